@@ -1,0 +1,1 @@
+"""AegisSDK: RPC, events, a service registry and single-active services on NATS."""

@@ -1,0 +1,191 @@
+"""Every error of the SDK, and how it travels.
+
+    AegisError
+    ├── ConfigurationError        a setting is wrong; names the field
+    ├── ServerError               the embedded nats-server could not be started or stopped
+    ├── ConnectionUnavailable     not connected; nothing was sent
+    ├── CodecError                a payload is not what its header or model says
+    ├── StreamError               JetStream refused a request; carries its error code
+    └── RpcError                  the outcome of a call, in one table with its wire code
+        ├── InvalidRequest        400  the payload is not what the model says; nothing was done
+        ├── NotFound              404  no such method, instance or thing
+        ├── Rejected              422  the business said no; raise subclasses of it in handlers
+        ├── Overloaded            429  too many requests wait already; refused before it began
+        ├── InternalError         500  the handler failed; whether it had an effect is not known
+        ├── Unavailable           503  nobody serves this; nothing was done
+        ├── Draining              503  the instance stops; refused before it began
+        └── DeadlineExceeded      504  no answer in time; whether it had an effect is not known
+
+An RpcError knows three things of its own accord: its `code` (a word, stable on the wire), whether it is
+`retryable` (the same call may succeed later, and this one changed nothing) and `details` (JSON).
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+__all__ = [
+    "AegisError",
+    "CodecError",
+    "ConfigurationError",
+    "ConnectionUnavailable",
+    "DeadlineExceeded",
+    "Draining",
+    "InternalError",
+    "InvalidRequest",
+    "NotFound",
+    "Overloaded",
+    "Rejected",
+    "RpcError",
+    "ServerError",
+    "StreamError",
+    "Unavailable",
+    "error_from_wire",
+]
+
+
+class AegisError(Exception):
+    """The root of all errors that the SDK raises on purpose."""
+
+
+class ConfigurationError(AegisError):
+    """A setting is missing or wrong.
+
+    `field` is the setting as its user writes it, `problem` says what is expected.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class ServerError(AegisError):
+    """The embedded nats-server could not be started, or died; the message says what to do."""
+
+
+class ConnectionUnavailable(AegisError):
+    """There is no connection to NATS now; nothing was sent. The connection goes on trying by itself."""
+
+
+class CodecError(AegisError):
+    """A payload cannot be encoded or decoded; only this message is affected."""
+
+
+class StreamError(AegisError):
+    """JetStream refused a request.
+
+    `code` is the server's `err_code` (10071: wrong last sequence, 10164: such a write is in flight, ...);
+    0 where the server gave none.
+    """
+
+    def __init__(self, description: str, code: int = 0) -> None:
+        super().__init__(f"{description} (err_code {code})" if code else description)
+        self.description = description
+        self.code = code
+
+
+class RpcError(AegisError):
+    """A call ended without a reply. Subclass `Rejected` for errors of your own."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "rpc_error"
+    retryable: ClassVar[bool] = False
+    _by_code: ClassVar[dict[str, type[RpcError]]] = {}
+
+    def __init__(self, message: str = "", **details: Any) -> None:
+        super().__init__(message or self.code)
+        self.message = message or self.code
+        self.details = details
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "code" in cls.__dict__:
+            RpcError._by_code[cls.code] = cls
+
+    def to_wire(self) -> dict[str, Any]:
+        """The JSON body of an error reply: {code, message, retryable, details}."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "retryable": self.retryable,
+            "details": self.details,
+        }
+
+
+class InvalidRequest(RpcError):
+    """The payload is not what the method's model says; the handler did not run."""
+
+    status = 400
+    code = "invalid_request"
+
+
+class NotFound(RpcError):
+    """There is no such method, instance or thing."""
+
+    status = 404
+    code = "not_found"
+
+
+class Rejected(RpcError):
+    """The business said no, for good: the same call would be refused again.
+
+    Subclasses set `code`, and arrive at the caller as the same class where it is imported there.
+    """
+
+    status = 422
+    code = "rejected"
+
+
+class Overloaded(RpcError):
+    """The service has as many requests waiting as it admits; this one was refused before it began."""
+
+    status = 429
+    code = "overloaded"
+    retryable = True
+
+
+class InternalError(RpcError):
+    """The handler failed; whether it had an effect is not known. The service's log has the reason."""
+
+    status = 500
+    code = "internal"
+
+
+class Unavailable(RpcError):
+    """Nobody serves this subject, or the connection is gone; the request reached no handler."""
+
+    status = 503
+    code = "unavailable"
+    retryable = True
+
+
+class Draining(RpcError):
+    """The instance is stopping; the request was refused before it began."""
+
+    status = 503
+    code = "draining"
+    retryable = True
+
+
+class DeadlineExceeded(RpcError):
+    """There was no answer in time; whether the call had an effect is not known."""
+
+    status = 504
+    code = "deadline_exceeded"
+
+
+def error_from_wire(body: dict[str, Any]) -> RpcError:
+    """The error that a reply's JSON body describes, as its own class where that is known here.
+
+    A code that is not known becomes a `Rejected` of that code, so that it is never retried.
+    """
+    code = str(body.get("code", InternalError.code))
+    message = str(body.get("message", ""))
+    details = body.get("details")
+    error = RpcError._by_code.get(code, Rejected)(message)  # pyright: ignore[reportPrivateUsage]
+    if isinstance(details, dict):
+        error.details = details
+    if error.code != code:
+        error.details = {**error.details, "code": code}
+    return error

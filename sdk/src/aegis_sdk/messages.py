@@ -1,0 +1,39 @@
+"""What travels: one immutable message, and the names of its headers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+CODEC: Final = "Aegis-Codec"
+TIMEOUT_MS: Final = "Aegis-Timeout-Ms"
+IDEMPOTENCY_KEY: Final = "Aegis-Idempotency-Key"
+EPOCH: Final = "Aegis-Epoch"
+TRACEPARENT: Final = "traceparent"
+ERROR_CODE: Final = "Nats-Service-Error-Code"
+ERROR: Final = "Nats-Service-Error"
+STATUS: Final = "Status"
+
+NO_RESPONDERS: Final = "503"
+
+Headers = Mapping[str, str]
+NO_HEADERS: Final[Headers] = {}
+
+
+class Message(NamedTuple):
+    """A message as received. `reply` is empty where no reply is asked for."""
+
+    subject: str
+    payload: bytes
+    headers: Headers = NO_HEADERS
+    reply: str = ""
+
+
+class StoredMessage(NamedTuple):
+    """A message as a stream holds it. `sequence` is the stream's, from 1; `timestamp_ns` is UTC."""
+
+    subject: str
+    payload: bytes
+    headers: Headers
+    sequence: int
+    timestamp_ns: int

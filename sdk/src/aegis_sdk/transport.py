@@ -1,0 +1,154 @@
+"""The port between the SDK and a message system. Two adapters: `transport_nats` and `transport_memory`.
+
+Core messages are at most once, in order per publisher. Streams store what is published on their subjects and
+give each message a sequence. What an adapter promises is written down as the contract suite, which runs over both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Protocol
+
+from aegis_sdk.messages import NO_HEADERS, Headers, Message, StoredMessage
+
+__all__ = ["ConnectionState", "Delivery", "Handler", "StateListener", "StreamConfig", "Subscription", "Transport"]
+
+Handler = Callable[[Message], None]
+"""Called in the event loop for each message, in order. It must not block; it starts tasks of its own."""
+
+
+class ConnectionState(StrEnum):
+    """What a connection reports. It leaves CLOSED never, and every other state by itself."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    RECONNECTING = "reconnecting"
+    CLOSED = "closed"
+
+
+StateListener = Callable[[ConnectionState], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamConfig:
+    """A stream to be. Created where it is missing, changed where it differs."""
+
+    name: str
+    subjects: Sequence[str]
+    storage: Literal["file", "memory"] = "file"
+    replicas: int = 1
+    max_bytes: int = -1  # -1: no bound
+    max_age_s: float = 0  # 0: no bound
+    max_per_subject: int = -1  # -1: no bound
+    duplicate_window_s: float = 120
+    allow_direct: bool = True  # reads served by any replica; never for a ledger
+    persist_async: bool = False  # one replica only: acknowledged before it is flushed to the disk
+    work_queue: bool = False  # a message is gone once a consumer has acknowledged it
+    message_ttl: bool = False  # messages may carry Nats-TTL
+    rollup: bool = False  # messages may carry Nats-Rollup
+    atomic: bool = False  # atomic batches
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """One message of a durable consumer. Acknowledge it, or it comes again."""
+
+    message: StoredMessage
+    attempt: int  # from 1
+    ack: Callable[[], Awaitable[None]]
+    nak: Callable[[float], Awaitable[None]]  # comes again after that many seconds
+    term: Callable[[], Awaitable[None]]  # never comes again
+
+
+class Subscription(Protocol):
+    async def unsubscribe(self) -> None:
+        """End interest. Returns when no handler will be called any more for messages sent from now on."""
+        ...
+
+
+class Transport(Protocol):
+    """A connection that never gives up.
+
+    `publish` and `request` raise ConnectionUnavailable at once while there is no connection: nothing is kept to be
+    sent late. Subscriptions outlive reconnects.
+    """
+
+    @property
+    def state(self) -> ConnectionState: ...
+
+    def on_state(self, listener: StateListener) -> Callable[[], None]:
+        """Call `listener` at each change of state; returns what ends that."""
+        ...
+
+    async def wait_connected(self, timeout: float) -> None:
+        """Return when connected; ConnectionUnavailable after `timeout` seconds."""
+        ...
+
+    def publish(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, reply: str = "") -> None:
+        """Send one message, at most once. Messages of one turn of the event loop go out together."""
+        ...
+
+    async def subscribe(self, subject: str, handler: Handler, queue: str = "") -> Subscription:
+        """Call `handler` for each message; of a queue group one member gets each."""
+        ...
+
+    async def request(
+        self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0
+    ) -> Message:
+        """The first reply. Raises Unavailable where nobody listens, DeadlineExceeded after `timeout` seconds."""
+        ...
+
+    async def flush(self, timeout: float = 5.0) -> None:
+        """Return when the server has processed all that was sent before."""
+        ...
+
+    async def close(self) -> None: ...
+
+    # Streams. All raise StreamError where the server refuses, Unavailable or DeadlineExceeded where it is away.
+
+    async def ensure_stream(self, config: StreamConfig) -> None: ...
+
+    async def append(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0) -> int:
+        """Publish into the stream that captures `subject`, wait until it is stored; its sequence."""
+        ...
+
+    async def last(self, stream: str, subject: str) -> StoredMessage | None:
+        """The last message of a subject, None where there is none."""
+        ...
+
+    async def last_sequence(self, stream: str) -> int:
+        """The sequence of the stream's last message, 0 where it never had one."""
+        ...
+
+    def read(
+        self,
+        stream: str,
+        subject: str = ">",
+        *,
+        after: int = 0,
+        last_per_subject: bool = False,
+        idle_heartbeat_s: float = 0.5,
+    ) -> AbstractAsyncContextManager[AsyncIterator[StoredMessage | None]]:
+        """The stored messages of `subject` in order, then each new one as it comes, without a gap or a repeat.
+
+        Starts after sequence `after`, or with the last message of each subject. None is yielded once, each time
+        the reader has caught up with the stream's end as it was at the start, or after a gap was healed. Nothing
+        is acknowledged; a broken connection, a dead server or a lost message is healed from the last sequence seen.
+        """
+        ...
+
+    def consume(
+        self,
+        stream: str,
+        durable: str,
+        subject: str,
+        *,
+        ack_wait_s: float = 30,
+        max_deliver: int = 5,
+        batch: int = 64,
+    ) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
+        """Deliveries of a durable consumer, shared by all who name it; it remembers what was acknowledged."""
+        ...

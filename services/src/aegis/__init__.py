@@ -1,0 +1,1 @@
+"""Aegis: a trading desk of small services on NATS."""

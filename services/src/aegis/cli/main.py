@@ -1,0 +1,5 @@
+"""The `aegis` command."""
+
+import typer
+
+app = typer.Typer()

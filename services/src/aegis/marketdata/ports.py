@@ -1,0 +1,70 @@
+"""The two sides of the hexagon: feeds come in, ticks go out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Protocol
+
+from aegis.contracts.market import Env, Instrument, InstrumentId, Quote
+
+
+class FeedState(StrEnum):
+    """Where a feed stands. ENDED is the end of a finite source, FAILED needs a person."""
+
+    CLOSED = "closed"
+    CONNECTING = "connecting"
+    READY = "ready"
+    ENDED = "ended"
+    FAILED = "failed"
+
+
+class FeedSink(Protocol):
+    """What a feed is given to speak to."""
+
+    def offer(self, quote: Quote) -> None:
+        """Hand over one quote; from any thread; never blocks. What does not fit is conflated and counted."""
+        ...
+
+    async def room(self) -> None:
+        """Return when many quotes fit again. Only for feeds that can wait: a file, a simulated market; from the loop."""
+        ...
+
+    def changed(self, state: FeedState, reason: str = "") -> None:
+        """Report a new state; from any thread."""
+        ...
+
+    def rejected(self, reason: str, detail: str) -> None:
+        """Report one item of input that was skipped, e.g. ("malformed_row", "ticks.csv:17: Volume is 'x'")."""
+        ...
+
+
+class Feed(Protocol):
+    """A source of quotes. `source` names it in each tick, `session` is new at each `open`."""
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def session(self) -> str: ...
+
+    @property
+    def env(self) -> Env: ...
+
+    async def open(self, sink: FeedSink) -> None:
+        """Begin a session. Returns when it is READY; raises AegisError if that cannot be. At most one session a feed."""
+        ...
+
+    async def instruments(self) -> Sequence[Instrument]:
+        """All that can be subscribed, known once READY."""
+        ...
+
+    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Sequence[InstrumentId]:
+        """Ask for quotes of these; returns those that are not known. Repeating it changes nothing."""
+        ...
+
+    async def unsubscribe(self, instruments: Sequence[InstrumentId]) -> None: ...
+
+    async def close(self) -> None:
+        """End the session; no quote is offered after it returned. Closing twice is fine."""
+        ...
