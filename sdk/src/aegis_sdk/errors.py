@@ -22,7 +22,7 @@ An RpcError knows three things of its own accord: its `code` (a word, stable on 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 __all__ = [
     "AegisError",
@@ -182,10 +182,10 @@ def error_from_wire(body: dict[str, Any]) -> RpcError:
     """
     code = str(body.get("code", InternalError.code))
     message = str(body.get("message", ""))
-    details = body.get("details")
+    details: Any = body.get("details")
     error = RpcError._by_code.get(code, Rejected)(message)  # pyright: ignore[reportPrivateUsage]
     if isinstance(details, dict):
-        error.details = details
+        error.details = cast("dict[str, Any]", details)
     if error.code != code:
         error.details = {**error.details, "code": code}
     return error

@@ -1,8 +1,7 @@
 """What market data is, to whoever sends or receives it.
 
-Prices are in the contract's quote currency, None where the exchange gave none (never 0). Times are UTC nanoseconds since
-1970; days are those of the exchange, as `YYYYMMDD`. Volumes and open interest count lots, both sides of a trade once.
-Turnover is in yuan on every exchange.
+Prices are in yuan, None where the exchange gave none (never a false 0). Times are UTC nanoseconds since 1970; days are
+those of the exchange, as `YYYYMMDD`. Volumes and open interest count lots. Turnover is in yuan on every exchange.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ class Exchange(StrEnum):
 Flag = Literal["snapshot", "auction", "out_of_session", "stale", "reset"]
 """What is unusual about a tick.
 
-snapshot: the state at the time of subscription, not a change. auction: formed in a call auction. out_of_session: stamped
-outside of the instrument's trading hours. stale: its exchange time is older than that of a tick before it. reset: the day's
-cumulative volume began anew, or went back.
+snapshot: the state at the time of subscription, not a change. auction: formed in a call auction. out_of_session:
+stamped outside of the instrument's trading hours. stale: its exchange time is older than that of a tick before it.
+reset: the day's cumulative volume began anew, or went back.
 """
 
 

@@ -27,7 +27,7 @@ class FeedSink(Protocol):
         ...
 
     async def room(self) -> None:
-        """Return when many quotes fit again. Only for feeds that can wait: a file, a simulated market; from the loop."""
+        """Return when many quotes fit again. For feeds that can wait, a file or a simulation; from the event loop."""
         ...
 
     def changed(self, state: FeedState, reason: str = "") -> None:
@@ -52,7 +52,7 @@ class Feed(Protocol):
     def env(self) -> Env: ...
 
     async def open(self, sink: FeedSink) -> None:
-        """Begin a session. Returns when it is READY; raises AegisError if that cannot be. At most one session a feed."""
+        """Begin a session, at most one at a time. Returns when it is READY; raises AegisError if that cannot be."""
         ...
 
     async def instruments(self) -> Sequence[Instrument]:
