@@ -1,0 +1,14 @@
+"""Fixtures of all tests of the workspace."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from aegis_sdk.testing import NatsAccess, nats_server_thread
+
+
+@pytest.fixture(scope="session")
+def nats_access() -> Iterator[NatsAccess]:
+    """One nats-server, shared by the whole session: use names of streams and subjects that are the test's own."""
+    with nats_server_thread() as access:
+        yield access

@@ -1,0 +1,190 @@
+"""The embedded server: one nats-server, or a cluster of three."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import secrets
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from aegis_sdk.errors import ServerError
+from aegis_sdk.server import ports, probe
+from aegis_sdk.server.binary import find_binary
+from aegis_sdk.server.configuration import Access, Layout, render
+from aegis_sdk.server.node import Node
+from aegis_sdk.server.options import Credentials, ServerOptions
+
+_POLL_S: Final = 0.02
+_LOCK_WAIT_S: Final = 2.0
+
+
+class EmbeddedServer:
+    """nats-server as a part of this program, on 127.0.0.1, with credentials of its own.
+
+        async with EmbeddedServer(ServerOptions(directory=path)) as server:
+            await nats.connect(server.urls, user=server.credentials.user, password=server.credentials.password)
+
+    It ends with this program, also with one that is killed (on Linux). Ports and credentials stay the same when it is
+    stopped and started again; what streams hold stays in the directory.
+    """
+
+    def __init__(self, options: ServerOptions) -> None:
+        self._options = options
+        self._access = Access(
+            client=options.credentials(),
+            system=options.system_credentials(),
+            route=Credentials("route", secrets.token_urlsafe(24)),
+        )
+        self._layouts: list[Layout] = []
+        self._nodes: list[Node] = []
+        self._lock: int | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def nodes(self) -> list[Node]:
+        """Empty before the start."""
+        return list(self._nodes)
+
+    @property
+    def urls(self) -> list[str]:
+        """Where clients connect, without credentials."""
+        return [node.url for node in self._nodes]
+
+    @property
+    def monitor_urls(self) -> list[str]:
+        """The HTTP monitors of the nodes; they ask for no credentials."""
+        return [node.monitor_url for node in self._nodes]
+
+    @property
+    def credentials(self) -> Credentials:
+        return self._access.client
+
+    @property
+    def system_credentials(self) -> Credentials:
+        return self._access.system
+
+    async def start(self) -> None:
+        """Return when JetStream answers on every node, and a cluster has a leader.
+
+        Raises ServerError, with the end of the log where there is one: the program is missing, a port or the directory
+        is in use, another server answers, a node died, or it was not ready in time. Nothing is left running then.
+        """
+        if self._lock is not None:
+            raise ServerError("this server is started already")
+        binary = find_binary()
+        self._options.directory.mkdir(parents=True, exist_ok=True)
+        self._lock = await _locked(self._options.directory)
+        try:
+            self._layouts = self._layouts or self._lay_out()
+            self._write_configurations()
+            self._nodes = [self._node(layout, binary, self._lock) for layout in self._layouts]
+            await self._launch()
+        except BaseException:
+            await self._stop_all(0)
+            raise
+
+    async def stop(self) -> None:
+        """Stop the nodes in reverse order. Returns when all are gone; stopping twice is fine."""
+        await self._stop_all(self._options.stop_deadline_s)
+
+    async def _launch(self) -> None:
+        # All before the first starts: a cluster is not begun that cannot be completed.
+        ports.require_free(port for layout in self._layouts for port in layout.ports)
+        limit = self._options.start_deadline_s
+        try:
+            async with asyncio.timeout(limit):
+                for node in self._nodes:
+                    await node.launch()
+                for node in self._nodes:
+                    await node.wait_ready()
+                if len(self._nodes) > 1:
+                    await self._wait_leader()
+        except TimeoutError:
+            tails = "\n".join(f"{node.name}:\n{node.log_tail()}" for node in self._nodes)
+            raise ServerError(f"nats-server was not ready after {limit:g} s\n{tails}") from None
+
+    async def _wait_leader(self) -> None:
+        while not probe.has_quorum({node.name: await probe.jetstream(node.monitor_port) for node in self._nodes}):
+            for node in self._nodes:
+                node.require_alive()
+            await asyncio.sleep(_POLL_S)
+
+    async def _stop_all(self, deadline_s: float) -> None:
+        end = time.monotonic() + deadline_s
+        for node in reversed(self._nodes):
+            await node.stop(max(0.0, end - time.monotonic()))
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _node(self, layout: Layout, binary: Path, lock: int) -> Node:
+        return Node(layout, binary, lock, self._options.start_deadline_s, self._options.on_exit)
+
+    def _lay_out(self) -> list[Layout]:
+        options = self._options
+        count = options.nodes
+        free = ports.pick(3 * count)
+        identity = _identity(options.directory)
+        return [
+            Layout(
+                name=f"aegis-{identity}-{i + 1}",
+                client_port=options.port + i if options.port else free[3 * i],
+                cluster_port=options.cluster_port + i if options.cluster_port else free[3 * i + 1],
+                monitor_port=options.monitor_port + i if options.monitor_port else free[3 * i + 2],
+                directory=options.directory / f"node-{i + 1}",
+            )
+            for i in range(count)
+        ]
+
+    def _write_configurations(self) -> None:
+        for layout in self._layouts:
+            layout.directory.mkdir(mode=0o700, exist_ok=True)
+            layout.configuration.unlink(missing_ok=True)
+            with open(layout.configuration, "x", opener=_private) as file:
+                file.write(render(self._options, self._access, self._layouts, layout))
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _identity(directory: Path) -> str:
+    """A random word that belongs to the directory: by it we know our own server, and a cluster its members."""
+    file = directory / "identity"
+    if not file.exists():
+        file.write_text(secrets.token_hex(6))
+    return file.read_text()
+
+
+async def _locked(directory: Path) -> int:
+    """A lock on the directory, inherited by the nodes: two servers on one store would destroy it.
+
+    Waits a moment for the nodes of a program that was just killed.
+    """
+    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    end = time.monotonic() + _LOCK_WAIT_S
+    try:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise ServerError(f"{directory} is in use by another server: stop it first") from None
+                await asyncio.sleep(_POLL_S)
+            else:
+                return lock
+    except BaseException:
+        os.close(lock)
+        raise
