@@ -6,7 +6,8 @@ give each message a sequence. What an adapter promises is written down as the co
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from asyncio import Future
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -91,6 +92,10 @@ class Transport(Protocol):
         """Send one message, at most once. Messages of one turn of the event loop go out together."""
         ...
 
+    def publish_many(self, messages: Iterable[tuple[str, bytes]], headers: Headers = NO_HEADERS) -> None:
+        """`publish` for many (subject, payload) that share their headers: all in order, or none where it raises."""
+        ...
+
     async def subscribe(self, subject: str, handler: Handler, queue: str = "") -> Subscription:
         """Call `handler` for each message; of a queue group one member gets each."""
         ...
@@ -113,6 +118,15 @@ class Transport(Protocol):
 
     async def append(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0) -> int:
         """Publish into the stream that captures `subject`, wait until it is stored; its sequence."""
+        ...
+
+    def append_now(
+        self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0
+    ) -> Future[int]:
+        """`append`, sent before this returns: in its place among what `publish` and `publish_many` send.
+
+        What `append` raises is the future's exception, ConnectionUnavailable too: this call itself raises nothing.
+        """
         ...
 
     async def last(self, stream: str, subject: str) -> StoredMessage | None:
