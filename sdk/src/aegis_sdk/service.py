@@ -1,0 +1,233 @@
+"""Services: what one is, and the host that runs it.
+
+A request's way: its message arrives -> admitted, waiting or refused (Overloaded) -> decoded -> handled in a task of
+its own under the caller's deadline -> answered. Whatever goes wrong becomes one typed error reply; an instance never
+dies of a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+import structlog
+
+from aegis_sdk import codec, subjects
+from aegis_sdk.endpoint import Endpoint, error_reply
+from aegis_sdk.errors import (
+    AegisError,
+    ConfigurationError,
+    DeadlineExceeded,
+    InternalError,
+    InvalidRequest,
+    Overloaded,
+    RpcError,
+)
+from aegis_sdk.messages import TIMEOUT_MS, Message
+from aegis_sdk.method import Context, Rpc
+from aegis_sdk.micro import Discoverable
+from aegis_sdk.transport import Subscription, Transport
+
+__all__ = ["HostOptions", "Service", "ServiceHost"]
+
+_log = structlog.get_logger("aegis.service")
+
+
+class Service:
+    """Subclass it, name it, and declare handlers with `@rpc`.
+
+    `on_start` runs before the first request, `on_stop` after the last one. `transport` is there from `on_start` on.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "0.1.0"
+    description: ClassVar[str] = ""
+
+    transport: Transport
+
+    async def on_start(self) -> None:
+        """Make ready; an error here ends the start."""
+
+    async def on_stop(self) -> None:
+        """Give back what `on_start` took."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostOptions:
+    """How an instance runs its handlers."""
+
+    instance: str = ""  # a random name where it is empty
+    max_concurrent: int = 256  # handlers at work at the same time
+    max_waiting: int = 1024  # requests waiting for one; beyond, a request is refused as Overloaded
+    default_timeout_s: float = 30.0  # for a request that brings no deadline
+    drain_timeout_s: float = 10.0  # for requests at work when the instance stops; then they are cancelled
+
+    def __post_init__(self) -> None:
+        for name in ("max_concurrent", "max_waiting", "default_timeout_s", "drain_timeout_s"):
+            if getattr(self, name) <= 0:
+                raise ConfigurationError(name, "must be above zero")
+
+
+class ServiceHost:
+    """One running instance of a service. `start` it, `stop` it; stopping answers what has arrived."""
+
+    def __init__(self, transport: Transport, service: Service, options: HostOptions = HostOptions()) -> None:
+        self.service = service
+        self.options = options
+        self.instance = options.instance or f"{service.name}-{secrets.token_hex(4)}"
+        subjects.token(self.instance, "instance")
+        self.endpoints: Final = endpoints_of(service)
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._subscriptions: list[Subscription] = []
+        self._discoverable = Discoverable(
+            transport,
+            service=service.name,
+            version=service.version,
+            description=service.description,
+            instance=self.instance,
+            endpoints=self.endpoints,
+        )
+        self._waiting: deque[tuple[Endpoint, Message, float]] = deque()
+        self._at_work: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def start(self) -> None:
+        """Run `on_start`, then take requests."""
+        self.service.transport = self._transport
+        await self.service.on_start()
+        name = self.service.name
+        for endpoint in self.endpoints:
+            handler = self._admitter(endpoint)
+            await self._subscribe(subjects.rpc(name, endpoint.name), handler, queue=name)
+            await self._subscribe(subjects.direct(name, self.instance, endpoint.name), handler)
+        await self._subscribe(subjects.direct(name, self.instance, "ping"), self._pong)
+        await self._discoverable.start()
+        await self._transport.flush()
+        _log.info("service_started", service=name, instance=self.instance)
+
+    async def _subscribe(self, subject: str, handler: Any, queue: str = "") -> None:
+        self._subscriptions.append(await self._transport.subscribe(subject, handler, queue))
+
+    async def stop(self) -> None:
+        """Take no more requests, finish those that arrived within the drain timeout, then run `on_stop`."""
+        await self._discoverable.stop()
+        subscriptions, self._subscriptions = self._subscriptions, []
+        for subscription in subscriptions:
+            await subscription.unsubscribe()
+        try:
+            async with asyncio.timeout(self.options.drain_timeout_s):
+                await self._idle.wait()
+        except TimeoutError:
+            _log.warning("drain_timed_out", at_work=len(self._at_work), waiting=len(self._waiting))
+            self._waiting.clear()
+            for task in tuple(self._at_work):
+                task.cancel()
+            await asyncio.gather(*self._at_work, return_exceptions=True)
+        await self.service.on_stop()
+        _log.info("service_stopped", service=self.service.name, instance=self.instance)
+
+    @property
+    def at_work(self) -> int:
+        """How many requests are being handled now."""
+        return len(self._at_work)
+
+    def _pong(self, message: Message) -> None:
+        self._answer(message, codec.encode_json({"instance": self.instance}))
+
+    def _admitter(self, endpoint: Endpoint) -> Any:
+        def admit(message: Message) -> None:
+            if len(self._at_work) < self.options.max_concurrent:
+                self._begin(endpoint, message, self._loop.time())
+            elif len(self._waiting) < self.options.max_waiting:
+                self._waiting.append((endpoint, message, self._loop.time()))
+            else:
+                self._refuse(endpoint, message, Overloaded(f"{self.service.name} is at its limit of requests"))
+
+        return admit
+
+    def _begin(self, endpoint: Endpoint, message: Message, arrived: float) -> None:
+        self._idle.clear()
+        task = self._loop.create_task(self._handle(endpoint, message, arrived))
+        self._at_work.add(task)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._at_work.discard(task)
+        if self._waiting:
+            self._begin(*self._waiting.popleft())
+        elif not self._at_work:
+            self._idle.set()
+
+    async def _handle(self, endpoint: Endpoint, message: Message, arrived: float) -> None:
+        try:
+            payload = await self._run(endpoint, message, arrived)
+            endpoint.succeeded(self._loop.time() - arrived)
+            self._answer(message, payload)
+        except RpcError as error:
+            self._refuse(endpoint, message, error, self._loop.time() - arrived)
+        except asyncio.CancelledError:
+            self._refuse(endpoint, message, InternalError("the instance stopped before this was done"))
+            raise
+        except Exception as error:
+            _log.exception("handler_failed", service=self.service.name, method=endpoint.name)
+            what = InternalError(f"{self.service.name}.{endpoint.name} failed: {type(error).__name__}")
+            self._refuse(endpoint, message, what, self._loop.time() - arrived)
+
+    async def _run(self, endpoint: Endpoint, message: Message, arrived: float) -> bytes:
+        deadline = arrived + self._time_left(message)
+        if deadline <= self._loop.time():
+            raise DeadlineExceeded("the request waited past its deadline; it was not begun")
+        request = codec.decode_model(endpoint.request, message.payload)
+        limit = asyncio.timeout_at(deadline)
+        try:
+            async with limit:
+                if endpoint.wants_context:
+                    reply = await endpoint.handler(request, Context(message.headers, deadline, self._loop.time))
+                else:
+                    reply = await endpoint.handler(request)
+        except TimeoutError:
+            if limit.expired():
+                raise DeadlineExceeded("the handler was not done in time") from None
+            raise
+        return codec.encode_model(reply)
+
+    def _time_left(self, message: Message) -> float:
+        """Seconds that the caller still waits, as its header says."""
+        text = message.headers.get(TIMEOUT_MS)
+        if text is None:
+            return self.options.default_timeout_s
+        if not text.isdecimal() or len(text) > 9:
+            raise InvalidRequest(f"{TIMEOUT_MS} is not a number of milliseconds: {text[:20]!r}")
+        return int(text) / 1000
+
+    def _refuse(self, endpoint: Endpoint, message: Message, error: RpcError, seconds: float = 0.0) -> None:
+        endpoint.failed(error, seconds)
+        self._answer(message, *error_reply(error))
+
+    def _answer(self, message: Message, payload: bytes, headers: dict[str, str] | None = None) -> None:
+        if not message.reply:
+            return
+        try:
+            self._transport.publish(message.reply, payload, headers or {})
+        except AegisError as error:
+            _log.warning("reply_not_sent", subject=message.subject, reason=str(error))
+
+
+def endpoints_of(service: Service) -> list[Endpoint]:
+    """The handlers that a service declares. Raises ConfigurationError where two have one name, or there is no name."""
+    if not getattr(type(service), "name", ""):
+        raise ConfigurationError(type(service).__name__, "set `name`, the service's name")
+    found: dict[str, Endpoint] = {}
+    for cls in reversed(type(service).__mro__):
+        declared: list[tuple[str, Rpc[Any, Any]]] = [(at, rpc) for at, rpc in vars(cls).items() if isinstance(rpc, Rpc)]
+        for attribute, rpc in declared:
+            method = rpc.method(type(service))
+            if method.name in found and found[method.name].attribute != attribute:
+                raise ConfigurationError(f"{service.name}.{method.name}", "is declared by two handlers")
+            found[method.name] = Endpoint(attribute, method, getattr(service, attribute), rpc.wants_context)
+    return list(found.values())

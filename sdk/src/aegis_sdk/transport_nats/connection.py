@@ -1,0 +1,372 @@
+"""A NATS connection that never gives up, as a series of nats-py sessions.
+
+Each session is one TCP connection of nats-py, which does the handshake, TLS and authentication, and is not allowed to
+reconnect by itself. When it ends, for whatever reason, the next one is made after 20 to 50 ms, and the subscriptions
+are made again. So there is one path for every failure, nothing is buffered to be sent late, and an error that nats-py
+takes for final (a revoked password, a broken frame) is an outage like any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from functools import partial
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import structlog
+
+from aegis_sdk.errors import (
+    AegisError,
+    CodecError,
+    ConfigurationError,
+    ConnectionUnavailable,
+    DeadlineExceeded,
+    Unavailable,
+)
+from aegis_sdk.messages import NO_HEADERS, NO_RESPONDERS, STATUS, Headers, Message, StoredMessage
+from aegis_sdk.transport import ConnectionState, Delivery, Handler, StateListener, StreamConfig, Subscription
+from aegis_sdk.transport_nats import streams
+from aegis_sdk.transport_nats.consumers import consume, read
+from aegis_sdk.transport_nats.frames import header_block, publication
+from aegis_sdk.transport_nats.session import SESSION_ERRORS, Session
+
+_log = structlog.get_logger("aegis.nats")
+
+_RETRY_S: Final = (0.020, 0.050)
+_MAX_UNSENT_BYTES: Final = 64 << 20
+
+
+class _Interest:
+    """One subscription, from one session to the next."""
+
+    def __init__(self, transport: NatsTransport, subject: str, queue: str, handler: Handler) -> None:
+        self._transport = transport
+        self.subject = subject
+        self.queue = queue
+        self.handler = handler
+        self.ended = False
+
+    async def unsubscribe(self) -> None:
+        await self._transport._end_interest(self)  # pyright: ignore[reportPrivateUsage]
+
+
+class NatsTransport:
+    """The `Transport` port over NATS. Make one with `connect`."""
+
+    def __init__(self, servers: Sequence[str], *, user: str, password: str, name: str, connect_timeout: float) -> None:
+        if not servers:
+            raise ConfigurationError("servers", "at least one NATS address is needed")
+        self._servers = list(dict.fromkeys(servers))
+        self._options: dict[str, Any] = {"name": name, "connect_timeout": connect_timeout}
+        if user:
+            self._options |= {"user": user, "password": password}
+        self._state = ConnectionState.CONNECTING
+        self._listeners: list[StateListener] = []
+        self._interests: dict[_Interest, int] = {}  # to its sid in the session of now; 0: none yet
+        self._session: Session | None = None
+        self._unsent: list[bytes] = []
+        self._flush_due = False
+        self._inbox = f"_INBOX.{random.getrandbits(96):024x}."
+        self._replies: dict[str, tuple[asyncio.Future[Message], asyncio.TimerHandle]] = {}
+        self._tokens = itertools.count(1)
+        self._connected = asyncio.Event()
+        self._refused = ""
+        self._max_payload = 1 << 20
+        self._loop = asyncio.get_running_loop()
+        self._interests[_Interest(self, self._inbox + "*", "", self._on_reply)] = 0
+        self._sessions = self._loop.create_task(self._run_sessions(), name="nats-sessions")
+
+    @classmethod
+    async def connect(
+        cls,
+        servers: Sequence[str],
+        *,
+        user: str = "",
+        password: str = "",
+        name: str = "",
+        connect_timeout: float = 5.0,
+    ) -> NatsTransport:
+        """Connect to one of `servers` (`nats://host:port`, `tls://host:port`).
+
+        Raises ConnectionUnavailable where none of them lets us in within `connect_timeout` seconds.
+        """
+        transport = cls(servers, user=user, password=password, name=name, connect_timeout=min(connect_timeout, 2.0))
+        try:
+            await transport.wait_connected(connect_timeout)
+        except BaseException:
+            await transport.close()
+            raise
+        return transport
+
+    # The connection and its state
+
+    @property
+    def state(self) -> ConnectionState:
+        return self._state
+
+    @property
+    def connected_to(self) -> str:
+        """The address of the server of now, without credentials; empty where there is none."""
+        return self._session.address if self._session and self._state is ConnectionState.CONNECTED else ""
+
+    @property
+    def max_payload_bytes(self) -> int:
+        return self._max_payload
+
+    def on_state(self, listener: StateListener) -> Callable[[], None]:
+        self._listeners.append(listener)
+
+        def end() -> None:
+            with suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return end
+
+    async def wait_connected(self, timeout: float) -> None:
+        try:
+            async with asyncio.timeout(timeout):
+                await self._connected.wait()
+        except TimeoutError:
+            reason = f": {self._refused}" if self._refused else ""
+            raise ConnectionUnavailable(f"no NATS at {', '.join(map(_shown, self._servers))}{reason}") from None
+        if self._state is ConnectionState.CLOSED:
+            raise ConnectionUnavailable("the connection was closed")
+
+    async def close(self) -> None:
+        if self._state is ConnectionState.CLOSED:
+            return
+        if self._state is ConnectionState.CONNECTED:
+            self._write_out()
+        self._become(ConnectionState.CLOSED)
+        self._sessions.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._sessions
+        for future, expiry in self._replies.values():
+            expiry.cancel()
+            if not future.done():
+                future.set_exception(ConnectionUnavailable("the connection was closed"))
+        self._replies.clear()
+
+    def _become(self, state: ConnectionState) -> None:
+        if state is self._state:
+            return
+        self._state = state
+        if state in (ConnectionState.CONNECTED, ConnectionState.CLOSED):
+            self._connected.set()
+        else:
+            self._connected.clear()
+        for listener in tuple(self._listeners):
+            try:
+                listener(state)
+            except Exception:
+                _log.exception("state_listener_failed", state=state)
+
+    async def _run_sessions(self) -> None:
+        random.shuffle(self._servers)
+        for attempt in itertools.count():
+            await self._run_session(self._servers[attempt % len(self._servers)])
+            await asyncio.sleep(random.uniform(*_RETRY_S))
+
+    async def _run_session(self, server: str) -> None:
+        session = Session()
+        try:
+            await self._open(session, server)
+            _log.info("connected", server=_shown(server))
+            self._become(ConnectionState.CONNECTED)
+            await session.over.wait()
+            _log.warning("disconnected", server=_shown(server), reason=session.last_error)
+        except Exception as error:  # whatever it was, the next session is tried
+            self._note_refusal(server, error)
+        finally:
+            self._session = None
+            self._unsent = []
+            if self._state is ConnectionState.CONNECTED:
+                self._become(ConnectionState.RECONNECTING)
+            await session.close()
+
+    async def _open(self, session: Session, server: str) -> None:
+        await session.open(server, self._options)
+        self._session = session
+        self._refused = ""
+        self._max_payload = session.max_payload_bytes
+        self._servers.extend(url for url in session.discovered_servers if url not in self._servers)
+        for interest in tuple(self._interests):
+            await self._express(interest)
+        session.write([])
+        await session.ping(self._options["connect_timeout"])
+
+    def _note_refusal(self, server: str, error: Exception) -> None:
+        text = str(error) or type(error).__name__
+        refusal = "wrong user or password" if "authorization" in text.lower() else text
+        if refusal != self._refused:
+            _log.warning("connect_refused", server=_shown(server), reason=refusal)
+        self._refused = refusal
+
+    # Core messages
+
+    def publish(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, reply: str = "") -> None:
+        if len(payload) > self._max_payload:
+            raise CodecError(f"{len(payload)} bytes for {subject}; the server takes at most {self._max_payload}")
+        self._send(publication(subject, payload, header_block(headers), reply))
+
+    def publish_many(self, messages: Iterable[tuple[str, bytes]], headers: Headers = NO_HEADERS) -> None:
+        block = header_block(headers)
+        self._send(b"".join([publication(subject, payload, block, "") for subject, payload in messages]))
+
+    def _send(self, frames: bytes) -> None:
+        if self._state is not ConnectionState.CONNECTED:
+            raise ConnectionUnavailable("not connected to NATS")
+        self._unsent.append(frames)
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._write_out)
+
+    def _write_out(self) -> None:
+        """Hand all frames of this turn of the loop to the socket."""
+        self._flush_due = False
+        if self._session is None:
+            return
+        frames, self._unsent = self._unsent, []
+        if self._session.write(frames) > _MAX_UNSENT_BYTES:
+            _log.error("server_too_slow", unsent_bytes=_MAX_UNSENT_BYTES)
+            self._session.over.set()
+
+    async def subscribe(self, subject: str, handler: Handler, queue: str = "") -> Subscription:
+        if self._state is ConnectionState.CLOSED:
+            raise ConnectionUnavailable("the connection was closed")
+        interest = _Interest(self, subject, queue, handler)
+        self._interests[interest] = 0
+        with suppress(*SESSION_ERRORS):  # a session that ends here is followed by one that expresses it
+            await self._express(interest)
+        return interest
+
+    async def _express(self, interest: _Interest) -> None:
+        if self._session is not None and not interest.ended:
+            self._interests[interest] = await self._session.subscribe(
+                interest.subject, interest.queue, interest.handler
+            )
+
+    async def _end_interest(self, interest: _Interest) -> None:
+        interest.ended = True
+        sid = self._interests.pop(interest, 0)
+        session = self._session
+        if not sid or session is None:
+            return
+        with suppress(*SESSION_ERRORS, ConnectionUnavailable, DeadlineExceeded):
+            await session.unsubscribe(sid)
+            await self.flush()
+        session.forget(sid)
+
+    async def request(
+        self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0
+    ) -> Message:
+        return await self._ask(subject, payload, headers, timeout)
+
+    def _ask(self, subject: str, payload: bytes, headers: Headers, timeout: float) -> asyncio.Future[Message]:
+        """Send a request before returning; its first reply comes to the future."""
+        token = format(next(self._tokens), "x")
+        self.publish(subject, payload, headers, self._inbox + token)
+        future: asyncio.Future[Message] = self._loop.create_future()
+        self._replies[token] = future, self._loop.call_later(timeout, self._expire, token, subject, timeout)
+        return future
+
+    def _expire(self, token: str, subject: str, timeout: float) -> None:
+        future, _ = self._replies.pop(token)
+        if not future.done():
+            future.set_exception(DeadlineExceeded(f"no answer from {subject} within {timeout * 1000:.0f} ms"))
+
+    def _on_reply(self, message: Message) -> None:
+        asked = self._replies.pop(message.subject[len(self._inbox) :], None)
+        if asked is None:
+            return
+        future, expiry = asked
+        expiry.cancel()
+        if future.done():
+            return
+        if message.headers.get(STATUS) == NO_RESPONDERS and not message.payload:
+            future.set_exception(Unavailable("nobody serves this subject"))
+        else:
+            future.set_result(message)
+
+    async def flush(self, timeout: float = 5.0) -> None:
+        session = self._session
+        if session is None or self._state is not ConnectionState.CONNECTED:
+            raise ConnectionUnavailable("not connected to NATS")
+        self._write_out()
+        try:
+            await session.ping(timeout)
+        except TimeoutError:
+            raise DeadlineExceeded(f"no answer to a ping within {timeout * 1000:.0f} ms") from None
+
+    # Streams
+
+    async def ensure_stream(self, config: StreamConfig) -> None:
+        await streams.ensure(self, config)
+
+    async def append(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0) -> int:
+        return streams.acknowledged_sequence((await self._ask(subject, payload, headers, timeout)).payload)
+
+    def append_now(
+        self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0
+    ) -> asyncio.Future[int]:
+        sequence: asyncio.Future[int] = self._loop.create_future()
+        try:
+            asked = self._ask(subject, payload, headers, timeout)
+        except AegisError as error:
+            sequence.set_exception(error)
+        else:
+            asked.add_done_callback(partial(_settle, sequence))
+        return sequence
+
+    async def last(self, stream: str, subject: str) -> StoredMessage | None:
+        return await streams.last(self, stream, subject)
+
+    async def last_sequence(self, stream: str) -> int:
+        return await streams.last_sequence(self, stream)
+
+    def read(
+        self,
+        stream: str,
+        subject: str = ">",
+        *,
+        after: int = 0,
+        last_per_subject: bool = False,
+        idle_heartbeat_s: float = 0.5,
+    ) -> AbstractAsyncContextManager[AsyncIterator[StoredMessage | None]]:
+        return read(self, stream, subject, after, last_per_subject, idle_heartbeat_s)
+
+    def consume(
+        self,
+        stream: str,
+        durable: str,
+        subject: str,
+        *,
+        ack_wait_s: float = 30,
+        max_deliver: int = 5,
+        batch: int = 64,
+    ) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
+        return consume(self, stream, durable, subject, ack_wait_s, max_deliver, batch)
+
+
+def _settle(sequence: asyncio.Future[int], asked: asyncio.Future[Message]) -> None:
+    """Bring the acknowledgement that was asked for to who waits for its sequence."""
+    if sequence.done() or asked.cancelled():
+        sequence.cancel()
+        return
+    try:
+        sequence.set_result(streams.acknowledged_sequence(asked.result().payload))
+    except AegisError as error:
+        sequence.set_exception(error)
+
+
+def _shown(server: str) -> str:
+    """The address of a server without the credentials that may stand in it."""
+    parts = urlsplit(server if "://" in server else f"nats://{server}")
+    return f"{parts.scheme}://{parts.hostname}:{parts.port or 4222}"
+
+
+__all__ = ["NatsTransport"]

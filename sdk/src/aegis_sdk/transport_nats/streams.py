@@ -1,0 +1,146 @@
+"""JetStream's management requests, spoken as the JSON that the server documents (ADR-1, ADR-31).
+
+nats-py's JetStream client lacks settings of recent servers (`persist_mode`, `allow_atomic`), hence our own few lines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from aegis_sdk import codec
+from aegis_sdk.errors import CodecError, ConnectionUnavailable, DeadlineExceeded, StreamError, Unavailable
+from aegis_sdk.messages import StoredMessage
+from aegis_sdk.transport import StreamConfig, Transport
+from aegis_sdk.transport_nats.frames import parse_headers
+
+STREAM_NOT_FOUND: Final = 10059
+CONSUMER_NOT_FOUND: Final = 10014
+_STARTING: Final = {10008, 10009, 10023, 10074}
+"""The server or its cluster is not ready yet: temporarily unavailable, no leader, insufficient resources, offline."""
+
+_ENSURE_S: Final = 15.0
+_RETRY_S: Final = 0.1
+_NS: Final = 1_000_000_000
+
+
+class _ErrorBody(msgspec.Struct):
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class _Acknowledgement(msgspec.Struct):
+    seq: int = 0
+    error: _ErrorBody | None = None
+
+
+_acknowledgement = msgspec.json.Decoder(_Acknowledgement)
+
+
+def acknowledged_sequence(payload: bytes) -> int:
+    """The sequence that the server's acknowledgement of a publish carries; StreamError if it refused."""
+    try:
+        ack = _acknowledgement.decode(payload)
+    except msgspec.MsgspecError as error:
+        raise CodecError(f"not an acknowledgement: {payload[:100]!r}") from error
+    if ack.error is not None:
+        raise StreamError(ack.error.description, ack.error.err_code)
+    return ack.seq
+
+
+async def api(transport: Transport, verb: str, body: Any = None, timeout: float = 5.0) -> dict[str, Any]:
+    """One request to the JetStream API; its JSON reply. Raises StreamError for an error in it."""
+    payload = b"" if body is None else codec.encode_json(body)
+    reply: dict[str, Any] = codec.decode_json(
+        (await transport.request(f"$JS.API.{verb}", payload, {}, timeout)).payload
+    )
+    error = reply.get("error")
+    if error:
+        raise StreamError(str(error.get("description", "refused")), int(error.get("err_code", 0)))
+    return reply
+
+
+def settings(config: StreamConfig) -> dict[str, Any]:
+    """The configuration as the server names it."""
+    return {
+        "name": config.name,
+        "subjects": list(config.subjects),
+        "storage": config.storage,
+        "num_replicas": config.replicas,
+        "retention": "workqueue" if config.work_queue else "limits",
+        "discard": "old",
+        "max_bytes": config.max_bytes,
+        "max_age": int(config.max_age_s * _NS),
+        "max_msgs_per_subject": config.max_per_subject,
+        "duplicate_window": int(min(config.duplicate_window_s, config.max_age_s or config.duplicate_window_s) * _NS),
+        "allow_direct": config.allow_direct,
+        "allow_msg_ttl": config.message_ttl,
+        "allow_rollup_hdrs": config.rollup,
+        "allow_atomic": config.atomic,
+        **({"persist_mode": "async"} if config.persist_async else {}),
+    }
+
+
+async def ensure(transport: Transport, config: StreamConfig) -> None:
+    """Create or change a stream; waits up to 15 s for a JetStream that is only starting."""
+    deadline = asyncio.get_running_loop().time() + _ENSURE_S
+    while True:
+        try:
+            await _ensure_once(transport, settings(config))
+            return
+        except (StreamError, Unavailable, DeadlineExceeded, ConnectionUnavailable) as error:
+            final = isinstance(error, StreamError) and error.code not in _STARTING
+            if final or asyncio.get_running_loop().time() > deadline:
+                raise
+        await asyncio.sleep(_RETRY_S)
+
+
+async def _ensure_once(transport: Transport, wanted: dict[str, Any]) -> None:
+    name = wanted["name"]
+    try:
+        present = (await api(transport, f"STREAM.INFO.{name}"))["config"]
+    except StreamError as error:
+        if error.code != STREAM_NOT_FOUND:
+            raise
+        await api(transport, f"STREAM.CREATE.{name}", wanted)
+        return
+    if any(present.get(field, _absent(value)) != value for field, value in wanted.items()):
+        await api(transport, f"STREAM.UPDATE.{name}", {**present, **wanted})
+
+
+def _absent(value: Any) -> Any:
+    """What a setting is that the server leaves out of its reply: the zero of its type."""
+    return type(value)()
+
+
+async def last(transport: Transport, stream: str, subject: str) -> StoredMessage | None:
+    """The last message of a subject, read at the stream's leader."""
+    try:
+        found = (await api(transport, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}))["message"]
+    except StreamError as error:
+        if error.code == 10037:  # no message found
+            return None
+        raise
+    block = base64.b64decode(found.get("hdrs", ""))
+    return StoredMessage(
+        subject=found["subject"],
+        payload=base64.b64decode(found.get("data", "")),
+        headers=parse_headers(block) if block else {},
+        sequence=found["seq"],
+        timestamp_ns=timestamp_ns(found["time"]),
+    )
+
+
+async def last_sequence(transport: Transport, stream: str) -> int:
+    return int((await api(transport, f"STREAM.INFO.{stream}"))["state"]["last_seq"])
+
+
+def timestamp_ns(rfc3339: str) -> int:
+    """A server's timestamp (UTC, at most nine digits of fraction) as nanoseconds since 1970."""
+    whole, _, fraction = rfc3339.rstrip("Z").partition(".")
+    return int(datetime.fromisoformat(whole + "+00:00").timestamp()) * _NS + int(fraction.ljust(9, "0"))
