@@ -21,6 +21,7 @@ __all__ = [
     "heartbeat",
     "instance_key",
     "log",
+    "matches",
     "rpc",
     "split",
     "srv",
@@ -63,6 +64,17 @@ def unescape(text: str) -> str:
 def split(subject: str) -> list[str]:
     """The tokens of a subject."""
     return subject.split(".")
+
+
+def matches(pattern: str, subject: str) -> bool:
+    """Whether a subscription to `pattern` gets `subject`; for two patterns, whether some subject is in both."""
+    ours, theirs = split(pattern), split(subject)
+    for one, other in zip(ours, theirs, strict=False):
+        if REST in (one, other):
+            return True
+        if one != other and ANY not in (one, other):
+            return False
+    return len(ours) == len(theirs)
 
 
 def rpc(service: str, method: str) -> str:

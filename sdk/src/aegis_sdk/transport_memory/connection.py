@@ -1,0 +1,217 @@
+"""One connection to a MemoryBroker."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Final, NamedTuple
+
+import structlog
+
+from aegis_sdk import subjects
+from aegis_sdk.errors import AegisError, CodecError, ConnectionUnavailable, DeadlineExceeded, Unavailable
+from aegis_sdk.messages import NO_HEADERS, NO_RESPONDERS, STATUS, Headers, Message
+from aegis_sdk.transport import ConnectionState, Handler, StateListener
+from aegis_sdk.transport_memory.broker import MemoryBroker
+
+_log = structlog.get_logger("aegis.memory")
+_numbers = itertools.count(1)
+
+MAX_PAYLOAD_BYTES: Final = 1 << 20
+
+
+class _Asked(NamedTuple):
+    """A request that waits for its reply."""
+
+    reply: asyncio.Future[Message]
+    expiry: asyncio.TimerHandle
+
+
+class MemorySubscription:
+    def __init__(self, transport: MemoryTransport, subject: str, queue: str, handler: Handler) -> None:
+        self._transport = transport
+        self.subject = subject
+        self.queue = queue
+        self.handler = handler
+        self.ended = False
+
+    def arrive(self, message: Message) -> None:
+        self._transport.arrive(self, message)
+
+    async def unsubscribe(self) -> None:
+        """See `Subscription`. What was sent before is still handled."""
+        await self._transport.end_interest(self)
+
+
+class MemoryTransport:
+    """The `Transport` port over a MemoryBroker. It is connected when made, if the broker runs."""
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        self._broker = broker
+        self._state = ConnectionState.CONNECTING
+        self._listeners: list[StateListener] = []
+        self._connected = asyncio.Event()
+        self._arrived: list[tuple[MemorySubscription, Message]] = []
+        self._inbox = f"_INBOX.{next(_numbers)}."
+        self._asked: dict[str, _Asked] = {}
+        self._tokens = itertools.count(1)
+        self._interests = [MemorySubscription(self, self._inbox + "*", "", self._on_reply)]
+        broker.attach(self)
+
+    # The connection and its state
+
+    @property
+    def state(self) -> ConnectionState:
+        return self._state
+
+    @property
+    def max_payload_bytes(self) -> int:
+        return MAX_PAYLOAD_BYTES
+
+    def on_state(self, listener: StateListener) -> Callable[[], None]:
+        self._listeners.append(listener)
+
+        def end() -> None:
+            with suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return end
+
+    async def wait_connected(self, timeout: float) -> None:
+        try:
+            async with asyncio.timeout(timeout):
+                await self._connected.wait()
+        except TimeoutError:
+            raise ConnectionUnavailable("the broker is stopped") from None
+        if self._state is ConnectionState.CLOSED:
+            raise ConnectionUnavailable("the connection was closed")
+
+    async def close(self) -> None:
+        if self._state is ConnectionState.CLOSED:
+            return
+        self._broker.detach(self)
+        self._become(ConnectionState.CLOSED)
+        for inbox in tuple(self._asked):
+            self._answer(inbox, ConnectionUnavailable("the connection was closed"))
+
+    def _become(self, state: ConnectionState) -> None:
+        if state is self._state:
+            return
+        self._state = state
+        self._arrived.clear()
+        if state in (ConnectionState.CONNECTED, ConnectionState.CLOSED):
+            self._connected.set()
+        else:
+            self._connected.clear()
+        for listener in tuple(self._listeners):
+            try:
+                listener(state)
+            except Exception:
+                _log.exception("state_listener_failed", state=state)
+
+    # Core messages
+
+    def publish(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, reply: str = "") -> None:
+        self._send([Message(subject, payload, dict(headers), reply)])
+
+    def publish_many(self, messages: Iterable[tuple[str, bytes]], headers: Headers = NO_HEADERS) -> None:
+        common = dict(headers)
+        self._send([Message(subject, payload, common) for subject, payload in messages])
+
+    def _send(self, messages: Sequence[Message]) -> None:
+        if self._state is not ConnectionState.CONNECTED:
+            raise ConnectionUnavailable("not connected to the broker")
+        for message in messages:
+            if len(message.payload) > MAX_PAYLOAD_BYTES:
+                raise CodecError(f"{len(message.payload)} bytes for {message.subject}, of at most {MAX_PAYLOAD_BYTES}")
+        for message in messages:
+            if not self._broker.send(message) and message.reply:
+                self._tell_no_responders(message.reply)
+
+    def _tell_no_responders(self, reply: str) -> None:
+        for subscription in self._interests:
+            if subjects.matches(subscription.subject, reply):
+                self.arrive(subscription, Message(reply, b"", {STATUS: NO_RESPONDERS}))
+
+    async def subscribe(self, subject: str, handler: Handler, queue: str = "") -> MemorySubscription:
+        if self._state is ConnectionState.CLOSED:
+            raise ConnectionUnavailable("the connection was closed")
+        subscription = MemorySubscription(self, subject, queue, handler)
+        self._interests.append(subscription)
+        self._broker.interests_changed()
+        return subscription
+
+    async def request(
+        self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0
+    ) -> Message:
+        return await self._ask(subject, payload, headers, timeout)
+
+    def _ask(self, subject: str, payload: bytes, headers: Headers, timeout: float) -> asyncio.Future[Message]:
+        """Send a request before returning; its first reply comes to the future."""
+        inbox = f"{self._inbox}{next(self._tokens)}"
+        self.publish(subject, payload, headers, inbox)
+        loop = asyncio.get_running_loop()
+        self._asked[inbox] = _Asked(loop.create_future(), loop.call_later(timeout, self._expire, inbox, subject))
+        return self._asked[inbox].reply
+
+    def _expire(self, inbox: str, subject: str) -> None:
+        self._answer(inbox, DeadlineExceeded(f"no answer from {subject} in time"))
+
+    def _on_reply(self, message: Message) -> None:
+        nobody = message.headers.get(STATUS) == NO_RESPONDERS and not message.payload
+        self._answer(message.subject, Unavailable("nobody serves this subject") if nobody else message)
+
+    def _answer(self, inbox: str, outcome: Message | AegisError) -> None:
+        asked = self._asked.pop(inbox, None)
+        if asked is None:
+            return
+        asked.expiry.cancel()
+        if asked.reply.done():
+            return
+        if isinstance(outcome, Message):
+            asked.reply.set_result(outcome)
+        else:
+            asked.reply.set_exception(outcome)
+
+    async def flush(self, timeout: float = 5.0) -> None:
+        if self._state is not ConnectionState.CONNECTED:
+            raise ConnectionUnavailable("not connected to the broker")
+        await asyncio.sleep(0)  # whatever was sent is handled in the next turn of the loop
+
+    # For the broker
+
+    @property
+    def interests(self) -> Sequence[MemorySubscription]:
+        return self._interests
+
+    def refresh_state(self, *, reachable: bool) -> None:
+        if reachable:
+            self._become(ConnectionState.CONNECTED)
+        elif self._state is ConnectionState.CONNECTED:
+            self._become(ConnectionState.RECONNECTING)
+
+    # For subscriptions
+
+    def arrive(self, subscription: MemorySubscription, message: Message) -> None:
+        if not self._arrived:
+            asyncio.get_running_loop().call_soon(self._handle_arrived)
+        self._arrived.append((subscription, message))
+
+    def _handle_arrived(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        for subscription, message in arrived:
+            if subscription.ended:
+                continue
+            try:
+                subscription.handler(message)
+            except Exception:
+                _log.exception("handler_failed", subject=message.subject)
+
+    async def end_interest(self, subscription: MemorySubscription) -> None:
+        if subscription in self._interests:
+            self._interests.remove(subscription)
+            self._broker.interests_changed()
+        await asyncio.sleep(0)
+        subscription.ended = True
