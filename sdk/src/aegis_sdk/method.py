@@ -113,7 +113,7 @@ def rpc(target: Any = None, /, *, idempotent: bool = False) -> Any:
     Used bare, with `idempotent=True`, or with the `Method` of a contract that it serves.
     """
     if callable(target):
-        return Rpc(cast("Callable[..., Awaitable[Any]]", target), None, idempotent)
+        return Rpc[Any, Any](cast("Any", target), None, idempotent)
 
     def declare(handler: Callable[..., Awaitable[Any]]) -> Rpc[Any, Any]:
         return Rpc(handler, target, idempotent)

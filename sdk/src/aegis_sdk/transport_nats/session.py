@@ -122,10 +122,11 @@ class Session:
             async with asyncio.timeout(0.5):
                 if self._nc.is_connected:
                     await self.ping(0.2)
-        with suppress(*SESSION_ERRORS, AssertionError):
+        with suppress(*SESSION_ERRORS, AssertionError, RuntimeError):
             async with asyncio.timeout(0.5):
                 if writer is not None:
                     writer.transport.abort()
+                self._nc._pending, self._nc._pending_data_size = [], 0
                 await self._nc.close()
 
 

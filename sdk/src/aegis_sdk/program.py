@@ -1,0 +1,71 @@
+"""A service as a program: settings, connection, logs, registration, signals, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+
+import structlog
+import uvloop
+
+from aegis_sdk.config import Settings
+from aegis_sdk.errors import AegisError
+from aegis_sdk.service import HostOptions, Service, ServiceHost
+from aegis_sdk.telemetry import LogTail, configure_logging
+from aegis_sdk.transport_nats import NatsTransport
+
+__all__ = ["run", "serve"]
+
+_log = structlog.get_logger("aegis.program")
+_CONNECT_S = 30.0
+
+
+def run(service: Service, environment: Mapping[str, str] = os.environ) -> None:
+    """Run a service until SIGTERM or SIGINT; the whole main program of most services.
+
+    Exits with 2 and one line that names the setting when the configuration is wrong, with 1 when the start fails.
+    """
+    configure_logging()
+    try:
+        settings = Settings.from_environment(environment)
+    except AegisError as error:
+        sys.exit(f"configuration: {error}")
+    try:
+        uvloop.run(serve(service, settings))
+    except AegisError as error:
+        _log.error("service_failed", service=service.name, reason=str(error))
+        sys.exit(1)
+
+
+async def serve(service: Service, settings: Settings, stop: asyncio.Event | None = None) -> None:
+    """Connect, start, serve until `stop` is set (by SIGTERM and SIGINT, where it is not given), then drain."""
+    stopping = stop or _stop_on_signals()
+    transport = await NatsTransport.connect(
+        settings.nats_url,
+        user=settings.nats_user,
+        password=settings.nats_password.get_secret_value(),
+        name=service.name,
+        connect_timeout=_CONNECT_S,
+    )
+    try:
+        host = ServiceHost(transport, service, HostOptions(instance=settings.instance))
+        tail = LogTail(transport, service.name, host.instance)
+        try:
+            await host.start()
+            await stopping.wait()
+        finally:
+            await host.stop()
+            tail.close()
+    finally:
+        await transport.close()
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
