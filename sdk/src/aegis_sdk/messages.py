@@ -12,6 +12,7 @@ EPOCH: Final = "Aegis-Epoch"
 TRACEPARENT: Final = "traceparent"
 ERROR_CODE: Final = "Nats-Service-Error-Code"
 ERROR: Final = "Nats-Service-Error"
+MESSAGE_ID: Final = "Nats-Msg-Id"
 STATUS: Final = "Status"
 
 NO_RESPONDERS: Final = "503"

@@ -73,6 +73,7 @@ class DirectParser:
         start = end_of_line + 2
         try:
             sid, end = int(fields[2]), start + int(fields[-1])
+            header_end = start + int(fields[-2]) if buffer[position] == _H else start
         except (ValueError, IndexError) as error:
             raise ProtocolError from error
         if end + 2 > len(buffer):
@@ -80,16 +81,10 @@ class DirectParser:
         route = self.routes.get(sid)
         if route is None:
             return end + 2
-        if buffer[position] == _H:
-            header_end = start + int(fields[-2])
-            headers = parse_headers(buffer[start:header_end])
-            payload = buffer[header_end:end]
-            reply = fields[3].decode() if len(fields) == 6 else ""
-        else:
-            headers, payload = NO_HEADERS, buffer[start:end]
-            reply = fields[3].decode() if len(fields) == 5 else ""
+        headers = parse_headers(buffer[start:header_end]) if header_end > start else NO_HEADERS
+        reply = fields[3].decode() if len(fields) == (6 if header_end > start else 5) else ""
         try:
-            route(Message(fields[1].decode(), payload, headers, reply))
+            route(Message(fields[1].decode(), buffer[header_end:end], headers, reply))
         except Exception:
             _log.exception("handler_failed", subject=fields[1].decode())
         return end + 2

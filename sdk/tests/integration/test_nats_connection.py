@@ -1,0 +1,116 @@
+"""The connection over a real server that is killed, paused and restarted under it."""
+
+import asyncio
+
+import pytest
+
+from aegis_sdk.errors import CodecError, ConnectionUnavailable
+from aegis_sdk.messages import Message
+from aegis_sdk.server import EmbeddedServer
+from aegis_sdk.testing import NatsAccess, nats_server
+from aegis_sdk.transport import ConnectionState
+from aegis_sdk.transport_nats import NatsTransport
+
+DEADLINE_S = 10.0
+
+
+async def connect(server: EmbeddedServer) -> NatsTransport:
+    user = server.credentials
+    return await NatsTransport.connect(server.urls, user=user.user, password=user.password)
+
+
+def states_of(transport: NatsTransport) -> asyncio.Queue[ConnectionState]:
+    seen: asyncio.Queue[ConnectionState] = asyncio.Queue()
+    transport.on_state(seen.put_nowait)
+    return seen
+
+
+async def test_a_killed_server_is_reported_and_found_again_with_all_subscriptions() -> None:
+    async with nats_server() as server, asyncio.timeout(DEADLINE_S):
+        transport = await connect(server)
+        states = states_of(transport)
+        arrived: asyncio.Queue[Message] = asyncio.Queue()
+        for subject in ("a", "b.*"):
+            await transport.subscribe(subject, arrived.put_nowait)
+
+        await server.nodes[0].kill()
+        assert await states.get() is ConnectionState.RECONNECTING
+        with pytest.raises(ConnectionUnavailable):
+            transport.publish("a", b"lost")
+        with pytest.raises(ConnectionUnavailable):
+            await transport.request("a", b"lost")
+
+        await server.nodes[0].start()
+        assert await states.get() is ConnectionState.CONNECTED
+        transport.publish("a", b"1")
+        transport.publish("b.c", b"2")
+        assert [(await arrived.get()).payload for _ in range(2)] == [b"1", b"2"]
+        await transport.close()
+
+
+async def test_nothing_said_before_an_outage_arrives_after_it() -> None:
+    """A request must not be carried out long after its caller gave up: nothing is kept to be sent late."""
+    async with nats_server() as server, asyncio.timeout(DEADLINE_S):
+        caller, listener = await connect(server), await connect(server)
+        arrived: asyncio.Queue[Message] = asyncio.Queue()
+        await listener.subscribe("order", arrived.put_nowait)
+        await listener.flush()
+        states = states_of(caller)
+
+        server.nodes[0].pause()
+        caller.publish("order", b"stale")  # in the socket, or not even there: the server cannot have read it
+        server_killed = server.nodes[0].kill()
+        caller.publish("order", b"staler")
+        await server_killed
+        assert await states.get() is ConnectionState.RECONNECTING
+        await server.nodes[0].start()
+        assert await states.get() is ConnectionState.CONNECTED
+        await listener.wait_connected(DEADLINE_S)
+        caller.publish("order", b"fresh")
+        assert (await arrived.get()).payload == b"fresh"
+        await caller.close()
+        await listener.close()
+
+
+async def test_a_server_that_hangs_is_left_after_some_unanswered_pings() -> None:
+    async with nats_server() as server, asyncio.timeout(DEADLINE_S):
+        transport = await connect(server)
+        states = states_of(transport)
+        server.nodes[0].pause()
+        assert await states.get() is ConnectionState.RECONNECTING
+        server.nodes[0].resume()
+        assert await states.get() is ConnectionState.CONNECTED
+        await transport.flush()
+        await transport.close()
+
+
+async def test_a_wrong_password_is_named_and_never_shown(nats_access: NatsAccess) -> None:
+    with pytest.raises(ConnectionUnavailable, match="wrong user or password") as refused:
+        await NatsTransport.connect(nats_access.urls, user="aegis", password="not-this", connect_timeout=0.5)
+    assert "not-this" not in str(refused.value)
+
+
+async def test_no_server_is_a_clear_error_in_time() -> None:
+    with pytest.raises(ConnectionUnavailable, match=r"no NATS at nats://127\.0\.0\.1:1"):
+        await NatsTransport.connect(["nats://127.0.0.1:1"], connect_timeout=0.3)
+
+
+async def test_a_payload_beyond_the_servers_limit_is_refused_here(nats_access: NatsAccess) -> None:
+    """The server would end the connection for it."""
+    transport = await NatsTransport.connect(nats_access.urls, user=nats_access.user, password=nats_access.password)
+    with pytest.raises(CodecError, match="at most"):
+        transport.publish("a", bytes(transport.max_payload_bytes + 1))
+    await transport.flush()
+    await transport.close()
+
+
+async def test_a_connection_of_a_cluster_moves_to_a_living_node() -> None:
+    async with nats_server(nodes=3) as server, asyncio.timeout(30):
+        transport = await connect(server)
+        states = states_of(transport)
+        port = int(transport.connected_to.rsplit(":", 1)[1])
+        await next(node for node in server.nodes if node.client_port == port).kill()
+        assert await states.get() is ConnectionState.RECONNECTING
+        assert await states.get() is ConnectionState.CONNECTED
+        assert transport.connected_to != f"127.0.0.1:{port}"
+        await transport.close()
