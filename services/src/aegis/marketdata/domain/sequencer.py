@@ -34,8 +34,8 @@ class _Instrument:
 
     __slots__ = ("previous", "sequence", "subject", "trading_day", "ts_exchange_ns", "turnover", "volume")
 
-    def __init__(self, subject: str) -> None:
-        self.subject = subject
+    def __init__(self) -> None:
+        self.subject = ""  # from the first stamp on
         self.sequence = 0
         self.trading_day = ""  # of the quote before, if it can be compared with
         self.ts_exchange_ns = 0  # the highest of the trading day
@@ -72,18 +72,20 @@ class Sequencer:
 
     def skip(self, dropped: Mapping[InstrumentId, int]) -> None:
         """Leave a hole for quotes that were dropped; before the next quote of their instruments is stamped."""
-        for instrument_id, count in dropped.items():
-            self._instrument(*instrument_id).sequence += count
+        for (exchange, symbol), count in dropped.items():
+            self._instrument(exchange, symbol).sequence += count
 
     def stamp(self, quote: Quote) -> tuple[str, Tick]:
         """The next tick of the quote's instrument, and its subject.
 
-        Raises ValueError or AegisError where the instrument has no valid subject.
+        Raises ConfigurationError or ValueError where the instrument cannot have a subject.
         """
         state = self._instruments.get((quote.exchange, quote.symbol))
         if state is None:
             state = self._instrument(quote.exchange, quote.symbol)
         state.sequence += 1
+        if not state.subject:
+            state.subject = _subject(quote.exchange, quote.symbol)
         flags, volume_delta, turnover_delta = self._change(state, quote)
         origin = self._origin
         return state.subject, Tick(
@@ -122,21 +124,19 @@ class Sequencer:
     def _instrument(self, exchange: str, symbol: str) -> _Instrument:
         state = self._instruments.get((exchange, symbol))
         if state is None:
-            if not symbol or symbol == subjects.ANY:
-                raise ValueError(f"{symbol!r} is no symbol")
-            state = self._instruments[exchange, symbol] = _Instrument(subjects.tick(exchange, symbol))
+            state = self._instruments[exchange, symbol] = _Instrument()
         return state
 
     def _change(self, state: _Instrument, quote: Quote) -> tuple[tuple[Flag, ...], int, float]:
         """Flags, volume and turnover since the quote before. Remembers this one, unless it is stale."""
         volume_delta, turnover_delta = 0, 0.0
-        flags: tuple[Flag, ...] = quote.flags
+        flags = quote.flags
         if quote.trading_day == state.trading_day:
             if quote.ts_exchange_ns < state.ts_exchange_ns:
                 return self._stale(quote)
             volume_delta = quote.volume - state.volume
             if volume_delta < 0:
-                volume_delta, flags = 0, (*flags, "reset")
+                volume_delta, flags = 0, _with(flags, "reset")
             else:
                 turnover_delta = quote.turnover - state.turnover
                 if volume_delta == 0 and quote.ts_exchange_ns == state.ts_exchange_ns:
@@ -144,7 +144,7 @@ class Sequencer:
         elif quote.trading_day < state.trading_day:
             return self._stale(quote)
         elif state.previous is not None:
-            flags = (*flags, "reset")
+            flags = _with(flags, "reset")
         state.trading_day = quote.trading_day
         state.ts_exchange_ns = quote.ts_exchange_ns
         state.volume = quote.volume
@@ -155,8 +155,20 @@ class Sequencer:
 
     def _stale(self, quote: Quote) -> tuple[tuple[Flag, ...], int, float]:
         self.stale += 1
-        return (*quote.flags, "stale"), 0, 0.0
+        return _with(quote.flags, "stale"), 0, 0.0
+
+
+def _subject(exchange: str, symbol: str) -> str:
+    """Raises for what is no instrument, but a wildcard, empty or so long that the server would cut the connection."""
+    if subjects.ANY in (exchange, symbol):
+        raise ValueError(f"{exchange}.{symbol} is no instrument")
+    subjects.token(subjects.escape(symbol), "symbol")
+    return subjects.tick(exchange, symbol)
 
 
 def _equal_but_for_receipt(quote: Quote, previous: Quote | None) -> bool:
     return previous is not None and quote == replace(previous, ts_received_ns=quote.ts_received_ns)
+
+
+def _with(flags: tuple[Flag, ...], flag: Flag) -> tuple[Flag, ...]:
+    return (*flags, flag)

@@ -1,0 +1,221 @@
+"""The bridge ring, with real threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+
+import pytest
+from msgspec.structs import replace
+
+from aegis.contracts.market import InstrumentId, Quote
+from aegis.marketdata.bridge import Bridge
+from aegis.marketdata.ports import FeedState
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+QUOTE = Quote(
+    exchange="SHFE",
+    symbol="",
+    trading_day="20250102",
+    action_day="20250102",
+    ts_exchange_ns=1,
+    ts_received_ns=1,
+    last_price=None,
+    open_price=None,
+    high_price=None,
+    low_price=None,
+    pre_close_price=None,
+    pre_settlement_price=None,
+    settlement_price=None,
+    upper_limit_price=None,
+    lower_limit_price=None,
+    volume=0,
+    turnover=0.0,
+    open_interest=0.0,
+    pre_open_interest=None,
+    bids=(),
+    asks=(),
+)
+
+
+def quote(symbol: str, number: int) -> Quote:
+    """`volume` is the number of the offer of its instrument, from 1."""
+    return replace(QUOTE, symbol=symbol, volume=number)
+
+
+def offer(bridge: Bridge, *symbols: str) -> None:
+    numbers: Counter[str] = Counter()
+    for symbol in symbols:
+        numbers[symbol] += 1
+        bridge.offer(quote(symbol, numbers[symbol]))
+
+
+def taken(bridge: Bridge, limit: int = 100) -> list[tuple[str, int]]:
+    return [(each.symbol, each.volume) for each in bridge.take(limit).quotes]
+
+
+async def test_quotes_come_out_in_their_order() -> None:
+    bridge = Bridge(10)
+    offer(bridge, "a", "b", "a")
+    assert taken(bridge, 2) == [("a", 1), ("b", 1)]
+    assert taken(bridge, 2) == [("a", 2)]
+
+
+async def test_a_full_ring_drops_the_oldest_of_the_same_instrument() -> None:
+    bridge = Bridge(4)
+    offer(bridge, "b", "a", "c", "a", "a", "a")
+    drained = bridge.take(100)
+    assert [(each.symbol, each.volume) for each in drained.quotes] == [("b", 1), ("c", 1), ("a", 3), ("a", 4)]
+    assert drained.dropped == {InstrumentId("SHFE", "a"): 2}
+
+
+async def test_a_full_ring_without_that_instrument_drops_the_oldest_of_all() -> None:
+    bridge = Bridge(3)
+    offer(bridge, "a", "b", "b", "c", "d")
+    drained = bridge.take(100)
+    assert [(each.symbol, each.volume) for each in drained.quotes] == [("b", 2), ("c", 1), ("d", 1)]
+    assert drained.dropped == {InstrumentId("SHFE", "a"): 1, InstrumentId("SHFE", "b"): 1}
+
+
+async def test_a_ring_that_was_full_works_on_as_before() -> None:
+    bridge = Bridge(3)
+    for _ in range(3):
+        offer(bridge, "a", "b", "a", "a")
+        assert taken(bridge, 2) == [("b", 1), ("a", 2)]
+        assert taken(bridge) == [("a", 3)]
+        offer(bridge, "x", "y")
+        assert taken(bridge) == [("x", 1), ("y", 1)]
+    assert bridge.stats().conflated == {InstrumentId("SHFE", "a"): 3}
+
+
+async def test_what_is_dropped_is_told_once_and_kept_in_the_figures() -> None:
+    bridge = Bridge(1)
+    offer(bridge, "a", "a")
+    assert bridge.take(1).dropped == {InstrumentId("SHFE", "a"): 1}
+    assert bridge.take(1).dropped == {}
+    figures = bridge.stats()
+    assert (figures.offered, figures.drained, figures.depth) == (2, 1, 0)
+    assert figures.conflated == {InstrumentId("SHFE", "a"): 1}
+
+
+@pytest.mark.parametrize("size", [1, 64, 5_000])
+async def test_threads_that_overrun_the_ring_lose_only_what_is_counted(size: int) -> None:
+    """The bound holds at each moment; of each instrument, what arrives and what was dropped give the offers."""
+    bridge = Bridge(size)
+    symbols, rounds = [f"i{i}" for i in range(8)], 2_000
+    start = threading.Barrier(len(symbols))
+
+    def feed(symbol: str) -> None:
+        start.wait()
+        for number in range(1, rounds + 1):
+            bridge.offer(quote(symbol, number))
+
+    threads = [threading.Thread(target=feed, args=(symbol,)) for symbol in symbols]
+    for thread in threads:
+        thread.start()
+    seen: dict[str, int] = dict.fromkeys(symbols, 0)
+    arrived = 0
+
+    def drain() -> int:
+        drained = bridge.take(7)
+        for instrument, count in drained.dropped.items():
+            seen[instrument.symbol] += count
+        for each in drained.quotes:
+            seen[each.symbol] += 1
+            assert each.volume == seen[each.symbol], "a hole is in the wrong place"
+        return len(drained.quotes)
+
+    async with asyncio.timeout(20):
+        while any(thread.is_alive() for thread in threads):
+            arrived += drain()
+            assert bridge.stats().depth <= size
+            await asyncio.sleep(0)
+        while bridge.stats().depth:
+            arrived += drain()
+    figures = bridge.stats()
+    assert seen == dict.fromkeys(symbols, rounds)
+    assert figures.offered == arrived + sum(figures.conflated.values()) == rounds * len(symbols)
+    assert figures.drained == arrived
+
+
+async def test_an_offer_from_a_thread_wakes_a_sleeping_loop() -> None:
+    bridge = Bridge()
+    waiting = asyncio.create_task(bridge.filled())
+    await asyncio.sleep(0)
+    threading.Thread(target=offer, args=(bridge, "a")).start()
+    async with asyncio.timeout(5):
+        assert await waiting
+    assert taken(bridge) == [("a", 1)]
+
+
+async def test_many_offers_wake_the_loop_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    bridge = Bridge()
+    wakes: list[object] = []
+    monkeypatch.setattr(asyncio.get_running_loop(), "call_soon_threadsafe", wakes.append)
+    offer(bridge, *"abcabcabc")
+    assert len(wakes) == 1
+
+
+async def test_room_comes_back_when_half_of_the_ring_is_free() -> None:
+    bridge = Bridge(10)
+    offer(bridge, *"abcdefgh")
+    waiting = asyncio.create_task(bridge.room())
+    await asyncio.sleep(0)
+    bridge.take(2)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    bridge.take(1)
+    async with asyncio.timeout(5):
+        await waiting
+
+
+async def test_room_waits_also_for_what_is_behind_the_ring() -> None:
+    free = asyncio.Event()
+
+    async def room_behind() -> None:
+        await free.wait()
+
+    waiting = asyncio.create_task(Bridge(10, room_behind=room_behind).room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    free.set()
+    async with asyncio.timeout(5):
+        await waiting
+
+
+async def test_a_closed_ring_is_emptied_and_takes_nothing_more() -> None:
+    bridge = Bridge(10)
+    offer(bridge, "a")
+    bridge.close()
+    offer(bridge, "b")
+    assert await bridge.filled()
+    assert taken(bridge) == [("a", 1)]
+    assert not await bridge.filled()
+    assert bridge.stats().late == 1
+    await bridge.room()
+
+
+async def test_close_wakes_everybody_who_waits() -> None:
+    bridge = Bridge(2)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(bridge.filled())
+        await asyncio.sleep(0)
+        threading.Thread(target=bridge.close).start()
+
+
+async def test_changes_of_the_feed_are_told_in_the_loop() -> None:
+    told: asyncio.Queue[tuple[FeedState, str, int]] = asyncio.Queue()
+    bridge = Bridge(on_changed=lambda state, reason: told.put_nowait((state, reason, threading.get_ident())))
+    threading.Thread(target=bridge.changed, args=(FeedState.ENDED, "end of file")).start()
+    async with asyncio.timeout(5):
+        assert await told.get() == (FeedState.ENDED, "end of file", threading.get_ident())
+
+
+async def test_rejected_input_is_counted_by_reason() -> None:
+    bridge = Bridge()
+    for reason in ("malformed_row", "unknown_exchange", "malformed_row"):
+        bridge.rejected(reason, "ticks.csv:17")
+    assert bridge.stats().rejected == {"malformed_row": 2, "unknown_exchange": 1}
