@@ -1,0 +1,107 @@
+"""The commands of `aegis bench`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+import typer
+
+if TYPE_CHECKING:
+    from aegis.cli.bench.figures import Report
+    from aegis_sdk.server import EmbeddedServer
+
+bench_app = typer.Typer(no_args_is_help=True, help="Measure Aegis beside plain nats-py, in turn, in the same run.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Long = Annotated[bool, typer.Option("--long", help="More rounds, for figures to be written down.")]
+Nodes = Annotated[int, typer.Option("--nodes", help="nats-servers: 1 or 3.")]
+
+
+@bench_app.command()
+def rpc(as_json: Json = False, long: Long = False, nodes: Nodes = 1) -> None:
+    """Calls: a typed echo, against the same work by hand and against a bare echo of bytes."""
+    from aegis.cli.bench.rpc import bench_rpc
+
+    _run(lambda server: bench_rpc(server, long=long), nodes, as_json)
+
+
+@bench_app.command()
+def events(as_json: Json = False, long: Long = False, nodes: Nodes = 1) -> None:
+    """Events: stored and acknowledged, 64 at a time; and taken by a durable consumer."""
+    from aegis.cli.bench.events import bench_events
+
+    _run(lambda server: bench_events(server, nodes=nodes, long=long), nodes, as_json)
+
+
+@bench_app.command()
+def ticks(
+    as_json: Json = False,
+    long: Long = False,
+    nodes: Nodes = 1,
+    replay: Annotated[
+        Path | None, typer.Option(help="A tick file to take the burst from; seeded ticks without.")
+    ] = None,
+) -> None:
+    """Ticks: a whole-market burst through the pipeline into JetStream and to a subscriber; and 5,000 a second."""
+    from aegis.cli.bench.ticks import bench_ticks
+
+    _run(lambda server: bench_ticks(server, replay=replay, nodes=nodes, long=long), nodes, as_json)
+
+
+def _run(bench: Callable[[EmbeddedServer], Awaitable[Report]], nodes: int, as_json: bool) -> None:
+    """Run a benchmark against servers of its own."""
+    import logging
+
+    import uvloop
+
+    from aegis_sdk.server import EmbeddedServer, ServerOptions
+    from aegis_sdk.telemetry import configure_logging
+
+    if nodes not in (1, 3):
+        raise typer.BadParameter("1 or 3", param_hint="--nodes")
+    configure_logging(level=logging.ERROR)
+
+    async def measured() -> Report:
+        with TemporaryDirectory(prefix="aegis-bench-") as directory:
+            options = ServerOptions(directory=Path(directory), nodes=cast("Literal[1, 3]", nodes))
+            async with EmbeddedServer(options) as server:
+                return await bench(server)
+
+    report = uvloop.run(measured())
+    if as_json:
+        sys.stdout.write(json.dumps(report.as_json()) + "\n")
+    else:
+        _show(report.as_json())
+
+
+def _show(report: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(title=f"aegis bench {report['name']}", title_justify="left")
+    for heading in ("case", "figure", "Aegis", "plain", "Aegis/plain"):
+        table.add_column(heading, justify="left" if heading in ("case", "figure") else "right")
+    for case in report["cases"]:
+        for position, (figure, value) in enumerate(case["aegis"].items()):
+            plain = (case["plain"] or {}).get(figure)
+            ratio = (case["ratio"] or {}).get(figure)
+            table.add_row(
+                case["case"] if position == 0 else "",
+                figure,
+                f"{value:,}",
+                "" if plain is None else f"{plain:,}",
+                "" if ratio is None else f"{ratio:.2f}",
+            )
+        table.add_section()
+    console.print(table)
+    for case in report["cases"]:
+        if case.get("note"):
+            console.print(f"{case['case']}: {case['note']}")
+    machine = report["machine"]
+    console.print(f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, {machine['system']}")

@@ -1,0 +1,83 @@
+"""What a benchmark reports: figures of Aegis, of the plain baseline measured in the same run, and their ratio."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Figures = dict[str, float]
+"""Named p50_us, p99_us, max_us, rate_per_s, lost, cpu_us_per_item and the like: a name ends in its unit."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case. `plain` is None where there is no baseline."""
+
+    name: str
+    aegis: Figures
+    plain: Figures | None = None
+    note: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        ratio = {
+            figure: round(value / self.plain[figure], 3)
+            for figure, value in self.aegis.items()
+            if self.plain and self.plain.get(figure)
+        }
+        return {
+            "case": self.name,
+            "aegis": _rounded(self.aegis),
+            "plain": _rounded(self.plain) if self.plain else None,
+            "ratio": ratio if self.plain else None,
+            **({"note": self.note} if self.note else {}),
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """One run of a benchmark."""
+
+    name: str
+    cases: Sequence[Case]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"name": self.name, "machine": machine(), "cases": [case.as_json() for case in self.cases]}
+
+
+def latencies(seconds: Sequence[float]) -> Figures:
+    """Percentiles of single calls."""
+    ordered = sorted(seconds)
+    last = len(ordered) - 1
+    return {
+        "p50_us": statistics.median(ordered) * 1e6,
+        "p99_us": ordered[min(last, int(len(ordered) * 0.99))] * 1e6,
+        "max_us": ordered[last] * 1e6,
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}",
+    }
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _rounded(figures: Figures) -> Figures:
+    return {name: round(value, 1) if value < 1000 else round(value) for name, value in figures.items()}
