@@ -48,7 +48,10 @@ class StreamConfig:
     allow_direct: bool = True  # reads served by any replica; never for a ledger
     persist_async: bool = False  # one replica only: acknowledged before it is flushed to the disk
     work_queue: bool = False  # a message is gone once a consumer has acknowledged it
+    discard_new: bool = False  # refuse a message that does not fit max_bytes, instead of forgetting the oldest
+    deny_delete: bool = False  # no single message may be deleted through the server's API
     message_ttl: bool = False  # messages may carry Nats-TTL
+    marker_ttl_s: float = 0  # the last message of a subject, expiring, leaves a marker for so long; 0: none
     rollup: bool = False  # messages may carry Nats-Rollup
     atomic: bool = False  # atomic batches
 

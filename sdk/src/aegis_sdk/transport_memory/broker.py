@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import time
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from aegis_sdk import subjects
+from aegis_sdk import codec, subjects
+from aegis_sdk.errors import StreamError
 from aegis_sdk.messages import Message
+from aegis_sdk.transport import StreamConfig
+from aegis_sdk.transport_memory.consumers import DurableConsumer
+from aegis_sdk.transport_memory.stream import MemoryStream
 
 _MAX_ROUTES = 4096
 
@@ -50,6 +56,10 @@ class MemoryBroker:
         self._connections: dict[Connection, bool] = {}  # to whether it is reachable
         self._routes: dict[str, _Route] = {}
         self._turns = itertools.count()
+        self._streams: dict[str, MemoryStream] = {}
+        self._consumers: dict[tuple[str, str], DurableConsumer] = {}
+        self._expiry: asyncio.TimerHandle | None = None
+        self._started_ns = time.time_ns() - time.monotonic_ns()
 
     # Outages
 
@@ -92,14 +102,14 @@ class MemoryBroker:
         self._routes.clear()
 
     def send(self, message: Message) -> bool:
-        """Hand a message to all who get it; whether there is anybody."""
+        """Hand a message to all who get it, streams too; whether there is anybody."""
         route = self._route(message.subject)
         turn = next(self._turns)
         for interest in route.each:
             interest.arrive(message)
         for members in route.groups:
             members[turn % len(members)].arrive(message)
-        return bool(route.each or route.groups)
+        return self._capture(message) or bool(route.each or route.groups)
 
     def _route(self, subject: str) -> _Route:
         route = self._routes.get(subject)
@@ -121,3 +131,71 @@ class MemoryBroker:
                 else:
                     each.append(interest)
         return _Route(each, list(groups.values()))
+
+    # Streams
+
+    def ensure_stream(self, config: StreamConfig) -> None:
+        for name, other in self._streams.items():
+            overlap = any(other.captures(subject) for subject in config.subjects)
+            if name != config.name and overlap:
+                raise StreamError("subjects overlap with an existing stream", 10065)
+        if config.name in self._streams:
+            self._streams[config.name].configure(config)
+        else:
+            self._streams[config.name] = MemoryStream(config)
+
+    def stream(self, name: str) -> MemoryStream:
+        """A stream, without what has expired until now."""
+        if name not in self._streams:
+            raise StreamError("stream not found", 10059)
+        self._expire()
+        return self._streams[name]
+
+    def consumer(
+        self, name: str, durable: str, subject: str, *, ack_wait_s: float, max_deliver: int
+    ) -> DurableConsumer:
+        """The durable consumer of that name, made or changed to be as asked for."""
+        stream = self.stream(name)
+        if stream.config.work_queue:
+            self._check_unique(name, durable, subject)
+        consumer = self._consumers.setdefault((name, durable), DurableConsumer(stream))
+        consumer.subject, consumer.ack_wait_s, consumer.max_deliver = subject, ack_wait_s, max_deliver
+        return consumer
+
+    def _check_unique(self, stream: str, durable: str, subject: str) -> None:
+        for (of_stream, name), consumer in self._consumers.items():
+            if of_stream == stream and name != durable and subjects.matches(consumer.subject, subject):
+                raise StreamError("filtered consumer not unique on workqueue stream", 10100)
+
+    def _capture(self, message: Message) -> bool:
+        stream = next((stream for stream in self._streams.values() if stream.captures(message.subject)), None)
+        if stream is None:
+            return False
+        self._expire()
+        name = stream.config.name
+        try:
+            sequence, duplicate = stream.store(message, self.now(), self._utc_ns())
+            answer = {"stream": name, "seq": sequence} | ({"duplicate": True} if duplicate else {})
+        except StreamError as error:
+            answer = {"error": {"err_code": error.code, "description": error.description}, "stream": name, "seq": 0}
+        self._expire()
+        if message.reply:
+            self.send(Message(message.reply, codec.encode_json(answer)))
+        return True
+
+    def _expire(self) -> None:
+        """Let streams forget what is due, and come back when the next is."""
+        now = self.now()
+        for stream in self._streams.values():
+            stream.expire(now, self._utc_ns())
+        due = [expiry for stream in self._streams.values() if (expiry := stream.next_expiry) is not None]
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self._expiry = asyncio.get_running_loop().call_at(min(due), self._expire) if due else None
+
+    def now(self) -> float:
+        """Seconds of the event loop's clock."""
+        return asyncio.get_running_loop().time()
+
+    def _utc_ns(self) -> int:
+        return self._started_ns + int(self.now() * 1e9)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Final, NamedTuple
 
 import structlog
 
-from aegis_sdk import subjects
-from aegis_sdk.errors import AegisError, CodecError, ConnectionUnavailable, DeadlineExceeded, Unavailable
-from aegis_sdk.messages import NO_HEADERS, NO_RESPONDERS, STATUS, Headers, Message
-from aegis_sdk.transport import ConnectionState, Handler, StateListener
+from aegis_sdk import codec, subjects
+from aegis_sdk.errors import AegisError, CodecError, ConnectionUnavailable, DeadlineExceeded, StreamError, Unavailable
+from aegis_sdk.messages import NO_HEADERS, NO_RESPONDERS, STATUS, Headers, Message, StoredMessage
+from aegis_sdk.transport import ConnectionState, Delivery, Handler, StateListener, StreamConfig
 from aegis_sdk.transport_memory.broker import MemoryBroker
+from aegis_sdk.transport_memory.consumers import MemoryConsumption, MemoryReader
+from aegis_sdk.transport_memory.stream import MemoryStream
 
 _log = structlog.get_logger("aegis.memory")
 _numbers = itertools.count(1)
 
 MAX_PAYLOAD_BYTES: Final = 1 << 20
+_ENSURE_S: Final = 15.0
 
 
 class _Asked(NamedTuple):
@@ -180,6 +184,71 @@ class MemoryTransport:
             raise ConnectionUnavailable("not connected to the broker")
         await asyncio.sleep(0)  # whatever was sent is handled in the next turn of the loop
 
+    # Streams
+
+    async def ensure_stream(self, config: StreamConfig) -> None:
+        await self.wait_connected(_ENSURE_S)
+        self._broker.ensure_stream(config)
+
+    async def append(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0) -> int:
+        return _sequence(await self._ask(subject, payload, headers, timeout))
+
+    def append_now(
+        self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0
+    ) -> asyncio.Future[int]:
+        sequence: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        try:
+            self._ask(subject, payload, headers, timeout).add_done_callback(partial(_settle, sequence))
+        except AegisError as error:
+            sequence.set_exception(error)
+        return sequence
+
+    async def last(self, stream: str, subject: str) -> StoredMessage | None:
+        return (await self._reachable_stream(stream)).last(subject)
+
+    async def last_sequence(self, stream: str) -> int:
+        return (await self._reachable_stream(stream)).last_sequence
+
+    async def _reachable_stream(self, name: str) -> MemoryStream:
+        """A stream, after the turn of the loop that a request to a server takes at least."""
+        await self.flush()
+        return self._broker.stream(name)
+
+    @asynccontextmanager
+    async def read(
+        self,
+        stream: str,
+        subject: str = ">",
+        *,
+        after: int = 0,
+        last_per_subject: bool = False,
+        idle_heartbeat_s: float = 0.5,
+    ) -> AsyncGenerator[AsyncIterator[StoredMessage | None]]:
+        reader = MemoryReader(self, await self._reachable_stream(stream), subject, after, last_per_subject)
+        try:
+            yield reader
+        finally:
+            reader.close()
+
+    @asynccontextmanager
+    async def consume(
+        self,
+        stream: str,
+        durable: str,
+        subject: str,
+        *,
+        ack_wait_s: float = 30,
+        max_deliver: int = 5,
+        batch: int = 64,
+    ) -> AsyncGenerator[AsyncIterator[Delivery]]:
+        await self.flush()
+        consumer = self._broker.consumer(stream, durable, subject, ack_wait_s=ack_wait_s, max_deliver=max_deliver)
+        consumption = MemoryConsumption(self, consumer, self._broker.now)
+        try:
+            yield consumption
+        finally:
+            consumption.close()
+
     # For the broker
 
     @property
@@ -215,3 +284,21 @@ class MemoryTransport:
             self._broker.interests_changed()
         await asyncio.sleep(0)
         subscription.ended = True
+
+
+def _settle(sequence: asyncio.Future[int], answered: asyncio.Future[Message]) -> None:
+    """Pass the outcome of an append on to who waits for it."""
+    if sequence.done():
+        return
+    try:
+        sequence.set_result(_sequence(answered.result()))
+    except AegisError as error:
+        sequence.set_exception(error)
+
+
+def _sequence(acknowledgement: Message) -> int:
+    """The sequence that a stream's acknowledgement carries; StreamError if it refused."""
+    answer = codec.decode_json(acknowledgement.payload)
+    if "error" in answer:
+        raise StreamError(answer["error"]["description"], answer["error"]["err_code"])
+    return answer["seq"]

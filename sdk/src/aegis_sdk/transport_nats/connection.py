@@ -209,13 +209,21 @@ class NatsTransport:
     # Core messages
 
     def publish(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, reply: str = "") -> None:
-        if len(payload) > self._max_payload:
-            raise CodecError(f"{len(payload)} bytes for {subject}; the server takes at most {self._max_payload}")
+        self._check_size(subject, payload)
         self._send(publication(subject, payload, header_block(headers), reply))
 
     def publish_many(self, messages: Iterable[tuple[str, bytes]], headers: Headers = NO_HEADERS) -> None:
         block = header_block(headers)
-        self._send(b"".join([publication(subject, payload, block, "") for subject, payload in messages]))
+        frames: list[bytes] = []
+        for subject, payload in messages:
+            self._check_size(subject, payload)
+            frames.append(publication(subject, payload, block, ""))
+        self._send(b"".join(frames))
+
+    def _check_size(self, subject: str, payload: bytes) -> None:
+        """The server would end the connection over a message that is too large."""
+        if len(payload) > self._max_payload:
+            raise CodecError(f"{len(payload)} bytes for {subject}; the server takes at most {self._max_payload}")
 
     def _send(self, frames: bytes) -> None:
         if self._state is not ConnectionState.CONNECTED:

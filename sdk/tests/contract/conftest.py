@@ -1,0 +1,45 @@
+"""Fixtures of the contract suite. Each test runs once for each adapter, and they share one server: names are unique."""
+
+from collections.abc import AsyncIterator, Callable
+from uuid import uuid4
+
+import pytest
+
+from aegis_sdk.transport import Transport
+
+from .network import MemoryNetwork, NatsNetwork, Network, Received
+
+
+@pytest.fixture(params=["memory", "nats"])
+async def network(request: pytest.FixtureRequest) -> AsyncIterator[Network]:
+    made: Network
+    made = MemoryNetwork() if request.param == "memory" else NatsNetwork(request.getfixturevalue("nats_access"))
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def transport(network: Network) -> Transport:
+    return await network.connect()
+
+
+@pytest.fixture
+async def other(network: Network) -> Transport:
+    """A second connection."""
+    return await network.connect()
+
+
+@pytest.fixture
+def name() -> str:
+    """A token that no other test uses."""
+    return f"t{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def received() -> Received:
+    return Received()
+
+
+@pytest.fixture
+def new_received() -> Callable[[], Received]:
+    return Received
