@@ -16,9 +16,11 @@ Turnover is in yuan: CZCE's, which comes without the multiplier, is multiplied b
 goes back, which CZCE's does now and then. Volume and open interest that are missing are 0. AveragePrice is not used,
 since its meaning differs between exchanges.
 
-Flags. The first record of an instrument is the state at the time of subscription, so it is a `snapshot`, whatever its
-time; so is each one up to the first that has any state of the day (changes of a book can overtake it). `auction` and
-`out_of_session` follow from the sessions of the product.
+State. A change of a book can overtake the first full record after a subscription: it comes with a volume, an open
+interest, prices and limits of 0 (of combinations that is normal). Its volume would be a false 0, so it is refused.
+
+Flags. The first record of an instrument is the state at the time of subscription, a `snapshot`, whatever its time.
+`auction` and `out_of_session` follow from the hours of the product.
 """
 
 from __future__ import annotations
@@ -117,7 +119,7 @@ class _Seen:
         self.hours = hours
         self.scale = scale  # from its turnover to yuan
         self.combination = combination
-        self.fresh = True  # all records so far were snapshots
+        self.fresh = True
         self._raw: Sequence[Value] = ()
         self._prices: tuple[Price, ...] = ()
 
@@ -163,9 +165,11 @@ class DepthConverter:
         last = _number(last) if seen.combination and volume else _price(last)
         opened, highest, lowest, pre_close, pre_settlement, settlement, upper, lower = seen.prices(record[7:15], volume)
         flags = flags_at(seen.hours.on(trading_day), second) if seen.hours else ()
+        if not (volume or interest or seen.combination) and last is None and lower is None:
+            raise RecordError(f"the book of {symbol!r:.40} came before its day's state", "no_state")
         if seen.fresh:
             flags = ("snapshot", *flags)
-            seen.fresh = not (volume or interest or last is not None or lower is not None)
+            seen.fresh = False
         return Quote(
             seen.exchange,
             symbol,
@@ -298,7 +302,7 @@ def _milliseconds(value: Value) -> int:
 
 def _day(name: str, text: str) -> str:
     try:
-        if len(text) == 8 and text.isdigit() and date.fromisoformat(text):
+        if len(text) == 8 and text.isdecimal() and date.fromisoformat(text):
             return text
     except ValueError:
         pass
@@ -307,7 +311,7 @@ def _day(name: str, text: str) -> str:
 
 def _second(text: str) -> int:
     """The second of the day of HH:MM:SS, read by its places."""
-    if len(text) == 8 and text[2] == text[5] == ":" and (text[:2] + text[3:5] + text[6:]).isdigit():
+    if len(text) == 8 and text[2] == text[5] == ":" and (text[:2] + text[3:5] + text[6:]).isdecimal():
         hour, minute, second = int(text[:2]), int(text[3:5]), int(text[6:])
         if hour < 24 and minute < 60 and second < 60:
             return hour * 3600 + minute * 60 + second
