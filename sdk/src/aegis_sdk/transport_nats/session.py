@@ -131,4 +131,6 @@ class Session:
 
 
 async def _note_error(error: Exception) -> None:
-    _log.debug("nats_error", error=repr(error))
+    """Most errors end the session and are told there; a refused permission does not, and must not go unseen."""
+    if "permissions violation" in str(error).lower():
+        _log.error("not_permitted", reason=str(error))
