@@ -51,7 +51,7 @@ class StreamConfig:
     discard_new: bool = False  # refuse a message that does not fit max_bytes, instead of forgetting the oldest
     deny_delete: bool = False  # no single message may be deleted through the server's API
     message_ttl: bool = False  # messages may carry Nats-TTL
-    marker_ttl_s: float = 0  # the last message of a subject, expiring, leaves a marker for so long; 0: none
+    marker_ttl_s: float = 0  # an expired last message of a subject leaves a marker for so long; the least Nats-TTL
     rollup: bool = False  # messages may carry Nats-Rollup
     atomic: bool = False  # atomic batches
 

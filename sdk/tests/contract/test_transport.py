@@ -235,6 +235,8 @@ async def test_a_message_too_large_is_refused_and_the_connection_goes_on(
     with pytest.raises(CodecError):
         transport.publish(name, bytes((1 << 20) + 1))
     with pytest.raises(CodecError):
+        transport.publish(name, bytes(1 << 20), {"headers": "count too"})
+    with pytest.raises(CodecError):
         transport.publish_many([(name, b"not sent either"), (name, bytes((1 << 20) + 1))])
     transport.publish(name, b"small")
     await transport.flush()

@@ -128,8 +128,8 @@ class MemoryTransport:
         if self._state is not ConnectionState.CONNECTED:
             raise ConnectionUnavailable("not connected to the broker")
         for message in messages:
-            if len(message.payload) > MAX_PAYLOAD_BYTES:
-                raise CodecError(f"{len(message.payload)} bytes for {message.subject}, of at most {MAX_PAYLOAD_BYTES}")
+            if (size := _size(message)) > MAX_PAYLOAD_BYTES:
+                raise CodecError(f"{size} bytes for {message.subject}; the broker takes at most {MAX_PAYLOAD_BYTES}")
         for message in messages:
             if not self._broker.send(message) and message.reply:
                 self._tell_no_responders(message.reply)
@@ -284,6 +284,12 @@ class MemoryTransport:
             self._broker.interests_changed()
         await asyncio.sleep(0)
         subscription.ended = True
+
+
+def _size(message: Message) -> int:
+    """The bytes that count against the limit: the payload and the headers as NATS writes them."""
+    names_and_values = sum(len(name) + len(value.encode()) + 4 for name, value in message.headers.items())
+    return len(message.payload) + (names_and_values + 12 if message.headers else 0)
 
 
 def _settle(sequence: asyncio.Future[int], answered: asyncio.Future[Message]) -> None:

@@ -110,7 +110,7 @@ class MemoryStream:
         found = _TTL.fullmatch(wanted)
         if found is None or (ttl_s := int(found[1]) * _UNIT_S[found[2]]) < _MIN_TTL_S:
             raise StreamError("invalid per-message TTL", 10165)
-        return ttl_s
+        return max(ttl_s, self.config.marker_ttl_s)
 
     def _rollup(self, headers: Headers) -> str:
         rollup = headers.get("Nats-Rollup", "")

@@ -209,21 +209,22 @@ class NatsTransport:
     # Core messages
 
     def publish(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, reply: str = "") -> None:
-        self._check_size(subject, payload)
-        self._send(publication(subject, payload, header_block(headers), reply))
+        block = header_block(headers)
+        self._check_size(subject, len(block) + len(payload))
+        self._send(publication(subject, payload, block, reply))
 
     def publish_many(self, messages: Iterable[tuple[str, bytes]], headers: Headers = NO_HEADERS) -> None:
         block = header_block(headers)
         frames: list[bytes] = []
         for subject, payload in messages:
-            self._check_size(subject, payload)
+            self._check_size(subject, len(block) + len(payload))
             frames.append(publication(subject, payload, block, ""))
         self._send(b"".join(frames))
 
-    def _check_size(self, subject: str, payload: bytes) -> None:
-        """The server would end the connection over a message that is too large."""
-        if len(payload) > self._max_payload:
-            raise CodecError(f"{len(payload)} bytes for {subject}; the server takes at most {self._max_payload}")
+    def _check_size(self, subject: str, size: int) -> None:
+        """The server would end the connection over a message that is too large, headers included."""
+        if size > self._max_payload:
+            raise CodecError(f"{size} bytes for {subject}; the server takes at most {self._max_payload}")
 
     def _send(self, frames: bytes) -> None:
         if self._state is not ConnectionState.CONNECTED:
