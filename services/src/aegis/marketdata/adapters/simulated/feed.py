@@ -1,0 +1,188 @@
+"""The simulated market as a feed."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import uuid4
+
+from aegis.contracts.market import Env, Instrument, InstrumentId
+from aegis.marketdata.adapters.simulated.clock import SECOND_NS, SessionClock, WallClock
+from aegis.marketdata.adapters.simulated.market import Market
+from aegis.marketdata.domain.sessions import next_trading_day, to_shanghai
+from aegis.marketdata.ports import FeedSink, FeedState
+from aegis_sdk.errors import AegisError, ConfigurationError, ConnectionUnavailable
+
+_TURN_S: Final = 0.01
+_SLICE_NS: Final = SECOND_NS // 10  # of running time made in one go, at most
+_SLICE_QUOTES: Final = 250
+_FORGIVEN_S: Final = 2.0  # further behind than this, after a pause of the machine, the market goes on from where it is
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedOptions:
+    """What the simulated market does. Raises ConfigurationError where it is contradictory."""
+
+    seed: int = 1
+    rate: float | None = None  # quotes a second of the market's time, evenly spaced, of all subscribed; None: natural
+    speed: float = 1.0  # seconds of the market's time in a real one; 0: as fast as the sink has room
+    wall_clock: bool = False  # keep the real hours: quotes only while a product's session is open
+    start_day: str | None = None  # the first trading day, YYYYMMDD; None: today
+
+    def __post_init__(self) -> None:
+        if self.rate is not None and not 0 < self.rate < math.inf:
+            raise ConfigurationError("rate", f"{self.rate} is not a number of quotes above 0")
+        if not 0 <= self.speed < math.inf:
+            raise ConfigurationError("speed", f"{self.speed} is neither 0 nor a positive number")
+        if self.wall_clock and (self.rate is not None or self.speed != 1 or self.start_day):
+            raise ConfigurationError("wall_clock", "the real hours go with no rate, speed or start_day")
+        if self.start_day is not None:
+            _check_day(self.start_day)
+
+
+class SimulatedFeed:
+    """A market of its own, at any hour, in place of a login.
+
+    Its time begins at the opening of a trading day, passes over breaks and nights, and stands while nothing is
+    subscribed or the feed is closed. A new session starts with no subscriptions.
+    """
+
+    source: str = "simulated"
+    env: Env = "sim"
+
+    def __init__(self, options: SimulatedOptions | None = None) -> None:
+        self._options = options or SimulatedOptions()
+        self._session = ""
+        self._market: Market | None = None
+        self._sink: FeedSink | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._fresh: list[InstrumentId] = []
+        self._wanted = asyncio.Event()
+
+    @property
+    def session(self) -> str:
+        return self._session
+
+    async def open(self, sink: FeedSink) -> None:
+        if self._task is not None:
+            raise AegisError("the simulated feed is open already")
+        sink.changed(FeedState.CONNECTING)
+        self._market = self._market or _market(self._options, time.time_ns())
+        self._market.unwatch(self._market.watched)
+        self._fresh.clear()
+        self._wanted.clear()
+        self._session = uuid4().hex[:12]
+        self._sink = sink
+        self._task = asyncio.create_task(self._run(self._market, sink), name="simulated-feed")
+        sink.changed(FeedState.READY)
+
+    async def instruments(self) -> Sequence[Instrument]:
+        return self._open_market().instruments
+
+    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Sequence[InstrumentId]:
+        market = self._open_market()
+        self._fresh += market.watch(instruments)
+        if market.watched:
+            self._wanted.set()
+        return [one for one in instruments if not market.knows(one)]
+
+    async def unsubscribe(self, instruments: Sequence[InstrumentId]) -> None:
+        market = self._open_market()
+        market.unwatch(instruments)
+        if not market.watched:
+            self._wanted.clear()
+
+    async def close(self) -> None:
+        task, sink = self._task, self._sink
+        if task is None or sink is None:
+            return
+        self._task = self._sink = None
+        task.cancel()
+        await asyncio.wait({task})
+        sink.changed(FeedState.CLOSED)
+
+    def _open_market(self) -> Market:
+        if self._market is None or self._task is None:
+            raise ConnectionUnavailable("the simulated feed is not open")
+        return self._market
+
+    async def _run(self, market: Market, sink: FeedSink) -> None:
+        try:
+            while True:
+                await self._wanted.wait()
+                await self._produce(market, sink)
+        except Exception as error:
+            sink.changed(FeedState.FAILED, f"{type(error).__name__}: {error}")
+
+    async def _produce(self, market: Market, sink: FeedSink) -> None:
+        """Offer what is due, in slices with room between them, as long as anything is subscribed."""
+        pace = _Pace(self._options, market)
+        while self._wanted.is_set():
+            until_ns = pace.until()
+            if until_ns <= market.running_ns and not self._fresh:
+                await asyncio.sleep(_TURN_S)
+                continue
+            await sink.room()
+            self._offer(market, sink, max(until_ns, market.running_ns))
+            await asyncio.sleep(0)
+
+    def _offer(self, market: Market, sink: FeedSink, until_ns: int) -> None:
+        fresh, self._fresh = self._fresh, []
+        received_ns = time.time_ns()
+        for instrument in fresh:
+            if instrument in market.watched:
+                sink.offer(market.snapshot(instrument, received_ns))
+        for quote in market.step(until_ns, received_ns):
+            sink.offer(quote)
+
+
+class _Pace:
+    """How far a market's time should be by now."""
+
+    def __init__(self, options: SimulatedOptions, market: Market) -> None:
+        self._market = market
+        self._speed = options.speed
+        self._wall_clock = options.wall_clock
+        self._now_ns = time.time_ns if options.wall_clock else time.monotonic_ns
+        self._slice_ns = min(_SLICE_NS, int(_SLICE_QUOTES * SECOND_NS / options.rate)) if options.rate else _SLICE_NS
+        self._offset_ns = 0 if options.wall_clock else market.running_ns - self._scaled_ns()
+
+    def until(self) -> int:
+        """The end of the next slice; not after the market's time where nothing is due."""
+        running_ns = self._market.running_ns
+        if not self._speed:
+            return running_ns + self._slice_ns
+        behind_ns = self._scaled_ns() + self._offset_ns - running_ns
+        if behind_ns > _FORGIVEN_S * self._speed * SECOND_NS:
+            self._forgive(behind_ns)
+            return running_ns
+        return running_ns + min(behind_ns, self._slice_ns)
+
+    def _forgive(self, behind_ns: int) -> None:
+        if self._wall_clock:
+            self._market.skip(behind_ns)
+        else:
+            self._offset_ns -= behind_ns
+
+    def _scaled_ns(self) -> int:
+        return int(self._now_ns() * self._speed)
+
+
+def _market(options: SimulatedOptions, now_ns: int) -> Market:
+    if options.wall_clock:
+        return Market(WallClock(), seed=options.seed, begin_ns=now_ns)
+    clock = SessionClock(options.start_day or to_shanghai(now_ns)[0], auctions=options.rate is None)
+    return Market(clock, seed=options.seed, rate=options.rate)
+
+
+def _check_day(day: str) -> None:
+    try:
+        known = len(day) == 8 and day.isdigit() and bool(next_trading_day(day))
+    except ValueError:
+        known = False
+    if not known:
+        raise ConfigurationError("start_day", f"{day!r} is not a day as YYYYMMDD")

@@ -1,0 +1,146 @@
+"""The simulated market: listed futures, and which of them is quoted when. No clock of its own: time is an argument.
+
+The same seed, clock, watched instruments and steps give the same quotes. Only what is watched moves. Contracts are
+those listed on the start day, at most `MONTHS` a product; one that expires falls silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from random import Random
+from typing import Final
+
+from aegis.contracts.market import Instrument, InstrumentId, Quote
+from aegis.marketdata.adapters.simulated.clock import SECOND_NS, Clock
+from aegis.marketdata.adapters.simulated.contract import Contract, Trend
+from aegis.marketdata.adapters.simulated.prices import FIVE_LEVELS, activities, base_price, limit_ratio
+from aegis.marketdata.domain.instruments import instrument_of, listed_months
+from aegis.marketdata.domain.products import PRODUCTS, Product
+from aegis.marketdata.domain.sessions import Phase
+
+MONTHS: Final = 7
+SLOT_NS: Final = SECOND_NS // 50
+_SLOTS: Final = 25  # in half a second, the interval at which an exchange sends snapshots
+
+
+class Market:
+    """All contracts, those that are watched, and how far the running time of its clock has come.
+
+    `rate` is the number of quotes in a second of running time, evenly spaced; None leaves each contract its own pace.
+    """
+
+    def __init__(self, clock: Clock, *, seed: int = 1, rate: float | None = None, begin_ns: int = 0) -> None:
+        self.running_ns = begin_ns
+        self._clock = clock
+        self._rate = rate
+        self._random = Random(seed)
+        day = clock.at(begin_ns).trading_day
+        contracts = [contract for product in PRODUCTS.values() for contract in _listed(product, day, self._random)]
+        self._contracts = {contract.instrument.id: contract for contract in contracts}
+        self._order = {instrument: index for index, instrument in enumerate(self._contracts)}
+        self._watched: dict[InstrumentId, Contract] = {}
+        self._arrange()
+
+    @property
+    def instruments(self) -> list[Instrument]:
+        return [contract.instrument for contract in self._contracts.values()]
+
+    @property
+    def watched(self) -> frozenset[InstrumentId]:
+        return frozenset(self._watched)
+
+    def watch(self, instruments: Iterable[InstrumentId]) -> list[InstrumentId]:
+        """Let these move too; returns those that were not watched before."""
+        fresh = [one for one in dict.fromkeys(instruments) if one in self._contracts and one not in self._watched]
+        self._watched.update((one, self._contracts[one]) for one in fresh)
+        self._arrange()
+        return fresh
+
+    def unwatch(self, instruments: Iterable[InstrumentId]) -> None:
+        for one in instruments:
+            self._watched.pop(one, None)
+        self._arrange()
+
+    def knows(self, instrument: InstrumentId) -> bool:
+        return instrument in self._contracts
+
+    def step(self, until_ns: int, received_ns: int) -> list[Quote]:
+        """What is quoted from the end of the last step to `until_ns` of running time, in its order."""
+        due = self._at_own_pace(until_ns) if self._rate is None else self._evenly(self._rate, until_ns)
+        quotes = [quote for at_ns, contract in due if (quote := self._quoted(contract, at_ns, received_ns))]
+        self.running_ns = until_ns
+        return quotes
+
+    def skip(self, ns: int) -> None:
+        """Let that much running time pass without a quote."""
+        self.running_ns += ns
+
+    def snapshot(self, instrument: InstrumentId, received_ns: int) -> Quote:
+        """The present state of a contract, without a change. Raises KeyError for one that is not known."""
+        contract = self._contracts[instrument]
+        moment = self._clock.at(self.running_ns)
+        if contract.trading_day != moment.trading_day:
+            contract.begin_day(moment.trading_day)
+        idle = self._clock.phase(contract.hours, moment) in (Phase.CLOSED, Phase.BREAK)
+        return contract.quote(moment, received_ns, ("snapshot", "out_of_session") if idle else ("snapshot",))
+
+    def _quoted(self, contract: Contract, at_ns: int, received_ns: int) -> Quote | None:
+        moment = self._clock.at(at_ns)
+        phase = self._clock.phase(contract.hours, moment)
+        if phase not in (Phase.AUCTION, Phase.TRADING):
+            return None
+        if contract.trading_day != moment.trading_day:
+            contract.begin_day(moment.trading_day)
+        if contract.expired:
+            return None
+        if phase == Phase.TRADING:
+            contract.move()
+            return contract.quote(moment, received_ns)
+        if contract.matched or not contract.hours.is_match(moment.second):
+            return None
+        contract.match()
+        return contract.quote(moment, received_ns, ("auction",))
+
+    def _arrange(self) -> None:
+        """Lay out the watched contracts for choosing, in the order of their listing."""
+        watched = sorted(self._watched, key=self._order.__getitem__)
+        self._by_slot = [
+            [self._contracts[one] for one in watched if self._order[one] % _SLOTS == slot] for slot in range(_SLOTS)
+        ]
+        self._choices = [self._contracts[one] for one in watched]
+        self._weights = list(accumulate(contract.activity for contract in self._choices))
+
+    def _at_own_pace(self, until_ns: int) -> Iterator[tuple[int, Contract]]:
+        """Each contract has its place in the half second, and comes by its chance."""
+        random = self._random.random
+        for slot in range(self.running_ns // SLOT_NS + 1, until_ns // SLOT_NS + 1):
+            for contract in self._by_slot[slot % _SLOTS]:
+                if random() < contract.activity:
+                    yield slot * SLOT_NS, contract
+
+    def _evenly(self, rate: float, until_ns: int) -> Iterator[tuple[int, Contract]]:
+        first, last = int(self.running_ns * rate / SECOND_NS), int(until_ns * rate / SECOND_NS)
+        if self._choices and last > first:
+            chosen = self._random.choices(self._choices, cum_weights=self._weights, k=last - first)
+            for number, contract in enumerate(chosen, first + 1):
+                yield int(number * SECOND_NS / rate), contract
+
+
+def _listed(product: Product, day: str, random: Random) -> Sequence[Contract]:
+    months = listed_months(product, day)[:MONTHS]
+    trend = Trend(limit_ratio(product), random)
+    slope = 0.008 * (random.random() - 0.5)  # of the price from one month to the next
+    return [
+        Contract(
+            instrument_of(product, month),
+            product.hours,
+            base_price=base_price(product) * (1 + slope * index),
+            limit=limit_ratio(product),
+            activity=activity,
+            levels=5 if product.exchange in FIVE_LEVELS else 1,
+            trend=trend,
+            random=random,
+        )
+        for index, (month, activity) in enumerate(zip(months, activities(product, months), strict=True))
+    ]

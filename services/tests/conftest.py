@@ -1,0 +1,61 @@
+"""What tests of the services share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from aegis.contracts.market import Quote
+from aegis.marketdata.ports import FeedState
+
+
+class RecordingSink:
+    """Keeps all that a feed says, and lets a test wait for it."""
+
+    def __init__(self) -> None:
+        self.quotes: list[Quote] = []
+        self.states: list[FeedState] = []
+        self.reasons: list[str] = []
+        self.rejections: list[tuple[str, str]] = []
+        self.has_room = asyncio.Event()
+        self.has_room.set()
+        self._loop = asyncio.get_running_loop()
+        self._news = asyncio.Event()
+
+    def offer(self, quote: Quote) -> None:
+        self.quotes.append(quote)
+        self._notify()
+
+    async def room(self) -> None:
+        await self.has_room.wait()
+
+    def changed(self, state: FeedState, reason: str = "") -> None:
+        self.states.append(state)
+        self.reasons.append(reason)
+        self._notify()
+
+    def rejected(self, reason: str, detail: str) -> None:
+        self.rejections.append((reason, detail))
+        self._notify()
+
+    async def until(self, holds: Callable[[], bool], timeout: float = 5.0) -> None:
+        """Return when `holds`; TimeoutError after that many seconds."""
+        async with asyncio.timeout(timeout):
+            while not holds():
+                self._news.clear()
+                await self._news.wait()
+
+    async def until_quotes(self, count: int) -> list[Quote]:
+        """Wait for that many quotes since the beginning; all of them."""
+        await self.until(lambda: len(self.quotes) >= count)
+        return self.quotes
+
+    def _notify(self) -> None:
+        self._loop.call_soon_threadsafe(self._news.set)
+
+
+@pytest.fixture
+async def sink() -> RecordingSink:
+    return RecordingSink()

@@ -1,0 +1,202 @@
+"""What every Feed promises, run over each of them.
+
+A feed is added by its factory in `FEEDS`. It must offer a few hundred quotes of at least five instruments within
+seconds, several of each of the first five.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aegis.contracts.market import InstrumentId, Quote
+from aegis.marketdata.adapters.simulated import SimulatedFeed, SimulatedOptions
+from aegis.marketdata.domain.sessions import to_shanghai
+from aegis.marketdata.ports import Feed, FeedState
+from aegis_sdk.errors import AegisError
+
+FEEDS: dict[str, Callable[[Path], Feed]] = {
+    "simulated": lambda _: SimulatedFeed(SimulatedOptions(rate=2_000, start_day="20250102")),
+}
+"""Makes a feed, given a directory of the test's own."""
+
+NOWHERE = InstrumentId("SHFE", "xx9912")
+
+
+@pytest.fixture(params=sorted(FEEDS))
+async def feed(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Feed]:
+    made = FEEDS[request.param](tmp_path)
+    yield made
+    await made.close()
+
+
+async def some_instruments(feed: Feed, count: int = 5) -> list[InstrumentId]:
+    return [instrument.id for instrument in await feed.instruments()][:count]
+
+
+def by_instrument(quotes: Iterable[Quote]) -> dict[InstrumentId, list[Quote]]:
+    sorted_out: dict[InstrumentId, list[Quote]] = defaultdict(list)
+    for quote in quotes:
+        sorted_out[InstrumentId(quote.exchange, quote.symbol)].append(quote)
+    return sorted_out
+
+
+async def quotes_of(feed: Feed, sink: Any, count: int = 200) -> list[Quote]:
+    await feed.open(sink)
+    await feed.subscribe(await some_instruments(feed))
+    return await sink.until_quotes(count)
+
+
+async def test_it_is_ready_when_open_returns(feed: Feed, sink: Any) -> None:
+    await feed.open(sink)
+    assert sink.states == [FeedState.CONNECTING, FeedState.READY]
+    assert feed.session
+    assert feed.source
+    assert feed.env in ("sim", "live")
+
+
+async def test_it_knows_its_instruments_once_it_is_ready(feed: Feed, sink: Any) -> None:
+    await feed.open(sink)
+    instruments = await feed.instruments()
+    assert len({instrument.id for instrument in instruments}) == len(instruments) >= 5
+    assert all(instrument.multiplier > 0 and instrument.price_tick > 0 for instrument in instruments)
+
+
+async def test_nothing_comes_before_a_subscription_and_then_only_what_is_subscribed(feed: Feed, sink: Any) -> None:
+    await feed.open(sink)
+    wanted = (await some_instruments(feed))[1:4]
+    assert sink.quotes == []
+    await feed.subscribe(wanted)
+    await sink.until(lambda: set(by_instrument(sink.quotes)) >= set(wanted))
+    assert set(by_instrument(sink.quotes)) == set(wanted)
+
+
+async def test_unknown_instruments_are_returned_and_the_others_subscribed(feed: Feed, sink: Any) -> None:
+    await feed.open(sink)
+    one = (await some_instruments(feed))[0]
+    assert list(await feed.subscribe([NOWHERE, one])) == [NOWHERE]
+    await sink.until_quotes(1)
+    assert set(by_instrument(sink.quotes)) == {one}
+
+
+async def test_subscribing_again_changes_nothing(feed: Feed, sink: Any) -> None:
+    await feed.open(sink)
+    wanted = await some_instruments(feed)
+    assert list(await feed.subscribe(wanted)) == []
+    await sink.until_quotes(20)
+    assert list(await feed.subscribe(wanted)) == []
+    await feed.unsubscribe(wanted[1:])
+    seen = len(sink.quotes)
+    await sink.until_quotes(seen + 3)
+    assert set(by_instrument(sink.quotes[seen:])) == {wanted[0]}
+    assert sum("snapshot" in quote.flags for quote in sink.quotes) <= len(wanted)
+
+
+async def test_no_quote_comes_after_unsubscribe_returned(feed: Feed, sink: Any) -> None:
+    await feed.open(sink)
+    kept, dropped, *_ = await some_instruments(feed)
+    await feed.subscribe([kept, dropped])
+    await sink.until(lambda: set(by_instrument(sink.quotes)) == {kept, dropped})
+    await feed.unsubscribe([dropped, NOWHERE])
+    seen = len(sink.quotes)
+    await sink.until_quotes(seen + 3)
+    assert set(by_instrument(sink.quotes[seen:])) == {kept}
+
+
+async def test_volume_and_turnover_never_go_back_within_a_trading_day(feed: Feed, sink: Any) -> None:
+    days: dict[tuple[str, str], list[Quote]] = defaultdict(list)
+    for quote in await quotes_of(feed, sink):
+        days[quote.symbol, quote.trading_day].append(quote)
+    for quotes in days.values():
+        for earlier, later in pairwise(quotes):
+            assert later.volume >= earlier.volume
+            assert later.turnover >= earlier.turnover
+
+
+async def test_the_quotes_of_an_instrument_come_in_the_order_of_their_times(feed: Feed, sink: Any) -> None:
+    for quotes in by_instrument(await quotes_of(feed, sink)).values():
+        for earlier, later in pairwise(quotes):
+            assert later.ts_exchange_ns >= earlier.ts_exchange_ns
+            assert later.ts_received_ns >= earlier.ts_received_ns
+
+
+async def test_times_are_utc_nanoseconds_and_days_are_those_of_the_exchange(feed: Feed, sink: Any) -> None:
+    begun_ns = time.time_ns()
+    for quote in await quotes_of(feed, sink):
+        assert begun_ns <= quote.ts_received_ns <= time.time_ns()
+        assert to_shanghai(quote.ts_exchange_ns)[0] == quote.action_day
+        assert len(quote.trading_day) == 8
+
+
+async def test_a_price_that_is_not_there_is_none(feed: Feed, sink: Any) -> None:
+    for quote in await quotes_of(feed, sink):
+        for price in (
+            *(quote.last_price, quote.open_price, quote.high_price, quote.low_price, quote.settlement_price),
+            *(quote.pre_close_price, quote.pre_settlement_price, quote.upper_limit_price, quote.lower_limit_price),
+        ):
+            assert price is None or 0 < price < 1e9
+        if quote.volume:
+            assert quote.last_price is not None
+
+
+async def test_books_are_sorted_and_have_at_most_five_levels(feed: Feed, sink: Any) -> None:
+    for quote in await quotes_of(feed, sink):
+        bids, asks = [level.price for level in quote.bids], [level.price for level in quote.asks]
+        assert len(bids) <= 5 >= len(asks)
+        assert bids == sorted(set(bids), reverse=True)
+        assert asks == sorted(set(asks))
+        assert all(level.price > 0 and level.size > 0 for level in quote.bids + quote.asks)
+
+
+async def test_no_quote_comes_after_close_returned(feed: Feed, sink: Any) -> None:
+    await quotes_of(feed, sink, 20)
+    await feed.close()
+    seen = len(sink.quotes)
+    assert sink.states[-1] == FeedState.CLOSED
+    await feed.close()
+    assert sink.states.count(FeedState.CLOSED) == 1
+    assert len(sink.quotes) == seen
+
+
+async def test_a_feed_that_was_never_open_can_be_closed(feed: Feed, sink: Any) -> None:
+    await feed.close()
+
+
+async def test_there_is_one_session_at_a_time(feed: Feed, sink: Any) -> None:
+    await feed.open(sink)
+    session = feed.session
+    with pytest.raises(AegisError):
+        await feed.open(sink)
+    assert feed.session == session
+    assert sink.states == [FeedState.CONNECTING, FeedState.READY]
+
+
+async def test_opening_again_begins_a_new_session_without_subscriptions(feed: Feed, sink: Any) -> None:
+    await quotes_of(feed, sink, 20)
+    first = feed.session
+    await feed.close()
+    seen = len(sink.quotes)
+    await feed.open(sink)
+    assert feed.session != first
+    last = (await some_instruments(feed))[-1]
+    await feed.subscribe([last])
+    await sink.until_quotes(seen + 3)
+    assert set(by_instrument(sink.quotes[seen:])) == {last}
+
+
+async def test_a_sink_that_raises_fails_the_feed_loudly(feed: Feed, sink: Any) -> None:
+    def refuse(quote: Quote) -> None:
+        raise RuntimeError("the sink is broken")
+
+    sink.offer = refuse
+    await feed.open(sink)
+    await feed.subscribe(await some_instruments(feed))
+    await sink.until(lambda: FeedState.FAILED in sink.states)
+    assert "the sink is broken" in sink.reasons[-1]
+    await feed.close()
