@@ -139,7 +139,7 @@ class Bridge:
         while len(self._ring) > self._low_water and not self._closed:
             self._emptied.clear()
             await self._emptied.wait()
-        if self._room_behind is not None:
+        if self._room_behind is not None and not self._closed:
             await self._room_behind()
 
     # The side of the pipeline: the event loop

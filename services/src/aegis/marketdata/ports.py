@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from aegis.contracts.market import Env, Instrument, InstrumentId, Quote
+from aegis.marketdata.domain.sequencer import Origin
 
 
 class FeedState(StrEnum):
@@ -68,3 +70,51 @@ class Feed(Protocol):
     async def close(self) -> None:
         """End the session; no quote is offered after it returned. Closing twice is fine."""
         ...
+
+
+Outgoing = tuple[str, bytes, int]
+"""A tick on its way out: its subject, its payload, its sequence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutletStats:
+    """What became of the ticks that an outlet was given: accepted == waiting + in_flight + stored + the sum of lost."""
+
+    accepted: int
+    waiting: int  # not yet sent
+    in_flight: int  # sent, and not yet known to be stored
+    stored: int
+    lost: Mapping[InstrumentId, int]
+    republished: int  # sent again, since the stream did not have them
+    repairs: int  # times that the stream was read to find out
+    last_stored_ns: int  # when that was last known of a tick, UTC; 0: never
+
+
+class TickOutlet(Protocol):
+    """Where ticks go out to."""
+
+    def begin(self, origin: Origin) -> None:
+        """Ticks that are published from now on are of this origin."""
+        ...
+
+    def publish(self, ticks: Sequence[Outgoing]) -> None:
+        """Take ticks over; never blocks. What cannot be kept is lost, oldest first, and counted by instrument."""
+        ...
+
+    async def room(self) -> None:
+        """Return when it takes more without loss, or when it is cut off, where waiting would only keep ticks back."""
+        ...
+
+    async def space(self) -> None:
+        """Return when it takes more without loss."""
+        ...
+
+    async def run(self) -> None:
+        """Send, and see to it that what was sent is stored. Runs until it is cancelled."""
+        ...
+
+    async def drain(self, timeout: float) -> None:
+        """Return when all is stored; what is not after `timeout` seconds is given up and counted as lost."""
+        ...
+
+    def stats(self) -> OutletStats: ...

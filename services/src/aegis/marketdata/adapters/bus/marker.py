@@ -1,0 +1,30 @@
+"""The marker: the message that ends a batch of ticks in the stream."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from aegis.marketdata.domain.sequencer import Origin
+from aegis.marketdata.ports import Outgoing
+from aegis_sdk import codec
+
+
+def marker(origin: Origin, number: int, batch: Sequence[Outgoing]) -> bytes:
+    """JSON: {feed, epoch, session, marker, ticks, instruments: {"SHFE.rb2505": [count, last sequence], ...}}.
+
+    Counts and sequences are those of this batch; an instrument is written as in its subject. Markers are numbered from
+    1 in each process.
+    """
+    last = {subject: sequence for subject, _, sequence in batch}
+    counts = Counter([subject for subject, _, _ in batch])
+    return codec.encode_json(
+        {
+            "feed": origin.feed,
+            "epoch": origin.epoch,
+            "session": origin.session,
+            "marker": number,
+            "ticks": len(batch),
+            "instruments": {subject.partition(".")[2]: [counts[subject], last[subject]] for subject in last},
+        }
+    )
