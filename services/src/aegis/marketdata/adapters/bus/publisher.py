@@ -142,7 +142,7 @@ class StreamPublisher:
                 await self._flow()
         finally:
             end_listening()
-            self._doubt("stopped")
+            self._doubt("")
 
     def _send(self) -> None:
         ring, options = self._ring, self._options
@@ -189,13 +189,14 @@ class StreamPublisher:
             self._doubt(f"the connection is {state}")
 
     def _doubt(self, reason: str) -> None:
-        """Stop sending, until it is known what became of all that was sent."""
+        """Stop sending, until it is known what became of all that was sent. Without a reason it is the end."""
         if not self._flowing:
             return
         self._flowing = False
         self._cancel_marker()
         self._acks.clear()
-        self._outage = Outage(reason, self._ring.lost)
+        if reason:
+            self._outage = Outage(reason, self._ring.lost)
         self._woken.set()
         self._progress.set()
 
@@ -271,6 +272,7 @@ class StreamPublisher:
             self._repairs += 1
             self._outage.end(self._ring.lost, republished=again)
             self._outage = None
+        self._progress.set()
 
     async def _store_marker(self) -> int:
         await self._transport.wait_connected(_MAX_RETRY_S)

@@ -1,0 +1,319 @@
+"""Publishing over a transport in memory that loses, delays and disturbs on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from aegis.contracts.market import InstrumentId
+from aegis.marketdata.adapters.bus import PublisherOptions, StreamPublisher, ticks_stream
+from aegis.marketdata.domain.sequencer import Origin
+from aegis.marketdata.ports import Outgoing
+from aegis_sdk.errors import ConfigurationError, DeadlineExceeded
+from aegis_sdk.messages import NO_HEADERS, Headers, StoredMessage
+from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
+
+ORIGIN = Origin(env="sim", feed="main", source="test", session="s1", epoch=3)
+OPTIONS = PublisherOptions(ring=100, batch=10, window=3, marker_interval_s=0.005, ack_timeout_s=0.3)
+A, B = "tick.SHFE.a", "tick.SHFE.b"
+
+
+class Disturbed(MemoryTransport):
+    """Loses each payload in `loses` once, and as many acknowledgements as `loses_acks` says."""
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        super().__init__(broker)
+        self.loses: set[bytes] = set()
+        self.loses_acks = 0
+        self.markers: list[dict[str, object]] = []
+
+    def publish_many(self, messages: Iterable[tuple[str, bytes]], headers: Headers = NO_HEADERS) -> None:
+        sent = [message for message in messages if message[1] not in self.loses]
+        self.loses.difference_update([payload for _, payload in messages])
+        super().publish_many(sent, headers)
+
+    def append_now(
+        self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0
+    ) -> asyncio.Future[int]:
+        self.markers.append(json.loads(payload))
+        ack = super().append_now(subject, payload, headers, timeout)
+        if not self.loses_acks:
+            return ack
+        self.loses_acks -= 1
+        lost: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        lost.get_loop().call_later(timeout, lost.set_exception, DeadlineExceeded("no answer"))
+        return lost
+
+
+class Desk:
+    """A broker, a publisher on it, and a look into the stream."""
+
+    def __init__(self, options: PublisherOptions = OPTIONS) -> None:
+        self.broker = MemoryBroker()
+        self.transport = Disturbed(self.broker)
+        self.other = MemoryTransport(self.broker)
+        self.publisher = StreamPublisher(self.transport, ORIGIN, {"Aegis-Codec": "msgpack"}, options)
+        self.sequences: Counter[str] = Counter()
+
+    def publish(self, count: int, *names: str) -> None:
+        for _ in range(count):
+            ticks: list[Outgoing] = []
+            for subject in names or (A,):
+                self.sequences[subject] += 1
+                number = self.sequences[subject]
+                ticks.append((subject, f"{subject} {number}".encode(), number))
+            self.publisher.publish(ticks)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+
+    async def settled(self) -> None:
+        await self.publisher.drain(5)
+        stats = self.publisher.stats()
+        assert stats.accepted == stats.stored + sum(stats.lost.values())
+
+    async def stored(self, subject: str = "tick.>") -> list[StoredMessage]:
+        found: list[StoredMessage] = []
+        async with asyncio.timeout(5), self.other.read("TICKS", subject) as messages:
+            async for message in messages:
+                if message is None:
+                    break
+                found.append(message)
+        return found
+
+    async def numbers(self, subject: str = A) -> list[int]:
+        return [int(message.payload.split()[1]) for message in await self.stored(subject)]
+
+
+@asynccontextmanager
+async def running(desk: Desk) -> AsyncIterator[Desk]:
+    task = asyncio.create_task(desk.publisher.run())
+    try:
+        yield desk
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        await desk.transport.close()
+        await desk.other.close()
+        if not task.cancelled():
+            task.result()
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    async with running(Desk()) as desk:
+        yield desk
+
+
+async def test_ticks_are_stored_in_order_with_their_headers(desk: Desk) -> None:
+    desk.publish(35)
+    await desk.settled()
+    assert await desk.numbers() == list(range(1, 36))
+    assert (await desk.stored())[0].headers == {"Aegis-Codec": "msgpack"}
+    stats = desk.publisher.stats()
+    assert (stats.stored, stats.republished, stats.repairs) == (35, 0, 0)
+    assert stats.last_stored_ns > 0
+
+
+async def test_each_batch_ends_with_a_marker_that_tells_what_is_in_it(desk: Desk) -> None:
+    desk.publish(2, A, B)
+    desk.publish(1, A)
+    await desk.settled()
+    markers = [json.loads(message.payload) for message in await desk.stored("tickmark.main")]
+    assert markers[-1] == {
+        "feed": "main",
+        "epoch": 3,
+        "session": "s1",
+        "marker": 2,
+        "ticks": 5,
+        "instruments": {"SHFE.a": [3, 3], "SHFE.b": [2, 2]},
+    }
+
+
+async def test_a_marker_follows_after_a_full_batch_and_after_its_interval(desk: Desk) -> None:
+    desk.publish(12)
+    await desk.until(lambda: desk.publisher.stats().stored == 12)
+    assert [marker["ticks"] for marker in desk.transport.markers] == [10, 2]
+
+
+async def test_ticks_that_the_server_lost_are_sent_again(desk: Desk) -> None:
+    """The last ones of a batch are lost, its marker is not: the sequence of the marker tells."""
+    desk.transport.loses = {b"tick.SHFE.a 9", b"tick.SHFE.a 10"}
+    desk.publish(10)
+    await desk.until(lambda: desk.publisher.stats().stored == 10)
+    desk.publish(15)
+    await desk.settled()
+    assert await desk.numbers() == list(range(1, 26))
+    stats = desk.publisher.stats()
+    assert (stats.republished, stats.repairs, stats.lost) == (2, 1, {})
+
+
+async def test_a_lost_tick_whose_successor_is_stored_is_counted_and_not_sent_late(desk: Desk) -> None:
+    desk.transport.loses = {b"tick.SHFE.a 4"}
+    desk.publish(10)
+    await desk.settled()
+    assert await desk.numbers() == [1, 2, 3, 5, 6, 7, 8, 9, 10]
+    assert desk.publisher.stats().lost == {InstrumentId("SHFE", "a"): 1}
+
+
+async def test_a_lost_acknowledgement_repeats_nothing(desk: Desk) -> None:
+    desk.transport.loses_acks = 2
+    desk.publish(25, A, B)
+    await desk.settled()
+    for subject in (A, B):
+        assert await desk.numbers(subject) == list(range(1, 26))
+    stats = desk.publisher.stats()
+    assert stats.repairs >= 1
+    assert stats.republished == 0
+
+
+async def test_another_writer_in_the_stream_disturbs_nothing(desk: Desk) -> None:
+    done = False
+
+    async def write() -> None:
+        while not done:
+            desk.other.publish("tick.SHFE.other", b"of another feed")
+            await asyncio.sleep(0)
+
+    writing = asyncio.create_task(write())
+    for _ in range(20):
+        await desk.publisher.room()
+        desk.publish(7, A, B)
+        await asyncio.sleep(0.002)
+    await desk.settled()
+    done = True
+    await writing
+    assert await desk.numbers() == list(range(1, 141))
+    stats = desk.publisher.stats()
+    assert (stats.stored, stats.republished, stats.repairs) == (280, 0, 0)
+
+
+async def test_a_loss_beside_another_writer_is_found(desk: Desk) -> None:
+    desk.publish(1)
+    await desk.settled()
+    desk.transport.loses = {b"tick.SHFE.a 9", b"tick.SHFE.a 10"}
+    desk.publish(5)
+    for _ in range(5):
+        desk.other.publish("tick.SHFE.other", b"of another feed")
+    desk.publish(4)
+    await desk.settled()
+    assert await desk.numbers() == list(range(1, 11))
+    assert desk.publisher.stats().republished == 2
+
+
+async def test_an_outage_costs_nothing_and_repeats_nothing(desk: Desk) -> None:
+    for step in range(60):
+        desk.publish(1, A, B)
+        if step % 20 == 5:
+            desk.broker.stop()
+        if step % 20 == 12:
+            desk.broker.start()
+        await asyncio.sleep(0.003)
+    await desk.settled()
+    for subject in (A, B):
+        assert await desk.numbers(subject) == list(range(1, 61))
+    assert desk.publisher.stats().lost == {}
+
+
+async def test_what_a_long_outage_pushes_out_is_counted_by_instrument(desk: Desk) -> None:
+    desk.publish(5, A, B)
+    await desk.until(lambda: desk.publisher.stats().stored == 10)
+    desk.broker.stop()
+    desk.publish(80, A)
+    desk.publish(30, B)
+    stats = desk.publisher.stats()
+    assert (stats.waiting, stats.lost) == (100, {InstrumentId("SHFE", "a"): 10})
+    desk.publish(60, B)
+    desk.broker.start()
+    await desk.settled()
+    stats = desk.publisher.stats()
+    assert (stats.accepted, stats.stored) == (180, 110)
+    assert stats.lost == {InstrumentId("SHFE", "a"): 70}
+    assert await desk.numbers(A) == [*range(1, 6), *range(76, 86)]
+    assert await desk.numbers(B) == list(range(1, 96))
+
+
+async def test_no_more_than_the_window_is_sent_without_an_answer() -> None:
+    async with running(Desk()) as desk:
+        desk.publish(1)
+        await desk.settled()
+        desk.transport.loses_acks = 1_000
+        desk.publish(90)
+        assert (desk.publisher.stats().in_flight, desk.publisher.stats().waiting) == (30, 60)
+        for wait in (desk.publisher.room, desk.publisher.space):
+            assert not await at_once(wait)
+        desk.transport.loses_acks = 0
+        await desk.settled()
+        for wait in (desk.publisher.room, desk.publisher.space):
+            assert await at_once(wait)
+        assert await desk.numbers() == list(range(1, 92))
+
+
+async def at_once(wait: Callable[[], Awaitable[None]]) -> bool:
+    """Whether waiting ends within one turn of the loop."""
+    task = asyncio.ensure_future(wait())
+    await asyncio.sleep(0)
+    done = task.done()
+    task.cancel()
+    return done
+
+
+async def test_cut_off_it_takes_more_but_those_who_can_wait_wait(desk: Desk) -> None:
+    desk.publish(1)
+    await desk.settled()
+    desk.broker.stop()
+    desk.publish(20)
+    assert await at_once(desk.publisher.room)
+    assert not await at_once(desk.publisher.space)
+
+
+async def test_it_waits_for_nats_to_begin() -> None:
+    desk = Desk()
+    desk.broker.stop()
+    async with running(desk):
+        desk.publish(5)
+        await asyncio.sleep(0)
+        desk.broker.start()
+        await desk.settled()
+        assert await desk.numbers() == [1, 2, 3, 4, 5]
+
+
+async def test_what_is_not_stored_when_the_time_to_stop_is_over_is_lost_and_counted(desk: Desk) -> None:
+    desk.publish(3)
+    await desk.settled()
+    desk.broker.stop()
+    desk.publish(4)
+    await desk.publisher.drain(0.01)
+    stats = desk.publisher.stats()
+    assert (stats.stored, stats.lost) == (3, {InstrumentId("SHFE", "a"): 4})
+
+
+async def test_a_new_session_ends_the_batch_of_the_one_before(desk: Desk) -> None:
+    desk.publish(1)
+    await desk.settled()
+    desk.publish(2)
+    desk.publisher.begin(Origin(env="sim", feed="main", source="test", session="s2", epoch=3))
+    desk.publish(1)
+    await desk.settled()
+    assert [(marker["session"], marker["ticks"]) for marker in desk.transport.markers] == [
+        ("s1", 1),
+        ("s1", 2),
+        ("s2", 1),
+    ]
+
+
+def test_a_ring_that_cannot_hold_the_window_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="ring"):
+        PublisherOptions(ring=9_000, batch=1_000, window=8)
+
+
+def test_the_stream_is_acknowledged_before_it_is_synced_on_one_node_only() -> None:
+    assert ticks_stream().persist_async
+    assert not ticks_stream(replicas=3).persist_async
