@@ -6,13 +6,13 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 import uvloop
 
 from aegis_sdk.config import Settings
-from aegis_sdk.errors import AegisError
+from aegis_sdk.errors import ConfigurationError
 from aegis_sdk.service import HostOptions, Service, ServiceHost
 from aegis_sdk.telemetry import LogTail, configure_logging
 from aegis_sdk.transport_nats import NatsTransport
@@ -20,23 +20,27 @@ from aegis_sdk.transport_nats import NatsTransport
 __all__ = ["run", "serve"]
 
 _log = structlog.get_logger("aegis.program")
+Build = Callable[[Mapping[str, str]], Service]
+
 _CONNECT_S = 30.0
 
 
-def run(service: Service, environment: Mapping[str, str] = os.environ) -> None:
-    """Run a service until SIGTERM or SIGINT; the whole main program of most services.
+def run(service: Service | Build, environment: Mapping[str, str] = os.environ) -> None:
+    """Run a service, or what builds it of the environment, until SIGTERM or SIGINT: the main program of most services.
 
-    Exits with 2 and one line that names the setting when the configuration is wrong, with 1 when the start fails.
+    Exits with 2 and one line that names the setting when the configuration is wrong, with 1 when the service fails.
     """
     configure_logging()
     try:
         settings = Settings.from_environment(environment)
-    except AegisError as error:
-        sys.exit(f"configuration: {error}")
+        built = service if isinstance(service, Service) else service(environment)
+    except ConfigurationError as error:
+        print(f"configuration: {error}", file=sys.stderr)
+        sys.exit(2)
     try:
-        uvloop.run(serve(service, settings))
-    except AegisError as error:
-        _log.error("service_failed", service=service.name, reason=str(error))
+        uvloop.run(serve(built, settings))
+    except Exception as error:
+        _log.exception("service_failed", service=built.name, reason=str(error))
         sys.exit(1)
 
 
@@ -55,7 +59,7 @@ async def serve(service: Service, settings: Settings, stop: asyncio.Event | None
         tail = LogTail(transport, service.name, host.instance)
         try:
             await host.start()
-            await stopping.wait()
+            await host.wait(stopping)
         finally:
             await host.stop()
             tail.close()

@@ -39,7 +39,8 @@ _log = structlog.get_logger("aegis.service")
 class Service:
     """Subclass it, name it, and declare handlers with `@rpc`.
 
-    `on_start` runs before the first request, `on_stop` after the last one. `transport` is there from `on_start` on.
+    `on_start` runs before the first request, `run` beside the handlers, `on_stop` after the last one. `transport` is
+    there from `on_start` on.
     """
 
     name: ClassVar[str]
@@ -50,6 +51,9 @@ class Service:
 
     async def on_start(self) -> None:
         """Make ready; an error here ends the start."""
+
+    async def run(self) -> None:
+        """Work that is not a request's. Cancelled after the last request; an error here ends the instance."""
 
     async def on_stop(self) -> None:
         """Give back what `on_start` took."""
@@ -95,6 +99,7 @@ class ServiceHost:
         self._at_work: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._running: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Run `on_start`, then take requests."""
@@ -108,10 +113,23 @@ class ServiceHost:
         await self._subscribe(subjects.direct(name, self.instance, "ping"), self._pong)
         await self._discoverable.start()
         await self._transport.flush()
+        self._running = self._loop.create_task(self.service.run(), name=f"{name}-run")
         _log.info("service_started", service=name, instance=self.instance)
 
     async def _subscribe(self, subject: str, handler: Any, queue: str = "") -> None:
         self._subscriptions.append(await self._transport.subscribe(subject, handler, queue))
+
+    async def wait(self, stop: asyncio.Event) -> None:
+        """Return when `stop` is set; raises what the service's `run` raised, if that comes first."""
+        assert self._running is not None, "not started"
+        stopping = self._loop.create_task(stop.wait())
+        try:
+            await asyncio.wait({stopping, self._running}, return_when=asyncio.FIRST_COMPLETED)
+            if self._running.done():
+                await self._running
+                await stopping
+        finally:
+            stopping.cancel()
 
     async def stop(self) -> None:
         """Take no more requests, finish those that arrived within the drain timeout, then run `on_stop`."""
@@ -128,6 +146,9 @@ class ServiceHost:
             for task in tuple(self._at_work):
                 task.cancel()
             await asyncio.gather(*self._at_work, return_exceptions=True)
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait({self._running})
         await self.service.on_stop()
         _log.info("service_stopped", service=self.service.name, instance=self.instance)
 

@@ -24,14 +24,15 @@ _tails: set[LogTail] = set()
 
 def configure_logging(stream: TextIO = sys.stderr, level: int = logging.INFO) -> None:
     """Log events of `level` and above: for people where `stream` is a terminal, one JSON object a line elsewhere."""
-    renderer: Any = structlog.dev.ConsoleRenderer() if stream.isatty() else structlog.processors.JSONRenderer(str)
+    people = stream.isatty()
+    renderer: Any = structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer(default=str)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.StackInfoRenderer(),
-            structlog.processors.format_exc_info if not stream.isatty() else _as_it_is,
+            structlog.processors.format_exc_info if not people else _as_it_is,
             _to_tails,
             renderer,
         ],

@@ -19,7 +19,7 @@ from aegis.contracts.market import Tick
 from aegis_sdk.errors import CodecError, ConfigurationError
 from aegis_sdk.messages import CODEC, NO_HEADERS, Headers
 
-__all__ = ["JSON", "MSGPACK", "PICKLE", "TickCodec", "decode", "tick_codec"]
+__all__ = ["JSON", "MSGPACK", "PICKLE", "TickCodec", "as_object", "decode", "tick_codec"]
 
 
 class TickCodec(Protocol):
@@ -143,6 +143,11 @@ def tick_codec(name: str) -> TickCodec:
     if name not in _CODECS:
         raise ConfigurationError("codec", f"{name!r} is none of {', '.join(_CODECS)}")
     return _CODECS[name]
+
+
+def as_object(tick: Tick) -> dict[str, Any]:
+    """The tick as its JSON says it: plain data, by field name."""
+    return msgspec.json.decode(tick_codec("json").encode(tick))
 
 
 def decode(headers: Headers, payload: bytes, allow_pickle: bool = False) -> Tick:

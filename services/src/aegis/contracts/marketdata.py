@@ -1,0 +1,119 @@
+"""What the market data service can be asked, and what it tells of itself."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from aegis_sdk.method import Empty, Method
+
+__all__ = [
+    "INSTRUMENTS",
+    "LATEST",
+    "SERVICE",
+    "STATUS",
+    "FeedChanged",
+    "FeedStatus",
+    "InstrumentView",
+    "InstrumentsReply",
+    "InstrumentsRequest",
+    "LatestReply",
+    "LatestRequest",
+    "Loss",
+]
+
+SERVICE: Final = "marketdata"
+PAGE: Final = 500
+
+Text = Annotated[str, Field(max_length=128)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Loss(_Frozen):
+    """Ticks of one instrument that never reached the stream."""
+
+    instrument: str
+    ticks: int
+
+
+class FeedStatus(_Frozen):
+    """The feed and its pipeline at one moment. Counters count ticks since the process started."""
+
+    feed: str
+    source: str
+    session: str
+    epoch: int
+    state: str
+    reason: str
+    codec: str
+    subscribed: int  # instruments
+    received: int  # from the feed
+    conflated: int  # dropped in the bridge ring for a newer one of their instrument
+    rejected: dict[str, int]  # input that was no quote, by reason
+    unserializable: int
+    published: int  # handed to the connection, each counted once
+    stored: int  # proven to be in the stream
+    waiting: int  # in both rings
+    republished: int
+    repairs: int  # how often the stream had to be read back
+    lost: int
+    lost_most: list[Loss]  # at most 20, the worst first
+
+
+class LatestRequest(_Frozen):
+    """Instruments such as `SHFE.rb2505`."""
+
+    instruments: Annotated[list[Text], Field(min_length=1, max_length=PAGE)]
+
+
+class LatestReply(_Frozen):
+    """The latest tick of each, as JSON objects; instruments without one are left out."""
+
+    ticks: list[dict[str, JsonValue]]
+
+
+class InstrumentsRequest(_Frozen):
+    """Which instruments, by exchange and product where given; a page begins behind `after`."""
+
+    exchange: Text = ""
+    product: Text = ""
+    after: Text = ""
+    limit: Annotated[int, Field(ge=1, le=PAGE)] = PAGE
+
+
+class InstrumentView(_Frozen):
+    """The facts of one contract."""
+
+    instrument: str
+    product: str
+    name: str
+    multiplier: int
+    price_tick: float
+    expiry_day: str | None
+
+
+class InstrumentsReply(_Frozen):
+    """One page, in order; `next` is the `after` of the following page, empty on the last."""
+
+    instruments: list[InstrumentView]
+    next: str
+
+
+class FeedChanged(_Frozen):
+    """Event `event.market.<feed>.changed`: the feed's session entered a state."""
+
+    feed: str
+    source: str
+    session: str
+    epoch: int
+    state: str
+    reason: str
+
+
+STATUS: Final = Method(SERVICE, "status", Empty, FeedStatus, idempotent=True)
+LATEST: Final = Method(SERVICE, "latest", LatestRequest, LatestReply, idempotent=True)
+INSTRUMENTS: Final = Method(SERVICE, "instruments", InstrumentsRequest, InstrumentsReply, idempotent=True)

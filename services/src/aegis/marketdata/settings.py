@@ -1,0 +1,62 @@
+"""The market data service's settings, read once from the environment.
+
+AEGIS_FEED                 the feed set's name; `main` where it is not given
+AEGIS_CODEC                json (default), msgpack or pickle
+AEGIS_REPLAY               a tick file or a directory of them; the simulated market where it is not given
+AEGIS_SPEED                1 (default): as recorded, or as the session clock goes; N times faster; 0: as fast as can be
+AEGIS_WALL_CLOCK           1: the simulated market follows the real sessions
+AEGIS_SEED                 of the simulated market
+AEGIS_RATE                 ticks a second of the simulated market; its natural rate where it is not given
+AEGIS_BRIDGE_TICKS         size of the bridge ring
+AEGIS_REPUBLISH_TICKS      size of the republish ring; 120000 holds a minute at 2,000 a second
+AEGIS_TICKS_MAX_BYTES      what the stream TICKS may hold
+AEGIS_TICKS_MAX_AGE_HOURS  how long it holds it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from aegis_sdk.config import validated
+
+__all__ = ["MarketDataSettings"]
+
+
+class MarketDataSettings(BaseModel):
+    """Frozen; validated when built."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    feed: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "main"
+    codec: Literal["json", "msgpack", "pickle"] = "json"
+    replay: Path | None = None
+    speed: Annotated[float, Field(ge=0, le=1_000_000)] = 1.0
+    wall_clock: bool = False
+    seed: int = 1
+    rate: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    bridge_ticks: Annotated[int, Field(ge=1_000, le=10_000_000)] = 32_768
+    republish_ticks: Annotated[int, Field(ge=10_000, le=10_000_000)] = 120_000
+    ticks_max_bytes: Annotated[int, Field(ge=10 << 20)] = 2 << 30
+    ticks_max_age_hours: Annotated[float, Field(gt=0)] = 72.0
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> MarketDataSettings:
+        if self.replay is not None and self.wall_clock:
+            raise ValueError("AEGIS_WALL_CLOCK is for the simulated market; a replay has the times of its file")
+        return self
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> MarketDataSettings:
+        """Read the variables listed above. Raises ConfigurationError naming the variable that is wrong."""
+        values: dict[str, Any] = {
+            field: environment[variable] for field in cls.model_fields if environment.get(variable := _variable(field))
+        }
+        return validated(cls, values, shown=_variable)
+
+
+def _variable(field: str) -> str:
+    return f"AEGIS_{field.upper()}"
