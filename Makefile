@@ -1,0 +1,54 @@
+# What a person does with this repository. Everything is installed into .venv; nothing outside of it is touched,
+# but for Debian's python3-venv, if it is missing and you are root.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: setup up down test check bench lock
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+# The machine's own certificate authorities count, as they do for pip.
+export UV_SYSTEM_CERTS ?= true
+
+setup: $(INSTALLED) ## install everything, nothing else
+
+up: setup ## run the desk on this machine
+	@$(BIN)/aegis up
+
+down: setup ## stop what `up` started
+	@$(BIN)/aegis down
+
+test: check ## the static checks, then all tests
+	$(BIN)/pytest
+
+check: setup ## the static checks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: setup ## measure Aegis against plain NATS
+	$(BIN)/aegis bench rpc
+	$(BIN)/aegis bench events
+	$(BIN)/aegis bench ticks
+
+lock: setup ## resolve all dependencies anew, to their newest versions
+	$(BIN)/uv lock --upgrade
+	$(BIN)/uv export --frozen --all-packages --all-groups --no-emit-workspace --no-header -q -o requirements.lock
+
+# Done again whenever one of these changes. A .venv that is broken is made anew.
+$(INSTALLED): requirements.lock pyproject.toml sdk/pyproject.toml services/pyproject.toml Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Aegis needs Python 3.11 or later as $(PYTHON); name another one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || \
+	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -qy python3-venv; } || \
+	  { echo "$(PYTHON) has no venv module: sudo apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -c 'import pip' 2> /dev/null || { rm -rf .venv; $(PYTHON) -m venv .venv; }
+	@$(BIN)/uv --version 2> /dev/null | grep -qF 'uv $(UV_VERSION)' || \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check 'uv==$(UV_VERSION)'
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e sdk -e services
+	@touch $@
