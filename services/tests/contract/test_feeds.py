@@ -6,6 +6,7 @@ seconds, several of each of the first five.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -16,12 +17,34 @@ from typing import Any
 import pytest
 
 from aegis.contracts.market import InstrumentId, Quote
+from aegis.marketdata.adapters.replay import ReplayFeed, ReplayOptions
 from aegis.marketdata.adapters.simulated import SimulatedFeed, SimulatedOptions
 from aegis.marketdata.domain.sessions import to_shanghai
 from aegis.marketdata.ports import Feed, FeedState
 from aegis_sdk.errors import AegisError
 
+RECORDED_ROWS = 10_000  # enough not to end within a test
+
+
+def a_recording(path: Path) -> Path:
+    """Five instruments in turn, two ticks a second each."""
+    rows = ["TradingDay,InstrumentID,ExchangeID,LastPrice,Volume,Turnover,OpenInterest,UpdateTime,UpdateMillisec,"]
+    rows[0] += "BidPrice1,BidVolume1,AskPrice1,AskVolume1"
+    for number in range(RECORDED_ROWS):
+        step, month = divmod(number, 5)
+        minute, half_second = divmod(step, 120)
+        clock = f"09:{minute:02}:{half_second // 2:02},{half_second % 2 * 500}"
+        price, volume = 3700 + step % 7, step * 2
+        turnover = volume * 37_000
+        rows.append(
+            f"20250102,rb25{month + 5:02},SHFE,{price},{volume},{turnover},1000,{clock},{price - 1},3,{price + 1},4"
+        )
+    path.write_text("\n".join(rows))
+    return path
+
+
 FEEDS: dict[str, Callable[[Path], Feed]] = {
+    "replay": lambda directory: ReplayFeed(ReplayOptions(path=a_recording(directory / "ticks.csv"), speed=0)),
     "simulated": lambda _: SimulatedFeed(SimulatedOptions(rate=2_000, start_day="20250102")),
 }
 """Makes a feed, given a directory of the test's own."""
@@ -30,10 +53,17 @@ NOWHERE = InstrumentId("SHFE", "xx9912")
 
 
 @pytest.fixture(params=sorted(FEEDS))
-async def feed(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Feed]:
-    made = FEEDS[request.param](tmp_path)
+async def feeds(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Feed, Feed]]:
+    """Two alike, neither open."""
+    made = FEEDS[request.param](tmp_path), FEEDS[request.param](tmp_path)
     yield made
-    await made.close()
+    for one in made:
+        await one.close()
+
+
+@pytest.fixture
+def feed(feeds: tuple[Feed, Feed]) -> Feed:
+    return feeds[0]
 
 
 async def some_instruments(feed: Feed, count: int = 5) -> list[InstrumentId]:
@@ -154,14 +184,29 @@ async def test_books_are_sorted_and_have_at_most_five_levels(feed: Feed, sink: A
         assert all(level.price > 0 and level.size > 0 for level in quote.bids + quote.asks)
 
 
-async def test_no_quote_comes_after_close_returned(feed: Feed, sink: Any) -> None:
+async def test_no_quote_comes_after_close_returned(feeds: tuple[Feed, Feed], sink: Any) -> None:
+    """Time enough passes for it: that in which another one offers a hundred."""
+    feed, another = feeds
     await quotes_of(feed, sink, 20)
     await feed.close()
     seen = len(sink.quotes)
     assert sink.states[-1] == FeedState.CLOSED
+    await quotes_of(another, type(sink)(), 100)
+    assert len(sink.quotes) == seen
+
+
+async def test_closing_twice_is_fine(feed: Feed, sink: Any) -> None:
+    await feed.open(sink)
+    await feed.close()
     await feed.close()
     assert sink.states.count(FeedState.CLOSED) == 1
-    assert len(sink.quotes) == seen
+
+
+async def test_close_leaves_no_task_behind(feed: Feed, sink: Any) -> None:
+    before = asyncio.all_tasks()
+    await quotes_of(feed, sink, 20)
+    await feed.close()
+    assert asyncio.all_tasks() <= before
 
 
 async def test_a_feed_that_was_never_open_can_be_closed(feed: Feed, sink: Any) -> None:

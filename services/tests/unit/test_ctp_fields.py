@@ -1,5 +1,6 @@
 """CTP's habits, one test each. All prices are invented."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -57,8 +58,8 @@ SPREAD = QUIET | {
 }
 
 
-def quote_of(template: dict[str, object], **fields: object) -> Quote:
-    return DepthConverter().quote(depth_record(template | fields))
+def quote_of(template: Mapping[str, object], **fields: object) -> Quote:
+    return DepthConverter().quote(depth_record({**template, **fields}))
 
 
 def shanghai(ts_ns: int) -> str:

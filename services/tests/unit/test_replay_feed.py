@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,45 +14,9 @@ from aegis.marketdata.adapters.replay import RecordingUnreadable, ReplayFeed, Re
 from aegis.marketdata.ports import FeedState
 from aegis_sdk.errors import AegisError, ConfigurationError
 
-DEADLINE_S = 10
 HEADER = "TradingDay,InstrumentID,ExchangeID,LastPrice,Volume,OpenInterest,UpdateTime,UpdateMillisec"
 REBAR = InstrumentId("SHFE", "rb2310")
 COIL = InstrumentId("SHFE", "hc2310")
-
-
-class RecordingSink:
-    """Keeps all that a feed says; has room unless told otherwise."""
-
-    def __init__(self) -> None:
-        self.quotes: list[Quote] = []
-        self.states: list[tuple[FeedState, str]] = []
-        self.rejections: list[tuple[str, str]] = []
-        self.space = asyncio.Event()
-        self.space.set()
-        self._news = asyncio.Event()
-
-    def offer(self, quote: Quote) -> None:
-        self.quotes.append(quote)
-        self._news.set()
-
-    async def room(self) -> None:
-        await self.space.wait()
-
-    def changed(self, state: FeedState, reason: str = "") -> None:
-        self.states.append((state, reason))
-        self._news.set()
-
-    def rejected(self, reason: str, detail: str) -> None:
-        self.rejections.append((reason, detail))
-
-    async def until(self, happened: Callable[[], bool]) -> None:
-        async with asyncio.timeout(DEADLINE_S):
-            while not happened():
-                self._news.clear()
-                await self._news.wait()
-
-    async def state(self, state: FeedState) -> None:
-        await self.until(lambda: self.states[-1][0] is state)
 
 
 def row(symbol: str, volume: int, clock: str = "10:00:00") -> str:
@@ -64,30 +29,34 @@ def write(path: Path, *rows: str) -> Path:
 
 
 @asynccontextmanager
-async def opened(path: Path, speed: float = 0) -> AsyncIterator[tuple[ReplayFeed, RecordingSink]]:
-    feed, sink = ReplayFeed(ReplayOptions(path=path, speed=speed)), RecordingSink()
+async def opened(path: Path, sink: Any, speed: float = 0) -> AsyncIterator[ReplayFeed]:
+    feed = ReplayFeed(ReplayOptions(path=path, speed=speed))
     await feed.open(sink)
     try:
-        yield feed, sink
+        yield feed
     finally:
         await feed.close()
 
 
-async def test_a_whole_file_is_offered_in_order_and_ends(tmp_path: Path):
+def has_ended(sink: Any) -> Callable[[], bool]:
+    return lambda: sink.states[-1] is FeedState.ENDED
+
+
+async def test_a_whole_file_is_offered_in_order_and_ends(tmp_path: Path, sink: Any):
     path = write(tmp_path / "day.csv", *(row("rb2310", volume) for volume in range(1000)))
-    async with opened(path) as (feed, sink):
+    async with opened(path, sink) as feed:
         assert await feed.subscribe([REBAR]) == []
-        await sink.state(FeedState.ENDED)
+        await sink.until(has_ended(sink))
     assert [quote.volume for quote in sink.quotes] == list(range(1000))
-    assert [state for state, _ in sink.states] == [
+    assert sink.states == [
         FeedState.CONNECTING, FeedState.READY, FeedState.ENDED, FeedState.CLOSED,
     ]  # fmt: skip
-    assert sink.states[2][1] == "1000 quotes, 0 rows rejected"
+    assert sink.reasons[2] == "1000 quotes, 0 rows rejected"
 
 
-async def test_its_origin_names_the_file_and_each_session_anew(tmp_path: Path):
+async def test_its_origin_names_the_file_and_each_session_anew(tmp_path: Path, sink: Any):
     path = write(tmp_path / "day.csv", row("rb2310", 1))
-    async with opened(path) as (feed, sink):
+    async with opened(path, sink) as feed:
         first = feed.session
         assert (feed.source, feed.env) == ("replay:day.csv", "sim")
         await feed.close()
@@ -95,34 +64,34 @@ async def test_its_origin_names_the_file_and_each_session_anew(tmp_path: Path):
         assert feed.session not in {"", first}
 
 
-async def test_nothing_is_lost_before_the_first_subscription(tmp_path: Path):
+async def test_nothing_is_lost_before_the_first_subscription(tmp_path: Path, sink: Any):
     path = write(tmp_path / "day.csv", row("rb2310", 1), row("rb2310", 2))
-    async with opened(path) as (feed, sink):
+    async with opened(path, sink) as feed:
         await feed.subscribe([InstrumentId("SHFE", "unknown")])
-        assert sink.states[-1][0] is FeedState.READY
+        assert sink.states[-1] is FeedState.READY
         await feed.subscribe([REBAR])
-        await sink.state(FeedState.ENDED)
+        await sink.until(has_ended(sink))
     assert len(sink.quotes) == 2
 
 
-async def test_only_what_is_subscribed_is_offered(tmp_path: Path):
+async def test_only_what_is_subscribed_is_offered(tmp_path: Path, sink: Any):
     path = write(tmp_path / "day.csv", row("rb2310", 1), row("hc2310", 1), row("rb2310", 2))
-    async with opened(path) as (feed, sink):
+    async with opened(path, sink) as feed:
         await feed.subscribe([COIL, REBAR])
         await feed.unsubscribe([REBAR])
-        await sink.state(FeedState.ENDED)
+        await sink.until(has_ended(sink))
     assert [quote.symbol for quote in sink.quotes] == ["hc2310"]
 
 
-async def test_what_is_not_in_the_file_is_returned_by_subscribe(tmp_path: Path):
+async def test_what_is_not_in_the_file_is_returned_by_subscribe(tmp_path: Path, sink: Any):
     path = write(tmp_path / "day.csv", row("rb2310", 1))
-    async with opened(path) as (feed, _):
+    async with opened(path, sink) as feed:
         assert await feed.subscribe([COIL, REBAR]) == [COIL]
 
 
-async def test_the_instruments_are_those_of_the_file_with_the_facts_of_the_table(tmp_path: Path):
+async def test_the_instruments_are_those_of_the_file_with_the_facts_of_the_table(tmp_path: Path, sink: Any):
     path = write(tmp_path / "day.csv", row("rb2310", 1), "20230615,AP310,,8600,1,1,10:00:00,0", row("zz2310", 1))
-    async with opened(path) as (feed, _):
+    async with opened(path, sink) as feed:
         instruments = await feed.instruments()
         assert [(str(known.id), known.product, known.multiplier) for known in instruments] == [
             ("CZCE.AP310", "AP", 10),
@@ -131,94 +100,94 @@ async def test_the_instruments_are_those_of_the_file_with_the_facts_of_the_table
         assert await feed.subscribe([InstrumentId("SHFE", "zz2310")]) == []
 
 
-async def test_quotes_are_received_when_they_are_offered(tmp_path: Path):
+async def test_quotes_are_received_when_they_are_offered(tmp_path: Path, sink: Any):
     path = write(tmp_path / "day.csv", row("rb2310", 1))
     before = time.time_ns()
-    async with opened(path) as (feed, sink):
+    async with opened(path, sink) as feed:
         await feed.subscribe([REBAR])
-        await sink.state(FeedState.ENDED)
+        await sink.until(has_ended(sink))
     assert before <= sink.quotes[0].ts_received_ns <= time.time_ns()
     assert sink.quotes[0].ts_exchange_ns < before
 
 
-async def test_it_waits_while_the_sink_has_no_room(tmp_path: Path):
+async def test_it_waits_while_the_sink_has_no_room(tmp_path: Path, sink: Any):
     path = write(tmp_path / "day.csv", *(row("rb2310", volume) for volume in range(1000)))
-    async with opened(path) as (feed, sink):
-        sink.space.clear()
+    async with opened(path, sink) as feed:
+        sink.has_room.clear()
         await feed.subscribe([REBAR])
         await asyncio.wait([asyncio.create_task(asyncio.to_thread(lambda: None))])
         assert sink.quotes == []
-        sink.space.set()
-        await sink.state(FeedState.ENDED)
+        sink.has_room.set()
+        await sink.until(has_ended(sink))
     assert len(sink.quotes) == 1000
 
 
-async def test_the_end_is_reported_after_the_sink_has_room_again(tmp_path: Path):
+async def test_the_end_is_reported_after_the_sink_has_room_again(tmp_path: Path, sink: Any):
     path = write(tmp_path / "day.csv", row("rb2310", 1))
-    async with opened(path) as (feed, sink):
+    async with opened(path, sink) as feed:
         offer = sink.offer
 
         def fill(quote: Quote) -> None:
-            sink.space.clear()
+            sink.has_room.clear()
             offer(quote)
 
         sink.offer = fill
         await feed.subscribe([REBAR])
         await sink.until(lambda: bool(sink.quotes))
-        assert sink.states[-1][0] is FeedState.READY
-        sink.space.set()
-        await sink.state(FeedState.ENDED)
+        assert sink.states[-1] is FeedState.READY
+        sink.has_room.set()
+        await sink.until(has_ended(sink))
 
 
-async def test_the_recorded_distances_are_kept_at_the_chosen_speed(tmp_path: Path):
+async def test_the_recorded_distances_are_kept_at_the_chosen_speed(tmp_path: Path, sink: Any):
     path = write(tmp_path / "day.csv", row("rb2310", 1, "10:00:00"), row("rb2310", 2, "10:00:02"))
-    async with opened(path, speed=10) as (feed, sink):
+    async with opened(path, sink, speed=10) as feed:
         started = time.monotonic()
         await feed.subscribe([REBAR])
         await sink.until(lambda: len(sink.quotes) == 2)
         assert 0.2 <= time.monotonic() - started < 1
 
 
-async def test_bad_rows_are_reported_and_counted_and_the_first_ones_kept(tmp_path: Path):
+async def test_bad_rows_are_reported_and_counted_and_the_first_ones_kept(tmp_path: Path, sink: Any):
     bad = [row("rb2310", 1, "soon")] * 1000
     path = write(tmp_path / "day.csv", row("rb2310", 1), *bad, row("rb2310", 2))
-    async with opened(path) as (feed, sink):
+    async with opened(path, sink) as feed:
         await feed.subscribe([REBAR])
-        await sink.state(FeedState.ENDED)
+        await sink.until(has_ended(sink))
         assert len(sink.rejections) == feed.rejections.count == 1000
         assert sink.rejections[999] == ("malformed_row", "day.csv:1002: UpdateTime is 'soon'")
         assert len(feed.rejections.details) == 100
     assert [quote.volume for quote in sink.quotes] == [1, 2]
 
 
-async def test_a_path_that_cannot_be_read_is_one_clear_error(tmp_path: Path):
-    feed, sink = ReplayFeed(ReplayOptions(path=tmp_path / "nowhere.csv")), RecordingSink()
+async def test_a_path_that_cannot_be_read_is_one_clear_error(tmp_path: Path, sink: Any):
+    feed = ReplayFeed(ReplayOptions(path=tmp_path / "nowhere.csv"))
     with pytest.raises(RecordingUnreadable, match=r"nowhere\.csv"):
         await feed.open(sink)
-    assert sink.states[-1][0] is FeedState.FAILED
+    assert sink.states[-1] is FeedState.FAILED
     await feed.close()
 
 
-async def test_a_failed_open_can_be_repeated(tmp_path: Path):
-    feed, sink = ReplayFeed(ReplayOptions(path=tmp_path / "day.csv", speed=0)), RecordingSink()
+async def test_a_failed_open_can_be_repeated(tmp_path: Path, sink: Any):
+    feed = ReplayFeed(ReplayOptions(path=tmp_path / "day.csv", speed=0))
     with pytest.raises(RecordingUnreadable):
         await feed.open(sink)
     write(tmp_path / "day.csv", row("rb2310", 1))
     await feed.open(sink)
     await feed.subscribe([REBAR])
-    await sink.state(FeedState.ENDED)
+    await sink.until(has_ended(sink))
     await feed.close()
 
 
-async def test_a_second_session_at_the_same_time_is_refused(tmp_path: Path):
-    async with opened(write(tmp_path / "day.csv", row("rb2310", 1))) as (feed, sink):
+async def test_a_second_session_at_the_same_time_is_refused(tmp_path: Path, sink: Any):
+    async with opened(write(tmp_path / "day.csv", row("rb2310", 1)), sink) as feed:
         with pytest.raises(AegisError, match="open already"):
             await feed.open(sink)
 
 
-async def test_nothing_is_offered_after_close(tmp_path: Path):
+async def test_nothing_is_offered_after_close(tmp_path: Path, sink: Any):
     path = write(tmp_path / "day.csv", *(row("rb2310", volume) for volume in range(5000)))
-    async with opened(path) as (feed, sink):
+    async with opened(path, sink) as feed:
         await feed.subscribe([REBAR])
         await sink.until(lambda: len(sink.quotes) > 0)
         await feed.close()
@@ -226,27 +195,27 @@ async def test_nothing_is_offered_after_close(tmp_path: Path):
         await feed.close()
         await asyncio.to_thread(lambda: None)
         assert len(sink.quotes) == offered < 5000
-        assert [state for state, _ in sink.states].count(FeedState.CLOSED) == 1
+        assert sink.states.count(FeedState.CLOSED) == 1
 
 
-async def test_a_sink_that_fails_is_reported_as_failed(tmp_path: Path):
-    async with opened(write(tmp_path / "day.csv", row("rb2310", 1))) as (feed, sink):
+async def test_a_sink_that_fails_is_reported_as_failed(tmp_path: Path, sink: Any):
+    async with opened(write(tmp_path / "day.csv", row("rb2310", 1)), sink) as feed:
 
         def refuse(quote: Quote) -> None:
             raise RuntimeError("the sink is gone")
 
         sink.offer = refuse
         await feed.subscribe([REBAR])
-        await sink.state(FeedState.FAILED)
-        assert sink.states[-1][1] == "RuntimeError: the sink is gone"
+        await sink.until(lambda: sink.states[-1] is FeedState.FAILED)
+        assert sink.reasons[-1] == "RuntimeError: the sink is gone"
 
 
-async def test_the_event_loop_is_not_blocked_by_reading(tmp_path: Path):
+async def test_the_event_loop_is_not_blocked_by_reading(tmp_path: Path, sink: Any):
     path = write(tmp_path / "day.csv", *(row("rb2310", volume) for volume in range(30_000)))
     longest = 0.0
-    async with opened(path) as (feed, sink):
+    async with opened(path, sink) as feed:
         await feed.subscribe([REBAR])
-        while sink.states[-1][0] is not FeedState.ENDED:
+        while sink.states[-1] is not FeedState.ENDED:
             before = time.thread_time()  # CPU of this thread: what the loop itself did, on a busy machine too
             await asyncio.sleep(0)
             longest = max(longest, time.thread_time() - before)

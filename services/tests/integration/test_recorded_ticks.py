@@ -1,0 +1,116 @@
+"""Each recorded file, replayed whole, against an independent reading of it."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from itertools import zip_longest
+from pathlib import Path
+
+import pytest
+import recorded_ticks
+from recorded_ticks import Row
+
+from aegis.contracts.market import Instrument, InstrumentId, Level, Quote
+from aegis.marketdata.adapters.replay import ReplayFeed, ReplayOptions
+from aegis.marketdata.ports import FeedState
+
+pytestmark = pytest.mark.slow
+
+DEADLINE_S = 60
+SHANGHAI = timezone(timedelta(hours=8))
+
+
+class RecordingSink:
+    """Keeps what a feed offers, and says when it ended."""
+
+    def __init__(self) -> None:
+        self.quotes: list[Quote] = []
+        self.rejections: list[tuple[str, str]] = []
+        self.reason = ""
+        self.ended = asyncio.Event()
+
+    def offer(self, quote: Quote) -> None:
+        self.quotes.append(quote)
+
+    async def room(self) -> None:
+        pass
+
+    def changed(self, state: FeedState, reason: str = "") -> None:
+        if state in {FeedState.ENDED, FeedState.FAILED}:
+            self.reason = reason
+            self.ended.set()
+
+    def rejected(self, reason: str, detail: str) -> None:
+        self.rejections.append((reason, detail))
+
+
+@pytest.fixture(params=recorded_ticks.files() or [None], ids=lambda path: path.name if path else "none")
+def recorded_file(request: pytest.FixtureRequest) -> Path:
+    if request.param is None:
+        pytest.skip(f"there are no recorded ticks in {recorded_ticks.DIRECTORY} (AEGIS_RECORDED_TICKS)")
+    return request.param
+
+
+async def replayed(path: Path) -> tuple[RecordingSink, Sequence[Instrument]]:
+    feed, sink = ReplayFeed(ReplayOptions(path=path, speed=0)), RecordingSink()
+    await feed.open(sink)
+    try:
+        instruments = await feed.instruments()
+        assert await feed.subscribe([instrument.id for instrument in instruments]) == []
+        async with asyncio.timeout(DEADLINE_S):
+            await sink.ended.wait()
+    finally:
+        await feed.close()
+    return sink, instruments
+
+
+def time_of(quote: Quote) -> str:
+    second, rest = divmod(quote.ts_exchange_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(second, SHANGHAI):%Y-%m-%dT%H:%M:%S}.{rest // 1_000_000:03}"
+
+
+def plain(levels: tuple[Level, ...]) -> list[tuple[float, int]]:
+    return [(level.price, level.size) for level in levels]
+
+
+def as_row(line: int, quote: Quote) -> Row:
+    return Row(
+        line=line,
+        instrument=(quote.exchange, quote.symbol),
+        trading_day=quote.trading_day,
+        time=time_of(quote),
+        last_price=quote.last_price,
+        limits=(quote.upper_limit_price, quote.lower_limit_price),
+        bids=plain(quote.bids),
+        asks=plain(quote.asks),
+        volume=quote.volume,
+        turnover=quote.turnover,
+        open_interest=quote.open_interest,
+    )
+
+
+async def test_a_recorded_file_is_replayed_row_by_row(recorded_file: Path):
+    sink, instruments = await replayed(recorded_file)
+    for quote, row in zip_longest(sink.quotes, recorded_ticks.expected(recorded_file)):
+        assert as_row(row.line, quote) == row
+    assert [reason for reason, _ in sink.rejections] == ["no_state"] * recorded_ticks.stateless(recorded_file)
+    assert sink.reason == f"{len(sink.quotes)} quotes, {len(sink.rejections)} rows rejected"
+    volume_never_goes_back_within_a_trading_day(sink.quotes)
+    turnover_is_in_yuan(sink.quotes, instruments)
+
+
+def volume_never_goes_back_within_a_trading_day(quotes: list[Quote]) -> None:
+    volumes: dict[tuple[str, str, str], int] = {}
+    for quote in quotes:
+        key = (quote.exchange, quote.symbol, quote.trading_day)
+        assert quote.volume >= volumes.get(key, 0)
+        volumes[key] = quote.volume
+
+
+def turnover_is_in_yuan(quotes: list[Quote], instruments: Sequence[Instrument]) -> None:
+    """Over volume and multiplier it is the day's average price; with a wrong multiplier it would be far from it."""
+    multipliers = {instrument.id: instrument.multiplier for instrument in instruments}
+    for quote in quotes:
+        if quote.volume and quote.last_price:
+            average = quote.turnover / quote.volume / multipliers[InstrumentId(quote.exchange, quote.symbol)]
+            assert 0.8 < average / quote.last_price < 1.25
