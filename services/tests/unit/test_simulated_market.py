@@ -230,6 +230,18 @@ def test_some_products_open_at_a_limit_with_one_side_of_the_book_empty() -> None
         assert best == (quote.upper_limit_price if quote.bids else quote.lower_limit_price)
 
 
+def test_near_a_limit_the_book_ends_there() -> None:
+    made = market(rate=4_000)
+    run(made, SECOND_NS)
+    made.skip(SessionClock("20250102", auctions=False).day_ns)
+    assert "IH2501" in {quote.symbol for quote in run(made, SECOND_NS) if not quote.asks}  # on this day, by this seed
+    made.unwatch(made.watched - {InstrumentId("CFFEX", "IH2501")})
+    quotes = run(made, SECOND_NS)
+    assert {len(quote.asks) for quote in quotes} >= {0, 2, 3, 4, 5}
+    for quote in quotes:
+        assert_consistent(quote)
+
+
 def test_an_expired_contract_falls_silent() -> None:
     made = market(IF)
     made.skip(11 * SessionClock("20250102").day_ns)
