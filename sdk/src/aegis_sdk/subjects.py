@@ -19,7 +19,10 @@ __all__ = [
     "escape",
     "event",
     "heartbeat",
+    "inbox",
     "instance_key",
+    "kv",
+    "kv_key",
     "log",
     "matches",
     "rpc",
@@ -118,6 +121,11 @@ def heartbeat(service: str, instance: str) -> str:
     return f"hb.{token(service, 'service')}.{token(instance, 'instance')}"
 
 
+def inbox(name: str) -> str:
+    """Where one connection hears what is meant for nobody else; the name is random."""
+    return f"_INBOX.{token(name, 'inbox')}"
+
+
 def log(service: str, instance: str) -> str:
     """The log tail of a process, on core NATS, one JSON object a line."""
     return f"log.{token(service, 'service')}.{token(instance, 'instance')}"
@@ -126,6 +134,17 @@ def log(service: str, instance: str) -> str:
 def instance_key(service: str, instance: str) -> str:
     """The KV key of an instance record."""
     return f"{token(service, 'service')}.{token(instance, 'instance')}"
+
+
+def kv(bucket: str, key: str) -> str:
+    """Where a KV bucket keeps a key of one token or more; the last may be `>` in a subscription."""
+    parts = [part if part == REST else token(part, "key") for part in split(key)]
+    return ".".join(["$KV", token(bucket, "bucket"), *parts])
+
+
+def kv_key(subject: str) -> str:
+    """The key of a subject of a KV bucket."""
+    return ".".join(split(subject)[2:])
 
 
 def srv(verb: str, service: str = "", instance: str = "") -> str:
