@@ -1,0 +1,193 @@
+"""What a directory promises."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aegis_sdk.kv import KeyValue
+
+from aegis_sdk import codec, subjects
+from aegis_sdk.changes import Change
+from aegis_sdk.discovery import Directory, DirectoryState
+from aegis_sdk.instances import (
+    Changed,
+    InstanceRecord,
+    InstanceStatus,
+    Joined,
+    Left,
+    Reason,
+    ServiceDefinition,
+)
+from aegis_sdk.messages import Message
+from aegis_sdk.registry import INSTANCES, Registration
+from aegis_sdk.transport import ConnectionState, Transport
+
+from .network import DEADLINE_S, Network, reached
+
+
+@asynccontextmanager
+async def registered(transport: Transport, service: str, instance: str = "a") -> AsyncIterator[Registration]:
+    """An instance that answers pings, as a service host does."""
+
+    def answer(message: Message) -> None:
+        transport.publish(message.reply, b"{}")
+
+    subscription = await transport.subscribe(subjects.direct(service, instance, "ping"), answer)
+    definition = ServiceDefinition(name=service, methods=("quote",))
+    registration = Registration(transport, InstanceRecord(service=service, instance=instance), definition=definition)
+    await registration.start()
+    registration.set_status(InstanceStatus.ACTIVE)
+    try:
+        yield registration
+    finally:
+        await registration.stop()
+        await subscription.unsubscribe()
+
+
+async def active(directory: Directory, count: int = 1) -> None:
+    def are_active(table: Directory) -> bool:
+        found = table.instances()
+        return len(found) == count and all(each.status is InstanceStatus.ACTIVE for each in found)
+
+    await directory.wait_for(are_active, DEADLINE_S)
+
+
+async def test_a_directory_knows_who_was_there_before_it(transport: Transport, other: Transport, name: str) -> None:
+    async with registered(transport, name) as registration, Directory.open(other, service=name) as directory:
+        await active(directory)
+        [found] = directory.instances(name)
+        assert found.record.incarnation == registration.record.incarnation
+        assert found.age_s < 1
+        assert directory.instances("another") == ()
+
+
+async def test_a_directory_knows_the_services(transport: Transport, other: Transport, name: str) -> None:
+    async with Directory.open(other, service=name) as directory, registered(transport, name):
+        await directory.wait_for(lambda table: len(table.services()) == 1, DEADLINE_S)
+        [service] = directory.services()
+        assert (service.name, service.methods) == (name, ("quote",))
+
+
+async def test_changes_are_told_in_order(transport: Transport, other: Transport, name: str) -> None:
+    async with Directory.open(other, service=name) as directory:
+        with directory.changes() as changes:
+            async with registered(transport, name) as registration:
+                await active(directory)
+                registration.change(keys={"A1": 7})
+                await directory.wait_for(lambda table: table.instances()[0].record.keys == {"A1": 7}, DEADLINE_S)
+                registration.set_status(InstanceStatus.DRAINING)
+            seen: list[Change] = []
+            async with asyncio.timeout(DEADLINE_S):
+                async for change in changes:
+                    seen.append(change)
+                    if isinstance(change, Left):
+                        break
+    assert isinstance(seen[0], Joined)
+    assert {type(change) for change in seen[1:-1]} == {Changed}
+    assert isinstance(seen[-1], Left)
+    assert seen[-1].reason is Reason.DRAINED
+    assert seen[-1].instance.record.incarnation == registration.record.incarnation
+
+
+async def test_one_that_stops_is_out_at_once(transport: Transport, other: Transport, name: str) -> None:
+    async with Directory.open(other, service=name) as directory:
+        with directory.changes() as changes:
+            async with registered(transport, name):
+                await active(directory)
+            async with asyncio.timeout(0.5):
+                async for change in changes:
+                    if isinstance(change, Left):
+                        assert change.reason is Reason.STOPPED
+                        break
+        assert directory.instances() == ()
+
+
+async def test_one_whose_connection_is_gone_leaves_within_a_second(
+    transport: Transport, other: Transport, name: str
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with Directory.open(other, service=name) as directory, registered(transport, name):
+        await active(directory)
+        with directory.changes() as changes:
+            await transport.close()
+            closed_at = loop.time()
+            async with asyncio.timeout(DEADLINE_S):
+                change = await anext(changes)
+        assert isinstance(change, Left)
+        assert change.reason is Reason.KILLED
+        assert loop.time() - closed_at < 1.0
+
+
+async def test_a_listener_that_raises_harms_nobody(transport: Transport, other: Transport, name: str) -> None:
+    heard: list[Change] = []
+
+    def broken(change: Change) -> None:
+        raise RuntimeError("no")
+
+    async with Directory.open(other, service=name) as directory:
+        end_broken, end_heard = directory.on_change(broken), directory.on_change(heard.append)
+        async with registered(transport, name):
+            await active(directory)
+        await directory.wait_for(lambda table: not table.instances(), DEADLINE_S)
+        assert isinstance(heard[0], Joined)
+        assert isinstance(heard[-1], Left)
+        count = len(heard)
+        end_heard()
+        end_broken()
+        async with registered(transport, name):
+            await active(directory)
+        assert len(heard) == count
+
+
+async def test_a_record_of_the_dead_is_not_shown(transport: Transport, other: Transport, name: str) -> None:
+    async with registered(transport, name):
+        pass  # now there is a bucket
+    dead = InstanceRecord(service=name, instance="dead")
+    await KeyValue(transport, INSTANCES).put(subjects.instance_key(name, "dead"), codec.encode_model(dead))
+    async with Directory.open(other, service=name) as directory:
+        assert directory.instances() == ()
+        assert [each.confirmed for each in directory.instances(unconfirmed=True)] == [False]
+        await directory.wait_for(lambda table: table.instances(unconfirmed=True) == (), 2.0)
+
+
+async def test_what_cannot_be_read_is_counted_and_ignored(transport: Transport, other: Transport, name: str) -> None:
+    async with registered(transport, name), Directory.open(other, service=name) as directory:
+        await KeyValue(transport, INSTANCES).put(subjects.instance_key(name, "junk"), b"not a record")
+        transport.publish(subjects.heartbeat(name, "junk"), b"not a heartbeat")
+        await directory.wait_for(lambda table: table.malformed == 2, DEADLINE_S)
+        await active(directory)
+
+
+async def test_through_our_own_outage_the_table_stays_and_says_its_age(
+    network: Network, transport: Transport, other: Transport, name: str
+) -> None:
+    async with registered(transport, name), Directory.open(other, service=name) as directory:
+        await active(directory)
+        assert directory.state is DirectoryState.FRESH
+        changes: list[Change] = []
+        directory.on_change(changes.append)
+        await network.stop()
+        await reached(other, ConnectionState.RECONNECTING)
+        await directory.wait_for(lambda table: table.age_s > 1.5, DEADLINE_S)
+        assert directory.state is DirectoryState.STALE
+        assert len(directory.instances()) == 1
+        await network.start()
+        await directory.wait_for(lambda table: table.state is DirectoryState.FRESH, DEADLINE_S)
+        assert directory.age_s < 0.5
+        await directory.wait_for(lambda table: table.instances()[0].age_s < 0.3, DEADLINE_S)
+        assert changes == []
+
+
+async def test_a_predicate_that_never_holds_times_out(transport: Transport, name: str) -> None:
+    async with Directory.open(transport, service=name) as directory:
+        with pytest.raises(TimeoutError):
+            await directory.wait_for(lambda table: False, 0.05)
+
+
+async def test_an_error_in_the_body_comes_out_as_it_is(transport: Transport, name: str) -> None:
+    with pytest.raises(LookupError):
+        async with Directory.open(transport, service=name):
+            raise LookupError
