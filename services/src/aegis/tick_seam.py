@@ -1,0 +1,150 @@
+"""The seam between stored and live ticks, as pure decisions.
+
+Two sources tell of the same ticks. Live ticks come at once, but only those published after we subscribed. Stored ones
+come later, beginning with the latest of each instrument. Both are in order for each instrument. Per instrument:
+
+- a tick that is not above the last one delivered, by (epoch, sequence), is dropped, whoever brings it;
+- once a live tick came, live ticks are complete, and stored ones are no longer needed;
+- if the first live tick is not the successor of the last stored one, the ticks between were published before we
+  subscribed and stored after we looked, or do not exist at all. Live ticks are then held until the stored ones have
+  come up to them. Either way nothing is left out.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum, auto
+from typing import Final
+
+from aegis.contracts.market import Tick
+
+__all__ = ["Seam"]
+
+
+class _Phase(Enum):
+    """What an instrument has been given by since the seam began."""
+
+    NOTHING = auto()
+    STORED = auto()
+    LIVE = auto()
+
+
+class _Instrument:
+    __slots__ = ("epoch", "held", "phase", "sequence")
+
+    def __init__(self, tick: Tick, phase: _Phase) -> None:
+        self.epoch = tick.epoch
+        self.sequence = tick.sequence
+        self.phase = phase
+        self.held: deque[Tick] | None = None
+
+    def is_above(self, tick: Tick) -> bool:
+        """Whether the tick is newer than the last one."""
+        return tick.sequence > self.sequence if tick.epoch == self.epoch else tick.epoch > self.epoch
+
+    def is_next(self, tick: Tick) -> bool:
+        return tick.sequence == (self.sequence + 1 if tick.epoch == self.epoch else 1)
+
+    def advance(self, tick: Tick) -> None:
+        self.epoch, self.sequence = tick.epoch, tick.sequence
+
+
+_LIVE: Final = _Phase.LIVE
+_STORED: Final = _Phase.STORED
+
+
+class Seam:
+    """Give it all ticks; deliver what it says. `held_limit` bounds the live ticks that are held, of all instruments."""
+
+    def __init__(self, held_limit: int) -> None:
+        self._instruments: dict[str, _Instrument] = {}
+        self._held_limit = held_limit
+        self._held = 0
+        self.duplicates = 0
+        self.stale = 0  # of an epoch lower than seen
+        self.dropped = 0  # held ticks beyond the limit, the oldest of their instrument
+        self.unfilled = 0  # instruments for which the seam ended before the stored ticks had come up to the live ones
+
+    def begin(self) -> list[Tick]:
+        """Begin, again after each time that live ticks may have been missed. Deliver what was held till now."""
+        released = self.end()
+        for instrument in self._instruments.values():
+            instrument.phase = _Phase.NOTHING
+        return released
+
+    def live(self, subject: str, tick: Tick) -> bool:
+        """Whether a live tick is delivered now."""
+        instrument = self._instruments.get(subject)
+        if instrument is None:
+            self._instruments[subject] = _Instrument(tick, _LIVE)
+            return True
+        if instrument.held is not None:
+            self._hold(instrument, instrument.held, tick)
+            return False
+        if tick.epoch == instrument.epoch and tick.sequence <= instrument.sequence:
+            self.duplicates += 1
+            instrument.phase = _LIVE
+            return False
+        if tick.epoch < instrument.epoch:
+            self.stale += 1
+            return False
+        if instrument.phase is _STORED and not instrument.is_next(tick):
+            instrument.held = deque()
+            self._hold(instrument, instrument.held, tick)
+            return False
+        instrument.phase = _LIVE
+        instrument.epoch = tick.epoch
+        instrument.sequence = tick.sequence
+        return True
+
+    def stored(self, subject: str, tick: Tick) -> list[Tick]:
+        """What to deliver now that a stored tick has come."""
+        instrument = self._instruments.get(subject)
+        if instrument is None:
+            self._instruments[subject] = _Instrument(tick, _STORED)
+            return [tick]
+        if instrument.phase is _LIVE:
+            return []
+        instrument.phase = _STORED
+        held = instrument.held
+        if held and not _is_before(tick, held[0]):
+            return self._release(instrument, held)
+        if not instrument.is_above(tick):
+            return []
+        instrument.advance(tick)
+        if held and instrument.is_next(held[0]):
+            return [tick, *self._release(instrument, held)]
+        return [tick]
+
+    def end(self) -> list[Tick]:
+        """From now on live ticks are delivered as they come, and a hole is a hole. Deliver what was held."""
+        released: list[Tick] = []
+        for instrument in self._instruments.values():
+            if instrument.held is not None:
+                self.unfilled += 1
+                released += self._release(instrument, instrument.held)
+            instrument.phase = _LIVE
+        return released
+
+    def _hold(self, instrument: _Instrument, held: deque[Tick], tick: Tick) -> None:
+        held.append(tick)
+        self._held += 1
+        if self._held > self._held_limit:
+            held.popleft()
+            self._held -= 1
+            self.dropped += 1
+
+    def _release(self, instrument: _Instrument, held: deque[Tick]) -> list[Tick]:
+        released: list[Tick] = []
+        for tick in held:
+            if instrument.is_above(tick):
+                instrument.advance(tick)
+                released.append(tick)
+        self._held -= len(held)
+        instrument.held = None
+        instrument.phase = _LIVE
+        return released
+
+
+def _is_before(tick: Tick, other: Tick) -> bool:
+    return (tick.epoch, tick.sequence) < (other.epoch, other.sequence)

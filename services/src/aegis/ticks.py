@@ -1,0 +1,260 @@
+"""Ticks for consumers: the latest of each instrument first, then every one as it comes, no gap or repeat between.
+
+    async with subscribe_ticks(transport, "SHFE.*", "CZCE.SP m2505&m2509") as ticks:
+        async for tick in ticks:
+            ...
+
+Live ticks come by core NATS, the latest ones before them from the stream TICKS; `tick_seam` joins the two. After each
+reconnect they are joined again: of what came meanwhile, the latest tick of each instrument is delivered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, Self
+
+import structlog
+
+from aegis.contracts.market import Tick
+from aegis.contracts.tick_codec import decode
+from aegis.tick_seam import Seam
+from aegis_sdk import subjects
+from aegis_sdk.errors import AegisError, CodecError, ConfigurationError, StreamError
+from aegis_sdk.messages import Message, StoredMessage
+from aegis_sdk.transport import ConnectionState, Subscription, Transport
+
+__all__ = ["TickOptions", "TickStats", "TickSubscription", "subscribe_ticks"]
+
+_log = structlog.get_logger("aegis.ticks")
+_RETRY_S: Final = 0.1
+_STREAM_NOT_FOUND: Final = 10059
+
+
+@dataclass(frozen=True, kw_only=True)
+class TickOptions:
+    """How ticks are received."""
+
+    stream: str = "TICKS"
+    queue: int = 65_536  # ticks waiting for a slow consumer; beyond that the oldest are dropped and counted
+    look_up_s: float = 5.0  # for the latest ticks; live ones are delivered meanwhile, and without them afterwards
+    settle_s: float = 1.0  # how long after that a tick may reach the stream that was published before we subscribed
+    allow_pickle: bool = False  # decode ticks in pickle: only where whoever may publish is trusted
+
+
+@dataclass(frozen=True, kw_only=True)
+class TickStats:
+    """What a subscription has seen."""
+
+    delivered: int
+    waiting: int
+    dropped: int  # for which a slow consumer had no room
+    duplicates: int  # live ticks that were delivered before
+    stale: int  # of an epoch lower than seen
+    malformed: int
+    seams: int  # times that stored and live ticks were joined
+    unfilled: int  # instruments for which that was not achieved: between the latest and the live ticks may be a gap
+
+
+@asynccontextmanager
+async def subscribe_ticks(
+    transport: Transport,
+    *patterns: str,
+    on_tick: Callable[[Tick], None] | None = None,
+    options: TickOptions | None = None,
+) -> AsyncIterator[TickSubscription]:
+    """Subscribe to instruments: `SHFE.rb2505`, `SHFE.*`, `*.*` (the default).
+
+    With `on_tick` each tick is handed over in the event loop at once, in place of iteration: the fastest way, for
+    functions that neither block nor raise.
+    """
+    ticks = TickSubscription(transport, patterns or ("*.*",), on_tick, options or TickOptions())
+    try:
+        await ticks.open()
+        yield ticks
+    finally:
+        await ticks.close()
+
+
+class TickSubscription:
+    """An async iterator of ticks; made by `subscribe_ticks`."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        patterns: Sequence[str],
+        on_tick: Callable[[Tick], None] | None,
+        options: TickOptions,
+    ) -> None:
+        self._transport = transport
+        self._subjects = [_subject(pattern) for pattern in patterns]
+        self._options = options
+        self._deliver = on_tick or self._enqueue
+        self._seam = Seam(options.queue)
+        self._queue: deque[Tick] = deque()
+        self._filled = asyncio.Event()
+        self._joining: set[asyncio.Task[None]] = set()  # at most one that is not cancelled
+        self._subscriptions: list[Subscription] = []
+        self._end_listening: Callable[[], None] | None = None
+        self._delivered = self._dropped = self._malformed = self._seams = 0
+        self._dropping = False
+        self._ended = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Tick:
+        while not self._queue:
+            if self._ended:
+                raise StopAsyncIteration
+            self._dropping = False
+            self._filled.clear()
+            await self._filled.wait()
+        return self._queue.popleft()
+
+    def stats(self) -> TickStats:
+        return TickStats(
+            delivered=self._delivered,
+            waiting=len(self._queue),
+            dropped=self._dropped + self._seam.dropped,
+            duplicates=self._seam.duplicates,
+            stale=self._seam.stale,
+            malformed=self._malformed,
+            seams=self._seams,
+            unfilled=self._seam.unfilled,
+        )
+
+    async def open(self) -> None:
+        """Begin. Live ticks are subscribed first, so that none falls between them and the stored ones."""
+        self._end_listening = self._transport.on_state(self._on_state)
+        for subject in self._subjects:
+            self._subscriptions.append(await self._transport.subscribe(subject, self._on_message))
+        self._on_state(self._transport.state)
+
+    async def close(self) -> None:
+        """End. What waits can still be iterated."""
+        if self._end_listening is not None:
+            self._end_listening()
+        self._end_joining()
+        for subscription in self._subscriptions:
+            await subscription.unsubscribe()
+        if self._joining:
+            await asyncio.wait(self._joining)
+        self._end()
+
+    # Live ticks
+
+    def _on_message(self, message: Message) -> None:
+        try:
+            tick = decode(message.headers, message.payload, self._options.allow_pickle)
+        except CodecError as error:
+            self._note_malformed(message.subject, error)
+            return
+        if self._seam.live(message.subject, tick):
+            self._delivered += 1
+            self._deliver(tick)
+
+    def _deliver_all(self, ticks: Iterable[Tick]) -> None:
+        for tick in ticks:
+            self._delivered += 1
+            self._deliver(tick)
+
+    def _enqueue(self, tick: Tick) -> None:
+        queue = self._queue
+        if len(queue) >= self._options.queue:
+            queue.popleft()
+            self._note_drop()
+        queue.append(tick)
+        if len(queue) == 1:
+            self._filled.set()
+
+    def _note_drop(self) -> None:
+        self._dropped += 1
+        if not self._dropping:
+            self._dropping = True
+            _log.warning("ticks_dropped", reason="the consumer is too slow", queue=self._options.queue)
+
+    def _note_malformed(self, subject: str, error: CodecError) -> None:
+        self._malformed += 1
+        if self._malformed == 1:
+            _log.warning("tick_malformed", subject=subject, error=str(error), hint="more of them are only counted")
+
+    # Stored ticks
+
+    def _on_state(self, state: ConnectionState) -> None:
+        if state is ConnectionState.CONNECTED:
+            task = asyncio.get_running_loop().create_task(self._join(), name="join ticks")
+            self._joining.add(task)
+            task.add_done_callback(self._on_joined)
+            return
+        self._end_joining()
+        self._deliver_all(self._seam.begin())
+        if state is ConnectionState.CLOSED:
+            self._end()
+
+    def _end_joining(self) -> None:
+        for task in self._joining:
+            task.cancel()
+
+    def _on_joined(self, task: asyncio.Task[None]) -> None:
+        self._joining.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("join_failed", exc_info=error)
+
+    def _end(self) -> None:
+        self._ended = True
+        self._filled.set()
+
+    async def _join(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for subject in self._subjects:
+                group.create_task(self._look_up(subject))
+        self._deliver_all(self._seam.end())
+        self._seams += 1
+
+    async def _look_up(self, subject: str) -> None:
+        """Read the latest stored tick of each instrument, and what is stored within the moment after that."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._options.look_up_s
+        while not await self._read(subject, deadline):
+            if loop.time() >= deadline:
+                _log.warning("latest_ticks_unknown", subject=subject, waited_s=self._options.look_up_s)
+                return
+            await asyncio.sleep(_RETRY_S)
+
+    async def _read(self, subject: str, deadline: float) -> bool:
+        """Whether all of the latest ticks were read."""
+        complete = False
+        try:
+            async with (
+                asyncio.timeout_at(deadline) as limit,
+                self._transport.read(self._options.stream, subject, last_per_subject=True) as messages,
+            ):
+                async for message in messages:
+                    if message is not None:
+                        self._on_stored(message)
+                    elif not complete:
+                        complete = True
+                        limit.reschedule(asyncio.get_running_loop().time() + self._options.settle_s)
+        except (AegisError, TimeoutError) as error:
+            nothing_yet = isinstance(error, StreamError) and error.code == _STREAM_NOT_FOUND
+            return complete or nothing_yet
+        return complete
+
+    def _on_stored(self, message: StoredMessage) -> None:
+        try:
+            tick = decode(message.headers, message.payload, self._options.allow_pickle)
+        except CodecError as error:
+            self._note_malformed(message.subject, error)
+            return
+        self._deliver_all(self._seam.stored(message.subject, tick))
+
+
+def _subject(pattern: str) -> str:
+    exchange, dot, symbol = pattern.partition(".")
+    if not (exchange and dot and symbol):
+        raise ConfigurationError("pattern", f"{pattern!r} is not like SHFE.rb2505, SHFE.* or *.*")
+    return subjects.tick(exchange, symbol)
