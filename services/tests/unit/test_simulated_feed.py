@@ -102,6 +102,20 @@ async def test_a_rate_is_kept_in_real_time(opened: Any, sink: Any) -> None:
     assert 0.45 < time.monotonic() - begun < 1.5
 
 
+async def test_the_feed_sleeps_between_its_turns(opened: Any, sink: Any) -> None:
+    turns = 0
+
+    async def room() -> None:
+        nonlocal turns
+        turns += 1
+
+    sink.room = room
+    feed = await opened(rate=1_000)
+    await feed.subscribe([RB])
+    await sink.until_quotes(300)
+    assert turns <= 60
+
+
 async def test_the_market_can_run_faster_than_time(opened: Any, sink: Any) -> None:
     feed = await opened(rate=100, speed=50)
     await feed.subscribe([RB])

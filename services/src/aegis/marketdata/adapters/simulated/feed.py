@@ -122,13 +122,11 @@ class SimulatedFeed:
         """Offer what is due, in slices with room between them, as long as anything is subscribed."""
         pace = _Pace(self._options, market)
         while self._wanted.is_set():
-            until_ns = pace.until()
-            if until_ns <= market.running_ns and not self._fresh:
-                await asyncio.sleep(_TURN_S)
-                continue
             await sink.room()
-            self._offer(market, sink, max(until_ns, market.running_ns))
-            await asyncio.sleep(0)
+            until_ns = max(pace.until(), market.running_ns)
+            behind = until_ns - market.running_ns == pace.slice_ns
+            self._offer(market, sink, until_ns)
+            await asyncio.sleep(0 if behind else _TURN_S)
 
     def _offer(self, market: Market, sink: FeedSink, until_ns: int) -> None:
         fresh, self._fresh = self._fresh, []
@@ -148,19 +146,19 @@ class _Pace:
         self._speed = options.speed
         self._wall_clock = options.wall_clock
         self._now_ns = time.time_ns if options.wall_clock else time.monotonic_ns
-        self._slice_ns = min(_SLICE_NS, int(_SLICE_QUOTES * SECOND_NS / options.rate)) if options.rate else _SLICE_NS
+        self.slice_ns = min(_SLICE_NS, int(_SLICE_QUOTES * SECOND_NS / options.rate)) if options.rate else _SLICE_NS
         self._offset_ns = 0 if options.wall_clock else market.running_ns - self._scaled_ns()
 
     def until(self) -> int:
-        """The end of the next slice; not after the market's time where nothing is due."""
+        """The end of the next slice, which is shorter than `slice_ns` when it reaches the present."""
         running_ns = self._market.running_ns
         if not self._speed:
-            return running_ns + self._slice_ns
+            return running_ns + self.slice_ns
         behind_ns = self._scaled_ns() + self._offset_ns - running_ns
         if behind_ns > _FORGIVEN_S * self._speed * SECOND_NS:
             self._forgive(behind_ns)
             return running_ns
-        return running_ns + min(behind_ns, self._slice_ns)
+        return running_ns + min(behind_ns, self.slice_ns)
 
     def _forgive(self, behind_ns: int) -> None:
         if self._wall_clock:
