@@ -14,6 +14,7 @@ from aegis.marketdata.adapters.replay import RecordingUnreadable, ReplayFeed, Re
 from aegis.marketdata.ports import FeedState
 from aegis_sdk.errors import AegisError, ConfigurationError
 
+DEADLINE_S = 10
 HEADER = "TradingDay,InstrumentID,ExchangeID,LastPrice,Volume,OpenInterest,UpdateTime,UpdateMillisec"
 REBAR = InstrumentId("SHFE", "rb2310")
 COIL = InstrumentId("SHFE", "hc2310")
@@ -68,7 +69,8 @@ async def test_nothing_is_lost_before_the_first_subscription(tmp_path: Path, sin
     path = write(tmp_path / "day.csv", row("rb2310", 1), row("rb2310", 2))
     async with opened(path, sink) as feed:
         await feed.subscribe([InstrumentId("SHFE", "unknown")])
-        assert sink.states[-1] is FeedState.READY
+        with pytest.raises(TimeoutError):
+            await sink.until(has_ended(sink), timeout=0.05)
         await feed.subscribe([REBAR])
         await sink.until(has_ended(sink))
     assert len(sink.quotes) == 2
@@ -110,30 +112,62 @@ async def test_quotes_are_received_when_they_are_offered(tmp_path: Path, sink: A
     assert sink.quotes[0].ts_exchange_ns < before
 
 
+def watch_for_a_full_sink(sink: Any) -> asyncio.Event:
+    """Set once the feed asks for room and there is none."""
+    asked, room = asyncio.Event(), sink.room
+
+    async def watched() -> None:
+        if not sink.has_room.is_set():
+            asked.set()
+        await room()
+
+    sink.room = watched
+    return asked
+
+
+def fill_at_each_quote(sink: Any) -> None:
+    offer = sink.offer
+
+    def fill(quote: Quote) -> None:
+        sink.has_room.clear()
+        offer(quote)
+
+    sink.offer = fill
+
+
 async def test_it_waits_while_the_sink_has_no_room(tmp_path: Path, sink: Any):
     path = write(tmp_path / "day.csv", *(row("rb2310", volume) for volume in range(1000)))
-    async with opened(path, sink) as feed:
+    async with opened(path, sink) as feed, asyncio.timeout(DEADLINE_S):
+        asked = watch_for_a_full_sink(sink)
         sink.has_room.clear()
         await feed.subscribe([REBAR])
-        await asyncio.wait([asyncio.create_task(asyncio.to_thread(lambda: None))])
+        await asked.wait()
         assert sink.quotes == []
         sink.has_room.set()
         await sink.until(has_ended(sink))
     assert len(sink.quotes) == 1000
 
 
+async def test_it_waits_for_room_between_quotes_that_are_apart(tmp_path: Path, sink: Any):
+    path = write(tmp_path / "day.csv", row("rb2310", 1, "10:00:00"), row("rb2310", 2, "10:00:02"))
+    async with opened(path, sink, speed=100) as feed, asyncio.timeout(DEADLINE_S):
+        asked = watch_for_a_full_sink(sink)
+        fill_at_each_quote(sink)
+        await feed.subscribe([REBAR])
+        await asked.wait()
+        assert len(sink.quotes) == 1
+        sink.has_room.set()
+        await sink.until_quotes(2)
+
+
 async def test_the_end_is_reported_after_the_sink_has_room_again(tmp_path: Path, sink: Any):
     path = write(tmp_path / "day.csv", row("rb2310", 1))
-    async with opened(path, sink) as feed:
-        offer = sink.offer
-
-        def fill(quote: Quote) -> None:
-            sink.has_room.clear()
-            offer(quote)
-
-        sink.offer = fill
+    async with opened(path, sink) as feed, asyncio.timeout(DEADLINE_S):
+        asked = watch_for_a_full_sink(sink)
+        fill_at_each_quote(sink)
         await feed.subscribe([REBAR])
-        await sink.until(lambda: bool(sink.quotes))
+        await asked.wait()
+        assert len(sink.quotes) == 1
         assert sink.states[-1] is FeedState.READY
         sink.has_room.set()
         await sink.until(has_ended(sink))
@@ -158,6 +192,38 @@ async def test_bad_rows_are_reported_and_counted_and_the_first_ones_kept(tmp_pat
         assert sink.rejections[999] == ("malformed_row", "day.csv:1002: UpdateTime is 'soon'")
         assert len(feed.rejections.details) == 100
     assert [quote.volume for quote in sink.quotes] == [1, 2]
+
+
+async def test_a_long_run_of_bad_rows_is_reported_on_the_way(tmp_path: Path, sink: Any):
+    path = write(tmp_path / "day.csv", row("rb2310", 1), *[row("rb2310", 1, "soon")] * 1000)
+    loop, at_once, most = asyncio.get_running_loop(), 0, 0
+
+    def rejected(reason: str, detail: str) -> None:
+        nonlocal at_once, most
+        if at_once == 0:
+            loop.call_soon(begin_anew)
+        at_once += 1
+        most = max(most, at_once)
+
+    def begin_anew() -> None:
+        nonlocal at_once
+        at_once = 0
+
+    sink.rejected = rejected
+    async with opened(path, sink) as feed:
+        await feed.subscribe([REBAR])
+        await sink.until(has_ended(sink))
+        assert feed.rejections.count == 1000
+    assert most <= 256
+
+
+async def test_close_in_the_middle_of_reading_waits_for_the_reader(tmp_path: Path, sink: Any):
+    path = write(tmp_path / "day.csv", row("rb2310", 1), *[row("rb2310", 1, "soon")] * 20_000)
+    async with opened(path, sink) as feed:
+        await feed.subscribe([REBAR])
+        await sink.until(lambda: len(sink.rejections) > 0)
+    assert sink.states[-1] is FeedState.CLOSED
+    assert FeedState.FAILED not in sink.states
 
 
 async def test_a_path_that_cannot_be_read_is_one_clear_error(tmp_path: Path, sink: Any):

@@ -63,7 +63,7 @@ class Rejections:
 class ReplayFeed:
     """A recording as a Feed.
 
-    It is read through once by `open`, to know the instruments, which takes about 1.5 s per million rows. The first
+    It is read through once by `open`, to know the instruments, which takes about 3 s per million rows. The first
     quote comes after the first subscription; whoever subscribes later joins in the middle. Quotes are received when
     they are offered; their exchange times are the recorded ones.
     """
