@@ -13,6 +13,8 @@ import uvloop
 
 from aegis_sdk.config import Settings
 from aegis_sdk.errors import ConfigurationError
+from aegis_sdk.instances import InstanceRecord, InstanceStatus, ServiceDefinition
+from aegis_sdk.registry import Registration
 from aegis_sdk.service import HostOptions, Service, ServiceHost
 from aegis_sdk.telemetry import LogTail, configure_logging
 from aegis_sdk.transport_nats import NatsTransport
@@ -45,7 +47,7 @@ def run(service: Service | Build, environment: Mapping[str, str] = os.environ) -
 
 
 async def serve(service: Service, settings: Settings, stop: asyncio.Event | None = None) -> None:
-    """Connect, start, serve until `stop` is set (by SIGTERM and SIGINT, where it is not given), then drain."""
+    """Connect, register, serve until `stop` is set (by SIGTERM and SIGINT, where it is not given), then drain."""
     stopping = stop or _stop_on_signals()
     transport = await NatsTransport.connect(
         settings.nats_url,
@@ -56,15 +58,43 @@ async def serve(service: Service, settings: Settings, stop: asyncio.Event | None
     )
     try:
         host = ServiceHost(transport, service, HostOptions(instance=settings.instance))
+        registration = Registration(
+            transport, _record(host, settings), replicas=settings.nats_replicas, definition=_definition(host)
+        )
         tail = LogTail(transport, service.name, host.instance)
         try:
+            await registration.start()
             await host.start()
+            registration.set_status(InstanceStatus.ACTIVE)
             await host.wait(stopping)
         finally:
+            registration.set_status(InstanceStatus.DRAINING)
             await host.stop()
+            await registration.stop()
             tail.close()
     finally:
         await transport.close()
+
+
+def _record(host: ServiceHost, settings: Settings) -> InstanceRecord:
+    return InstanceRecord(
+        service=host.service.name,
+        instance=host.instance,
+        version=host.service.version,
+        zone=settings.zone,
+        weight=settings.weight,
+        endpoints=tuple(endpoint.method.subject for endpoint in host.endpoints),
+        configuration={**settings.model_dump(mode="json"), **host.service.configuration()},
+    )
+
+
+def _definition(host: ServiceHost) -> ServiceDefinition:
+    return ServiceDefinition(
+        name=host.service.name,
+        version=host.service.version,
+        methods=tuple(endpoint.name for endpoint in host.endpoints),
+        description=host.service.description,
+    )
 
 
 def _stop_on_signals() -> asyncio.Event:

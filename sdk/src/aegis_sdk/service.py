@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -56,7 +57,11 @@ class Service:
         """Work that is not a request's. Cancelled after the last request; an error here ends the instance."""
 
     async def on_stop(self) -> None:
-        """Give back what `on_start` took."""
+        """Give back what `on_start` took, also where that failed half-way."""
+
+    def configuration(self) -> Mapping[str, Any]:
+        """Settings to be shown in the registry, as JSON; what is named like a secret is masked there."""
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True)

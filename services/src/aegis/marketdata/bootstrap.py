@@ -15,7 +15,8 @@ from aegis.marketdata.ports import Feed, FeedState
 from aegis.marketdata.settings import MarketDataSettings
 from aegis_sdk.config import Settings
 from aegis_sdk.events import Events
-from aegis_sdk.transport import StreamConfig, Transport
+from aegis_sdk.kv import KeyValue
+from aegis_sdk.transport import Transport
 
 __all__ = ["build"]
 
@@ -41,8 +42,9 @@ def build(environment: Mapping[str, str]) -> MarketData:
 
         async def next_epoch() -> int:
             """The revision of a key that is written at each start: it only ever grows, whatever the clocks say."""
-            await transport.ensure_stream(StreamConfig(name="KV_aegis_config", subjects=["$KV.aegis_config.>"]))
-            return await transport.append(f"$KV.aegis_config.marketdata.{settings.feed}.epoch", b"")
+            bucket = KeyValue(transport, "aegis_config")
+            await bucket.ensure(replicas=replicas)
+            return await bucket.put(f"marketdata.{settings.feed}.epoch", b"")
 
         return Parts(
             feed=feed,
@@ -51,7 +53,7 @@ def build(environment: Mapping[str, str]) -> MarketData:
             make_pipeline=make_pipeline,
         )
 
-    return MarketData(settings.feed, settings.codec, parts)
+    return MarketData(settings, parts)
 
 
 def _feed(settings: MarketDataSettings) -> Feed:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -28,6 +29,7 @@ from aegis.contracts.tick_codec import as_object
 from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.pipeline import Pipeline
 from aegis.marketdata.ports import Feed, FeedState
+from aegis.marketdata.settings import MarketDataSettings
 from aegis_sdk import subjects
 from aegis_sdk.errors import AegisError
 from aegis_sdk.events import Events
@@ -59,10 +61,10 @@ class MarketData(Service):
     name = SERVICE
     description = "Ticks of futures from a feed to the stream TICKS."
 
-    def __init__(self, feed_name: str, codec: str, build: Callable[[Transport], Parts]) -> None:
-        self._feed_name = feed_name
-        self._codec = codec
+    def __init__(self, settings: MarketDataSettings, build: Callable[[Transport], Parts]) -> None:
+        self._settings = settings
         self._build = build
+        self._taken = AsyncExitStack()
         self._instruments: dict[str, Instrument] = {}
         self._state = FeedState.CLOSED
         self._reason = ""
@@ -74,13 +76,15 @@ class MarketData(Service):
         await parts.events.ensure()
         self._origin = Origin(
             env=parts.feed.env,
-            feed=self._feed_name,
+            feed=self._settings.feed,
             source=parts.feed.source,
             session="",
             epoch=await parts.next_epoch(),
         )
         self._pipeline = parts.make_pipeline(self._origin, self._feed_changed)
         self._pumping = asyncio.create_task(self._pipeline.run(), name="pipeline")
+        self._taken.push_async_callback(self._drain)
+        self._taken.push_async_callback(parts.feed.close)
         await parts.feed.open(self._pipeline.bridge)
         self._origin = replace(self._origin, session=parts.feed.session)
         self._pipeline.begin(self._origin)
@@ -95,9 +99,15 @@ class MarketData(Service):
             await asyncio.shield(self._pumping)
 
     async def on_stop(self) -> None:
-        await self._parts.feed.close()
+        await self._taken.aclose()
+
+    async def _drain(self) -> None:
+        """Store what the feed has offered."""
         self._pipeline.stop(_DRAIN_S)
         await self._pumping
+
+    def configuration(self) -> Mapping[str, Any]:
+        return self._settings.model_dump(mode="json")
 
     def _feed_changed(self, state: FeedState, reason: str) -> None:
         self._state, self._reason = state, reason
@@ -106,7 +116,7 @@ class MarketData(Service):
         if not self._changes.full():
             self._changes.put_nowait(
                 FeedChanged(
-                    feed=self._feed_name,
+                    feed=self._settings.feed,
                     source=self._parts.feed.source,
                     session=self._parts.feed.session,
                     epoch=self._origin.epoch,
@@ -128,13 +138,13 @@ class MarketData(Service):
         stats = self._pipeline.stats()
         lost = sorted(stats.outlet.lost.items(), key=lambda item: -item[1])
         return FeedStatus(
-            feed=self._feed_name,
+            feed=self._settings.feed,
             source=self._origin.source,
             session=self._origin.session,
             epoch=self._origin.epoch,
             state=self._state,
             reason=self._reason,
-            codec=self._codec,
+            codec=self._settings.codec,
             subscribed=len(self._instruments),
             received=stats.bridge.offered,
             conflated=sum(stats.bridge.conflated.values()),
