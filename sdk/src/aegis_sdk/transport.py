@@ -92,7 +92,11 @@ class Transport(Protocol):
         ...
 
     def publish(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, reply: str = "") -> None:
-        """Send one message, at most once. Messages of one turn of the event loop go out together."""
+        """Send one message, at most once. Messages of one turn of the event loop go out together.
+
+        Raises CodecError for what is larger than the server takes, headers included, and ValueError for a header that
+        holds a line break; the connection goes on.
+        """
         ...
 
     def publish_many(self, messages: Iterable[tuple[str, bytes]], headers: Headers = NO_HEADERS) -> None:
@@ -100,27 +104,42 @@ class Transport(Protocol):
         ...
 
     async def subscribe(self, subject: str, handler: Handler, queue: str = "") -> Subscription:
-        """Call `handler` for each message; of a queue group one member gets each."""
+        """Call `handler` for each message; of a queue group one member gets each.
+
+        What others send is heard for certain once a `flush` has returned after this. What a handler raises is logged.
+        """
         ...
 
     async def request(
         self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0
     ) -> Message:
-        """The first reply. Raises Unavailable where nobody listens, DeadlineExceeded after `timeout` seconds."""
+        """The first reply. Raises Unavailable where nobody listens, DeadlineExceeded after `timeout` seconds.
+
+        A request under way when the connection breaks has lost its reply: it ends with its deadline.
+        """
         ...
 
     async def flush(self, timeout: float = 5.0) -> None:
         """Return when the server has processed all that was sent before."""
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """End it, for good. What was published is sent; requests under way raise ConnectionUnavailable."""
+        ...
 
-    # Streams. All raise StreamError where the server refuses, Unavailable or DeadlineExceeded where it is away.
+    # Streams. All raise StreamError where the server refuses (10059: no such stream), Unavailable or DeadlineExceeded
+    # where JetStream is away, and ConnectionUnavailable where the connection is.
 
-    async def ensure_stream(self, config: StreamConfig) -> None: ...
+    async def ensure_stream(self, config: StreamConfig) -> None:
+        """Create the stream, or change it where it differs; waits up to 15 s for a JetStream that only starts."""
+        ...
 
     async def append(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0) -> int:
-        """Publish into the stream that captures `subject`, wait until it is stored; its sequence."""
+        """Publish into the stream that captures `subject`, wait until it is stored; its sequence.
+
+        Raises Unavailable where no stream does, StreamError 10071 where an expected sequence in its headers is wrong.
+        A `Nats-Msg-Id` seen within the duplicate window is stored once: the sequence is that of the first.
+        """
         ...
 
     def append_now(
@@ -133,7 +152,7 @@ class Transport(Protocol):
         ...
 
     async def last(self, stream: str, subject: str) -> StoredMessage | None:
-        """The last message of a subject, None where there is none."""
+        """The last message of a subject, or of all that a pattern matches; None where there is none."""
         ...
 
     async def last_sequence(self, stream: str) -> int:
@@ -154,6 +173,7 @@ class Transport(Protocol):
         Starts after sequence `after`, or with the last message of each subject. None is yielded once, each time
         the reader has caught up with the stream's end as it was at the start, or after a gap was healed. Nothing
         is acknowledged; a broken connection, a dead server or a lost message is healed from the last sequence seen.
+        The iterator ends when the connection is closed.
         """
         ...
 
@@ -167,5 +187,10 @@ class Transport(Protocol):
         max_deliver: int = 5,
         batch: int = 64,
     ) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
-        """Deliveries of a durable consumer, shared by all who name it; it remembers what was acknowledged."""
+        """Deliveries of a durable consumer, shared by all who name it; it remembers what was acknowledged.
+
+        Each message comes at least once, and again when it is not acknowledged within `ack_wait_s`, but at most
+        `max_deliver` times (-1: no bound). Up to `batch` messages are fetched ahead, and `ack_wait_s` counts from
+        then. The iterator ends when the connection is closed.
+        """
         ...

@@ -610,6 +610,22 @@ async def test_a_consumer_goes_on_after_an_outage(
     assert [delivery.message.payload for delivery in found] == [b"2"]
 
 
+async def test_a_consumer_ends_when_its_connection_is_closed(transport: Transport, name: str) -> None:
+    await make(transport, name)
+    await transport.append(f"{name}.a", b"1")
+    async with transport.consume(name, "worker", f"{name}.a") as deliveries:
+        await take(deliveries, 1)
+
+        async def rest() -> list[Delivery]:
+            return [delivery async for delivery in deliveries]
+
+        waiting = asyncio.create_task(rest())
+        await transport.flush()
+        await transport.close()
+        async with asyncio.timeout(DEADLINE_S):
+            assert await waiting == []
+
+
 async def test_without_a_connection_an_acknowledgement_is_refused(
     network: Network, transport: Transport, name: str
 ) -> None:

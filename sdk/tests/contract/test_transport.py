@@ -244,6 +244,19 @@ async def test_a_message_too_large_is_refused_and_the_connection_goes_on(
     assert transport.state is ConnectionState.CONNECTED
 
 
+@pytest.mark.parametrize("headers", [{"Aegis-Epoch": "1\r\nforged: 2"}, {"Aegis-Epoch": "1\n"}, {"a\rb": "1"}])
+async def test_a_header_with_a_line_break_is_refused(
+    transport: Transport, received: Received, name: str, headers: dict[str, str]
+) -> None:
+    await transport.subscribe(name, received)
+    with pytest.raises(ValueError, match="line break"):
+        transport.publish(name, b"", headers)
+    with pytest.raises(ValueError, match="line break"):
+        transport.publish_many([(name, b"")], headers)
+    transport.publish(name, b"good")
+    assert await received.payloads(1) == [b"good"]
+
+
 # Outages
 
 

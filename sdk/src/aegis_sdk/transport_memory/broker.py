@@ -75,13 +75,16 @@ class MemoryBroker:
 
     def disconnect(self, connection: Connection) -> None:
         """Cut one connection, until `reconnect`."""
-        self._connections[connection] = False
-        self._refresh_states()
+        self._set_reachable(connection, reachable=False)
 
     def reconnect(self, connection: Connection) -> None:
         """End what `disconnect` began."""
-        self._connections[connection] = True
-        self._refresh_states()
+        self._set_reachable(connection, reachable=True)
+
+    def _set_reachable(self, connection: Connection, *, reachable: bool) -> None:
+        if connection in self._connections:
+            self._connections[connection] = reachable
+            self._refresh_states()
 
     def _refresh_states(self) -> None:
         self._routes.clear()

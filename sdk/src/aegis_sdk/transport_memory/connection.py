@@ -101,7 +101,7 @@ class MemoryTransport:
             self._answer(inbox, ConnectionUnavailable("the connection was closed"))
 
     def _become(self, state: ConnectionState) -> None:
-        if state is self._state:
+        if self._state in (state, ConnectionState.CLOSED):
             return
         self._state = state
         self._arrived.clear()
@@ -118,10 +118,10 @@ class MemoryTransport:
     # Core messages
 
     def publish(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, reply: str = "") -> None:
-        self._send([Message(subject, payload, dict(headers), reply)])
+        self._send([Message(subject, payload, _copied(headers), reply)])
 
     def publish_many(self, messages: Iterable[tuple[str, bytes]], headers: Headers = NO_HEADERS) -> None:
-        common = dict(headers)
+        common = _copied(headers)
         self._send([Message(subject, payload, common) for subject, payload in messages])
 
     def _send(self, messages: Sequence[Message]) -> None:
@@ -284,6 +284,13 @@ class MemoryTransport:
             self._broker.interests_changed()
         await asyncio.sleep(0)
         subscription.ended = True
+
+
+def _copied(headers: Headers) -> Headers:
+    """Headers that do not change with those of the caller. ValueError for what NATS cannot carry."""
+    if any(end in text for header in headers.items() for text in header for end in "\r\n"):
+        raise ValueError("a header holds a line break")
+    return dict(headers)
 
 
 def _size(message: Message) -> int:
