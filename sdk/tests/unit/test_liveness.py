@@ -2,204 +2,14 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis_sdk.instances import (
-    Changed,
-    Heartbeat,
-    Instance,
-    InstanceRecord,
-    InstanceStatus,
-    Joined,
-    Left,
-    Reason,
-)
-from aegis_sdk.liveness import PROBE_TIMEOUT_S, TICK_S, Table, step
-from aegis_sdk.liveness_events import (
-    Answered,
-    CaughtUp,
-    Connected,
-    Disconnected,
-    Echoed,
-    Event,
-    Fetch,
-    Forgotten,
-    Heard,
-    Name,
-    Probe,
-    Recorded,
-    Refused,
-    SendEcho,
-    Ticked,
-    Unanswered,
-)
+from aegis_sdk.instances import InstanceRecord, InstanceStatus, Reason
+from aegis_sdk.liveness import TICK_S
+from aegis_sdk.liveness_events import Heard, Recorded, Refused
 
-WIRE_S = 0.001
-A: Name = ("quotes", "a")
-
-
-@dataclass
-class Other:
-    """A simulated instance. Killed, it refuses; stopped, it says nothing."""
-
-    record: InstanceRecord
-    status: InstanceStatus = InstanceStatus.ACTIVE
-    sequence: int = 0
-    killed: bool = False
-    stopped: bool = False
-
-    @property
-    def name(self) -> Name:
-        return self.record.service, self.record.instance
-
-    @property
-    def speaks(self) -> bool:
-        return not self.killed and not self.stopped
-
-    def beat(self, status: InstanceStatus | None = None) -> Heartbeat:
-        self.sequence += 1
-        return Heartbeat(self.record.incarnation, status or self.status, self.sequence)
-
-
-@dataclass
-class World:
-    """A table, the others, and the network between them; `log` is what happened to the table, with times."""
-
-    now: float = 1000.0
-    table: Table = field(init=False)
-    log: list[tuple[float, Joined | Left | Changed]] = field(default_factory=list)
-    probes: list[float] = field(default_factory=list)
-    fetched: list[Name] = field(default_factory=list)
-    stored: dict[Name, tuple[InstanceRecord, int]] = field(default_factory=dict)
-    others: dict[Name, Other] = field(default_factory=dict)
-    echoes: bool = True
-    connected: bool = True
-    asleep_until: float = 0.0
-    _queue: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
-    _order: itertools.count[int] = field(default_factory=itertools.count)
-    _revisions: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
-
-    def __post_init__(self) -> None:
-        self.table = Table(self.now)
-        self.tell(CaughtUp())
-        self._tick()
-
-    # Things that happen
-
-    def after(self, delay: float, act: Callable[[], None]) -> None:
-        heapq.heappush(self._queue, (self.now + delay, next(self._order), act))
-
-    def run(self, seconds: float) -> None:
-        end = self.now + seconds
-        while self._queue and self._queue[0][0] <= end:
-            at, _, act = heapq.heappop(self._queue)
-            self.now = max(at, self.now)
-            if self.now < self.asleep_until and act != self._tick:
-                self.after(self.asleep_until - self.now, act)  # it waits in the socket, in order
-            elif self.now < self.asleep_until:
-                self.after(self.asleep_until - self.now + 0.0001, act)
-            else:
-                act()
-        self.now = end
-
-    def tell(self, event: Event) -> None:
-        for action in step(self.table, event, self.now):
-            match action:
-                case SendEcho():
-                    if self.echoes and self.connected:
-                        self.after(WIRE_S, partial(self._hear_echo, Echoed(*action)))
-                case Probe(name, delay):
-                    self.after(delay, partial(self._probe, name))
-                case Fetch(name):
-                    self.fetched.append(name)
-                    if name in self.stored:
-                        self.after(WIRE_S, partial(self.tell, Recorded(*self.stored[name], fetched=True)))
-                case Joined() | Left() | Changed():
-                    self.log.append((self.now, action))
-
-    def _tick(self) -> None:
-        self.tell(Ticked())
-        self.after(TICK_S, self._tick)
-
-    def _hear_echo(self, echo: Echoed) -> None:
-        if self.connected:
-            self.tell(echo)
-
-    def _probe(self, name: Name) -> None:
-        self.probes.append(self.now)
-        other = self.others.get(name)
-        if not self.connected or (other is not None and other.stopped):
-            self.after(PROBE_TIMEOUT_S, lambda: self.tell(Unanswered(name)))
-        elif other is None or other.killed:
-            self.after(WIRE_S, lambda: self.tell(Refused(name)))
-        else:
-            self.after(WIRE_S, lambda: self.tell(Answered(name)))
-
-    # What the others and we do
-
-    def instance(self, incarnation: str = "one", name: Name = A, *, watched: bool = True, beats: bool = True) -> Other:
-        """Start an instance: its record, then its first heartbeat."""
-        other = Other(InstanceRecord(service=name[0], instance=name[1], incarnation=incarnation))
-        self.others[name] = other
-        self.put(other.record, watched=watched)
-        if beats:
-            self._beat(other)
-        self.run(0.01)
-        return other
-
-    def put(self, record: InstanceRecord, *, watched: bool = True) -> None:
-        revision = next(self._revisions)
-        self.stored[record.service, record.instance] = record, revision
-        if watched:
-            self.after(WIRE_S, lambda: self.tell(Recorded(record, revision)))
-
-    def _beat(self, other: Other) -> None:
-        if other.speaks and self.others.get(other.name) is other:
-            self.say(other)
-        if not other.killed:
-            self.after(other.record.heartbeat_s, lambda: self._beat(other))
-
-    def say(self, other: Other, status: InstanceStatus | None = None) -> None:
-        if self.connected:
-            heard = Heard(other.name, other.beat(status))
-            self.after(WIRE_S * 2, lambda: self.tell(heard))
-
-    def disconnect(self) -> None:
-        self.connected = False
-        self.tell(Disconnected())
-
-    def connect(self) -> None:
-        self.connected = True
-        self.tell(Connected())
-
-    def sleep(self, seconds: float) -> None:
-        """Our own process is stopped; the others go on."""
-        self.asleep_until = self.now + seconds
-        self.run(seconds)
-
-    # What came of it
-
-    def instances(self, *, unconfirmed: bool = False) -> list[Instance]:
-        return list(self.table.instances(self.now, None, unconfirmed))
-
-    @property
-    def kinds(self) -> list[str]:
-        return [type(change).__name__ for _, change in self.log]
-
-    def left(self) -> tuple[float, Left]:
-        departures = [(at, change) for at, change in self.log if isinstance(change, Left)]
-        assert len(departures) == 1
-        return departures[0]
-
-    def nobody_left(self) -> bool:
-        return not any(isinstance(change, Left) for _, change in self.log)
+from .liveness_world import A, Other, World
 
 
 def test_an_instance_is_in_the_table_when_its_record_and_a_heartbeat_are_there() -> None:
@@ -243,6 +53,9 @@ def test_a_heartbeat_between_two_refusals_ends_suspicion() -> None:
     world.tell(Refused(A))
     world.tell(Heard(A, other.beat()))
     world.tell(Refused(A))
+    assert world.nobody_left()
+    world.run(0.8)
+    assert world.probes[-1] > world.now - 0.3
     world.tell(Refused(A))
     assert world.nobody_left()
 
@@ -329,7 +142,8 @@ def test_a_refusal_that_arrives_just_after_we_reconnected_is_no_proof() -> None:
     other = world.instance()
     world.run(1)
     other.stopped = True
-    world.run(0.55)
+    world.run(0.8)
+    assert len(world.probes) == 1
     world.disconnect()
     world.connect()
     for _ in range(5):
@@ -346,6 +160,43 @@ def test_nobody_is_suspected_while_our_own_echoes_do_not_come_back() -> None:
     assert world.probes == []
     assert world.nobody_left()
     assert world.table.age_s(world.now) > 59
+
+
+def test_a_connection_that_becomes_slow_makes_nobody_suspect() -> None:
+    """Echoes come as late as the heartbeats: they tell how far we have heard, not what time it is."""
+    world = World()
+    world.instance()
+    world.run(1)
+    world.lag = 2.0
+    world.run(10)
+    assert world.probes == []
+    assert world.nobody_left()
+
+
+def test_silence_is_final_only_after_a_probe_had_time_to_be_answered() -> None:
+    world = World()
+    other = world.instance()
+    world.run(1)
+    other.stopped, world.echoes = True, False
+    world.run(3)
+    world.echoes = True
+    world.run(0.2)
+    assert len(world.probes) == 1
+    other.stopped = False
+    world.run(1)
+    assert world.nobody_left()
+
+
+def test_the_age_grows_until_we_have_listened_again_for_a_second() -> None:
+    world = World()
+    world.run(1)
+    world.disconnect()
+    world.run(3)
+    world.connect()
+    world.run(0.9)
+    assert world.table.age_s(world.now) > 3.8
+    world.run(0.2)
+    assert world.table.age_s(world.now) < 0.1
 
 
 def test_the_age_is_small_while_we_hear() -> None:
@@ -378,146 +229,6 @@ def test_a_suspended_machine_wakes_without_suspicion() -> None:
     assert world.nobody_left()
 
 
-# Records
-
-
-def test_a_record_without_heartbeats_is_dropped_without_a_word() -> None:
-    world = World()
-    other = world.instance(beats=False)
-    other.stopped = True
-    assert world.instances() == []
-    [shown] = world.instances(unconfirmed=True)
-    assert not shown.confirmed
-    world.run(1.2)
-    assert len(world.probes) == 1
-    assert world.instances(unconfirmed=True) == []
-    assert world.log == []
-
-
-def test_a_record_whose_instance_answers_the_probe_is_confirmed() -> None:
-    world = World()
-    world.instance(beats=False)
-    world.run(1)
-    assert world.kinds == ["Joined"]
-
-
-def test_the_record_of_an_unknown_heartbeat_is_fetched_once() -> None:
-    world = World()
-    world.instance(watched=False)
-    world.run(3)
-    assert world.fetched == [A]
-    assert world.kinds == ["Joined"]
-
-
-def test_a_heartbeat_without_any_record_is_asked_for_once_a_second_and_forgotten_when_it_ends() -> None:
-    world = World()
-    other = world.instance(watched=False)
-    del world.stored[A]
-    world.run(10)
-    assert 8 <= len(world.fetched) <= 11
-    other.killed = True
-    world.run(2)
-    assert world.table.entries == {}
-
-
-def test_a_newer_incarnation_replaces_the_older_at_once() -> None:
-    world = World()
-    world.instance("one").killed = True
-    world.instance("two")
-    assert world.kinds == ["Joined", "Left", "Joined"]
-    assert world.left()[1].reason is Reason.REPLACED
-    assert world.now - world.log[-1][0] < 0.05
-    assert world.instances()[0].record.incarnation == "two"
-
-
-def test_a_heartbeat_that_overtakes_its_record_is_not_lost() -> None:
-    world = World()
-    record = InstanceRecord(service=A[0], instance=A[1], incarnation="one")
-    world.tell(Heard(A, Heartbeat("one", InstanceStatus.ACTIVE, 1)))
-    world.tell(Recorded(record, 1))
-    assert world.kinds == ["Joined"]
-
-
-def test_heartbeats_of_a_replaced_incarnation_are_not_those_of_its_successor() -> None:
-    world = World()
-    old = world.instance("one")
-    new = world.instance("two")
-    new.stopped = True
-    for _ in range(20):
-        world.say(old)
-        world.run(0.25)
-    assert world.kinds == ["Joined", "Left", "Joined", "Left"]
-    assert world.instances() == []
-
-
-def test_a_fetched_record_does_not_undo_a_newer_one() -> None:
-    world = World()
-    other = world.instance("two")
-    older = other.record.model_copy(update={"incarnation": "one"})
-    world.tell(Recorded(older, 0, fetched=True))
-    assert world.instances()[0].record.incarnation == "two"
-
-
-def test_a_deleted_record_says_nothing_about_life() -> None:
-    world = World()
-    world.instance()
-    world.tell(Forgotten(A))
-    world.run(2)
-    assert world.kinds == ["Joined"]
-    assert len(world.instances()) == 1
-
-
-def test_a_change_of_the_record_is_told_and_a_repetition_is_not() -> None:
-    world = World()
-    other = world.instance()
-    world.put(other.record)
-    world.put(other.record.model_copy(update={"keys": {"A1": 7}}))
-    world.run(0.1)
-    assert world.kinds == ["Joined", "Changed"]
-    change = world.log[-1][1]
-    assert isinstance(change, Changed)
-    assert change.instance.record.keys == {"A1": 7}
-    assert change.before.record.keys == {}
-
-
-def test_the_status_is_that_of_the_latest_heartbeat() -> None:
-    """Neither a record that is late nor a heartbeat that was overtaken brings back an older status."""
-    world = World()
-    other = world.instance()
-    earlier = other.beat()
-    other.status = InstanceStatus.DRAINING
-    world.say(other)
-    world.run(0.01)
-    world.tell(Heard(A, earlier))
-    world.put(other.record.model_copy(update={"status": InstanceStatus.ACTIVE}))
-    world.run(0.1)
-    assert world.kinds == ["Joined", "Changed"]
-    assert world.instances()[0].status is InstanceStatus.DRAINING
-
-
-# Farewells and bounds
-
-
-def test_a_farewell_takes_the_instance_out_at_once() -> None:
-    world = World()
-    other = world.instance()
-    world.say(other, InstanceStatus.GONE)
-    other.killed = True
-    world.run(0.01)
-    assert world.left()[1].reason is Reason.STOPPED
-
-
-def test_a_farewell_after_draining_says_so() -> None:
-    world = World()
-    other = world.instance()
-    other.status = InstanceStatus.DRAINING
-    world.say(other)
-    world.say(other, InstanceStatus.GONE)
-    other.killed = True
-    world.run(0.01)
-    assert world.left()[1].reason is Reason.DRAINED
-
-
 def test_the_departed_are_forgotten_after_a_minute() -> None:
     world = World()
     world.instance().killed = True
@@ -533,9 +244,23 @@ def test_slow_heartbeats_are_waited_for() -> None:
     other = Other(record)
     world.others[A] = other
     world.tell(Recorded(record, 1))
-    world._beat(other)
+    world.begin_beating(other)
     world.run(20)
     assert world.kinds == ["Joined"]
+    assert world.probes == []
+
+
+def test_quick_heartbeats_may_pause_as_long_as_a_starved_event_loop_does() -> None:
+    world = World()
+    other = Other(InstanceRecord(service=A[0], instance=A[1], incarnation="one", heartbeat_s=0.05))
+    world.others[A] = other
+    world.tell(Recorded(other.record, 1))
+    world.begin_beating(other)
+    for _ in range(10):
+        other.stopped = True
+        world.run(0.3)
+        other.stopped = False
+        world.run(0.3)
     assert world.probes == []
 
 
