@@ -43,7 +43,8 @@ class _Instrument:
         return tick.sequence > self.sequence if tick.epoch == self.epoch else tick.epoch > self.epoch
 
     def is_next(self, tick: Tick) -> bool:
-        return tick.sequence == (self.sequence + 1 if tick.epoch == self.epoch else 1)
+        """Whether nothing can be between the last one and this; before a new epoch there can."""
+        return tick.epoch == self.epoch and tick.sequence == self.sequence + 1
 
     def advance(self, tick: Tick) -> None:
         self.epoch, self.sequence = tick.epoch, tick.sequence
