@@ -1,0 +1,245 @@
+"""The tick subscription, over a broker in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
+
+import pytest
+from msgspec.structs import replace
+
+from aegis.contracts.market import Tick
+from aegis.contracts.tick_codec import JSON, MSGPACK, PICKLE
+from aegis.marketdata.adapters.bus import ticks_stream
+from aegis.ticks import TickOptions, TickSubscription, subscribe_ticks
+from aegis_sdk import subjects
+from aegis_sdk.errors import ConfigurationError
+from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
+
+OPTIONS = TickOptions(settle_s=0.02, look_up_s=0.3)
+TICK = Tick(
+    env="sim",
+    feed="main",
+    source="test",
+    session="s1",
+    epoch=1,
+    sequence=1,
+    exchange="SHFE",
+    symbol="rb2505",
+    trading_day="20250102",
+    action_day="20250102",
+    ts_exchange_ns=0,
+    ts_received_ns=0,
+    last_price=3310.0,
+    open_price=None,
+    high_price=None,
+    low_price=None,
+    pre_close_price=None,
+    pre_settlement_price=None,
+    settlement_price=None,
+    upper_limit_price=None,
+    lower_limit_price=None,
+    volume=0,
+    turnover=0.0,
+    volume_delta=0,
+    turnover_delta=0.0,
+    open_interest=0.0,
+    pre_open_interest=None,
+    bids=(),
+    asks=(),
+)
+
+
+class Market:
+    """A feed's side of the broker, and the subscriber's connection."""
+
+    def __init__(self) -> None:
+        self.broker = MemoryBroker()
+        self.feed = MemoryTransport(self.broker)
+        self.desk = MemoryTransport(self.broker)
+
+    def publish(self, *sequences: int, symbol: str = "rb2505", exchange: str = "SHFE", epoch: int = 1) -> None:
+        for sequence in sequences:
+            tick = replace(TICK, exchange=exchange, symbol=symbol, sequence=sequence, epoch=epoch)
+            self.feed.publish(subjects.tick(exchange, symbol), MSGPACK.encode(tick), MSGPACK.headers)
+
+
+@pytest.fixture
+async def market() -> AsyncIterator[Market]:
+    market = Market()
+    await market.feed.ensure_stream(ticks_stream())
+    yield market
+    await market.feed.close()
+    await market.desk.close()
+
+
+async def take(ticks: TickSubscription, count: int) -> list[tuple[str, int]]:
+    async with asyncio.timeout(5):
+        return [(tick.symbol, tick.sequence) for tick in [await anext(ticks) for _ in range(count)]]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+async def test_the_latest_tick_of_each_instrument_comes_first_then_the_live_ones(market: Market) -> None:
+    market.publish(1, 2, 3)
+    market.publish(1, 2, symbol="SP m2505&m2509", exchange="CZCE")
+    async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
+        assert sorted(await take(ticks, 2)) == [("SP m2505&m2509", 2), ("rb2505", 3)]
+        market.publish(4, 5)
+        assert await take(ticks, 2) == [("rb2505", 4), ("rb2505", 5)]
+
+
+async def test_only_what_is_asked_for_comes(market: Market) -> None:
+    market.publish(1)
+    market.publish(1, symbol="ag2506")
+    market.publish(1, symbol="SP m2505&m2509", exchange="CZCE")
+    market.publish(1, symbol="cs2505", exchange="DCE")
+    async with subscribe_ticks(market.desk, "SHFE.rb2505", "CZCE.SP m2505&m2509", options=OPTIONS) as ticks:
+        assert sorted(await take(ticks, 2)) == [("SP m2505&m2509", 1), ("rb2505", 1)]
+        market.publish(2, symbol="ag2506")
+        market.publish(2)
+        assert await take(ticks, 1) == [("rb2505", 2)]
+
+
+async def test_patterns_that_overlap_deliver_once(market: Market) -> None:
+    async with subscribe_ticks(market.desk, "*.*", "SHFE.*", "SHFE.rb2505", options=OPTIONS) as ticks:
+        market.publish(1, 2, 3)
+        assert await take(ticks, 3) == [("rb2505", 1), ("rb2505", 2), ("rb2505", 3)]
+        await until(lambda: ticks.stats().seams == 1)
+        assert ticks.stats().delivered == 3
+
+
+@pytest.mark.parametrize("pattern", ["", "SHFE", ".rb2505", "SHFE.", "SH FE.rb2505"])
+async def test_a_pattern_that_is_none_is_refused(market: Market, pattern: str) -> None:
+    with pytest.raises(ConfigurationError):
+        async with subscribe_ticks(market.desk, pattern):
+            pass
+
+
+async def test_a_function_gets_each_tick_at_once(market: Market) -> None:
+    market.publish(1, 2)
+    got: list[int] = []
+    async with subscribe_ticks(market.desk, on_tick=lambda tick: got.append(tick.sequence), options=OPTIONS) as ticks:
+        await until(lambda: got == [2])
+        market.publish(3)
+        await until(lambda: got == [2, 3])
+        assert ticks.stats().waiting == 0
+
+
+async def test_every_codec_is_understood_without_configuration(market: Market) -> None:
+    async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
+        for sequence, codec in enumerate((JSON, MSGPACK, PICKLE, JSON), 1):
+            payload = codec.encode(replace(TICK, sequence=sequence))
+            market.feed.publish("tick.SHFE.rb2505", payload, codec.headers)
+        assert await take(ticks, 3) == [("rb2505", 1), ("rb2505", 2), ("rb2505", 4)]
+        assert ticks.stats().malformed == 1, "pickle is not allowed by default"
+
+
+async def test_malformed_payloads_are_counted_and_skipped(market: Market) -> None:
+    market.feed.publish("tick.SHFE.bad", b"{stored")
+    async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
+        market.feed.publish("tick.SHFE.rb2505", b"{live")
+        market.publish(1)
+        assert await take(ticks, 1) == [("rb2505", 1)]
+        await until(lambda: ticks.stats().malformed == 2)
+
+
+async def test_a_consumer_that_is_too_slow_loses_the_oldest_and_it_is_counted(market: Market) -> None:
+    options = TickOptions(queue=3, settle_s=0.01)
+    async with subscribe_ticks(market.desk, options=options) as ticks:
+        market.publish(*range(1, 11))
+        await until(lambda: ticks.stats().delivered == 10)
+        assert (ticks.stats().waiting, ticks.stats().dropped) == (3, 7)
+        assert await take(ticks, 3) == [("rb2505", 8), ("rb2505", 9), ("rb2505", 10)]
+
+
+async def test_after_a_reconnect_the_latest_is_delivered_and_nothing_again(market: Market) -> None:
+    async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
+        market.publish(1, 2)
+        assert await take(ticks, 2) == [("rb2505", 1), ("rb2505", 2)]
+        await until(lambda: ticks.stats().seams == 1)
+        market.broker.disconnect(market.desk)
+        market.publish(3, 4)
+        market.broker.reconnect(market.desk)
+        assert await take(ticks, 1) == [("rb2505", 4)]
+        market.publish(5)
+        assert await take(ticks, 1) == [("rb2505", 5)]
+        await until(lambda: ticks.stats().seams == 2)
+        assert ticks.stats().delivered == 4
+
+
+async def test_it_begins_before_there_is_a_stream() -> None:
+    market = Market()
+    async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
+        await until(lambda: ticks.stats().seams == 1)
+        await market.feed.ensure_stream(ticks_stream())
+        market.publish(1, 2)
+        assert await take(ticks, 2) == [("rb2505", 1), ("rb2505", 2)]
+    await market.desk.close()
+    await market.feed.close()
+
+
+async def test_it_begins_while_there_is_no_connection(market: Market) -> None:
+    market.publish(1, 2)
+    market.broker.stop()
+    async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
+        market.broker.start()
+        assert await take(ticks, 1) == [("rb2505", 2)]
+
+
+async def test_a_closed_connection_ends_the_iteration(market: Market) -> None:
+    async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
+        market.publish(1)
+        assert await take(ticks, 1) == [("rb2505", 1)]
+        await market.desk.close()
+        async with asyncio.timeout(5):
+            assert [tick async for tick in ticks] == []
+
+
+async def test_after_the_end_nothing_comes_and_nobody_waits(market: Market) -> None:
+    async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
+        waiting = asyncio.create_task(anext(ticks))
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        with pytest.raises(StopAsyncIteration):
+            await waiting
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+async def test_what_the_body_raises_is_raised(market: Market) -> None:
+    with pytest.raises(ValueError, match="mine"):
+        async with subscribe_ticks(market.desk, options=OPTIONS):
+            raise ValueError("mine")
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_joining_a_busy_market_at_any_moment_leaves_nothing_out(market: Market, seed: int) -> None:
+    """Ticks flow at each turn of the loop, the subscriber joins somewhere among them, and is cut off once."""
+    symbols = ["a", "b", "c"]
+
+    async def flow() -> None:
+        for sequence in range(1, 121):
+            for symbol in symbols:
+                market.publish(sequence, symbol=symbol)
+            if sequence == 60 + seed:
+                market.broker.disconnect(market.desk)
+            if sequence == 64 + seed:
+                market.broker.reconnect(market.desk)
+            await asyncio.sleep(0)
+
+    flowing = asyncio.create_task(flow())
+    for _ in range(seed * 2):
+        await asyncio.sleep(0)
+    got: dict[str, list[int]] = {symbol: [] for symbol in symbols}
+    async with subscribe_ticks(market.desk, on_tick=lambda t: got[t.symbol].append(t.sequence), options=OPTIONS):
+        await flowing
+        await until(lambda: all(got[symbol][-1:] == [120] for symbol in symbols))
+    for sequences in got.values():
+        steps = [after - before for before, after in pairwise(sequences)]
+        assert all(step > 0 for step in steps), "it went back or repeated"
+        assert sum(step > 1 for step in steps) <= 1, "only the cut may leave ticks out"
