@@ -1,5 +1,66 @@
 """The `aegis` command."""
 
-import typer
+from __future__ import annotations
 
-app = typer.Typer()
+import os
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from aegis.cli.bench import bench_app
+from aegis.cli.call import call
+from aegis.cli.console import fail
+from aegis.cli.doctor import doctor, version
+from aegis.cli.listings import instances, services
+from aegis.cli.logs import logs
+from aegis.cli.ps import ps
+from aegis.cli.ticks import ticks
+from aegis.cli.up import down, up
+from aegis_sdk.errors import AegisError, RpcError
+
+_ClickException: Any = typer.BadParameter.__mro__[2]  # of the click that this typer uses, be it its own copy
+
+
+class _Commands(TyperGroup):
+    """Ends with one line on standard error, whatever goes wrong: 2 for wrong usage, 130 for Ctrl-C, 1 for all else."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        try:
+            code = super().main(*args, **{**options, "standalone_mode": False})
+        except _ClickException as error:
+            if type(error).__name__ == "NoArgsIsHelpError":
+                sys.stdout.write(f"{error.message}\n")
+                sys.exit(0)
+            where = error.ctx.command_path if getattr(error, "ctx", None) else "aegis"
+            fail(f"{error.format_message().rstrip('.')}; see `{where} --help`", error.exit_code)
+        except typer.Abort:
+            sys.exit(130)
+        except RpcError as error:
+            fail(f"{error.details.get('code', error.code)}: {error}")
+        except AegisError as error:
+            fail(str(error).splitlines()[0])
+        except Exception as error:
+            if os.environ.get("AEGIS_DEBUG"):
+                raise
+            fail(f"unexpected {type(error).__name__}: {error} (AEGIS_DEBUG=1 shows where)")
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+app = typer.Typer(
+    name="aegis",
+    cls=_Commands,
+    help="A trading desk as small services on NATS. Begin with `aegis up`.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+for command in (up, down, ps, logs, doctor, services, instances, ticks, call, version):
+    app.command()(command)
+app.add_typer(bench_app, name="bench")
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,180 @@
+"""`aegis up` and `aegis down`."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from aegis.cli.console import duration, fail, terminal
+from aegis.cli.desk import state_directory
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from aegis.operations.notes import Note, Report
+    from aegis.operations.plan import DeskOptions
+    from aegis.operations.state import RunFile, StateDirectory
+
+_POLL_S: Final = 0.05
+
+
+class Codec(StrEnum):
+    """How ticks travel."""
+
+    json = "json"
+    msgpack = "msgpack"
+    pickle = "pickle"
+
+
+def up(
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return when it is up; stop it with `aegis down`.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Of NATS; 0 takes a free one.")] = 0,
+    nodes: Annotated[int, typer.Option(help="Of NATS: 1, or a cluster of 3.")] = 1,
+    replay: Annotated[
+        Path | None, typer.Option(exists=True, help="Recorded ticks to replay, in place of the simulated market.")
+    ] = None,
+    speed: Annotated[float, typer.Option(min=0, help="Of the market: 1 is real time, 0 as fast as can be.")] = 1.0,
+    wall_clock: Annotated[
+        bool, typer.Option("--wall-clock", help="Let the simulated market follow the real sessions.")
+    ] = False,
+    codec: Annotated[Codec, typer.Option(help="How ticks are written.")] = Codec.json,
+    directory: Annotated[Path | None, typer.Option(help="State directory; AEGIS_HOME or .aegis without.")] = None,
+    plan: Annotated[Path | None, typer.Option(exists=True, hidden=True)] = None,
+) -> None:
+    """Start a desk on this machine: NATS and all services."""
+    from aegis.operations.plan import DeskOptions
+    from aegis.operations.state import StateDirectory
+
+    if nodes not in (1, 3):
+        raise typer.BadParameter("must be 1 or 3", param_hint="--nodes")
+    if replay and wall_clock:
+        raise typer.BadParameter("a replay has the times of its file", param_hint="--wall-clock")
+    state = StateDirectory(directory) if directory else state_directory()
+    options = DeskOptions(
+        directory=str(state.path),
+        port=port,
+        nodes=nodes,
+        replay=str(replay.absolute()) if replay else "",
+        speed=speed,
+        wall_clock=wall_clock,
+        codec=codec.value,
+        plan_file=str(plan) if plan else "",
+    )
+    raise typer.Exit(_bring_up(state, options, detach))
+
+
+def _bring_up(state: StateDirectory, options: DeskOptions, detach: bool) -> int:
+    from aegis.cli.notes import NotePrinter
+    from aegis.operations import detached
+    from aegis.operations.state import DeskInUse
+
+    console = terminal()
+    show = NotePrinter(console)
+
+    def report(note: Note) -> None:
+        with suppress(OSError, SystemExit):  # the terminal may be gone: the desk goes on
+            show(note)
+            if note.kind in ("up", "degraded"):
+                _say_how_to_go_on(console, detach)
+
+    if running := _running(state):
+        return _say_already_up(console, running)
+    console.print(f"Starting the desk in {state.path}", style="dim")
+    try:
+        well = (detached.start if detach else _run_here)(options, report)
+    except DeskInUse as busy:
+        return _say_already_up(console, busy.run)
+    return 0 if well else 1
+
+
+def _run_here(options: DeskOptions, report: Report) -> bool:
+    from aegis.operations import desk
+
+    return desk.run(options, report)
+
+
+def _running(state: StateDirectory) -> RunFile | None:
+    from aegis.operations.processes import is_alive
+
+    run = state.read()
+    return run if run and is_alive(run.supervisor) else None
+
+
+def _say_already_up(console: Console, run: RunFile | None) -> int:
+    from aegis.operations.state import DeskState
+
+    if run is None or run.state is not DeskState.UP:
+        doing = "stopping" if run and run.state is DeskState.STOPPING else "starting"
+        fail(f"this desk is just {doing}: look with `aegis ps`, and try again in a moment")
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started_at))
+    console.print(f"The desk is up already, since {since} (pid {run.supervisor.pid}). `aegis ps` shows what runs.")
+    return 0
+
+
+def _say_how_to_go_on(console: Console, detached: bool) -> None:
+    rows = [
+        ("aegis ticks", "shows live ticks" + ("" if detached else ", in a second terminal")),
+        ("aegis ps", "shows what runs"),
+        ("aegis logs -f", "follows the logs"),
+        ("aegis down" if detached else "Ctrl-C", "stops everything"),
+    ]
+    console.print()
+    for command, effect in rows:
+        console.print(f"  [bold cyan]{command:<14}[/] {effect}")
+    console.print()
+
+
+def down(
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for the orderly end.")] = 30.0,
+) -> None:
+    """Stop the desk: services first, then NATS."""
+    import signal
+
+    from aegis.operations import desk, processes
+
+    console = terminal()
+    state = state_directory()
+    run = _running(state)
+    if run is None:
+        left = desk.end_remains(state)
+        console.print(f"Ended what was left of a killed desk: {', '.join(left)}." if left else "No desk runs here.")
+        return
+    began = time.monotonic()
+    console.print(f"Stopping the desk in {state.path}", style="dim")
+    processes.send(run.supervisor, signal.SIGTERM)
+    if not _watch_stop(console, state, run, timeout):
+        fail(
+            f"still stopping after {timeout:g} s: wait with `aegis down`, "
+            f"or end everything at once with `kill -KILL {run.supervisor.pid}`"
+        )
+    desk.end_remains(state)
+    console.print(f"Everything is stopped, after {duration(time.monotonic() - began)}.")
+
+
+def _watch_stop(console: Console, state: StateDirectory, run: RunFile, timeout_s: float) -> bool:
+    """Say which process has stopped, until the supervisor is gone; whether it is gone in time."""
+    from aegis.operations import processes
+    from aegis.operations.state import ProcessState
+
+    began = time.monotonic()
+    expected = [one.name for one in reversed(run.processes)]
+
+    def note(stopped: set[str]) -> None:
+        for name in [name for name in expected if name in stopped]:
+            expected.remove(name)
+            console.print(f"[dim]{time.monotonic() - began:6.1f} s[/]  [green]✓[/] {name:<14}  stopped")
+
+    while not processes.wait_gone(run.supervisor, _POLL_S):
+        if now := state.read():
+            note({one.name for one in now.processes if one.state is ProcessState.STOPPED})
+        if time.monotonic() - began > timeout_s:
+            return False
+    note(set(expected))
+    return True

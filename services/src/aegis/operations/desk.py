@@ -1,0 +1,111 @@
+"""A desk from its start to its end, in this process: lock, remains of a killed run, log, signals, supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import suppress
+from io import TextIOBase
+from pathlib import Path
+from typing import Final, TextIO, cast
+
+import structlog
+
+from aegis.operations import logfiles, processes
+from aegis.operations.notes import Note, Report
+from aegis.operations.plan import DeskOptions, plan
+from aegis.operations.processes import ProcessId
+from aegis.operations.state import RunFile, StateDirectory
+from aegis.operations.supervisor import Supervisor
+from aegis_sdk.errors import AegisError
+from aegis_sdk.telemetry import configure_logging
+
+__all__ = ["end_remains", "run"]
+
+_log = structlog.get_logger("aegis.supervisor")
+_END_S: Final = 5.0
+_BAD: Final = ("failure", "degraded", "aborted")
+
+
+def run(options: DeskOptions, report: Report) -> bool:
+    """Bring the desk up and keep it up until SIGINT or SIGTERM; whether all went well.
+
+    Raises DeskInUse where it is up already, another AegisError where it cannot come up.
+    """
+    services = plan(options)
+    directory = StateDirectory(Path(options.directory))
+    directory.create()
+    held = directory.lock()
+    try:
+        with _Steady(directory.logs / "supervisor.log") as log:
+            configure_logging(cast("TextIO", log))
+            for process in end_remains(directory):
+                report(Note(kind="warning", process=process, text="ended: it was left over by a run that was killed"))
+            us = processes.identify(os.getpid())
+            assert us
+            begun = RunFile(supervisor=us, started_at=time.time())
+            directory.write(begun)
+            try:
+                return asyncio.run(_until_signalled(Supervisor(options, services, directory, begun, _logged(report))))
+            finally:
+                directory.clear()
+    except OSError as error:
+        raise AegisError(f"the state directory {directory.path} cannot be used: {error.strerror}") from None
+    finally:
+        os.close(held)
+
+
+class _Steady(TextIOBase):
+    """A log file that takes what there is room for: a full disk must not end a desk."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = logfiles.open_log(path)
+
+    def write(self, text: str, /) -> int:
+        with suppress(OSError):
+            self._file.write(text.encode())
+        return len(text)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def end_remains(directory: StateDirectory) -> list[str]:
+    """End what still runs of a desk whose supervisor is gone; the names of those processes."""
+    left = directory.read()
+    if left is None or processes.is_alive(left.supervisor):
+        return []
+    found: list[tuple[str, ProcessId]] = [
+        (one.name, one.process) for one in left.processes if one.process and processes.is_alive(one.process)
+    ]
+    for _, process in reversed(found):
+        processes.end(process, _END_S)
+    directory.clear()
+    return [name for name, _ in found]
+
+
+async def _until_signalled(supervisor: Supervisor) -> bool:
+    stop, kill = asyncio.Event(), asyncio.Event()
+
+    def on_signal() -> None:
+        (kill if stop.is_set() else stop).set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, on_signal)
+    return await supervisor.run(stop, kill)
+
+
+def _logged(report: Report) -> Report:
+    """To the log, too."""
+
+    def both(note: Note) -> None:
+        write = _log.warning if note.kind == "warning" else _log.error if note.kind in _BAD else _log.info
+        text = f"{note.process}: {note.text}" if note.process else note.text
+        write(text, **({"detail": list(note.detail)} if note.detail else {}))
+        report(note)
+
+    return both

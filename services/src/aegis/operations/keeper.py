@@ -1,0 +1,101 @@
+"""Keeps one part of a desk running: starts it, waits until it is ready, starts it again when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from aegis.operations.parts import Part
+from aegis.operations.processes import identify
+from aegis.operations.restarts import Crashes, RestartPolicy
+from aegis.operations.state import Process, ProcessState
+from aegis_sdk.errors import AegisError
+
+__all__ = ["Keeper", "Say"]
+
+Say = Callable[..., None]
+"""`say(kind, process, text, detail=())`."""
+
+
+class Keeper:
+    """`status` is what is known of the part; `on_change` is called whenever it changes."""
+
+    def __init__(self, part: Part, policy: RestartPolicy, say: Say, on_change: Callable[[], None]) -> None:
+        self.part = part
+        self.status = Process(name=part.name)
+        self.settled = asyncio.Event()  # it was ready, or was given up, once
+        self._policy = policy
+        self._say = say
+        self._on_change = on_change
+
+    async def run(self) -> None:
+        """Until it is cancelled, which leaves the process as it is, or the part is given up."""
+        crashes = Crashes()
+        while True:
+            began = time.monotonic()
+            end, detail = await self._live(began)
+            crashes = crashes.another(self._policy, started=began, now=time.monotonic())
+            pause = self._policy.pause(crashes)
+            if pause is None:
+                self._give_up(end, detail)
+                return
+            self._become(state=ProcessState.RESTARTING, process=None, last_exit=end)
+            self._say("warning", self.part.name, f"ended: {end}; starts again in {pause:g} s")
+            await asyncio.sleep(pause)
+            self._become(restarts=self.status.restarts + 1)
+
+    async def stop(self) -> None:
+        """Stop the part; `run` must have ended."""
+        if self.part.pid is None:
+            self._become(state=self._at_rest(), process=None)
+            return
+        self._become(state=ProcessState.STOPPING)
+        began = time.monotonic()
+        await self.part.stop(self.part.stop_deadline_s)
+        took = time.monotonic() - began
+        self._become(state=ProcessState.STOPPED, process=None)
+        if took < self.part.stop_deadline_s:
+            self._say("step", self.part.name, "stopped")
+        else:
+            self._say("warning", self.part.name, f"did not stop within {self.part.stop_deadline_s:g} s: killed")
+
+    def _at_rest(self) -> ProcessState:
+        return ProcessState.FAILED if self.status.state is ProcessState.FAILED else ProcessState.STOPPED
+
+    async def _live(self, began: float) -> tuple[str, list[str]]:
+        """From the start of a process to its end: how it ended, and the end of its log."""
+        self._become(state=ProcessState.STARTING, since=time.time())
+        try:
+            await self.part.start()
+        except AegisError as error:
+            first, *rest = str(error).splitlines()
+            return first, rest or self.part.last_lines()
+        self._become(process=identify(self.part.pid) if self.part.pid else None)
+        async with asyncio.TaskGroup() as group:
+            readiness = group.create_task(self._note_ready(began))
+            end = await self.part.ended()
+            readiness.cancel()
+        return end, self.part.last_lines()
+
+    async def _note_ready(self, began: float) -> None:
+        await self.part.ready()
+        self._become(state=ProcessState.RUNNING)
+        again = f" again after {time.monotonic() - began:.2f} s" if self.status.restarts else ""
+        where = f" on {self.part.where}" if self.part.where else ""
+        self._say("step", self.part.name, f"ready{again}{where} (pid {self.part.pid})")
+        self.settled.set()
+
+    def _give_up(self, end: str, detail: list[str]) -> None:
+        policy = self._policy
+        self._become(state=ProcessState.FAILED, process=None, last_exit=end)
+        what = f"given up after {policy.limit} crashes in {policy.within_s:g} s; the last: {end}"
+        self._say("failure", self.part.name, what, detail)
+        self.settled.set()
+
+    def _become(self, **changes: Any) -> None:
+        self.status = msgspec.structs.replace(self.status, **changes)
+        self._on_change()

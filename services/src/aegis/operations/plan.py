@@ -1,0 +1,65 @@
+"""What a desk on one machine consists of: its options, and the list of the processes that they make."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from aegis_sdk.errors import ConfigurationError
+
+__all__ = ["DeskOptions", "ServicePlan", "plan"]
+
+
+class DeskOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What `aegis up` was asked for."""
+
+    directory: str
+    port: int = 0  # of NATS; 0: a free one
+    nodes: int = 1  # of NATS: 1 or 3
+    replay: str = ""  # recorded ticks to be replayed; empty: the simulated market
+    speed: float = 1.0  # of the market; 0: as fast as can be
+    wall_clock: bool = False  # the simulated market follows the real sessions
+    codec: str = "json"  # of the ticks
+    plan_file: str = ""  # processes to run in place of the usual ones: a JSON list of ServicePlan
+    ready_deadline_s: float = 30.0
+
+
+class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One process to be kept running: an instance of a service."""
+
+    service: str
+    instance: str  # also the name of the process
+    command: tuple[str, ...]  # begins with the path of a program
+    environment: Mapping[str, str] = {}
+    stop_deadline_s: float = 12.0  # longer than a service drains; then it is killed
+
+
+def plan(options: DeskOptions) -> list[ServicePlan]:
+    """The processes in the order of their start; they stop in reverse. Raises ConfigurationError."""
+    if options.plan_file:
+        return _read(Path(options.plan_file))
+    return [
+        ServicePlan(
+            service="marketdata",
+            instance="marketdata-1",
+            command=(sys.executable, "-m", "aegis.marketdata"),
+            environment={
+                "AEGIS_REPLAY": options.replay,
+                "AEGIS_SPEED": str(options.speed),
+                "AEGIS_WALL_CLOCK": str(int(options.wall_clock)),
+                "AEGIS_CODEC": options.codec,
+            },
+        )
+    ]
+
+
+def _read(path: Path) -> list[ServicePlan]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[ServicePlan])
+    except OSError as error:
+        raise ConfigurationError("plan", f"{path} cannot be read: {error.strerror}") from None
+    except msgspec.MsgspecError as error:
+        raise ConfigurationError("plan", f"{path} is not a list of processes: {error}") from None
