@@ -171,7 +171,7 @@ async def test_through_our_own_outage_the_table_stays_and_says_its_age(
         directory.on_change(changes.append)
         await network.stop()
         await reached(other, ConnectionState.RECONNECTING)
-        await directory.wait_for(lambda table: table.age_s > 1.5, DEADLINE_S)
+        await directory.wait_for(lambda table: table.age_s > 0.8, DEADLINE_S)
         assert directory.state is DirectoryState.STALE
         assert len(directory.instances()) == 1
         await network.start()

@@ -174,7 +174,7 @@ async def test_a_directory_that_was_stopped_itself_suspects_nobody(nats_access: 
         departures = Departures(directory)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
         try:
-            signal.setitimer(signal.ITIMER_REAL, 2.5)
+            signal.setitimer(signal.ITIMER_REAL, 1.8)
             signal.sigwait({signal.SIGALRM})
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
@@ -193,13 +193,13 @@ async def test_a_restart_of_the_server_makes_nobody_leave(service: str) -> None:
             changes: list[Change] = []
             directory.on_change(changes.append)
             await server.stop()
-            await directory.wait_for(lambda table: table.age_s > 1, DEADLINE_S)
+            await directory.wait_for(lambda table: table.age_s > 0.8, DEADLINE_S)
             assert directory.state is DirectoryState.STALE
             await present(directory, "a", "b")
             await server.start()
             await directory.wait_for(lambda table: table.state is DirectoryState.FRESH, DEADLINE_S)
             with suppress(TimeoutError):
-                await directory.wait_for(lambda _: bool(changes), 1.5)
+                await directory.wait_for(lambda _: bool(changes), 1.2)
             assert changes == []
 
 
@@ -220,7 +220,7 @@ async def test_a_cluster_that_loses_nodes_one_by_one_loses_nobody(service: str) 
             for node in sorted(server.nodes, key=lambda node: node.url.endswith(transport.connected_to), reverse=True):
                 await node.kill()
                 with suppress(TimeoutError):
-                    await directory.wait_for(lambda _: bool(changes), 1.5)
+                    await directory.wait_for(lambda _: bool(changes), 1.2)
                 await node.start()
             here.set_status(InstanceStatus.ACTIVE)
             await directory.wait_for(
