@@ -11,8 +11,11 @@ import gzip
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
+SHANGHAI = timezone(timedelta(hours=8))
 ROOT = Path(__file__).parents[3]
 DIRECTORY = Path(os.environ.get("AEGIS_RECORDED_TICKS") or ROOT / ".." / "shared" / "data" / "ticks").resolve()
 EXCHANGE_WHERE_BLANK = {"ru1901": "SHFE", "AP010": "CZCE", "AP101": "CZCE"}
@@ -59,6 +62,24 @@ def stateless(path: Path) -> int:
     """How many rows of a file hold a book and nothing of the day."""
     with gzip.open(path, "rt", newline="") as text:
         return sum(not _has_state(fields) for fields in csv.DictReader(text))
+
+
+def as_row(line: int, quote: Any) -> Row:
+    """A quote or a tick as the row that it should come from."""
+    second, rest = divmod(quote.ts_exchange_ns, 1_000_000_000)
+    return Row(
+        line=line,
+        instrument=(quote.exchange, quote.symbol),
+        trading_day=quote.trading_day,
+        time=f"{datetime.fromtimestamp(second, SHANGHAI):%Y-%m-%dT%H:%M:%S}.{rest // 1_000_000:03}",
+        last_price=quote.last_price,
+        limits=(quote.upper_limit_price, quote.lower_limit_price),
+        bids=[(level.price, level.size) for level in quote.bids],
+        asks=[(level.price, level.size) for level in quote.asks],
+        volume=quote.volume,
+        turnover=quote.turnover,
+        open_interest=quote.open_interest,
+    )
 
 
 def _has_state(fields: dict[str, str]) -> bool:

@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta, timezone
 from itertools import zip_longest
 from pathlib import Path
 
 import pytest
 import recorded_ticks
-from recorded_ticks import Row
 
-from aegis.contracts.market import Instrument, InstrumentId, Level, Quote
+from aegis.contracts.market import Instrument, InstrumentId, Quote
 from aegis.marketdata.adapters.replay import ReplayFeed, ReplayOptions
 from aegis.marketdata.ports import FeedState
 
@@ -64,35 +63,10 @@ async def replayed(path: Path) -> tuple[RecordingSink, Sequence[Instrument]]:
     return sink, instruments
 
 
-def time_of(quote: Quote) -> str:
-    second, rest = divmod(quote.ts_exchange_ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(second, SHANGHAI):%Y-%m-%dT%H:%M:%S}.{rest // 1_000_000:03}"
-
-
-def plain(levels: tuple[Level, ...]) -> list[tuple[float, int]]:
-    return [(level.price, level.size) for level in levels]
-
-
-def as_row(line: int, quote: Quote) -> Row:
-    return Row(
-        line=line,
-        instrument=(quote.exchange, quote.symbol),
-        trading_day=quote.trading_day,
-        time=time_of(quote),
-        last_price=quote.last_price,
-        limits=(quote.upper_limit_price, quote.lower_limit_price),
-        bids=plain(quote.bids),
-        asks=plain(quote.asks),
-        volume=quote.volume,
-        turnover=quote.turnover,
-        open_interest=quote.open_interest,
-    )
-
-
 async def test_a_recorded_file_is_replayed_row_by_row(recorded_file: Path):
     sink, instruments = await replayed(recorded_file)
     for quote, row in zip_longest(sink.quotes, recorded_ticks.expected(recorded_file)):
-        assert as_row(row.line, quote) == row
+        assert recorded_ticks.as_row(row.line, quote) == row
     assert [reason for reason, _ in sink.rejections] == ["no_state"] * recorded_ticks.stateless(recorded_file)
     assert sink.reason == f"{len(sink.quotes)} quotes, {len(sink.rejections)} rows rejected"
     volume_never_goes_back_within_a_trading_day(sink.quotes)

@@ -119,10 +119,11 @@ class SimulatedFeed:
             sink.changed(FeedState.FAILED, f"{type(error).__name__}: {error}")
 
     async def _produce(self, market: Market, sink: FeedSink) -> None:
-        """Offer what is due, in slices with room between them, as long as anything is subscribed."""
+        """Offer what is due, in slices, as long as anything is subscribed."""
         pace = _Pace(self._options, market)
         while self._wanted.is_set():
-            await sink.room()
+            if self._options.speed == 0:  # else it is like a live market, which waits for nobody
+                await sink.room()
             until_ns = max(pace.until(), market.running_ns)
             behind = until_ns - market.running_ns == pace.slice_ns
             self._offer(market, sink, until_ns)

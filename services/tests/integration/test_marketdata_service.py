@@ -1,0 +1,249 @@
+"""The market data service as a process, against a real server that blinks."""
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+import pytest
+import recorded_ticks
+
+from aegis.contracts.market import Tick
+from aegis.contracts.marketdata import (
+    INSTRUMENTS,
+    LATEST,
+    STATUS,
+    FeedChanged,
+    FeedStatus,
+    InstrumentsRequest,
+    LatestRequest,
+)
+from aegis.contracts.tick_codec import decode
+from aegis_sdk import Client, Empty, Events, NatsTransport
+from aegis_sdk.messages import Message
+from aegis_sdk.server import EmbeddedServer
+from aegis_sdk.testing import nats_server
+
+DEADLINE_S = 30.0
+
+
+@dataclass
+class Running:
+    """A service process and a caller of its own."""
+
+    process: asyncio.subprocess.Process
+    transport: NatsTransport
+    client: Client
+
+    async def status(self) -> FeedStatus:
+        return await self.client.call(STATUS, Empty(), timeout=DEADLINE_S)
+
+    async def stop(self) -> None:
+        self.process.terminate()
+        assert await self.process.wait() == 0
+
+
+def environment(server: EmbeddedServer, **settings: str) -> dict[str, str]:
+    user = server.credentials
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AEGIS_")}
+    return {
+        **inherited,
+        "AEGIS_NATS_URL": server.urls[0],
+        "AEGIS_NATS_USER": user.user,
+        "AEGIS_NATS_PASSWORD": user.password,
+        **settings,
+    }
+
+
+@asynccontextmanager
+async def marketdata(server: EmbeddedServer, **settings: str) -> AsyncGenerator[Running]:
+    """The service, serving."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "aegis.marketdata", env=environment(server, **settings), stderr=asyncio.subprocess.DEVNULL
+    )
+    user = server.credentials
+    transport = await NatsTransport.connect(server.urls, user=user.user, password=user.password)
+    try:
+        running = Running(process, transport, Client(transport))
+        await running.status()
+        yield running
+    finally:
+        await transport.close()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def stored_ticks(transport: NatsTransport) -> list[Tick]:
+    """All ticks of the stream, in its order."""
+    async with transport.read("TICKS", "tick.>") as messages:
+        ticks: list[Tick] = []
+        async for message in messages:
+            if message is None:
+                return ticks
+            ticks.append(decode(message.headers, message.payload))
+    raise AssertionError("the stream was never read to its end")
+
+
+def assert_complete(ticks: list[Tick]) -> None:
+    """Per instrument, the sequences are 1, 2, 3, ..., each once and in order."""
+    last: Counter[tuple[str, str]] = Counter()
+    for tick in ticks:
+        last[tick.exchange, tick.symbol] += 1
+        assert tick.sequence == last[tick.exchange, tick.symbol], tick
+
+
+async def test_ticks_reach_a_subscriber_and_the_service_can_be_asked() -> None:
+    async with nats_server() as server, marketdata(server, AEGIS_RATE="500") as running, asyncio.timeout(DEADLINE_S):
+        arrived: asyncio.Queue[Message] = asyncio.Queue()
+        await running.transport.subscribe("tick.SHFE.*", arrived.put_nowait)
+        tick = decode({}, (await arrived.get()).payload)
+        assert (tick.env, tick.feed, tick.source, tick.exchange) == ("sim", "main", "simulated", "SHFE")
+
+        name = str(tick.instrument_id)
+        latest = await running.client.call(LATEST, LatestRequest(instruments=[name, "SHFE.none"]))
+        assert [found["symbol"] for found in latest.ticks] == [tick.symbol]
+        page = await running.client.call(INSTRUMENTS, InstrumentsRequest(exchange="CFFEX", limit=2))
+        assert len(page.instruments) == 2
+        following = await running.client.call(INSTRUMENTS, InstrumentsRequest(exchange="CFFEX", after=page.next))
+        assert following.instruments[0].instrument > page.next
+        status = await running.status()
+        assert (status.state, status.epoch, status.lost, status.conflated) == ("ready", 1, 0, 0)
+
+        async with Events(running.transport).follow("event.market.>", FeedChanged) as events:
+            states = [(await anext(events)).body.state for _ in range(2)]
+        assert states == ["connecting", "ready"]
+        await running.stop()
+
+
+async def test_a_stop_stores_all_that_was_received_and_the_next_start_has_a_higher_epoch() -> None:
+    async with nats_server() as server:
+        for epoch in (1, 2):
+            async with marketdata(server, AEGIS_RATE="2000", AEGIS_CODEC="msgpack") as running:
+                async with asyncio.timeout(DEADLINE_S):
+                    while (status := await running.status()).stored < 2000:
+                        pass
+                assert status.epoch == epoch
+                await running.stop()
+                ticks = [tick for tick in await stored_ticks(running.transport) if tick.epoch == epoch]
+                assert_complete(ticks)
+                assert len(ticks) >= status.received
+
+
+async def blink(server: EmbeddedServer, running: Running, rate: int, seconds: float) -> None:
+    """NATS is away for so long; all ticks of that time are stored afterwards."""
+    before = await running.status()
+    await server.nodes[0].kill()
+    await asyncio.sleep(seconds)  # the length of the outage is what is tested
+    await server.nodes[0].start()
+    async with asyncio.timeout(DEADLINE_S):
+        back = await running.status()
+        assert back.received - before.received >= 0.95 * rate * seconds  # the market did not wait
+        while (status := await running.status()).stored < back.received:
+            assert status.lost == 0
+    assert status.repairs >= 1
+    await running.stop()
+    ticks = await stored_ticks(running.transport)
+    assert_complete(ticks)
+    assert len(ticks) >= status.received
+
+
+async def test_nothing_is_lost_when_nats_is_away_for_a_second() -> None:
+    async with nats_server() as server, marketdata(server, AEGIS_RATE="2000") as running:
+        await blink(server, running, 2000, 1.0)
+
+
+@pytest.mark.slow
+async def test_nothing_is_lost_when_nats_is_away_for_a_minute() -> None:
+    """With the ring at its default."""
+    async with nats_server() as server, marketdata(server, AEGIS_RATE="2000") as running:
+        await blink(server, running, 2000, 60.0)
+
+
+async def test_what_no_longer_fits_is_counted_by_instrument_and_nothing_else_is_missing() -> None:
+    settings = {"AEGIS_RATE": "5000", "AEGIS_REPUBLISH_TICKS": "10000"}
+    async with nats_server() as server, marketdata(server, **settings) as running:
+        await running.status()
+        await server.nodes[0].kill()
+        await asyncio.sleep(4)  # the length of the outage is what is tested
+        await server.nodes[0].start()
+        async with asyncio.timeout(DEADLINE_S):
+            back = await running.status()
+            while (status := await running.status()).stored + status.lost < back.received:
+                pass
+        assert status.lost > 0
+        assert sum(loss.ticks for loss in status.lost_most) <= status.lost
+        assert status.lost_most[0].ticks >= status.lost_most[-1].ticks
+        await running.stop()
+        ticks = await stored_ticks(running.transport)
+        holes: Counter[str] = Counter()
+        last: Counter[str] = Counter()
+        for tick in ticks:
+            name = str(tick.instrument_id)
+            assert tick.sequence > last[name]
+            holes[name] += tick.sequence - last[name] - 1
+            last[name] = tick.sequence
+        for loss in status.lost_most:
+            assert holes[loss.instrument] == loss.ticks
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"),
+    [
+        ("AEGIS_CODEC", "xml", "Input should be 'json', 'msgpack' or 'pickle'"),
+        ("AEGIS_RATE", "-1", "greater than 0"),
+        ("AEGIS_REPUBLISH_TICKS", "many", "valid integer"),
+        ("AEGIS_NATS_REPLICAS", "2", "Input should be 1 or 3"),
+        ("AEGIS_NATS_URL", "http://127.0.0.1", "nats://host:port"),
+    ],
+)
+async def test_wrong_configuration_is_one_line_that_names_the_setting(variable: str, value: str, problem: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "aegis.marketdata",
+        env={"AEGIS_NATS_URL": "nats://127.0.0.1:1", variable: value},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await process.communicate()
+    assert process.returncode == 2
+    [line] = errors.decode().splitlines()
+    assert line.startswith(f"configuration: {variable}: ")
+    assert problem in line
+
+
+async def test_a_replay_that_cannot_be_read_ends_the_start_with_its_name(tmp_path: Path) -> None:
+    async with nats_server() as server:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "aegis.marketdata",
+            env=environment(server, AEGIS_REPLAY=str(tmp_path / "absent.csv")),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, errors = await process.communicate()
+    assert process.returncode == 1
+    assert "absent.csv" in errors.decode().splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", recorded_ticks.files() or [None], ids=lambda path: path.stem if path else "absent")
+async def test_a_recorded_file_arrives_in_the_stream_row_by_row(path: Path | None) -> None:
+    if path is None:
+        pytest.skip(f"no recorded ticks in {recorded_ticks.DIRECTORY} (AEGIS_RECORDED_TICKS)")
+    rows = sum(1 for _ in recorded_ticks.expected(path))
+    settings = {"AEGIS_REPLAY": str(path), "AEGIS_SPEED": "0", "AEGIS_CODEC": "msgpack"}
+    async with nats_server() as server, marketdata(server, **settings) as running, asyncio.timeout(120):
+        while (status := await running.status()).stored < rows:  # noqa: ASYNC110 (asked now and then)
+            await asyncio.sleep(0.05)
+        assert (status.received, status.conflated, status.lost) == (rows, 0, 0)
+        await running.stop()
+        ticks = await stored_ticks(running.transport)
+    assert_complete(ticks)
+    for row, tick in zip_longest(recorded_ticks.expected(path), ticks):
+        assert recorded_ticks.as_row(row.line, tick) == row
