@@ -326,7 +326,9 @@ async def test_no_message_lives_shorter_than_its_marker_would(transport: Transpo
             return await transport.last(f"{name}-plain", f"{name}-plain.a") is None
 
         await until(plain_is_gone)
-    assert await transport.last(name, f"{name}.a") is not None
+    kept = await transport.last(name, f"{name}.a")
+    assert kept is not None
+    assert "Nats-Marker-Reason" not in kept.headers
 
 
 async def test_messages_end_with_the_age_of_their_stream(transport: Transport, name: str) -> None:
@@ -357,6 +359,16 @@ async def test_a_reader_gets_all_that_is_stored_then_a_mark_then_what_comes(
         found = await take(messages, 2)
     assert payloads(found) == [b"3", b"4"]
     assert [message.sequence for message in found] == [4, 5]
+
+
+async def test_the_mark_stands_between_what_was_there_at_the_start_and_what_came_since(
+    transport: Transport, name: str
+) -> None:
+    await make(transport, name)
+    await transport.append(f"{name}.a", b"before")
+    async with transport.read(name) as messages:
+        await transport.append(f"{name}.a", b"since")
+        assert payloads(await take(messages, 3)) == [b"before", None, b"since"]
 
 
 async def test_an_empty_stream_is_caught_up_with_at_once(transport: Transport, name: str) -> None:

@@ -8,6 +8,7 @@ from aegis_sdk.errors import ConnectionUnavailable, StreamError
 from aegis_sdk.messages import Message
 from aegis_sdk.transport import ConnectionState, StreamConfig
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
+from aegis_sdk.transport_memory.consumers import DurableConsumer
 from aegis_sdk.transport_memory.stream import MemoryStream
 
 
@@ -85,6 +86,32 @@ async def test_making_a_stream_waits_for_the_broker_to_start() -> None:
     assert await transport.last_sequence("S") == 0
 
 
+async def test_a_reader_that_is_cut_off_hears_later_what_was_stored_meanwhile() -> None:
+    broker = MemoryBroker()
+    cut, other = MemoryTransport(broker), MemoryTransport(broker)
+    await other.ensure_stream(StreamConfig(name="S", subjects=["a"]))
+    async with cut.read("S") as messages:
+        assert await anext(messages) is None
+        broker.disconnect(cut)
+        waiting = asyncio.ensure_future(anext(messages))
+        await other.append("a", b"1")
+        await other.flush()
+        assert not waiting.done()
+        broker.reconnect(cut)
+        message = await waiting
+        assert message is not None
+        assert (message.sequence, await anext(messages)) == (1, None)
+
+
+async def test_what_has_arrived_is_handled_before_unsubscribing_returns() -> None:
+    transport = MemoryTransport(MemoryBroker())
+    heard: list[Message] = []
+    subscription = await transport.subscribe("a", heard.append)
+    transport.publish("a", b"1")
+    await subscription.unsubscribe()
+    assert len(heard) == 1
+
+
 # A stream alone; time is an argument
 
 
@@ -142,6 +169,19 @@ def test_a_refused_message_changes_nothing() -> None:
             store(stream, 0, payload, **headers)
     assert stream.last_sequence == 1
     assert stream.last("a") is not None
+
+
+def test_a_consumer_waits_for_acknowledgements_when_a_thousand_are_missing() -> None:
+    stream = MemoryStream(StreamConfig(name="S", subjects=["a"]))
+    consumer = DurableConsumer(stream)
+    for _ in range(1001):
+        store(stream, 0)
+    assert all(consumer.take(0) for _ in range(1000))
+    assert consumer.take(0) is None
+    consumer.settle(7)
+    taken = consumer.take(0)
+    assert taken is not None
+    assert taken.message.sequence == 1001
 
 
 def test_a_rollup_of_all_replaces_every_subject() -> None:

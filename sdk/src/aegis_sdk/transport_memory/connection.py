@@ -39,7 +39,6 @@ class MemorySubscription:
         self.subject = subject
         self.queue = queue
         self.handler = handler
-        self.ended = False
 
     def arrive(self, message: Message) -> None:
         self._transport.arrive(self, message)
@@ -101,7 +100,7 @@ class MemoryTransport:
             self._answer(inbox, ConnectionUnavailable("the connection was closed"))
 
     def _become(self, state: ConnectionState) -> None:
-        if self._state in (state, ConnectionState.CLOSED):
+        if state is self._state:
             return
         self._state = state
         self._arrived.clear()
@@ -271,8 +270,6 @@ class MemoryTransport:
     def _handle_arrived(self) -> None:
         arrived, self._arrived = self._arrived, []
         for subscription, message in arrived:
-            if subscription.ended:
-                continue
             try:
                 subscription.handler(message)
             except Exception:
@@ -282,8 +279,7 @@ class MemoryTransport:
         if subscription in self._interests:
             self._interests.remove(subscription)
             self._broker.interests_changed()
-        await asyncio.sleep(0)
-        subscription.ended = True
+        await asyncio.sleep(0)  # what has arrived is handled first
 
 
 def _copied(headers: Headers) -> Headers:

@@ -62,7 +62,6 @@ class MemoryReader:
         self._waiter = _Waiter(transport, stream)
         self._seen = after
         self._snapshot = sorted(stream.last_of_each(subject), reverse=True) if last_per_subject else []
-        self._end_of_snapshot = stream.last_sequence if last_per_subject else 0
         self._caught_up_at: int | None = stream.last_sequence
 
     def __aiter__(self) -> AsyncIterator[StoredMessage | None]:
@@ -90,7 +89,6 @@ class MemoryReader:
             if message is not None and message.sequence > self._seen:
                 return message
             self._snapshot.pop()
-        self._seen = max(self._seen, self._end_of_snapshot)
         message = self._stream.after(self._seen, self._subject)
         if message is None:
             self._seen = self._stream.last_sequence
