@@ -1,0 +1,130 @@
+"""What every transport promises of the ordered reader of a stream."""
+
+import asyncio
+
+import pytest
+
+from aegis_sdk.messages import StoredMessage
+from aegis_sdk.transport import Transport
+from aegis_sdk.transport_nats import NatsTransport
+from aegis_sdk.transport_nats.streams import api
+
+from .network import DEADLINE_S, Network, interrupt
+from .stored import make, payloads, stored, take
+
+
+async def test_a_reader_gets_all_that_is_stored_then_a_mark_then_what_comes(
+    transport: Transport, other: Transport, name: str
+) -> None:
+    await make(transport, name)
+    for i in range(3):
+        await transport.append(f"{name}.a", b"%d" % i)
+    async with transport.read(name) as messages:
+        assert payloads(await take(messages, 4)) == [b"0", b"1", b"2", None]
+        await other.append(f"{name}.b", b"3")
+        other.publish(f"{name}.b", b"4")
+        found = await take(messages, 2)
+    assert payloads(found) == [b"3", b"4"]
+    assert [message.sequence for message in found] == [4, 5]
+
+
+async def test_the_mark_stands_between_what_was_there_at_the_start_and_what_came_since(
+    transport: Transport, name: str
+) -> None:
+    await make(transport, name)
+    await transport.append(f"{name}.a", b"before")
+    async with transport.read(name) as messages:
+        await transport.append(f"{name}.a", b"since")
+        assert payloads(await take(messages, 3)) == [b"before", None, b"since"]
+
+
+async def test_an_empty_stream_is_caught_up_with_at_once(transport: Transport, name: str) -> None:
+    await make(transport, name)
+    async with transport.read(name) as messages:
+        assert await take(messages, 1) == [None]
+
+
+async def test_a_reader_gets_its_subjects_only(transport: Transport, name: str) -> None:
+    await make(transport, name)
+    for subject in ("a.x", "b.x", "a.y", "b.y"):
+        await transport.append(f"{name}.{subject}", subject.encode())
+    async with transport.read(name, f"{name}.a.*") as messages:
+        assert payloads(await take(messages, 3)) == [b"a.x", b"a.y", None]
+        await transport.append(f"{name}.b.z", b"b.z")
+        await transport.append(f"{name}.a.z", b"a.z")
+        assert payloads(await take(messages, 1)) == [b"a.z"]
+
+
+@pytest.mark.parametrize(("after", "expected"), [(0, [b"1", b"2", b"3"]), (2, [b"3"]), (3, []), (9, [])])
+async def test_a_reader_starts_behind_a_sequence(
+    transport: Transport, name: str, after: int, expected: list[bytes]
+) -> None:
+    await make(transport, name)
+    for i in range(3):
+        await transport.append(f"{name}.a", b"%d" % (i + 1))
+    async with transport.read(name, after=after) as messages:
+        assert payloads(await take(messages, len(expected) + 1)) == [*expected, None]
+
+
+async def test_a_reader_may_start_with_the_last_of_each_subject(transport: Transport, name: str) -> None:
+    await make(transport, name)
+    for i in range(6):
+        await transport.append(f"{name}.{'abb'[i % 3]}", b"%d" % i)
+    async with transport.read(name, last_per_subject=True) as messages:
+        assert payloads(await take(messages, 3)) == [b"3", b"5", None]
+        await transport.append(f"{name}.a", b"6")
+        await transport.append(f"{name}.a", b"7")
+        assert payloads(await take(messages, 2)) == [b"6", b"7"]
+    async with transport.read(name, f"{name}.b", last_per_subject=True) as messages:
+        assert payloads(await take(messages, 2)) == [b"5", None]
+
+
+async def test_a_reader_goes_on_behind_what_it_saw_after_an_outage(
+    network: Network, transport: Transport, other: Transport, name: str
+) -> None:
+    await make(transport, name)
+    await transport.append(f"{name}.a", b"1")
+    async with transport.read(name, idle_heartbeat_s=0.1) as messages:
+        assert payloads(await take(messages, 2)) == [b"1", None]
+        await interrupt(network, transport, other)
+        await other.append(f"{name}.a", b"2")
+        await other.append(f"{name}.a", b"3")
+        found = payloads(await take(messages, 3))
+        assert [payload for payload in found if payload] == [b"2", b"3"]
+        await other.append(f"{name}.a", b"4")
+        rest = payloads(await take(messages, 1))
+    assert [*found, *rest].count(None) == 1
+    assert rest == [b"4"]
+
+
+async def test_a_reader_ends_when_its_connection_is_closed(transport: Transport, other: Transport, name: str) -> None:
+    await make(transport, name)
+    async with transport.read(name) as messages:
+        await take(messages, 1)
+
+        async def rest() -> list[StoredMessage | None]:
+            return [message async for message in messages]
+
+        waiting = asyncio.create_task(rest())
+        await other.flush()
+        await transport.close()
+        async with asyncio.timeout(DEADLINE_S):
+            assert await waiting == []
+
+
+async def test_readers_leave_nothing_behind_on_the_server(transport: Transport, name: str) -> None:
+    """A consumer left behind by each reader would fill the server up until it refuses all readers."""
+    await make(transport, name)
+    for _ in range(5):
+        await stored(transport, name)
+    if isinstance(transport, NatsTransport):
+        assert (await api(transport, f"STREAM.INFO.{name}"))["state"]["consumer_count"] == 0
+
+
+async def test_a_reader_that_is_slow_misses_nothing(transport: Transport, other: Transport, name: str) -> None:
+    await make(transport, name)
+    async with transport.read(name) as messages:
+        await take(messages, 1)
+        other.publish_many([(f"{name}.a", b"%d" % i) for i in range(5000)])
+        await other.flush()
+        assert payloads(await take(messages, 5000)) == [b"%d" % i for i in range(5000)]
