@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from aegis_sdk.kv import KeyValue
 
 from aegis_sdk import codec, subjects
 from aegis_sdk.changes import Change
@@ -21,6 +20,7 @@ from aegis_sdk.instances import (
     Reason,
     ServiceDefinition,
 )
+from aegis_sdk.kv import KeyValue
 from aegis_sdk.messages import Message
 from aegis_sdk.registry import INSTANCES, Registration
 from aegis_sdk.transport import ConnectionState, Transport

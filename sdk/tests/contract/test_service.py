@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -21,32 +21,17 @@ from aegis_sdk.errors import (
 from aegis_sdk.messages import TIMEOUT_MS
 from aegis_sdk.method import Context, Empty, Method, rpc
 from aegis_sdk.service import HostOptions, Service, ServiceHost
-from aegis_sdk.testing import NatsAccess
 from aegis_sdk.transport import Transport
-from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
-from aegis_sdk.transport_nats import NatsTransport
+
+from .network import Network
 
 Connect = Callable[[], Awaitable[Transport]]
 
 
-@pytest.fixture(params=["memory", "nats"])
-async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Connect]:
-    """A factory of connections to one message system."""
-    opened: list[Transport] = []
-    broker = MemoryBroker()
-    access: NatsAccess | None = request.getfixturevalue("nats_access") if request.param == "nats" else None
-
-    async def make() -> Transport:
-        if access is None:
-            transport: Transport = MemoryTransport(broker)
-        else:
-            transport = await NatsTransport.connect(access.urls, user=access.user, password=access.password)
-        opened.append(transport)
-        return transport
-
-    yield make
-    for transport in opened:
-        await transport.close()
+@pytest.fixture
+def connect(network: Network) -> Connect:
+    """Makes connections to one message system."""
+    return network.connect
 
 
 class Amount(BaseModel):

@@ -1,0 +1,90 @@
+"""What events promise, over both transports. They share the stream EVENTS: each test has a domain of its own."""
+
+import asyncio
+
+from pydantic import BaseModel
+
+from aegis_sdk import subjects
+from aegis_sdk.events import Event, Events
+from aegis_sdk.transport import Transport
+
+DEADLINE_S = 10.0
+
+
+class Opened(BaseModel):
+    number: int
+
+
+async def publish(events: Events, name: str, *numbers: int) -> list[int]:
+    subject = subjects.event(name, "opened")
+    return [await events.publish(subject, Opened(number=number)) for number in numbers]
+
+
+async def begun(transport: Transport) -> Events:
+    events = Events(transport)
+    await events.ensure()
+    return events
+
+
+async def test_events_are_read_in_order_first_the_stored_ones_then_the_new_ones(
+    transport: Transport, other: Transport, name: str
+) -> None:
+    events = await begun(transport)
+    await publish(events, name, 1, 2)
+    async with asyncio.timeout(DEADLINE_S), Events(other).follow(f"event.{name}.>", Opened) as stream:
+        first = [await anext(stream) for _ in range(2)]
+        await publish(events, name, 3)
+        third: Event[Opened] = await anext(stream)
+    assert [event.body.number for event in (*first, third)] == [1, 2, 3]
+    assert first[0].sequence < first[1].sequence < third.sequence
+    assert first[0].subject == f"event.{name}.opened"
+    assert third.timestamp_ns >= first[0].timestamp_ns
+
+
+async def test_reading_goes_on_behind_a_sequence(transport: Transport, name: str) -> None:
+    events = await begun(transport)
+    _, second, _ = await publish(events, name, 1, 2, 3)
+    async with asyncio.timeout(DEADLINE_S), events.follow(f"event.{name}.>", Opened, after=second) as stream:
+        assert (await anext(stream)).body.number == 3
+
+
+async def test_an_event_published_again_with_its_id_is_stored_once(transport: Transport, name: str) -> None:
+    events = await begun(transport)
+    subject = subjects.event(name, "opened")
+    once = await events.publish(subject, Opened(number=1), id=f"{name}-1")
+    again = await events.publish(subject, Opened(number=1), id=f"{name}-1")
+    await publish(events, name, 2)
+    assert once == again
+    async with asyncio.timeout(DEADLINE_S), events.follow(f"event.{name}.>", Opened) as stream:
+        assert [(await anext(stream)).body.number for _ in range(2)] == [1, 2]
+
+
+async def test_a_malformed_event_is_passed_over_by_readers_and_never_comes_again_to_consumers(
+    transport: Transport, name: str
+) -> None:
+    events = await begun(transport)
+    await transport.append(f"event.{name}.opened", b'{"number": "many"}')
+    await publish(events, name, 1)
+    async with asyncio.timeout(DEADLINE_S):
+        async with events.follow(f"event.{name}.>", Opened) as stream:
+            assert (await anext(stream)).body.number == 1
+        async with events.consume(f"event.{name}.>", Opened, durable=name, ack_wait_s=0.2) as deliveries:
+            delivery = await anext(deliveries)
+            assert (delivery.event.body.number, delivery.attempt) == (1, 1)
+            await delivery.ack()
+
+
+async def test_members_of_a_durable_consumer_share_events_and_what_is_not_acknowledged_comes_again(
+    transport: Transport, other: Transport, name: str
+) -> None:
+    events = await begun(transport)
+    await publish(events, name, 1)
+    async with asyncio.timeout(DEADLINE_S):
+        async with events.consume(f"event.{name}.>", Opened, durable=name, ack_wait_s=0.3) as deliveries:
+            assert (await anext(deliveries)).attempt == 1
+        async with Events(other).consume(f"event.{name}.>", Opened, durable=name, ack_wait_s=0.3) as deliveries:
+            again = await anext(deliveries)
+            assert (again.event.body.number, again.attempt) == (1, 2)
+            await again.ack()
+            await publish(events, name, 2)
+            assert (await anext(deliveries)).event.body.number == 2
