@@ -27,7 +27,7 @@ def send(ring: RepublishRing, count: int) -> None:
 
 
 def test_a_full_ring_loses_the_oldest_that_wait_and_counts_them_by_subject() -> None:
-    ring = RepublishRing(5)
+    ring = RepublishRing(5, keep_s=0)
     ring.add([*ticks("a", 1, 2), *ticks("b", 1, 2, 3)])
     send(ring, 1)
     ring.add(ticks("c", 1, 2))
@@ -37,43 +37,45 @@ def test_a_full_ring_loses_the_oldest_that_wait_and_counts_them_by_subject() -> 
 
 
 def test_a_proven_batch_leaves_the_ring() -> None:
-    ring = RepublishRing(9)
+    ring = RepublishRing(9, keep_s=0)
     ring.add(ticks("a", 1, 2, 3))
     send(ring, 2)
-    assert ring.oldest_in_flight(1) == ticks("a", 1, 2)
-    ring.verified()
+    assert ring.in_flight(1) == ticks("a", 1, 2)
+    ring.prove(sequence=3, now=1)
     assert (ring.stored, ring.sent, len(ring)) == (2, 0, 1)
 
 
 def test_what_is_missing_waits_again_before_all_else() -> None:
-    ring = RepublishRing(9)
+    ring = RepublishRing(9, keep_s=0)
     ring.add(ticks("a", 1, 2, 3, 4, 5))
     send(ring, 2)
     ring.opened(ring.take(2))
-    assert ring.resolve({b"a3", b"a4"}) == 2
+    ring.doubt()
+    assert ring.resolve({b"a3", b"a4"}, 3) == 2
     assert list(ring.waiting) == ticks("a", 3, 4, 5)
-    assert (ring.stored, ring.sent) == (2, 0)
+    assert (ring.stored, ring.sent, ring.sequence) == (2, 0, 3)
 
 
 def test_a_tick_overtaken_by_its_successor_is_lost() -> None:
     """Sent again it would become the latest of its subject, which it is not."""
-    ring = RepublishRing(9)
+    ring = RepublishRing(9, keep_s=0)
     ring.add([*ticks("a", 1, 2), *ticks("b", 1)])
     send(ring, 3)
-    assert ring.resolve({b"a1", b"b1"}) == 1
+    ring.doubt()
+    assert ring.resolve({b"a1", b"b1"}, 2) == 1
     assert list(ring.waiting) == ticks("b", 1)
     assert ring.lost == {"a": 1}
 
 
 def test_what_could_not_be_sent_is_first_again() -> None:
-    ring = RepublishRing(9)
+    ring = RepublishRing(9, keep_s=0)
     ring.add(ticks("a", 1, 2, 3))
     ring.returned(ring.take(2))
     assert list(ring.waiting) == ticks("a", 1, 2, 3)
 
 
 def test_giving_up_loses_all_that_is_left() -> None:
-    ring = RepublishRing(9)
+    ring = RepublishRing(9, keep_s=0)
     ring.add(ticks("a", 1, 2, 3))
     send(ring, 1)
     ring.opened(ring.take(1))
@@ -81,12 +83,48 @@ def test_giving_up_loses_all_that_is_left() -> None:
     assert (ring.lost, len(ring)) == ({"a": 3}, 0)
 
 
-@given(st.lists(st.sampled_from(["add", "send", "verify", "doubt"]), max_size=60), st.randoms())
+def test_a_proven_tick_stays_for_a_moment() -> None:
+    """A server that acknowledges before it writes may forget it."""
+    ring = RepublishRing(9, keep_s=1)
+    ring.add(ticks("a", 1, 2, 3))
+    for sequence, now in ((2, 10.0), (4, 10.5), (6, 11.2)):
+        send(ring, 1)
+        ring.prove(sequence, now)
+    assert ring.stored == 3
+    ring.doubt()
+    assert (ring.in_doubt, ring.sequence) == (ticks("a", 2, 3), 2)
+    assert ring.resolve({b"a3"}, 7) == 1
+    assert (list(ring.waiting), ring.stored, ring.sequence) == (ticks("a", 3), 2, 7)
+
+
+def test_proven_ticks_take_at_most_a_quarter_of_the_ring() -> None:
+    ring = RepublishRing(8, keep_s=100)
+    ring.add(ticks("a", 1, 2, 3))
+    for sequence in (2, 4, 6):
+        send(ring, 1)
+        ring.prove(sequence, now=1)
+    ring.doubt()
+    assert ring.in_doubt == ticks("a", 2, 3)
+
+
+def test_what_is_in_doubt_stays_while_the_ring_overflows() -> None:
+    ring = RepublishRing(8, keep_s=100)
+    ring.add(ticks("a", 1, 2, 3))
+    send(ring, 1)
+    ring.prove(sequence=2, now=1)
+    send(ring, 1)
+    ring.doubt()
+    ring.add(ticks("b", *range(1, 10)))
+    assert ring.in_doubt == ticks("a", 1, 2)
+    assert ring.lost == {"a": 1, "b": 3}
+
+
+@given(st.lists(st.sampled_from(["add", "send", "prove", "doubt"]), max_size=60), st.randoms(use_true_random=False))
 def test_each_tick_ends_once_and_in_order(steps: list[str], random: Random) -> None:
-    """Against a stream that keeps a random part of what is sent in doubt: its order per instrument is never broken."""
-    ring, stream, sequences = RepublishRing(12), list[Outgoing](), Counter[str]()
-    undecided: list[list[Outgoing]] = []
-    for step in steps:
+    """Whatever part of the ticks in doubt a stream has, each is stored once, in order, or lost."""
+    ring, stream, sequences = RepublishRing(12, keep_s=2), list[Outgoing](), Counter[str]()
+    in_flight: list[list[Outgoing]] = []
+    for now, step in enumerate(steps):
         if step == "add":
             subject = random.choice("ab")
             sequences[subject] += 3
@@ -95,15 +133,17 @@ def test_each_tick_ends_once_and_in_order(steps: list[str], random: Random) -> N
             batch = ring.take(3)
             ring.opened(batch)
             ring.close_batch()
-            undecided.append(batch)
-        elif step == "verify" and undecided:
-            stream.extend(undecided.pop(0))
-            ring.verified()
+            in_flight.append(batch)
+        elif step == "prove" and in_flight:
+            stream.extend(in_flight.pop(0))
+            ring.prove(len(stream), now)
         elif step == "doubt":
-            missing = {payload for _, payload, _ in ring.in_doubt() if random.random() < 0.5}
-            stream.extend(each for each in ring.in_doubt() if each[1] not in missing)
-            undecided.clear()
-            ring.resolve(missing)
+            ring.doubt()
+            doubtful = ring.in_doubt
+            there = [each for each in doubtful if random.random() < 0.5]
+            stream = [each for each in stream if each not in doubtful] + there
+            in_flight.clear()
+            ring.resolve({payload for _, payload, _ in doubtful} - {payload for _, payload, _ in there}, len(stream))
         assert len(ring) <= 12
         assert ring.accepted == len(ring) + ring.stored + ring.lost.total()
     assert ring.stored == len(stream) == len(set(stream))

@@ -83,7 +83,7 @@ class OutletStats:
     accepted: int
     waiting: int  # not yet sent
     in_flight: int  # sent, and not yet known to be stored
-    stored: int
+    stored: int  # goes back when a server forgot what it had acknowledged
     lost: Mapping[InstrumentId, int]
     republished: int  # sent again, since the stream did not have them
     repairs: int  # times that the stream was read to find out

@@ -3,10 +3,10 @@
 Each batch of ticks ends with a *marker*, an acknowledged message in the same stream. If the sequence of a marker is
 that of the marker before, plus the ticks between, plus one, then all of these are stored. If it is higher, others
 write to the stream too, and the batch is looked up in it. If it is lower, or there is no acknowledgement, or the
-connection broke, then all that was sent since the last proof is *in doubt*. The publisher stops. When NATS is there
-again it stores one marker alone: what was sent before that is by now either stored or gone for good. It reads the
-stream up to there, sends again what is missing, in order, and goes on. So the order of each instrument is kept, and
-nothing is stored twice.
+connection broke, then all that was sent since a moment before the last proof is *in doubt*. The publisher stops. When
+NATS is there again it stores one marker alone: what was sent before that is by now either stored or gone for good. It
+reads the stream up to there, sends again what is missing, in order, and goes on. So the order of each instrument is
+kept, and nothing is stored twice.
 
 At most `window` batches are in flight, so that the server's ingest is never overrun: it drops what it cannot queue.
 """
@@ -46,10 +46,11 @@ class PublisherOptions:
     marker_interval_s: float = 0.02  # from the first tick of a batch to its marker, at most
     window: int = 8  # batches in flight, at most
     ack_timeout_s: float = 2.0
+    keep_s: float = 0.25  # stored ticks are kept so long: a server with `persist_async` writes within some 10 ms
 
     def __post_init__(self) -> None:
-        if self.ring <= (self.window + 1) * self.batch:
-            raise ConfigurationError("ring", f"{self.ring} is not above (window + 1) * batch")
+        if self.ring < 2 * (self.window + 1) * self.batch:
+            raise ConfigurationError("ring", f"{self.ring} is less than twice (window + 1) * batch")
 
 
 class StreamPublisher:
@@ -68,11 +69,10 @@ class StreamPublisher:
         self._headers = headers
         self._options = options or PublisherOptions()
         self._stream = stream or ticks_stream()
-        self._ring = RepublishRing(self._options.ring)
+        self._ring = RepublishRing(self._options.ring, self._options.keep_s)
         self._acks: deque[asyncio.Future[int]] = deque()  # one for each batch in flight
         self._markers = 0
         self._marker_due: asyncio.TimerHandle | None = None
-        self._proven = 0  # the sequence of the last marker up to which all is known
         self._flowing = False
         self._woken = asyncio.Event()  # something happened that the proof waits for
         self._progress = asyncio.Event()  # something happened that those who fill or drain wait for
@@ -109,8 +109,8 @@ class StreamPublisher:
                         self._mark()
                     await self._next_progress()
         except TimeoutError:
+            self._stop_sending()
             self._ring.give_up()
-            self._progress.set()
 
     def stats(self) -> OutletStats:
         ring = self._ring
@@ -142,7 +142,7 @@ class StreamPublisher:
                 await self._flow()
         finally:
             end_listening()
-            self._doubt("")
+            self._stop_sending()
 
     def _send(self) -> None:
         ring, options = self._ring, self._options
@@ -189,14 +189,16 @@ class StreamPublisher:
             self._doubt(f"the connection is {state}")
 
     def _doubt(self, reason: str) -> None:
-        """Stop sending, until it is known what became of all that was sent. Without a reason it is the end."""
-        if not self._flowing:
-            return
+        """Stop sending, until it is known what became of all that was sent."""
+        if self._flowing:
+            self._stop_sending()
+            self._ring.doubt()
+            self._outage = Outage(reason, self._ring.lost)
+
+    def _stop_sending(self) -> None:
         self._flowing = False
         self._cancel_marker()
         self._acks.clear()
-        if reason:
-            self._outage = Outage(reason, self._ring.lost)
         self._woken.set()
         self._progress.set()
 
@@ -219,7 +221,7 @@ class StreamPublisher:
                 return self._doubt("no proof: the connection was closed")
             try:
                 sequence = self._acks[0].result()
-                expected = self._proven + len(self._ring.oldest_in_flight(1)) + 1
+                expected = self._ring.sequence + len(self._ring.in_flight(1)) + 1
                 if sequence == expected:
                     self._prove_oldest()
                 elif sequence < expected or not await self._look_up():
@@ -229,8 +231,7 @@ class StreamPublisher:
         return None
 
     def _prove_oldest(self) -> None:
-        self._proven = self._acks.popleft().result()
-        self._ring.verified()
+        self._ring.prove(self._acks.popleft().result(), time.monotonic())
         self._last_stored_ns = time.time_ns()
         self._send()
         self._progress.set()
@@ -242,8 +243,8 @@ class StreamPublisher:
             if not ack.done() or ack.cancelled() or ack.exception():
                 break
             batches += 1
-        wanted = {payload for _, payload, _ in self._ring.oldest_in_flight(batches)}
-        await self._find(wanted, self._proven, self._acks[batches - 1].result())
+        wanted = {payload for _, payload, _ in self._ring.in_flight(batches)}
+        await self._find(wanted, self._ring.sequence, self._acks[batches - 1].result())
         if wanted or not self._flowing:
             return False
         for _ in range(batches):
@@ -256,7 +257,7 @@ class StreamPublisher:
         while True:
             try:
                 end = await self._store_marker()
-                missing = {payload for _, payload, _ in self._ring.in_doubt()}
+                missing = {payload for _, payload, _ in self._ring.in_doubt}
                 await self._find(missing, *self._where_to_look(end))
                 break
             except (AegisError, TimeoutError) as error:
@@ -265,8 +266,7 @@ class StreamPublisher:
                 self._outage = self._outage or Outage(f"cannot begin: {error}", self._ring.lost)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _MAX_RETRY_S)
-        self._proven = end
-        again = self._ring.resolve(missing)
+        again = self._ring.resolve(missing, end)
         self._republished += again
         if self._outage is not None:
             self._repairs += 1
@@ -281,10 +281,11 @@ class StreamPublisher:
         return await self._transport.append(subject, self._marker(()), timeout=timeout)
 
     def _where_to_look(self, end: int) -> tuple[int, int]:
-        """Behind which sequence, and up to which one. No further from the last proof than the ring is long."""
-        if end > self._proven:
-            return self._proven, min(end, self._proven + self._options.ring)
-        return max(0, end - self._options.ring), end  # the stream was made anew, or fell back
+        """Behind which sequence, and up to which one: no more messages than the ring is long."""
+        begin, length = self._ring.sequence, self._options.ring
+        if begin < end:
+            return begin, min(end, begin + length)
+        return max(0, end - length), end  # the stream was made anew
 
     async def _find(self, wanted: set[bytes], after: int, until: int) -> None:
         """Take out of `wanted` the payloads that the stream has."""
