@@ -60,7 +60,7 @@ def escape(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """What `escape` was given."""
+    """What `escape` was given. Raises ValueError for what it cannot have made."""
     return _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), text.encode()).decode()
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
 
+from aegis_sdk import subjects
 from aegis_sdk.messages import NO_HEADERS, Headers, Message, StoredMessage
 
 __all__ = ["ConnectionState", "Delivery", "Handler", "StateListener", "StreamConfig", "Subscription", "Transport"]
@@ -37,7 +38,7 @@ StateListener = Callable[[ConnectionState], None]
 class StreamConfig:
     """A stream to be. Created where it is missing, changed where it differs."""
 
-    name: str
+    name: str  # a token
     subjects: Sequence[str]
     storage: Literal["file", "memory"] = "file"
     replicas: int = 1
@@ -54,6 +55,9 @@ class StreamConfig:
     marker_ttl_s: float = 0  # an expired last message of a subject leaves a marker for so long; the least Nats-TTL
     rollup: bool = False  # messages may carry Nats-Rollup
     atomic: bool = False  # atomic batches
+
+    def __post_init__(self) -> None:
+        subjects.token(self.name, "stream")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -162,6 +162,16 @@ async def test_an_ended_subscription_gets_what_was_sent_before_and_nothing_after
     assert await received.payloads(len(received)) == [b"before"]
 
 
+async def test_what_was_published_before_an_unsubscribe_still_arrives(
+    transport: Transport, received: Received, name: str
+) -> None:
+    """Also within one turn of the loop, and from a connection to itself."""
+    subscription = await transport.subscribe(name, received)
+    transport.publish(name, b"last word")
+    await subscription.unsubscribe()
+    assert await received.payloads(len(received)) == [b"last word"]
+
+
 async def test_unsubscribing_twice_is_fine(transport: Transport, received: Received, name: str) -> None:
     subscription = await transport.subscribe(name, received)
     await subscription.unsubscribe()

@@ -266,6 +266,7 @@ class NatsTransport:
         if not sid or session is None:
             return
         with suppress(*SESSION_ERRORS, ConnectionUnavailable, DeadlineExceeded):
+            self._write_out()  # what was published before it comes first
             await session.unsubscribe(sid)
             await self.flush()
         session.forget(sid)
