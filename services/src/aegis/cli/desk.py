@@ -9,7 +9,7 @@ import os
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from aegis_sdk.errors import AegisError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Address", "NoDesk", "address", "connect", "is_remote", "local_run", "run", "state_directory"]
 
 T = TypeVar("T")
-_CONNECT_S = 3.0
+_CONNECT_S: Final = 2.0
 
 
 class NoDesk(AegisError):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aegis_sdk.instances import Instance
     from aegis_sdk.transport_nats import NatsTransport
 
-__all__ = ["desk_checks"]
+__all__ = ["desk_checks", "process_checks"]
 
 _SLOW_PING_MS: Final = 20
 _PING_S: Final = 1.0
@@ -36,7 +36,7 @@ async def desk_checks(directory: StateDirectory) -> list[Check]:
         return [Check("desk", "WARN" if killed else "OK", "none runs", "`aegis up` starts one")]
     except AegisError as error:
         return [Check("desk", "FAIL", str(error), "set this variable right, or unset it")]
-    checks = [] if is_remote() else _processes(directory)
+    checks = [] if is_remote() else process_checks(directory)
     try:
         async with connect("doctor") as transport:
             checks += [await _ping(transport), await _jetstream(transport), await _ticks(transport, directory)]
@@ -46,7 +46,8 @@ async def desk_checks(directory: StateDirectory) -> list[Check]:
     return checks
 
 
-def _processes(directory: StateDirectory) -> list[Check]:
+def process_checks(directory: StateDirectory) -> list[Check]:
+    """The processes of a local desk, as its run file tells. Raises NoDesk."""
     run = local_run(directory)
     checks = [Check("desk", "OK", f"{run.state} (pid {run.supervisor.pid})")]
     for one in run.processes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -72,6 +71,8 @@ def instances(
 
 
 async def _ask(verb: str) -> _Table:
+    import asyncio
+
     from aegis.cli.discovery import ask_all, registered
 
     async with connect() as transport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from typing import Any
@@ -38,7 +39,9 @@ class _Commands(TyperGroup):
         except typer.Abort:
             sys.exit(130)
         except RpcError as error:
-            fail(f"{error.details.get('code', error.code)}: {error}")
+            details = {name: value for name, value in error.details.items() if name != "code"}
+            more = f" {json.dumps(details, ensure_ascii=False, default=str)}" if details else ""
+            fail(f"{error.details.get('code', error.code)}: {error}{more}")
         except AegisError as error:
             fail(str(error).splitlines()[0])
         except Exception as error:
@@ -61,6 +64,3 @@ app = typer.Typer(
 for command in (up, down, ps, logs, doctor, services, instances, ticks, call, version):
     app.command()(command)
 app.add_typer(bench_app, name="bench")
-
-if __name__ == "__main__":
-    app()

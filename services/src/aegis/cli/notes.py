@@ -36,6 +36,8 @@ class NotePrinter:
             (f"{note.after_s:6.1f} s  ", "dim"), (f"{mark} ", style), f"{note.process or 'desk':<14}", "  "
         )
         line.append(note.text, style="" if note.kind == "step" else style)
+        if self._console.is_terminal:
+            self._console.file.write("\r")  # over the ^C that the terminal shows
         self._console.print(line)
         for raw in note.detail:
             self._console.print(Text.assemble("            │ ", shown(parse(raw, note.process))))

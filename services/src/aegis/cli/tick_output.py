@@ -6,12 +6,13 @@ import shutil
 import sys
 from typing import Final, Protocol
 
-from aegis.cli.tick_lines import HEADER, TickLines
+from aegis.cli.tick_lines import TickLines
 from aegis.contracts.market import InstrumentId, Tick
 
-__all__ = ["Lines", "Objects", "Output", "Screen"]
+__all__ = ["Lines", "Objects", "Output", "Screen", "latest_that_fit"]
 
 _CLEAR: Final = "\r\033[2K"
+_FOOT_BATCHES: Final = 10
 
 
 class Output(Protocol):
@@ -55,29 +56,36 @@ class Screen:
     def __init__(self, coloured: bool) -> None:
         self._lines = TickLines(coloured)
         self._hidden = 0
+        self._batches_since_hidden = _FOOT_BATCHES
         self._foot = ""
-        sys.stdout.write(f"{HEADER}\n")
+        sys.stdout.write(f"{self._lines.header(shutil.get_terminal_size().columns)}\n")
 
     def write(self, batch: list[Tick]) -> None:
-        rows = max(5, shutil.get_terminal_size().lines - 2)
-        shown = batch
-        if len(batch) > rows:
-            latest: dict[InstrumentId, Tick] = {}
-            for tick in batch:
-                latest.pop(tick.instrument_id, None)  # so that it stands where its latest does
-                latest[tick.instrument_id] = tick
-            shown = list(latest.values())[-rows:]
-        self._hidden += len(batch) - len(shown)
-        text = "".join(f"{self._lines.line(tick)}\n" for tick in shown)
-        sys.stdout.write((_CLEAR if self._foot else "") + text + self._new_foot())
+        size = shutil.get_terminal_size()
+        shown = latest_that_fit(batch, max(5, size.lines - 2))
+        clear = _CLEAR if self._foot else ""
+        self._note_hidden(len(batch) - len(shown))
+        text = "".join(f"{self._lines.line(tick, size.columns)}\n" for tick in shown)
+        sys.stdout.write(f"{clear}{text}{self._foot[: size.columns - 1]}")
         sys.stdout.flush()
 
-    def _new_foot(self) -> str:
-        if self._hidden:
-            self._foot = f"-- too many to show: {self._hidden:,} left out, the latest of each instrument shown --"
-        return self._foot
+    def _note_hidden(self, count: int) -> None:
+        self._hidden += count
+        self._batches_since_hidden = 0 if count else self._batches_since_hidden + 1
+        recent = self._batches_since_hidden < _FOOT_BATCHES
+        self._foot = f"-- too many to show: only the latest of each; {self._hidden:,} left out --" if recent else ""
 
     def close(self) -> None:
-        if self._foot:
-            sys.stdout.write("\n")
-            sys.stdout.flush()
+        sys.stdout.write(_CLEAR if self._foot else "")
+        sys.stdout.flush()
+
+
+def latest_that_fit(batch: list[Tick], rows: int) -> list[Tick]:
+    """The batch, if it has at most so many ticks; else the latest of each instrument, the newest `rows` of these."""
+    if len(batch) <= rows:
+        return batch
+    latest: dict[InstrumentId, Tick] = {}
+    for tick in batch:
+        latest.pop(tick.instrument_id, None)  # so that it stands where its latest does
+        latest[tick.instrument_id] = tick
+    return list(latest.values())[-rows:]

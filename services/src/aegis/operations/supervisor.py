@@ -71,6 +71,7 @@ class Supervisor:
                 await self._run_on(server, stop, kill)
         finally:
             await server.stop()
+        self._say("step", "", "everything is stopped")
         return all(keeper.status.state is not ProcessState.FAILED for keeper in self._keepers)
 
     def _note_nats(self, server: EmbeddedServer) -> None:
@@ -112,6 +113,7 @@ class Supervisor:
                 self._note_up()
             await stop.wait()
             self._become(DeskState.STOPPING)
+            self._say("step", "", "stopping; Ctrl-C again kills at once")
             await listening.aclose()  # what follows is the end of NATS, not an outage
             killing = group.create_task(self._kill_when(kill))
             for keeper, task in reversed(kept):

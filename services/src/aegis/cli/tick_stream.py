@@ -1,0 +1,107 @@
+"""The way of ticks from a desk to an output, ten batches a second."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from aegis.cli.console import duration
+from aegis.cli.desk import connect, is_remote
+from aegis.cli.tick_output import Output
+from aegis.cli.tick_patterns import Selection
+from aegis.contracts.market import InstrumentId, Tick
+from aegis.contracts.tick_codec import decode
+from aegis.ticks import TickOptions, subscribe_ticks
+from aegis_sdk import subjects
+from aegis_sdk.transport import Transport
+
+__all__ = ["show"]
+
+_BATCH_S: Final = 0.1
+_QUIET_S: Final = 3.0
+
+
+class _Screenful:
+    """Counts what comes, holds it for a tenth of a second, and is full when `count` ticks have come."""
+
+    def __init__(self, selection: Selection, count: int) -> None:
+        self._selection = selection
+        self._count = count
+        self._began = time.monotonic()
+        self._ticks = 0
+        self._instruments: set[InstrumentId] = set()
+        self._waiting: list[Tick] = []
+        self.done = asyncio.Event()
+
+    def take(self, tick: Tick) -> None:
+        instrument = tick.instrument_id
+        if self.done.is_set() or not self._selection.wanted(instrument):
+            return
+        self._ticks += 1
+        self._instruments.add(instrument)
+        self._waiting.append(tick)
+        if self._ticks == self._count:
+            self.done.set()
+
+    async def pour(self, output: Output) -> None:
+        """Write what has come, ten times a second, until it is done."""
+        while not self.done.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_BATCH_S):
+                    await self.done.wait()
+            if self._waiting:
+                batch, self._waiting = self._waiting, []
+                output.write(batch)
+
+    def hint_at_silence(self) -> None:
+        if not self._ticks and sys.stderr.isatty():
+            sys.stderr.write("No tick yet: `aegis call marketdata.status` shows the feed. Ctrl-C ends this.\n")
+
+    def __str__(self) -> str:
+        passed = duration(time.monotonic() - self._began)
+        return f"{_counted(self._ticks, 'tick')} of {_counted(len(self._instruments), 'instrument')} in {passed}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+async def show(selection: Selection, count: int, latest: bool, output: Output) -> None:
+    """Write what is selected, until Ctrl-C or until `count` ticks have come (0: never); then sum up."""
+    screenful = _Screenful(selection, count)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, screenful.done.set)
+    async with connect() as transport:
+        hint = loop.call_later(_QUIET_S, screenful.hint_at_silence)
+        try:
+            async with _incoming(transport, selection, latest, screenful.take):
+                await screenful.pour(output)
+        finally:
+            hint.cancel()
+    output.close()
+    sys.stderr.write(f"{screenful}\n")
+
+
+@asynccontextmanager
+async def _incoming(
+    transport: Transport, selection: Selection, latest: bool, take: Callable[[Tick], None]
+) -> AsyncIterator[None]:
+    """Hand ticks to `take`: from the latest ones on, or only those that come from now on."""
+    allow_pickle = not is_remote()  # our own desk may be trusted
+    if latest:
+        options = TickOptions(allow_pickle=allow_pickle)
+        async with subscribe_ticks(transport, *selection.subscriptions, on_tick=take, options=options):
+            yield
+        return
+    for pattern in selection.subscriptions:
+        exchange, _, symbol = pattern.partition(".")
+        await transport.subscribe(
+            subjects.tick(exchange, symbol),
+            lambda message: take(decode(message.headers, message.payload, allow_pickle)),
+        )
+    yield

@@ -1,0 +1,50 @@
+"""Wrong usage, and help: said quickly and in one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from aegis.cli.main import app
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nonsense"], "No such command 'nonsense'"),
+        (["up", "--nodes", "2"], "must be 1 or 3; see `aegis up --help`"),
+        (["up", "--replay", "/nowhere"], "/nowhere"),
+        (["up", "--codec", "xml"], "xml"),
+        (["up", "--wall-clock", "--replay", "."], "a replay has the times of its file"),
+        (["ps", "extra"], "unexpected extra argument"),
+        (["call", "echo.say", "{"], "the request is not JSON"),
+        (["call", "echo"], "is not written SERVICE.METHOD"),
+        (["ticks", "XSHG.rb"], "names no exchange"),
+    ],
+)
+def test_wrong_usage_is_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        app(arguments, prog_name="aegis")
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out) == (2, "")
+    assert err.startswith("aegis: ")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_a_bare_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        app([], prog_name="aegis")
+    out, err = capsys.readouterr()
+    assert (ended.value.code, err) == (0, "")
+    assert "Begin with `aegis up`" in out
+
+
+def test_help_needs_none_of_the_heavy_libraries() -> None:
+    """They take most of a second; a person who asks for help does not wait for them."""
+    program = "import sys, aegis.cli.main; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert {"typer", "aegis"} <= set(loaded)
+    assert not {"asyncio", "msgspec", "nats", "pydantic", "rich", "structlog", "uvloop"} & set(loaded)

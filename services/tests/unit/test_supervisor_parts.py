@@ -1,0 +1,149 @@
+"""The decisions and files of a supervisor, without processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aegis.operations import logfiles, processes
+from aegis.operations.parts import how_it_ended
+from aegis.operations.plan import DeskOptions, plan
+from aegis.operations.processes import ProcessId
+from aegis.operations.restarts import Crashes, RestartPolicy
+from aegis.operations.state import DeskInUse, StateDirectory
+from aegis_sdk.errors import ConfigurationError
+
+POLICY = RestartPolicy()
+
+
+def pauses(policy: RestartPolicy, crashes_at: list[float], run_s: float) -> list[float | None]:
+    """The pause after each of these crashes, each of which came after a run of `run_s`."""
+    crashes, found = Crashes(), []
+    for at in crashes_at:
+        crashes = crashes.another(policy, started=at - run_s, now=at)
+        found.append(policy.pause(crashes))
+    return found
+
+
+def test_pauses_double_and_the_fifth_crash_in_thirty_seconds_is_the_last() -> None:
+    assert pauses(POLICY, [1, 2, 3, 4, 5], run_s=0.5) == [0.1, 0.2, 0.4, 0.8, None]
+
+
+def test_who_crashes_seldom_is_never_given_up_but_waits_longer_and_longer() -> None:
+    assert pauses(POLICY, [10 * i for i in range(9)], run_s=9) == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5, 5]
+
+
+def test_a_steady_run_begins_a_new_streak() -> None:
+    assert pauses(POLICY, [10, 20, 100], run_s=9)[:2] == [0.1, 0.2]
+    assert pauses(POLICY, [100, 200, 300], run_s=30) == [0.1, 0.1, 0.1]
+
+
+def test_a_process_is_known_by_more_than_its_pid() -> None:
+    us = processes.identify(os.getpid())
+    assert us
+    assert processes.is_alive(us)
+    assert not processes.is_alive(ProcessId(us.pid, us.started + "1"))
+    used = processes.usage(us)
+    assert used
+    assert used.memory_bytes > 2**20
+    assert used.cpu_s > 0
+
+
+def test_a_process_that_ended_is_gone_even_before_it_is_waited_for() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    identity = processes.identify(child.pid)
+    assert identity
+    try:
+        assert processes.wait_gone(identity, 10)
+        assert processes.identify(child.pid) is None
+        assert processes.usage(identity) is None
+    finally:
+        child.wait()
+
+
+def test_a_name_with_brackets_and_spaces_does_not_confuse_proc(tmp_path: Path) -> None:
+    program = tmp_path / "a) b 1"
+    program.symlink_to("/bin/sleep")
+    child = subprocess.Popen([program, "60"])
+    try:
+        identity = processes.identify(child.pid)
+        assert identity
+        assert processes.usage(identity)
+        assert identity.started.rpartition(":")[2].isdecimal()
+    finally:
+        child.kill()
+        child.wait()
+
+
+@pytest.mark.parametrize(("code", "text"), [(0, "exit code 0"), (3, "exit code 3"), (-9, "killed by SIGKILL")])
+def test_an_end_is_told_in_words(code: int, text: str) -> None:
+    assert how_it_ended(code) == text
+
+
+def test_a_log_that_is_too_large_is_moved_aside_while_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    with logfiles.open_log(path) as log:
+        log.write(b"old\n" * 10)
+        logfiles.rotate([path], max_bytes=20)
+        log.write(b"new\n")
+    assert path.read_bytes() == b"new\n"
+    assert (tmp_path / "a.log.1").read_bytes() == b"old\n" * 10
+    assert logfiles.tail(path, 3) == ["old", "old", "new"]
+
+
+def test_a_log_that_fits_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"x" * 20)
+    logfiles.rotate([path, tmp_path / "missing.log"], max_bytes=20)
+    assert path.stat().st_size == 20
+
+
+def test_the_tail_of_a_long_file_is_its_last_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_text("".join(f"line {i} {'x' * 100}\n" for i in range(5_000)))
+    assert [line.split()[1] for line in logfiles.tail(path, 2)] == ["4998", "4999"]
+    assert logfiles.tail(path, 0) == []
+    assert logfiles.tail(tmp_path / "missing.log", 5) == []
+
+
+def test_a_desk_is_found_from_below_up_to_the_root_of_its_repository(tmp_path: Path) -> None:
+    repository, below = tmp_path / "repository", tmp_path / "repository" / "a" / "b"
+    below.mkdir(parents=True)
+    (repository / ".git").mkdir()
+    (tmp_path / ".aegis").mkdir()
+    assert StateDirectory.find({}, below).path == below / ".aegis"
+    (repository / ".aegis").mkdir()
+    assert StateDirectory.find({}, below).path == repository / ".aegis"
+    assert StateDirectory.find({"AEGIS_HOME": "/somewhere"}, below).path == Path("/somewhere")
+
+
+def test_a_state_directory_serves_one_supervisor_at_a_time(tmp_path: Path) -> None:
+    directory = StateDirectory(tmp_path / "home")
+    directory.create()
+    held = directory.lock()
+    with pytest.raises(DeskInUse):
+        directory.lock()
+    os.close(held)
+    os.close(directory.lock())
+
+
+def test_the_usual_plan_hands_its_options_on() -> None:
+    [marketdata] = plan(DeskOptions(directory="x", replay="/ticks", speed=10, codec="msgpack"))
+    assert marketdata.environment == {
+        "AEGIS_REPLAY": "/ticks",
+        "AEGIS_SPEED": "10",
+        "AEGIS_WALL_CLOCK": "0",
+        "AEGIS_CODEC": "msgpack",
+    }
+
+
+@pytest.mark.parametrize("content", ["", "{}", '[{"service": "a"}]'])
+def test_a_plan_that_is_none_names_the_file(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(content)
+    with pytest.raises(ConfigurationError, match=r"plan\.json"):
+        plan(DeskOptions(directory="x", plan_file=str(path)))
