@@ -222,6 +222,19 @@ async def test_an_outage_costs_nothing_and_repeats_nothing(desk: Desk) -> None:
     assert desk.publisher.stats().lost == {}
 
 
+async def test_after_an_outage_nothing_is_sent_before_what_it_swallowed(desk: Desk) -> None:
+    """However short it is: sent the other way round, the older ticks would be lost."""
+    desk.publish(1)
+    await desk.settled()
+    desk.transport.loses = {b"tick.SHFE.a 2", b"tick.SHFE.a 3"}
+    desk.publish(2)
+    desk.broker.stop()
+    desk.broker.start()
+    desk.publish(2)
+    await desk.settled()
+    assert await desk.numbers() == [1, 2, 3, 4, 5]
+
+
 async def test_what_a_long_outage_pushes_out_is_counted_by_instrument(desk: Desk) -> None:
     desk.publish(5, A, B)
     await desk.until(lambda: desk.publisher.stats().stored == 10)
@@ -229,16 +242,16 @@ async def test_what_a_long_outage_pushes_out_is_counted_by_instrument(desk: Desk
     desk.publish(80, A)
     desk.publish(30, B)
     stats = desk.publisher.stats()
-    assert (stats.waiting, stats.in_flight) == (90, 10), "what was stored just now is in doubt too"
-    assert stats.lost == {InstrumentId("SHFE", "a"): 20}
-    desk.publish(40, B)
+    assert (stats.waiting, stats.in_flight) == (100, 10), "what was stored just now is in doubt too"
+    assert stats.lost == {InstrumentId("SHFE", "a"): 10}
+    desk.publish(60, B)
     desk.broker.start()
     await desk.settled()
     stats = desk.publisher.stats()
-    assert (stats.accepted, stats.stored) == (160, 100)
-    assert stats.lost == {InstrumentId("SHFE", "a"): 60}
-    assert await desk.numbers(A) == [*range(1, 6), *range(66, 86)]
-    assert await desk.numbers(B) == list(range(1, 76))
+    assert (stats.accepted, stats.stored) == (180, 110)
+    assert stats.lost == {InstrumentId("SHFE", "a"): 70}
+    assert await desk.numbers(A) == [*range(1, 6), *range(76, 86)]
+    assert await desk.numbers(B) == list(range(1, 96))
 
 
 async def test_no_more_than_the_window_is_sent_without_an_answer() -> None:

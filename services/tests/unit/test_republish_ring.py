@@ -116,12 +116,13 @@ def test_what_is_in_doubt_stays_while_the_ring_overflows() -> None:
     ring.doubt()
     ring.add(ticks("b", *range(1, 10)))
     assert ring.in_doubt == ticks("a", 1, 2)
-    assert ring.lost == {"a": 1, "b": 3}
+    assert ring.lost == {"a": 1, "b": 2}
 
 
-@given(st.lists(st.sampled_from(["add", "send", "prove", "doubt"]), max_size=60), st.randoms(use_true_random=False))
-def test_each_tick_ends_once_and_in_order(steps: list[str], random: Random) -> None:
+@given(st.lists(st.sampled_from(["add", "send", "prove", "doubt"]), max_size=60), st.integers(0, 2**32))
+def test_each_tick_ends_once_and_in_order(steps: list[str], seed: int) -> None:
     """Whatever part of the ticks in doubt a stream has, each is stored once, in order, or lost."""
+    random = Random(seed)
     ring, stream, sequences = RepublishRing(12, keep_s=2), list[Outgoing](), Counter[str]()
     in_flight: list[list[Outgoing]] = []
     for now, step in enumerate(steps):
@@ -144,7 +145,7 @@ def test_each_tick_ends_once_and_in_order(steps: list[str], random: Random) -> N
             stream = [each for each in stream if each not in doubtful] + there
             in_flight.clear()
             ring.resolve({payload for _, payload, _ in doubtful} - {payload for _, payload, _ in there}, len(stream))
-        assert len(ring) <= 12
+        assert len(ring) <= 12 + 12 // 4
         assert ring.accepted == len(ring) + ring.stored + ring.lost.total()
     assert ring.stored == len(stream) == len(set(stream))
     for subject in "ab":

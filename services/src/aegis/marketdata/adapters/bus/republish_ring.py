@@ -3,8 +3,8 @@
     [ proven | batches in flight, each awaiting the acknowledgement of its marker | open batch | waiting ]
 
 It is bounded. When it is full, the oldest of those that wait are lost: what was sent may be stored already, and stays
-until that is known. So each tick accepted ends as stored or as lost, once. Proven ticks stay for a moment, in at most a
-quarter of the ring: a server that acknowledges before it writes forgets them when it is killed.
+until that is known. So each tick accepted ends as stored or as lost, once. Proven ticks stay for a moment: a server
+that acknowledges before it writes forgets them when it is killed. They may make the ring a quarter longer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class _Proven(NamedTuple):
 
 
 class RepublishRing:
-    """A pure book of ticks. `size` bounds all of them together; `keep_s` is how long proven ones stay, in seconds."""
+    """A pure book of ticks. `size` bounds those never proven; `keep_s` is how long proven ones stay, in seconds."""
 
     def __init__(self, size: int, keep_s: float) -> None:
         self._size = size
@@ -58,7 +58,7 @@ class RepublishRing:
     def add(self, ticks: Sequence[Outgoing]) -> None:
         self.accepted += len(ticks)
         self.waiting.extend(ticks)
-        excess = len(self) - self._size
+        excess = len(self) - self._proven_in_doubt - self._size
         if excess > 0:
             self._lose(self.waiting.popleft() for _ in range(excess))
 
