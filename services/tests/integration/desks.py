@@ -110,7 +110,9 @@ class Desk:
             return
         processes.send(run.supervisor, signal.SIGKILL)
         for one in [run.supervisor, *(one.process for one in run.processes if one.process)]:
-            assert processes.wait_gone(one, 5), f"{one} outlived its desk"
+            ended = processes.wait_gone(one, 5)
+            processes.send(one, signal.SIGKILL)
+            assert ended, f"{one} outlived its desk"
 
 
 def until(holds: Callable[[], Any], timeout_s: float = 10.0) -> None:

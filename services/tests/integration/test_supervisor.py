@@ -196,6 +196,7 @@ def test_remains_of_a_killed_desk_are_ended_and_no_one_else(desk: Desk, command:
         assert "left-1" in said
         assert sleepers[0].wait(5) == -signal.SIGTERM
         assert processes.is_alive(other)
+        assert (desk.state.read() is None) == (command == "down")
     finally:
         for one in sleepers:
             one.kill()

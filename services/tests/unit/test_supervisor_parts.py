@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,20 @@ def test_a_process_that_ended_is_gone_even_before_it_is_waited_for() -> None:
         assert processes.identify(child.pid) is None
         assert processes.usage(identity) is None
     finally:
+        child.wait()
+
+
+def test_a_pid_that_is_another_process_by_now_is_not_signalled() -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    try:
+        assert not processes.send(ProcessId(child.pid, "boot:1"), signal.SIGKILL)
+        processes.end(ProcessId(child.pid, "boot:1"), 1)
+        identity = processes.identify(child.pid)
+        assert identity
+        assert processes.send(identity, signal.SIGTERM)
+        assert child.wait(5) == -signal.SIGTERM
+    finally:
+        child.kill()
         child.wait()
 
 

@@ -107,7 +107,7 @@ async def _services(transport: NatsTransport) -> list[Check]:
     except TimeoutError:
         return [Check("registry", "FAIL", "cannot be read in time", "is JetStream healthy? `aegis logs nats`")]
     oldest = max((one.age_s for one in living), default=0.0)
-    registry = Check("registry", "OK", f"{len(living)} instances, the oldest heartbeat {oldest * 1000:.0f} ms old")
+    registry = Check("registry", "OK", f"instances: {len(living)}, the oldest heartbeat {oldest * 1000:.0f} ms old")
     return [registry, *await asyncio.gather(*(_alive(transport, one) for one in living))]
 
 
