@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast, get_type_hints, overload
@@ -46,13 +47,12 @@ class Context:
     """What a handler may want to know about the request it answers."""
 
     headers: Headers
-    deadline: float  # in the event loop's time
-    now: Callable[[], float]
+    deadline: float  # of time.monotonic()
 
     @property
     def time_left(self) -> float:
         """Seconds until nobody waits for the answer any more; not above zero when it is too late."""
-        return self.deadline - self.now()
+        return self.deadline - time.monotonic()
 
 
 class Rpc(Generic[Request, Reply]):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -168,9 +169,9 @@ class ServiceHost:
     def _admitter(self, endpoint: Endpoint) -> Any:
         def admit(message: Message) -> None:
             if len(self._at_work) < self.options.max_concurrent:
-                self._begin(endpoint, message, self._loop.time())
+                self._begin(endpoint, message, time.monotonic())
             elif len(self._waiting) < self.options.max_waiting:
-                self._waiting.append((endpoint, message, self._loop.time()))
+                self._waiting.append((endpoint, message, time.monotonic()))
             else:
                 self._refuse(endpoint, message, Overloaded(f"{self.service.name} is at its limit of requests"))
 
@@ -192,28 +193,29 @@ class ServiceHost:
     async def _handle(self, endpoint: Endpoint, message: Message, arrived: float) -> None:
         try:
             payload = await self._run(endpoint, message, arrived)
-            endpoint.succeeded(self._loop.time() - arrived)
+            endpoint.succeeded(time.monotonic() - arrived)
             self._answer(message, payload)
         except RpcError as error:
-            self._refuse(endpoint, message, error, self._loop.time() - arrived)
+            self._refuse(endpoint, message, error, time.monotonic() - arrived)
         except asyncio.CancelledError:
             self._refuse(endpoint, message, InternalError("the instance stopped before this was done"))
             raise
         except Exception as error:
             _log.exception("handler_failed", service=self.service.name, method=endpoint.name)
             what = InternalError(f"{self.service.name}.{endpoint.name} failed: {type(error).__name__}")
-            self._refuse(endpoint, message, what, self._loop.time() - arrived)
+            self._refuse(endpoint, message, what, time.monotonic() - arrived)
 
     async def _run(self, endpoint: Endpoint, message: Message, arrived: float) -> bytes:
         deadline = arrived + self._time_left(message)
-        if deadline <= self._loop.time():
+        left = deadline - time.monotonic()  # the loop's own clock may be cached, and as coarse as a millisecond
+        if left <= 0:
             raise DeadlineExceeded("the request waited past its deadline; it was not begun")
         request = codec.decode_model(endpoint.request, message.payload)
-        limit = asyncio.timeout_at(deadline)
+        limit = asyncio.timeout(left)
         try:
             async with limit:
                 if endpoint.wants_context:
-                    reply = await endpoint.handler(request, Context(message.headers, deadline, self._loop.time))
+                    reply = await endpoint.handler(request, Context(message.headers, deadline))
                 else:
                     reply = await endpoint.handler(request)
         except TimeoutError:

@@ -92,11 +92,14 @@ class Session:
         """Hand frames to the socket, after what nats-py itself has to say; how many bytes wait there."""
         nc = self._nc
         nc._pending.extend(frames)
-        if nc._pending:
-            nc._transport.writelines(nc._pending)
-            nc._pending = []
-            nc._pending_data_size = 0
-        return nc._transport._io_writer.transport.get_write_buffer_size()
+        pending, nc._pending, nc._pending_data_size = nc._pending, [], 0
+        try:
+            if pending:
+                nc._transport.writelines(pending)
+            return nc._transport._io_writer.transport.get_write_buffer_size()
+        except RuntimeError:  # uvloop's word for a socket that was closed a moment ago
+            self.over.set()
+            return 0
 
     async def ping(self, timeout: float) -> None:
         """Return when the server has processed all that was written; ConnectionUnavailable if the session ends first.

@@ -162,6 +162,10 @@ def decode(headers: Headers, payload: bytes, allow_pickle: bool = False) -> Tick
 
 
 def _require_finite(tick: Tick) -> None:
+    numbers = [value for value in astuple(tick) if isinstance(value, float)]
+    numbers += [level.price for level in (*tick.bids, *tick.asks)]
+    if isfinite(sum(numbers)):
+        return
     for name, value in zip(_NAMES, astuple(tick), strict=True):
         if isinstance(value, float) and not isfinite(value):
             raise _unwritable(tick, f"{name} is {value}")
