@@ -81,7 +81,7 @@ def test_what_is_no_number_is_refused(codec: TickCodec, number: float, field: st
 
 @ALL
 def test_a_number_that_only_looks_like_an_infinity_is_not_refused(codec: TickCodec) -> None:
-    tick = replace(TICK, ts_received_ns=0xCB7FF0_CB7FF0, last_price=1.7e308, turnover=-1.7e308)
+    tick = replace(TICK, ts_received_ns=0xCB7FF0_CB7FF0, last_price=1.7e308, turnover=-1.7e308, symbol="null")
     assert decode(codec.headers, codec.encode(tick), allow_pickle=True) == tick
 
 
