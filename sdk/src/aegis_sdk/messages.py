@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+import msgspec
+
 CODEC: Final = "Aegis-Codec"
 TIMEOUT_MS: Final = "Aegis-Timeout-Ms"
 IDEMPOTENCY_KEY: Final = "Aegis-Idempotency-Key"
@@ -21,7 +23,7 @@ Headers = Mapping[str, str]
 NO_HEADERS: Final[Headers] = {}
 
 
-class Message(NamedTuple):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A message as received. `reply` is empty where no reply is asked for."""
 
     subject: str

@@ -43,7 +43,7 @@ def parse_in_pieces(data: bytes, cuts: list[int]) -> tuple[list[Message], list[b
     control = ControlLines()
     parser = DirectParser(control)
     seen: list[Message] = []
-    parser.routes[7] = seen.append
+    parser.route(7, seen.append)
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
 
     async def feed() -> None:
@@ -85,7 +85,7 @@ def test_a_handler_that_raises_stops_no_message_behind_it() -> None:
         seen.append(message)
         raise RuntimeError("planted")
 
-    parser.routes[7] = handler
+    parser.route(7, handler)
     asyncio.run(parser.parse(delivery(7, Message("a", b"1")) + delivery(7, Message("a", b"2"))))
     assert [message.payload for message in seen] == [b"1", b"2"]
 

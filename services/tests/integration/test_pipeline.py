@@ -108,6 +108,7 @@ class Line:
     async def stored(self) -> dict[str, list[int]]:
         """The sequences of each symbol, in the order of the stream."""
         found: dict[str, list[int]] = {symbol: [] for symbol in SYMBOLS}
+        await self.other.wait_connected(5)
         async with asyncio.timeout(15), self.other.read("TICKS", "tick.SHFE.*") as messages:
             async for message in messages:
                 if message is None:

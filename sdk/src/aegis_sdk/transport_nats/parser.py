@@ -7,19 +7,24 @@ the subscription in place. What is not a message (INFO, PING, -ERR, ...) goes to
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+import re
+from typing import Final, Protocol
 
 import structlog
 from nats.errors import ProtocolError
 
 from aegis_sdk.messages import NO_HEADERS, Message
+from aegis_sdk.transport import Handler
 from aegis_sdk.transport_nats.frames import parse_headers
 
 _log = structlog.get_logger("aegis.nats")
 
 _M, _H = ord("M"), ord("H")
-_MAX_LINE_BYTES = 65_536
+_MAX_LINE_BYTES: Final = 65_536
+
+_with_headers = re.compile(rb"HMSG (\S+) (\d+) (?:(\S+) )??(\d+) (\d+)\r\n").match
+_without = re.compile(rb"MSG (\S+) (\d+) (?:(\S+) )??(\d+)\r\n").match
+"""Subject, subscription, perhaps a reply subject, perhaps the size of the headers, size of headers and payload."""
 
 
 class ControlParser(Protocol):
@@ -31,12 +36,20 @@ class ControlParser(Protocol):
 
 
 class DirectParser:
-    """Calls `routes[sid]` for each message; `control` gets the other lines."""
+    """Calls the handler of its subscription for each message; `control` gets the other lines."""
 
     def __init__(self, control: ControlParser) -> None:
         self._control = control
         self._rest = b""
-        self.routes: dict[int, Callable[[Message], None]] = {}
+        self._handlers: dict[bytes, Handler] = {}
+
+    def route(self, sid: int, handler: Handler) -> None:
+        """Call `handler` for the messages of a subscription."""
+        self._handlers[b"%d" % sid] = handler
+
+    def forget(self, sid: int) -> None:
+        """Pass over the messages of a subscription."""
+        self._handlers.pop(b"%d" % sid, None)
 
     def reset(self) -> None:
         self._rest = b""
@@ -49,42 +62,45 @@ class DirectParser:
         """
         buffer = self._rest + data if self._rest else data
         self._rest = b""
-        position = 0
-        while True:
-            end_of_line = buffer.find(b"\r\n", position)
-            if end_of_line < 0:
-                if len(buffer) - position > _MAX_LINE_BYTES:
-                    raise ProtocolError
-                break
+        position = self._messages(buffer, 0)
+        while (end_of_line := buffer.find(b"\r\n", position)) >= 0:
             if buffer[position] in (_M, _H):
-                after = self._message(buffer, position, end_of_line)
-                if not after:
-                    break
-                position = after
-            else:
-                line = buffer[position : end_of_line + 2]
-                position = end_of_line + 2
-                await self._control.parse(line)
+                if not (_with_headers(buffer, position) or _without(buffer, position)):
+                    raise ProtocolError
+                break  # a message that is not complete
+            await self._control.parse(buffer[position : end_of_line + 2])
+            position = self._messages(buffer, end_of_line + 2)
+        if end_of_line < 0 and len(buffer) - position > _MAX_LINE_BYTES:
+            raise ProtocolError
         self._rest = buffer[position:]
 
-    def _message(self, buffer: bytes, position: int, end_of_line: int) -> int:
-        """Deliver the MSG or HMSG that starts at `position`; where the next frame starts, 0 if it is incomplete."""
-        fields = buffer[position:end_of_line].split()
-        start = end_of_line + 2
-        try:
-            sid, end = int(fields[2]), start + int(fields[-1])
-            header_end = start + int(fields[-2]) if buffer[position] == _H else start
-        except (ValueError, IndexError) as error:
-            raise ProtocolError from error
-        if end + 2 > len(buffer):
-            return 0
-        route = self.routes.get(sid)
-        if route is None:
-            return end + 2
-        headers = parse_headers(buffer[start:header_end]) if header_end > start else NO_HEADERS
-        reply = fields[3].decode() if len(fields) == (6 if header_end > start else 5) else ""
-        try:
-            route(Message(fields[1].decode(), buffer[header_end:end], headers, reply))
-        except Exception:
-            _log.exception("handler_failed", subject=fields[1].decode())
-        return end + 2
+    def _messages(self, buffer: bytes, position: int) -> int:
+        """Deliver the complete messages from `position` on; where they end."""
+        handlers, size = self._handlers, len(buffer)
+        while position < size:
+            if buffer[position] == _H:
+                frame = _with_headers(buffer, position)
+                if frame is None:
+                    break
+                subject, sid, reply, header_bytes, total = frame.groups()
+                payload_at = frame.end() + int(header_bytes)
+            else:
+                frame = _without(buffer, position)
+                if frame is None:
+                    break
+                subject, sid, reply, total = frame.groups()
+                payload_at = frame.end()
+            end = frame.end() + int(total)
+            if end + 2 > size:
+                break
+            position = end + 2
+            handler = handlers.get(sid)
+            if handler is None:
+                continue
+            start = frame.end()
+            headers = parse_headers(buffer[start:payload_at]) if payload_at > start else NO_HEADERS
+            try:
+                handler(Message(subject.decode(), buffer[payload_at:end], headers, reply.decode() if reply else ""))
+            except Exception:
+                _log.exception("handler_failed", subject=subject.decode())
+        return position

@@ -77,7 +77,7 @@ class Session:
     async def subscribe(self, subject: str, queue: str, handler: Handler) -> int:
         """Express interest; the subscription's id in this session."""
         sid: int = (await self._nc.subscribe(subject, queue=queue))._id
-        self._parser.routes[sid] = handler
+        self._parser.route(sid, handler)
         return sid
 
     async def unsubscribe(self, sid: int) -> None:
@@ -86,7 +86,7 @@ class Session:
 
     def forget(self, sid: int) -> None:
         """Deliver nothing more to the handler of a subscription."""
-        self._parser.routes.pop(sid, None)
+        self._parser.forget(sid)
 
     def write(self, frames: list[bytes]) -> int:
         """Hand frames to the socket, after what nats-py itself has to say; how many bytes wait there."""
