@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: setup up down test check bench lock
+.PHONY: help setup up down test check bench lock
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -12,6 +12,9 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 # The machine's own certificate authorities count, as they do for pip.
 export UV_SYSTEM_CERTS ?= true
+
+help: ## show this
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
 setup: $(INSTALLED) ## install everything, nothing else
 

@@ -15,6 +15,7 @@ from desks import ECHO, Desk, desk_in, until
 
 from aegis.operations import processes
 
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "ticks"
 MARKETDATA = {
     "service": "marketdata",
     "instance": "marketdata-1",
@@ -146,6 +147,23 @@ def test_ticks_end_quietly_when_nobody_reads_on(desk: Desk) -> None:
         ticks.stdout.close()
         assert ticks.wait(10) == 1
         assert ticks.stderr.read() == ""
+
+
+def test_ticks_of_an_earlier_market_are_left_out(none: Desk) -> None:
+    """After a simulation, a replay in the same directory begins with its own instruments."""
+    none.up()
+    assert read(none.aegis("ticks", "--json", "--count", "1"))["source"] == "simulated"
+    assert none.aegis("down").returncode == 0
+    none.up(replay=str(FIXTURES / "czce_day.csv"), speed=0.0)
+    assert read(none.aegis("ticks", "--json", "--count", "1"))["source"] == "replay:czce_day.csv"
+
+
+def test_a_program_joins_the_desk_by_what_env_prints(desk: Desk) -> None:
+    variables = read(desk.aegis("env", "--json"))
+    lines = desk.aegis("env").stdout.splitlines()
+    assert lines == [f"export {name}={value}" for name, value in variables.items()]
+    elsewhere = {**variables, "AEGIS_HOME": "/nowhere"}
+    assert read(desk.aegis("call", "marketdata.status", **elsewhere))["feed"] == "main"
 
 
 def test_logs_of_all_processes_come_in_order(desk: Desk) -> None:

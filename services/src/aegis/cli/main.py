@@ -14,6 +14,7 @@ from aegis.cli.bench import bench_app
 from aegis.cli.call import call
 from aegis.cli.console import fail
 from aegis.cli.doctor import doctor, version
+from aegis.cli.env import env
 from aegis.cli.listings import instances, services
 from aegis.cli.logs import logs
 from aegis.cli.ps import ps
@@ -61,6 +62,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (up, down, ps, logs, doctor, services, instances, ticks, call, version):
+for command in (up, down, ps, logs, doctor, services, instances, ticks, call, env, version):
     app.command()(command)
 app.add_typer(bench_app, name="bench")

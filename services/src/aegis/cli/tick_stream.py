@@ -15,9 +15,13 @@ from aegis.cli.desk import connect, is_remote
 from aegis.cli.tick_output import Output
 from aegis.cli.tick_patterns import Selection
 from aegis.contracts.market import InstrumentId, Tick
+from aegis.contracts.marketdata import STATUS, FeedStatus
 from aegis.contracts.tick_codec import decode
 from aegis.ticks import TickOptions, subscribe_ticks
 from aegis_sdk import subjects
+from aegis_sdk.client import Client
+from aegis_sdk.errors import RpcError
+from aegis_sdk.method import Empty
 from aegis_sdk.transport import Transport
 
 __all__ = ["show"]
@@ -95,7 +99,8 @@ async def _incoming(
     allow_pickle = not is_remote()  # our own desk may be trusted
     if latest:
         options = TickOptions(allow_pickle=allow_pickle)
-        async with subscribe_ticks(transport, *selection.subscriptions, on_tick=take, options=options):
+        present = _of_the_present_market(await _feed(transport), take)
+        async with subscribe_ticks(transport, *selection.subscriptions, on_tick=present, options=options):
             yield
         return
     for pattern in selection.subscriptions:
@@ -105,3 +110,23 @@ async def _incoming(
             lambda message: take(decode(message.headers, message.payload, allow_pickle)),
         )
     yield
+
+
+async def _feed(transport: Transport) -> FeedStatus | None:
+    """The feed of now; None where its service does not answer."""
+    try:
+        return await Client(transport).call(STATUS, Empty(), timeout=1.0)
+    except RpcError:
+        return None
+
+
+def _of_the_present_market(feed: FeedStatus | None, take: Callable[[Tick], None]) -> Callable[[Tick], None]:
+    """Leave out the latest ticks that another source left in the stream: a replay's, or a simulation's before it."""
+    if feed is None:
+        return take
+
+    def present(tick: Tick) -> None:
+        if tick.feed != feed.feed or tick.source == feed.source or tick.epoch >= feed.epoch:
+            take(tick)
+
+    return present

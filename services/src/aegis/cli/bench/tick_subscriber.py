@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from aegis.cli.bench.figures import latencies
 from aegis.cli.bench.workers import asked, connect, run, tell
+from aegis.contracts.market import Tick
 from aegis.contracts.tick_codec import decode
-from aegis_sdk.messages import Message
+from aegis.ticks import subscribe_ticks
 
 _SILENT_S: Final = 3.0
 _SAMPLES: Final = 200_000
@@ -27,8 +28,7 @@ class _Count:
         self._expected = -1
         self._complete = asyncio.Event()
 
-    def take(self, message: Message) -> None:
-        tick = decode(message.headers, message.payload)
+    def take(self, tick: Tick) -> None:
         self.ticks += 1
         self.last_ns = now_ns = time.time_ns()
         if len(self.ages) < _SAMPLES:
@@ -55,14 +55,15 @@ class _Count:
 
 
 async def count_by_aegis() -> None:
+    """By the subscription that every consumer uses, seam and all."""
     transport = await connect()
     count = _Count()
-    await transport.subscribe("tick.>", count.take)
-    await transport.flush()
-    cpu_s = time.process_time()
-    tell("ready")
-    await count.until(int(await asked()))
-    tell(count.report(time.process_time() - cpu_s))
+    async with subscribe_ticks(transport, on_tick=count.take):
+        await transport.flush()
+        cpu_s = time.process_time()
+        tell("ready")
+        await count.until(int(await asked()))
+        tell(count.report(time.process_time() - cpu_s))
     await transport.close()
 
 
@@ -75,7 +76,7 @@ async def count_plainly() -> None:
     count = _Count()
 
     async def take(message: Msg) -> None:
-        count.take(Message(message.subject, message.data, message.headers or {}))
+        count.take(decode(message.headers or {}, message.data))
 
     await nc.subscribe("tick.>", cb=take, pending_msgs_limit=10_000_000, pending_bytes_limit=1 << 33)
     await nc.flush()
