@@ -47,8 +47,8 @@ class InstrumentId(NamedTuple):
         return f"{self.exchange}.{self.symbol}"
 
 
-class Level(NamedTuple):
-    """One level of a book."""
+class Level(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """One level of a book. On the wire an array of both."""
 
     price: float
     size: int

@@ -118,10 +118,8 @@ class _Pickle:
 
     def encode(self, tick: Tick) -> bytes:
         _require_finite(tick)
-        plain = {"bids": tuple(map(tuple, tick.bids)), "asks": tuple(map(tuple, tick.asks))}
-        values = tuple(plain.get(name, value) for name, value in zip(_NAMES, astuple(tick), strict=True))
         try:
-            return pickle.dumps(values, protocol=5)
+            return pickle.dumps(msgspec.to_builtins(tick), protocol=5)
         except (*_UNWRITABLE, pickle.PicklingError) as error:
             raise _unwritable(tick, error) from error
 

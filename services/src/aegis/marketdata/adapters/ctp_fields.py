@@ -71,7 +71,6 @@ _FIRST_ASK: Final = DEPTH_FIELDS.index("AskPrice1")
 _EVENING: Final = 18 * 3600  # the seconds of the day between which a record is of a night session
 _MORNING: Final = 6 * 3600
 
-_new_level: Final = tuple.__new__  # twice as fast as Level()
 
 
 class RecordError(ValueError):
@@ -281,14 +280,14 @@ def _side(record: Sequence[Value], first: int, combination: bool) -> tuple[Level
     for at in range(first, len(DEPTH_FIELDS), 4):
         price, size = record[at], record[at + 1]
         if type(size) is int and size > 0 and type(price) is float and 0 < price < _MISSING:
-            levels.append(_new_level(Level, (price, size)))  # as most come from the API
+            levels.append(Level(price, size))  # as most come from the API
             continue
         price = _price(price)
         if price is None and combination and _lots(size):
             price = _number(record[at])
         if price is None:
             break
-        levels.append(_new_level(Level, (price, _lots(size))))
+        levels.append(Level(price, _lots(size)))
     return tuple(levels)
 
 
