@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -50,7 +51,14 @@ def ticks(
     """Ticks: a whole-market burst through the pipeline into JetStream and to a subscriber; and 5,000 a second."""
     from aegis.cli.bench.ticks import bench_ticks
 
+    replay = replay or _recorded_burst()
     _run(lambda server: bench_ticks(server, replay=replay, nodes=nodes, long=long), nodes, as_json)
+
+
+def _recorded_burst() -> Path | None:
+    """The recording of a whole market, where the directory that AEGIS_RECORDED_TICKS names has one."""
+    directory = os.environ.get("AEGIS_RECORDED_TICKS")
+    return next(iter(sorted(Path(directory).glob("MARKET_*"))), None) if directory else None
 
 
 def _run(bench: Callable[[EmbeddedServer], Awaitable[Report]], nodes: int, as_json: bool) -> None:

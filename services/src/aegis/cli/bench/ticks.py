@@ -8,9 +8,10 @@ ahead, encoded and published to the same stream, without domain or accounting, a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from aegis.cli.bench.figures import Case, Figures, Report
 from aegis.cli.bench.workers import worker
@@ -22,16 +23,17 @@ _SUBSCRIBER = "aegis.cli.bench.tick_subscriber"
 Contender = Literal["msgpack", "json", "plain"]
 
 
+_SHORT: Final[Sequence[tuple[Contender, float]]] = (("plain", 3), ("msgpack", 10), ("json", 4), ("plain", 3))
+_LONG: Final[Sequence[tuple[Contender, float]]] = (("msgpack", 12), ("plain", 12), ("json", 12)) * 5
+
+
 async def bench_ticks(server: EmbeddedServer, *, replay: Path | None, nodes: int, long: bool) -> Report:
-    """Cases burst, burst_json and 5k. Of several rounds, rates are the median and times of all rounds together."""
-    seconds, rounds = (12.0, 5) if long else (4.0, 2)
-    source = str(replay) if replay else ""
-    arguments = (source, str(nodes))
+    """Cases burst, burst_json and 5k. The contenders take turns; of several rounds the figures are the median."""
+    arguments = (str(replay) if replay else "", str(nodes))
     taken: dict[str, list[Figures]] = {"msgpack": [], "plain": [], "json": []}
-    for _ in range(rounds):
-        for contender, figures in taken.items():
-            figures.append(await _burst(server, contender, seconds, *arguments))
-    paced = await _paced(server, 10.0 if long else 5.0, *arguments)
+    for contender, seconds in _LONG if long else _SHORT:
+        taken[contender].append(await _burst(server, contender, seconds, *arguments))
+    paced = await _paced(server, 30.0 if long else 5.0, *arguments)
     note = f"burst of {replay.name}" if replay else "a seeded burst of the simulated market, not recorded ticks"
     plain = _median(taken["plain"])
     return Report(

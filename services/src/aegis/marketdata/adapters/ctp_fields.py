@@ -72,7 +72,6 @@ _EVENING: Final = 18 * 3600  # the seconds of the day between which a record is 
 _MORNING: Final = 6 * 3600
 
 
-
 class RecordError(ValueError):
     """A record that cannot become a quote; the next one is not affected. `reason` is a word to count by."""
 
