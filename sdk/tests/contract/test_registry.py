@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from aegis_sdk.kv import KeyValue
 
 from aegis_sdk import codec, subjects
 from aegis_sdk.errors import ConfigurationError
 from aegis_sdk.instances import Heartbeat, InstanceRecord, InstanceStatus, ServiceDefinition
+from aegis_sdk.kv import KeyValue
 from aegis_sdk.registry import INSTANCES, SERVICES, Registration
 from aegis_sdk.transport import Transport
 

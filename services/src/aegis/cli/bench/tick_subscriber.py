@@ -25,10 +25,13 @@ class _Count:
         self.ticks = 0
         self.last_ns = 0
         self.ages: list[float] = []
+        self._began_ns = time.time_ns()
         self._expected = -1
         self._complete = asyncio.Event()
 
     def take(self, tick: Tick) -> None:
+        if tick.epoch < self._began_ns:
+            return  # the latest of an earlier round: the publisher's epoch is the time of its start
         self.ticks += 1
         self.last_ns = now_ns = time.time_ns()
         if len(self.ages) < _SAMPLES:

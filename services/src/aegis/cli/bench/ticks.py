@@ -23,15 +23,16 @@ _SUBSCRIBER = "aegis.cli.bench.tick_subscriber"
 Contender = Literal["msgpack", "json", "plain"]
 
 
-_SHORT: Final[Sequence[tuple[Contender, float]]] = (("plain", 3), ("msgpack", 10), ("json", 4), ("plain", 3))
-_LONG: Final[Sequence[tuple[Contender, float]]] = (("msgpack", 12), ("plain", 12), ("json", 12)) * 5
+_SHORT: Final[Sequence[tuple[Contender, float]]] = [("plain", 3), ("msgpack", 10), ("json", 4), ("plain", 3)]
+_LONG_ROUND: Final[Sequence[tuple[Contender, float]]] = [("msgpack", 12), ("plain", 12), ("json", 12)]
+_LONG_ROUNDS: Final = 5
 
 
 async def bench_ticks(server: EmbeddedServer, *, replay: Path | None, nodes: int, long: bool) -> Report:
     """Cases burst, burst_json and 5k. The contenders take turns; of several rounds the figures are the median."""
     arguments = (str(replay) if replay else "", str(nodes))
     taken: dict[str, list[Figures]] = {"msgpack": [], "plain": [], "json": []}
-    for contender, seconds in _LONG if long else _SHORT:
+    for contender, seconds in [*_LONG_ROUND] * _LONG_ROUNDS if long else _SHORT:
         taken[contender].append(await _burst(server, contender, seconds, *arguments))
     paced = await _paced(server, 30.0 if long else 5.0, *arguments)
     note = f"burst of {replay.name}" if replay else "a seeded burst of the simulated market, not recorded ticks"
