@@ -132,7 +132,7 @@ class Tick(msgspec.Struct, frozen=True, gc=False, array_like=True):
     lower_limit_price: Price
     volume: int
     turnover: float
-    volume_delta: int  # since the tick of sequence - 1; of the first one and after a reset: 0
+    volume_delta: int  # since the tick published before; of the first one and after a reset: 0
     turnover_delta: float
     open_interest: float
     pre_open_interest: float | None
