@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from aegis_sdk.config import Settings
     from aegis_sdk.errors import AegisError, Rejected, RpcError
     from aegis_sdk.events import Events
-    from aegis_sdk.method import Context, Empty, Method, rpc
+    from aegis_sdk.handler import Context, rpc
+    from aegis_sdk.method import Empty, Method
     from aegis_sdk.program import run, serve
     from aegis_sdk.service import HostOptions, Service, ServiceHost
     from aegis_sdk.transport_nats import NatsTransport
@@ -22,7 +23,8 @@ _MODULES = {
     "config": ("Settings",),
     "errors": ("AegisError", "Rejected", "RpcError"),
     "events": ("Events",),
-    "method": ("Context", "Empty", "Method", "rpc"),
+    "handler": ("Context", "rpc"),
+    "method": ("Empty", "Method"),
     "program": ("run", "serve"),
     "service": ("HostOptions", "Service", "ServiceHost"),
     "transport_nats": ("NatsTransport",),

@@ -28,8 +28,8 @@ from aegis_sdk.errors import (
     Overloaded,
     RpcError,
 )
+from aegis_sdk.handler import Context, Rpc
 from aegis_sdk.messages import TIMEOUT_MS, Message
-from aegis_sdk.method import Context, Rpc
 from aegis_sdk.micro import Discoverable
 from aegis_sdk.transport import Subscription, Transport
 

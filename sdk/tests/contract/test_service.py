@@ -18,8 +18,9 @@ from aegis_sdk.errors import (
     Rejected,
     Unavailable,
 )
+from aegis_sdk.handler import Context, rpc
 from aegis_sdk.messages import TIMEOUT_MS
-from aegis_sdk.method import Context, Empty, Method, rpc
+from aegis_sdk.method import Empty, Method
 from aegis_sdk.service import HostOptions, Service, ServiceHost
 from aegis_sdk.transport import Transport
 

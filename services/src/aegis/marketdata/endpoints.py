@@ -33,7 +33,8 @@ from aegis.marketdata.settings import MarketDataSettings
 from aegis_sdk import subjects
 from aegis_sdk.errors import AegisError
 from aegis_sdk.events import Events
-from aegis_sdk.method import Empty, rpc
+from aegis_sdk.handler import rpc
+from aegis_sdk.method import Empty
 from aegis_sdk.service import Service
 from aegis_sdk.transport import Transport
 

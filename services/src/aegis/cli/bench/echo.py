@@ -6,7 +6,7 @@ import asyncio
 
 from aegis.cli.bench.models import PlainQuote
 from aegis.cli.bench.workers import connect, run, tell
-from aegis_sdk.method import rpc
+from aegis_sdk.handler import rpc
 from aegis_sdk.service import Service, ServiceHost
 
 
