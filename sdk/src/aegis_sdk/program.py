@@ -12,7 +12,7 @@ import structlog
 import uvloop
 
 from aegis_sdk.config import Settings
-from aegis_sdk.errors import ConfigurationError
+from aegis_sdk.errors import AegisError, ConfigurationError
 from aegis_sdk.instances import InstanceRecord, InstanceStatus, ServiceDefinition
 from aegis_sdk.registry import Registration
 from aegis_sdk.service import HostOptions, Service, ServiceHost
@@ -41,8 +41,11 @@ def run(service: Service | Build, environment: Mapping[str, str] = os.environ) -
         sys.exit(2)
     try:
         uvloop.run(serve(built, settings))
+    except AegisError as error:
+        _log.error("service_failed", service=built.name, reason=str(error))
+        sys.exit(1)
     except Exception as error:
-        _log.exception("service_failed", service=built.name, reason=str(error))
+        _log.exception("service_failed", service=built.name, reason=repr(error))
         sys.exit(1)
 
 

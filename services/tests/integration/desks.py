@@ -69,6 +69,7 @@ class Desk:
             stderr=subprocess.PIPE,
             env=self.environment | {"PYTHONUNBUFFERED": "1"},
             text=True,
+            errors="replace",  # a test may stop reading in the middle of a character
         )
         try:
             yield process

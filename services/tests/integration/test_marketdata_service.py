@@ -166,7 +166,7 @@ async def test_nothing_is_lost_when_nats_is_away_for_a_minute() -> None:
 
 
 async def test_what_no_longer_fits_is_counted_by_instrument_and_nothing_else_is_missing() -> None:
-    settings = {"AEGIS_RATE": "5000", "AEGIS_REPUBLISH_TICKS": "10000"}
+    settings = {"AEGIS_RATE": "10000", "AEGIS_REPUBLISH_TICKS": "20000"}
     async with nats_server() as server, marketdata(server, **settings) as running:
         await running.status()
         await server.nodes[0].kill()
@@ -198,6 +198,7 @@ async def test_what_no_longer_fits_is_counted_by_instrument_and_nothing_else_is_
         ("AEGIS_CODEC", "xml", "Input should be 'json', 'msgpack' or 'pickle'"),
         ("AEGIS_RATE", "-1", "greater than 0"),
         ("AEGIS_REPUBLISH_TICKS", "many", "valid integer"),
+        ("AEGIS_REPUBLISH_TICKS", "19999", "greater than or equal to 20000"),
         ("AEGIS_NATS_REPLICAS", "2", "Input should be 1 or 3"),
         ("AEGIS_NATS_URL", "http://127.0.0.1", "nats://host:port"),
     ],

@@ -26,6 +26,7 @@ def build(environment: Mapping[str, str]) -> MarketData:
     settings = MarketDataSettings.from_environment(environment)
     replicas = Settings.from_environment(environment).nats_replicas
     feed = _feed(settings)
+    options = PublisherOptions(ring=settings.republish_ticks)
 
     def parts(transport: Transport) -> Parts:
         codec = tick_codec(settings.codec)
@@ -36,7 +37,6 @@ def build(environment: Mapping[str, str]) -> MarketData:
         )
 
         def make_pipeline(origin: Origin, on_changed: Callable[[FeedState, str], None]) -> Pipeline:
-            options = PublisherOptions(ring=settings.republish_ticks)
             outlet = StreamPublisher(transport, origin, codec.headers, options, stream)
             return Pipeline(origin, codec, outlet, bridge_size=settings.bridge_ticks, on_changed=on_changed)
 

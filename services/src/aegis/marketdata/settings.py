@@ -8,7 +8,7 @@ AEGIS_WALL_CLOCK           1: the simulated market follows the real sessions
 AEGIS_SEED                 of the simulated market
 AEGIS_RATE                 ticks a second of the simulated market; its natural rate where it is not given
 AEGIS_BRIDGE_TICKS         size of the bridge ring
-AEGIS_REPUBLISH_TICKS      size of the republish ring; 120000 holds a minute at 2,000 a second
+AEGIS_REPUBLISH_TICKS      size of the republish ring; 132000 holds 66 s at 2,000 a second
 AEGIS_TICKS_MAX_BYTES      what the stream TICKS may hold
 AEGIS_TICKS_MAX_AGE_HOURS  how long it holds it
 """
@@ -39,7 +39,7 @@ class MarketDataSettings(BaseModel):
     seed: int = 1
     rate: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
     bridge_ticks: Annotated[int, Field(ge=1_000, le=10_000_000)] = 32_768
-    republish_ticks: Annotated[int, Field(ge=10_000, le=10_000_000)] = 120_000
+    republish_ticks: Annotated[int, Field(ge=20_000, le=10_000_000)] = 132_000
     ticks_max_bytes: Annotated[int, Field(ge=10 << 20)] = 2 << 30
     ticks_max_age_hours: Annotated[float, Field(gt=0)] = 72.0
 
