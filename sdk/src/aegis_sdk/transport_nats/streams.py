@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from aegis_sdk import codec
+from aegis_sdk import codec, subjects
 from aegis_sdk.errors import CodecError, ConnectionUnavailable, DeadlineExceeded, StreamError, Unavailable
 from aegis_sdk.messages import StoredMessage
 from aegis_sdk.transport import StreamConfig, Transport
@@ -25,6 +25,7 @@ _STARTING: Final = {10008, 10009, 10023, 10074}
 
 _ENSURE_S: Final = 15.0
 _RETRY_S: Final = 0.1
+_PROBE_S: Final = 0.005
 _NS: Final = 1_000_000_000
 
 
@@ -110,9 +111,29 @@ async def _ensure_once(transport: Transport, wanted: dict[str, Any]) -> None:
         if error.code != STREAM_NOT_FOUND:
             raise
         await api(transport, f"STREAM.CREATE.{name}", wanted)
+        if wanted["num_replicas"] > 1:
+            await _await_interest(transport, wanted["subjects"][-1])
         return
     if any(present.get(field, _absent(value)) != value for field, value in wanted.items()):
         await api(transport, f"STREAM.UPDATE.{name}", {**present, **wanted})
+
+
+async def _await_interest(transport: Transport, subject: str) -> None:
+    """Return when what is published to a new stream reaches it.
+
+    In a cluster that may be some ms after its creation. It is asked to store a message on the condition that it is
+    another stream, so it answers and stores nothing. Raises Unavailable as long as nobody answers.
+    """
+    probed = subject.replace(subjects.ANY, "_").replace(subjects.REST, "_")
+    deadline = asyncio.get_running_loop().time() + _ENSURE_S
+    while True:
+        try:
+            await transport.request(probed, b"", {"Nats-Expected-Stream": "_"}, 1.0)
+            return
+        except (Unavailable, DeadlineExceeded):
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+        await asyncio.sleep(_PROBE_S)
 
 
 def _absent(value: Any) -> Any:
