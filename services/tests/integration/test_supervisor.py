@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from desks import ECHO, Desk, desk_in, until
 
-from aegis.operations import processes
+from aegis.operations import logfiles, processes
 from aegis.operations.processes import ProcessId
 from aegis.operations.state import DeskState, Process, ProcessState, RunFile
 from aegis_sdk import NatsTransport
@@ -256,6 +256,19 @@ def test_a_desk_goes_on_when_its_run_file_cannot_be_written(desk: Desk) -> None:
     (desk.state.path / ".desk.json.new").rmdir()
     processes.send(desk.id_of("nats"), signal.SIGKILL)
     until(lambda: desk.process("echo-1").restarts == 1)
+
+
+def test_a_desk_goes_on_when_a_log_cannot_be_rotated(desk: Desk) -> None:
+    desk.up()
+    (desk.state.logs / "echo-1.log.1").mkdir()
+    with (desk.state.logs / "echo-1.log").open("ab") as log:
+        log.truncate(logfiles.MAX_BYTES + 1)
+    said = (desk.state.logs / "supervisor.log").read_text
+    until(lambda: "echo-1.log cannot be rotated" in said())
+    old = desk.id_of("echo-1")
+    processes.send(old, signal.SIGKILL)
+    desk.until_running_anew("echo-1", old)
+    assert said().count("cannot be rotated") == 1
 
 
 def test_a_run_file_that_is_no_run_file_is_none(desk: Desk) -> None:

@@ -110,6 +110,16 @@ def test_a_log_that_is_too_large_is_moved_aside_while_it_is_written(tmp_path: Pa
     assert logfiles.tail(path, 3) == ["old", "old", "new"]
 
 
+def test_a_log_that_cannot_be_rotated_is_named_and_the_others_are(tmp_path: Path) -> None:
+    bad, good = tmp_path / "bad.log", tmp_path / "good.log"
+    for path in (bad, good):
+        path.write_bytes(b"x" * 30)
+    (tmp_path / "bad.log.1").mkdir()
+    failed = logfiles.rotate([bad, good], max_bytes=20)
+    assert [(path, type(error)) for path, error in failed.items()] == [(bad, IsADirectoryError)]
+    assert (bad.stat().st_size, good.stat().st_size) == (30, 0)
+
+
 def test_a_log_that_fits_stays(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(b"x" * 20)

@@ -19,22 +19,29 @@ def open_log(path: Path) -> BinaryIO:
     return path.open("ab", buffering=0)
 
 
-def rotate(paths: Iterable[Path], max_bytes: int = MAX_BYTES) -> None:
+def rotate(paths: Iterable[Path], max_bytes: int = MAX_BYTES) -> dict[Path, OSError]:
     """Move the content of each file that is larger than `max_bytes` to `<name>.1`, in place of what was there.
 
     The writer keeps its open file, so nothing depends on its being alive or well. What it writes in the microseconds
-    between the end of the copy and the cut is lost.
+    between the end of the copy and the cut is lost. Returned are the files that stay as they are, and why.
     """
+    failed: dict[Path, OSError] = {}
     for path in paths:
         try:
-            if path.stat().st_size <= max_bytes:
-                continue
+            if path.stat().st_size > max_bytes:
+                _move_aside(path)
         except FileNotFoundError:
             continue
-        with path.open("r+b") as log, open_log(path.with_name(f"{path.name}.1")) as old:
-            old.truncate(0)
-            shutil.copyfileobj(log, old, _BLOCK)
-            log.truncate(0)
+        except OSError as error:
+            failed[path] = error
+    return failed
+
+
+def _move_aside(path: Path) -> None:
+    with path.open("r+b") as log, open_log(path.with_name(f"{path.name}.1")) as old:
+        old.truncate(0)
+        shutil.copyfileobj(log, old, _BLOCK)
+        log.truncate(0)
 
 
 def tail(path: Path, lines: int) -> list[str]:

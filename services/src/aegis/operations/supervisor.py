@@ -143,9 +143,13 @@ class Supervisor:
         await asyncio.gather(*(keeper.part.kill() for keeper in self._keepers))
 
     async def _rotate_logs(self) -> None:
+        warned: set[Path] = set()
         while True:
             await asyncio.sleep(_ROTATE_EVERY_S)
-            await asyncio.to_thread(logfiles.rotate, self._directory.logs.glob("*.log"))
+            failed = await asyncio.to_thread(logfiles.rotate, self._directory.logs.glob("*.log"))
+            for path in failed.keys() - warned:
+                self._say("warning", "", f"{path} cannot be rotated, it goes on growing: {failed[path].strerror}")
+            warned |= failed.keys()
 
     def _node_exited(self, end: NodeExit) -> None:
         if node := self._nodes.get(end.node):
