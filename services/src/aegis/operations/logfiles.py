@@ -45,7 +45,7 @@ def _move_aside(path: Path) -> None:
 
 
 def tail(path: Path, lines: int) -> list[str]:
-    """The last lines of a file, from `<name>.1` on where it was just rotated. Empty where there is no file."""
+    """The last lines of a file, from `<name>.1` on where it was just rotated. Empty where there is none to be read."""
     found = _tail(path, lines)
     if len(found) < lines:
         found = [*_tail(path.with_name(f"{path.name}.1"), lines - len(found)), *found]
@@ -55,7 +55,7 @@ def tail(path: Path, lines: int) -> list[str]:
 def _tail(path: Path, lines: int) -> list[bytes]:
     try:
         file = path.open("rb")
-    except FileNotFoundError:
+    except OSError:
         return []
     with file:
         at = file.seek(0, os.SEEK_END)
