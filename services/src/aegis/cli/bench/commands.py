@@ -28,7 +28,8 @@ def rpc(as_json: Json = False, long: Long = False, nodes: Nodes = 1) -> None:
     """Calls: a typed echo, against the same work by hand and against a bare echo of bytes."""
     from aegis.cli.bench.rpc import bench_rpc
 
-    _run(lambda server: bench_rpc(server, long=long), nodes, as_json)
+    rounds, calls = (15, 3000) if long else (7, 1500)
+    _run(lambda server: bench_rpc(server, rounds=rounds, calls=calls), nodes, as_json)
 
 
 @bench_app.command()
@@ -36,7 +37,8 @@ def events(as_json: Json = False, long: Long = False, nodes: Nodes = 1) -> None:
     """Events: stored and acknowledged, 64 at a time; and taken by a durable consumer."""
     from aegis.cli.bench.events import bench_events
 
-    _run(lambda server: bench_events(server, nodes=nodes, long=long), nodes, as_json)
+    rounds, count = (15, 12_800) if long else (5, 3_200)
+    _run(lambda server: bench_events(server, nodes=nodes, rounds=rounds, count=count), nodes, as_json)
 
 
 @bench_app.command()
@@ -49,10 +51,11 @@ def ticks(
     ] = None,
 ) -> None:
     """Ticks: a whole-market burst through the pipeline into JetStream and to a subscriber; and 5,000 a second."""
-    from aegis.cli.bench.ticks import bench_ticks
+    from aegis.cli.bench.ticks import LONG, SHORT, bench_ticks
 
-    replay = replay or _recorded_burst()
-    _run(lambda server: bench_ticks(server, replay=replay, nodes=nodes, long=long), nodes, as_json)
+    burst = replay or _recorded_burst()
+    turns, paced_s = (LONG, 30.0) if long else (SHORT, 5.0)
+    _run(lambda server: bench_ticks(server, replay=burst, nodes=nodes, turns=turns, paced_s=paced_s), nodes, as_json)
 
 
 def _recorded_burst() -> Path | None:

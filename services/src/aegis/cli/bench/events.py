@@ -22,10 +22,10 @@ _FETCH = 64
 Publish = Callable[[], Awaitable[object]]
 
 
-async def bench_events(server: EmbeddedServer, *, nodes: int, long: bool) -> Report:
+async def bench_events(server: EmbeddedServer, *, nodes: int, rounds: int, count: int) -> Report:
     """Cases acked_c64 (64 publishers, each waits for its acknowledgement) and consumer (durable, each event acked).
 
-    Both contenders write the same JSON model to the same stream, and take turns.
+    Both contenders write the same JSON model to the same stream, `count` events a round, and take turns.
     """
     user, password = server.credentials.user, server.credentials.password
     transport = await NatsTransport.connect(server.urls, user=user, password=password)
@@ -40,7 +40,6 @@ async def bench_events(server: EmbeddedServer, *, nodes: int, long: bool) -> Rep
     async def plain() -> None:
         await js.publish("event.bench.plain", QUOTE.model_dump_json().encode())
 
-    rounds, count = (15, 12_800) if long else (5, 3_200)
     acked = await _published({"aegis": aegis, "plain": plain}, rounds, count)
     taken = {"aegis": await _taken_by_aegis(events, rounds * count), "plain": await _taken_by_plain(nc, rounds * count)}
     await nc.close()

@@ -23,10 +23,11 @@ _CALLERS = 64
 _WARM_UP = 500
 
 
-async def bench_rpc(server: EmbeddedServer, *, long: bool) -> Report:
+async def bench_rpc(server: EmbeddedServer, *, rounds: int, calls: int) -> Report:
     """Cases c1 and c64 against the same work by hand, c1_bytes and c64_bytes against a bare echo of bytes.
 
-    The contenders take turns, round by round; percentiles are of all rounds together, rates their median.
+    The contenders take turns, round by round, each with so many single calls, and four times as many by 64 callers.
+    Percentiles are of all rounds together, rates their median.
     """
     user, password = server.credentials.user, server.credentials.password
     async with worker(server, "aegis.cli.bench.echo"), worker(server, "aegis.cli.bench.plain"):
@@ -47,7 +48,6 @@ async def bench_rpc(server: EmbeddedServer, *, long: bool) -> Report:
             await nc.request(ECHO_BYTES, payload, timeout=5)
 
         contenders: dict[str, Call] = {"aegis": aegis, "plain": plain, "bytes": plain_bytes}
-        rounds, calls = (15, 3000) if long else (7, 1500)
         single = await _singles(contenders, rounds, calls)
         many = await _many(contenders, rounds, calls * 4)
         await nc.close()

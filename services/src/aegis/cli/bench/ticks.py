@@ -23,18 +23,23 @@ _SUBSCRIBER = "aegis.cli.bench.tick_subscriber"
 Contender = Literal["msgpack", "json", "plain"]
 
 
-_SHORT: Final[Sequence[tuple[Contender, float]]] = [("plain", 3), ("msgpack", 10), ("json", 4), ("plain", 3)]
-_LONG_ROUND: Final[Sequence[tuple[Contender, float]]] = [("msgpack", 12), ("plain", 12), ("json", 12)]
-_LONG_ROUNDS: Final = 5
+Turns = Sequence[tuple[Contender, float]]
+"""Contenders in the order of their turns, and the seconds of each."""
+
+SHORT: Final[Turns] = [("plain", 3), ("msgpack", 10), ("json", 4), ("plain", 3)]
+_LONG_ROUND: Final[Turns] = [("msgpack", 12), ("plain", 12), ("json", 12)]
+LONG: Final[Turns] = [turn for _ in range(5) for turn in _LONG_ROUND]
 
 
-async def bench_ticks(server: EmbeddedServer, *, replay: Path | None, nodes: int, long: bool) -> Report:
-    """Cases burst, burst_json and 5k. The contenders take turns; of several rounds the figures are the median."""
+async def bench_ticks(
+    server: EmbeddedServer, *, replay: Path | None, nodes: int, turns: Turns, paced_s: float
+) -> Report:
+    """Cases burst, burst_json and 5k. Of several turns of a contender the figures are the median."""
     arguments = (str(replay) if replay else "", str(nodes))
     taken: dict[str, list[Figures]] = {"msgpack": [], "plain": [], "json": []}
-    for contender, seconds in [*_LONG_ROUND] * _LONG_ROUNDS if long else _SHORT:
+    for contender, seconds in turns:
         taken[contender].append(await _burst(server, contender, seconds, *arguments))
-    paced = await _paced(server, 30.0 if long else 5.0, *arguments)
+    paced = await _paced(server, paced_s, *arguments)
     note = f"burst of {replay.name}" if replay else "a seeded burst of the simulated market, not recorded ticks"
     plain = _median(taken["plain"])
     return Report(
@@ -77,7 +82,7 @@ async def _paced(server: EmbeddedServer, seconds: float, *arguments: str) -> Fig
         got: dict[str, Any] = await subscriber.hear()
     return {
         **got["latency"],
-        "rate_per_s": sent["ticks"] / seconds,
+        "rate_per_s": sent["ticks"] / ((sent["last_stored_ns"] - sent["first_offered_ns"]) / 1e9),
         "lost": sent["ticks"] - min(sent["stored"], got["ticks"]),
         "cpu_us_per_item": sent["cpu_us"] / sent["ticks"],
     }
