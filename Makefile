@@ -49,6 +49,7 @@ $(INSTALLED): requirements.lock pyproject.toml sdk/pyproject.toml services/pypro
 	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || \
 	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -qy python3-venv; } || \
 	  { echo "$(PYTHON) has no venv module: sudo apt-get install python3-venv" >&2; exit 1; }
+	@echo 'Installing into .venv; the first time takes ten seconds to a minute.'
 	@$(BIN)/python -c 'import pip' 2> /dev/null || { rm -rf .venv; $(PYTHON) -m venv .venv; }
 	@$(BIN)/uv --version 2> /dev/null | grep -qF 'uv $(UV_VERSION)' || \
 	  $(BIN)/python -m pip install -q --disable-pip-version-check 'uv==$(UV_VERSION)'
