@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Generic, TypeVar
 
 import structlog
@@ -21,7 +22,7 @@ from pydantic import BaseModel
 from aegis_sdk import codec
 from aegis_sdk.errors import InvalidRequest
 from aegis_sdk.messages import MESSAGE_ID, StoredMessage
-from aegis_sdk.transport import StreamConfig, Transport
+from aegis_sdk.transport import Delivery, StreamConfig, Transport
 
 __all__ = ["STREAM", "Event", "EventDelivery", "Events"]
 
@@ -30,6 +31,7 @@ _log = structlog.get_logger("aegis.events")
 STREAM: Final = "EVENTS"
 _KEPT_BYTES: Final = 1 << 30
 _KEPT_DAYS: Final = 30
+_FETCHED_AHEAD: Final = 16
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -94,14 +96,18 @@ class Events:
 
     @asynccontextmanager
     async def consume(
-        self, subject: str, model: type[Body], *, durable: str, ack_wait_s: float = 30, max_deliver: int = 5
+        self, subject: str, model: type[Body], *, durable: str, ack_wait_s: float = 30, max_deliver: int = -1
     ) -> AsyncGenerator[AsyncIterator[EventDelivery[Body]]]:
         """Events shared by all who name the same `durable`: each goes to one of them, again until acknowledged.
 
-        After `max_deliver` attempts it is given up. What is not a valid `model` is logged and never comes again.
+        An event that no handler can deal with comes again for ever: look at its `attempt`, and acknowledge it to give
+        it up. With `max_deliver` above zero the server gives it up after so many attempts, which is logged where the
+        last of them ends with `nak`, and goes unseen where its handler dies or is late. What is not a valid `model`
+        is logged and never comes again.
         """
+        batch = _FETCHED_AHEAD if max_deliver <= 0 else 1  # else what no handler saw would spend its attempts
         async with self._transport.consume(
-            STREAM, durable, subject, ack_wait_s=ack_wait_s, max_deliver=max_deliver
+            STREAM, durable, subject, ack_wait_s=ack_wait_s, max_deliver=max_deliver, batch=batch
         ) as deliveries:
 
             async def decoded() -> AsyncIterator[EventDelivery[Body]]:
@@ -110,9 +116,19 @@ class Events:
                     if event is None:
                         await delivery.term()
                     else:
-                        yield EventDelivery(event, delivery.attempt, delivery.ack, delivery.nak)
+                        last = 0 < max_deliver <= delivery.attempt
+                        nak = partial(_given_up, delivery, durable) if last else delivery.nak
+                        yield EventDelivery(event, delivery.attempt, delivery.ack, nak)
 
             yield decoded()
+
+
+async def _given_up(delivery: Delivery, durable: str, delay: float) -> None:
+    message = delivery.message
+    _log.error(
+        "event_given_up", durable=durable, subject=message.subject, sequence=message.sequence, attempts=delivery.attempt
+    )
+    await delivery.nak(delay)
 
 
 async def _decoded(stored: AsyncIterator[StoredMessage | None], model: type[Body]) -> AsyncIterator[Event[Body]]:

@@ -188,13 +188,14 @@ class Transport(Protocol):
         subject: str,
         *,
         ack_wait_s: float = 30,
-        max_deliver: int = 5,
-        batch: int = 64,
+        max_deliver: int = -1,
+        batch: int = 16,
     ) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
         """Deliveries of a durable consumer, shared by all who name it; it remembers what was acknowledged.
 
         Each message comes at least once, and again when it is not acknowledged within `ack_wait_s`, but at most
         `max_deliver` times (-1: no bound). Up to `batch` messages are fetched ahead, and `ack_wait_s` counts from
-        then. The iterator ends when the connection is closed.
+        then; what was not taken when the context ends is given back at once, but an attempt of it is spent: with a
+        bound, fetch one at a time. The iterator ends when the connection is closed.
         """
         ...

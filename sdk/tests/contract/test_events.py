@@ -2,7 +2,9 @@
 
 import asyncio
 
+import pytest
 from pydantic import BaseModel
+from structlog.testing import capture_logs
 
 from aegis_sdk import subjects
 from aegis_sdk.events import Event, Events
@@ -88,3 +90,45 @@ async def test_members_of_a_durable_consumer_share_events_and_what_is_not_acknow
             await again.ack()
             await publish(events, name, 2)
             assert (await anext(deliveries)).event.body.number == 2
+
+
+@pytest.mark.parametrize("ack_wait_s", [0.2, 30])
+async def test_a_consumer_that_dies_again_and_again_handles_every_event(
+    transport: Transport, name: str, ack_wait_s: float
+) -> None:
+    """What was fetched ahead is given back at once, and no number of restarts uses it up."""
+    events = await begun(transport)
+    await publish(events, name, *range(10))
+    handled: set[int] = set()
+    async with asyncio.timeout(DEADLINE_S):
+        while len(handled) < 10:
+            async with events.consume(f"event.{name}.>", Opened, durable=name, ack_wait_s=ack_wait_s) as deliveries:
+                delivery = await anext(deliveries)
+                handled.add(delivery.event.body.number)
+                await delivery.ack()
+
+
+async def test_a_bounded_number_of_attempts_is_spent_by_handlers_only(transport: Transport, name: str) -> None:
+    events = await begun(transport)
+    await publish(events, name, *range(5))
+    attempts: list[int] = []
+    async with asyncio.timeout(DEADLINE_S):
+        for _ in range(5):
+            async with events.consume(f"event.{name}.>", Opened, durable=name, max_deliver=2) as deliveries:
+                delivery = await anext(deliveries)
+                attempts.append(delivery.attempt)
+                await delivery.ack()
+    assert attempts == [1] * 5
+
+
+async def test_an_event_given_up_is_logged(transport: Transport, name: str) -> None:
+    events = await begun(transport)
+    await publish(events, name, 1)
+    with capture_logs() as logs:
+        async with asyncio.timeout(DEADLINE_S):
+            async with events.consume(f"event.{name}.>", Opened, durable=name, max_deliver=2) as deliveries:
+                for _ in range(2):
+                    await (await anext(deliveries)).nak(0)
+    assert [(log["subject"], log["attempts"]) for log in logs if log["event"] == "event_given_up"] == [
+        (f"event.{name}.opened", 2)
+    ]

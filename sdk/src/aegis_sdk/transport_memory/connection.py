@@ -237,8 +237,8 @@ class MemoryTransport:
         subject: str,
         *,
         ack_wait_s: float = 30,
-        max_deliver: int = 5,
-        batch: int = 64,
+        max_deliver: int = -1,
+        batch: int = 16,
     ) -> AsyncGenerator[AsyncIterator[Delivery]]:
         await self.flush()
         consumer = self._broker.consumer(stream, durable, subject, ack_wait_s=ack_wait_s, max_deliver=max_deliver)

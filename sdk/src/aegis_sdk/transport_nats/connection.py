@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from aegis_sdk import subjects
 from aegis_sdk.errors import (
     AegisError,
     CodecError,
@@ -70,7 +71,7 @@ class NatsTransport:
         self._session: Session | None = None
         self._unsent: list[bytes] = []
         self._flush_due = False
-        self._inbox = f"_INBOX.{random.getrandbits(96):024x}."
+        self._inbox = subjects.inbox(f"{random.getrandbits(96):024x}") + "."
         self._replies: dict[str, tuple[asyncio.Future[Message], asyncio.TimerHandle]] = {}
         self._tokens = itertools.count(1)
         self._connected = asyncio.Event()
@@ -356,8 +357,8 @@ class NatsTransport:
         subject: str,
         *,
         ack_wait_s: float = 30,
-        max_deliver: int = 5,
-        batch: int = 64,
+        max_deliver: int = -1,
+        batch: int = 16,
     ) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
         return consume(self, stream, durable, subject, ack_wait_s, max_deliver, batch)
 

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, NamedTuple
 
-from aegis_sdk import codec
+from aegis_sdk import codec, subjects
 from aegis_sdk.errors import AegisError, ConnectionUnavailable, DeadlineExceeded, StreamError, Unavailable
 from aegis_sdk.messages import STATUS, Message, StoredMessage
 from aegis_sdk.transport import ConnectionState, Delivery, Subscription, Transport
@@ -64,7 +64,7 @@ class _Arrivals:
         self.broken = self._transport.state is not ConnectionState.CONNECTED
         waiting: deque[Message] = deque()
         self._waiting = waiting
-        inbox = f"_INBOX.{random.getrandbits(96):024x}"
+        inbox = subjects.inbox(f"{random.getrandbits(96):024x}")
 
         def arrived(message: Message) -> None:
             waiting.append(message)
@@ -85,6 +85,12 @@ class _Arrivals:
             except TimeoutError:
                 return None
         return self._waiting.popleft()
+
+    def take_rest(self) -> list[Message]:
+        """All that waits now."""
+        rest = list(self._waiting)
+        self._waiting.clear()
+        return rest
 
     def _on_state(self, state: ConnectionState) -> None:
         self.broken = True
@@ -286,7 +292,14 @@ class _Puller:
         )
 
     async def close(self) -> None:
-        await self._arrivals.close()
+        """Give back what was fetched and not taken: others get it now, not after the time to acknowledge it."""
+        try:
+            await self._arrivals.close()
+        finally:
+            with suppress(ConnectionUnavailable):
+                for message in self._arrivals.take_rest():
+                    if STATUS not in message.headers:
+                        self._transport.publish(message.reply, b"-NAK")
 
 
 @asynccontextmanager
