@@ -84,9 +84,9 @@ def validated(model: type[Model], values: Mapping[str, Any], shown: Callable[[st
         return model(**values)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        field = str(first["loc"][0]) if first["loc"] else model.__name__
+        field = shown(str(first["loc"][0])) if first["loc"] else model.__name__
         problem = "is needed, but not set" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
-        raise ConfigurationError(shown(field), problem) from None
+        raise ConfigurationError(field, problem) from None
 
 
 def _variable(field: str) -> str:

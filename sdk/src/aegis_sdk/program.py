@@ -6,7 +6,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from typing import NoReturn
 
 import structlog
 import uvloop
@@ -37,16 +39,22 @@ def run(service: Service | Build, environment: Mapping[str, str] = os.environ) -
         settings = Settings.from_environment(environment)
         built = service if isinstance(service, Service) else service(environment)
     except ConfigurationError as error:
-        print(f"configuration: {error}", file=sys.stderr)
-        sys.exit(2)
+        _refuse(error)
     try:
         uvloop.run(serve(built, settings))
+    except ConfigurationError as error:
+        _refuse(error)
     except AegisError as error:
         _log.error("service_failed", service=built.name, reason=str(error))
         sys.exit(1)
     except Exception as error:
         _log.exception("service_failed", service=built.name, reason=repr(error))
         sys.exit(1)
+
+
+def _refuse(error: ConfigurationError) -> NoReturn:
+    print(f"configuration: {error}", file=sys.stderr)
+    sys.exit(2)
 
 
 async def serve(service: Service, settings: Settings, stop: asyncio.Event | None = None) -> None:
@@ -59,24 +67,35 @@ async def serve(service: Service, settings: Settings, stop: asyncio.Event | None
         name=service.name,
         connect_timeout=_CONNECT_S,
     )
-    try:
+    async with AsyncExitStack() as stack:
+        _at_the_end(stack, transport.close)
         host = ServiceHost(transport, service, HostOptions(instance=settings.instance))
         registration = Registration(
             transport, _record(host, settings), replicas=settings.nats_replicas, definition=_definition(host)
         )
         tail = LogTail(transport, service.name, host.instance)
+        stack.callback(tail.close)
+        _at_the_end(stack, registration.stop)
+        _at_the_end(stack, host.stop)
+        stack.callback(registration.set_status, InstanceStatus.DRAINING)
+        await registration.start()
+        await host.start()
+        registration.set_status(InstanceStatus.ACTIVE)
+        await host.wait(stopping)
+
+
+def _at_the_end(stack: AsyncExitStack, step: Callable[[], Awaitable[None]]) -> None:
+    """Take `step` when the stack is left; the first error that ends the program is the one that comes out of it."""
+
+    async def leave(_: object, cause: BaseException | None, __: object) -> None:
         try:
-            await registration.start()
-            await host.start()
-            registration.set_status(InstanceStatus.ACTIVE)
-            await host.wait(stopping)
-        finally:
-            registration.set_status(InstanceStatus.DRAINING)
-            await host.stop()
-            await registration.stop()
-            tail.close()
-    finally:
-        await transport.close()
+            await step()
+        except Exception as error:
+            if cause is None:
+                raise
+            _log.exception("stop_failed", step=step.__qualname__, reason=repr(error))
+
+    stack.push_async_exit(leave)
 
 
 def _record(host: ServiceHost, settings: Settings) -> InstanceRecord:

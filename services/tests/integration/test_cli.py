@@ -228,6 +228,43 @@ def test_a_wrong_variable_is_named(none: Desk) -> None:
     assert "AEGIS_NATS_URL: " in problem(none.aegis("services", AEGIS_NATS_URL="http://x"))
 
 
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"AEGIS_RATE": "0"}, "AEGIS_RATE: "),
+        ({"AEGIS_WALL_CLOCK": "1", "AEGIS_SPEED": "5"}, "wall_clock: "),
+        ({"AEGIS_WALL_CLOCK": "1", "AEGIS_REPLAY": "/x"}, ": AEGIS_WALL_CLOCK is for the simulated market"),
+        ({"AEGIS_ZONE": "a b"}, "AEGIS_ZONE: "),
+        ({"AEGIS_REPLAY": "/nowhere"}, "/nowhere: No such file"),
+    ],
+)
+@pytest.mark.parametrize("options", [[], ["-d"]])
+def test_up_refuses_wrong_settings_before_anything_starts(
+    none: Desk, options: list[str], environment: dict[str, str], said: str
+) -> None:
+    assert said in problem(none.aegis("up", *options, **environment), 2)
+    assert not none.state.path.exists()
+
+
+def test_up_refuses_a_file_that_is_no_recording(none: Desk, tmp_path: Path) -> None:
+    (tmp_path / "ticks.csv").write_text("a,b,c\n1,2,3\n")
+    assert "ticks.csv: " in problem(none.aegis("up", "--replay", str(tmp_path / "ticks.csv")), 2)
+    assert not none.state.path.exists()
+
+
+def test_up_keeps_to_the_variables_and_says_how_to_find_its_desk(none: Desk) -> None:
+    """Access to another NATS is no concern of a desk that brings its own."""
+    none.environment |= {"AEGIS_CODEC": "msgpack", "AEGIS_SPEED": "7", "AEGIS_NATS_PASSWORD_FILE": "/nowhere"}
+    home = none.environment.pop("AEGIS_HOME")
+    up = none.aegis("up", "-d", "--directory", home)
+    assert up.returncode == 0, up.stderr
+    assert f"AEGIS_HOME={home} aegis down" in up.stdout
+    none.environment |= {"AEGIS_HOME": home}
+    assert read(none.aegis("call", "marketdata.status"))["codec"] == "msgpack"
+    told = Path(f"/proc/{none.id_of('marketdata-1').pid}/environ").read_bytes().split(b"\0")
+    assert b"AEGIS_SPEED=7" in told
+
+
 def test_a_state_directory_that_cannot_be_made_is_one_line(none: Desk, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "cannot be made" in problem_after_start(none.aegis("up", AEGIS_HOME=str(tmp_path / "file" / "home")))

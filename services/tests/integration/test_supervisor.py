@@ -114,6 +114,17 @@ def test_what_crashes_too_often_is_given_up_and_the_rest_goes_on(tmp_path: Path)
         assert desk.aegis("call", "echo.say", '{"text": "still here"}').stdout == '{"text": "still here"}\n'
 
 
+def test_a_service_that_refuses_its_configuration_is_given_up_at_once(tmp_path: Path) -> None:
+    refusing = {**ECHO, "instance": "echo-2", "environment": {"AEGIS_WEIGHT": "0"}}
+    with desk_in(tmp_path, [ECHO, refusing]) as desk:
+        up = desk.aegis("up", "-d", *desk.plan)
+        assert up.returncode == 1
+        assert "given up: its configuration is wrong" in up.stdout
+        assert "configuration: AEGIS_WEIGHT: " in up.stdout
+        assert desk.process("echo-2").restarts == 0
+        assert desk.process("echo-1").state is ProcessState.RUNNING
+
+
 def test_up_ends_with_1_when_something_was_given_up(tmp_path: Path) -> None:
     with desk_in(tmp_path, [CRASHING]) as desk, desk.started("up", *desk.plan) as up:
         until(lambda: desk.process("bad-1").state is ProcessState.FAILED)

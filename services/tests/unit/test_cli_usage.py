@@ -18,6 +18,7 @@ from aegis.cli.main import app
         (["up", "--replay", "/nowhere"], "/nowhere"),
         (["up", "--codec", "xml"], "xml"),
         (["up", "--wall-clock", "--replay", "."], "a replay has the times of its file"),
+        (["up", "--wall-clock", "--speed", "5"], "the real sessions have the speed of real time"),
         (["ps", "extra"], "unexpected extra argument"),
         (["call", "echo.say", "{"], "the request is not JSON"),
         (["call", "echo"], "is not written SERVICE.METHOD"),

@@ -161,9 +161,13 @@ def test_the_usual_plan_hands_its_options_on() -> None:
     assert marketdata.environment == {
         "AEGIS_REPLAY": "/ticks",
         "AEGIS_SPEED": "10",
-        "AEGIS_WALL_CLOCK": "0",
         "AEGIS_CODEC": "msgpack",
     }
+
+
+def test_options_that_were_not_given_are_left_to_the_environment() -> None:
+    [marketdata] = plan(DeskOptions(directory="x"))
+    assert marketdata.environment == {}
 
 
 @pytest.mark.parametrize("content", ["", "{}", '[{"service": "a"}]'])

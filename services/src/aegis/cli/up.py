@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import time
 from contextlib import suppress
 from enum import StrEnum
@@ -38,13 +40,19 @@ def up(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Of NATS; 0 takes a free one.")] = 0,
     nodes: Annotated[int, typer.Option(help="Of NATS: 1, or a cluster of 3.")] = 1,
     replay: Annotated[
-        Path | None, typer.Option(exists=True, help="Recorded ticks to replay, in place of the simulated market.")
+        Path | None,
+        typer.Option(
+            exists=True, help="Recorded ticks to replay, in place of the simulated market; default: AEGIS_REPLAY."
+        ),
     ] = None,
-    speed: Annotated[float, typer.Option(min=0, help="Of the market: 1 is real time, 0 as fast as can be.")] = 1.0,
+    speed: Annotated[
+        float | None,
+        typer.Option(min=0, help="Of the market: 1 is real time, 0 as fast as can be; default: 1, or AEGIS_SPEED."),
+    ] = None,
     wall_clock: Annotated[
         bool, typer.Option("--wall-clock", help="Let the simulated market follow the real sessions.")
     ] = False,
-    codec: Annotated[Codec, typer.Option(help="How ticks are written.")] = Codec.json,
+    codec: Annotated[Codec | None, typer.Option(help="How ticks are written; default: json, or AEGIS_CODEC.")] = None,
     directory: Annotated[Path | None, typer.Option(help="State directory; AEGIS_HOME or .aegis without.")] = None,
     plan: Annotated[Path | None, typer.Option(exists=True, hidden=True)] = None,
 ) -> None:
@@ -56,15 +64,17 @@ def up(
         raise typer.BadParameter("must be 1 or 3", param_hint="--nodes")
     if replay and wall_clock:
         raise typer.BadParameter("a replay has the times of its file", param_hint="--wall-clock")
+    if wall_clock and speed not in (None, 1):
+        raise typer.BadParameter("the real sessions have the speed of real time", param_hint="--wall-clock")
     state = StateDirectory(directory) if directory else state_directory()
     options = DeskOptions(
         directory=str(state.path),
         port=port,
         nodes=nodes,
-        replay=str(replay.absolute()) if replay else "",
+        replay=str(replay.absolute()) if replay else None,
         speed=speed,
-        wall_clock=wall_clock,
-        codec=codec.value,
+        wall_clock=wall_clock or None,
+        codec=codec.value if codec else None,
         plan_file=str(plan) if plan else "",
     )
     raise typer.Exit(_bring_up(state, options, detach))
@@ -82,16 +92,35 @@ def _bring_up(state: StateDirectory, options: DeskOptions, detach: bool) -> int:
         with suppress(OSError, SystemExit):  # the terminal may be gone: the desk goes on
             show(note)
             if note.kind in ("up", "degraded"):
-                _say_how_to_go_on(console, detach)
+                _say_how_to_go_on(console, state, detach)
 
     if running := _running(state):
         return _say_already_up(console, running)
+    _check(options)
     console.print(f"Starting the desk in {state.path}", style="dim")
     try:
         well = (detached.start if detach else _run_here)(options, report)
     except DeskInUse as busy:
         return _say_already_up(console, busy.run)
     return 0 if well else 1
+
+
+def _check(options: DeskOptions) -> None:
+    """Whether the services will like their settings: said here and now, not in the log of each."""
+    from aegis.marketdata.adapters.replay.reading import recordings_in
+    from aegis.marketdata.bootstrap import build
+    from aegis.operations.plan import inherited, plan
+    from aegis_sdk.errors import ConfigurationError
+
+    try:
+        for service in plan(options):
+            if service.service == "marketdata":
+                settings = {**inherited(os.environ), **service.environment}
+                build({**settings, "AEGIS_NATS_URL": "nats://127.0.0.1", "AEGIS_INSTANCE": service.instance})
+                if recorded := settings.get("AEGIS_REPLAY"):
+                    recordings_in(Path(recorded))
+    except ConfigurationError as error:
+        fail(str(error), 2)
 
 
 def _run_here(options: DeskOptions, report: Report) -> bool:
@@ -118,16 +147,21 @@ def _say_already_up(console: Console, run: RunFile | None) -> int:
     return 0
 
 
-def _say_how_to_go_on(console: Console, detached: bool) -> None:
+def _say_how_to_go_on(console: Console, state: StateDirectory, detached: bool) -> None:
+    here = state.path == state_directory().path
+    aegis = "aegis" if here else f"AEGIS_HOME={shlex.quote(str(state.path))} aegis"
+    from rich.markup import escape
+
     rows = [
-        ("aegis ticks", "shows live ticks" + ("" if detached else ", in a second terminal")),
-        ("aegis ps", "shows what runs"),
-        ("aegis logs -f", "follows the logs"),
-        ("aegis down" if detached else "Ctrl-C", "stops everything"),
+        (f"{aegis} ticks", "shows live ticks" + ("" if detached else ", in a second terminal")),
+        (f"{aegis} ps", "shows what runs"),
+        (f"{aegis} logs -f", "follows the logs"),
+        (f"{aegis} down" if detached else "Ctrl-C", "stops everything"),
     ]
+    width = max(len(command) for command, _ in rows)
     console.print()
     for command, effect in rows:
-        console.print(f"  [bold cyan]{command:<14}[/] {effect}")
+        console.print(f"  [bold cyan]{escape(command.ljust(width))}[/]  {effect}")
     console.print()
 
 

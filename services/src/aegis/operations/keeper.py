@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from aegis.operations.parts import Part
+from aegis.operations.parts import End, Part
 from aegis.operations.processes import identify
 from aegis.operations.restarts import Crashes, RestartPolicy
 from aegis.operations.state import Process, ProcessState
@@ -39,12 +39,17 @@ class Keeper:
             began = time.monotonic()
             end, detail = await self._live(began)
             crashes = crashes.another(self._policy, started=began, now=time.monotonic())
+            if end.misconfigured:
+                self._give_up(end, "given up: its configuration is wrong", detail[-1:])
+                return
             pause = self._policy.pause(crashes)
             if pause is None:
-                self._give_up(end, detail)
+                policy = self._policy
+                crashed = f"given up after {policy.limit} crashes in {policy.within_s:g} s; the last: {end.how}"
+                self._give_up(end, crashed, detail)
                 return
-            self._become(state=ProcessState.RESTARTING, process=None, last_exit=end)
-            self._say("warning", self.part.name, f"ended: {end}; starts again in {pause:g} s")
+            self._become(state=ProcessState.RESTARTING, process=None, last_exit=end.how)
+            self._say("warning", self.part.name, f"ended: {end.how}; starts again in {pause:g} s")
             await asyncio.sleep(pause)
             self._become(restarts=self.status.restarts + 1)
 
@@ -66,14 +71,14 @@ class Keeper:
     def _at_rest(self) -> ProcessState:
         return ProcessState.FAILED if self.status.state is ProcessState.FAILED else ProcessState.STOPPED
 
-    async def _live(self, began: float) -> tuple[str, list[str]]:
+    async def _live(self, began: float) -> tuple[End, list[str]]:
         """From the start of a process to its end: how it ended, and the end of its log."""
         self._become(state=ProcessState.STARTING, since=time.time())
         try:
             await self.part.start()
         except AegisError as error:
             first, *rest = str(error).splitlines()
-            return first, rest or self.part.last_lines()
+            return End(first), rest or self.part.last_lines()
         self._become(process=identify(self.part.pid) if self.part.pid else None)
         async with asyncio.TaskGroup() as group:
             readiness = group.create_task(self._note_ready(began))
@@ -89,10 +94,8 @@ class Keeper:
         self._say("step", self.part.name, f"ready{again}{where} (pid {self.part.pid})")
         self.settled.set()
 
-    def _give_up(self, end: str, detail: list[str]) -> None:
-        policy = self._policy
-        self._become(state=ProcessState.FAILED, process=None, last_exit=end)
-        what = f"given up after {policy.limit} crashes in {policy.within_s:g} s; the last: {end}"
+    def _give_up(self, end: End, what: str, detail: list[str]) -> None:
+        self._become(state=ProcessState.FAILED, process=None, last_exit=end.how)
         self._say("failure", self.part.name, what, detail)
         self.settled.set()
 

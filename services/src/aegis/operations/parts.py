@@ -10,17 +10,25 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from aegis.operations import logfiles
 from aegis.operations.plan import ServicePlan
 from aegis_sdk.errors import AegisError
 from aegis_sdk.server import Node, NodeExit, launch
 
-__all__ = ["NatsNode", "Part", "ServiceProcess"]
+__all__ = ["End", "NatsNode", "Part", "ServiceProcess"]
 
 _LAUNCH: Final = launch.__file__
 _LINES: Final = 10
+_WRONG_CONFIGURATION: Final = 2  # the exit code of `aegis_sdk.run` for it
+
+
+class End(NamedTuple):
+    """How a process ended."""
+
+    how: str
+    misconfigured: bool = False  # another start would end in the same way; its last line says why
 
 
 class Part(Protocol):
@@ -41,8 +49,8 @@ class Part(Protocol):
         """Return when it does its work; never, if it never does."""
         ...
 
-    async def ended(self) -> str:
-        """How it ended, once it has."""
+    async def ended(self) -> End:
+        """Returns when it has ended."""
         ...
 
     async def stop(self, deadline_s: float) -> None:
@@ -84,8 +92,8 @@ class NatsNode:
         if not self._exit.done():
             self._exit.set_result(how_it_ended(end.exit_code))
 
-    async def ended(self) -> str:
-        return await asyncio.shield(self._exit)
+    async def ended(self) -> End:
+        return End(await asyncio.shield(self._exit))
 
     async def stop(self, deadline_s: float) -> None:
         await self._node.stop(deadline_s)
@@ -141,9 +149,10 @@ class ServiceProcess:
     async def ready(self) -> None:
         await self._serves(self._plan, self._started_at)
 
-    async def ended(self) -> str:
+    async def ended(self) -> End:
         assert self._exit
-        return how_it_ended(await asyncio.shield(self._exit))
+        exit_code = await asyncio.shield(self._exit)
+        return End(how_it_ended(exit_code), misconfigured=exit_code == _WRONG_CONFIGURATION)
 
     async def stop(self, deadline_s: float) -> None:
         self._signal(signal.SIGTERM)

@@ -10,7 +10,7 @@ import msgspec
 
 from aegis_sdk.errors import ConfigurationError
 
-__all__ = ["DeskOptions", "ServicePlan", "plan"]
+__all__ = ["DeskOptions", "ServicePlan", "inherited", "plan"]
 
 
 class DeskOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,10 +19,10 @@ class DeskOptions(msgspec.Struct, frozen=True, kw_only=True):
     directory: str
     port: int = 0  # of NATS; 0: a free one
     nodes: int = 1  # of NATS: 1 or 3
-    replay: str = ""  # recorded ticks to be replayed; empty: the simulated market
-    speed: float = 1.0  # of the market; 0: as fast as can be
-    wall_clock: bool = False  # the simulated market follows the real sessions
-    codec: str = "json"  # of the ticks
+    replay: str | None = None  # recorded ticks; this and the next three: None leaves it to the environment
+    speed: float | None = None  # of the market; 0: as fast as can be
+    wall_clock: bool | None = None  # the simulated market follows the real sessions
+    codec: str | None = None  # of the ticks
     plan_file: str = ""  # processes to run in place of the usual ones: a JSON list of ServicePlan
     ready_deadline_s: float = 30.0
 
@@ -46,14 +46,23 @@ def plan(options: DeskOptions) -> list[ServicePlan]:
             service="marketdata",
             instance="marketdata-1",
             command=(sys.executable, "-m", "aegis.marketdata"),
-            environment={
-                "AEGIS_REPLAY": options.replay,
-                "AEGIS_SPEED": str(options.speed),
-                "AEGIS_WALL_CLOCK": str(int(options.wall_clock)),
-                "AEGIS_CODEC": options.codec,
-            },
+            environment=_given(
+                AEGIS_REPLAY=options.replay,
+                AEGIS_SPEED=options.speed,
+                AEGIS_WALL_CLOCK=None if options.wall_clock is None else int(options.wall_clock),
+                AEGIS_CODEC=options.codec,
+            ),
         )
     ]
+
+
+def inherited(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a service inherits of our environment: all but the way to a NATS that is not its desk's."""
+    return {name: value for name, value in environment.items() if not name.startswith("AEGIS_NATS_")}
+
+
+def _given(**options: str | float | None) -> dict[str, str]:
+    return {name: str(value) for name, value in options.items() if value is not None}
 
 
 def _read(path: Path) -> list[ServicePlan]:

@@ -17,7 +17,7 @@ from aegis.operations import logfiles, readiness
 from aegis.operations.keeper import Keeper
 from aegis.operations.notes import Note, Report
 from aegis.operations.parts import NatsNode, ServiceProcess
-from aegis.operations.plan import DeskOptions, ServicePlan
+from aegis.operations.plan import DeskOptions, ServicePlan, inherited
 from aegis.operations.restarts import RestartPolicy
 from aegis.operations.state import Access, DeskState, ProcessState, RunFile, StateDirectory
 from aegis_sdk.discovery import Directory
@@ -159,11 +159,11 @@ class Supervisor:
         return self._directory.logs / f"{service.instance}.log"
 
     def _environment(self, ours: Mapping[str, str]) -> dict[str, str]:
-        """What every service is told. The password stays out of it: others may read it in /proc."""
+        """What every service is told. The password stays out of it: an environment is shown, logged and inherited."""
         nats = self._run.nats
         assert nats
         return {
-            **{name: value for name, value in ours.items() if not name.startswith("AEGIS_NATS_")},
+            **inherited(ours),
             "AEGIS_HOME": str(self._directory.path),
             "AEGIS_NATS_URL": ",".join(nats.urls),
             "AEGIS_NATS_USER": nats.user,

@@ -18,7 +18,7 @@ from msgspec.structs import force_setattr
 from aegis.contracts.market import Quote
 from aegis.marketdata.adapters.ctp_fields import DepthConverter, RecordError
 from aegis.marketdata.adapters.replay.formats import Layout, MissingColumn, layout_of
-from aegis_sdk.errors import AegisError
+from aegis_sdk.errors import ConfigurationError
 
 __all__ = ["OnRejected", "Recording", "RecordingUnreadable", "merged", "read_quotes", "recordings_in"]
 
@@ -35,13 +35,12 @@ _LONGEST_HEADER: Final = 65_536
 _DAMAGED: Final = (EOFError, OSError, zlib.error)
 
 
-class RecordingUnreadable(AegisError):
+class RecordingUnreadable(ConfigurationError):
     """A file, or directory, is no recording: it cannot be opened, or lacks a column. Nothing was replayed."""
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
+        super().__init__(str(path), problem)
         self.path = path
-        self.problem = problem
 
 
 def read_quotes(path: Path | str, on_rejected: OnRejected) -> Generator[Quote]:
