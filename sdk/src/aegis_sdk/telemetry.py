@@ -7,6 +7,7 @@ import logging
 import sys
 from collections import deque
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any, Final, TextIO
 
 import msgspec
@@ -66,7 +67,8 @@ class LogTail:
     def take(self, event: MutableMapping[str, Any]) -> None:
         """One log event, from any thread."""
         self._waiting.append(msgspec.json.encode(dict(event), enc_hook=str))
-        self._loop.call_soon_threadsafe(self._send)
+        with suppress(RuntimeError):  # the loop has ended: nothing is sent any more
+            self._loop.call_soon_threadsafe(self._send)
 
     def _send(self) -> None:
         while self._waiting and self._transport.state is ConnectionState.CONNECTED:

@@ -1,0 +1,50 @@
+"""A service as a process of its own."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from aegis_sdk.messages import Message
+from aegis_sdk.testing import NatsAccess
+from aegis_sdk.transport_nats import NatsTransport
+
+DEADLINE_S = 20.0
+PROGRAM = Path(__file__).with_name("failing_service.py")
+
+
+async def run_program(access: NatsAccess) -> tuple[int | None, str]:
+    """Its exit code, and what it wrote to standard error."""
+    settings = {
+        "AEGIS_NATS_URL": access.url,
+        "AEGIS_NATS_USER": access.user,
+        "AEGIS_NATS_PASSWORD": access.password,
+        "AEGIS_INSTANCE": "failing-1",
+    }
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, str(PROGRAM), env={**os.environ, **settings}, stderr=asyncio.subprocess.PIPE
+    )
+    _, written = await program.communicate()
+    return program.returncode, written.decode()
+
+
+async def test_a_service_that_fails_and_cannot_stop_either_tells_the_first_cause_and_says_goodbye(
+    nats_access: NatsAccess,
+) -> None:
+    transport = await NatsTransport.connect(nats_access.urls, user=nats_access.user, password=nats_access.password)
+    beats: list[Message] = []
+    await transport.subscribe("hb.failing.failing-1", beats.append)
+    await transport.flush()
+    async with asyncio.timeout(DEADLINE_S):
+        code, written = await run_program(nats_access)
+    await transport.flush()
+    await transport.close()
+    assert "Event loop is closed" not in written
+    events: list[dict[str, Any]] = [json.loads(line) for line in written.splitlines()]
+    failures = [event for event in events if event["event"] == "service_failed"]
+    assert code == 1
+    assert [failure["reason"] for failure in failures] == ["LookupError('the real cause')"]
+    assert any(event["event"] == "stop_failed" and "broken" in event["reason"] for event in events)
+    assert json.loads(beats[-1].payload)["status"] == "GONE"
