@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from typing import Any, Final, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
 from aegis_sdk import codec, subjects
-from aegis_sdk.errors import CodecError, ConnectionUnavailable, InternalError, RpcError, Unavailable, error_from_wire
+from aegis_sdk.errors import (
+    CodecError,
+    ConnectionUnavailable,
+    DeadlineExceeded,
+    InternalError,
+    RpcError,
+    Unavailable,
+    error_from_wire,
+)
 from aegis_sdk.messages import ERROR, ERROR_CODE, TIMEOUT_MS, Message
 from aegis_sdk.method import Method
 from aegis_sdk.transport import ConnectionState, Transport
@@ -38,7 +47,7 @@ class Client:
         pause, when an attempt was refused before it began; a business error or a timeout is never repeated.
 
         Raises RpcError: its class says what happened. DeadlineExceeded and InternalError alone leave open whether the
-        call had an effect.
+        call had an effect, unless they say "not sent".
         """
         subject = subjects.direct(method.service, instance, method.name) if instance else method.subject
         payload = codec.encode_model(request)
@@ -66,8 +75,10 @@ class Client:
         left = deadline - self._loop.time()
         if self._transport.state is not ConnectionState.CONNECTED:
             left = await self._wait_connected(deadline)
+        if left <= 0:
+            raise DeadlineExceeded(f"not sent: no time was left to ask {subject}")
         try:
-            return await self._transport.request(subject, payload, {TIMEOUT_MS: str(int(left * 1000))}, left)
+            return await self._transport.request(subject, payload, {TIMEOUT_MS: str(math.ceil(left * 1000))}, left)
         except ConnectionUnavailable as error:
             raise Unavailable(str(error)) from error
         except Unavailable as error:
