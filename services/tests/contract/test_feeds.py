@@ -95,7 +95,7 @@ async def test_it_knows_its_instruments_once_it_is_ready(feed: Feed, sink: Any) 
     await feed.open(sink)
     instruments = await feed.instruments()
     assert len({instrument.id for instrument in instruments}) == len(instruments) >= 5
-    assert all(instrument.multiplier > 0 and instrument.price_tick > 0 for instrument in instruments)
+    assert all(instrument.multiplier and instrument.price_tick for instrument in instruments)
 
 
 async def test_nothing_comes_before_a_subscription_and_then_only_what_is_subscribed(feed: Feed, sink: Any) -> None:

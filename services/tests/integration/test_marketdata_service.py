@@ -61,11 +61,12 @@ def environment(server: EmbeddedServer, **settings: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def marketdata(server: EmbeddedServer, **settings: str) -> AsyncGenerator[Running]:
-    """The service, serving."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "aegis.marketdata", env=environment(server, **settings), stderr=asyncio.subprocess.DEVNULL
-    )
+async def marketdata(server: EmbeddedServer, log: Path = Path(os.devnull), **settings: str) -> AsyncGenerator[Running]:
+    """The service, serving; it logs to a file."""
+    with log.open("wb") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "aegis.marketdata", env=environment(server, **settings), stderr=stderr
+        )
     user = server.credentials
     transport = await NatsTransport.connect(server.urls, user=user.user, password=user.password)
     try:
@@ -77,6 +78,13 @@ async def marketdata(server: EmbeddedServer, **settings: str) -> AsyncGenerator[
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+def replayed(path: Path, *rows: str) -> dict[str, str]:
+    """Settings that replay these rows, as fast as can be."""
+    header = "TradingDay,InstrumentID,ExchangeID,LastPrice,Volume,OpenInterest,UpdateTime,UpdateMillisec"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return {"AEGIS_REPLAY": str(path), "AEGIS_SPEED": "0"}
 
 
 async def stored_ticks(transport: NatsTransport) -> list[Tick]:
@@ -192,6 +200,28 @@ async def test_what_no_longer_fits_is_counted_by_instrument_and_nothing_else_is_
             assert holes[loss.instrument] == loss.ticks
 
 
+async def test_a_replay_brings_every_recorded_instrument_and_names_every_bad_row(tmp_path: Path) -> None:
+    good = [f"20230615,{symbol},SHFE,3700,1,2000000,10:00:00,0" for symbol in ("rb2310", "zz2310")]
+    bad = "20230615,rb2310,SHFE,3700,x,2000000,10:00:00,0"
+    settings, log = replayed(tmp_path / "day.csv", *good, bad, bad), tmp_path / "log"
+    async with (
+        nats_server() as server,
+        marketdata(server, log=log, **settings) as running,
+        asyncio.timeout(DEADLINE_S),
+    ):
+        while (status := await running.status()).stored < 2:
+            pass
+        assert (status.received, status.rejected) == (2, {"malformed_row": 2})
+        page = await running.client.call(INSTRUMENTS, InstrumentsRequest())
+        views = [(one.instrument, one.product, one.name, one.multiplier) for one in page.instruments]
+        assert views == [("SHFE.rb2310", "rb", "螺纹钢2310", 10), ("SHFE.zz2310", "", "zz2310", None)]
+        await running.stop()
+        assert {tick.symbol for tick in await stored_ticks(running.transport)} == {"rb2310", "zz2310"}
+    lines = [line for line in log.read_text().splitlines() if "input_rejected" in line]
+    for line, number in zip(lines, (4, 5), strict=True):
+        assert f"day.csv:{number}: Volume is 'x'" in line
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "problem"),
     [
@@ -228,7 +258,7 @@ async def test_a_replay_that_cannot_be_read_ends_the_start_with_its_name(tmp_pat
             stderr=asyncio.subprocess.PIPE,
         )
         _, errors = await process.communicate()
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert "absent.csv" in errors.decode().splitlines()[-1]
 
 

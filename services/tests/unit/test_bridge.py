@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from aegis.contracts.market import InstrumentId, Quote
 from aegis.marketdata.bridge import Bridge
@@ -219,3 +220,14 @@ async def test_rejected_input_is_counted_by_reason() -> None:
     for reason in ("malformed_row", "unknown_exchange", "malformed_row"):
         bridge.rejected(reason, "ticks.csv:17")
     assert bridge.stats().rejected == {"malformed_row": 2, "unknown_exchange": 1}
+
+
+async def test_rejected_input_is_logged_a_hundred_times_of_each_reason() -> None:
+    bridge = Bridge()
+    with capture_logs() as logs:
+        for number in range(150):
+            bridge.rejected("malformed_row", f"ticks.csv:{number}")
+        bridge.rejected("no_state", "ticks.csv:150")
+    told = [(entry["reason"], entry["detail"]) for entry in logs if entry["event"] == "input_rejected"]
+    assert told == [*(("malformed_row", f"ticks.csv:{number}") for number in range(100)), ("no_state", "ticks.csv:150")]
+    assert [entry["reason"] for entry in logs if entry["event"] == "input_rejections_only_counted"] == ["malformed_row"]

@@ -98,8 +98,18 @@ async def test_the_instruments_are_those_of_the_file_with_the_facts_of_the_table
         assert [(str(known.id), known.product, known.multiplier) for known in instruments] == [
             ("CZCE.AP310", "AP", 10),
             ("SHFE.rb2310", "rb", 10),
+            ("SHFE.zz2310", "", None),
         ]
-        assert await feed.subscribe([InstrumentId("SHFE", "zz2310")]) == []
+        assert (instruments[2].name, instruments[2].price_tick) == ("zz2310", None)
+
+
+async def test_subscribing_to_all_instruments_leaves_no_quote_out(tmp_path: Path, sink: Any):
+    path = write(tmp_path / "day.csv", row("rb2310", 1), row("zz2310", 1), row("", 1), row("rb2310C4000", 1))
+    async with opened(path, sink) as feed:
+        await feed.subscribe([instrument.id for instrument in await feed.instruments()])
+        await sink.until(has_ended(sink))
+    assert [quote.symbol for quote in sink.quotes] == ["rb2310", "zz2310", "rb2310C4000"]
+    assert sink.rejections == [("malformed_row", "day.csv:4: InstrumentID is empty")]
 
 
 async def test_quotes_are_received_when_they_are_offered(tmp_path: Path, sink: Any):

@@ -55,14 +55,17 @@ class Level(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
-    """The facts of a tradable contract that market data needs."""
+    """The facts of a tradable contract that market data needs.
+
+    Of a contract whose product nobody knows there is only its name: `product` is empty, `name` the symbol.
+    """
 
     exchange: str
     symbol: str
     product: str  # the exchange's code: rb, IF, SR
     name: str
-    multiplier: int  # units of the good in one lot
-    price_tick: float  # the smallest step of a price
+    multiplier: int | None  # units of the good in one lot
+    price_tick: float | None  # the smallest step of a price
     listed_day: str | None = None
     expiry_day: str | None = None
 

@@ -86,13 +86,13 @@ class InstrumentsRequest(_Frozen):
 
 
 class InstrumentView(_Frozen):
-    """The facts of one contract."""
+    """The facts of one contract; product is empty, multiplier and price_tick are null where nobody knows its product."""
 
     instrument: str
     product: str
     name: str
-    multiplier: int
-    price_tick: float
+    multiplier: int | None
+    price_tick: float | None
     expiry_day: str | None
 
 

@@ -27,6 +27,9 @@ DEFAULT_SIZE: Final = 32_768
 """Quotes. The whole market with its options peaks at about 20,000 a second, so a pause of the loop of more than a
 second loses nothing. About 30 MB when full."""
 
+_TOLD: Final = 100
+"""Rejections that are logged, of each reason."""
+
 StateHandler = Callable[[FeedState, str], None]
 
 
@@ -131,9 +134,11 @@ class Bridge:
     def rejected(self, reason: str, detail: str) -> None:
         with self._lock:
             self._rejected[reason] += 1
-            first = self._rejected[reason] == 1
-        if first:
-            _log.warning("input_rejected", reason=reason, detail=detail, hint="more of this reason are only counted")
+            count = self._rejected[reason]
+        if count <= _TOLD:
+            _log.warning("input_rejected", reason=reason, detail=detail)
+        if count == _TOLD:
+            _log.warning("input_rejections_only_counted", reason=reason, hint="from now on, in the service's status")
 
     async def room(self) -> None:
         while len(self._ring) > self._low_water and not self._closed:

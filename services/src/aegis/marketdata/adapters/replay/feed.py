@@ -72,7 +72,7 @@ class ReplayFeed:
         self._options = options
         self._session = ""
         self._sink: FeedSink | None = None
-        self._known: dict[InstrumentId, Instrument | None] = {}
+        self._known: dict[InstrumentId, Instrument] = {}
         self._wanted: set[tuple[str, str]] = set()
         self._subscribed = asyncio.Event()
         self._playing: asyncio.Task[None] | None = None
@@ -109,8 +109,8 @@ class ReplayFeed:
         self._playing = asyncio.create_task(self._play(recordings, sink), name=self.source)
 
     async def instruments(self) -> Sequence[Instrument]:
-        """Those recorded, without the few whose product is not in the table; these can be subscribed too."""
-        return [instrument for instrument in self._known.values() if instrument is not None]
+        """All that are recorded, also the few of which only the symbol is known."""
+        return [*self._known.values()]
 
     async def subscribe(self, instruments: Sequence[InstrumentId]) -> Sequence[InstrumentId]:
         known = [instrument for instrument in instruments if instrument in self._known]
@@ -186,29 +186,29 @@ class ReplayFeed:
         rejected.clear()
 
 
-async def _scan(recordings: Iterable[Recording]) -> dict[InstrumentId, Instrument | None]:
-    """The instruments of all rows, each None where its product is not in the table."""
+async def _scan(recordings: Iterable[Recording]) -> dict[InstrumentId, Instrument]:
+    """The instruments of all rows, but for rows without a symbol or an exchange: these are rejected when played."""
     rows = (names for recording in recordings for names in recording.instruments())
     seen: set[tuple[str, str]] = set()
     while names := await _off_loop(lambda: set(islice(rows, _SCANNED_AT_ONCE))):
         seen |= names
-    known: dict[InstrumentId, Instrument | None] = {}
+    known: dict[InstrumentId, Instrument] = {}
     for exchange, symbol in sorted(seen):
         facts = facts_of_product(exchange, symbol)
-        if facts is not None and facts.exchange in Exchange.__members__:
+        if symbol and facts is not None and facts.exchange in Exchange.__members__:
             known[InstrumentId(facts.exchange, symbol)] = _instrument(facts.exchange, symbol)
     return known
 
 
-def _instrument(exchange: str, symbol: str) -> Instrument | None:
+def _instrument(exchange: str, symbol: str) -> Instrument:
     product = product_of(exchange, symbol)
-    return product and Instrument(
+    return Instrument(
         exchange=exchange,
         symbol=symbol,
-        product=product.code,
-        name=f"{product.chinese}{symbol.removeprefix(product.code)}",
-        multiplier=product.multiplier,
-        price_tick=product.price_tick,
+        product=product.code if product else "",
+        name=f"{product.chinese}{symbol.removeprefix(product.code)}" if product else symbol,
+        multiplier=product.multiplier if product else None,
+        price_tick=product.price_tick if product else None,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from aegis.contracts.market import Flag, Instrument, Level, Price, Quote
 from aegis.marketdata.adapters.simulated.clock import Moment
-from aegis.marketdata.domain.sessions import Hours
+from aegis.marketdata.domain.products import Product
 
 _DAY_STEPS: Final = 23_400  # of a main contract, two a second
 _DAY_RANGE: Final = 0.15  # the standard deviation of a day's move, as a share of the limit
@@ -77,7 +77,7 @@ class Contract:
     def __init__(
         self,
         instrument: Instrument,
-        hours: Hours,
+        product: Product,
         *,
         base_price: float,
         limit: float,
@@ -87,7 +87,8 @@ class Contract:
         random: Random,
     ) -> None:
         self.instrument = instrument
-        self.hours = hours
+        self.hours = product.hours
+        self._multiplier = product.multiplier
         self.activity = activity
         self._random = random.random
         self._trend = trend
@@ -95,7 +96,7 @@ class Contract:
         self._limit = limit
         self._depth = 2 + 150 * activity
         self._spread = 1 if activity > 0.2 else 2 + int(random.random() * 6)
-        self._tick = Fraction(str(instrument.price_tick))
+        self._tick = Fraction(str(product.price_tick))
         self._base = self._ticks(base_price)
         self._bid = self._base
         self._open_interest = int(200_000 * activity * (0.5 + random.random()))
@@ -218,11 +219,11 @@ class Contract:
             day.low = price
         day.last = price
         day.volume += lots
-        day.turnover += price * lots * self.instrument.multiplier
+        day.turnover += price * lots * self._multiplier
         self._open_interest = max(0, self._open_interest + int(lots * (self._random() - 0.45)))
 
     def _average(self, day: _Day) -> float:
-        return day.turnover / day.volume / self.instrument.multiplier if day.volume else day.pre_settlement
+        return day.turnover / day.volume / self._multiplier if day.volume else day.pre_settlement
 
     def _ticks(self, price: float) -> int:
         return max(round(price / float(self._tick)), 1)

@@ -134,7 +134,7 @@ def _listed(product: Product, day: str, random: Random) -> Sequence[Contract]:
     return [
         Contract(
             instrument_of(product, month),
-            product.hours,
+            product,
             base_price=base_price(product) * (1 + slope * index),
             limit=limit_ratio(product),
             activity=activity,
