@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -10,10 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from desks import ECHO, Desk, desk_in, until
 
+from aegis.contracts.market import Tick
+from aegis.contracts.tick_codec import JSON, PICKLE
 from aegis.operations import processes
+from aegis_sdk import NatsTransport, subjects
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "ticks"
 MARKETDATA = {
@@ -61,6 +66,12 @@ def remote(desk: Desk) -> dict[str, str]:
         "AEGIS_NATS_USER": nats.user,
         "AEGIS_NATS_PASSWORD_FILE": nats.password_file,
     }
+
+
+def access(desk: Desk) -> dict[str, Any]:
+    nats = desk.run.nats
+    assert nats
+    return {"servers": nats.urls, "user": nats.user, "password": Path(nats.password_file).read_text()}
 
 
 def test_ps_tells_of_each_process(desk: Desk) -> None:
@@ -156,6 +167,32 @@ def test_ticks_of_an_earlier_market_are_left_out(none: Desk) -> None:
     assert none.aegis("down").returncode == 0
     none.up(replay=str(FIXTURES / "czce_day.csv"), speed=0.0)
     assert read(none.aegis("ticks", "--json", "--count", "1"))["source"] == "replay:czce_day.csv"
+
+
+async def test_what_is_no_tick_is_counted_and_pickle_is_none_on_a_desk_of_json(desk: Desk) -> None:
+    [live] = desk.aegis("ticks", "rb*", "--count", "1", "--json").stdout.splitlines()
+    good = Tick(**{**json.loads(live), "symbol": "zz1", "bids": (), "asks": ()})
+    trap = PICKLE.encode(msgspec.structs.replace(good, symbol="trap"))
+    transport = await NatsTransport.connect(**access(desk))
+    try:
+        with desk.started("ticks", "SHFE.zz1", "--no-latest", "--count", "3", "--json") as ticks:
+            while ticks.poll() is None:
+                transport.publish(subjects.tick("SHFE", "zz1"), b"nonsense")
+                transport.publish(subjects.tick("SHFE", "zz1"), trap, PICKLE.headers)
+                transport.publish(subjects.tick("SHFE", "zz1"), JSON.encode(good))
+                await asyncio.sleep(0.02)
+            out, err = ticks.communicate()
+    finally:
+        await transport.close()
+    assert [json.loads(line)["symbol"] for line in out.splitlines()] == ["zz1"] * 3
+    assert err.startswith("3 ticks of 1 instrument in ")
+    assert err.endswith(" messages could not be read as a tick\n")
+
+
+def test_pickle_is_read_from_a_desk_that_writes_it(none: Desk) -> None:
+    none.up(codec="pickle")
+    assert read(none.aegis("ticks", "--json", "--count", "1"))["source"] == "simulated"
+    assert read(none.aegis("ticks", "--json", "--count", "1", "--no-latest"))["source"] == "simulated"
 
 
 def test_a_program_joins_the_desk_by_what_env_prints(desk: Desk) -> None:

@@ -20,7 +20,8 @@ from aegis.contracts.tick_codec import decode
 from aegis.ticks import TickOptions, subscribe_ticks
 from aegis_sdk import subjects
 from aegis_sdk.client import Client
-from aegis_sdk.errors import RpcError
+from aegis_sdk.errors import CodecError, RpcError
+from aegis_sdk.messages import Message
 from aegis_sdk.method import Empty
 from aegis_sdk.transport import Transport
 
@@ -83,33 +84,59 @@ async def show(selection: Selection, count: int, latest: bool, output: Output) -
     async with connect() as transport:
         hint = loop.call_later(_QUIET_S, screenful.hint_at_silence)
         try:
-            async with _incoming(transport, selection, latest, screenful.take):
+            async with _incoming(transport, selection, latest, screenful.take) as malformed:
                 await screenful.pour(output)
+            refused = malformed()
         finally:
             hint.cancel()
     output.close()
-    sys.stderr.write(f"{screenful}\n")
+    also = f"; {_counted(refused, 'message')} could not be read as a tick" if refused else ""
+    sys.stderr.write(f"{screenful}{also}\n")
 
 
 @asynccontextmanager
 async def _incoming(
     transport: Transport, selection: Selection, latest: bool, take: Callable[[Tick], None]
-) -> AsyncIterator[None]:
-    """Hand ticks to `take`: from the latest ones on, or only those that come from now on."""
-    allow_pickle = not is_remote()  # our own desk may be trusted
+) -> AsyncIterator[Callable[[], int]]:
+    """Hand ticks to `take`: from the latest ones on, or only those that come from now on.
+
+    Yields what counts the messages that were no ticks.
+    """
+    feed = await _feed(transport)
+    allow_pickle = _writes_pickle(feed) and not is_remote()
     if latest:
         options = TickOptions(allow_pickle=allow_pickle)
-        present = _of_the_present_market(await _feed(transport), take)
-        async with subscribe_ticks(transport, *selection.subscriptions, on_tick=present, options=options):
-            yield
+        present = _of_the_present_market(feed, take)
+        async with subscribe_ticks(transport, *selection.subscriptions, on_tick=present, options=options) as ticks:
+            yield lambda: ticks.stats().malformed
         return
+    live = _Live(take, allow_pickle)
     for pattern in selection.subscriptions:
         exchange, _, symbol = pattern.partition(".")
-        await transport.subscribe(
-            subjects.tick(exchange, symbol),
-            lambda message: take(decode(message.headers, message.payload, allow_pickle)),
-        )
-    yield
+        await transport.subscribe(subjects.tick(exchange, symbol), live.receive)
+    yield lambda: live.malformed
+
+
+class _Live:
+    """Ticks as they come; what cannot be read is counted."""
+
+    def __init__(self, take: Callable[[Tick], None], allow_pickle: bool) -> None:
+        self._take = take
+        self._allow_pickle = allow_pickle
+        self.malformed = 0
+
+    def receive(self, message: Message) -> None:
+        try:
+            tick = decode(message.headers, message.payload, self._allow_pickle)
+        except CodecError:
+            self.malformed += 1
+        else:
+            self._take(tick)
+
+
+def _writes_pickle(feed: FeedStatus | None) -> bool:
+    """Whether somebody has chosen pickle for this desk: nobody else makes us read it."""
+    return feed is not None and feed.codec == "pickle"
 
 
 async def _feed(transport: Transport) -> FeedStatus | None:
