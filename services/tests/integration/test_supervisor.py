@@ -7,7 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -28,6 +29,19 @@ STUBBORN = {**ECHO, "environment": {"ECHO_STUBBORN": "1"}}
 def desk(tmp_path: Path) -> Iterator[Desk]:
     with desk_in(tmp_path, [ECHO]) as made:
         yield made
+
+
+@asynccontextmanager
+async def connected(desk: Desk) -> AsyncIterator[NatsTransport]:
+    nats = desk.run.nats
+    assert nats
+    transport = await NatsTransport.connect(
+        nats.urls, user=nats.user, password=desk.state.password_file.read_text(), connect_timeout=5
+    )
+    try:
+        yield transport
+    finally:
+        await transport.close()
 
 
 def one_line(text: str) -> str:
@@ -58,6 +72,9 @@ def test_only_its_owner_may_read_what_it_writes(desk: Desk) -> None:
     assert desk.state.path.stat().st_mode & 0o777 == 0o700
     assert desk.state.run_file.stat().st_mode & 0o777 == 0o600
     assert desk.state.password_file.stat().st_mode & 0o777 == 0o600
+    written = list(desk.state.path.rglob("*"))
+    assert {"jetstream", "supervisor.log", "echo-1.log"} <= {path.name for path in written}
+    assert [path for path in written if path.exists() and path.stat().st_mode & 0o077] == []
     for one in desk.all_ids():
         shown = b"".join(Path(f"/proc/{one.pid}/{name}").read_bytes() for name in ("cmdline", "environ"))
         assert desk.state.password_file.read_bytes() not in shown
@@ -81,14 +98,21 @@ def test_a_killed_service_is_started_again(desk: Desk) -> None:
     assert (now.restarts, now.last_exit) == (1, "killed by SIGKILL")
 
 
+async def test_what_the_supervisor_says_is_published_as_a_log(desk: Desk) -> None:
+    desk.up()
+    said: asyncio.Queue[bytes] = asyncio.Queue()
+    async with connected(desk) as transport:
+        await transport.subscribe("log.supervisor.*", lambda message: said.put_nowait(message.payload))
+        await transport.flush()
+        processes.send(desk.id_of("echo-1"), signal.SIGKILL)
+        async with asyncio.timeout(5):
+            assert b"echo-1: ended: killed by SIGKILL" in await said.get()
+
+
 async def test_a_killed_nats_server_is_back_on_its_port_with_what_it_stored(desk: Desk) -> None:
     desk.up()
     nats = desk.run.nats
-    assert nats
-    transport = await NatsTransport.connect(
-        nats.urls, user=nats.user, password=desk.state.password_file.read_text(), connect_timeout=5
-    )
-    try:
+    async with connected(desk) as transport:
         await transport.ensure_stream(StreamConfig(name="KEPT", subjects=["kept"]))
         await transport.append("kept", b"1")
         old = desk.id_of("nats")
@@ -98,8 +122,6 @@ async def test_a_killed_nats_server_is_back_on_its_port_with_what_it_stored(desk
         assert desk.run.nats == nats
         await transport.wait_connected(5)
         assert await transport.last_sequence("KEPT") == 1
-    finally:
-        await transport.close()
 
 
 def test_what_crashes_too_often_is_given_up_and_the_rest_goes_on(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def run(options: DeskOptions, report: Report) -> bool:
     Raises DeskInUse where it is up already, another AegisError where it cannot come up.
     """
     services = plan(options)
+    os.umask(0o077)  # for NATS and the services too, which inherit it
     directory = StateDirectory(Path(options.directory))
     directory.create()
     held = directory.lock()

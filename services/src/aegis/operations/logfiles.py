@@ -15,8 +15,8 @@ _BLOCK: Final = 64 * 1024
 
 
 def open_log(path: Path) -> BinaryIO:
-    """The file to be handed to a process. Each write goes to its end, also after a rotation."""
-    return path.open("ab", buffering=0)
+    """The file to be handed to a process, for its owner's eyes. Each write goes to its end, also after a rotation."""
+    return open(path, "ab", buffering=0, opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def rotate(paths: Iterable[Path], max_bytes: int = MAX_BYTES) -> dict[Path, OSError]:

@@ -22,6 +22,7 @@ from aegis.operations.restarts import RestartPolicy
 from aegis.operations.state import Access, DeskState, ProcessState, RunFile, StateDirectory
 from aegis_sdk.discovery import Directory
 from aegis_sdk.server import EmbeddedServer, NodeExit, ServerOptions
+from aegis_sdk.telemetry import LogTail
 from aegis_sdk.transport_nats import NatsTransport
 
 __all__ = ["Supervisor"]
@@ -90,6 +91,7 @@ class Supervisor:
                 server.urls, user=user.user, password=user.password, name="supervisor", connect_timeout=_CONNECT_S
             )
             listening.push_async_callback(transport.close)
+            listening.callback(LogTail(transport, "supervisor", "supervisor").close)
             directory = await listening.enter_async_context(Directory.open(transport, timeout=_CONNECT_S))
             self._keepers = self._lay_out(directory)
             try:
