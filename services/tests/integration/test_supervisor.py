@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from desks import ECHO, Desk, desk_in, until
+from nats import connect
 
 from aegis.operations import logfiles, processes
 from aegis.operations.processes import ProcessId
@@ -266,6 +268,33 @@ def test_a_node_of_a_cluster_that_is_killed_comes_back(desk: Desk) -> None:
     processes.send(old, signal.SIGKILL)
     desk.until_running_anew("nats-2", old)
     assert desk.process("nats-1").restarts == 0
+
+
+async def test_market_data_on_a_cluster_is_on_all_nodes_and_outlives_one(tmp_path: Path) -> None:
+    with desk_in(tmp_path, None) as desk:
+        desk.up(nodes=3)
+
+        def stored() -> int:
+            return json.loads(desk.aegis("call", "marketdata.status").stdout or "{}").get("stored", 0)
+
+        until(stored)
+        nats = desk.run.nats
+        assert nats
+        password = desk.state.password_file.read_text()
+        client = await connect(nats.urls, user=nats.user, password=password)
+        try:
+            streams = {one.config.name: one.config.num_replicas for one in await client.jetstream().streams_info()}
+        finally:
+            await client.close()
+        assert {"TICKS", "EVENTS", "KV_aegis_config"} <= streams.keys()
+        assert set(streams.values()) == {3}
+
+        service, old = desk.id_of("marketdata-1"), desk.id_of("nats-2")
+        before = stored()
+        processes.send(old, signal.SIGKILL)
+        until(lambda: stored() > before + 100, 15)
+        desk.until_running_anew("nats-2", old)
+        assert desk.id_of("marketdata-1") == service
 
 
 def test_a_desk_outlives_the_terminal_that_shows_it(desk: Desk) -> None:
