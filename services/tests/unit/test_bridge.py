@@ -102,6 +102,20 @@ async def test_what_is_dropped_is_told_once_and_kept_in_the_figures() -> None:
     assert figures.conflated == {InstrumentId("SHFE", "a"): 1}
 
 
+async def test_conflation_is_logged_once_until_the_ring_is_empty_again() -> None:
+    bridge = Bridge(2)
+    with capture_logs() as logs:
+        for _ in range(2):
+            offer(bridge, "a", "a", "a", "a", "b", "c")
+            bridge.take(1)
+            offer(bridge, "d", "d")
+            bridge.take(1)
+            bridge.take(1)
+    assert [entry["event"] for entry in logs] == ["quotes_conflated"] * 2
+    first = logs[0]
+    assert (first["instrument"], first["instruments"], first["dropped"]) == ("SHFE.a", 1, 4)
+
+
 @pytest.mark.parametrize("size", [1, 64, 5_000])
 async def test_threads_that_overrun_the_ring_lose_only_what_is_counted(size: int) -> None:
     """The bound holds at each moment; of each instrument, what arrives and what was dropped give the offers."""

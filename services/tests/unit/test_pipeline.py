@@ -9,6 +9,7 @@ from math import nan
 
 import pytest
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from aegis.contracts.market import InstrumentId, Quote, Tick
 from aegis.contracts.tick_codec import MSGPACK, decode
@@ -135,6 +136,19 @@ async def test_a_tick_that_cannot_be_written_stops_no_other(line: Line, bad: Quo
     assert stats.unserializable == {InstrumentId(bad.exchange, bad.symbol): 2}
     assert stats.bridge.drained == stats.outlet.accepted + sum(stats.unserializable.values())
     assert "tick.SHFE.bad" in line.pipeline.latest
+
+
+async def test_ticks_that_cannot_be_written_are_logged_once_per_instrument_with_its_name(line: Line) -> None:
+    with capture_logs() as logs:
+        for symbol in ("bad", "worse", "bad", "worse", "bad"):
+            line.pipeline.bridge.offer(replace(QUOTE, symbol=symbol, last_price=nan))
+        await line.stop()
+    told = [entry for entry in logs if entry["event"] == "tick_unserializable"]
+    assert [(entry["instrument"], entry["log_level"]) for entry in told] == [
+        ("SHFE.bad", "error"),
+        ("SHFE.worse", "error"),
+    ]
+    assert "last_price is nan" in told[0]["error"]
 
 
 async def test_conflation_shows_as_a_hole_in_the_sequence() -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from aegis.contracts.market import InstrumentId
 from aegis.marketdata.adapters.bus import PublisherOptions, StreamPublisher, ticks_stream
@@ -248,10 +249,43 @@ async def test_what_a_long_outage_pushes_out_is_counted_by_instrument(desk: Desk
     desk.broker.start()
     await desk.settled()
     stats = desk.publisher.stats()
-    assert (stats.accepted, stats.stored) == (180, 110)
+    assert (stats.accepted, stats.stored, stats.handed_over) == (180, 110, 110)
     assert stats.lost == {InstrumentId("SHFE", "a"): 70}
     assert await desk.numbers(A) == [*range(1, 6), *range(76, 86)]
     assert await desk.numbers(B) == list(range(1, 96))
+
+
+async def test_an_outage_its_loss_and_its_end_are_each_logged_once_with_counts(desk: Desk) -> None:
+    desk.publish(5)
+    await desk.until(lambda: desk.publisher.stats().stored == 5)
+    with capture_logs() as logs:
+        desk.broker.stop()
+        desk.publish(60, A)
+        desk.publish(60, B)
+        desk.publish(1, B)
+        desk.broker.start()
+        await desk.settled()
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [
+        ("publishing_interrupted", "warning"),
+        ("ticks_lost", "error"),
+        ("publishing_resumed", "error"),
+    ]
+    lost = desk.publisher.stats().lost[InstrumentId("SHFE", "a")]
+    assert lost > 0
+    assert (logs[-1]["lost"], logs[-1]["most_lost"], logs[-1]["republished"]) == (lost, {A: lost}, 0)
+
+
+async def test_an_outage_without_loss_ends_as_information(desk: Desk) -> None:
+    desk.publish(1)
+    await desk.settled()
+    desk.transport.loses = {b"tick.SHFE.a 2"}
+    with capture_logs() as logs:
+        desk.publish(1)
+        desk.broker.stop()
+        desk.broker.start()
+        await desk.settled()
+    [resumed] = [entry for entry in logs if entry["event"] == "publishing_resumed"]
+    assert (resumed["log_level"], resumed["lost"], resumed["republished"]) == ("info", 0, 1)
 
 
 async def test_no_more_than_the_window_is_sent_without_an_answer() -> None:

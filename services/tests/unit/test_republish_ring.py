@@ -36,6 +36,27 @@ def test_a_full_ring_loses_the_oldest_that_wait_and_counts_them_by_subject() -> 
     assert len(ring) == 5
 
 
+def test_what_was_lost_before_it_was_sent_was_not_handed_over() -> None:
+    ring = RepublishRing(5, keep_s=0)
+    ring.add(ticks("a", *range(1, 9)))
+    send(ring, 2)
+    assert (ring.accepted, ring.lost, ring.handed_over) == (8, {"a": 3}, 2)
+    ring.give_up()
+    ring.add(ticks("a", 9))
+    send(ring, 1)
+    assert ring.handed_over == 3
+
+
+def test_what_is_sent_again_is_handed_over_once() -> None:
+    ring = RepublishRing(9, keep_s=0)
+    ring.add(ticks("a", 1, 2, 3))
+    send(ring, 2)
+    ring.doubt()
+    ring.resolve({b"a1", b"a2"}, 3)
+    send(ring, 3)
+    assert ring.handed_over == 3
+
+
 def test_a_proven_batch_leaves_the_ring() -> None:
     ring = RepublishRing(9, keep_s=0)
     ring.add(ticks("a", 1, 2, 3))
@@ -125,6 +146,7 @@ def test_each_tick_ends_once_and_in_order(steps: list[str], seed: int) -> None:
     random = Random(seed)
     ring, stream, sequences = RepublishRing(12, keep_s=2), list[Outgoing](), Counter[str]()
     in_flight: list[list[Outgoing]] = []
+    handed_over: set[Outgoing] = set()
     for now, step in enumerate(steps):
         if step == "add":
             subject = random.choice("ab")
@@ -135,6 +157,7 @@ def test_each_tick_ends_once_and_in_order(steps: list[str], seed: int) -> None:
             ring.opened(batch)
             ring.close_batch()
             in_flight.append(batch)
+            handed_over.update(batch)
         elif step == "prove" and in_flight:
             stream.extend(in_flight.pop(0))
             ring.prove(len(stream), now)
@@ -146,6 +169,7 @@ def test_each_tick_ends_once_and_in_order(steps: list[str], seed: int) -> None:
             in_flight.clear()
             ring.resolve({payload for _, payload, _ in doubtful} - {payload for _, payload, _ in there}, len(stream))
         assert len(ring) <= 12 + 12 // 4
+        assert ring.handed_over == len(handed_over)
         assert ring.accepted == len(ring) + ring.stored + ring.lost.total()
     assert ring.stored == len(stream) == len(set(stream))
     for subject in "ab":

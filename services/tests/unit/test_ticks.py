@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from aegis.contracts.market import Tick
 from aegis.contracts.tick_codec import JSON, MSGPACK, PICKLE
@@ -151,11 +152,14 @@ async def test_malformed_payloads_are_counted_and_skipped(market: Market) -> Non
 
 async def test_a_consumer_that_is_too_slow_loses_the_oldest_and_it_is_counted(market: Market) -> None:
     options = TickOptions(queue=3, settle_s=0.01)
-    async with subscribe_ticks(market.desk, options=options) as ticks:
-        market.publish(*range(1, 11))
-        await until(lambda: ticks.stats().delivered == 10)
-        assert (ticks.stats().waiting, ticks.stats().dropped) == (3, 7)
-        assert await take(ticks, 3) == [("rb2505", 8), ("rb2505", 9), ("rb2505", 10)]
+    with capture_logs() as logs:
+        async with subscribe_ticks(market.desk, options=options) as ticks:
+            market.publish(*range(1, 11))
+            await until(lambda: ticks.stats().delivered == 10)
+            assert (ticks.stats().waiting, ticks.stats().dropped) == (3, 7)
+            assert await take(ticks, 3) == [("rb2505", 8), ("rb2505", 9), ("rb2505", 10)]
+    told = [(entry["event"], entry["queue"]) for entry in logs]
+    assert told == [("ticks_dropped", 3)], "once, not once a tick"
 
 
 async def test_after_a_reconnect_the_latest_is_delivered_and_nothing_again(market: Market) -> None:

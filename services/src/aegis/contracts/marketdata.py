@@ -11,6 +11,7 @@ from aegis_sdk.method import Empty, Method
 __all__ = [
     "INSTRUMENTS",
     "LATEST",
+    "LOSSES",
     "SERVICE",
     "STATUS",
     "FeedChanged",
@@ -21,6 +22,9 @@ __all__ = [
     "LatestReply",
     "LatestRequest",
     "Loss",
+    "LossesReply",
+    "LossesRequest",
+    "LossesView",
 ]
 
 SERVICE: Final = "marketdata"
@@ -55,13 +59,13 @@ class FeedStatus(_Frozen):
     conflated: int  # dropped in the bridge ring for a newer one of their instrument
     rejected: dict[str, int]  # input that was no quote, by reason
     unserializable: int
-    published: int  # handed to the connection, each counted once
+    published: int  # handed to the connection, each counted once; what was lost before that is not among them
     stored: int  # proven to be in the stream
     waiting: int  # in both rings
     republished: int
     repairs: int  # how often the stream had to be read back
     lost: int
-    lost_most: list[Loss]  # at most 20, the worst first
+    lost_most: list[Loss]  # at most 20, the worst first; `losses` tells of all
 
 
 class LatestRequest(_Frozen):
@@ -103,6 +107,29 @@ class InstrumentsReply(_Frozen):
     next: str
 
 
+class LossesRequest(_Frozen):
+    """Instruments that lack ticks; a page begins behind `after`."""
+
+    after: Text = ""
+    limit: Annotated[int, Field(ge=1, le=PAGE)] = PAGE
+
+
+class LossesView(_Frozen):
+    """What one instrument lacks, in ticks since the process started."""
+
+    instrument: str
+    lost: int
+    conflated: int
+    unserializable: int
+
+
+class LossesReply(_Frozen):
+    """One page, by instrument; `next` is the `after` of the following page, empty on the last."""
+
+    losses: list[LossesView]
+    next: str
+
+
 class FeedChanged(_Frozen):
     """Event `event.market.<feed>.changed`: the feed's session entered a state."""
 
@@ -117,3 +144,4 @@ class FeedChanged(_Frozen):
 STATUS: Final = Method(SERVICE, "status", Empty, FeedStatus, idempotent=True)
 LATEST: Final = Method(SERVICE, "latest", LatestRequest, LatestReply, idempotent=True)
 INSTRUMENTS: Final = Method(SERVICE, "instruments", InstrumentsRequest, InstrumentsReply, idempotent=True)
+LOSSES: Final = Method(SERVICE, "losses", LossesRequest, LossesReply, idempotent=True)

@@ -106,6 +106,7 @@ class Bridge:
         self._dropped: Counter[InstrumentId] = Counter()  # since the last take
         self._conflated: Counter[InstrumentId] = Counter()  # before it
         self._rejected: Counter[str] = Counter()
+        self._conflating = False  # from the first drop that was seen until the ring is empty
         self._awake = False
         self._closed = False
         self._filled = asyncio.Event()
@@ -168,13 +169,17 @@ class Bridge:
             quotes = [popleft() for _ in range(min(limit, len(self._ring)))]
             self._drained += len(quotes)
             dropped = self._dropped
+            begins = bool(dropped) and not self._conflating
             if dropped:
                 self._conflated.update(dropped)
                 self._dropped = Counter()
+            self._conflating = bool(self._ring) and (self._conflating or begins)
             if not self._ring and isinstance(self._ring, _Index):
                 self._ring = deque()
             if len(self._ring) <= self._low_water:
                 self._emptied.set()
+        if begins:
+            self._tell_conflation(dropped)
         return Drained(quotes, dropped)
 
     def close(self) -> None:
@@ -193,6 +198,17 @@ class Bridge:
                 late=self._late,
                 rejected=dict(self._rejected),
             )
+
+    def _tell_conflation(self, dropped: Counter[InstrumentId]) -> None:
+        [(worst, _)] = dropped.most_common(1)
+        _log.warning(
+            "quotes_conflated",
+            reason="the bridge ring is full",
+            instrument=str(worst),
+            instruments=len(dropped),
+            dropped=dropped.total(),
+            hint="more are only counted until the ring is empty",
+        )
 
     def _wake_all(self) -> None:
         self._filled.set()

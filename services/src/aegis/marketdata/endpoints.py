@@ -14,6 +14,7 @@ from aegis.contracts.market import Instrument, Tick
 from aegis.contracts.marketdata import (
     INSTRUMENTS,
     LATEST,
+    LOSSES,
     SERVICE,
     STATUS,
     FeedChanged,
@@ -24,6 +25,9 @@ from aegis.contracts.marketdata import (
     LatestReply,
     LatestRequest,
     Loss,
+    LossesReply,
+    LossesRequest,
+    LossesView,
 )
 from aegis.contracts.tick_codec import as_object
 from aegis.marketdata.domain.sequencer import Origin
@@ -31,7 +35,7 @@ from aegis.marketdata.pipeline import Pipeline
 from aegis.marketdata.ports import Feed, FeedState
 from aegis.marketdata.settings import MarketDataSettings
 from aegis_sdk import subjects
-from aegis_sdk.errors import AegisError
+from aegis_sdk.errors import AegisError, ConfigurationError
 from aegis_sdk.events import Events
 from aegis_sdk.handler import rpc
 from aegis_sdk.method import Empty
@@ -151,13 +155,32 @@ class MarketData(Service):
             conflated=sum(stats.bridge.conflated.values()),
             rejected=dict(stats.bridge.rejected),
             unserializable=sum(stats.unserializable.values()),
-            published=stats.outlet.accepted - stats.outlet.waiting,
+            published=stats.outlet.handed_over,
             stored=stats.outlet.stored,
             waiting=stats.bridge.depth + stats.outlet.waiting,
             republished=stats.outlet.republished,
             repairs=stats.outlet.repairs,
             lost=sum(count for _, count in lost),
             lost_most=[Loss(instrument=str(instrument), ticks=count) for instrument, count in lost[:_WORST]],
+        )
+
+    @rpc(LOSSES)
+    async def losses(self, request: LossesRequest) -> LossesReply:
+        stats = self._pipeline.stats()
+        lost, conflated, unserializable = stats.outlet.lost, stats.bridge.conflated, stats.unserializable
+        lacking = {str(one): one for one in {*lost, *conflated, *unserializable}}
+        page, following = _page(sorted(name for name in lacking if name > request.after), request.limit)
+        return LossesReply(
+            losses=[
+                LossesView(
+                    instrument=name,
+                    lost=lost.get(lacking[name], 0),
+                    conflated=conflated.get(lacking[name], 0),
+                    unserializable=unserializable.get(lacking[name], 0),
+                )
+                for name in page
+            ],
+            next=following,
         )
 
     @rpc(LATEST)
@@ -167,7 +190,10 @@ class MarketData(Service):
 
     def _latest_of(self, instrument: str) -> Tick | None:
         exchange, _, symbol = instrument.partition(".")
-        return self._pipeline.latest.get(f"tick.{exchange}.{subjects.escape(symbol)}")
+        try:
+            return self._pipeline.latest.get(subjects.tick(exchange, symbol))
+        except ConfigurationError:  # no exchange has such a name
+            return None
 
     @rpc(INSTRUMENTS)
     async def instruments(self, request: InstrumentsRequest) -> InstrumentsReply:
@@ -176,11 +202,14 @@ class MarketData(Service):
             for name, one in self._instruments.items()
             if name > request.after and request.exchange in ("", one.exchange) and request.product in ("", one.product)
         )
-        page = wanted[: request.limit]
-        return InstrumentsReply(
-            instruments=[_view(name, self._instruments[name]) for name in page],
-            next=page[-1] if len(wanted) > len(page) else "",
-        )
+        page, following = _page(wanted, request.limit)
+        return InstrumentsReply(instruments=[_view(name, self._instruments[name]) for name in page], next=following)
+
+
+def _page(names: list[str], limit: int) -> tuple[list[str], str]:
+    """The first of these, and the `after` of the page behind them, empty if there is none."""
+    page = names[:limit]
+    return page, page[-1] if len(names) > limit else ""
 
 
 def _view(name: str, one: Instrument) -> InstrumentView:

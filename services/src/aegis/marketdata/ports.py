@@ -81,6 +81,7 @@ class OutletStats:
     """What became of the ticks that an outlet was given: accepted == waiting + in_flight + stored + the sum of lost."""
 
     accepted: int
+    handed_over: int  # to the connection, each counted once: also those that never arrived
     waiting: int  # not yet sent
     in_flight: int  # sent, and not yet known to be stored
     stored: int  # goes back when a server forgot what it had acknowledged

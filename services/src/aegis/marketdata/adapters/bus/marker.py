@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.ports import Outgoing
-from aegis_sdk import codec
+from aegis_sdk import codec, subjects
 
 
 def marker(origin: Origin, number: int, batch: Sequence[Outgoing]) -> bytes:
@@ -25,6 +25,11 @@ def marker(origin: Origin, number: int, batch: Sequence[Outgoing]) -> bytes:
             "session": origin.session,
             "marker": number,
             "ticks": len(batch),
-            "instruments": {subject.partition(".")[2]: [counts[subject], last[subject]] for subject in last},
+            "instruments": {_instrument(subject): [counts[subject], last[subject]] for subject in last},
         }
     )
+
+
+def _instrument(subject: str) -> str:
+    _, exchange, symbol = subjects.split(subject)
+    return f"{exchange}.{symbol}"

@@ -116,6 +116,7 @@ class StreamPublisher:
         ring = self._ring
         return OutletStats(
             accepted=ring.accepted,
+            handed_over=ring.handed_over,
             waiting=len(ring.waiting),
             in_flight=ring.sent,
             stored=ring.stored,

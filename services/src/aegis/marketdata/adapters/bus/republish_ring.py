@@ -40,7 +40,9 @@ class RepublishRing:
         self.in_doubt: list[Outgoing] = []
         self._proven_in_doubt = 0  # how many of them, the first, were proven once
         self.sequence = 0  # in the stream, of the last marker: nothing in flight is before it
+        self._fresh = 0  # how many of those that wait, the last, were never sent
         self.accepted = 0
+        self.handed_over = 0  # sent, each counted once
         self.stored = 0  # goes back when a server forgot what it had acknowledged
         self.lost: Counter[str] = Counter()  # by subject
 
@@ -58,9 +60,11 @@ class RepublishRing:
     def add(self, ticks: Sequence[Outgoing]) -> None:
         self.accepted += len(ticks)
         self.waiting.extend(ticks)
+        self._fresh += len(ticks)
         excess = len(self) - self._proven_in_doubt - self._size
         if excess > 0:
             self._lose(self.waiting.popleft() for _ in range(excess))
+            self._fresh = min(self._fresh, len(self.waiting))
 
     def take(self, limit: int) -> list[Outgoing]:
         """The next to be sent: afterwards they are either `opened` or `returned`."""
@@ -70,6 +74,9 @@ class RepublishRing:
     def opened(self, ticks: Sequence[Outgoing]) -> None:
         """These were sent, and belong to the batch whose marker comes next."""
         self.open.extend(ticks)
+        first_time = max(0, self._fresh - len(self.waiting))
+        self._fresh -= first_time
+        self.handed_over += first_time
 
     def returned(self, ticks: Sequence[Outgoing]) -> None:
         """These could not be sent."""
@@ -144,6 +151,7 @@ class RepublishRing:
         self._lose([*self.in_doubt[self._proven_in_doubt :], *self.waiting])
         self.in_doubt, self._proven_in_doubt = [], 0
         self.waiting.clear()
+        self._fresh = 0
 
     def _lose(self, ticks: Iterable[Outgoing]) -> None:
         self.lost.update(subject for subject, _, _ in ticks)
