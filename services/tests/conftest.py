@@ -1,14 +1,18 @@
-"""What tests of the services share."""
+"""What tests of the services share; lets them import the modules beside this one."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from aegis.contracts.market import Quote
 from aegis.marketdata.ports import FeedState
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 class RecordingSink:

@@ -265,7 +265,7 @@ async def test_a_replay_that_cannot_be_read_ends_the_start_with_its_name(tmp_pat
 @pytest.mark.parametrize("path", recorded_ticks.files() or [None], ids=lambda path: path.stem if path else "absent")
 async def test_a_recorded_file_arrives_in_the_stream_row_by_row(path: Path | None) -> None:
     if path is None:
-        pytest.skip(f"no recorded ticks in {recorded_ticks.DIRECTORY} (AEGIS_RECORDED_TICKS)")
+        pytest.skip(recorded_ticks.ABSENT)
     rows = sum(1 for _ in recorded_ticks.expected(path))
     settings = {"AEGIS_REPLAY": str(path), "AEGIS_SPEED": "0", "AEGIS_CODEC": "msgpack"}
     async with nats_server() as server, marketdata(server, **settings) as running, asyncio.timeout(120):

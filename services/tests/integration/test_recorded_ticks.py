@@ -46,7 +46,7 @@ class RecordingSink:
 @pytest.fixture(params=recorded_ticks.files() or [None], ids=lambda path: path.name if path else "none")
 def recorded_file(request: pytest.FixtureRequest) -> Path:
     if request.param is None:
-        pytest.skip(f"there are no recorded ticks in {recorded_ticks.DIRECTORY} (AEGIS_RECORDED_TICKS)")
+        pytest.skip(recorded_ticks.ABSENT)
     return request.param
 
 

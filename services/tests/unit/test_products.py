@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections import Counter
-from pathlib import Path
 
 import pytest
+import recorded_ticks
 
 from aegis.contracts.market import Exchange
 from aegis.marketdata.domain.instruments import (
@@ -19,8 +18,6 @@ from aegis.marketdata.domain.instruments import (
     symbol_of,
 )
 from aegis.marketdata.domain.products import PRODUCTS, product_of
-
-RECORDED = Path(os.environ.get("AEGIS_RECORDED_TICKS", Path(__file__).parents[3] / "../shared/data/ticks"))
 
 
 def test_every_exchange_has_its_products_and_no_code_stands_twice() -> None:
@@ -145,9 +142,7 @@ def test_all_listed_futures_have_names_of_their_own() -> None:
 
 def test_the_table_agrees_with_the_contracts_recorded_in_2022() -> None:
     """Two differ: TSR 20 rubber, whose night that source takes to end at 02:30, and the 2-year bond's later tick."""
-    path = RECORDED.parent / "reference" / "instruments_20220218_derived.csv"
-    if not path.exists():
-        pytest.skip(f"no recorded contracts: {path.name}")
+    path = recorded_ticks.file("../reference/instruments_20220218_derived.csv")
     hours = {"FD0900": "day", "FN2300": "night_2300", "FN0100": "night_0100", "FN0230": "night_0230"}
     with path.open() as lines:
         for row in csv.DictReader(lines):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import gzip
-import os
-import timeit
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
+import recorded_ticks
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,7 +32,6 @@ from aegis.marketdata.domain.sessions import (
 )
 
 SHANGHAI = timezone(timedelta(hours=8))
-RECORDED = Path(os.environ.get("AEGIS_RECORDED_TICKS", Path(__file__).parents[3] / "../shared/data/ticks"))
 NATIONAL_DAY = frozenset({"20251001", "20251002", "20251003", "20251006", "20251007", "20251008"})
 
 
@@ -143,16 +140,8 @@ def test_a_day_that_does_not_exist_is_refused() -> None:
         to_utc_ns("20250230", 0)
 
 
-def test_flags_and_times_are_cheap_enough_for_each_tick() -> None:
-    """Measured 0.05 and 0.17 us; the bound leaves room for a busy machine."""
-    for call in (lambda: flags_at(DAY, 36_000), lambda: to_utc_ns("20250102", 36_000, 500)):
-        assert min(timeit.repeat(call, number=10_000, repeat=5)) / 10_000 < 1e-6
-
-
 def recorded_rows(name: str) -> Iterator[dict[str, str]]:
-    path = RECORDED / name
-    if not path.exists():
-        pytest.skip(f"no recorded ticks: {path.name}")
+    path = recorded_ticks.file(name)
     with gzip.open(path, "rt") as lines:
         yield from csv.DictReader(lines)
 

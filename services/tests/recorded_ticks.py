@@ -1,7 +1,7 @@
 """An independent reading of the recorded ticks: the csv module and a few rules of its own, none of Aegis's code.
 
 `expected(path)` gives what a replay of a file must offer, row by row. The files are looked for in the directory that
-AEGIS_RECORDED_TICKS names, by default `../shared/data/ticks` from the root of the repository.
+AEGIS_RECORDED_TICKS names, by default in the first `data/ticks` of a directory beside the checkout.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 SHANGHAI = timezone(timedelta(hours=8))
-ROOT = Path(__file__).parents[3]
-DIRECTORY = Path(os.environ.get("AEGIS_RECORDED_TICKS") or ROOT / ".." / "shared" / "data" / "ticks").resolve()
+ROOT = Path(__file__).parents[2]
+ABSENT = "no recorded ticks: AEGIS_RECORDED_TICKS names no directory that has them"
 EXCHANGE_WHERE_BLANK = {"ru1901": "SHFE", "AP010": "CZCE", "AP101": "CZCE"}
 CZCE_MULTIPLIER = {
     **dict.fromkeys(["AP", "MA", "OI", "RM", "RS", "SR"], 10),
@@ -45,9 +47,24 @@ class Row:
     open_interest: float
 
 
+def directory() -> Path | None:
+    """Where the recorded files are."""
+    named = os.environ.get("AEGIS_RECORDED_TICKS")
+    return Path(named) if named else min(ROOT.parent.glob("*/data/ticks"), default=None)
+
+
 def files() -> list[Path]:
     """All recorded files, by name; none where the directory is absent."""
-    return sorted(DIRECTORY.glob("*.csv.gz"))
+    found = directory()
+    return sorted(found.glob("*.csv.gz")) if found else []
+
+
+def file(name: str) -> Path:
+    """One of the directory's files, or beside it; skips the test where it is absent."""
+    found = directory()
+    if found is None or not (found / name).exists():
+        pytest.skip(f"{ABSENT}: {name}")
+    return found / name
 
 
 def expected(path: Path) -> Iterator[Row]:
