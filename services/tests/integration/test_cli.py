@@ -91,7 +91,7 @@ def test_ps_tells_of_each_process(desk: Desk) -> None:
 def test_services_and_their_methods_are_listed(desk: Desk) -> None:
     desk.aegis("call", "echo.say", '{"text": "no"}')
     found = {row["service"]: row for row in read(desk.aegis("services", "--json"))}
-    assert {"status", "latest", "instruments"} == {one["name"] for one in found["marketdata"]["methods"]}
+    assert {"status", "latest", "instruments"} <= {one["name"] for one in found["marketdata"]["methods"]}
     [say] = found["echo"]["methods"]
     assert found["echo"]["instances"] == 1
     assert say["errors"] >= 1

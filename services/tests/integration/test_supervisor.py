@@ -138,14 +138,28 @@ def test_what_crashes_too_often_is_given_up_and_the_rest_goes_on(tmp_path: Path)
         assert desk.aegis("call", "echo.say", '{"text": "still here"}').stdout == '{"text": "still here"}\n'
 
 
-def test_a_service_that_refuses_its_configuration_is_given_up_at_once(tmp_path: Path) -> None:
-    refusing = {**ECHO, "instance": "echo-2", "environment": {"AEGIS_WEIGHT": "0"}}
+@pytest.mark.parametrize(
+    ("command", "environment", "said"),
+    [
+        (ECHO["command"], {"AEGIS_WEIGHT": "0"}, "configuration: AEGIS_WEIGHT: "),
+        (
+            [sys.executable, "-m", "aegis.marketdata"],
+            {"AEGIS_REPLAY": "/nowhere"},
+            "configuration: /nowhere: No such file",
+        ),
+    ],
+    ids=["when it is built", "when it starts"],
+)
+def test_a_service_that_refuses_its_configuration_is_given_up_at_once(
+    tmp_path: Path, command: list[str], environment: dict[str, str], said: str
+) -> None:
+    refusing = {"service": "refusing", "instance": "refusing-1", "command": command, "environment": environment}
     with desk_in(tmp_path, [ECHO, refusing]) as desk:
         up = desk.aegis("up", "-d", *desk.plan)
         assert up.returncode == 1
         assert "given up: its configuration is wrong" in up.stdout
-        assert "configuration: AEGIS_WEIGHT: " in up.stdout
-        assert desk.process("echo-2").restarts == 0
+        assert said in up.stdout
+        assert desk.process("refusing-1").restarts == 0
         assert desk.process("echo-1").state is ProcessState.RUNNING
 
 
