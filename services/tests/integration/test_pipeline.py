@@ -14,8 +14,9 @@ from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
+from samples import QUOTE as BLANK
 
-from aegis.contracts.market import InstrumentId, Level, Quote, Tick
+from aegis.contracts.market import InstrumentId, Level, Tick
 from aegis.contracts.tick_codec import MSGPACK, TickCodec, decode, tick_codec
 from aegis.marketdata.adapters.bus import PublisherOptions, StreamPublisher
 from aegis.marketdata.domain.sequencer import Origin
@@ -28,26 +29,8 @@ from aegis_sdk.transport_nats import NatsTransport
 ORIGIN = Origin(env="sim", feed="main", source="test", session="s1", epoch=1)
 OPTIONS = PublisherOptions(ack_timeout_s=1.0)
 SYMBOLS = [f"rb25{i:02}" for i in range(10)]
-QUOTE = Quote(
-    exchange="SHFE",
-    symbol="",
-    trading_day="20250102",
-    action_day="20250102",
-    ts_exchange_ns=1,
-    ts_received_ns=1,
-    last_price=3310.0,
-    open_price=None,
-    high_price=None,
-    low_price=None,
-    pre_close_price=None,
-    pre_settlement_price=None,
-    settlement_price=None,
-    upper_limit_price=None,
-    lower_limit_price=None,
-    volume=0,
-    turnover=0.0,
-    open_interest=0.0,
-    pre_open_interest=None,
+QUOTE = replace(
+    BLANK,
     bids=tuple(Level(3310.0 - i, i) for i in range(5)),
     asks=tuple(Level(3311.0 + i, i) for i in range(5)),
 )

@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 from msgspec.structs import replace
+from samples import QUOTE
 from structlog.testing import capture_logs
 
 from aegis.contracts.market import InstrumentId, Quote
@@ -15,31 +16,6 @@ from aegis.marketdata.bridge import Bridge
 from aegis.marketdata.ports import FeedState
 
 pytestmark = pytest.mark.filterwarnings("error")
-
-
-QUOTE = Quote(
-    exchange="SHFE",
-    symbol="",
-    trading_day="20250102",
-    action_day="20250102",
-    ts_exchange_ns=1,
-    ts_received_ns=1,
-    last_price=None,
-    open_price=None,
-    high_price=None,
-    low_price=None,
-    pre_close_price=None,
-    pre_settlement_price=None,
-    settlement_price=None,
-    upper_limit_price=None,
-    lower_limit_price=None,
-    volume=0,
-    turnover=0.0,
-    open_interest=0.0,
-    pre_open_interest=None,
-    bids=(),
-    asks=(),
-)
 
 
 def quote(symbol: str, number: int) -> Quote:

@@ -9,6 +9,7 @@ from math import nan
 
 import pytest
 from msgspec.structs import replace
+from samples import QUOTE
 from structlog.testing import capture_logs
 
 from aegis.contracts.market import InstrumentId, Quote, Tick
@@ -19,29 +20,6 @@ from aegis.marketdata.pipeline import Pipeline
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
 ORIGIN = Origin(env="sim", feed="main", source="test", session="s1", epoch=1)
-QUOTE = Quote(
-    exchange="SHFE",
-    symbol="a",
-    trading_day="20250102",
-    action_day="20250102",
-    ts_exchange_ns=1,
-    ts_received_ns=1,
-    last_price=3310.0,
-    open_price=None,
-    high_price=None,
-    low_price=None,
-    pre_close_price=None,
-    pre_settlement_price=None,
-    settlement_price=None,
-    upper_limit_price=None,
-    lower_limit_price=None,
-    volume=0,
-    turnover=0.0,
-    open_interest=0.0,
-    pre_open_interest=None,
-    bids=(),
-    asks=(),
-)
 
 
 class Line:

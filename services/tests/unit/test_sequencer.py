@@ -7,6 +7,7 @@ from math import nan
 
 import pytest
 from msgspec.structs import replace
+from samples import QUOTE
 
 from aegis.contracts.market import InstrumentId, Quote, Tick
 from aegis.marketdata.domain.sequencer import Origin, Sequencer
@@ -18,29 +19,8 @@ ORIGIN = Origin(env="sim", feed="main", source="replay", session="s1", epoch=5)
 def quote(
     symbol: str = "rb2505", *, at: int = 1, volume: int = 0, turnover: float = 0.0, day: str = "20250102"
 ) -> Quote:
-    return Quote(
-        exchange="SHFE",
-        symbol=symbol,
-        trading_day=day,
-        action_day=day,
-        ts_exchange_ns=at,
-        ts_received_ns=at,
-        last_price=1.0,
-        open_price=None,
-        high_price=None,
-        low_price=None,
-        pre_close_price=None,
-        pre_settlement_price=None,
-        settlement_price=None,
-        upper_limit_price=None,
-        lower_limit_price=None,
-        volume=volume,
-        turnover=turnover,
-        open_interest=0.0,
-        pre_open_interest=None,
-        bids=(),
-        asks=(),
-    )
+    days = {"trading_day": day, "action_day": day}
+    return replace(QUOTE, symbol=symbol, ts_exchange_ns=at, ts_received_ns=at, volume=volume, turnover=turnover, **days)
 
 
 def stamped(sequencer: Sequencer, *quotes: Quote) -> list[Tick]:

@@ -8,46 +8,16 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from samples import TICK
 
 from aegis.contracts.market import Tick
 from aegis.tick_seam import Seam
 
 SUBJECT = "tick.SHFE.rb2505"
-BLANK = Tick(
-    env="sim",
-    feed="main",
-    source="test",
-    session="s1",
-    epoch=1,
-    sequence=1,
-    exchange="SHFE",
-    symbol="rb2505",
-    trading_day="20250102",
-    action_day="20250102",
-    ts_exchange_ns=0,
-    ts_received_ns=0,
-    last_price=None,
-    open_price=None,
-    high_price=None,
-    low_price=None,
-    pre_close_price=None,
-    pre_settlement_price=None,
-    settlement_price=None,
-    upper_limit_price=None,
-    lower_limit_price=None,
-    volume=0,
-    turnover=0.0,
-    volume_delta=0,
-    turnover_delta=0.0,
-    open_interest=0.0,
-    pre_open_interest=None,
-    bids=(),
-    asks=(),
-)
 
 
 def tick(sequence: int, epoch: int = 1) -> Tick:
-    return replace(BLANK, sequence=sequence, epoch=epoch)
+    return replace(TICK, sequence=sequence, epoch=epoch)
 
 
 class Consumer:

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
+from samples import TICK
 from structlog.testing import capture_logs
 
-from aegis.contracts.market import Tick
 from aegis.contracts.tick_codec import JSON, MSGPACK, PICKLE
 from aegis.marketdata.adapters.bus import ticks_stream
 from aegis.ticks import TickOptions, TickSubscription, subscribe_ticks
@@ -19,37 +19,6 @@ from aegis_sdk.errors import ConfigurationError
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
 OPTIONS = TickOptions(settle_s=0.02, look_up_s=0.3)
-TICK = Tick(
-    env="sim",
-    feed="main",
-    source="test",
-    session="s1",
-    epoch=1,
-    sequence=1,
-    exchange="SHFE",
-    symbol="rb2505",
-    trading_day="20250102",
-    action_day="20250102",
-    ts_exchange_ns=0,
-    ts_received_ns=0,
-    last_price=3310.0,
-    open_price=None,
-    high_price=None,
-    low_price=None,
-    pre_close_price=None,
-    pre_settlement_price=None,
-    settlement_price=None,
-    upper_limit_price=None,
-    lower_limit_price=None,
-    volume=0,
-    turnover=0.0,
-    volume_delta=0,
-    turnover_delta=0.0,
-    open_interest=0.0,
-    pre_open_interest=None,
-    bids=(),
-    asks=(),
-)
 
 
 class Market:
