@@ -90,7 +90,7 @@ class InstrumentsRequest(_Frozen):
 
 
 class InstrumentView(_Frozen):
-    """The facts of one contract; product is empty, multiplier and price_tick are null where nobody knows its product."""
+    """The facts of one contract. If its product is unknown, it is empty, and multiplier and price_tick are null."""
 
     instrument: str
     product: str
