@@ -11,7 +11,7 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 import structlog
@@ -50,7 +50,10 @@ _log = structlog.get_logger("aegis.discovery")
 
 _STALE_S: Final = 0.5
 _WATCH_AGAIN_S: Final = 0.5
+_WORK_AGAIN_S: Final = 0.1
 _NO_SUCH_STREAM: Final = 10059
+
+Subject = TypeVar("Subject", Probe, Name)
 
 _beats = msgspec.json.Decoder(Heartbeat)
 _echoes = msgspec.json.Decoder(tuple[float, float])
@@ -103,6 +106,7 @@ class Directory:
             yield directory
         finally:
             end_listening()
+            directory._group = None  # what is still heard starts nothing any more
             run.cancel()
             await asyncio.wait([run])
             if not run.cancelled():
@@ -165,9 +169,8 @@ class Directory:
                 subscriptions.append(await self._transport.subscribe(subject, handler))
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                group.create_task(self._tick())
-                group.create_task(self._watch_instances())
-                group.create_task(self._watch_services())
+                for work in (self._tick, self._watch_instances, self._watch_services):
+                    group.create_task(_kept_up(work))
         finally:
             for subscription in subscriptions:
                 await subscription.unsubscribe()
@@ -246,15 +249,21 @@ class Directory:
                     with suppress(ConnectionUnavailable):
                         self._transport.publish(self._inbox, msgspec.json.encode(action))
                 case Probe():
-                    self._start(self._probe(action))
+                    self._start(self._probe, action)
                 case Fetch(name):
-                    self._start(self._fetch(name))
+                    self._start(self._fetch, name)
                 case _:
                     self._publish(action)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        assert self._group is not None
-        self._group.create_task(work)
+    def _start(self, work: Callable[[Subject], Coroutine[Any, Any, None]], subject: Subject) -> None:
+        if self._group is not None:
+            self._group.create_task(self._carry_out(work, subject))
+
+    async def _carry_out(self, work: Callable[[Subject], Coroutine[Any, Any, None]], subject: Subject) -> None:
+        try:
+            await work(subject)
+        except Exception:
+            _log.exception("directory_failed", work=work.__name__)
 
     async def _probe(self, probe: Probe) -> None:
         name = probe.name
@@ -285,6 +294,16 @@ class Directory:
             except Exception:
                 _log.exception("change_listener_failed", change=type(change).__name__)
         self._wake()
+
+
+async def _kept_up(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Begin `work` again after an error of ours: one bad moment must not leave a table that nobody keeps."""
+    while True:
+        try:
+            return await work()
+        except Exception:
+            _log.exception("directory_failed", work=work.__name__)
+        await asyncio.sleep(_WORK_AGAIN_S)
 
 
 async def _watched(transport: Transport, bucket: KeyValue, pattern: str) -> AsyncIterator[KeyValueEntry | None]:

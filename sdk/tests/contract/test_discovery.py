@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from aegis_sdk import codec, subjects
 from aegis_sdk.changes import Change
 from aegis_sdk.discovery import Directory, DirectoryState
 from aegis_sdk.instances import (
     Changed,
+    Heartbeat,
     InstanceRecord,
     InstanceStatus,
     Joined,
@@ -21,6 +24,8 @@ from aegis_sdk.instances import (
     ServiceDefinition,
 )
 from aegis_sdk.kv import KeyValue
+from aegis_sdk.liveness import Table, step
+from aegis_sdk.liveness_events import Event, Recorded, Ticked
 from aegis_sdk.messages import Message
 from aegis_sdk.registry import INSTANCES, Registration
 from aegis_sdk.transport import ConnectionState, Transport
@@ -191,3 +196,57 @@ async def test_an_error_in_the_body_comes_out_as_it_is(transport: Transport, nam
     with pytest.raises(LookupError):
         async with Directory.open(transport, service=name):
             raise LookupError
+
+
+async def test_an_error_of_its_own_is_logged_and_the_directory_goes_on(
+    transport: Transport, other: Transport, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing: set[type[object]] = set()
+
+    def step_or_fail(table: Table, event: Event, now: float) -> Any:
+        if type(event) in failing:
+            failing.discard(type(event))
+            raise RuntimeError("the real cause")
+        return step(table, event, now)
+
+    monkeypatch.setattr("aegis_sdk.discovery.step", step_or_fail)
+    async with Directory.open(other, service=name) as directory:
+        with capture_logs() as logs:
+            failing |= {Ticked, Recorded}
+            async with registered(transport, name):
+                await active(directory)
+        assert not failing
+        assert [log["work"] for log in logs if log["event"] == "directory_failed"].count("_tick") == 1
+        await directory.wait_for(lambda table: table.state is DirectoryState.FRESH, DEADLINE_S)
+
+
+async def test_a_probe_that_fails_is_logged(
+    network: Network, transport: Transport, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = await network.connect()
+    whole = other.request
+
+    async def broken(subject: str, payload: bytes, *rest: Any, **settings: Any) -> Message:
+        if subject.startswith("direct."):
+            raise RuntimeError("the real cause")
+        return await whole(subject, payload, *rest, **settings)
+
+    async with Directory.open(other, service=name) as directory, registered(transport, name):
+        await active(directory)
+        monkeypatch.setattr(other, "request", broken)
+        with capture_logs() as logs:
+            await transport.close()
+            failed: set[str] = set()
+            async with asyncio.timeout(DEADLINE_S):
+                while "_probe" not in failed:
+                    await directory.wait_for(lambda _: bool(logs), DEADLINE_S)
+                    failed = {log["work"] for log in logs if log["event"] == "directory_failed"}
+                    await asyncio.sleep(0.02)
+
+
+async def test_what_is_heard_while_a_directory_closes_starts_nothing(transport: Transport, name: str) -> None:
+    async with Directory.open(transport, service=name) as directory:
+        pass
+    beat = Heartbeat("1f", InstanceStatus.ACTIVE, 1)
+    late = Message(subjects.heartbeat(name, "unknown"), codec.encode_json(beat))
+    directory._on_heartbeat(late)  # pyright: ignore[reportPrivateUsage]
