@@ -1,8 +1,10 @@
 """The connection over a real server that is killed, paused and restarted under it."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
+from structlog.testing import capture_logs
 
 from aegis_sdk.errors import CodecError, ConnectionUnavailable
 from aegis_sdk.messages import Message
@@ -10,6 +12,7 @@ from aegis_sdk.server import EmbeddedServer
 from aegis_sdk.testing import NatsAccess, nats_server
 from aegis_sdk.transport import ConnectionState
 from aegis_sdk.transport_nats import NatsTransport
+from aegis_sdk.transport_nats.session import Session
 
 DEADLINE_S = 10.0
 
@@ -114,3 +117,76 @@ async def test_a_connection_of_a_cluster_moves_to_a_living_node() -> None:
         assert await states.get() is ConnectionState.CONNECTED
         assert transport.connected_to != f"127.0.0.1:{port}"
         await transport.close()
+
+
+async def test_a_session_that_fails_as_it_ends_is_followed_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Session.close
+
+    async def broken(session: Session) -> None:
+        await whole(session)
+        raise LookupError("of nats-py")
+
+    async with nats_server() as server, asyncio.timeout(DEADLINE_S):
+        transport = await connect(server)
+        states = states_of(transport)
+        monkeypatch.setattr(Session, "close", broken)
+        await server.nodes[0].kill()
+        assert await states.get() is ConnectionState.RECONNECTING
+        await server.nodes[0].start()
+        assert await states.get() is ConnectionState.CONNECTED
+        await transport.flush()
+        monkeypatch.undo()
+        await transport.close()
+
+
+async def test_a_lost_server_is_asked_for_at_least_ten_times_a_second() -> None:
+    """The pause between two sessions is 20 to 50 ms, so that a server that is back is found at once."""
+    loop = asyncio.get_running_loop()
+    attempts: list[float] = []
+    enough = asyncio.Event()
+
+    def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        attempts.append(loop.time())
+        writer.transport.abort()
+        if len(attempts) == 11:
+            enough.set()
+
+    listener = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    connecting = asyncio.create_task(NatsTransport.connect([f"nats://127.0.0.1:{port}"]))
+    async with asyncio.timeout(DEADLINE_S):
+        await enough.wait()
+    connecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
+    listener.close()
+    assert attempts[10] - attempts[0] < 1.0
+
+
+async def test_a_server_that_does_not_read_is_left_before_the_memory_is_full() -> None:
+    """Its pings are answered for as long as nothing else waits, so only the bound on what waits ends the session."""
+    stalled = asyncio.Event()
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"server_id":"x","version":"2.11.0","max_payload":1048576,"headers":true}\r\n')
+        with suppress(OSError):
+            while not stalled.is_set() and (line := await reader.readline()):
+                if line.startswith(b"PING"):
+                    writer.write(b"PONG\r\n")
+
+    listener = await asyncio.start_server(speak, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    transport = await NatsTransport.connect([f"nats://127.0.0.1:{port}"])
+    states = states_of(transport)
+    stalled.set()
+    megabyte = bytes(1 << 20)
+    with capture_logs() as logs:
+        async with asyncio.timeout(DEADLINE_S):
+            for _ in range(80):
+                if states.empty():
+                    transport.publish("a", megabyte)
+                    await asyncio.sleep(0)
+            assert await states.get() is ConnectionState.RECONNECTING
+    await transport.close()
+    listener.close()
+    assert "server_too_slow" in [log["event"] for log in logs]

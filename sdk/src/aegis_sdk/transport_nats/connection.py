@@ -169,7 +169,12 @@ class NatsTransport:
     async def _run_sessions(self) -> None:
         random.shuffle(self._servers)
         for attempt in itertools.count():
-            await self._run_session(self._servers[attempt % len(self._servers)])
+            if self._state is ConnectionState.CLOSED:  # nats-py may swallow a cancellation as it connects
+                return
+            try:
+                await self._run_session(self._servers[attempt % len(self._servers)])
+            except Exception:  # of nats-py, as it ended
+                _log.exception("session_failed")
             await asyncio.sleep(random.uniform(*_RETRY_S))
 
     async def _run_session(self, server: str) -> None:
