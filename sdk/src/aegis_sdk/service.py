@@ -23,6 +23,7 @@ from aegis_sdk.errors import (
     AegisError,
     ConfigurationError,
     DeadlineExceeded,
+    Draining,
     InternalError,
     InvalidRequest,
     Overloaded,
@@ -148,7 +149,9 @@ class ServiceHost:
                 await self._idle.wait()
         except TimeoutError:
             _log.warning("drain_timed_out", at_work=len(self._at_work), waiting=len(self._waiting))
-            self._waiting.clear()
+            while self._waiting:
+                endpoint, message, _ = self._waiting.popleft()
+                self._refuse(endpoint, message, Draining(f"{self.service.name} stops; this was not begun"))
             for task in tuple(self._at_work):
                 task.cancel()
             await asyncio.gather(*self._at_work, return_exceptions=True)
@@ -162,6 +165,11 @@ class ServiceHost:
     def at_work(self) -> int:
         """How many requests are being handled now."""
         return len(self._at_work)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait to be handled."""
+        return len(self._waiting)
 
     def _pong(self, message: Message) -> None:
         self._answer(message, codec.encode_json({"instance": self.instance}))

@@ -12,6 +12,7 @@ from aegis_sdk.client import Client
 from aegis_sdk.errors import (
     ConfigurationError,
     DeadlineExceeded,
+    Draining,
     InternalError,
     InvalidRequest,
     Overloaded,
@@ -212,6 +213,24 @@ async def test_a_drain_ends_at_its_timeout_and_the_caller_is_told(connect: Conne
     await host.stop()
     with pytest.raises(InternalError, match="stopped"):
         await call
+
+
+async def test_what_still_waits_when_a_drain_ends_is_refused_as_not_begun(connect: Connect) -> None:
+    till = Till()
+    host = await start(connect, till, max_concurrent=1, drain_timeout_s=0.1)
+    client = Client(await connect())
+    at_work = asyncio.create_task(client.call(Till.hold, Empty()))
+    await till.entered.wait()
+    waiting = asyncio.create_task(client.call(Till.pay, Amount(value=1)))
+    async with asyncio.timeout(5):
+        while not host.waiting:  # noqa: ASYNC110 (some turns of the loop)
+            await asyncio.sleep(0)
+    await host.stop()
+    with pytest.raises(Draining):
+        await waiting
+    with pytest.raises(InternalError):
+        await at_work
+    assert till.calls == 0
 
 
 async def test_nobody_serving_is_told_at_once_to_a_method_that_is_not_idempotent(connect: Connect) -> None:
