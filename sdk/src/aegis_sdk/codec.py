@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from pydantic import BaseModel, ValidationError
@@ -10,9 +10,6 @@ from pydantic import BaseModel, ValidationError
 from aegis_sdk.errors import CodecError, InvalidRequest
 
 Model = TypeVar("Model", bound=BaseModel)
-
-MAX_PAYLOAD_BYTES: Final = 1_000_000
-"""Below the server's default limit of 1 MiB, so that headers fit."""
 
 
 def encode_json(value: Any) -> bytes:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from aegis_sdk.codec import MAX_PAYLOAD_BYTES, decode_json, decode_model, encode_json, encode_model
+from aegis_sdk.codec import decode_json, decode_model, encode_json, encode_model
 from aegis_sdk.errors import CodecError, InvalidRequest
 
 _json = st.recursive(
@@ -104,7 +104,3 @@ def test_the_number_of_problems_told_is_bounded() -> None:
 def test_what_is_no_model_at_all_is_an_invalid_request(payload: bytes) -> None:
     with pytest.raises(InvalidRequest):
         decode_model(Order, payload)
-
-
-def test_a_payload_of_the_greatest_size_leaves_room_for_headers() -> None:
-    assert MAX_PAYLOAD_BYTES <= 2**20 - 16_384
