@@ -107,8 +107,9 @@ async def test_what_the_supervisor_says_is_published_as_a_log(desk: Desk) -> Non
         await transport.subscribe("log.supervisor.*", lambda message: said.put_nowait(message.payload))
         await transport.flush()
         processes.send(desk.id_of("echo-1"), signal.SIGKILL)
-        async with asyncio.timeout(5):
-            assert b"echo-1: ended: killed by SIGKILL" in await said.get()
+        async with asyncio.timeout(10):
+            while b"echo-1: ended: killed by SIGKILL" not in await said.get():
+                pass  # said earlier, and heard late
 
 
 async def test_a_killed_nats_server_is_back_on_its_port_with_what_it_stored(desk: Desk) -> None:
