@@ -14,6 +14,10 @@
         ├── InternalError         500  the handler failed; whether it had an effect is not known
         ├── Unavailable           503  nobody serves this; nothing was done
         ├── Draining              503  the instance stops; refused before it began
+        ├── Suspended             503  the active instance cannot prove its epoch now; refused before it began
+        ├── Moved                 503  the instance does not hold this key, or hands it over; refused before it began
+        ├── NotExecuted           503  a call to the active instance for certain had no effect; safe to repeat
+        ├── OutcomeUnknown        504  whether it had an effect is not known; ask again with the same idempotency key
         └── DeadlineExceeded      504  no answer in time; whether it had an effect is not known
 
 An RpcError knows three things of its own accord: its `code` (a word, stable on the wire), whether it is
@@ -33,12 +37,16 @@ __all__ = [
     "Draining",
     "InternalError",
     "InvalidRequest",
+    "Moved",
+    "NotExecuted",
     "NotFound",
+    "OutcomeUnknown",
     "Overloaded",
     "Rejected",
     "RpcError",
     "ServerError",
     "StreamError",
+    "Suspended",
     "Unavailable",
     "error_from_wire",
 ]
@@ -166,6 +174,41 @@ class Draining(RpcError):
     status = 503
     code = "draining"
     retryable = True
+
+
+class Suspended(RpcError):
+    """The active instance cannot prove that its epoch is the current one; it refused this before it began."""
+
+    status = 503
+    code = "suspended"
+    retryable = True
+
+
+class Moved(RpcError):
+    """The instance does not hold the key in this epoch, or is handing it over; it refused this before it began."""
+
+    status = 503
+    code = "moved"
+    retryable = True
+
+
+class NotExecuted(RpcError):
+    """No attempt of a call to the active instance had an effect, for certain: it may be repeated as new."""
+
+    status = 503
+    code = "not_executed"
+    retryable = True
+
+
+class OutcomeUnknown(RpcError):
+    """Whether a call to the active instance had an effect is not known.
+
+    `details["idempotency_key"]` is the call's: called again with it, the stored outcome is returned, or the call is
+    executed for the first time. Never repeat it as new.
+    """
+
+    status = 504
+    code = "outcome_unknown"
 
 
 class DeadlineExceeded(RpcError):

@@ -16,6 +16,8 @@ __all__ = [
     "active",
     "command",
     "direct",
+    "epoch_asked",
+    "epochs_begun",
     "escape",
     "event",
     "heartbeat",
@@ -23,6 +25,8 @@ __all__ = [
     "instance_key",
     "kv",
     "kv_key",
+    "ledger",
+    "ledger_key",
     "log",
     "matches",
     "rpc",
@@ -93,6 +97,26 @@ def direct(service: str, instance: str, method: str) -> str:
 def active(service: str, key: str, epoch: int, method: str) -> str:
     """A call to the holder of one epoch of a key."""
     return f"active.{token(service, 'service')}.{token(key, 'key')}.{epoch}.{token(method, 'method')}"
+
+
+def epochs_begun(service: str) -> str:
+    """Who holds which key from now on, told by new holders on core NATS."""
+    return f"epoch.{token(service, 'service')}.begun"
+
+
+def epoch_asked(service: str) -> str:
+    """Who holds a key; its holder answers, others take it as a hint that the holder may be gone."""
+    return f"epoch.{token(service, 'service')}.asked"
+
+
+def ledger(shard: int, service: str, key: str, part: str) -> str:
+    """One part of a key's ledger: `lease`, `journal` or `proof`; `key` may be `*` in a subscription."""
+    return f"ledger.{shard}.{token(service, 'service')}.{token(key, 'key')}.{token(part, 'part')}"
+
+
+def ledger_key(subject: str) -> str:
+    """The key of a ledger's subject."""
+    return split(subject)[3]
 
 
 def event(domain: str, *rest: str) -> str:

@@ -55,6 +55,7 @@ class StreamConfig:
     marker_ttl_s: float = 0  # an expired last message of a subject leaves a marker for so long; the least Nats-TTL
     rollup: bool = False  # messages may carry Nats-Rollup
     atomic: bool = False  # atomic batches
+    first_sequence: int = 0  # of a stream that is created; 0: 1. Never changed later
 
     def __post_init__(self) -> None:
         subjects.token(self.name, "stream")
@@ -153,6 +154,18 @@ class Transport(Protocol):
 
         What `append` raises is the future's exception, ConnectionUnavailable too: this call itself raises nothing.
         """
+        ...
+
+    async def append_batch(self, messages: Sequence[tuple[str, bytes, Headers]], timeout: float = 5.0) -> int:
+        """Store all messages, next to each other, or none (ADR-50); the sequence of the last. 1 to 1,000 messages.
+
+        The stream must be `atomic`. Raises what `append` raises: 10071 where one guard does not hold, 10164 where a
+        guarded write of the same subject is in flight, 10210 where the stream has too many open batches.
+        """
+        ...
+
+    async def purge(self, stream: str, subject: str, before: int) -> int:
+        """Delete the messages of a subject whose sequence is below `before`; how many they were."""
         ...
 
     async def last(self, stream: str, subject: str) -> StoredMessage | None:

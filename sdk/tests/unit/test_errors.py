@@ -59,7 +59,7 @@ def test_any_message_and_details_survive(message: str, details: dict[str, Any]) 
 
 def test_only_what_changed_nothing_may_be_retried() -> None:
     retryable = {kind.__name__ for kind in RPC_ERRORS if kind.retryable}
-    assert retryable == {"Overloaded", "Unavailable", "Draining"}
+    assert retryable == {"Overloaded", "Unavailable", "Draining", "Suspended", "Moved", "NotExecuted"}
 
 
 def test_codes_are_unique() -> None:
