@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import structlog
 from pydantic import BaseModel
 
 from aegis_sdk import codec
-from aegis_sdk.errors import CodecError, RpcError
-from aegis_sdk.messages import ERROR, ERROR_CODE
+from aegis_sdk.errors import AegisError, CodecError, InvalidRequest, RpcError
+from aegis_sdk.messages import ERROR, ERROR_CODE, NO_HEADERS, TIMEOUT_MS, Headers, Message
 from aegis_sdk.method import Method
+from aegis_sdk.transport import Transport
 
-__all__ = ["Endpoint", "error_reply"]
+__all__ = ["Endpoint", "answer", "error_reply", "time_left"]
+
+_log = structlog.get_logger("aegis.service")
 
 
 class Endpoint:
@@ -50,3 +54,23 @@ def error_reply(error: RpcError) -> tuple[bytes, dict[str, str]]:
     except CodecError:
         body = codec.encode_json({**error.to_wire(), "details": {}})
     return body, {ERROR_CODE: str(error.status), ERROR: " ".join(error.message.split())[:200]}
+
+
+def time_left(message: Message, default_s: float) -> float:
+    """Seconds that the caller still waits, as its header says."""
+    text = message.headers.get(TIMEOUT_MS)
+    if text is None:
+        return default_s
+    if not text.isdecimal() or len(text) > 9:
+        raise InvalidRequest(f"{TIMEOUT_MS} is not a number of milliseconds: {text[:20]!r}")
+    return int(text) / 1000
+
+
+def answer(transport: Transport, message: Message, payload: bytes, headers: Headers = NO_HEADERS) -> None:
+    """Send a reply where one is asked for; one that cannot be sent is logged, its caller's deadline ends the wait."""
+    if not message.reply:
+        return
+    try:
+        transport.publish(message.reply, payload, headers)
+    except AegisError as error:
+        _log.warning("reply_not_sent", subject=message.subject, reason=str(error))

@@ -10,27 +10,24 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Final
 
 import structlog
 
 from aegis_sdk import codec, subjects
-from aegis_sdk.endpoint import Endpoint, error_reply
+from aegis_sdk.admission import Admission, Job
+from aegis_sdk.endpoint import Endpoint, answer, error_reply, time_left
 from aegis_sdk.errors import (
-    AegisError,
     ConfigurationError,
     DeadlineExceeded,
-    Draining,
     InternalError,
-    InvalidRequest,
-    Overloaded,
     RpcError,
 )
 from aegis_sdk.handler import Context, Rpc
-from aegis_sdk.messages import TIMEOUT_MS, Message
+from aegis_sdk.messages import Message
 from aegis_sdk.micro import Discoverable
 from aegis_sdk.transport import Subscription, Transport
 
@@ -102,10 +99,7 @@ class ServiceHost:
             instance=self.instance,
             endpoints=self.endpoints,
         )
-        self._waiting: deque[tuple[Endpoint, Message, float]] = deque()
-        self._at_work: set[asyncio.Task[None]] = set()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self.admission: Final = Admission(service.name, options.max_concurrent, options.max_waiting)
         self._running: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -114,9 +108,8 @@ class ServiceHost:
         await self.service.on_start()
         name = self.service.name
         for endpoint in self.endpoints:
-            handler = self._admitter(endpoint)
-            await self._subscribe(subjects.rpc(name, endpoint.name), handler, queue=name)
-            await self._subscribe(subjects.direct(name, self.instance, endpoint.name), handler)
+            await self._subscribe(subjects.rpc(name, endpoint.name), self._admitter(endpoint), queue=name)
+            await self.serve_directly(endpoint)
         await self._subscribe(subjects.direct(name, self.instance, "ping"), self._pong)
         await self._discoverable.start()
         await self._transport.flush()
@@ -144,65 +137,37 @@ class ServiceHost:
         subscriptions, self._subscriptions = self._subscriptions, []
         for subscription in subscriptions:
             await subscription.unsubscribe()
-        try:
-            async with asyncio.timeout(self.options.drain_timeout_s):
-                await self._idle.wait()
-        except TimeoutError:
-            _log.warning("drain_timed_out", at_work=len(self._at_work), waiting=len(self._waiting))
-            while self._waiting:
-                endpoint, message, _ = self._waiting.popleft()
-                self._refuse(endpoint, message, Draining(f"{self.service.name} stops; this was not begun"))
-            for task in tuple(self._at_work):
-                task.cancel()
-            await asyncio.gather(*self._at_work, return_exceptions=True)
+        at_work, waiting = self.admission.at_work, self.admission.waiting
+        if not await self.admission.drain(self.options.drain_timeout_s):
+            _log.warning("drain_timed_out", at_work=at_work, waiting=waiting)
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait({self._running})
         await self.service.on_stop()
         _log.info("service_stopped", service=self.service.name, instance=self.instance)
 
-    @property
-    def at_work(self) -> int:
-        """How many requests are being handled now."""
-        return len(self._at_work)
-
-    @property
-    def waiting(self) -> int:
-        """How many requests wait to be handled."""
-        return len(self._waiting)
+    async def serve_directly(self, endpoint: Endpoint) -> None:
+        """Answer a method at this instance only."""
+        subject = subjects.direct(self.service.name, self.instance, endpoint.name)
+        await self._subscribe(subject, self._admitter(endpoint))
 
     def _pong(self, message: Message) -> None:
-        self._answer(message, codec.encode_json({"instance": self.instance}))
+        answer(self._transport, message, codec.encode_json({"instance": self.instance}))
 
     def _admitter(self, endpoint: Endpoint) -> Any:
         def admit(message: Message) -> None:
-            if len(self._at_work) < self.options.max_concurrent:
-                self._begin(endpoint, message, time.monotonic())
-            elif len(self._waiting) < self.options.max_waiting:
-                self._waiting.append((endpoint, message, time.monotonic()))
-            else:
-                self._refuse(endpoint, message, Overloaded(f"{self.service.name} is at its limit of requests"))
+            arrived = time.monotonic()
+            self.admission.admit(
+                Job(partial(self._handle, endpoint, message, arrived), partial(self._refuse, endpoint, message))
+            )
 
         return admit
-
-    def _begin(self, endpoint: Endpoint, message: Message, arrived: float) -> None:
-        self._idle.clear()
-        task = self._loop.create_task(self._handle(endpoint, message, arrived))
-        self._at_work.add(task)
-        task.add_done_callback(self._end)
-
-    def _end(self, task: asyncio.Task[None]) -> None:
-        self._at_work.discard(task)
-        if self._waiting:
-            self._begin(*self._waiting.popleft())
-        elif not self._at_work:
-            self._idle.set()
 
     async def _handle(self, endpoint: Endpoint, message: Message, arrived: float) -> None:
         try:
             payload = await self._run(endpoint, message, arrived)
             endpoint.succeeded(time.monotonic() - arrived)
-            self._answer(message, payload)
+            answer(self._transport, message, payload)
         except RpcError as error:
             self._refuse(endpoint, message, error, time.monotonic() - arrived)
         except asyncio.CancelledError:
@@ -214,7 +179,7 @@ class ServiceHost:
             self._refuse(endpoint, message, what, time.monotonic() - arrived)
 
     async def _run(self, endpoint: Endpoint, message: Message, arrived: float) -> bytes:
-        deadline = arrived + self._time_left(message)
+        deadline = arrived + time_left(message, self.options.default_timeout_s)
         left = deadline - time.monotonic()  # the loop's own clock may be cached, and as coarse as a millisecond
         if left <= 0:
             raise DeadlineExceeded("the request waited past its deadline; it was not begun")
@@ -232,35 +197,21 @@ class ServiceHost:
             raise
         return codec.encode_model(reply)
 
-    def _time_left(self, message: Message) -> float:
-        """Seconds that the caller still waits, as its header says."""
-        text = message.headers.get(TIMEOUT_MS)
-        if text is None:
-            return self.options.default_timeout_s
-        if not text.isdecimal() or len(text) > 9:
-            raise InvalidRequest(f"{TIMEOUT_MS} is not a number of milliseconds: {text[:20]!r}")
-        return int(text) / 1000
-
     def _refuse(self, endpoint: Endpoint, message: Message, error: RpcError, seconds: float = 0.0) -> None:
         endpoint.failed(error, seconds)
-        self._answer(message, *error_reply(error))
-
-    def _answer(self, message: Message, payload: bytes, headers: dict[str, str] | None = None) -> None:
-        if not message.reply:
-            return
-        try:
-            self._transport.publish(message.reply, payload, headers or {})
-        except AegisError as error:
-            _log.warning("reply_not_sent", subject=message.subject, reason=str(error))
+        answer(self._transport, message, *error_reply(error))
 
 
-def endpoints_of(service: Service) -> list[Endpoint]:
-    """The handlers that a service declares. Raises ConfigurationError where two have one name, or there is no name."""
+def endpoints_of(service: Service, kind: type[Rpc[Any, Any]] = Rpc) -> list[Endpoint]:
+    """The handlers of a kind that a service declares.
+
+    Raises ConfigurationError where two have one name, or the service has none.
+    """
     if not getattr(type(service), "name", ""):
         raise ConfigurationError(type(service).__name__, "set `name`, the service's name")
     found: dict[str, Endpoint] = {}
     for cls in reversed(type(service).__mro__):
-        declared: list[tuple[str, Rpc[Any, Any]]] = [(at, rpc) for at, rpc in vars(cls).items() if isinstance(rpc, Rpc)]
+        declared: list[tuple[str, Rpc[Any, Any]]] = [(at, rpc) for at, rpc in vars(cls).items() if type(rpc) is kind]
         for attribute, rpc in declared:
             method = rpc.method(type(service))
             if method.name in found and found[method.name].attribute != attribute:
