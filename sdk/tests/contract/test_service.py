@@ -96,6 +96,13 @@ async def start(connect: Connect, till: Till, **options: Any) -> ServiceHost:
     return host
 
 
+async def until_waiting(host: ServiceHost) -> None:
+    """Return when a request has arrived that waits for its turn."""
+    async with asyncio.timeout(5):
+        while not host.admission.waiting:  # noqa: ASYNC110 (some turns of the loop)
+            await asyncio.sleep(0)
+
+
 async def test_a_call_gets_its_typed_answer(connect: Connect) -> None:
     host = await start(connect, Till())
     assert await Client(await connect()).call(Till.add_one, Amount(value=1)) == Amount(value=2)
@@ -185,8 +192,11 @@ async def test_a_call_that_waited_past_its_deadline_is_not_begun(connect: Connec
     client = Client(await connect())
     first = asyncio.create_task(client.call(Till.hold, Empty()))
     await till.entered.wait()
+    late = asyncio.create_task(client.call(Till.add_one, Amount(value=1), timeout=0.05))
+    await until_waiting(host)
     with pytest.raises(DeadlineExceeded):
-        await client.call(Till.add_one, Amount(value=1), timeout=0.05)
+        await late
+    await asyncio.sleep(0.05)  # the host counts from the arrival
     till.release.set()
     await first
     assert till.calls == 0
@@ -222,9 +232,7 @@ async def test_what_still_waits_when_a_drain_ends_is_refused_as_not_begun(connec
     at_work = asyncio.create_task(client.call(Till.hold, Empty()))
     await till.entered.wait()
     waiting = asyncio.create_task(client.call(Till.pay, Amount(value=1)))
-    async with asyncio.timeout(5):
-        while not host.waiting:  # noqa: ASYNC110 (some turns of the loop)
-            await asyncio.sleep(0)
+    await until_waiting(host)
     await host.stop()
     with pytest.raises(Draining):
         await waiting
