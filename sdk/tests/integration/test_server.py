@@ -70,6 +70,11 @@ def running(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
+def stopped(pid: int | None) -> bool:
+    """Whether none of its threads runs."""
+    return all(b"\nState:\tT" in status.read_bytes() for status in Path(f"/proc/{pid}/task").glob("*/status"))
+
+
 def open_files(pid: int | None) -> set[Path]:
     return {handle.readlink() for handle in Path(f"/proc/{pid}/fd").iterdir()}
 
@@ -259,6 +264,7 @@ async def test_a_paused_node_is_silent_until_it_is_resumed() -> None:
         echo = await client.subscribe("echo")
         await client.flush()
         server.nodes[0].pause()
+        assert stopped(server.nodes[0].pid)
         await client.publish("echo", b"")
         with pytest.raises(nats_errors.TimeoutError):
             await echo.next_msg(timeout=0.2)

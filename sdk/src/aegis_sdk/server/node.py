@@ -146,8 +146,11 @@ class Node:
         await self._ended()
 
     def pause(self) -> None:
-        """SIGSTOP: it holds its connections and says nothing."""
+        """SIGSTOP: it holds its connections and says nothing, from the moment that this returns."""
         self._signal(signal.SIGSTOP)
+        if self.pid is not None and sys.platform == "linux":  # each of its threads goes on until it hears of it
+            with suppress(ChildProcessError):
+                os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """SIGCONT."""
