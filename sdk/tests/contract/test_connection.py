@@ -35,7 +35,7 @@ async def test_without_a_connection_everything_is_refused_at_once_and_nothing_is
         transport.flush(timeout=30),
     ):
         with pytest.raises(ConnectionUnavailable):
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(DEADLINE_S):
                 await refused
     await network.start()
     await transport.wait_connected(DEADLINE_S)
@@ -152,7 +152,7 @@ async def test_closing_wakes_those_who_wait(transport: Transport, received: Rece
     await received.take()
     await transport.close()
     with pytest.raises(ConnectionUnavailable):
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(DEADLINE_S):
             await request
 
 

@@ -70,6 +70,9 @@ async def test_a_terminated_message_never_comes_again(transport: Transport, name
     await transport.append(f"{name}.a", b"1")
     async with transport.consume(name, "worker", f"{name}.a", ack_wait_s=0.05) as deliveries:
         await (await take(deliveries, 1))[0].term()
+        await transport.flush()
+    # Anew, as the next attempt may have been on its way before the server heard of the end.
+    async with transport.consume(name, "worker", f"{name}.a", ack_wait_s=0.05) as deliveries:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
                 await anext(deliveries)
@@ -169,8 +172,8 @@ async def test_a_consumer_goes_on_after_an_outage(
         await transport.flush()
         await interrupt(network, transport, other)
         await other.append(f"{name}.a", b"2")
-        found = await take(deliveries, 1)
-    assert [delivery.message.payload for delivery in found] == [b"2"]
+        while (await take(deliveries, 1))[0].message.payload != b"2":
+            pass  # the first one again: it was not acknowledged in time
 
 
 async def test_a_consumer_ends_when_its_connection_is_closed(transport: Transport, name: str) -> None:

@@ -102,7 +102,7 @@ async def test_one_that_stops_is_out_at_once(transport: Transport, other: Transp
         with directory.changes() as changes:
             async with registered(transport, name):
                 await active(directory)
-            async with asyncio.timeout(0.5):
+            async with asyncio.timeout(DEADLINE_S):
                 async for change in changes:
                     if isinstance(change, Left):
                         assert change.reason is Reason.STOPPED
@@ -155,7 +155,7 @@ async def test_a_record_of_the_dead_is_not_shown(transport: Transport, other: Tr
     async with Directory.open(other, service=name) as directory:
         assert directory.instances() == ()
         assert [each.confirmed for each in directory.instances(unconfirmed=True)] == [False]
-        await directory.wait_for(lambda table: table.instances(unconfirmed=True) == (), 2.0)
+        await directory.wait_for(lambda table: table.instances(unconfirmed=True) == (), DEADLINE_S)
 
 
 async def test_what_cannot_be_read_is_counted_and_ignored(transport: Transport, other: Transport, name: str) -> None:

@@ -205,7 +205,7 @@ async def test_a_request_that_nobody_listens_to_is_unavailable_at_once(transport
     began = time.monotonic()
     with pytest.raises(Unavailable):
         await transport.request(name, b"", timeout=30)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10
 
 
 async def test_a_request_that_nobody_answers_exceeds_its_deadline(

@@ -138,7 +138,7 @@ async def test_a_stopped_process_leaves_within_two_seconds_and_is_back_when_it_g
         resumed_at = loop.time()
         a.send_signal(signal.SIGCONT)
         await present(directory, "a", "b")
-        assert loop.time() - resumed_at < 0.5
+        assert loop.time() - resumed_at < 2.0
 
 
 async def test_a_process_that_ends_orderly_is_out_at_once(nats_access: NatsAccess, service: str) -> None:
@@ -179,7 +179,7 @@ async def test_a_directory_that_was_stopped_itself_suspects_nobody(nats_access: 
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
         assert directory.state is DirectoryState.STALE
-        await directory.wait_for(lambda table: table.state is DirectoryState.FRESH, 1)
+        await directory.wait_for(lambda table: table.state is DirectoryState.FRESH, DEADLINE_S)
         with suppress(TimeoutError):
             await directory.wait_for(lambda _: bool(departures.seen), 1)
         assert departures.seen == []

@@ -2,6 +2,8 @@
 
 import asyncio
 from contextlib import suppress
+from itertools import pairwise
+from statistics import median
 
 import pytest
 from structlog.testing import capture_logs
@@ -89,7 +91,7 @@ async def test_a_server_that_hangs_is_left_after_some_unanswered_pings() -> None
 
 async def test_a_wrong_password_is_named_and_never_shown(nats_access: NatsAccess) -> None:
     with pytest.raises(ConnectionUnavailable, match="wrong user or password") as refused:
-        await NatsTransport.connect(nats_access.urls, user="aegis", password="not-this", connect_timeout=0.5)
+        await NatsTransport.connect(nats_access.urls, user="aegis", password="not-this", connect_timeout=2)
     assert "not-this" not in str(refused.value)
 
 
@@ -160,7 +162,7 @@ async def test_a_lost_server_is_asked_for_at_least_ten_times_a_second() -> None:
     with pytest.raises(asyncio.CancelledError):
         await connecting
     listener.close()
-    assert attempts[10] - attempts[0] < 1.0
+    assert median(later - earlier for earlier, later in pairwise(attempts)) < 0.1
 
 
 async def test_a_server_that_does_not_read_is_left_before_the_memory_is_full() -> None:
