@@ -48,7 +48,7 @@ class Desk:
             env=self.environment | environment,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=False,
         )
 
@@ -116,7 +116,7 @@ class Desk:
             assert ended, f"{one} outlived its desk"
 
 
-def until(holds: Callable[[], Any], timeout_s: float = 10.0) -> None:
+def until(holds: Callable[[], Any], timeout_s: float = 20.0) -> None:
     """Return when `holds`; TimeoutError after so many seconds. For what another process brings about."""
     end = time.monotonic() + timeout_s
     while True:

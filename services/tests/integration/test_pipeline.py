@@ -28,6 +28,7 @@ from aegis_sdk.transport_nats import NatsTransport
 
 ORIGIN = Origin(env="sim", feed="main", source="test", session="s1", epoch=1)
 OPTIONS = PublisherOptions(ack_timeout_s=1.0)
+PATIENT = PublisherOptions(ack_timeout_s=10.0)  # where nothing goes wrong: an answer may be slow
 SYMBOLS = [f"rb25{i:02}" for i in range(10)]
 QUOTE = replace(
     BLANK,
@@ -136,7 +137,7 @@ def everything(offered: Counter[str]) -> dict[str, list[int]]:
 @pytest.mark.parametrize("codec", ["json", "msgpack", "pickle"])
 async def test_ticks_of_a_thread_reach_the_stream_and_a_subscriber(line: Line, codec: str) -> None:
     got: list[Tick] = []
-    line.begin(codec=tick_codec(codec))
+    line.begin(PATIENT, tick_codec(codec))
     options = TickOptions(allow_pickle=True)
     async with subscribe_ticks(line.other, "SHFE.*", on_tick=got.append, options=options):
         with FeedThread(line.pipeline, 20_000) as feed:
@@ -235,9 +236,9 @@ async def test_a_stream_that_somebody_deleted_is_made_again(line: Line) -> None:
 
 async def test_two_feeds_share_the_stream(line: Line) -> None:
     """Neither can count on the sequence of its markers alone."""
-    line.begin()
+    line.begin(PATIENT)
     options = Origin(env="sim", feed="second", source="test", session="s1", epoch=2)
-    second = Pipeline(options, MSGPACK, StreamPublisher(line.other, options, MSGPACK.headers, OPTIONS))
+    second = Pipeline(options, MSGPACK, StreamPublisher(line.other, options, MSGPACK.headers, PATIENT))
     running = asyncio.create_task(second.run())
     with FeedThread(line.pipeline, 5_000) as feed:
         while line.pipeline.stats().outlet.stored < 3_000:

@@ -184,12 +184,12 @@ async def test_the_end_is_reported_after_the_sink_has_room_again(tmp_path: Path,
 
 
 async def test_the_recorded_distances_are_kept_at_the_chosen_speed(tmp_path: Path, sink: Any):
-    path = write(tmp_path / "day.csv", row("rb2310", 1, "10:00:00"), row("rb2310", 2, "10:00:02"))
-    async with opened(path, sink, speed=10) as feed:
+    path = write(tmp_path / "day.csv", row("rb2310", 1, "10:00:00"), row("rb2310", 2, "10:00:04"))
+    async with opened(path, sink, speed=20) as feed:
         started = time.monotonic()
         await feed.subscribe([REBAR])
         await sink.until(lambda: len(sink.quotes) == 2)
-        assert 0.2 <= time.monotonic() - started < 1
+        assert 0.2 <= time.monotonic() - started < 3
 
 
 async def test_bad_rows_are_reported_and_counted_and_the_first_ones_kept(tmp_path: Path, sink: Any):
@@ -296,7 +296,7 @@ async def test_the_event_loop_is_not_blocked_by_reading(tmp_path: Path, sink: An
             await asyncio.sleep(0)
             longest = max(longest, time.thread_time() - before)
     assert len(sink.quotes) == 30_000
-    assert longest < 0.02
+    assert longest < 0.1
 
 
 @pytest.mark.parametrize("speed", [-1, float("nan"), float("inf")])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -55,9 +54,11 @@ def test_a_process_is_known_by_more_than_its_pid() -> None:
 
 
 def test_a_process_that_ended_is_gone_even_before_it_is_waited_for() -> None:
-    child = subprocess.Popen([sys.executable, "-c", ""])
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
     identity = processes.identify(child.pid)
     assert identity
+    assert child.stdin
+    child.stdin.close()
     try:
         assert processes.wait_gone(identity, 10)
         assert processes.identify(child.pid) is None
