@@ -16,14 +16,15 @@ from typing import Any, Final, Self, TypeVar
 import msgspec
 import structlog
 
-from aegis_sdk import codec, subjects
+from aegis_sdk import clock, codec, subjects
 from aegis_sdk.changes import Change, Feed
 from aegis_sdk.errors import AegisError, ConnectionUnavailable, InvalidRequest, StreamError, Unavailable
 from aegis_sdk.instances import Changed, Heartbeat, Instance, InstanceRecord, Joined, Left, ServiceDefinition
 from aegis_sdk.kv import KeyValue, KeyValueEntry
-from aegis_sdk.liveness import PROBE_TIMEOUT_S, TICK_S, Table, step
+from aegis_sdk.liveness import Patience, Table, step
 from aegis_sdk.liveness_events import (
     Answered,
+    Beat,
     CaughtUp,
     Connected,
     Disconnected,
@@ -37,6 +38,7 @@ from aegis_sdk.liveness_events import (
     Recorded,
     Refused,
     SendEcho,
+    Suspected,
     Ticked,
     Unanswered,
 )
@@ -54,6 +56,7 @@ _WORK_AGAIN_S: Final = 0.1
 _NO_SUCH_STREAM: Final = 10059
 
 Subject = TypeVar("Subject", Probe, Name)
+BeatListener = Callable[[Name, Heartbeat], None]
 
 _beats = msgspec.json.Decoder(Heartbeat)
 _echoes = msgspec.json.Decoder(tuple[float, float])
@@ -71,13 +74,20 @@ class Directory:
         await directory.wait_for(lambda table: len(table.instances("quotes")) == 2, timeout=5)
     """
 
-    def __init__(self, transport: Transport, service: str) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        service: str,
+        patience: Patience = Patience(),  # noqa: B008  (it is frozen)
+        on_beat: BeatListener | None = None,
+    ) -> None:
         self._transport = transport
         self._service = service
         self._instances = KeyValue(transport, INSTANCES)
         self._definitions = KeyValue(transport, SERVICES)
-        self._loop = asyncio.get_running_loop()
-        self._table = Table(self._loop.time(), connected=transport.state is ConnectionState.CONNECTED)
+        self._patience = patience
+        self._on_beat = on_beat
+        self._table = Table(clock.now(), patience, connected=transport.state is ConnectionState.CONNECTED)
         self._services: dict[str, ServiceDefinition] = {}
         self._listeners: list[Callable[[Change], None]] = []
         self._feeds: set[Feed] = set()
@@ -91,13 +101,20 @@ class Directory:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, transport: Transport, *, service: str = subjects.ANY, timeout: float = 10.0
+        cls,
+        transport: Transport,
+        *,
+        service: str = subjects.ANY,
+        timeout: float = 10.0,
+        patience: Patience = Patience(),  # noqa: B008
+        on_beat: BeatListener | None = None,
     ) -> AsyncGenerator[Self]:
         """A directory whose records have been read; heartbeats confirm them within a moment.
 
+        `on_beat` is called with each heartbeat of an instance that is in the table, after the change that it causes.
         Raises TimeoutError where the registry cannot be read within `timeout` seconds.
         """
-        directory = cls(transport, service)
+        directory = cls(transport, service, patience, on_beat)
         end_listening = transport.on_state(directory._on_state)
         run = asyncio.create_task(directory._run(), name="directory")
         try:
@@ -116,7 +133,7 @@ class Directory:
 
     def instances(self, service: str | None = None, *, unconfirmed: bool = False) -> tuple[Instance, ...]:
         """Those alive; with `unconfirmed` also those of whom only a record was read, for at most a second."""
-        return tuple(self._table.instances(self._loop.time(), service, unconfirmed))
+        return tuple(self._table.instances(clock.now(), service, unconfirmed))
 
     def services(self) -> tuple[ServiceDefinition, ...]:
         """All services ever defined, running or not."""
@@ -125,7 +142,7 @@ class Directory:
     @property
     def age_s(self) -> float:
         """Seconds since it was last certain that everything said had been heard."""
-        return self._table.age_s(self._loop.time())
+        return self._table.age_s(clock.now())
 
     @property
     def state(self) -> DirectoryState:
@@ -157,6 +174,10 @@ class Directory:
         finally:
             self._feeds.discard(feed)
 
+    def suspect(self, service: str, instance: str) -> None:
+        """Ask it now whether it lives: somebody found that nobody serves what it should. Hints may come by thousands."""
+        self._tell(Suspected((service, instance)))
+
     # Keeping
 
     async def _run(self) -> None:
@@ -179,7 +200,7 @@ class Directory:
         while True:
             self._tell(Ticked())
             self._wake()
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(self._patience.tick_s)
 
     def _wake(self) -> None:
         pulse, self._pulse = self._pulse, asyncio.Event()
@@ -243,7 +264,7 @@ class Directory:
     # Doing what was decided
 
     def _tell(self, event: Event) -> None:
-        for action in step(self._table, event, self._loop.time()):
+        for action in step(self._table, event, clock.now()):
             match action:
                 case SendEcho():
                     with suppress(ConnectionUnavailable):
@@ -252,6 +273,8 @@ class Directory:
                     self._start(self._probe, action)
                 case Fetch(name):
                     self._start(self._fetch, name)
+                case Beat():
+                    self._hand_on(action)
                 case _:
                     self._publish(action)
 
@@ -269,11 +292,11 @@ class Directory:
         name = probe.name
         await asyncio.sleep(probe.delay_s)
         try:
-            await self._transport.request(subjects.direct(*name, "ping"), b"", timeout=PROBE_TIMEOUT_S)
+            await self._transport.request(subjects.direct(*name, "ping"), b"", timeout=self._patience.answer_s)
         except Unavailable:
-            self._tell(Refused(name))
+            self._tell(Refused(name, probe.confirms))
         except AegisError:
-            self._tell(Unanswered(name))
+            self._tell(Unanswered(name, probe.confirms))
         else:
             self._tell(Answered(name))
 
@@ -284,6 +307,14 @@ class Directory:
             return  # asked again in a second, if it still matters
         if entry is not None:
             self._on_record(entry, fetched=True)
+
+    def _hand_on(self, heard: Beat) -> None:
+        if self._on_beat is None:
+            return
+        try:
+            self._on_beat(heard.name, heard.beat)
+        except Exception:
+            _log.exception("beat_listener_failed", instance=".".join(heard.name))
 
     def _publish(self, change: Joined | Left | Changed) -> None:
         for feed in self._feeds:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, Any, Final, NamedTuple, cast
 
 import msgspec
@@ -22,6 +24,8 @@ __all__ = [
     "Left",
     "Reason",
     "ServiceDefinition",
+    "Vitals",
+    "digest",
     "masked",
     "new_incarnation",
 ]
@@ -97,12 +101,37 @@ class ServiceDefinition(BaseModel):
     description: str = ""
 
 
-class Heartbeat(msgspec.Struct, frozen=True):
-    """What an instance says four times a second on core NATS. `sequence` grows within an incarnation."""
+class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an instance says four times a second or more on core NATS. `sequence` grows within an incarnation.
+
+    The rest is said by instances of single-active services: how many keys they hold, and which of them they say are
+    suspended. `pairs` come when they change, after a reconnect and every 5 s, `digest` and `held` each time.
+    """
 
     incarnation: str
     status: InstanceStatus
     sequence: int
+    held: int = 0
+    digest: str = ""  # of the pairs
+    pairs: dict[str, int] | None = None  # key to epoch; None: not said this time
+    suspended: tuple[str, ...] = ()  # at most 400
+
+
+class Vitals(NamedTuple):
+    """What a registration asks for right before each heartbeat. `pairs` are all; it sends them when it is time to."""
+
+    held: int = 0
+    digest: str = ""
+    pairs: Mapping[str, int] = MappingProxyType({})
+    suspended: tuple[str, ...] = ()
+
+
+def digest(pairs: Mapping[str, int]) -> str:
+    """16 hex digits of the (key, epoch) pairs, whatever their order; empty where there are none."""
+    if not pairs:
+        return ""
+    said = "\n".join(f"{key} {epoch}" for key, epoch in sorted(pairs.items()))
+    return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
 
 
 class Reason(StrEnum):

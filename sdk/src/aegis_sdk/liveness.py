@@ -12,8 +12,9 @@ delays suspicion by as long, and never causes it.
                          \\             v or its last heartbeat (then dropped) |
                           +--------> DEPARTED --------------------------------+ --> dropped after a minute
 
-Suspicion (two heartbeats missing) asks the instance itself. "Nobody serves this" twice, 100 ms apart: its process is
-gone. No answer: it is stopped or hangs, and leaves 0.9 s later. A heartbeat at any time ends suspicion.
+Suspicion (two heartbeats missing, or a hint) asks the instance itself. "Nobody serves this" twice, 100 ms apart, with
+no heartbeat between: its process is gone. A client that loses its server is back sooner, and then says so. No answer:
+it is stopped or hangs, and leaves 0.9 s later. A heartbeat at any time ends suspicion. `Patience` has the figures.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, Self
 
 from aegis_sdk.instances import Changed, Heartbeat, Instance, InstanceRecord, InstanceStatus, Joined, Left, Reason
 from aegis_sdk.liveness_events import (
     Action,
     Answered,
+    Beat,
     CaughtUp,
     Connected,
     Disconnected,
@@ -40,26 +42,50 @@ from aegis_sdk.liveness_events import (
     Recorded,
     Refused,
     SendEcho,
+    Suspected,
     Ticked,
     Unanswered,
 )
+from aegis_sdk.timers import Timers
 
-__all__ = ["PROBE_TIMEOUT_S", "TICK_S", "Table", "step"]
+__all__ = ["Patience", "Table", "step"]
 
-TICK_S: Final = 0.05
-PROBE_TIMEOUT_S: Final = 0.9
-
-_LONGEST_TICK_S: Final = 0.1
-_SETTLE_S: Final = 1.0
-_MARGIN_S: Final = 0.1
-_LEAST_SUSPICION_S: Final = 0.4  # above the worst gap of a healthy event loop on a starved machine
 _UNCONFIRMED_S: Final = 1.0
-_PROBE_PATIENCE_S: Final = 0.4  # silence is final only after a probe had this long to be answered
-_REFUSALS: Final = 2
-_REFUSED_AGAIN_S: Final = 0.1
 _WATCH_LAG_S: Final = 0.2  # a record may be on its way while the first heartbeat is here
 _FETCH_AGAIN_S: Final = 1.0
 _RETAIN_S: Final = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long a directory waits before it believes what it suspects. In seconds."""
+
+    tick_s: float = 0.05  # so often it looks; a gap of its own ticks counts as two at most
+    settle_s: float = 1.0  # after a reconnection it suspects nobody
+    suspicious_s: float = 0.4  # of silence, at least; above the worst gap of a healthy loop on a starved machine
+    missed: int = 2  # heartbeats, and `margin_s` more, are as long as that where they are slow
+    margin_s: float = 0.1
+    confirm_s: float = 0.1  # between two refusals
+    answer_s: float = 0.9  # a probe is given up then, and another one sent
+    probed_s: float = 0.4  # silence is final only after a probe had this long to be answered
+    silence_s: float = 1.3  # is final, of one that is suspected after `suspicious_s`; of others it is as much later
+
+    @classmethod
+    def of(cls, timers: Timers) -> Self:
+        """That of a single-active service: a heartbeat that is late is asked for at once."""
+        doubt_s = timers.silence_s - timers.ask_after_s
+        return cls(
+            tick_s=timers.heartbeat_s * 0.4,
+            settle_s=timers.settle_s,
+            suspicious_s=timers.ask_after_s,
+            missed=1,
+            margin_s=min(max(timers.ask_after_s - timers.heartbeat_s, 0), 0.1),
+            confirm_s=timers.confirm_s,
+            answer_s=min(timers.confirm_s, doubt_s),
+            probed_s=doubt_s / 2,
+            silence_s=timers.silence_s,
+        )
+
 
 _NOTHING: Final[tuple[Action, ...]] = ()
 
@@ -81,9 +107,9 @@ class _Entry:
     phase: _Phase = _Phase.UNCONFIRMED
     status: InstanceStatus = InstanceStatus.STARTING
     sequence: int = 0
-    probing: bool = False
-    probed_at: float | None = None  # since it was last heard
-    refusals: int = 0
+    suspected_at: float | None = None  # when it was first asked since it was last heard
+    asked_at: float = 0.0  # the last time
+    refusal: int = 0  # the number of the one that is being confirmed
     stranger: Heartbeat | None = None  # of an incarnation that is not the record's
     stranger_at: float = 0.0
     fetch_at: float = 0.0
@@ -92,25 +118,18 @@ class _Entry:
         assert self.record is not None
         return Instance(self.record, self.status, now - self.heard, self.phase is _Phase.PRESENT)
 
-    @property
-    def suspicious_s(self) -> float:
-        assert self.record is not None
-        return max(2 * self.record.heartbeat_s + _MARGIN_S, _LEAST_SUSPICION_S)
-
-    @property
-    def final_s(self) -> float:
-        return _UNCONFIRMED_S if self.phase is _Phase.UNCONFIRMED else self.suspicious_s + PROBE_TIMEOUT_S
-
 
 @dataclass
 class Table:
     """The state of `step`. `now` is that of its making."""
 
     now: float
+    patience: Patience = Patience()
     connected: bool = True
     caught_up: bool = False
     position: float = 0.0  # of the listening clock
     heard_to: float = 0.0  # up to here everything has been heard
+    refusals: int = 0
     certain_at: float = field(init=False)  # the same in real time
     settled_at: float = field(init=False)
     entries: dict[Name, _Entry] = field(init=False, default_factory=dict[Name, _Entry])
@@ -121,6 +140,16 @@ class Table:
     def age_s(self, now: float) -> float:
         """Seconds since it was last certain that everything said had been heard."""
         return now - self.certain_at
+
+    def suspicious_s(self, entry: _Entry) -> float:
+        assert entry.record is not None
+        patience = self.patience
+        return max(patience.missed * entry.record.heartbeat_s + patience.margin_s, patience.suspicious_s)
+
+    def final_s(self, entry: _Entry) -> float:
+        if entry.phase is _Phase.UNCONFIRMED:
+            return _UNCONFIRMED_S
+        return self.suspicious_s(entry) + self.patience.silence_s - self.patience.suspicious_s
 
     def instances(self, now: float, service: str | None, unconfirmed: bool) -> Iterable[Instance]:
         for name, entry in self.entries.items():
@@ -142,14 +171,16 @@ def step(table: Table, event: Event, now: float) -> Sequence[Action]:
             return _record(table, event, now)
         case Forgotten(name):
             _forget(table, name)
+        case Suspected(name):
+            return _suspected(table, name, now)
         case Answered(name):
             return _answered(table, name, now)
-        case Refused(name):
-            return _refused(table, name, now)
-        case Unanswered(name):
-            _end_probe(table, name)
+        case Refused():
+            return _refused(table, event, now)
+        case Unanswered():
+            _unanswered(table, event)
         case Connected():
-            table.connected, table.settled_at = True, now + _SETTLE_S
+            table.connected, table.settled_at = True, now + table.patience.settle_s
         case Disconnected():
             table.connected = False
         case CaughtUp():
@@ -164,10 +195,14 @@ def _listening(table: Table, now: float) -> bool:
     return table.connected and now >= table.settled_at
 
 
+def _position(table: Table, now: float) -> float:
+    if not _listening(table, now):
+        return table.position
+    return table.position + min(now - table.now, 2 * table.patience.tick_s)
+
+
 def _tick(table: Table, now: float) -> Sequence[Action]:
-    gap, table.now = now - table.now, now
-    if _listening(table, now):
-        table.position += min(gap, _LONGEST_TICK_S)
+    table.position, table.now = _position(table, now), now
     return (SendEcho(table.position, now),) if table.connected else _NOTHING
 
 
@@ -180,7 +215,7 @@ def _echo(table: Table, echo: Echoed, now: float) -> Sequence[Action]:
     for name, entry in tuple(table.entries.items()):
         if entry.stranger is not None:
             actions += _look_into_stranger(table, name, entry)
-        if table.heard_to - entry.heard_at > _LEAST_SUSPICION_S:
+        if table.heard_to - entry.heard_at > table.patience.suspicious_s:
             actions += _look_into_silence(table, name, entry, now)
     return actions
 
@@ -191,9 +226,9 @@ def _echo(table: Table, echo: Echoed, now: float) -> Sequence[Action]:
 def _hear(table: Table, name: Name, beat: Heartbeat, now: float) -> Sequence[Action]:
     entry = table.entries.get(name)
     if entry is None:
-        entry = table.entries[name] = _Entry(None, table.position, now)
+        entry = table.entries[name] = _Entry(None, _position(table, now), now)
     if entry.record is None or entry.record.incarnation != beat.incarnation:
-        _hear_stranger(table, entry, beat)
+        _hear_stranger(table, entry, beat, now)
         return _NOTHING
     _listen_to(table, entry, now)
     if beat.sequence <= entry.sequence:  # overtaken by a later one
@@ -203,15 +238,19 @@ def _hear(table: Table, name: Name, beat: Heartbeat, now: float) -> Sequence[Act
         drained = entry.status is InstanceStatus.DRAINING
         del table.entries[name]
         return _leave(entry, Reason.DRAINED if drained else Reason.STOPPED, now)
-    if beat.status is entry.status:
+    return (*_take_status(entry, beat.status, now), Beat(name, beat))
+
+
+def _take_status(entry: _Entry, status: InstanceStatus, now: float) -> Sequence[Action]:
+    if status is entry.status:
         return _enter(entry, now)
-    before, entry.status = entry.instance(now), beat.status
+    before, entry.status = entry.instance(now), status
     return (Changed(entry.instance(now), before),) if entry.phase is _Phase.PRESENT else _enter(entry, now)
 
 
 def _listen_to(table: Table, entry: _Entry, now: float) -> None:
-    entry.heard_at, entry.heard = table.position, now
-    entry.probed_at, entry.refusals = None, 0
+    entry.heard_at, entry.heard = _position(table, now), now
+    entry.suspected_at, entry.refusal = None, 0
 
 
 def _enter(entry: _Entry, now: float) -> Sequence[Action]:
@@ -228,13 +267,14 @@ def _leave(entry: _Entry, reason: Reason, now: float) -> Sequence[Action]:
     return (Left(instance, reason),) if was_present else _NOTHING
 
 
-def _hear_stranger(table: Table, entry: _Entry, beat: Heartbeat) -> None:
+def _hear_stranger(table: Table, entry: _Entry, beat: Heartbeat, now: float) -> None:
     if beat.status is InstanceStatus.GONE:
         entry.stranger = None
         return
+    position = _position(table, now)
     if entry.stranger is None:
-        entry.fetch_at = table.position + _WATCH_LAG_S
-    entry.stranger, entry.stranger_at = beat, table.position
+        entry.fetch_at = position + _WATCH_LAG_S
+    entry.stranger, entry.stranger_at = beat, position
 
 
 def _look_into_stranger(table: Table, name: Name, entry: _Entry) -> Sequence[Action]:
@@ -252,7 +292,7 @@ def _record(table: Table, event: Recorded, now: float) -> Sequence[Action]:
     name = (record.service, record.instance)
     entry = table.entries.get(name)
     if entry is None:
-        entry = table.entries[name] = _Entry(None, table.position, now)
+        entry = table.entries[name] = _Entry(None, _position(table, now), now)
     if event.fetched and entry.record is not None and event.revision <= entry.revision:
         return _NOTHING
     known, entry.revision = entry.record, event.revision
@@ -290,41 +330,67 @@ def _look_into_silence(table: Table, name: Name, entry: _Entry, now: float) -> S
         if entry.stranger is None and (entry.record is None or silence > _RETAIN_S):
             del table.entries[name]
         return _NOTHING
-    if silence < entry.suspicious_s:
+    if silence < table.suspicious_s(entry):
         return _NOTHING
-    patience = None if entry.probed_at is None else table.heard_to - entry.probed_at
-    if patience is not None and patience >= _PROBE_PATIENCE_S and silence >= entry.final_s:
+    if entry.suspected_at is None:
+        return _ask(table, name, entry, now)
+    if silence >= table.final_s(entry) and table.heard_to - entry.suspected_at >= table.patience.probed_s:
         return _leave(entry, Reason.SILENT, now)
-    if entry.probing or (patience is not None and patience < _PROBE_PATIENCE_S):
+    return _ask(table, name, entry, now) if table.heard_to - entry.asked_at >= table.patience.answer_s else _NOTHING
+
+
+def _ask(table: Table, name: Name, entry: _Entry, now: float) -> Sequence[Action]:
+    entry.asked_at = _position(table, now)
+    if entry.suspected_at is None:
+        entry.suspected_at = entry.asked_at
+    return (Probe(name),)
+
+
+def _suspected(table: Table, name: Name, now: float) -> Sequence[Action]:
+    entry = _asked(table, name)
+    if entry is None or entry.refusal or not _listening(table, now):
         return _NOTHING
-    entry.probing, entry.probed_at = True, table.position
-    return (Probe(name, 0.0),)
+    just_asked = entry.suspected_at is not None and _position(table, now) - entry.asked_at < table.patience.tick_s
+    return _NOTHING if just_asked else _ask(table, name, entry, now)
 
 
-def _end_probe(table: Table, name: Name) -> _Entry | None:
+def _asked(table: Table, name: Name) -> _Entry | None:
+    """Whom an answer, or the lack of one, is about; None where it does not matter any more."""
     entry = table.entries.get(name)
-    if entry is not None:
-        entry.probing = False
-    return entry
+    return None if entry is None or entry.record is None or entry.phase is _Phase.DEPARTED else entry
 
 
 def _answered(table: Table, name: Name, now: float) -> Sequence[Action]:
-    entry = _end_probe(table, name)
-    if entry is None or entry.record is None or entry.phase is _Phase.DEPARTED:
+    entry = _asked(table, name)
+    if entry is None:
         return _NOTHING
     _listen_to(table, entry, now)
     return _enter(entry, now)
 
 
-def _refused(table: Table, name: Name, now: float) -> Sequence[Action]:
-    entry = _end_probe(table, name)
-    if entry is None or entry.record is None or entry.phase is _Phase.DEPARTED or not _listening(table, now):
+def _unanswered(table: Table, event: Unanswered) -> None:
+    """Somebody was there to be asked: the refusal that was to be confirmed is void."""
+    entry = _asked(table, event.name)
+    if entry is not None and entry.refusal == event.confirms:
+        entry.refusal = 0
+
+
+def _refused(table: Table, event: Refused, now: float) -> Sequence[Action]:
+    entry = _asked(table, event.name)
+    if entry is None:
         return _NOTHING
-    # One that starts does not serve yet. One that was heard since is not suspected any more.
-    if entry.status is InstanceStatus.STARTING or table.heard_to - entry.heard_at < entry.suspicious_s:
+    if not _listening(table, now) or entry.status is InstanceStatus.STARTING:  # which does not serve yet
+        entry.refusal = 0
         return _NOTHING
-    entry.refusals += 1
-    if entry.refusals >= _REFUSALS:
-        return _leave(entry, Reason.KILLED, now)
-    entry.probing = True
-    return (Probe(name, _REFUSED_AGAIN_S),)
+    if not entry.refusal:
+        return _confirm(table, event.name, entry, now)
+    return _leave(entry, Reason.KILLED, now) if entry.refusal == event.confirms else _NOTHING
+
+
+def _confirm(table: Table, name: Name, entry: _Entry, now: float) -> Sequence[Action]:
+    """Ask again; by then a heartbeat of one that lives has been due."""
+    assert entry.record is not None
+    table.refusals += 1
+    entry.refusal = table.refusals
+    due_s = entry.record.heartbeat_s + table.patience.margin_s - (_position(table, now) - entry.heard_at)
+    return (Probe(name, max(table.patience.confirm_s, due_s), entry.refusal),)

@@ -26,7 +26,7 @@ class CaughtUp(NamedTuple):
 
 
 class Ticked(NamedTuple):
-    """To be given every TICK_S."""
+    """To be given every `Patience.tick_s`."""
 
 
 class Echoed(NamedTuple):
@@ -55,18 +55,26 @@ class Forgotten(NamedTuple):
     name: Name
 
 
+class Suspected(NamedTuple):
+    """A hint: somebody found that nobody serves what the instance should."""
+
+    name: Name
+
+
 class Answered(NamedTuple):
     name: Name
 
 
 class Refused(NamedTuple):
-    """The server says that nobody serves the probe's subject."""
+    """The server says that nobody serves the probe's subject; `confirms` is the probe's."""
 
     name: Name
+    confirms: int = 0
 
 
 class Unanswered(NamedTuple):
     name: Name
+    confirms: int = 0
 
 
 Event = (
@@ -78,6 +86,7 @@ Event = (
     | Heard
     | Recorded
     | Forgotten
+    | Suspected
     | Answered
     | Refused
     | Unanswered
@@ -92,10 +101,14 @@ class SendEcho(NamedTuple):
 
 
 class Probe(NamedTuple):
-    """Ask the instance itself, after a delay; Answered, Refused or Unanswered follows within PROBE_TIMEOUT_S."""
+    """Ask the instance itself, after a delay; Answered, Refused or Unanswered follows within `Patience.answer_s`.
+
+    `confirms` is the number of the refusal that this one is to confirm, 0 where there was none.
+    """
 
     name: Name
-    delay_s: float
+    delay_s: float = 0.0
+    confirms: int = 0
 
 
 class Fetch(NamedTuple):
@@ -104,4 +117,11 @@ class Fetch(NamedTuple):
     name: Name
 
 
-Action = SendEcho | Probe | Fetch | Joined | Left | Changed
+class Beat(NamedTuple):
+    """Hand on a heartbeat of the incarnation that is known; never one that a later one overtook, nor a farewell."""
+
+    name: Name
+    beat: Heartbeat
+
+
+Action = SendEcho | Probe | Fetch | Beat | Joined | Left | Changed

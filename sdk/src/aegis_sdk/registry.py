@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 import structlog
 
-from aegis_sdk import codec, subjects
+from aegis_sdk import clock, codec, subjects
 from aegis_sdk.errors import AegisError, ConfigurationError, ConnectionUnavailable, InvalidRequest
-from aegis_sdk.instances import HEARTBEAT_S, Heartbeat, InstanceRecord, InstanceStatus, ServiceDefinition
+from aegis_sdk.instances import HEARTBEAT_S, Heartbeat, InstanceRecord, InstanceStatus, ServiceDefinition, Vitals
 from aegis_sdk.kv import KeyValue, RevisionMismatch
 from aegis_sdk.messages import Message
 from aegis_sdk.transport import ConnectionState, Transport
@@ -36,12 +37,16 @@ _RETRY_S: Final = 1.0
 _FAREWELL_S: Final = 2.0
 _RECONNECT_JITTER_S: Final = 0.5  # all instances of a desk reconnect at the same moment
 _MARGIN_S: Final = 0.1
+_PAIRS_AGAIN_S: Final = 5.0
+_MOST_PAIRS: Final = 4096  # the longest keys, so many, fit into a message; beyond it only the digest is said
+_MOST_SUSPENDED: Final = 400
 
 
 class Registration:
     """One instance in the registry. `start` it, `set_status` it, `stop` it.
 
     `interval_s` is the time between two heartbeats. The service's `definition` is put where it is missing or differs.
+    `vitals` is called right before each heartbeat, in the event loop; where it raises, that heartbeat is not sent.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class Registration:
         interval_s: float = HEARTBEAT_S,
         replicas: int = 1,
         definition: ServiceDefinition | None = None,
+        vitals: Callable[[], Vitals] = Vitals,
     ) -> None:
         self._transport = transport
         self._record = record.model_copy(update={"heartbeat_s": interval_s})
@@ -61,6 +67,9 @@ class Registration:
         self._instances = KeyValue(transport, INSTANCES)
         self._revision = 0
         self._sequence = 0
+        self._vitals = vitals
+        self._said_digest = ""  # of the pairs that were said last
+        self._say_pairs_at = 0.0
         self._changed = asyncio.Event()
         self._replaced_by: InstanceRecord | None = None
         self._run: asyncio.Task[None] | None = None
@@ -97,6 +106,11 @@ class Registration:
         if self._run is not None:
             self._beat()
             self._changed.set()
+
+    def beat_now(self) -> None:
+        """Send a heartbeat out of turn: what `vitals` tells has changed. Nothing before `start`, or after `stop`."""
+        if self._run is not None:
+            self._beat()
 
     async def stop(self) -> None:
         """Say goodbye and delete the record. Nothing is raised: those who miss it find out by the silence."""
@@ -169,28 +183,46 @@ class Registration:
 
     def _on_state(self, state: ConnectionState) -> None:
         if state is ConnectionState.CONNECTED:
+            self._say_pairs_at = 0.0
             self._beat()
             asyncio.get_running_loop().call_later(random.uniform(0, _RECONNECT_JITTER_S), self._changed.set)
 
     async def _keep_beating(self) -> None:
-        loop = asyncio.get_running_loop()
-        due = loop.time()
+        due = clock.now()
         while self._replaced_by is None:
-            due = max(due + self._record.heartbeat_s, loop.time())
-            await asyncio.sleep(due - loop.time())
+            due = _next(due, self._record.heartbeat_s, clock.now())
+            await asyncio.sleep(due - clock.now())
             self._beat()
 
     def _beat(self, status: InstanceStatus | None = None) -> None:
         if self._replaced_by is not None:
             return
-        self._sequence += 1
-        beat = Heartbeat(self._record.incarnation, status or self._record.status, self._sequence)
         try:
+            vitals, now = self._vitals(), clock.now()
+            pairs = self._pairs_to_say(vitals, now)
+            self._sequence += 1
+            beat = Heartbeat(
+                self._record.incarnation,
+                status or self._record.status,
+                self._sequence,
+                vitals.held,
+                vitals.digest,
+                pairs,
+                vitals.suspended[:_MOST_SUSPENDED],
+            )
             self._transport.publish(self._heartbeats, msgspec.json.encode(beat))
         except ConnectionUnavailable:
             return  # the next one is sent anew
         except Exception:
             _log.exception("heartbeat_failed", instance=self._key)
+            return
+        if pairs is not None:
+            self._said_digest, self._say_pairs_at = vitals.digest, now + _PAIRS_AGAIN_S
+
+    def _pairs_to_say(self, vitals: Vitals, now: float) -> dict[str, int] | None:
+        if vitals.digest == self._said_digest and (not vitals.pairs or now < self._say_pairs_at):
+            return None
+        return dict(vitals.pairs) if len(vitals.pairs) <= _MOST_PAIRS else None
 
     async def _keep_record(self) -> None:
         pause = _REFRESH_S
@@ -231,6 +263,11 @@ class Registration:
             await self._look_again()
             if self._replaced_by is None and self._revision:
                 await self._instances.delete(self._key, self._revision)
+
+
+def _next(due: float, interval_s: float, now: float) -> float:
+    """When the next heartbeat is due: those that were missed are not made up for."""
+    return due + interval_s if due + interval_s > now else now + interval_s
 
 
 async def _define(transport: Transport, definition: ServiceDefinition, replicas: int) -> None:

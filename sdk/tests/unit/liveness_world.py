@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from aegis_sdk.instances import Changed, Heartbeat, Instance, InstanceRecord, InstanceStatus, Joined, Left
-from aegis_sdk.liveness import PROBE_TIMEOUT_S, TICK_S, Table, step
+from aegis_sdk.liveness import Patience, Table, step
 from aegis_sdk.liveness_events import (
     Answered,
+    Beat,
     CaughtUp,
     Connected,
     Disconnected,
@@ -60,9 +61,11 @@ class World:
     """A table, the others, and the network between them; `log` is what happened to the table, with times."""
 
     now: float = 1000.0
+    patience: Patience = field(default_factory=Patience)
     table: Table = field(init=False)
     log: list[tuple[float, Joined | Left | Changed]] = field(default_factory=list)
     probes: list[float] = field(default_factory=list)
+    beats: list[Heartbeat] = field(default_factory=list)
     fetched: list[Name] = field(default_factory=list)
     stored: dict[Name, tuple[InstanceRecord, int]] = field(default_factory=dict)
     others: dict[Name, Other] = field(default_factory=dict)
@@ -76,7 +79,7 @@ class World:
     _revisions: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
-        self.table = Table(self.now)
+        self.table = Table(self.now, self.patience)
         if self.caught_up:
             self.tell(CaughtUp())
         self._tick()
@@ -105,8 +108,10 @@ class World:
                 case SendEcho():
                     if self.echoes and self.connected:
                         self.after(self.lag, partial(self._hear_echo, Echoed(*action)))
-                case Probe(name, delay):
-                    self.after(delay, partial(self._probe, name))
+                case Probe():
+                    self.after(action.delay_s, partial(self._probe, action))
+                case Beat():
+                    self.beats.append(action.beat)
                 case Fetch(name):
                     self.fetched.append(name)
                     if name in self.stored:
@@ -116,19 +121,20 @@ class World:
 
     def _tick(self) -> None:
         self.tell(Ticked())
-        self.after(TICK_S, self._tick)
+        self.after(self.patience.tick_s, self._tick)
 
     def _hear_echo(self, echo: Echoed) -> None:
         if self.connected:
             self.tell(echo)
 
-    def _probe(self, name: Name) -> None:
+    def _probe(self, probe: Probe) -> None:
         self.probes.append(self.now)
+        name = probe.name
         other = self.others.get(name)
         if not self.connected or (other is not None and other.stopped):
-            self.after(PROBE_TIMEOUT_S, lambda: self.tell(Unanswered(name)))
+            self.after(self.patience.answer_s, lambda: self.tell(Unanswered(name, probe.confirms)))
         elif other is None or other.killed:
-            self.after(WIRE_S, lambda: self.tell(Refused(name)))
+            self.after(WIRE_S, lambda: self.tell(Refused(name, probe.confirms)))
         else:
             self.after(WIRE_S, lambda: self.tell(Answered(name)))
 

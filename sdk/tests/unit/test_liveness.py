@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aegis_sdk.instances import InstanceRecord, InstanceStatus, Reason
-from aegis_sdk.liveness import TICK_S
 from aegis_sdk.liveness_events import Heard, Recorded, Refused
 
 from .liveness_world import A, Other, World
@@ -203,7 +202,7 @@ def test_the_age_is_small_while_we_hear() -> None:
     world = World()
     world.instance()
     world.run(3)
-    assert world.table.age_s(world.now) <= TICK_S + 0.01
+    assert world.table.age_s(world.now) <= world.patience.tick_s + 0.01
 
 
 def test_our_own_stop_is_not_the_silence_of_others() -> None:
