@@ -6,6 +6,8 @@
     ├── ConnectionUnavailable     not connected; nothing was sent
     ├── CodecError                a payload is not what its header or model says
     ├── StreamError               JetStream refused a request; carries its error code
+    ├── EpochEnded                the ledger refused a write: another lease of the key came first
+    ├── LedgerUnavailable         whether the ledger has stored a write is not known
     └── RpcError                  the outcome of a call, in one table with its wire code
         ├── InvalidRequest        400  the payload is not what the model says; nothing was done
         ├── NotFound              404  no such method, instance or thing
@@ -35,8 +37,10 @@ __all__ = [
     "ConnectionUnavailable",
     "DeadlineExceeded",
     "Draining",
+    "EpochEnded",
     "InternalError",
     "InvalidRequest",
+    "LedgerUnavailable",
     "Moved",
     "NotExecuted",
     "NotFound",
@@ -91,6 +95,26 @@ class StreamError(AegisError):
         super().__init__(f"{description} (err_code {code})" if code else description)
         self.description = description
         self.code = code
+
+
+class EpochEnded(AegisError):
+    """The ledger refused a write for good, and stored nothing of it: the key's latest lease is not the one at `epoch`.
+
+    Of a claim, `epoch` is the sequence at which it expected the latest lease, whatever that lease says.
+    """
+
+    def __init__(self, key: str, epoch: int) -> None:
+        super().__init__(f"the latest lease of {key} is not that at {epoch}")
+        self.key = key
+        self.epoch = epoch
+
+
+class LedgerUnavailable(AegisError):
+    """Whether the ledger has stored a write for `key`, or still will, is not known; what it holds later tells."""
+
+    def __init__(self, key: str, problem: object) -> None:
+        super().__init__(f"a write for {key} has no known outcome: {problem}")
+        self.key = key
 
 
 class RpcError(AegisError):

@@ -6,9 +6,13 @@ begin of an epoch is stored next to its lease, whose sequence is the epoch; so i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
+from typing import Final
 
 import msgspec
+
+from aegis_sdk.errors import CodecError
 
 __all__ = [
     "Begin",
@@ -20,6 +24,11 @@ __all__ = [
     "Record",
     "Result",
     "Verdict",
+    "decode_entry",
+    "decode_lease",
+    "encode_begin",
+    "encode_entry",
+    "encode_lease",
 ]
 
 
@@ -88,3 +97,44 @@ class Entry(msgspec.Struct, frozen=True):
     epoch: int
     n: int
     records: tuple[Record, ...]
+
+
+_encoder: Final = msgspec.json.Encoder()
+_entry_decoder: Final = msgspec.json.Decoder(Entry)
+_lease_decoder: Final = msgspec.json.Decoder(Lease)
+
+
+def encode_entry(epoch: int, n: int, records: Iterable[Record]) -> bytes:
+    """Records that are committed together, as the message that a journal stores."""
+    return _encoder.encode(Entry(epoch, n, tuple(records)))
+
+
+def encode_begin(begin: Begin) -> bytes:
+    """The message that is stored behind the lease which begins an epoch."""
+    return encode_entry(0, 0, (begin,))
+
+
+def decode_entry(payload: bytes) -> Entry:
+    """A journal message. Raises CodecError for what is none: above all for a begin that claims an epoch or a number."""
+    try:
+        entry = _entry_decoder.decode(payload)
+    except msgspec.MsgspecError as error:
+        raise CodecError(f"not a journal entry: {error}") from error
+    begins = any(type(record) is Begin for record in entry.records)
+    if begins and (entry.epoch, entry.n, len(entry.records)) == (0, 0, 1):
+        return entry
+    if begins or not entry.records or entry.epoch < 1 or entry.n < 1:
+        raise CodecError(f"not a journal entry: {len(entry.records)} records as n {entry.n} of epoch {entry.epoch}")
+    return entry
+
+
+def encode_lease(lease: Lease) -> bytes:
+    return _encoder.encode(lease)
+
+
+def decode_lease(payload: bytes) -> Lease:
+    """A lease message. Raises CodecError for what is none."""
+    try:
+        return _lease_decoder.decode(payload)
+    except msgspec.MsgspecError as error:
+        raise CodecError(f"not a lease: {error}") from error
