@@ -1,0 +1,381 @@
+"""Each rule of the checker lets a good round pass, and catches a bad one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pytest
+
+from aegis_sdk import subjects
+from aegis_sdk.election_events import Role
+from aegis_sdk.ledger.records import Begin, Entry, Intent, Lease, LeaseState, Record, Result, Verdict
+from aegis_sdk.single_active.trace import Answered, Became, Began, Trace, Wrote
+
+from .checker import violations, windows
+from .evidence import Evidence, Rule
+from .history import Calling, Commanded, Ended, Fault, History, Outcome, Seen, Sent
+from .stored import Copy, Stored
+
+KEY = "A1"
+A, B = ("a", 11), ("b", 12)
+Who = tuple[str, int]
+
+
+@dataclass
+class Round:
+    """A round in the making; times are seconds, each call is over 10 ms after it was sent."""
+
+    messages: list[Stored] = field(default_factory=list)
+    history: History = field(default_factory=History)
+    nodes: tuple[str, ...] = ("n1", "n2", "n3")
+    missing: dict[str, int] = field(default_factory=dict)  # by node: a sequence that it lost
+
+    def evidence(self) -> Evidence:
+        self.history.seen.sort(key=lambda seen: seen.trace.at)
+        self.history.ended.sort(key=lambda ended: ended.at)
+        copies = [
+            Copy(node, 0, tuple(each for each in self.messages if each.sequence != self.missing.get(node)))
+            for node in self.nodes
+        ]
+        return Evidence(history=self.history, copies=copies, proof_s=0.075, gate_s=0.2)
+
+    def broken(self) -> set[Rule]:
+        return {violation.rule for violation in violations(self.evidence())}
+
+    # The ledger
+
+    def store(self, sequence: int, part: str, record: object) -> None:
+        self.messages.append(Stored(sequence, subjects.ledger(0, "accounts", KEY, part), msgspec.json.encode(record)))
+
+    def claim(self, epoch: int, who: Who, at: float, state: LeaseState = LeaseState.ACTIVE) -> None:
+        self.store(epoch, "lease", Lease(state, who[0], f"{who[0]}-1", f"try-{epoch}"))
+        if state is LeaseState.ACTIVE:
+            self.store(epoch + 1, "journal", Entry(0, 0, (Begin(who[0], f"{who[0]}-1", f"try-{epoch}"),)))
+            self.tell(who, Became(KEY, Role.RECOVERING, epoch, at))
+            self.tell(who, Became(KEY, Role.ACTIVE, epoch, at + 0.08))
+
+    def write(self, sequence: int, epoch: int, n: int, record: Record, who: Who, at: float) -> None:
+        self.store(sequence, "journal", Entry(epoch, n, (record,)))
+        self.tell(who, Wrote(KEY, epoch, "entry", n, sequence, at, at + 0.002))
+
+    def prove(self, sequence: int, epoch: int, who: Who, at: float) -> None:
+        self.tell(who, Wrote(KEY, epoch, "proof", 0, sequence, at, at + 0.002))
+
+    # What processes say
+
+    def tell(self, who: Who, trace: Trace) -> None:
+        self.history.seen.append(Seen(*who, trace))
+
+    def send(self, name: str, method: str, at: float, caller: str = "c1") -> None:
+        stale_ok = method == "peek"
+        self.history.sent.append(Sent(caller, f"{name}@{at}", name, KEY, method, at, stale_ok))
+
+    def end(
+        self, name: str, sent: float, at: float, outcome: Outcome = Outcome.OK, caller: str = "c1", **told: Any
+    ) -> None:
+        self.history.ended.append(Ended(caller, f"{name}@{sent}", outcome, at, **told))
+
+    def handle(self, name: str, epoch: int, who: Who, began: float, answered: float, proof: float) -> None:
+        self.tell(who, Began(KEY, epoch, name, began))
+        self.tell(who, Answered(KEY, epoch, name, proof, False, answered))
+
+    def deposit(self, name: str, epoch: int, n: int, sequence: int, balance: int, who: Who, at: float) -> None:
+        """A deposit of 1, sent at `at`."""
+        self.send(name, "deposit", at)
+        self.write(sequence, epoch, n, done(name, 1, balance), who, at + 0.004)
+        self.handle(name, epoch, who, at + 0.003, at + 0.007, at + 0.004)
+        self.end(name, at, at + 0.01, epoch=epoch, sequence=sequence, value=balance)
+
+    def command(self, name: str, epoch: int, who: Who, at: float, executed: bool = True) -> None:
+        self.history.commanded.append(Commanded(*who, name, KEY, epoch, executed, at))
+
+    def fault(self, what: str, who: Who, began: float, ended: float) -> None:
+        self.history.faults.append(Fault(what, who[0], began, ended, who[1]))
+
+
+def done(name: str, amount: int, balance: int, verdict: Verdict = Verdict.OK) -> Result:
+    return Result(name, verdict, msgspec.Raw(b'{"amount":%d}' % amount), msgspec.Raw(b'{"balance":%d}' % balance))
+
+
+def good_round() -> Round:
+    """`a` serves epoch 1, is stopped for a second; `b` takes over with epoch 7; `a` comes back and says nothing."""
+    made = Round()
+    made.claim(1, A, at=1.0)
+    made.prove(3, 1, A, at=1.999)
+    made.deposit("d1", 1, 1, 4, 1, A, at=2.0)
+    made.send("o1", "order", 3.0)
+    made.tell(A, Began(KEY, 1, "o1", 3.001))
+    made.write(5, 1, 2, Intent("o1", "order"), A, at=3.001)
+    made.history.calling.append(Calling(*A, "o1", KEY, 1, 3.004))
+    made.command("o1", 1, A, 3.005)
+    made.write(6, 1, 3, done("o1", 10, 11), A, at=3.006)
+    made.tell(A, Answered(KEY, 1, "o1", 3.006, False, 3.009))
+    made.end("o1", 3.0, 3.01, epoch=1, sequence=6, value=11)
+    made.fault("SIGSTOP", A, 4.0, 5.0)
+    made.claim(7, B, at=4.5)
+    made.prove(9, 7, B, at=4.6)
+    made.deposit("d2", 7, 1, 10, 12, B, at=4.7)
+    made.send("r1", "balance", 6.0, caller="c2")
+    made.prove(11, 7, B, at=6.001)
+    made.handle("r1", 7, B, 6.004, 6.005, 6.001)
+    made.end("r1", 6.0, 6.01, caller="c2", epoch=7, sequence=10, value=12)
+    made.send("u1", "deposit", 6.5)
+    made.end("u1", 6.5, 7.5, Outcome.UNKNOWN)
+    made.send("x1", "deposit", 6.6)
+    made.end("x1", 6.6, 6.7, Outcome.NOT_EXECUTED)
+    return made
+
+
+Harm = Callable[[Round], None]
+harms: list[tuple[str, Rule, Harm]] = []
+
+
+def caught_as(rule: Rule) -> Callable[[Harm], Harm]:
+    def declare(harm: Harm) -> Harm:
+        harms.append((harm.__name__, rule, harm))
+        return harm
+
+    return declare
+
+
+def test_a_good_round_breaks_no_rule() -> None:
+    assert violations(good_round().evidence()) == []
+
+
+@caught_as(Rule.EPOCHS)
+def two_instances_live_one_epoch(made: Round) -> None:
+    made.tell(A, Became(KEY, Role.ACTIVE, 7, 5.5))
+
+
+@caught_as(Rule.EPOCHS)
+def an_epoch_goes_back(made: Round) -> None:
+    made.tell(A, Became(KEY, Role.RECOVERING, 3, 5.5))
+
+
+@caught_as(Rule.EPOCHS)
+def an_epoch_was_lived_that_the_ledger_does_not_know(made: Round) -> None:
+    made.tell(A, Became(KEY, Role.ACTIVE, 99, 5.5))
+
+
+@caught_as(Rule.EPOCHS)
+def an_entry_of_an_epoch_without_a_lease(made: Round) -> None:
+    made.store(20, "journal", Entry(19, 1, (done("d9", 1, 13),)))
+
+
+@caught_as(Rule.EPOCHS)
+def a_begin_of_another_attempt_than_its_lease(made: Round) -> None:
+    made.store(20, "lease", Lease(LeaseState.ACTIVE, "b", "b-1", "try-20"))
+    made.store(21, "journal", Entry(0, 0, (Begin("a", "a-1", "try-19"),)))
+
+
+@caught_as(Rule.EPOCHS)
+def a_number_of_an_epoch_left_out(made: Round) -> None:
+    made.store(20, "journal", Entry(7, 5, (done("d9", 1, 13),)))
+
+
+@caught_as(Rule.FENCED)
+def an_entry_of_an_old_epoch_behind_a_later_begin(made: Round) -> None:
+    made.store(20, "journal", Entry(1, 4, (done("d9", 1, 13),)))
+
+
+@caught_as(Rule.FENCED)
+def a_proof_of_an_old_epoch_that_was_acknowledged_behind_a_later_lease(made: Round) -> None:
+    made.prove(20, 1, A, at=6.2)
+
+
+@caught_as(Rule.INTENT)
+def two_intents_for_one_call(made: Round) -> None:
+    made.store(20, "journal", Entry(7, 2, (Intent("o1", "order"),)))
+
+
+@caught_as(Rule.INTENT)
+def two_results_for_one_call(made: Round) -> None:
+    made.store(20, "journal", Entry(7, 2, (done("d1", 1, 13),)))
+
+
+def test_an_entry_that_landed_twice_counts_once() -> None:
+    made = good_round()
+    made.store(20, "journal", Entry(7, 1, (done("d2", 1, 12),)))
+    made.tell(B, Wrote(KEY, 7, "entry", 1, 20, 6.8, 6.9))
+    assert made.broken() == set()
+
+
+@caught_as(Rule.COMMAND)
+def a_command_that_reaches_the_venue_twice(made: Round) -> None:
+    made.command("o1", 7, B, 5.0, executed=False)
+
+
+@caught_as(Rule.COMMAND)
+def a_command_that_the_venue_executes_twice_even_in_the_window(made: Round) -> None:
+    made.command("o1", 7, B, 4.8)
+    made.history.calling[0] = Calling(*A, "o1", KEY, 1, 3.004)
+    made.history.commanded[0] = Commanded(*A, "o1", KEY, 1, True, 5.2)
+
+
+def test_a_late_command_of_a_process_stopped_before_its_call_is_named_and_excused() -> None:
+    made = good_round()
+    made.history.calling.append(Calling(*A, "o2", KEY, 1, 3.05))
+    made.command("o2", 7, B, 4.8)
+    made.command("o2", 1, A, 5.01, executed=False)
+    assert Rule.COMMAND not in made.broken()
+    assert [line for line in windows(made.evidence()) if line.startswith("o2 of a in epoch 1")]
+
+
+@caught_as(Rule.DURABLE)
+def a_replica_that_lost_an_entry(made: Round) -> None:
+    made.missing["n3"] = 10
+
+
+@caught_as(Rule.DURABLE)
+def an_acknowledged_call_that_no_replica_has(made: Round) -> None:
+    made.send("d8", "deposit", 6.2)
+    made.end("d8", 6.2, 6.21, epoch=7, sequence=12, value=13)
+
+
+@caught_as(Rule.DURABLE)
+def an_acknowledged_write_that_is_something_else(made: Round) -> None:
+    made.tell(B, Wrote(KEY, 7, "entry", 2, 10, 6.2, 6.21))
+
+
+@caught_as(Rule.ORDER)
+def a_call_placed_before_one_that_had_ended_before_it_began(made: Round) -> None:
+    made.send("d0", "deposit", 5.5)
+    made.end("d0", 5.5, 5.6, epoch=7, sequence=4)
+
+
+@caught_as(Rule.ORDER)
+def a_read_of_a_state_before_one_that_was_told(made: Round) -> None:
+    made.send("r2", "balance", 6.2)
+    made.end("r2", 6.2, 6.3, epoch=7, sequence=6, value=11)
+
+
+@caught_as(Rule.CALLER)
+def a_caller_that_hears_an_older_epoch(made: Round) -> None:
+    made.send("p1", "peek", 6.2)
+    made.end("p1", 6.2, 6.3, epoch=1, stale=True)
+
+
+def test_another_caller_may_hear_an_older_epoch_in_a_stale_answer() -> None:
+    made = good_round()
+    made.send("p1", "peek", 6.2, caller="c3")
+    made.end("p1", 6.2, 6.3, caller="c3", epoch=1, stale=True)
+    assert made.broken() == set()
+
+
+@caught_as(Rule.STICKY)
+def a_switch_that_no_fault_explains(made: Round) -> None:
+    made.claim(20, A, at=25.0)
+
+
+@caught_as(Rule.STICKY)
+def a_switch_because_of_a_restarted_server(made: Round) -> None:
+    made.history.faults.append(Fault("node_restarted", "all", 24.0, 24.5))
+    made.claim(20, A, at=25.0)
+
+
+@caught_as(Rule.STALE)
+def an_answer_of_an_epoch_after_a_later_one_had_answered(made: Round) -> None:
+    made.send("r2", "balance", 6.2, caller="c3")
+    made.end("r2", 6.2, 6.3, caller="c3", epoch=1, value=11)
+
+
+@caught_as(Rule.HOLDERS)
+def two_epochs_that_answer_in_turn(made: Round) -> None:
+    made.prove(3, 1, A, at=5.1)
+    made.handle("r0", 1, A, 5.11, 5.12, 5.1)
+
+
+@caught_as(Rule.HOLDERS)
+def a_new_holder_that_does_not_wait_for_the_old_ones_proof_to_end(made: Round) -> None:
+    made.prove(9, 7, B, at=4.501)
+    made.handle("r0", 7, B, 4.504, 4.505, 4.501)
+
+
+def test_a_new_holder_need_not_wait_where_the_old_one_gave_the_key_back() -> None:
+    made = good_round()
+    made.claim(20, A, at=7.0, state=LeaseState.VACANT)
+    made.claim(21, A, at=7.1)
+    made.prove(23, 21, A, at=7.101)
+    made.handle("r0", 21, A, 7.104, 7.105, 7.101)
+    assert made.broken() == set()
+
+
+@caught_as(Rule.STOPPED)
+def a_handler_that_begins_after_a_stop_without_a_new_proof(made: Round) -> None:
+    made.tell(A, Began(KEY, 1, "d5", 5.001))
+
+
+@caught_as(Rule.STOPPED)
+def a_handler_that_trusts_a_write_sent_before_the_stop(made: Round) -> None:
+    made.tell(A, Wrote(KEY, 1, "proof", 0, 3, 3.999, 5.001))
+    made.tell(A, Began(KEY, 1, "d5", 5.002))
+
+
+def test_a_handler_may_begin_when_a_write_sent_after_the_stop_is_acknowledged() -> None:
+    made = good_round()
+    made.fault("blocked", B, 7.0, 7.3)
+    made.prove(12, 7, B, at=7.301)
+    made.handle("r2", 7, B, 7.304, 7.305, 7.301)
+    assert made.broken() == set()
+
+
+@caught_as(Rule.PROOF)
+def an_answer_with_an_old_proof(made: Round) -> None:
+    made.handle("r2", 7, B, 6.07, 6.08, 6.001)
+
+
+@caught_as(Rule.PROOF)
+def an_answer_with_a_proof_that_was_never_given(made: Round) -> None:
+    made.handle("r2", 7, B, 8.0, 8.001, 8.0)
+
+
+@caught_as(Rule.PROOF)
+def a_venue_call_with_an_old_proof(made: Round) -> None:
+    made.history.calling[0] = Calling(*A, "o1", KEY, 1, 3.09)
+
+
+@caught_as(Rule.OUTCOME)
+def a_call_not_executed_that_the_journal_has(made: Round) -> None:
+    made.store(20, "journal", Entry(7, 2, (done("x1", 1, 13),)))
+
+
+@caught_as(Rule.OUTCOME)
+def a_call_not_executed_that_the_venue_did(made: Round) -> None:
+    made.command("x1", 7, B, 6.65)
+
+
+@caught_as(Rule.OUTCOME)
+def an_intent_that_stays_open(made: Round) -> None:
+    made.store(20, "journal", Entry(7, 2, (Intent("u1", "order"),)))
+
+
+@caught_as(Rule.OUTCOME)
+def a_command_done_by_the_venue_that_the_journal_calls_not_executed(made: Round) -> None:
+    made.store(20, "journal", Entry(7, 2, (Intent("u1", "order"),)))
+    made.command("u1", 7, B, 6.6)
+    made.store(21, "journal", Entry(7, 3, (Result("u1", Verdict.NOT_EXECUTED),)))
+
+
+@caught_as(Rule.VALUE)
+def a_balance_that_counts_something_twice(made: Round) -> None:
+    made.store(20, "journal", Entry(7, 2, (done("u1", 1, 14),)))
+
+
+@caught_as(Rule.VALUE)
+def a_read_of_a_balance_that_never_was(made: Round) -> None:
+    made.send("r2", "balance", 6.2)
+    made.end("r2", 6.2, 6.3, epoch=7, sequence=10, value=13)
+
+
+@pytest.mark.parametrize(("name", "rule", "harm"), harms, ids=[name for name, _, _ in harms])
+def test_the_checker_catches(name: str, rule: Rule, harm: Harm) -> None:
+    made = good_round()
+    harm(made)
+    assert rule in made.broken()
+
+
+def test_every_rule_has_something_that_it_catches() -> None:
+    assert {rule for _, rule, _ in harms} == set(Rule)
