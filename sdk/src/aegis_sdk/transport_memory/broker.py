@@ -13,7 +13,7 @@ from aegis_sdk.errors import StreamError
 from aegis_sdk.messages import Message
 from aegis_sdk.transport import StreamConfig
 from aegis_sdk.transport_memory.consumers import DurableConsumer
-from aegis_sdk.transport_memory.stream import MemoryStream
+from aegis_sdk.transport_memory.stream import MemoryStream, Storage
 
 _MAX_ROUTES = 4096
 
@@ -177,13 +177,13 @@ class MemoryBroker:
         self._expire()
         name = stream.config.name
         try:
-            sequence, duplicate = stream.store(message, self.now(), self._utc_ns())
-            answer = {"stream": name, "seq": sequence} | ({"duplicate": True} if duplicate else {})
+            answer = _acknowledgement(name, stream.store(message, self.now(), self._utc_ns()))
         except StreamError as error:
-            answer = {"error": {"err_code": error.code, "description": error.description}, "stream": name, "seq": 0}
+            refusal = {"err_code": error.code, "description": error.description}
+            answer = codec.encode_json({"error": refusal, "stream": name, "seq": 0})
         self._expire()
         if message.reply:
-            self.send(Message(message.reply, codec.encode_json(answer)))
+            self.send(Message(message.reply, answer))
         return True
 
     def _expire(self) -> None:
@@ -202,3 +202,11 @@ class MemoryBroker:
 
     def _utc_ns(self) -> int:
         return self._started_ns + int(self.now() * 1e9)
+
+
+def _acknowledgement(stream: str, storage: Storage | None) -> bytes:
+    """What who appends is told; nothing yet where it is a message of a batch."""
+    if storage is None:
+        return b""
+    sequence, duplicate = storage
+    return codec.encode_json({"stream": stream, "seq": sequence} | ({"duplicate": True} if duplicate else {}))

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from aegis_sdk import codec, subjects
+from aegis_sdk.batches import marked
 from aegis_sdk.errors import AegisError, CodecError, ConnectionUnavailable, DeadlineExceeded, StreamError, Unavailable
 from aegis_sdk.messages import NO_HEADERS, NO_RESPONDERS, STATUS, Headers, Message, StoredMessage
 from aegis_sdk.transport import ConnectionState, Delivery, Handler, StateListener, StreamConfig
@@ -153,8 +154,14 @@ class MemoryTransport:
 
     def _ask(self, subject: str, payload: bytes, headers: Headers, timeout: float) -> asyncio.Future[Message]:
         """Send a request before returning; its first reply comes to the future."""
-        inbox = f"{self._inbox}{next(self._tokens)}"
+        inbox = self._new_inbox()
         self.publish(subject, payload, headers, inbox)
+        return self._expect(inbox, subject, timeout)
+
+    def _new_inbox(self) -> str:
+        return f"{self._inbox}{next(self._tokens)}"
+
+    def _expect(self, inbox: str, subject: str, timeout: float) -> asyncio.Future[Message]:
         loop = asyncio.get_running_loop()
         self._asked[inbox] = _Asked(loop.create_future(), loop.call_later(timeout, self._expire, inbox, subject))
         return self._asked[inbox].reply
@@ -201,6 +208,26 @@ class MemoryTransport:
         except AegisError as error:
             sequence.set_exception(error)
         return sequence
+
+    async def append_batch(self, messages: Sequence[tuple[str, bytes, Headers]], timeout: float = 5.0) -> int:
+        if len(messages) == 1:
+            return await self.append(*messages[0], timeout)
+        first, last = self._new_inbox(), self._new_inbox()
+        inboxes = [first, *[""] * (len(messages) - 2), last]
+        self._send(
+            [
+                Message(subject, payload, _copied(headers), inbox)
+                for (subject, payload, headers), inbox in zip(marked(messages), inboxes, strict=True)
+            ]
+        )
+        sequence: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        opened = self._expect(first, messages[0][0], timeout)
+        opened.add_done_callback(partial(_settle, sequence, opening=True))
+        self._expect(last, messages[-1][0], timeout).add_done_callback(partial(_settle, sequence))
+        return await sequence
+
+    async def purge(self, stream: str, subject: str, before: int) -> int:
+        return (await self._reachable_stream(stream)).purge(subject, before)
 
     async def last(self, stream: str, subject: str) -> StoredMessage | None:
         return (await self._reachable_stream(stream)).last(subject)
@@ -295,14 +322,18 @@ def _size(message: Message) -> int:
     return len(message.payload) + (names_and_values + 12 if message.headers else 0)
 
 
-def _settle(sequence: asyncio.Future[int], answered: asyncio.Future[Message]) -> None:
-    """Pass the outcome of an append on to who waits for it."""
-    if sequence.done():
+def _settle(sequence: asyncio.Future[int], answered: asyncio.Future[Message], *, opening: bool = False) -> None:
+    """Pass the outcome of an append on to who waits for it. An empty answer opens a batch, and is none yet."""
+    if answered.cancelled():
+        sequence.cancel()
+        return
+    error = answered.exception()  # looked at even if nobody waits any more, or the loop would complain of it
+    if sequence.done() or (opening and error is None and not answered.result().payload):
         return
     try:
         sequence.set_result(_sequence(answered.result()))
-    except AegisError as error:
-        sequence.set_exception(error)
+    except AegisError as failure:
+        sequence.set_exception(failure)
 
 
 def _sequence(acknowledgement: Message) -> int:

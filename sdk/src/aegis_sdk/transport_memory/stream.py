@@ -8,13 +8,14 @@ from __future__ import annotations
 import heapq
 import re
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from aegis_sdk import subjects
+from aegis_sdk import batches, subjects
 from aegis_sdk.errors import StreamError
-from aegis_sdk.messages import Headers, Message, StoredMessage
+from aegis_sdk.messages import EXPECTED_SEQUENCE, EXPECTED_SUBJECT, MESSAGE_ID, ROLLUP, Headers, Message, StoredMessage
 from aegis_sdk.transport import StreamConfig
+from aegis_sdk.transport_memory.batches import OpenBatches
 
 _NS: Final = 1_000_000_000
 _TTL: Final = re.compile(r"(\d+)(ms|s|m|h|)")
@@ -29,15 +30,25 @@ class Storage(NamedTuple):
     duplicate: bool
 
 
+class _Admitted(NamedTuple):
+    """A message that the stream may hold, if its guards hold."""
+
+    message: Message
+    ttl_s: float
+    rollup: str
+    duplicate_of: int  # a sequence; 0: none
+
+
 class MemoryStream:
     """Messages by sequence. `wakers` are called whenever something is stored."""
 
     def __init__(self, config: StreamConfig) -> None:
         self.config = config
-        self.last_sequence = 0
+        self.last_sequence = max(0, config.first_sequence - 1)
         self.wakers: set[Callable[[], None]] = set()
         self._messages: OrderedDict[int, StoredMessage] = OrderedDict()
         self._by_subject: dict[str, deque[int]] = {}
+        self._batches = OpenBatches()
         self._bytes = 0
         self._ids: OrderedDict[str, tuple[float, int]] = OrderedDict()  # to when it was stored, and where
         self._expiries: list[tuple[float, int]] = []  # a heap; entries outlive their messages
@@ -58,44 +69,92 @@ class MemoryStream:
 
     # Storing
 
-    def store(self, message: Message, now: float, timestamp_ns: int) -> Storage:
+    def store(self, message: Message, now: float, timestamp_ns: int) -> Storage | None:
         """Store one message at `now` (seconds of the loop's clock), or say where it is stored already.
 
-        Raises StreamError where a guard does not hold, or a header or the size is not allowed.
+        A message of a batch is stored together with the last one; None until then. Raises StreamError where a guard
+        does not hold, or a header or the size is not allowed.
         """
+        if batches.ID in message.headers:
+            return self._take_batched(message, now, timestamp_ns)
+        self._check_guards(message)
+        admitted = self._admit(message, now)
+        if admitted.duplicate_of:
+            return Storage(admitted.duplicate_of, duplicate=True)
+        return self._store([admitted], now, timestamp_ns)
+
+    def _take_batched(self, message: Message, now: float, timestamp_ns: int) -> Storage | None:
+        if not self.config.atomic:
+            raise StreamError("atomic publish is disabled", 10174)
+        messages = self._batches.collect(message, now)
+        if messages is None:
+            return None
+        admitted: list[_Admitted] = []
+        for message in messages:
+            admitted.append(self._admit(message, now))
+            self._check_batched(admitted)
+        return self._store(admitted, now, timestamp_ns)
+
+    def _check_batched(self, admitted: Sequence[_Admitted]) -> None:
+        """Check the last of these against the stream as it was before the batch, and against those before it."""
+        *earlier, (message, _, rollup, duplicate_of) = admitted
+        identifier = message.headers.get(MESSAGE_ID)
+        if duplicate_of or (
+            identifier and any(identifier == other.message.headers.get(MESSAGE_ID) for other in earlier)
+        ):
+            raise StreamError("atomic publish batch contains duplicate message id", 10201)
+        self._check_guards(message, [other.message.subject for other in earlier])
+        replaced = {"sub": message.subject, "all": subjects.REST}.get(rollup)
+        if replaced and any(subjects.matches(replaced, other.message.subject) for other in earlier):
+            raise StreamError(f"batch rollup {rollup} invalid", 10111)
+
+    def _admit(self, message: Message, now: float) -> _Admitted:
         headers = message.headers
-        self._check_guards(message.subject, headers)
-        ttl_s = self._time_to_live(headers)
-        rollup = self._rollup(headers)
-        duplicate_of = self._duplicate_of(headers, now)
-        if duplicate_of:
-            return Storage(duplicate_of, duplicate=True)
-        self._check_room(message)
+        return _Admitted(message, self._time_to_live(headers), self._rollup(headers), self._duplicate_of(headers, now))
+
+    def _store(self, admitted: Sequence[_Admitted], now: float, timestamp_ns: int) -> Storage:
+        self._check_room([message for message, *_ in admitted])
+        for message, ttl_s, rollup, _ in admitted:
+            self._put(message, ttl_s, rollup, now, timestamp_ns)
+        for wake in tuple(self.wakers):
+            wake()
+        return Storage(self.last_sequence, duplicate=False)
+
+    def _put(self, message: Message, ttl_s: float, rollup: str, now: float, timestamp_ns: int) -> None:
         self.last_sequence += 1
-        stored = StoredMessage(message.subject, message.payload, headers, self.last_sequence, timestamp_ns)
+        stored = StoredMessage(message.subject, message.payload, message.headers, self.last_sequence, timestamp_ns)
         self._messages[stored.sequence] = stored
         self._by_subject.setdefault(stored.subject, deque()).append(stored.sequence)
-        self._bytes += _size(stored)
+        self._bytes += _size(message)
         if ttl_s:
             heapq.heappush(self._expiries, (now + ttl_s, stored.sequence))
-        if "Nats-Msg-Id" in headers:
-            self._ids[headers["Nats-Msg-Id"]] = now, stored.sequence
+        if identifier := message.headers.get(MESSAGE_ID):
+            self._ids[identifier] = now, stored.sequence
         self._roll_up(rollup, stored)
         self._limit_subject(stored.subject)
         self._limit_bytes()
-        for wake in tuple(self.wakers):
-            wake()
-        return Storage(stored.sequence, duplicate=False)
 
-    def _check_guards(self, subject: str, headers: Headers) -> None:
+    def _check_guards(self, message: Message, earlier: Sequence[str] = ()) -> None:
+        """Check what a message expects of the stream; `earlier` are the subjects before it in its batch.
+
+        Header names count as they are written: the server does not know a guard by a lower-case name.
+        """
+        headers = message.headers
         if headers.get("Nats-Expected-Stream", self.config.name) != self.config.name:
             raise StreamError("expected stream does not match", 10060)
-        self._check_sequence(headers.get("Nats-Expected-Last-Sequence"), self.last_sequence)
-        guarded = headers.get("Nats-Expected-Last-Subject-Sequence-Subject", subject)
-        self._check_sequence(headers.get("Nats-Expected-Last-Subject-Sequence"), self._last_of(guarded))
+        expected_last = headers.get("Nats-Expected-Last-Sequence")
+        self._check_sequence(expected_last, self.last_sequence + len(earlier))
+        guarded = headers.get(EXPECTED_SUBJECT, message.subject)
+        expected = headers.get(EXPECTED_SEQUENCE)
+        if EXPECTED_SUBJECT in headers and not expected:
+            raise StreamError("missing sequence for expected last sequence per subject", 10193)
+        written = expected and any(subjects.matches(guarded, subject) for subject in earlier)
+        if written or (expected_last and earlier):
+            raise StreamError("wrong last sequence", 10164)
+        self._check_sequence(expected, self._last_of(guarded))
 
     def _check_sequence(self, expected: str | None, sequence: int) -> None:
-        if expected not in (None, str(sequence)):
+        if expected and not (expected.isdecimal() and int(expected) == sequence):
             raise StreamError(f"wrong last sequence: {sequence}", 10071)
 
     def _time_to_live(self, headers: Headers) -> float:
@@ -113,7 +172,7 @@ class MemoryStream:
         return max(ttl_s, self.config.marker_ttl_s)
 
     def _rollup(self, headers: Headers) -> str:
-        rollup = headers.get("Nats-Rollup", "")
+        rollup = headers.get(ROLLUP, "")
         if rollup and not self.config.rollup:
             raise StreamError("rollup not permitted", 10111)
         if rollup not in ("", "sub", "all"):
@@ -126,10 +185,10 @@ class MemoryStream:
             if now - stored_at < self.config.duplicate_window_s:
                 break
             del self._ids[identifier]
-        return self._ids.get(headers.get("Nats-Msg-Id", ""), (0, 0))[1]
+        return self._ids.get(headers.get(MESSAGE_ID, ""), (0, 0))[1]
 
-    def _check_room(self, message: Message) -> None:
-        size = _size(StoredMessage(message.subject, message.payload, message.headers, 0, 0))
+    def _check_room(self, messages: Sequence[Message]) -> None:
+        size = sum(map(_size, messages))
         if self.config.discard_new and 0 <= self.config.max_bytes < self._bytes + size:
             raise StreamError("maximum bytes exceeded", 10077)
 
@@ -151,6 +210,17 @@ class MemoryStream:
         if not sequences:
             del self._by_subject[message.subject]
 
+    def purge(self, pattern: str, before: int) -> int:
+        """Forget the messages below sequence `before` of the subjects that `pattern` matches; how many they were."""
+        purged = [
+            sequence
+            for sequence, message in self._messages.items()
+            if sequence < before and subjects.matches(pattern, message.subject)
+        ]
+        for sequence in purged:
+            self.remove(sequence)
+        return len(purged)
+
     def expire(self, now: float, timestamp_ns: int) -> None:
         """Forget what has lived long enough; the last message of a subject leaves a marker where that is asked for."""
         while self._expiries and self._expiries[0][0] <= now:
@@ -164,7 +234,7 @@ class MemoryStream:
                 self._store_marker(message.subject, now, timestamp_ns)
 
     def _store_marker(self, subject: str, now: float, timestamp_ns: int) -> None:
-        headers = {"Nats-Marker-Reason": "MaxAge", "Nats-TTL": f"{self.config.marker_ttl_s:.0f}s", "Nats-Rollup": "sub"}
+        headers = {"Nats-Marker-Reason": "MaxAge", "Nats-TTL": f"{self.config.marker_ttl_s:.0f}s", ROLLUP: "sub"}
         self.store(Message(subject, b"", headers), now, timestamp_ns)
 
     @property
@@ -208,7 +278,7 @@ class MemoryStream:
         return None
 
 
-def _size(message: StoredMessage) -> int:
+def _size(message: Message | StoredMessage) -> int:
     """The bytes that a message counts for."""
     headers = sum(len(name) + len(value) + 4 for name, value in message.headers.items())
     return len(message.subject) + len(message.payload) + headers + 16

@@ -19,20 +19,14 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from aegis_sdk import subjects
-from aegis_sdk.errors import (
-    AegisError,
-    CodecError,
-    ConfigurationError,
-    ConnectionUnavailable,
-    DeadlineExceeded,
-    Unavailable,
-)
-from aegis_sdk.messages import NO_HEADERS, NO_RESPONDERS, STATUS, Headers, Message, StoredMessage
+from aegis_sdk.batches import marked
+from aegis_sdk.errors import AegisError, CodecError, ConfigurationError, ConnectionUnavailable, DeadlineExceeded
+from aegis_sdk.messages import NO_HEADERS, Headers, Message, StoredMessage
 from aegis_sdk.transport import ConnectionState, Delivery, Handler, StateListener, StreamConfig, Subscription
 from aegis_sdk.transport_nats import streams
 from aegis_sdk.transport_nats.consumers import consume, read
 from aegis_sdk.transport_nats.frames import header_block, publication
+from aegis_sdk.transport_nats.replies import Replies
 from aegis_sdk.transport_nats.session import SESSION_ERRORS, Session
 
 _log = structlog.get_logger("aegis.nats")
@@ -71,14 +65,12 @@ class NatsTransport:
         self._session: Session | None = None
         self._unsent: list[bytes] = []
         self._flush_due = False
-        self._inbox = subjects.inbox(f"{random.getrandbits(96):024x}") + "."
-        self._replies: dict[str, tuple[asyncio.Future[Message], asyncio.TimerHandle]] = {}
-        self._tokens = itertools.count(1)
         self._connected = asyncio.Event()
         self._refused = ""
         self._max_payload = 1 << 20
         self._loop = asyncio.get_running_loop()
-        self._interests[_Interest(self, self._inbox + "*", "", self._on_reply)] = 0
+        self._replies = Replies(self._loop)
+        self._interests[_Interest(self, self._replies.subject, "", self._replies.take)] = 0
         self._sessions = self._loop.create_task(self._run_sessions(), name="nats-sessions")
 
     @classmethod
@@ -146,11 +138,7 @@ class NatsTransport:
         self._sessions.cancel()
         with suppress(asyncio.CancelledError):
             await self._sessions
-        for future, expiry in self._replies.values():
-            expiry.cancel()
-            if not future.done():
-                future.set_exception(ConnectionUnavailable("the connection was closed"))
-        self._replies.clear()
+        self._replies.end(ConnectionUnavailable("the connection was closed"))
 
     def _become(self, state: ConnectionState) -> None:
         if state is self._state:
@@ -215,9 +203,12 @@ class NatsTransport:
     # Core messages
 
     def publish(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, reply: str = "") -> None:
+        self._send(self._frame(subject, payload, headers, reply))
+
+    def _frame(self, subject: str, payload: bytes, headers: Headers, reply: str) -> bytes:
         block = header_block(headers)
         self._check_size(subject, len(block) + len(payload))
-        self._send(publication(subject, payload, block, reply))
+        return publication(subject, payload, block, reply)
 
     def publish_many(self, messages: Iterable[tuple[str, bytes]], headers: Headers = NO_HEADERS) -> None:
         block = header_block(headers)
@@ -284,29 +275,9 @@ class NatsTransport:
 
     def _ask(self, subject: str, payload: bytes, headers: Headers, timeout: float) -> asyncio.Future[Message]:
         """Send a request before returning; its first reply comes to the future."""
-        token = format(next(self._tokens), "x")
-        self.publish(subject, payload, headers, self._inbox + token)
-        future: asyncio.Future[Message] = self._loop.create_future()
-        self._replies[token] = future, self._loop.call_later(timeout, self._expire, token, subject, timeout)
-        return future
-
-    def _expire(self, token: str, subject: str, timeout: float) -> None:
-        future, _ = self._replies.pop(token)
-        if not future.done():
-            future.set_exception(DeadlineExceeded(f"no answer from {subject} within {timeout * 1000:.0f} ms"))
-
-    def _on_reply(self, message: Message) -> None:
-        asked = self._replies.pop(message.subject[len(self._inbox) :], None)
-        if asked is None:
-            return
-        future, expiry = asked
-        expiry.cancel()
-        if future.done():
-            return
-        if message.headers.get(STATUS) == NO_RESPONDERS and not message.payload:
-            future.set_exception(Unavailable("nobody serves this subject"))
-        else:
-            future.set_result(message)
+        inbox = self._replies.new_inbox()
+        self.publish(subject, payload, headers, inbox)
+        return self._replies.expect(inbox, subject, timeout)
 
     async def flush(self, timeout: float = 5.0) -> None:
         session = self._session
@@ -335,8 +306,25 @@ class NatsTransport:
         except AegisError as error:
             sequence.set_exception(error)
         else:
-            asked.add_done_callback(partial(_settle, sequence))
+            asked.add_done_callback(partial(streams.settle, sequence))
         return sequence
+
+    async def append_batch(self, messages: Sequence[tuple[str, bytes, Headers]], timeout: float = 5.0) -> int:
+        if len(messages) == 1:
+            return await self.append(*messages[0], timeout)
+        first, last = self._replies.new_inbox(), self._replies.new_inbox()
+        inboxes = [first, *[""] * (len(messages) - 2), last]
+        frames = [self._frame(*message, inbox) for message, inbox in zip(marked(messages), inboxes, strict=True)]
+        self._send(b"".join(frames))
+        sequence: asyncio.Future[int] = self._loop.create_future()
+        opened = self._replies.expect(first, messages[0][0], timeout)
+        opened.add_done_callback(partial(streams.settle, sequence, opening=True))
+        committed = self._replies.expect(last, messages[-1][0], timeout)
+        committed.add_done_callback(partial(streams.settle, sequence))
+        return await sequence
+
+    async def purge(self, stream: str, subject: str, before: int) -> int:
+        return await streams.purge(self, stream, subject, before)
 
     async def last(self, stream: str, subject: str) -> StoredMessage | None:
         return await streams.last(self, stream, subject)
@@ -366,17 +354,6 @@ class NatsTransport:
         batch: int = 16,
     ) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
         return consume(self, stream, durable, subject, ack_wait_s, max_deliver, batch)
-
-
-def _settle(sequence: asyncio.Future[int], asked: asyncio.Future[Message]) -> None:
-    """Bring the acknowledgement that was asked for to who waits for its sequence."""
-    if sequence.done() or asked.cancelled():
-        sequence.cancel()
-        return
-    try:
-        sequence.set_result(streams.acknowledged_sequence(asked.result().payload))
-    except AegisError as error:
-        sequence.set_exception(error)
 
 
 def _shown(server: str) -> str:

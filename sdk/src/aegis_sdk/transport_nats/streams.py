@@ -13,8 +13,8 @@ from typing import Any, Final
 import msgspec
 
 from aegis_sdk import codec, subjects
-from aegis_sdk.errors import CodecError, ConnectionUnavailable, DeadlineExceeded, StreamError, Unavailable
-from aegis_sdk.messages import StoredMessage
+from aegis_sdk.errors import AegisError, CodecError, ConnectionUnavailable, DeadlineExceeded, StreamError, Unavailable
+from aegis_sdk.messages import Message, StoredMessage
 from aegis_sdk.transport import StreamConfig, Transport
 from aegis_sdk.transport_nats.frames import parse_headers
 
@@ -54,6 +54,23 @@ def acknowledged_sequence(payload: bytes) -> int:
     return ack.seq
 
 
+def settle(sequence: asyncio.Future[int], asked: asyncio.Future[Message], *, opening: bool = False) -> None:
+    """Bring the acknowledgement that was asked for to who waits for its sequence.
+
+    That of a message which opens a batch is empty and settles nothing, unless the server refuses the batch with it.
+    """
+    if asked.cancelled():
+        sequence.cancel()
+        return
+    error = asked.exception()  # looked at even if nobody waits any more, or the loop would complain of it
+    if sequence.done() or (opening and error is None and not asked.result().payload):
+        return
+    try:
+        sequence.set_result(acknowledged_sequence(asked.result().payload))
+    except AegisError as failure:
+        sequence.set_exception(failure)
+
+
 async def api(transport: Transport, verb: str, body: Any = None, timeout: float = 5.0) -> dict[str, Any]:
     """One request to the JetStream API; its JSON reply. Raises StreamError for an error in it."""
     payload = b"" if body is None else codec.encode_json(body)
@@ -67,7 +84,7 @@ async def api(transport: Transport, verb: str, body: Any = None, timeout: float 
 
 
 def settings(config: StreamConfig) -> dict[str, Any]:
-    """The configuration as the server names it."""
+    """The configuration as the server names it, as far as it can be changed."""
     return {
         "name": config.name,
         "subjects": list(config.subjects),
@@ -94,7 +111,7 @@ async def ensure(transport: Transport, config: StreamConfig) -> None:
     deadline = asyncio.get_running_loop().time() + _ENSURE_S
     while True:
         try:
-            await _ensure_once(transport, settings(config))
+            await _ensure_once(transport, config)
             return
         except (StreamError, Unavailable, DeadlineExceeded, ConnectionUnavailable) as error:
             final = isinstance(error, StreamError) and error.code not in _STARTING
@@ -103,16 +120,17 @@ async def ensure(transport: Transport, config: StreamConfig) -> None:
         await asyncio.sleep(_RETRY_S)
 
 
-async def _ensure_once(transport: Transport, wanted: dict[str, Any]) -> None:
-    name = wanted["name"]
+async def _ensure_once(transport: Transport, config: StreamConfig) -> None:
+    name, wanted = config.name, settings(config)
     try:
         present = (await api(transport, f"STREAM.INFO.{name}"))["config"]
     except StreamError as error:
         if error.code != STREAM_NOT_FOUND:
             raise
-        await api(transport, f"STREAM.CREATE.{name}", wanted)
-        if wanted["num_replicas"] > 1:
-            await _await_interest(transport, wanted["subjects"][-1])
+        first = {"first_seq": config.first_sequence} if config.first_sequence else {}
+        await api(transport, f"STREAM.CREATE.{name}", wanted | first)
+        if config.replicas > 1:
+            await _await_interest(transport, config.subjects[-1])
         return
     if any(present.get(field, _absent(value)) != value for field, value in wanted.items()):
         await api(transport, f"STREAM.UPDATE.{name}", {**present, **wanted})
@@ -161,6 +179,12 @@ async def last(transport: Transport, stream: str, subject: str) -> StoredMessage
 
 async def last_sequence(transport: Transport, stream: str) -> int:
     return int((await api(transport, f"STREAM.INFO.{stream}"))["state"]["last_seq"])
+
+
+async def purge(transport: Transport, stream: str, subject: str, before: int) -> int:
+    if before <= 1:  # the server would take 0 for no bound, and delete all
+        return 0
+    return int((await api(transport, f"STREAM.PURGE.{stream}", {"filter": subject, "seq": before}))["purged"])
 
 
 def timestamp_ns(rfc3339: str) -> int:
