@@ -18,6 +18,7 @@ __all__ = [
     "ClaimUnknown",
     "Claimed",
     "Connected",
+    "Contradicted",
     "Demote",
     "Deposed",
     "Disconnected",
@@ -58,7 +59,7 @@ class Role(StrEnum):
 
 
 class Ticked(NamedTuple):
-    """To be given every few milliseconds while something is pending."""
+    """To be given at `Election.due_at`, or every few milliseconds while `Election.pending`."""
 
 
 class Connected(NamedTuple):
@@ -70,7 +71,7 @@ class Disconnected(NamedTuple):
 
 
 class LeaseRead(NamedTuple):
-    """A lease record of the ledger, in order of `sequence` for each key."""
+    """A lease record of the ledger, in order of `sequence` for each key; given again, it does no harm."""
 
     key: str
     lease: Lease
@@ -102,7 +103,11 @@ class Left(NamedTuple):
 
 
 class BeatHeard(NamedTuple):
-    """A heartbeat that lists what an instance holds: key to epoch, and which of them it says are suspended."""
+    """A heartbeat, and what the instance holds: key to epoch, and which of them it says are suspended.
+
+    To be given for each heartbeat whose list is known, also by the digest of an earlier list: then with the same
+    mapping and set as before, which costs nothing. Not given where the list of a digest is not known yet.
+    """
 
     instance: str
     incarnation: str
@@ -150,6 +155,13 @@ class Deposed(NamedTuple):
     epoch: int
 
 
+class Contradicted(NamedTuple):
+    """The journal of the key contradicts itself, as its lease may; Stop follows."""
+
+    key: str
+    problem: str
+
+
 class Suspended(NamedTuple):
     key: str
     epoch: int
@@ -170,14 +182,17 @@ class ProvedByStandby(NamedTuple):
 
 
 class Withdraw(NamedTuple):
-    """Somebody wants the key handed over, to `successor` or, where it is empty, to the best."""
+    """Somebody wants the key handed over, to `successor` or, where it is empty, to the best.
+
+    Nothing happens where that one takes no keys; `election.successor_of` tells beforehand.
+    """
 
     key: str
     successor: str
 
 
 class Retired(NamedTuple):
-    """Whether this instance takes keys: False when it drains or is unhealthy. Its keys are handed over then."""
+    """Whether this instance gives its keys up and takes no other: when it drains, or is unhealthy."""
 
     retired: bool
 
@@ -210,6 +225,7 @@ Event = (
     | Recovered
     | RecoveryFailed
     | Deposed
+    | Contradicted
     | Suspended
     | Proved
     | ProvedByStandby
@@ -276,7 +292,7 @@ class Alarm(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """The ledger contradicts itself: never touch the key again in this process."""
+    """The ledger contradicts itself: never touch the key again in this process. If we hold it, Demote comes before."""
 
     key: str
 
