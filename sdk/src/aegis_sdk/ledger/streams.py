@@ -1,0 +1,96 @@
+"""The streams of the ledger: how many there are, and where their leaders run."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from hashlib import blake2b
+from typing import Any, Final
+
+from aegis_sdk import codec, subjects
+from aegis_sdk.errors import AegisError, ConnectionUnavailable, DeadlineExceeded, StreamError, Unavailable
+from aegis_sdk.transport import StreamConfig, Transport
+
+__all__ = ["open_streams", "present_streams", "shard_of", "stream_of"]
+
+SHARDS: Final = 3
+"""Of a ledger with replicas: as many as nodes, so that the loss of one stops a third of the keys for some seconds."""
+
+_STREAM_NOT_FOUND: Final = 10059
+_STARTING_S: Final = 15.0
+_RETRY_S: Final = 0.1
+
+
+def stream_of(shard: int) -> str:
+    return f"LEDGER_{shard}"
+
+
+def shard_of(key: str, shards: int) -> int:
+    """Where a key is kept: the same on every host, in every version, for as long as the ledger lives."""
+    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big") % shards
+
+
+async def open_streams(transport: Transport, replicas: int, first_sequence: int = 0) -> int:
+    """The number of shards. Streams that are there decide it, and stay as they are; missing ones are made.
+
+    The highest is made first. So whoever finds any knows how many it will be, though they are not all there yet.
+    """
+    present = await present_streams(transport)
+    shards = max(present) + 1 if present else SHARDS if replicas > 1 else 1
+    missing = sorted(set(range(shards)) - set(present), reverse=True)
+    for shard in missing:
+        await transport.ensure_stream(_config(shard, replicas, first_sequence))
+    if missing and replicas > 1:
+        with suppress(AegisError):
+            await _spread_leaders(transport, shards)
+    return shards
+
+
+def _config(shard: int, replicas: int, first_sequence: int) -> StreamConfig:
+    return StreamConfig(
+        name=stream_of(shard),
+        subjects=[subjects.ledger(shard, subjects.ANY, subjects.ANY, subjects.ANY)],
+        replicas=replicas,
+        allow_direct=False,
+        rollup=True,
+        atomic=True,
+        first_sequence=first_sequence,
+    )
+
+
+async def present_streams(transport: Transport) -> list[int]:
+    """The shards that there are; waits up to 15 s for a JetStream that only starts."""
+    deadline = asyncio.get_running_loop().time() + _STARTING_S
+    return [shard for shard in range(SHARDS) if await _exists(transport, stream_of(shard), deadline)]
+
+
+async def _exists(transport: Transport, stream: str, deadline: float) -> bool:
+    while True:
+        try:
+            await transport.last_sequence(stream)
+            return True
+        except (StreamError, Unavailable, DeadlineExceeded, ConnectionUnavailable) as error:
+            if isinstance(error, StreamError) and error.code == _STREAM_NOT_FOUND:
+                return False
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+        await asyncio.sleep(_RETRY_S)
+
+
+async def _spread_leaders(transport: Transport, shards: int) -> None:
+    """Have each shard led by a node that leads no other, as far as there are such nodes."""
+    leading: set[str] = set()
+    for shard in range(shards):
+        stream = stream_of(shard)
+        cluster: dict[str, Any] = (await _ask(transport, f"STREAM.INFO.{stream}")).get("cluster", {})
+        leader: str = cluster.get("leader", "")
+        free = [peer["name"] for peer in cluster.get("replicas", ()) if peer["name"] not in leading]
+        if leader in leading and free:
+            leader = free[0]
+            await _ask(transport, f"STREAM.LEADER.STEPDOWN.{stream}", {"placement": {"preferred": leader}})
+        leading.add(leader)
+
+
+async def _ask(transport: Transport, verb: str, body: Any = None) -> dict[str, Any]:
+    payload = b"" if body is None else codec.encode_json(body)
+    return codec.decode_json((await transport.request(f"$JS.API.{verb}", payload)).payload)
