@@ -8,6 +8,7 @@ from aegis_sdk.errors import ConnectionUnavailable, StreamError
 from aegis_sdk.messages import Message
 from aegis_sdk.transport import ConnectionState, StreamConfig
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
+from aegis_sdk.transport_memory.batches import OpenBatches
 from aegis_sdk.transport_memory.consumers import DurableConsumer
 from aegis_sdk.transport_memory.stream import MemoryStream
 
@@ -117,7 +118,9 @@ async def test_what_has_arrived_is_handled_before_unsubscribing_returns() -> Non
 
 def store(stream: MemoryStream, now: float, payload: bytes = b"", **headers: str) -> int:
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    return stream.store(Message("a", payload, sent), now, int(now * 1e9)).sequence
+    storage = stream.store(Message("a", payload, sent), now, int(now * 1e9))
+    assert storage is not None
+    return storage.sequence
 
 
 def test_a_message_id_is_known_until_its_window_has_passed() -> None:
@@ -190,3 +193,30 @@ def test_a_rollup_of_all_replaces_every_subject() -> None:
         stream.store(Message(subject, b""), 0, 0)
     stream.store(Message("c", b"", {"Nats-Rollup": "all"}), 0, 0)
     assert [stream.get(sequence) is None for sequence in (1, 2, 3)] == [True, True, False]
+
+
+def test_a_batch_that_is_not_completed_is_abandoned_after_ten_seconds() -> None:
+    """Otherwise fifty of them would bar the stream for good."""
+
+    def begin(identifier: str, now: float) -> None:
+        assert (
+            open_batches.collect(Message("a", b"", {"Nats-Batch-Id": identifier, "Nats-Batch-Sequence": "1"}), now)
+            is None
+        )
+
+    open_batches = OpenBatches()
+    for i in range(50):
+        begin(f"{i}", now=0)
+    with pytest.raises(StreamError):
+        begin("one more", now=9)
+    begin("one more", now=11)
+
+
+def test_a_batch_with_a_gap_is_given_up() -> None:
+    batch = [Message("a", b"", {"Nats-Batch-Id": "1", "Nats-Batch-Sequence": f"{number}"}) for number in (1, 2, 3)]
+    open_batches = OpenBatches()
+    open_batches.collect(batch[0], now=0)
+    for missed in (batch[2], batch[1]):
+        with pytest.raises(StreamError) as caught:
+            open_batches.collect(missed, now=0)
+        assert caught.value.code == 10176
