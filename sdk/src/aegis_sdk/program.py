@@ -6,9 +6,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import structlog
 import uvloop
@@ -18,6 +18,7 @@ from aegis_sdk.errors import AegisError, ConfigurationError
 from aegis_sdk.instances import InstanceRecord, InstanceStatus, ServiceDefinition
 from aegis_sdk.registry import Registration
 from aegis_sdk.service import HostOptions, Service, ServiceHost
+from aegis_sdk.single_active import ActiveHost, SingleActive
 from aegis_sdk.telemetry import LogTail, configure_logging
 from aegis_sdk.transport_nats import NatsTransport
 
@@ -70,9 +71,7 @@ async def serve(service: Service, settings: Settings, stop: asyncio.Event | None
     async with AsyncExitStack() as stack:
         _at_the_end(stack, transport.close)
         host = ServiceHost(transport, service, HostOptions(instance=settings.instance))
-        registration = Registration(
-            transport, _record(host, settings), replicas=settings.nats_replicas, definition=_definition(host)
-        )
+        active, registration = _registered(transport, host, settings)
         tail = LogTail(transport, service.name, host.instance)
         stack.callback(tail.close)
         _at_the_end(stack, registration.stop)
@@ -80,8 +79,39 @@ async def serve(service: Service, settings: Settings, stop: asyncio.Event | None
         stack.callback(registration.set_status, InstanceStatus.DRAINING)
         await registration.start()
         await host.start()
-        registration.set_status(InstanceStatus.ACTIVE)
-        await host.wait(stopping)
+        if active is None:
+            registration.set_status(InstanceStatus.ACTIVE)
+            await host.wait(stopping)
+        else:
+            _at_the_end(stack, active.stop)
+            await active.start(registration)
+            await _first_of(host.wait(stopping), active.wait(stopping))
+
+
+def _registered(
+    transport: NatsTransport, host: ServiceHost, settings: Settings
+) -> tuple[ActiveHost | None, Registration]:
+    """The instance's registration, and where its service has keys, who takes part in their election."""
+    record, definition, replicas = _record(host, settings), _definition(host), settings.nats_replicas
+    service = host.service
+    if not isinstance(service, SingleActive):
+        return None, Registration(transport, record, replicas=replicas, definition=definition)
+    active = ActiveHost(transport, service, host, replicas=replicas)
+    interval_s = service.timers.heartbeat_s
+    return active, Registration(transport, record, interval_s, replicas, definition, active.vitals)
+
+
+async def _first_of(*waits: Coroutine[Any, Any, None]) -> None:
+    """Wait for the first to return or to raise."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 def _at_the_end(stack: AsyncExitStack, step: Callable[[], Awaitable[None]]) -> None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 import structlog
 
@@ -202,19 +202,30 @@ class ServiceHost:
         answer(self._transport, message, *error_reply(error))
 
 
-def endpoints_of(service: Service, kind: type[Rpc[Any, Any]] = Rpc) -> list[Endpoint]:
-    """The handlers of a kind that a service declares.
+Kind = TypeVar("Kind", bound=Rpc[Any, Any])
+
+
+def declared(service: Service, kind: type[Kind]) -> dict[str, tuple[str, Kind]]:
+    """The handlers of a kind that a service declares: by the method's name, the attribute and the handler.
 
     Raises ConfigurationError where two have one name, or the service has none.
     """
     if not getattr(type(service), "name", ""):
         raise ConfigurationError(type(service).__name__, "set `name`, the service's name")
-    found: dict[str, Endpoint] = {}
+    found: dict[str, tuple[str, Kind]] = {}
     for cls in reversed(type(service).__mro__):
-        declared: list[tuple[str, Rpc[Any, Any]]] = [(at, rpc) for at, rpc in vars(cls).items() if type(rpc) is kind]
-        for attribute, rpc in declared:
-            method = rpc.method(type(service))
-            if method.name in found and found[method.name].attribute != attribute:
-                raise ConfigurationError(f"{service.name}.{method.name}", "is declared by two handlers")
-            found[method.name] = Endpoint(attribute, method, getattr(service, attribute), rpc.wants_context)
-    return list(found.values())
+        for attribute, handler in vars(cls).items():
+            if type(handler) is kind:
+                name = handler.method(type(service)).name
+                if name in found and found[name][0] != attribute:
+                    raise ConfigurationError(f"{service.name}.{name}", "is declared by two handlers")
+                found[name] = attribute, handler
+    return found
+
+
+def endpoints_of(service: Service) -> list[Endpoint]:
+    """What any instance of a service answers. Raises what `declared` raises."""
+    return [
+        Endpoint(attribute, rpc.method(type(service)), getattr(service, attribute), rpc.wants_context)
+        for attribute, rpc in declared(service, cast("type[Rpc[Any, Any]]", Rpc)).values()
+    ]

@@ -13,6 +13,7 @@ a reader may leap to: at the start of a journal that was purged, or behind what 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Final
 
 from aegis_sdk.errors import AegisError, CodecError
@@ -132,14 +133,23 @@ class Journal:
         return Committed(sequence, epoch, "intent", key, data)
 
     def _close(self, result: Result, epoch: int, sequence: int) -> Committed:
-        key = result.idempotency_key
+        key, change = result.idempotency_key, bytes(result.data)
+        if not key:
+            return Committed(sequence, epoch, "result", key, change)
         if key in self._outcomes:
             raise Contradiction(f"sequence {sequence} is another result for {key!r}")
         self._intents.pop(key, None)
         self._outcomes[key] = Outcome(result.verdict, bytes(result.reply), epoch, sequence)
         if len(self._outcomes) > RETAINED_OUTCOMES:
             del self._outcomes[next(iter(self._outcomes))]
-        return Committed(sequence, epoch, "result", key, bytes(result.data))
+        return Committed(sequence, epoch, "result", key, change)
+
+    def fork(self) -> Journal:
+        """A journal of the same content, which goes its own way from here."""
+        fork = copy(self)
+        fork._changes, fork._outcomes, fork._intents = [*self._changes], {**self._outcomes}, {**self._intents}
+        fork._assembly = Assembly()  # a begin ends one that is not complete
+        return fork
 
     # Snapshots
 

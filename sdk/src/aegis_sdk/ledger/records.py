@@ -72,7 +72,10 @@ class Verdict(StrEnum):
 
 
 class Result(msgspec.Struct, frozen=True, tag="result", tag_field="kind"):
-    """What became of a call. `data` is the service's change of state as JSON, `reply` what the caller was answered."""
+    """What became of a call. `data` is the service's change of state as JSON, `reply` what the caller was answered.
+
+    Without an idempotency key it is a change that no call has asked for.
+    """
 
     idempotency_key: str
     verdict: Verdict

@@ -1,0 +1,120 @@
+"""What a handler of the active instance knows of its request, and how it commits."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+from pydantic import BaseModel
+
+from aegis_sdk import clock, codec
+from aegis_sdk.errors import InternalError, Moved, Suspended
+from aegis_sdk.ledger.records import Intent, Result, Verdict
+from aegis_sdk.messages import Headers
+from aegis_sdk.single_active.holding import Holding
+
+__all__ = ["ActiveContext", "Held"]
+
+Reply = TypeVar("Reply", bound=BaseModel)
+Change = BaseModel | bytes | None
+
+
+@dataclass(frozen=True)
+class Held:
+    """A key that this instance holds, for work that is no request's: reports of a venue, timers."""
+
+    key: str
+    epoch: int
+    _holding: Holding
+
+    @property
+    def lock(self) -> asyncio.Lock:
+        """For whoever must be alone with the key's state over an await."""
+        return self._holding.lock
+
+    async def commit(self, change: Change) -> int:
+        """Commit a change of state; its journal sequence. Raises Moved or OutcomeUnknown."""
+        return await self._holding.written(
+            Result("", Verdict.OK, raw(change)), clock.now() + self._holding.patience_s, keep=True
+        )
+
+    async def prove(self) -> None:
+        """Return when there is a fresh proof that this instance holds the key; needed before each act outside."""
+        await self._holding.proven(clock.now() + self._holding.patience_s)
+
+
+@dataclass(slots=True)
+class ActiveContext:
+    """One request to the active instance. Times are of `aegis_sdk.clock`."""
+
+    key: str
+    epoch: int
+    idempotency_key: str
+    method: str
+    headers: Headers
+    deadline: float
+    _holding: Holding
+    _intended: bool = field(default=False, init=False)
+    _committed: bool = field(default=False, init=False)
+    _may_be_stored: bool = field(default=False, init=False)
+
+    @property
+    def time_left(self) -> float:
+        """Seconds until nobody waits for the answer any more; not above zero when it is too late."""
+        return self.deadline - clock.now()
+
+    @property
+    def lock(self) -> asyncio.Lock:
+        """For a handler that must be alone with the key's state over an await."""
+        return self._holding.lock
+
+    async def intend(self, data: Change = None) -> None:
+        """Commit that something outside is about to be done for this call; it may be begun when this returns.
+
+        Once in a call. Raises Moved or Suspended: then do nothing. Whatever is stored of it is marked as not executed.
+        """
+        if self._intended or self._committed:
+            raise InternalError("a call intends once, before it commits")
+        await self._holding.intended(Intent(self.idempotency_key, self.method, raw(data)), self.deadline)
+        self._intended = True
+
+    async def prove(self) -> None:
+        """Return when there is a fresh proof of the epoch; needed before each further act outside after `intend`."""
+        await self._holding.proven(self.deadline)
+
+    async def commit(self, change: Change, reply: Reply) -> Reply:
+        """Commit the change and the reply of this call, once; returns the reply.
+
+        Raises Moved or Suspended where nothing is stored, OutcomeUnknown where it may be, or something was done before.
+        """
+        if self._committed:
+            raise InternalError("a call commits once")
+        self._committed = True
+        body = msgspec.Raw(codec.encode_model(reply) or b"null")
+        result = Result(self.idempotency_key, Verdict.OK, raw(change), body)
+        self._may_be_stored = True
+        try:
+            await self._holding.written(result, self.deadline, keep=self._intended)
+        except (Moved, Suspended):
+            self._may_be_stored = False
+            raise
+        return reply
+
+    @property
+    def has_acted(self) -> bool:
+        """Whether something may have been done for it that a repeated call would do twice."""
+        return self._intended or self._may_be_stored
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has intended and not committed."""
+        return self._intended and not self._committed
+
+
+def raw(change: Change) -> msgspec.Raw:
+    """A change as JSON; bytes are taken for JSON already."""
+    if change is None:
+        return msgspec.Raw(b"null")
+    return msgspec.Raw(change if isinstance(change, bytes) else codec.encode_model(change))

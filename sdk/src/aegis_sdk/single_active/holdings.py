@@ -1,0 +1,133 @@
+"""All that an instance holds: where requests for it arrive, and what heartbeats and the registry say of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from functools import partial
+from typing import Any, Final
+
+import structlog
+
+from aegis_sdk import subjects
+from aegis_sdk.instances import InstanceStatus, Vitals, digest
+from aegis_sdk.messages import Message
+from aegis_sdk.registry import Registration
+from aegis_sdk.service import declared
+from aegis_sdk.single_active.context import Held
+from aegis_sdk.single_active.declaration import Active, SingleActive
+from aegis_sdk.single_active.holding import Holding
+from aegis_sdk.single_active.requests import ActiveEndpoint, Requests
+from aegis_sdk.transport import Subscription, Transport
+
+__all__ = ["Holdings"]
+
+_log = structlog.get_logger("aegis.active")
+
+_RECORD_S: Final = 0.2
+"""Changes of what is held go into the registry together."""
+_MOST_SUSPENDED: Final = 400
+
+
+class Holdings:
+    """The holdings of an instance by key. `changed` is set whenever one has come or gone."""
+
+    def __init__(
+        self, transport: Transport, service: SingleActive, registration: Registration, requests: Requests
+    ) -> None:
+        self._transport = transport
+        self._service = service
+        self._registration = registration
+        self._requests = requests
+        self._endpoints = _endpoints(service)
+        self._held: dict[str, Holding] = {}
+        self._handles: dict[str, Held] = {}
+        self._subscriptions: dict[int, Subscription] = {}  # by epoch
+        self._pairs: dict[str, int] = {}  # what is served here, as heartbeats tell it
+        self._digest: str | None = ""  # None: to be made anew
+        self._hooks: dict[str, asyncio.Lock] = {}
+        self._record_due: asyncio.TimerHandle | None = None
+        self._status = InstanceStatus.STANDBY
+        self.changed = asyncio.Event()
+        service._held = self._handles  # pyright: ignore[reportPrivateUsage]  # the service's own view of it
+
+    @property
+    def held(self) -> Mapping[str, Holding]:
+        return self._held
+
+    def is_served(self, key: str) -> bool:
+        return key in self._pairs
+
+    # Coming and going
+
+    def add(self, holding: Holding) -> Holding | None:
+        """Hold it; what was held of the key before is returned, and to be dropped."""
+        before = self._held.get(holding.key)
+        self._held[holding.key] = holding
+        return before
+
+    async def subscribe(self, holding: Holding) -> None:
+        """Take the requests of its epoch; they wait until it is open."""
+        subject = subjects.active(self._service.name, holding.key, holding.epoch, subjects.ANY)
+        self._subscriptions[holding.epoch] = await self._transport.subscribe(subject, partial(self._arrived, holding))
+
+    def open(self, holding: Holding) -> None:
+        """Handle requests from now on, and say that it is held."""
+        holding.open()
+        self._handles[holding.key] = Held(holding.key, holding.epoch, holding)
+        self._pairs[holding.key] = holding.epoch
+        self.show()
+
+    async def drop(self, holding: Holding) -> None:
+        """Hold it no more: no requests, no handle, and the service is told."""
+        holding.end()
+        if self._held.get(holding.key) is holding:
+            del self._held[holding.key]
+            self._handles.pop(holding.key, None)
+            self._pairs.pop(holding.key, None)
+            self.show()
+        subscription = self._subscriptions.pop(holding.epoch, None)
+        if subscription is not None:
+            await subscription.unsubscribe()
+        self.changed.set()
+        await self.run_hook(holding.key, self._service.on_standby(holding.key))
+
+    async def run_hook(self, key: str, hook: Coroutine[Any, Any, None]) -> None:
+        """Run a hook of the service; those of one key one after the other. Its error is logged."""
+        async with self._hooks.setdefault(key, asyncio.Lock()):
+            try:
+                await hook
+            except Exception:
+                _log.exception("hook_failed", service=self._service.name, key=key)
+
+    def _arrived(self, holding: Holding, message: Message) -> None:
+        method = subjects.split(message.subject)[-1]
+        self._requests.arrived(holding, self._endpoints.get(method), message)
+
+    # Saying
+
+    def vitals(self) -> Vitals:
+        """What a heartbeat says of it."""
+        if self._digest is None:
+            self._digest = digest(self._pairs)
+        suspended = [key for key, holding in self._held.items() if holding.suspended_at is not None]
+        return Vitals(len(self._pairs), self._digest, self._pairs, tuple(suspended[:_MOST_SUSPENDED]))
+
+    def show(self, status: InstanceStatus | None = None) -> None:
+        """Say it by the next heartbeat, and soon in the registry; `status` is said in place of ACTIVE or STANDBY."""
+        self._digest = None
+        self._status = status or self._status
+        if self._record_due is None:
+            self._record_due = asyncio.get_running_loop().call_later(_RECORD_S, self._put_record)
+
+    def _put_record(self) -> None:
+        self._record_due = None
+        status = self._status
+        if status is InstanceStatus.STANDBY and self._pairs:
+            status = InstanceStatus.ACTIVE
+        self._registration.change(status=status, keys=dict(self._pairs))
+
+
+def _endpoints(service: SingleActive) -> dict[str, ActiveEndpoint]:
+    found: dict[str, tuple[str, Active[Any, Any]]] = declared(service, Active)
+    return {name: ActiveEndpoint(handler, service, attribute) for name, (attribute, handler) in found.items()}

@@ -1,0 +1,250 @@
+"""One request to the active instance, from its arrival to its answer.
+
+    arrives -> the gate -> admitted -> held, ready, not suspended -> known by its key? -> handled -> proved -> answered
+
+What is refused before the handler begins says so (Moved, Suspended, Overloaded, Draining): the caller may repeat it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from aegis_sdk import clock, codec
+from aegis_sdk.admission import Admission, Job
+from aegis_sdk.endpoint import Endpoint, answer, error_reply, time_left
+from aegis_sdk.errors import (
+    InternalError,
+    InvalidRequest,
+    Moved,
+    NotExecuted,
+    OutcomeUnknown,
+    Rejected,
+    RpcError,
+    error_from_wire,
+)
+from aegis_sdk.errors import Suspended as SuspendedError
+from aegis_sdk.ledger.records import Result, Verdict
+from aegis_sdk.ledger.snapshot import Outcome
+from aegis_sdk.messages import EPOCH, IDEMPOTENCY_KEY, SEQUENCE, STALE, Message
+from aegis_sdk.single_active.context import ActiveContext
+from aegis_sdk.single_active.declaration import Active, SingleActive
+from aegis_sdk.single_active.holding import Holding
+from aegis_sdk.single_active.trace import Answered, Began, Observer, Refused
+from aegis_sdk.transport import Transport
+
+__all__ = ["ActiveEndpoint", "Requests"]
+
+_log = structlog.get_logger("aegis.active")
+
+_IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,128}")
+
+
+class ActiveEndpoint(Endpoint):
+    """A handler of the active instance at run time."""
+
+    def __init__(self, handler: Active[Any, Any], service: SingleActive, attribute: str) -> None:
+        super().__init__(attribute, handler.method(type(service)), getattr(service, attribute), wants_context=True)
+        self.stale_ok = handler.stale_ok
+
+
+class Requests:
+    """Handles the requests of all keys that an instance holds."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        service: str,
+        admission: Admission,
+        default_timeout_s: float,
+        enter: Callable[[], None],
+        observer: Observer | None,
+    ) -> None:
+        self._transport = transport
+        self._service = service
+        self._admission = admission
+        self._default_timeout_s = default_timeout_s
+        self._enter = enter
+        self._observer = observer
+        self._loop = asyncio.get_running_loop()
+
+    def arrived(self, holding: Holding, endpoint: ActiveEndpoint | None, message: Message) -> None:
+        """Take a request for a key that is, or was until now, held. Passes the gate before anything else."""
+        self._enter()
+        at = clock.now()
+        if endpoint is None:
+            refusal = InvalidRequest(f"{self._service} has no such method for the active instance")
+            self._answer_error(holding, message, refusal)
+            return
+        self._admission.admit(
+            Job(
+                partial(self._handle, holding, endpoint, message, at), partial(self._refuse, holding, endpoint, message)
+            )
+        )
+
+    async def _handle(self, holding: Holding, endpoint: ActiveEndpoint, message: Message, at: float) -> None:
+        holding.at_work += 1
+        holding.idle.clear()
+        try:
+            deadline = at + time_left(message, self._default_timeout_s)
+            payload, sequence = await self._outcome(holding, endpoint, message, deadline)
+            stale = await self._prove(holding, endpoint, deadline)
+            endpoint.succeeded(clock.now() - at)
+            self._answer(holding, message, payload, sequence, stale=stale)
+        except RpcError as error:
+            self._refuse(holding, endpoint, message, error, clock.now() - at)
+        except asyncio.CancelledError:
+            self._refuse(holding, endpoint, message, OutcomeUnknown("the instance stopped before this was done"))
+            raise
+        except Exception as error:
+            _log.exception("handler_failed", service=self._service, method=endpoint.name, key=holding.key)
+            what = InternalError(f"{self._service}.{endpoint.name} failed: {type(error).__name__}")
+            self._refuse(holding, endpoint, message, what, clock.now() - at)
+        finally:
+            holding.at_work -= 1
+            if not holding.at_work:
+                holding.idle.set()
+
+    async def _prove(self, holding: Holding, endpoint: ActiveEndpoint, deadline: float) -> bool:
+        """Make sure that the answer is not that of a deposed instance; True where it may be, and that is allowed."""
+        now = clock.now()
+        if holding.is_proved(now):
+            holding.refresh(now)
+            return False
+        if endpoint.stale_ok:
+            holding.refresh(now)
+            return True
+        await holding.proven(deadline)
+        return False
+
+    # From the request to its outcome
+
+    async def _outcome(
+        self, holding: Holding, endpoint: ActiveEndpoint, message: Message, deadline: float
+    ) -> tuple[bytes, int]:
+        """The reply and the journal's sequence that it rests on."""
+        key = _idempotency_key(message)
+        await self._begin(holding, endpoint, deadline)
+        outcome = holding.journal.outcomes.get(key)
+        if outcome is not None:
+            return _stored(outcome)
+        if key in holding.running:
+            return await self._join(holding, key, deadline)
+        if key in holding.journal.intents:
+            raise OutcomeUnknown(f"{key} was begun, and what became of it is not known yet", idempotency_key=key)
+        running: asyncio.Future[tuple[bytes, int]] = self._loop.create_future()
+        holding.running[key] = running
+        try:
+            result = await self._run(holding, endpoint, message, key, deadline)
+        except BaseException as error:
+            running.set_exception(OutcomeUnknown("cancelled") if isinstance(error, asyncio.CancelledError) else error)
+            running.exception()  # whether or not anybody joined
+            raise
+        else:
+            running.set_result(result)
+            return result
+        finally:
+            del holding.running[key]
+
+    async def _begin(self, holding: Holding, endpoint: ActiveEndpoint, deadline: float) -> None:
+        """Wait until the key may be acted on here. Raises Moved or Suspended: nothing was begun then."""
+        if not holding.ready.is_set():
+            try:
+                async with asyncio.timeout(max(deadline - clock.now(), 0)):
+                    await holding.ready.wait()
+            except TimeoutError:
+                raise SuspendedError(f"{holding.key} is being taken over; this was not begun") from None
+        if holding.is_ended or holding.releasing:
+            raise Moved(f"{holding.key} is not served in epoch {holding.epoch} any more")
+        if holding.suspended_at is not None and not endpoint.stale_ok:
+            await holding.proven(deadline)
+        if clock.now() >= deadline:
+            raise SuspendedError("the request waited past its deadline; it was not begun")
+
+    async def _join(self, holding: Holding, key: str, deadline: float) -> tuple[bytes, int]:
+        """Wait for a call of the same key that is at work."""
+        running = holding.running[key]
+        await asyncio.wait([running], timeout=max(deadline - clock.now(), 0))
+        if not running.done():
+            raise OutcomeUnknown(f"{key} is still at work", idempotency_key=key)
+        return running.result()
+
+    async def _run(
+        self, holding: Holding, endpoint: ActiveEndpoint, message: Message, key: str, deadline: float
+    ) -> tuple[bytes, int]:
+        request = codec.decode_model(endpoint.request, message.payload)
+        context = ActiveContext(holding.key, holding.epoch, key, endpoint.name, message.headers, deadline, holding)
+        if self._observer is not None:
+            self._observer(Began(holding.key, holding.epoch, key, clock.now()))
+        limit = asyncio.timeout(deadline - clock.now())
+        try:
+            async with limit:
+                reply = codec.encode_model(await endpoint.handler(request, context))
+        except Rejected as error:
+            if context.is_open:
+                body = msgspec.Raw(codec.encode_json(error.to_wire()))
+                await holding.written(Result(key, Verdict.REJECTED, reply=body), deadline, keep=True)
+            raise
+        except Exception as error:
+            if isinstance(error, TimeoutError) and limit.expired():
+                error = SuspendedError("the handler was not done in time, and had begun nothing")
+            if context.has_acted:
+                if not isinstance(error, RpcError):
+                    _log.exception("handler_failed", service=self._service, method=endpoint.name, key=holding.key)
+                raise OutcomeUnknown(f"{key} was begun and not finished", idempotency_key=key) from error
+            raise error
+        if context.is_open:
+            done = Result(key, Verdict.OK, reply=msgspec.Raw(reply or b"null"))
+            return reply, await holding.written(done, deadline, keep=True)
+        return reply, holding.journal.sequence
+
+    # Answers
+
+    def _answer(self, holding: Holding, message: Message, payload: bytes, sequence: int, *, stale: bool) -> None:
+        headers = {EPOCH: str(holding.epoch), SEQUENCE: str(sequence)}
+        if stale:
+            headers[STALE] = "1"
+        answer(self._transport, message, payload, headers)
+        if self._observer is not None:
+            key = message.headers.get(IDEMPOTENCY_KEY, "")
+            self._observer(Answered(holding.key, holding.epoch, key, holding.proof_sent_at, stale, clock.now()))
+
+    def _refuse(
+        self, holding: Holding, endpoint: ActiveEndpoint, message: Message, error: RpcError, seconds: float = 0.0
+    ) -> None:
+        endpoint.failed(error, seconds)
+        self._answer_error(holding, message, error)
+
+    def _answer_error(self, holding: Holding, message: Message, error: RpcError) -> None:
+        payload, headers = error_reply(error)
+        answer(self._transport, message, payload, {**headers, EPOCH: str(holding.epoch)})
+        if self._observer is not None:
+            key = message.headers.get(IDEMPOTENCY_KEY, "")
+            self._observer(Refused(holding.key, holding.epoch, key, error.code, clock.now()))
+
+
+def _idempotency_key(message: Message) -> str:
+    key = message.headers.get(IDEMPOTENCY_KEY)
+    if key is None:
+        return secrets.token_hex(16)
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise InvalidRequest(f"{IDEMPOTENCY_KEY} is not 1 to 128 visible ASCII characters")
+    return key
+
+
+def _stored(outcome: Outcome) -> tuple[bytes, int]:
+    """The answer that a call with this idempotency key got, or would have got."""
+    match outcome.verdict:
+        case Verdict.OK:
+            return b"" if outcome.reply == b"null" else outcome.reply, outcome.sequence
+        case Verdict.REJECTED:
+            raise error_from_wire(codec.decode_json(outcome.reply))
+        case Verdict.NOT_EXECUTED:
+            raise NotExecuted("it was intended, and given up before anything was done")

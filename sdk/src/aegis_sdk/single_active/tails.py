@@ -1,0 +1,114 @@
+"""What an instance reads of the ledger: who holds each key, and each key's journal, folded as it comes.
+
+Every instance follows the journals of all keys of its service, so that one it takes over is known already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Final, TypeVar
+
+import structlog
+
+from aegis_sdk.election_events import LeaseRead
+from aegis_sdk.errors import AegisError, ConnectionUnavailable
+from aegis_sdk.ledger.journal import Contradiction, Journal
+from aegis_sdk.ledger.ledger import JournalRead, Ledger
+from aegis_sdk.transport import ConnectionState, Transport
+
+__all__ = ["Tails"]
+
+_log = structlog.get_logger("aegis.active")
+
+Read = TypeVar("Read", LeaseRead, JournalRead)
+
+_AGAIN_S: Final = 0.2
+
+
+class Tails:
+    """Readers of all shards. `run` them; `on_lease` is given each lease, `on_contradiction` a key not to be touched."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        ledger: Ledger,
+        on_lease: Callable[[LeaseRead], None],
+        on_contradiction: Callable[[str, Contradiction], None],
+    ) -> None:
+        self._transport = transport
+        self._ledger = ledger
+        self._on_lease = on_lease
+        self._on_contradiction = on_contradiction
+        self._journals: dict[str, Journal] = {}
+        self._contradictions: dict[str, Contradiction] = {}
+        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+        self._read: dict[tuple[str, int], asyncio.Event] = {
+            (what, shard): asyncio.Event() for what in ("leases", "journals") for shard in range(ledger.shards)
+        }
+
+    async def run(self) -> None:
+        """Read until cancelled, or the connection is closed."""
+        async with asyncio.TaskGroup() as group:
+            for shard in range(self._ledger.shards):
+                leases, journals = self._read["leases", shard], self._read["journals", shard]
+                group.create_task(self._follow(lambda s=shard: self._ledger.leases(s), self._on_lease, leases))
+                group.create_task(self._follow(lambda s=shard: self._ledger.journals(s), self._fold, journals))
+
+    async def caught_up(self) -> None:
+        """Return when all that there was at the start has been read."""
+        for read in self._read.values():
+            await read.wait()
+
+    async def journal(self, key: str, epoch: int) -> Journal:
+        """The journal of a key as it was when `epoch` began: the caller's own, to be continued.
+
+        Waits for the begin of that epoch. Raises Contradiction, also where the journal is of a later epoch.
+        """
+        while True:
+            if key in self._contradictions:
+                raise self._contradictions[key]
+            journal = self._journals.get(key)
+            if journal is not None and journal.epoch >= epoch:
+                break
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(key, []).append(waiting)
+            await waiting
+        if journal.epoch > epoch:
+            raise Contradiction(f"epoch {journal.epoch} of {key} began behind epoch {epoch}")
+        return journal.fork()
+
+    def _fold(self, read: JournalRead) -> None:
+        if read.key in self._contradictions:
+            return
+        journal = self._journals.setdefault(read.key, Journal())
+        try:
+            journal.take(read.entry, read.sequence)
+        except Contradiction as problem:
+            self._contradictions[read.key] = problem
+            self._on_contradiction(read.key, problem)
+        for waiting in self._waiting.pop(read.key, ()):
+            if not waiting.done():
+                waiting.set_result(None)
+
+    async def _follow(
+        self,
+        begin: Callable[[], AbstractAsyncContextManager[AsyncIterator[Read | None]]],
+        take: Callable[[Read], None],
+        caught_up: asyncio.Event,
+    ) -> None:
+        """Read one tail, and read it again after an error: an instance that does not see the ledger is no standby."""
+        while self._transport.state is not ConnectionState.CLOSED:
+            try:
+                async with begin() as reads:
+                    async for read in reads:
+                        if read is None:
+                            caught_up.set()
+                        else:
+                            take(read)
+            except AegisError as error:
+                _log.warning("tail_broken", reason=str(error))
+            with suppress(ConnectionUnavailable):
+                await self._transport.wait_connected(_AGAIN_S)
+            await asyncio.sleep(_AGAIN_S)

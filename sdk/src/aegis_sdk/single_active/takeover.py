@@ -1,0 +1,126 @@
+"""How a key comes to this instance, and how it leaves it: what takes time of the election's decisions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import structlog
+
+from aegis_sdk import clock, codec
+from aegis_sdk.election_events import Event, Recovered, RecoveryFailed, Release, Released
+from aegis_sdk.errors import EpochEnded, LedgerUnavailable, Rejected
+from aegis_sdk.instances import InstanceRecord
+from aegis_sdk.ledger.ledger import Ledger
+from aegis_sdk.ledger.records import Lease, LeaseState, Result, Verdict
+from aegis_sdk.ledger.snapshot import OpenIntent
+from aegis_sdk.single_active.announcements import Announcements
+from aegis_sdk.single_active.context import raw
+from aegis_sdk.single_active.declaration import Settled, SingleActive
+from aegis_sdk.single_active.holding import Holding
+from aegis_sdk.single_active.holdings import Holdings
+from aegis_sdk.single_active.tails import Tails
+
+__all__ = ["Takeover"]
+
+_log = structlog.get_logger("aegis.active")
+
+_AGAIN_S: Final = 0.05
+
+
+class Takeover:
+    """Adopts and releases what an instance holds, and tells its election how that ended."""
+
+    def __init__(
+        self,
+        service: SingleActive,
+        record: InstanceRecord,
+        ledger: Ledger,
+        tails: Tails,
+        holdings: Holdings,
+        announcements: Announcements,
+        drain_timeout_s: float,
+        tell: Callable[[Event], None],
+    ) -> None:
+        self._service = service
+        self._record = record
+        self._ledger = ledger
+        self._tails = tails
+        self._holdings = holdings
+        self._announcements = announcements
+        self._drain_timeout_s = drain_timeout_s
+        self._tell = tell
+
+    async def adopt(self, holding: Holding, answer_from: float) -> None:
+        """Make an epoch effective: replay, wait until the holder before has no proof left, recover, serve."""
+        key = holding.key
+        try:
+            async with asyncio.timeout(self._service.timers.recover_s):
+                await self._holdings.subscribe(holding)
+                self._announcements.begun(key, holding.epoch)
+                await self._replay(holding)
+                await asyncio.sleep(answer_from - clock.now())
+                holding.refresh(clock.now())
+                await self._service.recover(key, holding.journal.intents)
+                await self.settle(holding)
+        except Exception as error:
+            if not holding.is_ended:
+                _log.exception("recovery_failed", key=key, epoch=holding.epoch, reason=repr(error))
+                await self.give_back(holding)
+            return
+        if not holding.is_ended:
+            self._holdings.open(holding)
+            self._tell(Recovered(key, holding.epoch))
+            await self._holdings.run_hook(key, self._service.on_active(key, holding.epoch))
+
+    async def _replay(self, holding: Holding) -> None:
+        journal = await self._tails.journal(holding.key, holding.epoch)
+        self._service.restore(holding.key, journal.snapshot)
+        for change in journal.changes:
+            self._service.apply(holding.key, change)
+        holding.begin(journal)
+
+    async def settle(self, holding: Holding) -> None:
+        """Ask the service what became of intents without a result; what it does not know stays open."""
+        for intent in tuple(holding.journal.intents.values()):
+            if intent.idempotency_key in holding.running or holding.is_ended:
+                continue
+            settled = await self._service.settle(holding.key, intent)
+            if settled is not None and intent.idempotency_key in holding.journal.intents:
+                deadline = clock.now() + self._service.timers.outcome_s
+                await holding.written(_result(intent, settled), deadline, keep=True)
+
+    async def release(self, release: Release, holding: Holding | None) -> None:
+        """Finish what is at work, then end the epoch; tried until it is known to have ended."""
+        key, epoch = release.key, release.epoch
+        if holding is not None and release.drain and not await holding.drained(self._drain_timeout_s):
+            _log.warning("released_undrained", key=key, epoch=epoch, at_work=holding.at_work)
+        state = LeaseState.HANDOVER if release.successor else LeaseState.VACANT
+        lease = Lease(state, self._record.instance, self._record.incarnation, successor=release.successor)
+        writer = self._ledger.epoch(key, epoch)
+        while holding is None or not holding.is_ended:
+            try:
+                await writer.end(lease, self._service.timers.write_s)
+                break
+            except EpochEnded:
+                break
+            except LedgerUnavailable as error:
+                _log.info("release_unanswered", key=key, reason=str(error))
+                await asyncio.sleep(_AGAIN_S)
+        if holding is not None:
+            await self._holdings.drop(holding)
+        self._tell(Released(key, epoch))
+
+    async def give_back(self, holding: Holding) -> None:
+        """The state that we have of a key cannot be trusted: somebody replays it anew."""
+        await self._holdings.drop(holding)
+        self._tell(RecoveryFailed(holding.key, holding.epoch))
+
+
+def _result(intent: OpenIntent, settled: Settled) -> Result:
+    if isinstance(settled.reply, Rejected):
+        reply = msgspec.Raw(codec.encode_json(settled.reply.to_wire()))
+        return Result(intent.idempotency_key, Verdict.REJECTED, raw(settled.change), reply)
+    return Result(intent.idempotency_key, Verdict.OK, raw(settled.change), raw(settled.reply))
