@@ -56,6 +56,7 @@ from aegis_sdk.single_active.announcements import Announcements
 from aegis_sdk.single_active.declaration import SingleActive
 from aegis_sdk.single_active.holding import Holding
 from aegis_sdk.single_active.holdings import Holdings
+from aegis_sdk.single_active.operations import operations
 from aegis_sdk.single_active.peers import Peers
 from aegis_sdk.single_active.requests import Requests
 from aegis_sdk.single_active.tails import Tails
@@ -142,6 +143,8 @@ class ActiveHost:
             self._tell,
         )
         await self._start_running(record.instance)
+        for endpoint in operations(service.name, self):
+            await self._host.serve_directly(endpoint)
 
     async def _start_running(self, instance: str) -> None:
         started = asyncio.Event()

@@ -62,7 +62,8 @@ class Takeover:
                 self._announcements.begun(key, holding.epoch)
                 await self._replay(holding)
                 await asyncio.sleep(answer_from - clock.now())
-                holding.refresh(clock.now())
+                if holding.at_work:  # requests wait: a thousand keys at once are not all proved
+                    holding.refresh(clock.now())
                 await self._service.recover(key, holding.journal.intents)
                 await self.settle(holding)
         except Exception as error:
