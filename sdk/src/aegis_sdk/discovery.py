@@ -50,6 +50,7 @@ __all__ = ["Directory", "DirectoryState"]
 
 _log = structlog.get_logger("aegis.discovery")
 
+_USUAL: Final = Patience()
 _STALE_S: Final = 0.5
 _WATCH_AGAIN_S: Final = 0.5
 _WORK_AGAIN_S: Final = 0.1
@@ -78,7 +79,7 @@ class Directory:
         self,
         transport: Transport,
         service: str,
-        patience: Patience = Patience(),  # noqa: B008  (it is frozen)
+        patience: Patience = _USUAL,
         on_beat: BeatListener | None = None,
     ) -> None:
         self._transport = transport
@@ -106,7 +107,7 @@ class Directory:
         *,
         service: str = subjects.ANY,
         timeout: float = 10.0,
-        patience: Patience = Patience(),  # noqa: B008
+        patience: Patience = _USUAL,
         on_beat: BeatListener | None = None,
     ) -> AsyncGenerator[Self]:
         """A directory whose records have been read; heartbeats confirm them within a moment.
@@ -175,7 +176,7 @@ class Directory:
             self._feeds.discard(feed)
 
     def suspect(self, service: str, instance: str) -> None:
-        """Ask it now whether it lives: somebody found that nobody serves what it should. Hints may come by thousands."""
+        """Ask it now whether it lives: nobody serves what it should, somebody found. Hints may come in thousands."""
         self._tell(Suspected((service, instance)))
 
     # Keeping

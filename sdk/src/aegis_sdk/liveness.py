@@ -19,12 +19,10 @@ it is stopped or hangs, and leaves 0.9 s later. A heartbeat at any time ends sus
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import Final, Self
+from collections.abc import Sequence
+from typing import Final
 
-from aegis_sdk.instances import Changed, Heartbeat, Instance, InstanceRecord, InstanceStatus, Joined, Left, Reason
+from aegis_sdk.instances import Changed, Heartbeat, InstanceRecord, InstanceStatus, Joined, Left, Reason
 from aegis_sdk.liveness_events import (
     Action,
     Answered,
@@ -46,116 +44,15 @@ from aegis_sdk.liveness_events import (
     Ticked,
     Unanswered,
 )
-from aegis_sdk.timers import Timers
+from aegis_sdk.liveness_table import Entry, Phase, Table
+from aegis_sdk.patience import Patience
 
 __all__ = ["Patience", "Table", "step"]
 
-_UNCONFIRMED_S: Final = 1.0
 _WATCH_LAG_S: Final = 0.2  # a record may be on its way while the first heartbeat is here
 _FETCH_AGAIN_S: Final = 1.0
 _RETAIN_S: Final = 60.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Patience:
-    """How long a directory waits before it believes what it suspects. In seconds."""
-
-    tick_s: float = 0.05  # so often it looks; a gap of its own ticks counts as two at most
-    settle_s: float = 1.0  # after a reconnection it suspects nobody
-    suspicious_s: float = 0.4  # of silence, at least; above the worst gap of a healthy loop on a starved machine
-    missed: int = 2  # heartbeats, and `margin_s` more, are as long as that where they are slow
-    margin_s: float = 0.1
-    confirm_s: float = 0.1  # between two refusals
-    answer_s: float = 0.9  # a probe is given up then, and another one sent
-    probed_s: float = 0.4  # silence is final only after a probe had this long to be answered
-    silence_s: float = 1.3  # is final, of one that is suspected after `suspicious_s`; of others it is as much later
-
-    @classmethod
-    def of(cls, timers: Timers) -> Self:
-        """That of a single-active service: a heartbeat that is late is asked for at once."""
-        doubt_s = timers.silence_s - timers.ask_after_s
-        return cls(
-            tick_s=timers.heartbeat_s * 0.4,
-            settle_s=timers.settle_s,
-            suspicious_s=timers.ask_after_s,
-            missed=1,
-            margin_s=min(max(timers.ask_after_s - timers.heartbeat_s, 0), 0.1),
-            confirm_s=timers.confirm_s,
-            answer_s=min(timers.confirm_s, doubt_s),
-            probed_s=doubt_s / 2,
-            silence_s=timers.silence_s,
-        )
-
-
 _NOTHING: Final[tuple[Action, ...]] = ()
-
-
-class _Phase(Enum):
-    UNCONFIRMED = 1
-    PRESENT = 2
-    DEPARTED = 3
-
-
-@dataclass(slots=True)
-class _Entry:
-    """What is known under one name. Times ending in `_at` are on the listening clock."""
-
-    record: InstanceRecord | None
-    heard_at: float
-    heard: float  # the same in real time
-    revision: int = 0
-    phase: _Phase = _Phase.UNCONFIRMED
-    status: InstanceStatus = InstanceStatus.STARTING
-    sequence: int = 0
-    suspected_at: float | None = None  # when it was first asked since it was last heard
-    asked_at: float = 0.0  # the last time
-    refusal: int = 0  # the number of the one that is being confirmed
-    stranger: Heartbeat | None = None  # of an incarnation that is not the record's
-    stranger_at: float = 0.0
-    fetch_at: float = 0.0
-
-    def instance(self, now: float) -> Instance:
-        assert self.record is not None
-        return Instance(self.record, self.status, now - self.heard, self.phase is _Phase.PRESENT)
-
-
-@dataclass
-class Table:
-    """The state of `step`. `now` is that of its making."""
-
-    now: float
-    patience: Patience = Patience()
-    connected: bool = True
-    caught_up: bool = False
-    position: float = 0.0  # of the listening clock
-    heard_to: float = 0.0  # up to here everything has been heard
-    refusals: int = 0
-    certain_at: float = field(init=False)  # the same in real time
-    settled_at: float = field(init=False)
-    entries: dict[Name, _Entry] = field(init=False, default_factory=dict[Name, _Entry])
-
-    def __post_init__(self) -> None:
-        self.certain_at = self.settled_at = self.now
-
-    def age_s(self, now: float) -> float:
-        """Seconds since it was last certain that everything said had been heard."""
-        return now - self.certain_at
-
-    def suspicious_s(self, entry: _Entry) -> float:
-        assert entry.record is not None
-        patience = self.patience
-        return max(patience.missed * entry.record.heartbeat_s + patience.margin_s, patience.suspicious_s)
-
-    def final_s(self, entry: _Entry) -> float:
-        if entry.phase is _Phase.UNCONFIRMED:
-            return _UNCONFIRMED_S
-        return self.suspicious_s(entry) + self.patience.silence_s - self.patience.suspicious_s
-
-    def instances(self, now: float, service: str | None, unconfirmed: bool) -> Iterable[Instance]:
-        for name, entry in self.entries.items():
-            shown = entry.phase is _Phase.PRESENT or (unconfirmed and entry.phase is _Phase.UNCONFIRMED)
-            if shown and entry.record is not None and (service is None or name[0] == service):
-                yield entry.instance(now)
 
 
 def step(table: Table, event: Event, now: float) -> Sequence[Action]:
@@ -191,23 +88,13 @@ def step(table: Table, event: Event, now: float) -> Sequence[Action]:
 # The listening clock
 
 
-def _listening(table: Table, now: float) -> bool:
-    return table.connected and now >= table.settled_at
-
-
-def _position(table: Table, now: float) -> float:
-    if not _listening(table, now):
-        return table.position
-    return table.position + min(now - table.now, 2 * table.patience.tick_s)
-
-
 def _tick(table: Table, now: float) -> Sequence[Action]:
-    table.position, table.now = _position(table, now), now
+    table.position, table.now = table.position_at(now), now
     return (SendEcho(table.position, now),) if table.connected else _NOTHING
 
 
 def _echo(table: Table, echo: Echoed, now: float) -> Sequence[Action]:
-    if not _listening(table, now):
+    if not table.listening(now):
         return _NOTHING
     table.heard_to = max(table.heard_to, echo.position)
     table.certain_at = max(table.certain_at, echo.sent_at)
@@ -215,7 +102,7 @@ def _echo(table: Table, echo: Echoed, now: float) -> Sequence[Action]:
     for name, entry in tuple(table.entries.items()):
         if entry.stranger is not None:
             actions += _look_into_stranger(table, name, entry)
-        if table.heard_to - entry.heard_at > table.patience.suspicious_s:
+        if entry.suspected_at is not None or table.heard_to - entry.heard_at > table.patience.suspicious_s:
             actions += _look_into_silence(table, name, entry, now)
     return actions
 
@@ -226,7 +113,7 @@ def _echo(table: Table, echo: Echoed, now: float) -> Sequence[Action]:
 def _hear(table: Table, name: Name, beat: Heartbeat, now: float) -> Sequence[Action]:
     entry = table.entries.get(name)
     if entry is None:
-        entry = table.entries[name] = _Entry(None, _position(table, now), now)
+        entry = table.entries[name] = Entry(None, table.position_at(now), now)
     if entry.record is None or entry.record.incarnation != beat.incarnation:
         _hear_stranger(table, entry, beat, now)
         return _NOTHING
@@ -241,43 +128,43 @@ def _hear(table: Table, name: Name, beat: Heartbeat, now: float) -> Sequence[Act
     return (*_take_status(entry, beat.status, now), Beat(name, beat))
 
 
-def _take_status(entry: _Entry, status: InstanceStatus, now: float) -> Sequence[Action]:
+def _take_status(entry: Entry, status: InstanceStatus, now: float) -> Sequence[Action]:
     if status is entry.status:
         return _enter(entry, now)
     before, entry.status = entry.instance(now), status
-    return (Changed(entry.instance(now), before),) if entry.phase is _Phase.PRESENT else _enter(entry, now)
+    return (Changed(entry.instance(now), before),) if entry.phase is Phase.PRESENT else _enter(entry, now)
 
 
-def _listen_to(table: Table, entry: _Entry, now: float) -> None:
-    entry.heard_at, entry.heard = _position(table, now), now
+def _listen_to(table: Table, entry: Entry, now: float) -> None:
+    entry.heard_at, entry.heard = table.position_at(now), now
     entry.suspected_at, entry.refusal = None, 0
 
 
-def _enter(entry: _Entry, now: float) -> Sequence[Action]:
-    if entry.phase is _Phase.PRESENT:
+def _enter(entry: Entry, now: float) -> Sequence[Action]:
+    if entry.phase is Phase.PRESENT:
         return _NOTHING
-    entry.phase = _Phase.PRESENT
+    entry.phase = Phase.PRESENT
     return (Joined(entry.instance(now)),)
 
 
-def _leave(entry: _Entry, reason: Reason, now: float) -> Sequence[Action]:
+def _leave(entry: Entry, reason: Reason, now: float) -> Sequence[Action]:
     """Take it out; nobody is told of one that never was in."""
-    was_present, instance = entry.phase is _Phase.PRESENT, entry.instance(now)
-    entry.phase = _Phase.DEPARTED
+    was_present, instance = entry.phase is Phase.PRESENT, entry.instance(now)
+    entry.phase = Phase.DEPARTED
     return (Left(instance, reason),) if was_present else _NOTHING
 
 
-def _hear_stranger(table: Table, entry: _Entry, beat: Heartbeat, now: float) -> None:
+def _hear_stranger(table: Table, entry: Entry, beat: Heartbeat, now: float) -> None:
     if beat.status is InstanceStatus.GONE:
         entry.stranger = None
         return
-    position = _position(table, now)
+    position = table.position_at(now)
     if entry.stranger is None:
         entry.fetch_at = position + _WATCH_LAG_S
     entry.stranger, entry.stranger_at = beat, position
 
 
-def _look_into_stranger(table: Table, name: Name, entry: _Entry) -> Sequence[Action]:
+def _look_into_stranger(table: Table, name: Name, entry: Entry) -> Sequence[Action]:
     """The record tells who is right; one that is not heard any more need not be known."""
     if table.heard_to - entry.stranger_at > _FETCH_AGAIN_S:
         entry.stranger = None
@@ -292,22 +179,22 @@ def _record(table: Table, event: Recorded, now: float) -> Sequence[Action]:
     name = (record.service, record.instance)
     entry = table.entries.get(name)
     if entry is None:
-        entry = table.entries[name] = _Entry(None, _position(table, now), now)
+        entry = table.entries[name] = Entry(None, table.position_at(now), now)
     if event.fetched and entry.record is not None and event.revision <= entry.revision:
         return _NOTHING
     known, entry.revision = entry.record, event.revision
     if known is None or known.incarnation != record.incarnation:
         return _begin(table, name, entry, record, now)
     before, entry.record = entry.instance(now), record
-    told = entry.phase is not _Phase.PRESENT or known.model_copy(update={"status": record.status}) == record
+    told = entry.phase is not Phase.PRESENT or known.model_copy(update={"status": record.status}) == record
     return _NOTHING if told else (Changed(entry.instance(now), before),)
 
 
-def _begin(table: Table, name: Name, entry: _Entry, record: InstanceRecord, now: float) -> Sequence[Action]:
+def _begin(table: Table, name: Name, entry: Entry, record: InstanceRecord, now: float) -> Sequence[Action]:
     """An incarnation that was not known: it is in when its heartbeat is heard, which may have overtaken the record."""
     actions = _NOTHING if entry.record is None else _leave(entry, Reason.REPLACED, now)
     entry.record, entry.status, entry.sequence = record, record.status, 0
-    entry.phase = _Phase.UNCONFIRMED
+    entry.phase = Phase.UNCONFIRMED
     _listen_to(table, entry, now)
     stranger, entry.stranger = entry.stranger, None
     if stranger is not None and stranger.incarnation == record.incarnation:
@@ -317,30 +204,30 @@ def _begin(table: Table, name: Name, entry: _Entry, record: InstanceRecord, now:
 
 def _forget(table: Table, name: Name) -> None:
     entry = table.entries.get(name)
-    if entry is not None and entry.phase is not _Phase.PRESENT and entry.stranger is None:
+    if entry is not None and entry.phase is not Phase.PRESENT and entry.stranger is None:
         del table.entries[name]
 
 
 # Silence
 
 
-def _look_into_silence(table: Table, name: Name, entry: _Entry, now: float) -> Sequence[Action]:
+def _look_into_silence(table: Table, name: Name, entry: Entry, now: float) -> Sequence[Action]:
     silence = table.heard_to - entry.heard_at
-    if entry.record is None or entry.phase is _Phase.DEPARTED:
+    if entry.record is None or entry.phase is Phase.DEPARTED:
         if entry.stranger is None and (entry.record is None or silence > _RETAIN_S):
             del table.entries[name]
         return _NOTHING
-    if silence < table.suspicious_s(entry):
-        return _NOTHING
     if entry.suspected_at is None:
-        return _ask(table, name, entry, now)
+        return _NOTHING if silence < table.suspicious_s(entry) else _ask(table, name, entry, now)
     if silence >= table.final_s(entry) and table.heard_to - entry.suspected_at >= table.patience.probed_s:
         return _leave(entry, Reason.SILENT, now)
-    return _ask(table, name, entry, now) if table.heard_to - entry.asked_at >= table.patience.answer_s else _NOTHING
+    if entry.refusal or table.heard_to - entry.asked_at < table.patience.again_s:
+        return _NOTHING
+    return _ask(table, name, entry, now)
 
 
-def _ask(table: Table, name: Name, entry: _Entry, now: float) -> Sequence[Action]:
-    entry.asked_at = _position(table, now)
+def _ask(table: Table, name: Name, entry: Entry, now: float) -> Sequence[Action]:
+    entry.asked_at = table.position_at(now)
     if entry.suspected_at is None:
         entry.suspected_at = entry.asked_at
     return (Probe(name),)
@@ -348,16 +235,16 @@ def _ask(table: Table, name: Name, entry: _Entry, now: float) -> Sequence[Action
 
 def _suspected(table: Table, name: Name, now: float) -> Sequence[Action]:
     entry = _asked(table, name)
-    if entry is None or entry.refusal or not _listening(table, now):
+    if entry is None or entry.refusal or not table.listening(now):
         return _NOTHING
-    just_asked = entry.suspected_at is not None and _position(table, now) - entry.asked_at < table.patience.tick_s
+    just_asked = entry.suspected_at is not None and table.position_at(now) - entry.asked_at < table.patience.tick_s
     return _NOTHING if just_asked else _ask(table, name, entry, now)
 
 
-def _asked(table: Table, name: Name) -> _Entry | None:
+def _asked(table: Table, name: Name) -> Entry | None:
     """Whom an answer, or the lack of one, is about; None where it does not matter any more."""
     entry = table.entries.get(name)
-    return None if entry is None or entry.record is None or entry.phase is _Phase.DEPARTED else entry
+    return None if entry is None or entry.record is None or entry.phase is Phase.DEPARTED else entry
 
 
 def _answered(table: Table, name: Name, now: float) -> Sequence[Action]:
@@ -379,18 +266,21 @@ def _refused(table: Table, event: Refused, now: float) -> Sequence[Action]:
     entry = _asked(table, event.name)
     if entry is None:
         return _NOTHING
-    if not _listening(table, now) or entry.status is InstanceStatus.STARTING:  # which does not serve yet
+    if not table.listening(now) or entry.status is InstanceStatus.STARTING:  # which does not serve yet
         entry.refusal = 0
         return _NOTHING
     if not entry.refusal:
-        return _confirm(table, event.name, entry, now)
-    return _leave(entry, Reason.KILLED, now) if entry.refusal == event.confirms else _NOTHING
+        table.refusals += 1
+        entry.refusal, entry.refused_at = table.refusals, table.position_at(now)
+    elif entry.refusal != event.confirms:
+        return _NOTHING
+    doubt_s = _doubt_s(table, entry, now)
+    return (Probe(event.name, doubt_s, entry.refusal),) if doubt_s > 0 else _leave(entry, Reason.KILLED, now)
 
 
-def _confirm(table: Table, name: Name, entry: _Entry, now: float) -> Sequence[Action]:
-    """Ask again; by then a heartbeat of one that lives has been due."""
+def _doubt_s(table: Table, entry: Entry, now: float) -> float:
+    """How long a refusal needs still to be confirmed; by then a heartbeat of one that lives has been due."""
     assert entry.record is not None
-    table.refusals += 1
-    entry.refusal = table.refusals
-    due_s = entry.record.heartbeat_s + table.patience.margin_s - (_position(table, now) - entry.heard_at)
-    return (Probe(name, max(table.patience.confirm_s, due_s), entry.refusal),)
+    position = table.position_at(now)
+    due_at = entry.heard_at + entry.record.heartbeat_s + table.patience.margin_s
+    return max(entry.refused_at + table.patience.confirm_s, due_at) - position

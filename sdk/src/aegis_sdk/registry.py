@@ -18,7 +18,8 @@ import msgspec
 import structlog
 
 from aegis_sdk import clock, codec, subjects
-from aegis_sdk.errors import AegisError, ConfigurationError, ConnectionUnavailable, InvalidRequest
+from aegis_sdk.errors import AegisError, ConfigurationError, InvalidRequest
+from aegis_sdk.heartbeats import Heartbeats
 from aegis_sdk.instances import HEARTBEAT_S, Heartbeat, InstanceRecord, InstanceStatus, ServiceDefinition, Vitals
 from aegis_sdk.kv import KeyValue, RevisionMismatch
 from aegis_sdk.messages import Message
@@ -37,9 +38,6 @@ _RETRY_S: Final = 1.0
 _FAREWELL_S: Final = 2.0
 _RECONNECT_JITTER_S: Final = 0.5  # all instances of a desk reconnect at the same moment
 _MARGIN_S: Final = 0.1
-_PAIRS_AGAIN_S: Final = 5.0
-_MOST_PAIRS: Final = 4096  # the longest keys, so many, fit into a message; beyond it only the digest is said
-_MOST_SUSPENDED: Final = 400
 
 
 class Registration:
@@ -63,13 +61,9 @@ class Registration:
         self._definition = definition
         self._replicas = replicas
         self._key = subjects.instance_key(record.service, record.instance)
-        self._heartbeats = subjects.heartbeat(record.service, record.instance)
+        self._heartbeats = Heartbeats(transport, subjects.heartbeat(record.service, record.instance), vitals)
         self._instances = KeyValue(transport, INSTANCES)
         self._revision = 0
-        self._sequence = 0
-        self._vitals = vitals
-        self._said_digest = ""  # of the pairs that were said last
-        self._say_pairs_at = 0.0
         self._changed = asyncio.Event()
         self._replaced_by: InstanceRecord | None = None
         self._run: asyncio.Task[None] | None = None
@@ -154,7 +148,7 @@ class Registration:
                 if msgspec.json.decode(message.payload, type=Heartbeat).incarnation != self._record.incarnation:
                     heard.set()
 
-        subscription = await self._transport.subscribe(self._heartbeats, listen)
+        subscription = await self._transport.subscribe(self._heartbeats.subject, listen)
         try:
             async with asyncio.timeout(2 * other.heartbeat_s + _MARGIN_S):
                 await heard.wait()
@@ -183,7 +177,7 @@ class Registration:
 
     def _on_state(self, state: ConnectionState) -> None:
         if state is ConnectionState.CONNECTED:
-            self._say_pairs_at = 0.0
+            self._heartbeats.repeat_pairs()
             self._beat()
             asyncio.get_running_loop().call_later(random.uniform(0, _RECONNECT_JITTER_S), self._changed.set)
 
@@ -195,34 +189,8 @@ class Registration:
             self._beat()
 
     def _beat(self, status: InstanceStatus | None = None) -> None:
-        if self._replaced_by is not None:
-            return
-        try:
-            vitals, now = self._vitals(), clock.now()
-            pairs = self._pairs_to_say(vitals, now)
-            self._sequence += 1
-            beat = Heartbeat(
-                self._record.incarnation,
-                status or self._record.status,
-                self._sequence,
-                vitals.held,
-                vitals.digest,
-                pairs,
-                vitals.suspended[:_MOST_SUSPENDED],
-            )
-            self._transport.publish(self._heartbeats, msgspec.json.encode(beat))
-        except ConnectionUnavailable:
-            return  # the next one is sent anew
-        except Exception:
-            _log.exception("heartbeat_failed", instance=self._key)
-            return
-        if pairs is not None:
-            self._said_digest, self._say_pairs_at = vitals.digest, now + _PAIRS_AGAIN_S
-
-    def _pairs_to_say(self, vitals: Vitals, now: float) -> dict[str, int] | None:
-        if vitals.digest == self._said_digest and (not vitals.pairs or now < self._say_pairs_at):
-            return None
-        return dict(vitals.pairs) if len(vitals.pairs) <= _MOST_PAIRS else None
+        if self._replaced_by is None:
+            self._heartbeats.say(self._record.incarnation, status or self._record.status)
 
     async def _keep_record(self) -> None:
         pause = _REFRESH_S
@@ -266,7 +234,7 @@ class Registration:
 
 
 def _next(due: float, interval_s: float, now: float) -> float:
-    """When the next heartbeat is due: those that were missed are not made up for."""
+    """When the next heartbeat is due. Those that were missed are not made up for."""
     return due + interval_s if due + interval_s > now else now + interval_s
 
 
