@@ -311,6 +311,16 @@ def test_an_entry_between_two_parts_ends_the_snapshot(stored: Stored) -> None:
     assert stored.folded().snapshot is None
 
 
+def test_a_snapshot_does_not_reach_over_the_end_of_its_epoch(stored: Stored) -> None:
+    """The next holder has taken over without it."""
+    stored.write(result("k1"))
+    first, second = stored.folded().parts(b"1", 12)
+    stored.write(first)
+    stored.begin()
+    stored.write(second)
+    assert stored.folded().snapshot is None
+
+
 def test_a_part_that_landed_twice_does_not_end_the_snapshot(stored: Stored) -> None:
     stored.write(result("k1"))
     for part in stored.folded().parts(b"1", 8):
@@ -357,6 +367,8 @@ def test_a_leap_needs_a_complete_snapshot(stored: Stored) -> None:
     journal.take(Entry(1, 2, (parts[0],)), 4)
     with pytest.raises(Contradiction, match="is gone"):
         journal.take(BEGIN, 6)
+    with pytest.raises(Contradiction, match="n 3 of epoch 1"):
+        Journal().take(Entry(1, 3, (parts[1],)), 5)
 
 
 def test_a_leap_may_land_on_a_later_snapshot(stored: Stored) -> None:
@@ -385,6 +397,31 @@ def test_a_copy_keeps_the_changes_that_only_the_service_can_apply(stored: Stored
     assert copy.changes == original.changes
     assert (copy.outcomes, copy.intents) == (original.outcomes, original.intents)
     assert (copy.epoch, copy.leaps) == (original.epoch, 1)
+
+
+def test_a_change_that_no_call_has_asked_for_is_a_change_without_an_outcome(stored: Stored) -> None:
+    """There may be as many as the service likes."""
+    stored.write(result("", b"1"))
+    stored.write(result("", b"2"), result("k", b"3"))
+    journal = stored.folded()
+    assert [(change.idempotency_key, change.data) for change in journal.changes] == [
+        ("", b"1"),
+        ("", b"2"),
+        ("k", b"3"),
+    ]
+    assert list(journal.outcomes) == ["k"]
+
+
+def test_a_fork_goes_its_own_way(stored: Stored) -> None:
+    stored.write(intent("k1"))
+    stored.write(result("k2"))
+    original = stored.folded()
+    before = holdings(original)
+    fork = original.fork()
+    assert holdings(fork) == before
+    fork.take(Entry(1, 3, (result("k1"), intent("k3"))), 5)
+    assert holdings(original) == before
+    assert (list(fork.outcomes), list(fork.intents), len(fork.changes)) == (["k2", "k1"], ["k3"], 4)
 
 
 # Any history

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from aegis_sdk import codec, subjects
 from aegis_sdk.errors import AegisError, ConnectionUnavailable, DeadlineExceeded, StreamError, Unavailable
+from aegis_sdk.messages import EXPECTED_SEQUENCE
 from aegis_sdk.transport import StreamConfig, Transport
 
 __all__ = ["open_streams", "present_streams", "shard_of", "stream_of"]
@@ -19,6 +20,8 @@ SHARDS: Final = 3
 _STREAM_NOT_FOUND: Final = 10059
 _STARTING_S: Final = 15.0
 _RETRY_S: Final = 0.1
+_ELECTION_S: Final = 2.0
+_POLL_S: Final = 0.005
 
 
 def stream_of(shard: int) -> str:
@@ -88,7 +91,21 @@ async def _spread_leaders(transport: Transport, shards: int) -> None:
         if leader in leading and free:
             leader = free[0]
             await _ask(transport, f"STREAM.LEADER.STEPDOWN.{stream}", {"placement": {"preferred": leader}})
+            await _await_leader(transport, shard)
         leading.add(leader)
+
+
+async def _await_leader(transport: Transport, shard: int) -> None:
+    """Return when somebody takes what is written into the shard: here, what must be refused."""
+    subject = subjects.ledger(shard, "_", "_", "proof")
+    deadline = asyncio.get_running_loop().time() + _ELECTION_S
+    while asyncio.get_running_loop().time() < deadline:
+        try:
+            await transport.append(subject, b"", {EXPECTED_SEQUENCE: "1"}, _RETRY_S)
+        except StreamError:
+            return
+        except (Unavailable, DeadlineExceeded):
+            await asyncio.sleep(_POLL_S)
 
 
 async def _ask(transport: Transport, verb: str, body: Any = None) -> dict[str, Any]:
