@@ -16,6 +16,7 @@ import msgspec
 
 from aegis_sdk.single_active import trace
 
+DISTANT_PAST: Final = -1e12
 TRACES: Final = {each.__name__: each for each in trace.Trace.__args__}
 
 
@@ -65,6 +66,12 @@ class Traced(Written, frozen=True, tag="traced"):
     pid: int
     what: str
     fields: list[Any]
+
+    @classmethod
+    def of(cls, instance: str, pid: int, told: trace.Trace) -> Traced:
+        """JSON has no infinity: a proof that there never was is one of the distant past."""
+        fields = [DISTANT_PAST if each == float("-inf") else each for each in told]
+        return cls(instance, pid, type(told).__name__, fields)
 
 
 class Calling(Written, frozen=True, tag="calling"):

@@ -1,0 +1,117 @@
+"""What may befall a round: each fault happens, lasts, is undone, and is written down with its times."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from aegis_sdk import clock
+from aegis_sdk.server import Node
+
+from .links import Flow
+from .rounds import Round
+
+
+async def stop(round_: Round, name: str, seconds: float) -> None:
+    """SIGSTOP, and SIGCONT after a time."""
+    worker, began = round_.instances[name], clock.now()
+    worker.signal(signal.SIGSTOP)
+    await asyncio.sleep(seconds)
+    round_.note("SIGSTOP", name, began, worker.pid)
+    worker.signal(signal.SIGCONT)
+
+
+async def kill(round_: Round, name: str, down_s: float = 0.0) -> None:
+    """SIGKILL, and a new start under the same name after a time."""
+    began = clock.now()
+    pid = round_.instances[name].pid
+    await round_.instances[name].kill()
+    await asyncio.sleep(down_s)
+    await round_.start_instance(name)
+    round_.note("SIGKILL", name, began, pid)
+
+
+async def block(round_: Round, name: str, seconds: float) -> None:
+    """The instance blocks its own event loop, and writes that down itself."""
+    round_.instances[name].order("block", seconds=seconds)
+    await asyncio.sleep(seconds)
+
+
+async def move_wall_clock(round_: Round, name: str, by: float) -> None:
+    began = clock.now()
+    round_.instances[name].order("wall_clock", by=by)
+    round_.note("wall_clock", name, began)
+
+
+async def cut(round_: Round, name: str, seconds: float, forth: Flow = Flow.HOLD, back: Flow = Flow.HOLD) -> None:
+    """Cut an instance from all nodes; with PASS for one direction the other alone."""
+    began = clock.now()
+    round_.cluster.cut_client(name, forth, back)
+    await asyncio.sleep(seconds)
+    round_.note("cut", name, began)
+    round_.cluster.heal_client(name)
+
+
+async def isolate(
+    round_: Round, node: Node, seconds: float, outbound: Flow = Flow.HOLD, inbound: Flow = Flow.HOLD
+) -> None:
+    """Cut a node from the other nodes, but not from its clients."""
+    began = clock.now()
+    round_.cluster.isolate(round_.cluster.nodes.index(node), outbound=outbound, inbound=inbound)
+    await asyncio.sleep(seconds)
+    round_.cluster.heal()
+    await round_.cluster.wait_healed()
+    round_.note("isolated", "all", began)
+
+
+async def kill_nodes(round_: Round, nodes: list[Node], down_s: float) -> None:
+    """SIGKILL of nodes, which are started again after a time."""
+    began = clock.now()
+    for node in nodes:
+        await node.kill()
+    await asyncio.sleep(down_s)
+    for node in nodes:
+        await node.start()
+    await round_.cluster.wait_healed()
+    round_.note("node_killed", ",".join(node.name for node in nodes), began)
+
+
+async def pause_node(round_: Round, node: Node, seconds: float) -> None:
+    """SIGSTOP of a node: whoever is connected to it hears nothing, and is not heard."""
+    began = clock.now()
+    node.pause()
+    await asyncio.sleep(seconds)
+    node.resume()
+    round_.note("node_paused", "all", began)
+
+
+async def restart_in_turn(round_: Round) -> None:
+    """A rolling restart, each node ended as maintenance does it."""
+    for node in round_.cluster.nodes:
+        began = clock.now()
+        await node.stop()
+        await node.start()
+        await round_.cluster.wait_healed()
+        round_.note("node_restarted", node.name, began)
+
+
+async def stop_at(round_: Round, name: str, point: str, seconds: float, within_s: float = 5.0) -> bool:
+    """Let the instance stop itself at a fail point, and continue it after a time; False where it never came there."""
+    worker = round_.instances[name]
+    worker.order("arm", point=point)
+    if not await worker.stopped(within_s):
+        return False
+    began = clock.now()
+    await asyncio.sleep(seconds)
+    round_.note("SIGSTOP", name, began, worker.pid)
+    worker.signal(signal.SIGCONT)
+    return True
+
+
+async def hand_over(round_: Round, key: str) -> None:
+    """Ask the holder of a key to give it to another instance."""
+    began = clock.now()
+    epoch, holder = await round_.held(key)
+    round_.instances[holder].order("hand_over", key=key)
+    await round_.held(key, above=epoch)
+    round_.note("hand_over", holder, began)

@@ -1,0 +1,159 @@
+"""An instance of the accounts as a process, with its history, and with orders to harm itself.
+
+    python -m chaos.instance SERVICE INSTANCE KEYS VENUE HISTORY_FILE URL...
+
+It prints "ready" when it has joined the election. Orders come as JSON lines on its standard input: `block` the event
+loop for `seconds`, move the `wall_clock` `by` seconds, `arm` a `point` to stop at, `hang_in_recover`, be `deaf` to
+what others say of their leases, `hand_over` a `key`. CHAOS_MUTATION takes a guard out before anything begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvloop
+
+from aegis_sdk import clock
+from aegis_sdk.election_events import LeaseRead
+from aegis_sdk.errors import AegisError
+from aegis_sdk.instances import InstanceRecord, InstanceStatus
+from aegis_sdk.ledger.ledger import Ledger
+from aegis_sdk.registry import Registration
+from aegis_sdk.service import HostOptions, ServiceHost
+from aegis_sdk.single_active.host import ActiveHost
+from aegis_sdk.single_active.tails import Tails
+from aegis_sdk.single_active.trace import Trace
+from aegis_sdk.transport_nats import NatsTransport
+
+from .accounts import Accounts
+from .history import Fault, Recorder, Traced
+from .mutations import MUTATIONS
+from .venue import VenueConnection
+
+REPLICAS = 3
+
+
+class Orders:
+    """What the harness tells this process to do to itself."""
+
+    def __init__(self, service: Accounts, instance: str, recorder: Recorder) -> None:
+        self._service = service
+        self._instance = instance
+        self._recorder = recorder
+        self.active: ActiveHost | None = None
+        self.tasks: set[asyncio.Task[Any]] = set()
+
+    async def follow(self) -> None:
+        reader = asyncio.StreamReader()
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        while line := await reader.readline():
+            order = json.loads(line)
+            getattr(self, order.pop("do"))(**order)
+
+    def block(self, seconds: float) -> None:
+        began = clock.now()
+        time.sleep(seconds)
+        self._recorder.write(Fault("blocked", self._instance, began, clock.now(), os.getpid()))
+
+    def wall_clock(self, by: float) -> None:
+        wall, wall_ns = time.time, time.time_ns
+        time.time = lambda: wall() + by
+        time.time_ns = lambda: wall_ns() + int(by * 1e9)
+
+    def arm(self, point: str) -> None:
+        self._service.points.add(point)
+
+    def hang_in_recover(self, hangs: bool) -> None:
+        self._service.hangs_in_recover = hangs
+
+    def deaf(self) -> None:
+        """From now on no lease and no journal entry that others write is heard of: a reader that hangs."""
+        Tails._fold = lambda self, read: None
+        assert self.active is not None
+        tell = self.active._tell
+        self.active._tell = lambda event: None if isinstance(event, LeaseRead) else tell(event)
+        self.active._tails._on_lease = lambda read: None
+
+    def hand_over(self, key: str) -> None:
+        assert self.active is not None
+        task = asyncio.create_task(_quietly(self.active.hand_over(key)))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+
+async def _quietly(work: Any) -> None:
+    try:
+        await work
+    except (AegisError, TimeoutError) as error:
+        structlog.get_logger("chaos").warning("order_failed", reason=str(error))
+
+
+def _stop_in_claims(service: Accounts) -> None:
+    """A point between the claim's leaving and its answer."""
+    claim = Ledger.claim
+
+    async def claimed(self: Ledger, *arguments: Any, **options: Any) -> Any:
+        answer = asyncio.ensure_future(claim(self, *arguments, **options))
+        await asyncio.sleep(0.001)
+        service.strike("in_claim")
+        return await answer
+
+    Ledger.claim = claimed
+
+
+async def main(name: str, instance: str, keys: str, venue: str, path: str, *urls: str) -> None:
+    recorder = Recorder(Path(path))
+    Accounts.name = name
+    host_name, _, port = venue.partition(":")
+    service = Accounts(keys.split(","), instance, VenueConnection(host_name, int(port)), recorder)
+    _stop_in_claims(service)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+
+    def observe(trace: Trace) -> None:
+        recorder.write(Traced.of(instance, os.getpid(), trace))
+
+    transport = await NatsTransport.connect(
+        urls, user=os.environ["NATS_USER"], password=os.environ["NATS_PASSWORD"], name=instance, connect_timeout=30
+    )
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(transport.close)
+        host = ServiceHost(transport, service, HostOptions(instance=instance, drain_timeout_s=3))
+        active = ActiveHost(transport, service, host, replicas=REPLICAS, observer=observe)
+        registration = Registration(
+            transport,
+            InstanceRecord(service=name, instance=instance),
+            replicas=REPLICAS,
+            interval_s=service.timers.heartbeat_s,
+            vitals=active.vitals,
+        )
+        orders = Orders(service, instance, recorder)
+        orders.active = active
+        stack.push_async_callback(registration.stop)
+        stack.push_async_callback(host.stop)
+        stack.push_async_callback(active.stop)
+        await registration.start()
+        await host.start()
+        await active.start(registration)
+        registration.set_status(InstanceStatus.ACTIVE)
+        following = asyncio.create_task(orders.follow())
+        stack.callback(following.cancel)
+        print("ready", flush=True)
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    if mutation := os.environ.get("CHAOS_MUTATION"):
+        MUTATIONS[mutation]()
+    uvloop.run(main(*sys.argv[1:]))

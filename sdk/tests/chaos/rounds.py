@@ -1,0 +1,221 @@
+"""A round: a service of three instances on a cluster, callers, a venue, faults, and the judgement in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import uuid4
+
+from nats.errors import Error as NatsError
+
+from aegis_sdk import clock, subjects
+from aegis_sdk.timers import AGGRESSIVE
+
+from .checker import violations, windows
+from .cluster import Cluster
+from .evidence import Evidence, Violation
+from .history import Fault, History, Recorder, load
+from .namespaces import Namespace
+from .workers import Worker
+
+KEYS: Final = tuple(f"K{number}" for number in range(1, 7))
+INSTANCES: Final = ("a", "b", "c")
+_DEADLINE_S: Final = 30.0
+_POLL_S: Final = 0.05
+_SETTLING_S: Final = 20.0
+KEEP: Final = os.environ.get("CHAOS_KEEP", "")
+"""A directory for the histories of rounds; they are deleted with the round where it is empty."""
+
+
+class Round:
+    """Made by `begun`. Every fault is written down with its times."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        directory: Path,
+        service: str,
+        keys: Sequence[str],
+        mutation: str,
+        namespaces: Mapping[str, Namespace],
+    ) -> None:
+        self.cluster = cluster
+        self.directory = directory
+        self.service = service
+        self.keys = tuple(keys)
+        self.instances: dict[str, Worker] = {}
+        self.callers: list[Worker] = []
+        self.venue_port = 0
+        self.unanswered = 0
+        self.namespaces: dict[str, Namespace] = dict(namespaces)
+        self._mutation = mutation
+        self._recorder = Recorder(directory / "faults.jsonl")
+        self._workers: list[Worker] = []
+
+    # Processes
+
+    async def start_venue(self) -> None:
+        host = "0.0.0.0" if self.namespaces else "127.0.0.1"
+        venue = await self._start("venue", "venue", str(self.directory / "venue.jsonl"), host)
+        self.venue_port = int(await venue.line())
+
+    async def start_instance(self, name: str) -> None:
+        """Start an instance, or start it anew; returns when it has joined the election."""
+        worker = await self.launch_instance(name)
+        assert await worker.line() == "ready"
+
+    async def start_first_instance(self, name: str) -> None:
+        """On a new cluster a stream may be without a leader for longer than a start waits for it: try again then."""
+        try:
+            await self.start_instance(name)
+        except RuntimeError:
+            await self.start_instance(name)
+
+    async def launch_instance(self, name: str) -> Worker:
+        history = self.directory / f"instance-{name}.jsonl"
+        there = self.namespaces.get(name)
+        host = there.host if there else "127.0.0.1"
+        urls = [f"nats://{host}:{node.client_port}" for node in self.cluster.nodes]
+        arguments = (self.service, name, ",".join(self.keys), f"{host}:{self.venue_port}", str(history))
+        worker = await self._start(
+            name,
+            "instance",
+            *arguments,
+            *(urls if there else await self.cluster.client_urls(name)),
+            prefix=there.prefix if there else (),
+        )
+        self.instances[name] = worker
+        return worker
+
+    async def start_caller(self, name: str, seed: int) -> None:
+        history = self.directory / f"caller-{name}.jsonl"
+        arguments = (self.service, name, ",".join(self.keys), str(seed), str(history))
+        worker = await self._start(name, "caller", *arguments, *await self.cluster.client_urls(name))
+        assert await worker.line() == "ready"
+        self.callers.append(worker)
+
+    async def _start(self, name: str, module: str, *arguments: str, prefix: Sequence[str] = ()) -> Worker:
+        environment = {**self.cluster.environment(), "CHAOS_MUTATION": self._mutation}
+        log = self.directory / f"{module}-{name}.log"
+        worker = await Worker.start(name, module, *arguments, log=log, environment=environment, prefix=prefix)
+        self._workers.append(worker)
+        return worker
+
+    async def kill_all(self) -> None:
+        for worker in self._workers:
+            await worker.kill()
+
+    # Questions
+
+    async def holder(self, key: str) -> str:
+        """The instance that holds a key; waits for one."""
+        return (await self.held(key))[1]
+
+    async def held(self, key: str, above: int = 0) -> tuple[int, str]:
+        """Epoch and instance of the holder of a key; waits for an epoch above the one given."""
+        async with asyncio.timeout(_DEADLINE_S), self.cluster.connection() as client:
+            while True:
+                with suppress(NatsError, TimeoutError):
+                    body = json.dumps({"key": key, "missed": 0}).encode()
+                    answer = await client.request(subjects.epoch_asked(self.service), body, timeout=0.5)
+                    _, epoch, instance = json.loads(answer.data)
+                    if epoch > above:
+                        return epoch, instance
+                await asyncio.sleep(_POLL_S)
+
+    async def all_held(self) -> dict[str, tuple[int, str]]:
+        return {key: await self.held(key) for key in self.keys}
+
+    # Faults
+
+    def note(self, what: str, whom: str, began: float, pid: int = 0) -> None:
+        self._recorder.write(Fault(what, whom, began, clock.now(), pid))
+
+    # The end
+
+    async def judged(self) -> tuple[list[Violation], Evidence]:
+        """Let all settle, read what is stored, and hold it against what was written down."""
+        await self.cluster.wait_healed()
+        self.unanswered = sum([await caller.end() for caller in self.callers])
+        evidence = await self._settled()
+        return violations(evidence), evidence
+
+    async def _settled(self) -> Evidence:
+        """The evidence once no intent is open any more, or there was time enough for that."""
+        until = clock.now() + _SETTLING_S
+        while True:
+            copies = await self.cluster.copies(self.service)
+            evidence = Evidence(
+                history=load(self.directory),
+                copies=copies,
+                proof_s=AGGRESSIVE.proof_s,
+                gate_s=AGGRESSIVE.gate_s,
+            )
+            is_open = any(book.intents.keys() - book.results.keys() for book in evidence.books.values())
+            if not is_open or clock.now() > until:
+                return evidence
+            await asyncio.sleep(0.5)
+
+    async def hold(self) -> Evidence:
+        """Judge, and fail with everything that was found."""
+        found, evidence = await self.judged()
+        logs = f"; histories in {self.directory}" if KEEP else ""
+        assert not found, f"{len(found)} violations{logs}:\n" + "\n".join(map(str, found[:20]))
+        assert self.unanswered == 0, f"{self.unanswered} keys are not served after all has healed{logs}"
+        assert evidence.calls, "nobody called"
+        return evidence
+
+
+def summary(evidence: Evidence) -> dict[str, Any]:
+    """What happened in a round, in figures."""
+    history: History = evidence.history
+    outcomes = [ended.outcome for ended in history.ended]
+    return {
+        "calls": {str(outcome): outcomes.count(outcome) for outcome in sorted(set(outcomes))},
+        "epochs": sum(len(book.epochs) for book in evidence.books.values()),
+        "entries": sum(len(book.entries) for book in evidence.books.values()),
+        "voids": sum(len(book.entries) - len(book.valid) for book in evidence.books.values()),
+        "commands": len(history.commanded),
+        "windows": windows(evidence),
+        "faults": [f"{fault.what} {fault.whom} {fault.ended - fault.began:.2f} s" for fault in history.faults],
+    }
+
+
+@asynccontextmanager
+async def begun(
+    cluster: Cluster,
+    *,
+    keys: Sequence[str] = KEYS,
+    instances: Sequence[str] = INSTANCES,
+    callers: int = 1,
+    seed: int = 1,
+    mutation: str = "",
+    namespaces: Mapping[str, Namespace] = MappingProxyType({}),
+) -> AsyncIterator[Round]:
+    """A round whose keys are all held and called. Its processes are gone afterwards, and all links are healed."""
+    service = f"t{uuid4().hex[:8]}"
+    async with AsyncExitStack() as stack:
+        if KEEP:
+            directory = Path(KEEP) / service
+            directory.mkdir(parents=True)
+        else:
+            directory = Path(stack.enter_context(TemporaryDirectory(prefix="aegis-round-")))
+        round_ = Round(cluster, directory, service, keys, mutation, namespaces)
+        stack.callback(cluster.heal)
+        stack.push_async_callback(round_.kill_all)
+        await round_.start_venue()
+        await round_.start_first_instance(instances[0])
+        async with asyncio.TaskGroup() as group:
+            for name in instances[1:]:
+                group.create_task(round_.start_instance(name))
+        await round_.all_held()
+        for number in range(callers):
+            await round_.start_caller(f"caller{number}", seed + number)
+        yield round_
