@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 from itertools import pairwise
 from statistics import median
+from typing import cast
 
 import pytest
 from structlog.testing import capture_logs
@@ -166,29 +167,42 @@ async def test_a_lost_server_is_asked_for_at_least_ten_times_a_second() -> None:
 
 
 async def test_a_server_that_does_not_read_is_left_before_the_memory_is_full() -> None:
-    """Its pings are answered for as long as nothing else waits, so only the bound on what waits ends the session."""
-    stalled = asyncio.Event()
+    """Its pings are answered for as long as nothing else waits, so only the bound on what waits ends the session.
+
+    Nothing of the session is left when the transport is closed just then, although much waits in its socket.
+    """
+    megabyte = 1 << 20
+    stalled, reads_again = asyncio.Event(), asyncio.Event()
+    before, speaking = asyncio.all_tasks(), set[asyncio.Task[None]]()
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        speaking.add(cast("asyncio.Task[None]", asyncio.current_task()))
         writer.write(b'INFO {"server_id":"x","version":"2.11.0","max_payload":1048576,"headers":true}\r\n')
         with suppress(OSError):
             while not stalled.is_set() and (line := await reader.readline()):
                 if line.startswith(b"PING"):
                     writer.write(b"PONG\r\n")
+            await reads_again.wait()
+            while await reader.read(megabyte):
+                pass
+        writer.close()
 
     listener = await asyncio.start_server(speak, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     transport = await NatsTransport.connect([f"nats://127.0.0.1:{port}"])
     states = states_of(transport)
     stalled.set()
-    megabyte = bytes(1 << 20)
     with capture_logs() as logs:
         async with asyncio.timeout(DEADLINE_S):
             for _ in range(80):
                 if states.empty():
-                    transport.publish("a", megabyte)
+                    transport.publish("a", bytes(megabyte))
                     await asyncio.sleep(0)
             assert await states.get() is ConnectionState.RECONNECTING
     await transport.close()
+    assert asyncio.all_tasks() <= {*before, *speaking}
     listener.close()
+    reads_again.set()
+    async with asyncio.timeout(DEADLINE_S):
+        await asyncio.gather(*speaking)
     assert "server_too_slow" in [log["event"] for log in logs]

@@ -15,7 +15,7 @@ from aegis.contracts.market import InstrumentId, Quote
 from aegis.marketdata.bridge import Bridge
 from aegis.marketdata.ports import FeedState
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 
 
 def quote(symbol: str, number: int) -> Quote:

@@ -119,12 +119,17 @@ class Session:
         raise ConnectionUnavailable("the connection was lost") if done else TimeoutError
 
     async def close(self) -> None:
-        """End it, without waiting for a server that may hang."""
-        writer = getattr(self._nc._transport, "_io_writer", None)
-        with suppress(*SESSION_ERRORS, ConnectionUnavailable, AssertionError):
-            async with asyncio.timeout(0.5):
-                if self._nc.is_connected:
-                    await self.ping(0.2)
+        """End it, without waiting for a server that may hang. Cancelled, it still leaves no socket behind."""
+        writer = getattr(self._nc._transport, "_io_writer", None)  # nats-py may let go of it meanwhile
+        try:
+            with suppress(*SESSION_ERRORS, ConnectionUnavailable, AssertionError):
+                async with asyncio.timeout(0.5):
+                    if self._nc.is_connected:
+                        await self.ping(0.2)
+        finally:
+            await self._abort(writer)
+
+    async def _abort(self, writer: Any) -> None:
         with suppress(*SESSION_ERRORS, AssertionError, RuntimeError):
             async with asyncio.timeout(0.5):
                 if writer is not None:
