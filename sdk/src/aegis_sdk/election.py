@@ -58,6 +58,7 @@ from aegis_sdk.election_turns import claim_at, plan, plan_all, silent_s, success
 __all__ = ["Election", "step", "successor_of"]
 
 _CLAIM_AGAIN_S: Final = 0.1
+_LOOKS: Final = 400
 _FIRST_BACK_OFF_S: Final = 0.5
 _LONGEST_BACK_OFF_S: Final = 10.0
 _HOLDING: Final = frozenset({Role.RECOVERING, Role.ACTIVE, Role.SUSPENDED})
@@ -67,10 +68,14 @@ _NOTHING: Final[tuple[Action, ...]] = ()
 def step(election: Election, event: Event, now: float) -> Sequence[Action]:
     """Take one event; `now` is seconds of any clock that does not go back.
 
-    What it costs grows with the keys that the event concerns, not with all.
+    What it costs grows with the keys that the event concerns, not with all; of those that are due it looks at some,
+    and `due_at` stays in the past for the rest.
     """
     actions = list(_take(election, event, now))
-    while (key := election.due(now)) is not None:
+    for _ in range(_LOOKS):
+        key = election.due(now)
+        if key is None:
+            break
         actions += _look(election, key, now)
     return actions
 

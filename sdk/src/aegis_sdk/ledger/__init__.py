@@ -8,14 +8,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aegis_sdk.ledger.epoch import Fate, HeldEpoch, classify
+    from aegis_sdk.ledger.epoch import HeldEpoch
+    from aegis_sdk.ledger.fates import Fate, classify
     from aegis_sdk.ledger.journal import Contradiction, Journal
     from aegis_sdk.ledger.ledger import JournalRead, Ledger
     from aegis_sdk.ledger.restoration import restore
     from aegis_sdk.ledger.snapshot import Committed, OpenIntent, Outcome
 
 _MODULES = {
-    "epoch": ("Fate", "HeldEpoch", "classify"),
+    "epoch": ("HeldEpoch",),
+    "fates": ("Fate", "classify"),
     "journal": ("Contradiction", "Journal"),
     "ledger": ("JournalRead", "Ledger"),
     "restoration": ("restore",),

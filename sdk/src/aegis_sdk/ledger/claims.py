@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from aegis_sdk.election_events import Claim
 from aegis_sdk.errors import AegisError, EpochEnded, LedgerUnavailable
-from aegis_sdk.ledger.epoch import Fate, classify, write_through
+from aegis_sdk.ledger.fates import Fate, classify, write_through
 from aegis_sdk.ledger.records import Begin, Lease, LeaseState, encode_begin, encode_lease
 from aegis_sdk.messages import EXPECTED_SEQUENCE, NO_HEADERS, Headers
 from aegis_sdk.transport import Transport

@@ -20,6 +20,7 @@ from aegis_sdk.ledger.claims import Claims
 from aegis_sdk.ledger.epoch import HeldEpoch
 from aegis_sdk.ledger.records import Begin, Entry, Lease, decode_entry, decode_lease
 from aegis_sdk.ledger.streams import open_streams, shard_of, stream_of
+from aegis_sdk.ledger.writes import Writes
 from aegis_sdk.messages import StoredMessage
 from aegis_sdk.transport import Transport
 
@@ -48,6 +49,7 @@ class Ledger:
         self.service = subjects.token(service, "service")
         self.shards = shards
         self._transport = transport
+        self._writes = Writes(transport)
         self._claims = Claims(transport, self.shard, self._subject)
 
     @classmethod
@@ -82,7 +84,7 @@ class Ledger:
 
     def epoch(self, key: str, epoch: int) -> HeldEpoch:
         """The writes under an epoch: to be kept as long as it is held."""
-        return HeldEpoch(self._transport, key, epoch, partial(self._subject, key))
+        return HeldEpoch(self._writes, self.shard(key), key, epoch, partial(self._subject, key))
 
     async def compact(self, key: str, before: int) -> int:
         """Delete the journal's entries below sequence `before`, a journal's `snapshot_sequence`; how many they were."""

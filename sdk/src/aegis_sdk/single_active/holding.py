@@ -21,7 +21,8 @@ from aegis_sdk import clock
 from aegis_sdk.errors import Moved, OutcomeUnknown, RpcError
 from aegis_sdk.errors import Suspended as SuspendedError
 from aegis_sdk.gate import Gate
-from aegis_sdk.ledger.epoch import Fate, HeldEpoch, classify
+from aegis_sdk.ledger.epoch import HeldEpoch
+from aegis_sdk.ledger.fates import Fate, classify
 from aegis_sdk.ledger.journal import Journal
 from aegis_sdk.ledger.records import Entry, Intent, Part, Record, Result, Verdict, encode_entry
 from aegis_sdk.ledger.snapshot import Committed

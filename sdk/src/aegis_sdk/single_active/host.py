@@ -68,8 +68,10 @@ __all__ = ["ActiveHost"]
 
 _log = structlog.get_logger("aegis.active")
 
-_TICK_S: Final = 0.01
-_IDLE_TICK_S: Final = 0.05
+_TICK_S: Final = 0.05
+_LEAST_TICK_S: Final = 0.001
+_AT_A_TIME: Final = 50
+"""Keys that are begun before others have their turn in the loop."""
 _HEALTH_S: Final = 1.0
 
 
@@ -98,6 +100,7 @@ class ActiveHost:
         self._gate = Gate(self._timers.gate_s, clock.now())
         self._drain_timeout_s = host.options.drain_timeout_s
         self._roles: dict[str, Role] = {}
+        self._probed: dict[int, dict[str, int]] = {}  # by shard, what waits for the probe that is under way
         self._healthy = True
         self._draining = False
         self._holdings: Holdings | None = None
@@ -222,7 +225,8 @@ class ActiveHost:
         while True:
             self._enter()
             self._tell(Ticked())
-            await asyncio.sleep(_TICK_S if self._election.pending else _IDLE_TICK_S)
+            due_s = self._election.due_at - clock.now()
+            await asyncio.sleep(min(max(due_s, _LEAST_TICK_S), _TICK_S))
 
     async def _watch_health(self) -> None:
         assert self._holdings is not None
@@ -301,7 +305,7 @@ class ActiveHost:
                 case Demote(key, epoch):
                     self._demote(key, epoch)
                 case ProbeLedger(key, epoch):
-                    self._start(self._probe_ledger(key, epoch))
+                    self._probe_ledger(key, epoch)
                 case Alarm(key, problem):
                     _log.error("alarm", service=self._service.name, key=key, problem=problem)
                 case Stop(key):
@@ -364,7 +368,9 @@ class ActiveHost:
             timeout=self._timers.write_s,
         )
         acked_at = clock.now()
-        for key, outcome in outcomes.items():
+        for number, (key, outcome) in enumerate(outcomes.items(), start=1):
+            if number % _AT_A_TIME == 0:
+                await asyncio.sleep(0)
             match outcome:
                 case int():
                     self._tell(Claimed(key, outcome, attempt, acked_at))
@@ -405,13 +411,25 @@ class ActiveHost:
             _log.warning("deposed", service=self._service.name, key=key, epoch=epoch)
             self._start(self._holdings.drop(holding))
 
-    async def _probe_ledger(self, key: str, epoch: int) -> None:
+    def _probe_ledger(self, key: str, epoch: int) -> None:
+        """Try whether the ledger takes writes from here: one at a time for each shard answers for all keys of it."""
+        shard = self._ledger.shard(key)
+        probed = self._probed.setdefault(shard, {})
+        if not probed:
+            self._start(self._probe_shard(key, epoch, probed))
+        probed[key] = epoch
+
+    async def _probe_shard(self, key: str, epoch: int, probed: dict[str, int]) -> None:
         try:
             await self._ledger.epoch(key, epoch).prove(self._timers.write_s)
         except AegisError as error:
             _log.info("ledger_probe_failed", key=key, reason=str(error))
-        else:
-            self._tell(ProvedByStandby(key, epoch))
+            probed.clear()
+            return
+        keys = dict(probed)
+        probed.clear()
+        for each, its_epoch in keys.items():
+            self._tell(ProvedByStandby(each, its_epoch))
 
     # Told by holdings
 
