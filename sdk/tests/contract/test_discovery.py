@@ -22,6 +22,8 @@ from aegis_sdk.instances import (
     Left,
     Reason,
     ServiceDefinition,
+    Vitals,
+    digest,
 )
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.liveness import Table, step
@@ -250,3 +252,57 @@ async def test_what_is_heard_while_a_directory_closes_starts_nothing(transport: 
     beat = Heartbeat("1f", InstanceStatus.ACTIVE, 1)
     late = Message(subjects.heartbeat(name, "unknown"), codec.encode_json(beat))
     directory._on_heartbeat(late)  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_heartbeats_are_handed_on_with_what_they_say_of_keys(
+    transport: Transport, other: Transport, name: str
+) -> None:
+    pairs = {"A1": 7}
+    heard: list[tuple[tuple[str, str], Heartbeat]] = []
+
+    async def told(pairs: dict[str, int]) -> None:
+        await directory.wait_for(lambda _: any(beat.pairs == pairs for _, beat in heard), DEADLINE_S)
+
+    record = InstanceRecord(service=name, instance="a")
+    registration = Registration(
+        transport, record, 60.0, vitals=lambda: Vitals(len(pairs), digest(pairs), dict(pairs), ("A1",))
+    )
+    async with Directory.open(other, service=name, on_beat=lambda *beat: heard.append(beat)) as directory:
+        registration.beat_now()
+        await registration.start()
+        await told({"A1": 7})
+        assert heard[0] == (
+            (name, "a"),
+            Heartbeat(record.incarnation, InstanceStatus.STARTING, 1, 1, digest(pairs), {"A1": 7}, ("A1",)),
+        )
+        assert [each.record.instance for each in directory.instances()] == ["a"]
+        pairs["A2"] = 9
+        registration.beat_now()
+        await told({"A1": 7, "A2": 9})
+        await registration.stop()
+
+
+async def test_a_listener_of_heartbeats_that_fails_harms_nobody(
+    transport: Transport, other: Transport, name: str
+) -> None:
+    def fail(_: object, __: Heartbeat) -> None:
+        raise RuntimeError("the listener is broken")
+
+    with capture_logs() as logs:
+        async with Directory.open(other, service=name, on_beat=fail) as directory, registered(transport, name):
+            await active(directory)
+    assert "beat_listener_failed" in [log["event"] for log in logs]
+
+
+async def test_a_hint_asks_the_instance_itself(transport: Transport, other: Transport, name: str) -> None:
+    asked = asyncio.Event()
+    subscription = await transport.subscribe(subjects.direct(name, "a", "ping"), lambda _: asked.set())
+    registration = Registration(transport, InstanceRecord(service=name, instance="a"))
+    await registration.start()
+    async with Directory.open(other, service=name) as directory:
+        await directory.wait_for(lambda table: len(table.instances()) == 1, DEADLINE_S)
+        directory.suspect(name, "a")
+        async with asyncio.timeout(DEADLINE_S):
+            await asked.wait()
+    await registration.stop()
+    await subscription.unsubscribe()

@@ -1,14 +1,18 @@
 """A process that is an instance: `registered_instance.py SERVICE INSTANCE URL...`; credentials in the environment.
 
-It prints "ready" when it is registered and ends orderly on SIGTERM.
+It beats every HEARTBEAT_S, prints "ready" when it is registered and ends orderly on SIGTERM.
 """
 
 import asyncio
 import os
 import signal
 import sys
+from contextlib import suppress
+
+import uvloop
 
 from aegis_sdk import subjects
+from aegis_sdk.errors import ConnectionUnavailable
 from aegis_sdk.instances import InstanceRecord, InstanceStatus
 from aegis_sdk.messages import Message
 from aegis_sdk.registry import Registration
@@ -21,11 +25,13 @@ async def main(service: str, instance: str, *urls: str) -> None:
     transport = await NatsTransport.connect(urls, user=os.environ["NATS_USER"], password=os.environ["NATS_PASSWORD"])
 
     def answer(message: Message) -> None:
-        transport.publish(message.reply, b"{}")
+        with suppress(ConnectionUnavailable):  # it reconnects, and the request was there before it was
+            transport.publish(message.reply, b"{}")
 
     await transport.subscribe(subjects.direct(service, instance, "ping"), answer)
     record = InstanceRecord(service=service, instance=instance)
-    registration = Registration(transport, record, replicas=int(os.environ["REPLICAS"]))
+    interval_s, replicas = float(os.environ["HEARTBEAT_S"]), int(os.environ["REPLICAS"])
+    registration = Registration(transport, record, interval_s, replicas)
     await registration.start()
     registration.set_status(InstanceStatus.ACTIVE)
     print("ready", flush=True)
@@ -34,4 +40,4 @@ async def main(service: str, instance: str, *urls: str) -> None:
     await transport.close()
 
 
-asyncio.run(main(*sys.argv[1:]))
+uvloop.run(main(*sys.argv[1:]))

@@ -2,107 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import signal
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from pathlib import Path
+from contextlib import AsyncExitStack, suppress
 from uuid import uuid4
 
 import pytest
 
+from aegis_sdk import clock
 from aegis_sdk.changes import Change
 from aegis_sdk.discovery import Directory, DirectoryState
 from aegis_sdk.instances import InstanceRecord, InstanceStatus, Joined, Left, Reason
 from aegis_sdk.registry import Registration
-from aegis_sdk.server import EmbeddedServer
 from aegis_sdk.testing import NatsAccess, nats_server
 from aegis_sdk.transport_nats import NatsTransport
 
-SCRIPT = Path(__file__).with_name("registered_instance.py")
-BUSY = "while True: pass"
-DEADLINE_S = 15
-
-
-@asynccontextmanager
-async def running(*command: str, **environment: str) -> AsyncIterator[Process]:
-    """A process that is gone afterwards, whatever state it is in."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, *command, stdin=DEVNULL, stdout=PIPE, env={**os.environ, **environment}
-    )
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-
-async def ready(process: Process) -> None:
-    assert process.stdout is not None
-    async with asyncio.timeout(DEADLINE_S):
-        async for line in process.stdout:
-            if line == b"ready\n":
-                return
-    raise AssertionError("it ended before it was ready")
-
-
-@asynccontextmanager
-async def instances(
-    access: NatsAccess, service: str, *names: str, replicas: int = 1
-) -> AsyncIterator[Sequence[Process]]:
-    """One process for each name; all of them are registered."""
-    settings = {"NATS_USER": access.user, "NATS_PASSWORD": access.password, "REPLICAS": str(replicas)}
-    async with AsyncExitStack() as stack:
-        processes = [
-            await stack.enter_async_context(running(str(SCRIPT), service, name, *access.urls, **settings))
-            for name in names
-        ]
-        for process in processes:
-            await ready(process)
-        yield processes
-
-
-@asynccontextmanager
-async def directory_of(access: NatsAccess, service: str) -> AsyncIterator[Directory]:
-    transport = await NatsTransport.connect(access.urls, user=access.user, password=access.password)
-    try:
-        async with Directory.open(transport, service=service) as directory:
-            yield directory
-    finally:
-        await transport.close()
-
-
-def accessed(server: EmbeddedServer) -> NatsAccess:
-    user = server.credentials
-    return NatsAccess(urls=server.urls, user=user.user, password=user.password)
-
-
-async def present(directory: Directory, *names: str) -> None:
-    await directory.wait_for(
-        lambda table: sorted(each.record.instance for each in table.instances()) == sorted(names), DEADLINE_S
-    )
-
-
-class Departures:
-    """Who left, when, and why."""
-
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
-        self._loop = asyncio.get_running_loop()
-        self.seen: list[tuple[float, str, Reason]] = []
-        directory.on_change(self._note)
-
-    def _note(self, change: Change) -> None:
-        if isinstance(change, Left):
-            self.seen.append((self._loop.time(), change.instance.record.instance, change.reason))
-
-    async def next(self) -> tuple[float, str, Reason]:
-        await self._directory.wait_for(lambda _: bool(self.seen), DEADLINE_S)
-        return self.seen.pop(0)
+from .instance_processes import BUSY, DEADLINE_S, Departures, accessed, directory_of, instances, present, running
 
 
 @pytest.fixture
@@ -111,11 +25,10 @@ def service() -> str:
 
 
 async def test_a_killed_process_leaves_within_a_second(nats_access: NatsAccess, service: str) -> None:
-    loop = asyncio.get_running_loop()
     async with directory_of(nats_access, service) as directory, instances(nats_access, service, "a", "b") as [a, _]:
         await present(directory, "a", "b")
         departures = Departures(directory)
-        killed_at = loop.time()
+        killed_at = clock.now()
         a.kill()
         left_at, name, reason = await departures.next()
         assert (name, reason) == ("a", Reason.KILLED)
@@ -126,19 +39,18 @@ async def test_a_killed_process_leaves_within_a_second(nats_access: NatsAccess, 
 async def test_a_stopped_process_leaves_within_two_seconds_and_is_back_when_it_goes_on(
     nats_access: NatsAccess, service: str
 ) -> None:
-    loop = asyncio.get_running_loop()
     async with directory_of(nats_access, service) as directory, instances(nats_access, service, "a", "b") as [a, _]:
         await present(directory, "a", "b")
         departures = Departures(directory)
-        stopped_at = loop.time()
+        stopped_at = clock.now()
         a.send_signal(signal.SIGSTOP)
         left_at, name, reason = await departures.next()
         assert (name, reason) == ("a", Reason.SILENT)
         assert left_at - stopped_at < 2.0
-        resumed_at = loop.time()
+        resumed_at = clock.now()
         a.send_signal(signal.SIGCONT)
         await present(directory, "a", "b")
-        assert loop.time() - resumed_at < 2.0
+        assert clock.now() - resumed_at < 2.0
 
 
 async def test_a_process_that_ends_orderly_is_out_at_once(nats_access: NatsAccess, service: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,8 +18,9 @@ def test_a_process_that_goes_on_passes() -> None:
 def test_what_was_proved_before_a_stop_counts_for_nothing() -> None:
     gate = Gate(0.2, 10.0)
     gate.enter(10.1)
-    assert gate.enter(10.4)
-    assert gate.broken_at == 10.4
+    assert gate.enter(10.5)
+    assert gate.broken_at == 10.5
+    assert gate.gap_s == pytest.approx(0.4)
 
 
 def test_a_gap_of_exactly_the_limit_is_no_stop() -> None:

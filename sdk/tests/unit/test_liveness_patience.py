@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +51,7 @@ def test_a_killed_instance_leaves_within_a_quarter_of_a_second(after: float) -> 
     at, departure = world.left()
     assert departure.reason is Reason.KILLED
     assert at - killed_at < 0.25
+    assert len(world.probes) == 2
 
 
 @phases
@@ -70,7 +73,18 @@ def test_a_stopped_instance_leaves_for_its_silence(after: float) -> None:
     world.run(1)
     at, departure = world.left()
     assert departure.reason is Reason.SILENT
-    assert 0.35 <= at - stopped_at < 0.45
+    assert at - stopped_at < 0.45
+    assert departure.instance.age_s >= AGGRESSIVE.silence_s
+
+
+@pytest.mark.parametrize("after", [0.0, 0.05])
+def test_silence_begins_with_the_last_heartbeat_and_not_with_the_tick_before_it(after: float) -> None:
+    world = World(patience=replace(IMPATIENT, silence_s=0.39))
+    other = beating(world)
+    world.run(after)
+    other.stopped = True
+    world.run(1)
+    assert world.left()[1].instance.age_s >= 0.39
 
 
 def test_a_hint_about_an_instance_that_lives_costs_one_question() -> None:
@@ -172,6 +186,18 @@ def test_a_refusal_is_void_where_somebody_was_there_to_be_asked_again() -> None:
     number = world.table.refusals
     world.run(0.1)
     world.tell(Unanswered(A, number))
+    world.tell(Refused(A, number))
+    assert world.nobody_left()
+
+
+def test_a_refusal_does_not_count_just_after_we_reconnected() -> None:
+    world, other = impatient()
+    other.stopped = True
+    world.tell(Refused(A))
+    number = world.table.refusals
+    world.run(0.15)
+    world.disconnect()
+    world.connect()
     world.tell(Refused(A, number))
     assert world.nobody_left()
 
