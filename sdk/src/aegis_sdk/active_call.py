@@ -104,7 +104,7 @@ class Call:
     newest: str = ""  # token of the latest attempt while it is unanswered
     ambiguous: bool = False  # an attempt has ended, and nobody knows how
     answered: bool = False
-    tried_at: float = 0.0  # the latest attempt was sent then, or refused
+    sent_at: float = 0.0  # of the latest attempt
     patience_s: float = _FIRST_PATIENCE_S  # an attempt unanswered for so long may be lost
     problem: str = ""  # of the latest attempt
 

@@ -39,7 +39,6 @@ __all__ = ["ActiveCalls"]
 Request = TypeVar("Request", bound=BaseModel)
 Reply = TypeVar("Reply", bound=BaseModel)
 
-_REFUSED_S: Final = 0.05  # a holder that refused a call is not tried again sooner
 _MAX_UNKNOWN: Final = 65_536
 _VISIBLE: Final = re.compile(r"[!-~]{1,128}")
 
@@ -171,7 +170,7 @@ class ActiveCalls:
             EPOCH: str(route.epoch),
         }
         subject = subjects.active(route.service, route.key, route.epoch, call.method)
-        call.newest, call.tried_at = "", now
+        call.newest = ""
         try:
             self._transport.publish(subject, call.payload, headers, self._inbox + token)
         except ConnectionUnavailable as error:
@@ -179,7 +178,7 @@ class ActiveCalls:
         except CodecError as error:
             call.settle(error)
         else:
-            call.newest = token
+            call.newest, call.sent_at = token, now
             call.unanswered[token] = route.epoch
             self._attempts[token] = call
 
@@ -201,7 +200,7 @@ class ActiveCalls:
             return
         call.ambiguous |= fate is Fate.UNKNOWN
         if call.newest == token:
-            call.newest, call.tried_at = "", self._loop.time()
+            call.newest = ""
             self._on_refusal(call, fate, asked, error)
 
     def _on_answer(self, call: Call, outcome: Outcome) -> None:
@@ -235,9 +234,8 @@ class ActiveCalls:
         for call in route.calls:
             if not call.newest:
                 route.pause_s = ASK_S
-                if now - call.tried_at >= _REFUSED_S:
-                    self._send(call)
-            elif now - call.tried_at >= call.patience_s:
+                self._send(call)
+            elif now - call.sent_at >= call.patience_s:
                 call.patience_s *= 2
                 self._send(call)
 

@@ -17,6 +17,7 @@ from aegis_sdk.errors import (
     Overloaded,
     Rejected,
     RpcError,
+    Suspended,
 )
 from aegis_sdk.messages import EPOCH, IDEMPOTENCY_KEY, TIMEOUT_MS, Message
 from aegis_sdk.method import Method
@@ -238,6 +239,28 @@ async def test_a_reply_of_a_lower_epoch_than_seen_is_dropped(
     await other.flush()
     holder.reply(request_again, 2)
     assert (await calling)[:2] == (Balance(amount=2), 8)
+
+
+async def test_a_reply_that_names_a_lower_epoch_is_dropped_wherever_it_comes_from(
+    client: Client, other: Transport, deposit: Method[Deposit, Balance]
+) -> None:
+    confused = in_turn(lambda holder, message: holder.reply(message, 1, epoch=5), answers)
+    await Holder(other, deposit.service, 8, confused).begin()
+    assert (await begin(client, deposit))[:2] == (Balance(amount=42), 8)
+
+
+async def test_a_late_refusal_of_an_old_epoch_does_not_end_what_a_newer_one_is_at(
+    client: Client, other: Transport, deposit: Method[Deposit, Balance]
+) -> None:
+    frozen = await Holder(other, deposit.service, 5, is_silent).begin()
+    calling = begin(client, deposit)
+    request = await frozen.asked()
+    holder = await Holder(other, deposit.service, 8, is_silent).begin()
+    request_again = await holder.asked()
+    frozen.refuse(request, Suspended())
+    await other.flush()
+    holder.reply(request_again, 2)
+    assert (await calling).epoch == 8
 
 
 async def test_the_connections_return_sends_a_call_again_with_the_same_key(

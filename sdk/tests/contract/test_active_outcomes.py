@@ -251,6 +251,18 @@ async def test_only_so_many_keys_are_remembered_and_none_that_a_call_waits_for(
     assert (await calling).value == Balance(amount=3)
 
 
+async def test_the_key_that_was_called_longest_ago_is_forgotten_first(
+    transport: Transport, other: Transport, deposit: Method[Deposit, Balance]
+) -> None:
+    calls = ActiveCalls(transport, max_routes=2)
+    holders = {key: await Holder(other, deposit.service, 5, answers, key).begin() for key in "ABC"}
+    for key in "ABACA":
+        await calls.call(deposit, key, Deposit(amount=1))
+    assert {key: len(holder.questions) for key, holder in holders.items()} == {"A": 1, "B": 1, "C": 1}
+    await calls.call(deposit, "B", Deposit(amount=1))
+    assert len(holders["B"].questions) == 2
+
+
 async def test_what_is_no_announcement_and_no_answer_harms_nobody(
     client: Client, other: Transport, deposit: Method[Deposit, Balance]
 ) -> None:
