@@ -89,6 +89,7 @@ class Client:
 
         Raises NotExecuted where the call for certain had no effect, OutcomeUnknown where that is not known, with the
         idempotency key to ask again with, or the service's own error.
+        NotExecuted speaks of this call: of an earlier one with the same key only where this client made that one too.
         """
         if self._active is None:
             self._active = ActiveCalls(self._transport)
