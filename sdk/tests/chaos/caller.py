@@ -17,12 +17,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import structlog
 import uvloop
 
 from aegis_sdk import clock
 from aegis_sdk.client import Client
 from aegis_sdk.errors import AegisError, NotExecuted, OutcomeUnknown, RpcError
+from aegis_sdk.telemetry import configure_logging
 from aegis_sdk.transport_nats import NatsTransport
 
 from .accounts import METHODS, Amount, method
@@ -118,5 +118,5 @@ async def main(service: str, name: str, keys: str, seed: str, path: str, *urls: 
 
 
 if __name__ == "__main__":
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    configure_logging()
     sys.exit(uvloop.run(main(*sys.argv[1:])))

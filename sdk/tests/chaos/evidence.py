@@ -11,12 +11,16 @@ from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple, TypeVar
 
-from aegis_sdk.single_active.trace import Wrote
+from aegis_sdk.single_active.trace import Answered, Refused, Wrote
 
 from .history import Calling, Ended, Fault, History, Outcome, Sent
 from .stored import Book, Copy, books
 
 NEVER = float("-inf")
+NO_ANSWERS = frozenset(
+    ("moved", "suspended", "draining", "overloaded", "outcome_unknown", "deadline_exceeded", "invalid_request")
+)
+"""Codes of refusals that say nothing of the state of a key."""
 Name = TypeVar("Name")
 Item = TypeVar("Item")
 
@@ -47,6 +51,18 @@ class Violation(NamedTuple):
 
     def __str__(self) -> str:
         return f"[{self.rule}] {self.key}: {self.evidence}"
+
+
+class Said(NamedTuple):
+    """A definite answer as it left an instance: a value, or an error of the service's own."""
+
+    instance: str
+    pid: int
+    key: str
+    epoch: int
+    idempotency_key: str
+    proof_sent_at: float  # as the instance says; of an error, as it was
+    at: float
 
 
 class Call(NamedTuple):
@@ -115,6 +131,21 @@ class Evidence:
     @cached_property
     def calling(self) -> Mapping[tuple[str, int], list[Calling]]:
         return grouped(((each.idempotency_key, each.pid), each) for each in self.history.calling)
+
+    @cached_property
+    def said(self) -> list[Said]:
+        """The definite answers of all instances, in order of time."""
+        found: list[Said] = []
+        for seen in self.history.seen:
+            match seen.trace:
+                case Answered(key, epoch, name, proof_sent_at, False, at):
+                    found.append(Said(seen.instance, seen.pid, key, epoch, name, proof_sent_at, at))
+                case Refused(key, epoch, name, code, at) if code not in NO_ANSWERS:
+                    real = self.proof_at(key, epoch, seen.pid, at)
+                    found.append(Said(seen.instance, seen.pid, key, epoch, name, real, at))
+                case _:
+                    pass
+        return found
 
     @cached_property
     def wrote(self) -> Mapping[tuple[str, int, int], list[Wrote]]:

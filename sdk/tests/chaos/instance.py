@@ -32,6 +32,7 @@ from aegis_sdk.service import HostOptions, ServiceHost
 from aegis_sdk.single_active.host import ActiveHost
 from aegis_sdk.single_active.tails import Tails
 from aegis_sdk.single_active.trace import Trace
+from aegis_sdk.telemetry import configure_logging
 from aegis_sdk.transport_nats import NatsTransport
 
 from .accounts import Accounts
@@ -153,7 +154,7 @@ async def main(name: str, instance: str, keys: str, venue: str, path: str, *urls
 
 
 if __name__ == "__main__":
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    configure_logging()
     if mutation := os.environ.get("CHAOS_MUTATION"):
         MUTATIONS[mutation]()
     uvloop.run(main(*sys.argv[1:]))

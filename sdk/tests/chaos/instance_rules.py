@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from aegis_sdk.election_events import Role
 from aegis_sdk.ledger.records import LeaseState
-from aegis_sdk.single_active.trace import Answered, Began
+from aegis_sdk.single_active.trace import Began
 
 from .evidence import Evidence, Rule, Violation
 from .history import Calling, History
@@ -14,28 +14,32 @@ from .history import Calling, History
 
 def stopped_trusts_nothing(evidence: Evidence) -> Iterator[Violation]:
     """After a stop nothing begins and nothing is answered before a write that was sent afterwards is acknowledged."""
-    acted = [*evidence.history.traces(Began), *evidence.history.traces(Answered)]
+    begun = [
+        (seen.instance, seen.pid, began.key, began.epoch, f"began {began.idempotency_key}", began.at)
+        for seen, began in evidence.history.traces(Began)
+        if began.idempotency_key not in evidence.stale_ok
+    ]
+    said = [(*each[:4], f"answered {each.idempotency_key}", each.at) for each in evidence.said]
     for stop in evidence.history.stops(longer_than=evidence.gate_s):
         proved: dict[tuple[str, int], float] = {}
-        for seen, trace in acted:
-            if seen.pid != stop.pid or trace.at <= stop.ended or trace.idempotency_key in evidence.stale_ok:
+        for instance, pid, key, epoch, what, at in (*begun, *said):
+            if pid != stop.pid or at <= stop.ended:
                 continue
-            held = trace.key, trace.epoch
-            if held not in proved:
-                proved[held] = evidence.proved_after(stop, *held)
-            if trace.at < proved[held]:
-                text = f"{seen.instance} {type(trace).__name__.lower()} {trace.idempotency_key} in epoch {trace.epoch}"
-                yield Violation(Rule.STOPPED, trace.key, f"{text} {trace.at - stop.ended:.4f} s after {stop.what}")
+            if (key, epoch) not in proved:
+                proved[key, epoch] = evidence.proved_after(stop, key, epoch)
+            if at < proved[key, epoch]:
+                text = f"{instance} {what} in epoch {epoch} {at - stop.ended:.4f} s after {stop.what}"
+                yield Violation(Rule.STOPPED, key, text)
 
 
 def proof_is_young(evidence: Evidence) -> Iterator[Violation]:
     """The proof that an answer names, and the one that really was there."""
-    for seen, answered in evidence.history.traces(Answered):
-        real = evidence.proof_at(answered.key, answered.epoch, seen.pid, answered.at)
-        age = answered.at - min(answered.proof_sent_at, real)
-        if age > evidence.proof_s and not answered.stale:
-            text = f"{seen.instance} answered {answered.idempotency_key} in epoch {answered.epoch}"
-            yield Violation(Rule.PROOF, answered.key, f"{text} with a proof {age:.4f} s old")
+    for said in evidence.said:
+        real = evidence.proof_at(said.key, said.epoch, said.pid, said.at)
+        age = said.at - min(said.proof_sent_at, real)
+        if age > evidence.proof_s:
+            text = f"{said.instance} answered {said.idempotency_key} in epoch {said.epoch}"
+            yield Violation(Rule.PROOF, said.key, f"{text} with a proof {age:.4f} s old")
     for calling in evidence.history.calling:
         age = calling.at - evidence.proof_at(calling.key, calling.epoch, calling.pid, calling.at)
         if age > evidence.proof_s and not _stood_still(evidence.history, calling, age):
@@ -55,22 +59,20 @@ def waited_for_the_old(evidence: Evidence) -> Iterator[Violation]:
         for _, became in reversed([*evidence.history.became()])
         if became.role is Role.RECOVERING
     }
-    for _, answered in evidence.history.traces(Answered):
-        at = claimed.get((answered.key, answered.epoch))
-        before = [lease for sequence, lease in evidence.book(answered.key).leases if sequence < answered.epoch]
-        if answered.stale or at is None or not before or before[-1].state is not LeaseState.ACTIVE:
+    for said in evidence.said:
+        at = claimed.get((said.key, said.epoch))
+        before = [lease for sequence, lease in evidence.book(said.key).leases if sequence < said.epoch]
+        if at is None or not before or before[-1].state is not LeaseState.ACTIVE:
             continue
-        if answered.at < at + evidence.proof_s / 2:  # half of it is for the way from the claim's answer to `at`
-            text = f"epoch {answered.epoch} answered {answered.at - at:.4f} s after its claim"
-            yield Violation(Rule.HOLDERS, answered.key, text)
+        if said.at < at + evidence.proof_s / 2:  # half of it is for the way from the claim's answer to `at`
+            text = f"epoch {said.epoch} answered {said.at - at:.4f} s after its claim"
+            yield Violation(Rule.HOLDERS, said.key, text)
 
 
 def one_effective_holder(evidence: Evidence) -> Iterator[Violation]:
     highest: dict[str, int] = {}
-    for seen, answered in evidence.history.traces(Answered):
-        if answered.stale:
-            continue
-        if answered.epoch < highest.get(answered.key, 0):
-            text = f"{seen.instance} answered {answered.idempotency_key} in epoch {answered.epoch}"
-            yield Violation(Rule.HOLDERS, answered.key, f"{text} after {highest[answered.key]} had answered")
-        highest[answered.key] = max(highest.get(answered.key, 0), answered.epoch)
+    for said in evidence.said:
+        if said.epoch < highest.get(said.key, 0):
+            text = f"{said.instance} answered {said.idempotency_key} in epoch {said.epoch}"
+            yield Violation(Rule.HOLDERS, said.key, f"{text} after {highest[said.key]} had answered")
+        highest[said.key] = max(highest.get(said.key, 0), said.epoch)

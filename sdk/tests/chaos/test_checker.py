@@ -12,7 +12,7 @@ import pytest
 from aegis_sdk import subjects
 from aegis_sdk.election_events import Role
 from aegis_sdk.ledger.records import Begin, Entry, Intent, Lease, LeaseState, Record, Result, Verdict
-from aegis_sdk.single_active.trace import Answered, Became, Began, Trace, Wrote
+from aegis_sdk.single_active.trace import Answered, Became, Began, Refused, Trace, Wrote
 
 from .checker import violations, windows
 from .evidence import Evidence, Rule
@@ -335,6 +335,17 @@ def an_answer_with_a_proof_that_was_never_given(made: Round) -> None:
 @caught_as(Rule.PROOF)
 def a_venue_call_with_an_old_proof(made: Round) -> None:
     made.history.calling[0] = Calling(*A, "o1", KEY, 1, 3.09)
+
+
+@caught_as(Rule.PROOF)
+def a_rejection_without_a_proof(made: Round) -> None:
+    made.tell(B, Refused(KEY, 7, "r2", "overdrawn", 8.0))
+
+
+def test_a_refusal_that_says_nothing_of_the_key_needs_no_proof() -> None:
+    made = good_round()
+    made.tell(A, Refused(KEY, 1, "r2", "suspended", 5.001))
+    assert made.broken() == set()
 
 
 @caught_as(Rule.OUTCOME)
