@@ -58,7 +58,7 @@ from aegis_sdk.election_turns import claim_at, plan, plan_all, silent_s, success
 __all__ = ["Election", "step", "successor_of"]
 
 _CLAIM_AGAIN_S: Final = 0.1
-_LOOKS: Final = 400
+_LOOKS: Final = 100
 _FIRST_BACK_OFF_S: Final = 0.5
 _LONGEST_BACK_OFF_S: Final = 10.0
 _HOLDING: Final = frozenset({Role.RECOVERING, Role.ACTIVE, Role.SUSPENDED})
