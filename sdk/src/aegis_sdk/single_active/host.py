@@ -152,11 +152,7 @@ class ActiveHost:
     async def _start_running(self, instance: str) -> None:
         started = asyncio.Event()
         self._run_task = asyncio.create_task(self._run(started), name=f"active {instance}")
-        ready = asyncio.create_task(started.wait())
-        await asyncio.wait([ready, self._run_task], return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
-        if self._run_task.done():
-            await self._run_task
+        await self.wait(started)
 
     async def wait(self, stop: asyncio.Event) -> None:
         """Return when `stop` is set; raises what ended the host, if that comes first."""
@@ -209,7 +205,10 @@ class ActiveHost:
                 group.create_task(self._tails.run())
                 group.create_task(self._watch_health())
                 group.create_task(self._begin(started))
-                group.create_task(self._tick())
+                try:
+                    await self._tick()
+                finally:
+                    self._group = None  # it takes no more tasks, whatever is still told
 
     async def _begin(self, started: asyncio.Event) -> None:
         assert self._holdings is not None
@@ -237,8 +236,8 @@ class ActiveHost:
                 _log.warning("health_changed", healthy=self._healthy)
                 self._retire()
             for holding in tuple(self._holdings.held.values()):
-                if holding.journal.intents and self._holdings.is_served(holding.key):
-                    self._start(self._takeover.settle(holding))
+                if holding.is_open and holding.journal.intents:
+                    self._start(self._takeover.settle_again(holding))
 
     async def _is_healthy(self) -> bool:
         try:
@@ -264,7 +263,7 @@ class ActiveHost:
         if holding is None:
             raise Moved(f"{key} is not held by {self._record.instance}")
         self._tell(Withdraw(key, successor))
-        if not holding.releasing:
+        if self._election.role(key) is not Role.RELEASING:
             raise Rejected(f"{successor or 'no other instance'} cannot take {key} now")
         async with asyncio.timeout(self._drain_timeout_s):
             while self.held.get(key) is holding:
@@ -365,9 +364,10 @@ class ActiveHost:
             holder=self._record.instance,
             incarnation=self._record.incarnation,
             attempt=attempt,
-            timeout=self._timers.write_s,
+            timeout=2 * self._timers.write_s,  # a late claim is still ours: it is found by its lease
         )
         acked_at = clock.now()
+        unanswered: list[AegisError] = []
         for number, (key, outcome) in enumerate(outcomes.items(), start=1):
             if number % _AT_A_TIME == 0:
                 await asyncio.sleep(0)
@@ -377,8 +377,10 @@ class ActiveHost:
                 case EpochEnded():
                     self._tell(ClaimRefused(key))
                 case _:
-                    _log.warning("claim_unanswered", key=key, reason=str(outcome))
+                    unanswered.append(outcome)
                     self._tell(ClaimUnknown(key))
+        if unanswered:
+            _log.warning("claims_unanswered", keys=len(unanswered), reason=str(unanswered[0]))
 
     def _adopt(self, adopt: Adopt) -> None:
         assert self._holdings is not None
@@ -401,7 +403,7 @@ class ActiveHost:
         if holding is not None and holding.epoch != release.epoch:
             holding = None
         if holding is not None:
-            holding.releasing = True
+            holding.release()
         self._start(self._takeover.release(release, holding))
 
     def _demote(self, key: str, epoch: int) -> None:
@@ -447,12 +449,20 @@ class ActiveHost:
             self._service.apply(holding.key, change)
         except Exception:
             _log.exception("change_not_applied", key=holding.key, sequence=change.sequence)
+            holding.end()
             self._start(self._takeover.give_back(holding))
+
+    def contradicted(self, holding: Holding, problem: Contradiction) -> None:
+        self._contradicted(holding.key, problem)
 
     def snapshot_due(self, holding: Holding) -> bytes | None:
         if holding.entries_since_snapshot < self._service.snapshot_every:
             return None
-        return self._service.snapshot(holding.key)
+        try:
+            return self._service.snapshot(holding.key)
+        except Exception:
+            _log.exception("no_snapshot", key=holding.key)
+            return None
 
     def snapshot_stored(self, holding: Holding, sequence: int) -> None:
         self._start(self._compact(holding.key, sequence))
