@@ -8,31 +8,37 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from aegis_sdk.active_call import Answer
     from aegis_sdk.client import Client
     from aegis_sdk.config import Settings
-    from aegis_sdk.errors import AegisError, Rejected, RpcError
+    from aegis_sdk.errors import AegisError, NotExecuted, OutcomeUnknown, Rejected, RpcError
     from aegis_sdk.events import Events
     from aegis_sdk.handler import Context, rpc
     from aegis_sdk.method import Empty, Method
     from aegis_sdk.program import run, serve
     from aegis_sdk.service import HostOptions, Service, ServiceHost
+    from aegis_sdk.single_active import ActiveContext, Placement, SingleActive, active
     from aegis_sdk.transport_nats import NatsTransport
 
 _MODULES = {
+    "active_call": ("Answer",),
     "client": ("Client",),
     "config": ("Settings",),
-    "errors": ("AegisError", "Rejected", "RpcError"),
+    "errors": ("AegisError", "NotExecuted", "OutcomeUnknown", "Rejected", "RpcError"),
     "events": ("Events",),
     "handler": ("Context", "rpc"),
     "method": ("Empty", "Method"),
     "program": ("run", "serve"),
     "service": ("HostOptions", "Service", "ServiceHost"),
+    "single_active": ("ActiveContext", "Placement", "SingleActive", "active"),
     "transport_nats": ("NatsTransport",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "ActiveContext",
     "AegisError",
+    "Answer",
     "Client",
     "Context",
     "Empty",
@@ -40,11 +46,16 @@ __all__ = [
     "HostOptions",
     "Method",
     "NatsTransport",
+    "NotExecuted",
+    "OutcomeUnknown",
+    "Placement",
     "Rejected",
     "RpcError",
     "Service",
     "ServiceHost",
     "Settings",
+    "SingleActive",
+    "active",
     "rpc",
     "run",
     "serve",

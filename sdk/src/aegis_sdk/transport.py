@@ -173,7 +173,7 @@ class Transport(Protocol):
         ...
 
     async def last_sequence(self, stream: str) -> int:
-        """The sequence of the stream's last message, 0 where it never had one."""
+        """The sequence of the stream's last message; where it never had one, of before its first."""
         ...
 
     def read(
