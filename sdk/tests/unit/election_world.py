@@ -240,8 +240,9 @@ class World:
                 case Release():
                     self._drain(node, action)
                 case Demote(key, epoch):
-                    assert node.holdings[key].epoch == epoch
-                    self._drop(node, key)
+                    if key in node.holdings:  # not dropped by its release yet
+                        assert node.holdings[key].epoch == epoch
+                        self._drop(node, key)
                 case ProbeLedger():
                     node.probes.append((self.now, action))
                     self._probe(node, action)
