@@ -6,10 +6,14 @@ import pytest
 from typer.testing import CliRunner
 
 from aegis.cli.bench import bench_app
+from aegis.cli.bench.active import bench_active
 from aegis.cli.bench.events import bench_events
+from aegis.cli.bench.failover import bench_failover
 from aegis.cli.bench.figures import Case, Report
+from aegis.cli.bench.paced_calls import Answered, JournalCheck, stale_answers
 from aegis.cli.bench.rpc import bench_rpc
 from aegis.cli.bench.ticks import bench_ticks
+from aegis_sdk.ledger.records import Begin, Entry, Result, Verdict
 from aegis_sdk.testing import nats_server
 
 
@@ -51,12 +55,51 @@ async def test_ticks_are_measured_and_a_seeded_burst_says_that_it_is_one() -> No
     assert 0 < cases["5k"]["aegis"]["p50_us"] < 1_000_000
 
 
+async def test_active_calls_and_commits_are_measured_against_the_baseline() -> None:
+    async with nats_server() as server:
+        cases = shape(await bench_active(server, nodes=1, rounds=1, count=32))
+    assert set(cases) == {"call_c1", "commit", "intent_result"}
+    for case in cases.values():
+        assert {"p50_us", "p99_us", "max_us", "rate_per_s"} <= set(case["aegis"])
+        assert case["ratio"]["p50_us"] > 0
+
+
+@pytest.mark.slow
+async def test_failovers_are_measured_and_nothing_stale_is_accepted() -> None:
+    async with nats_server() as server:
+        cases = shape(await bench_failover(server, nodes=1, rounds=1, rounds_of_many=1, many=6))
+    assert set(cases) == {"sigkill", "sigstop", "handover", "many_keys"}
+    for case in cases.values():
+        assert {"p50_us", "p99_us", "max_us", "stale", "lost", "failed"} <= set(case["aegis"])
+        assert case["aegis"]["stale"] == case["aegis"]["lost"] == 0
+        assert case["plain"] is None
+    assert "refused 5 of 5" in cases["sigstop"]["note"]
+
+
+def test_an_answer_of_a_deposed_holder_is_stale_once_another_has_answered() -> None:
+    ours = Answered("k", 0.0, 1.0, 7, "")
+    assert stale_answers([ours, Answered("k", 0.5, 2.0, 3, "")]) == 0, "it may have been first"
+    assert stale_answers([ours, Answered("k", 1.5, 2.0, 3, "")]) == 1
+    assert stale_answers([ours, Answered("other", 1.5, 2.0, 3, "")]) == 0
+
+
+def test_an_entry_behind_the_begin_of_a_later_epoch_is_stale_and_an_answer_without_one_lost() -> None:
+    check = JournalCheck()
+    begin, entry = Entry(0, 0, (Begin("a", "i", "1"),)), Entry(1, 1, (Result("x", Verdict.OK),))
+    for sequence, read in enumerate((begin, entry, begin, entry), 2):
+        check.take("k", read, sequence)
+    check.take("other", entry, 9)
+    assert check.stale == 1
+    assert check.lost([Answered("k", 0.0, 1.0, 1, "x")]) == 0
+    assert check.lost([Answered("k", 0.0, 1.0, 1, "y")]) == 1
+
+
 def test_ratios_are_of_figures_that_both_have() -> None:
     case = Case("c", {"rate_per_s": 150.0, "lost": 0.0}, {"rate_per_s": 100.0})
     assert case.as_json()["ratio"] == {"rate_per_s": 1.5}
     assert Case("c", {"rate_per_s": 150.0}).as_json()["ratio"] is None
 
 
-@pytest.mark.parametrize("name", ["rpc", "events", "ticks"])
+@pytest.mark.parametrize("name", ["rpc", "events", "ticks", "failover", "active"])
 def test_a_number_of_nodes_that_there_is_not_is_refused(name: str) -> None:
     assert CliRunner().invoke(bench_app, [name, "--nodes", "2"]).exit_code == 2

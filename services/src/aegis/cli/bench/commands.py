@@ -58,6 +58,24 @@ def ticks(
     _run(lambda server: bench_ticks(server, replay=burst, nodes=nodes, turns=turns, paced_s=paced_s), nodes, as_json)
 
 
+@bench_app.command()
+def failover(as_json: Json = False, long: Long = False, nodes: Nodes = 1) -> None:
+    """Failover: an active instance killed, stopped, relieved; and one that holds a third of 1,000 keys, killed."""
+    from aegis.cli.bench.failover import bench_failover
+
+    rounds = (100 if nodes == 1 else 30) if long else 5
+    _run(lambda server: bench_failover(server, nodes=nodes, rounds=rounds, rounds_of_many=rounds), nodes, as_json)
+
+
+@bench_app.command()
+def active(as_json: Json = False, long: Long = False, nodes: Nodes = 1) -> None:
+    """Active instance: a call against the same work by hand; its guarded commits against a plain stored message."""
+    from aegis.cli.bench.active import bench_active
+
+    rounds, count = (15, 3000) if long else (7, 1000)
+    _run(lambda server: bench_active(server, nodes=nodes, rounds=rounds, count=count), nodes, as_json)
+
+
 def _recorded_burst() -> Path | None:
     """The recording of a whole market, where the directory that AEGIS_RECORDED_TICKS names has one."""
     directory = os.environ.get("AEGIS_RECORDED_TICKS")

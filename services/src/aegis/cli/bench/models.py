@@ -7,6 +7,7 @@ from typing import Final
 from pydantic import BaseModel
 
 ECHO_BYTES: Final = "plain.bytes"
+ECHO_ACTIVE: Final = "plain.active"
 
 
 class PlainQuote(BaseModel):

@@ -48,7 +48,7 @@ async def bench_rpc(server: EmbeddedServer, *, rounds: int, calls: int) -> Repor
             await nc.request(ECHO_BYTES, payload, timeout=5)
 
         contenders: dict[str, Call] = {"aegis": aegis, "plain": plain, "bytes": plain_bytes}
-        single = await _singles(contenders, rounds, calls)
+        single = await singles(contenders, rounds, calls)
         many = await _many(contenders, rounds, calls * 4)
         await nc.close()
         await transport.close()
@@ -63,7 +63,8 @@ async def bench_rpc(server: EmbeddedServer, *, rounds: int, calls: int) -> Repor
     )
 
 
-async def _singles(contenders: dict[str, Call], rounds: int, calls: int) -> dict[str, Figures]:
+async def singles(contenders: dict[str, Call], rounds: int, calls: int) -> dict[str, Figures]:
+    """One call after the other, the contenders taking turns; percentiles of all rounds together."""
     taken: dict[str, list[float]] = {name: [] for name in contenders}
     for call in contenders.values():
         for _ in range(_WARM_UP):

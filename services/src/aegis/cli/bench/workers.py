@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
@@ -26,6 +27,11 @@ class Worker:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """SIGSTOP, SIGCONT, SIGKILL and the like; one that has ended gets none."""
+        if self._process.returncode is None:
+            self._process.send_signal(number)
 
     async def say(self, text: str) -> None:
         """One line to its standard input."""
