@@ -8,9 +8,8 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from enum import Enum
 from random import Random
 
 from aegis_sdk.election import Election, step
@@ -47,75 +46,11 @@ from aegis_sdk.election_events import (
     Withdraw,
 )
 from aegis_sdk.ledger.records import Lease, LeaseState
-from aegis_sdk.placement import Placement
-from aegis_sdk.timers import AGGRESSIVE, Timers
+from aegis_sdk.placement import Placement, ranking
 
-T: Timers = AGGRESSIVE
-TICK_S = 0.01
-WIRE_S = 0.0005
-WRITE_S = 0.001
-PROVE_S = T.proof_s / 2
-KILLED_S = T.ask_after_s + T.confirm_s  # after which a killed process is known to be gone
+from .election_nodes import KILLED_S, PROVE_S, TICK_S, WIRE_S, WRITE_S, Fate, Holding, Node, T
 
-
-class Fate(Enum):
-    """What becomes of a claim."""
-
-    STORED = 1
-    ANSWER_LOST = 2
-    DROPPED = 3
-    LATE = 4  # stored long after its claimer has given it up
-
-
-@dataclass(eq=False)
-class Holding:
-    """An epoch in use."""
-
-    epoch: int
-    answer_from: float
-    ready: bool = False
-    suspended_at: float | None = None
-    effective: list[tuple[float, float]] = field(default_factory=list)  # from, until
-
-
-@dataclass(eq=False)
-class Node:
-    """One incarnation of an instance, with what a host would keep."""
-
-    world: World
-    instance: str
-    incarnation: str
-    weight: int
-    election: Election
-    alive: bool = True
-    connected: bool = True
-    reaches_ledger: bool = True
-    able: bool = True
-    frozen_until: float = 0.0
-    recover_s: float = 0.005
-    recovers: bool = True
-    lists: bool = True  # whether its heartbeats name what it holds
-    holdings: dict[str, Holding] = field(default_factory=dict)
-    heard: dict[str, tuple[str, float]] = field(default_factory=dict)  # incarnation, when
-    listed: Mapping[str, int] = field(default_factory=dict)
-    alarms: list[Alarm] = field(default_factory=list)
-    stops: list[str] = field(default_factory=list)
-    claims: list[tuple[float, Claim]] = field(default_factory=list)
-    probes: list[tuple[float, ProbeLedger]] = field(default_factory=list)
-    adopted: list[tuple[float, Adopt]] = field(default_factory=list)
-
-    @property
-    def runs(self) -> bool:
-        return self.alive and self.world.now >= self.frozen_until
-
-    def role(self, key: str = "k") -> Role:
-        return self.election.role(key)
-
-    def writes(self) -> bool:
-        return self.alive and self.connected and self.reaches_ledger and self.world.ledger_works
-
-    def __repr__(self) -> str:
-        return f"{self.instance}/{self.incarnation}"
+WIRES_S = 0.03  # a tick, a write and what travels
 
 
 @dataclass
@@ -461,3 +396,11 @@ class World:
                 assert end <= begun.get(key, end), f"{key}: epoch {holding.epoch} overlaps a later one"
             if holding.effective:
                 begun[key] = min(begun.get(key, holding.effective[0][0]), holding.effective[0][0])
+
+
+def held_by_one_of(world: World) -> tuple[Node, list[Node]]:
+    """The holder of `k`, and the others in the order in which they would claim."""
+    holder = world.holder()
+    assert holder is not None
+    order = ranking("s", "k", holder.election.candidates, world.placement)
+    return holder, sorted((n for n in world.nodes if n is not holder), key=lambda node: order.index(node.instance))
