@@ -35,13 +35,19 @@ class Held:
         return self._holding.lock
 
     async def commit(self, change: Change) -> int:
-        """Commit a change of state; its journal sequence. Raises Moved or OutcomeUnknown."""
+        """Commit a change of state; its journal sequence.
+
+        Raises Moved or Suspended where it is not stored, OutcomeUnknown where it is stored as soon as that is possible.
+        """
         return await self._holding.written(
             Result("", Verdict.OK, raw(change)), clock.now() + self._holding.patience_s, keep=True
         )
 
     async def prove(self) -> None:
-        """Return when there is a fresh proof that this instance holds the key; needed before each act outside."""
+        """Return when there is a fresh proof that this instance holds the key; needed before each act outside.
+
+        Raises Moved or Suspended.
+        """
         await self._holding.proven(clock.now() + self._holding.patience_s)
 
 
@@ -87,7 +93,8 @@ class ActiveContext:
     async def commit(self, change: Change, reply: Reply) -> Reply:
         """Commit the change and the reply of this call, once; returns the reply.
 
-        Raises Moved or Suspended where nothing is stored, OutcomeUnknown where it may be, or something was done before.
+        Raises Moved or Suspended where nothing is stored, InternalError where it is too large, OutcomeUnknown where it
+        may be stored.
         """
         if self._committed:
             raise InternalError("a call commits once")
@@ -97,7 +104,7 @@ class ActiveContext:
         self._may_be_stored = True
         try:
             await self._holding.written(result, self.deadline, keep=self._intended)
-        except (Moved, Suspended):
+        except (Moved, Suspended, InternalError):
             self._may_be_stored = False
             raise
         return reply
@@ -106,6 +113,10 @@ class ActiveContext:
     def has_acted(self) -> bool:
         """Whether something may have been done for it that a repeated call would do twice."""
         return self._intended or self._may_be_stored
+
+    @property
+    def has_tried_to_commit(self) -> bool:
+        return self._committed
 
     @property
     def is_open(self) -> bool:

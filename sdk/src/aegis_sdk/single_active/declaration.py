@@ -67,18 +67,25 @@ class SingleActive(Service):
     async def recover(self, key: str, intents: Mapping[str, OpenIntent]) -> None:
         """Make ready to be active: the state is replayed, and no other instance acts for the key any more.
 
-        `intents` were found without a result. Must end within `timers.recover_s`; an error gives the key back.
+        `intents` were found without a result; `settle` is asked for each afterwards. Must end within
+        `timers.recover_s`, with the replay; an error gives the key back.
         """
 
     async def settle(self, key: str, intent: OpenIntent) -> Settled | None:
-        """Find out what became of an intent whose handler did not finish: ask the venue. None: it stays unknown."""
+        """Find out what became of an intent whose handler did not finish: ask the venue.
+
+        None, or an error: it stays unknown, and this is asked again every second.
+        """
         return None
 
     async def on_active(self, key: str, epoch: int) -> None:
-        """This instance is active for the key. `held(key)` commits what is no request's."""
+        """This instance is active for the key. `held(key)` commits what is no request's. At most `recover_s` long."""
 
     async def on_standby(self, key: str) -> None:
-        """This instance is not active for the key: at its start, and whenever it has lost or given up the key."""
+        """This instance is not active for the key: at its start, and whenever it has lost or given up the key.
+
+        At most `recover_s` long.
+        """
 
     async def healthy(self) -> bool:
         """Asked every second: False, or no answer for a second, hands over all keys until it is True again."""

@@ -3,43 +3,43 @@
 Writes go one at a time. A write whose answer is lost is sent again, with the same number, until the ledger takes or
 refuses it: so its fate is always learned, and a copy of it that lands late is void. Until then the key is suspended.
 
-An entry's way:  queued -> in flight -> acknowledged (folded, applied, its waiters told) -> the next one
-                              ^------- no answer: suspended, again
-                              +------- 10071: the epoch has ended; everything that waits is told
+An entry's way:  waiting -> in flight -> acknowledged (folded, applied, its waiters told) -> the next one
+                               ^------- no answer: suspended, again
+                               +------- 10071: the epoch has ended; everything that waits is told
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 import structlog
 
 from aegis_sdk import clock
-from aegis_sdk.errors import Moved, OutcomeUnknown, RpcError
+from aegis_sdk.errors import Moved, OutcomeUnknown
 from aegis_sdk.errors import Suspended as SuspendedError
 from aegis_sdk.gate import Gate
 from aegis_sdk.ledger.epoch import HeldEpoch
 from aegis_sdk.ledger.fates import Fate, classify
-from aegis_sdk.ledger.journal import Journal
+from aegis_sdk.ledger.journal import Contradiction, Journal
 from aegis_sdk.ledger.records import Entry, Intent, Part, Record, Result, Verdict, encode_entry
 from aegis_sdk.ledger.snapshot import Committed
 from aegis_sdk.single_active.trace import Observer, Wrote
+from aegis_sdk.single_active.writing import Flight, Waiting, Write
 from aegis_sdk.timers import Timers
 
 __all__ = ["Holding", "HoldingOwner"]
 
 _log = structlog.get_logger("aegis.active")
 
-_MAX_ENTRY_BYTES: Final = 512 * 1024
-_AGAIN_S: Final = (0.01, 0.25)
+_AGAIN_S: Final = (0.001, 0.25)
 _NEVER: Final = float("-inf")
 
 
 class HoldingOwner(Protocol):
-    """What a holding tells its host, in the event loop."""
+    """What a holding tells its host, in the event loop. Where it tells that it `ended`, or `contradicted`, it has."""
 
     def suspended(self, holding: Holding) -> None: ...
 
@@ -47,33 +47,13 @@ class HoldingOwner(Protocol):
 
     def ended(self, holding: Holding) -> None: ...
 
+    def contradicted(self, holding: Holding, problem: Contradiction) -> None: ...
+
     def committed(self, holding: Holding, change: Committed) -> None: ...
 
     def snapshot_due(self, holding: Holding) -> bytes | None: ...
 
     def snapshot_stored(self, holding: Holding, sequence: int) -> None: ...
-
-
-@dataclass(eq=False)
-class _Write:
-    """A record that waits to be stored; `done` has its sequence."""
-
-    record: Record
-    size: int
-    done: asyncio.Future[int]
-    sent: bool = False
-    unanswered: bool = False  # some attempt to send it brought no answer: it may be stored whatever comes next
-
-
-@dataclass(eq=False)
-class _Flight:
-    """What is on its way: an entry with its writes, or a proof where there is no entry."""
-
-    entry: Entry | None
-    payload: bytes
-    writes: list[_Write] = field(default_factory=list["_Write"])
-    pause_s: float = _AGAIN_S[0]
-    refused: bool = False  # for good: what was never left unanswered is not stored
 
 
 class Holding:
@@ -94,13 +74,15 @@ class Holding:
         self.epoch = epoch
         self.journal = Journal()
         self.lock = asyncio.Lock()
-        self.ready = asyncio.Event()  # it may begin to handle requests; also set when it has ended
+        self.ready = asyncio.Event()  # requests need not wait any more: it is open, or will never be
         self.running: dict[str, asyncio.Future[Any]] = {}  # calls at work, by idempotency key
         self.at_work = 0
         self.idle = asyncio.Event()
         self.idle.set()
+        self.is_open = False
         self.releasing = False
         self.is_ended = False
+        self._leaving = False
         self.suspended_at: float | None = None
         self.proof_sent_at = _NEVER
         self._ledger = ledger
@@ -109,10 +91,11 @@ class Holding:
         self._owner = owner
         self._observer = observer
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[_Write] = deque()
-        self._flight: _Flight | None = None
+        self._waiting = Waiting()
+        self._flight: Flight | None = None
         self._proof_wanted = False
-        self._settled: list[asyncio.Future[None]] = []  # who waits for the next answer of the ledger
+        self._answer: asyncio.Future[None] | None = None  # what waits for the next answer of the ledger
+        self._bound: set[asyncio.Task[Any]] = set()
         self._n = 0
         self._entries = 0  # since the last snapshot
 
@@ -122,10 +105,15 @@ class Holding:
     def patience_s(self) -> float:
         return self._timers.outcome_s
 
+    @property
+    def entries_since_snapshot(self) -> int:
+        return self._entries
+
     def is_proved(self, now: float) -> bool:
         """Whether there is a proof so young that nobody else can be effective yet."""
         return (
-            not self.is_ended
+            not self._leaving
+            and not self.is_ended
             and self.suspended_at is None
             and self.proof_sent_at > self._gate.broken_at
             and now - self.proof_sent_at < self._timers.proof_s
@@ -141,12 +129,24 @@ class Holding:
         limit = min(deadline, clock.now() + self._timers.outcome_s)
         while not self.is_proved(now := clock.now()):
             self._require_held()
+            if self._leaving:
+                raise Moved(f"epoch {self.epoch} of {self.key} is being ended")
             if now >= limit:
                 raise SuspendedError(f"epoch {self.epoch} of {self.key} cannot be proved now")
             self._want_proof()
-            settled: asyncio.Future[None] = self._loop.create_future()
-            self._settled.append(settled)
-            await asyncio.wait([settled], timeout=limit - now)
+            await self._answered_within(limit - now)
+
+    def under_way(self, idempotency_key: str) -> asyncio.Future[int] | None:
+        """Done when it is known whether a record of that call is stored; None where none is on its way."""
+        return self._waiting.under_way(idempotency_key)
+
+    def is_abandoned(self, idempotency_key: str) -> bool:
+        """Whether a call has an intent that nobody is at work on."""
+        return (
+            idempotency_key in self.journal.intents
+            and idempotency_key not in self.running
+            and self.under_way(idempotency_key) is None
+        )
 
     async def intended(self, intent: Intent, deadline: float) -> None:
         """Store an intent; returns with a fresh proof. Raises Moved or Suspended: it counts as not executed then."""
@@ -154,11 +154,10 @@ class Holding:
         try:
             await self._stored(write, deadline, keep=False)
             await self.proven(deadline)
-        except OutcomeUnknown as error:
-            self._abandon(write, intent)
-            raise SuspendedError(f"{error}; nothing was done") from error
-        except BaseException:
-            self._abandon(write, intent)
+        except BaseException as error:
+            self._give_up(write)
+            if isinstance(error, OutcomeUnknown):
+                raise SuspendedError(f"{error}; nothing was done") from error
             raise
 
     async def written(self, result: Result, deadline: float, *, keep: bool) -> int:
@@ -184,17 +183,27 @@ class Holding:
 
     def open(self) -> None:
         """Requests may be handled."""
+        self.is_open = True
         self.ready.set()
+
+    def release(self) -> None:
+        """Requests are refused from now on; what is at work is finished, what was not yet open never will be."""
+        self.releasing = True
+        self.ready.set()
+        if not self.is_open:
+            self._cancel_bound()
+
+    def leave(self) -> None:
+        """Act on it no more: its end is on its way, and whoever comes next need not wait for our proofs to run out."""
+        self._leaving = True
 
     def suspend(self) -> None:
         """Trust no proof sent before now; a new one is asked for."""
         if self.is_ended:
             return
-        if self.suspended_at is None:
-            self.suspended_at = clock.now()
+        told, self.suspended_at = self.suspended_at is not None, clock.now()
+        if not told:
             self._owner.suspended(self)
-        else:
-            self.suspended_at = clock.now()
         self._want_proof()
 
     def end(self) -> None:
@@ -203,10 +212,21 @@ class Holding:
             return
         self.is_ended = True
         self.ready.set()
-        self._wake()
-        writes, self._queue = [*(self._flight.writes if self._flight else ()), *self._queue], deque()
-        for write in writes:
+        self._cancel_bound()
+        for write in (*(self._flight.writes if self._flight else ()), *self._waiting.take_all()):
             self._fail(write)
+        self._wake()
+
+    @contextmanager
+    def bound(self) -> Generator[None]:
+        """The task that is in it is cancelled when this ends."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._bound.add(task)
+        try:
+            yield
+        finally:
+            self._bound.discard(task)
 
     async def drained(self, timeout: float) -> bool:
         """Wait until no request is at work and nothing is to be written; False after `timeout` seconds."""
@@ -214,29 +234,41 @@ class Holding:
             async with asyncio.timeout(timeout):
                 while not self.is_ended:
                     await self.idle.wait()
-                    if self._flight is None and not self._queue:
+                    if self._flight is None and not self._waiting:
                         return True
-                    settled: asyncio.Future[None] = self._loop.create_future()
-                    self._settled.append(settled)
-                    await settled
+                    await self._answered_within(timeout)
         except TimeoutError:
             return False
         return True
+
+    def _cancel_bound(self) -> None:
+        for task in self._bound - {asyncio.current_task()}:
+            task.cancel()
 
     def _require_held(self) -> None:
         if self.is_ended:
             raise Moved(f"epoch {self.epoch} of {self.key} has ended")
 
+    async def _answered_within(self, timeout: float) -> None:
+        """Return when the ledger has answered, or it has ended, or after `timeout` seconds."""
+        if self._answer is None:
+            self._answer = self._loop.create_future()
+        await asyncio.wait([self._answer], timeout=timeout)
+
+    def _wake(self) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            answer.set_result(None)
+
     # Writing
 
-    def _enqueue(self, record: Record) -> _Write:
+    def _enqueue(self, record: Intent | Result) -> Write:
         self._require_held()
-        write = _Write(record, _size(record), self._loop.create_future())
-        self._queue.append(write)
+        write = self._waiting.add(record)
         self._send_next()
         return write
 
-    async def _stored(self, write: _Write, deadline: float, *, keep: bool) -> int:
+    async def _stored(self, write: Write, deadline: float, *, keep: bool) -> int:
         """The sequence; OutcomeUnknown where it is not known in time whether it is stored."""
         limit = min(deadline - clock.now(), self._timers.outcome_s)
         await asyncio.wait([write.done], timeout=max(limit, 0))
@@ -247,51 +279,49 @@ class Holding:
             raise SuspendedError(f"epoch {self.epoch} of {self.key} cannot write now; nothing was sent")
         raise OutcomeUnknown(f"no answer of the ledger for {self.key} yet")
 
-    def _withdraw(self, write: _Write) -> None:
-        if not write.sent and write in self._queue:
-            self._queue.remove(write)
+    def _withdraw(self, write: Write) -> None:
+        if not write.sent and not write.done.done():
+            self._waiting.remove(write)
 
-    def _abandon(self, write: _Write, intent: Intent) -> None:
-        """Nothing was done for an intent; say so, if it is or may yet be stored."""
-        self._withdraw(write)
-        if write.sent:
-            write.done.add_done_callback(lambda done: self._close_intent(done, intent))
+    def _give_up(self, write: Write) -> None:
+        """Nothing was done for an intent; that is said if it is stored, now or later."""
+        if not write.done.done():
+            write.given_up = True
+            self._withdraw(write)
+        elif write.done.exception() is None:
+            self._close(write.record)
 
-    def _close_intent(self, done: asyncio.Future[int], intent: Intent) -> None:
-        if not done.cancelled() and done.exception() is None and not self.is_ended:
-            nothing = Result(intent.idempotency_key, Verdict.NOT_EXECUTED)
-            self._enqueue(nothing).done.add_done_callback(_observe)
+    def _close(self, intent: Record) -> None:
+        if isinstance(intent, Intent) and not self.is_ended:
+            try:
+                self._enqueue(Result(intent.idempotency_key, Verdict.NOT_EXECUTED))
+            except SuspendedError as error:  # it stays open, and is settled later
+                _log.warning("intent_left_open", key=self.key, idempotency_key=intent.idempotency_key, reason=error)
 
     def _want_proof(self) -> None:
-        self._proof_wanted = True
-        self._send_next()
+        """See to one; what is in flight may be that."""
+        if self._flight is None:
+            self._proof_wanted = True
+            self._send_next()
 
     def _send_next(self) -> None:
         if self._flight is not None or self.is_ended:
             return
-        if self._queue:
+        if self._waiting:
             self._flight = self._next_entry()
         elif self._proof_wanted:
-            self._flight = _Flight(None, b"")
+            self._flight = Flight(None, b"", _AGAIN_S[0])
         else:
             return
         self._send(self._flight)
 
-    def _next_entry(self) -> _Flight:
-        writes = [self._queue.popleft()]
-        size = writes[0].size
-        while self._queue and not isinstance(writes[0].record, Part):
-            size += self._queue[0].size
-            if size > _MAX_ENTRY_BYTES or isinstance(self._queue[0].record, Part):
-                break
-            writes.append(self._queue.popleft())
-        for write in writes:
-            write.sent = True
+    def _next_entry(self) -> Flight:
+        writes = self._waiting.next()
         self._n += 1
         entry = Entry(self.epoch, self._n, tuple(write.record for write in writes))
-        return _Flight(entry, encode_entry(self.epoch, self._n, entry.records), writes)
+        return Flight(entry, encode_entry(self.epoch, self._n, entry.records), _AGAIN_S[0], writes)
 
-    def _send(self, flight: _Flight) -> None:
+    def _send(self, flight: Flight) -> None:
         if self.is_ended or self._flight is not flight:
             return
         self._proof_wanted = False
@@ -301,25 +331,25 @@ class Holding:
         answer = self._ledger.prove(write_s) if proving else self._ledger.commit(flight.payload, write_s)
         answer.add_done_callback(lambda done: self._answered(flight, sent_at, done))
 
-    def _answered(self, flight: _Flight, sent_at: float, done: asyncio.Future[int]) -> None:
-        if self.is_ended or self._flight is not flight or done.cancelled():
+    def _answered(self, flight: Flight, sent_at: float, done: asyncio.Future[int]) -> None:
+        error: BaseException | None = asyncio.CancelledError() if done.cancelled() else done.exception()
+        if self.is_ended or self._flight is not flight:
             return
-        error = done.exception()
         if error is None:
             self._acknowledged(flight, sent_at, done.result())
             return
-        match classify(error):
-            case Fate.ENDED:
-                flight.refused = True
-                self._owner.ended(self)
-            case Fate.AGAIN:
-                self._loop.call_later(0.001, self._send, flight)
-            case Fate.UNKNOWN:
-                for write in flight.writes:
-                    write.unanswered = True
-                pause, flight.pause_s = flight.pause_s, min(flight.pause_s * 2, _AGAIN_S[1])
-                self._loop.call_later(pause, self._send, flight)
-                self._suspend_for(error)
+        fate = classify(error)
+        if fate is Fate.ENDED:
+            flight.refused = True
+            self.end()
+            self._owner.ended(self)
+            return
+        pause, flight.pause_s = flight.pause_s, min(flight.pause_s * 2, _AGAIN_S[1])
+        self._loop.call_later(pause, self._send, flight)
+        if fate is Fate.UNKNOWN:
+            for write in flight.writes:
+                write.unanswered = True
+            self._suspend_for(error)
 
     def _suspend_for(self, error: BaseException) -> None:
         if self.suspended_at is None:
@@ -327,7 +357,7 @@ class Holding:
             self.suspended_at = clock.now()
             self._owner.suspended(self)
 
-    def _acknowledged(self, flight: _Flight, sent_at: float, sequence: int) -> None:
+    def _acknowledged(self, flight: Flight, sent_at: float, sequence: int) -> None:
         self._flight = None
         self.proof_sent_at = max(self.proof_sent_at, sent_at)
         if self._observer is not None:
@@ -336,19 +366,30 @@ class Holding:
         if flight.entry is not None:
             self._fold(flight.entry, sequence)
         for write in flight.writes:
-            if not write.done.done():
-                write.done.set_result(sequence)
+            self._waiting.settle(write, sequence)
+            if write.given_up:
+                self._close(write.record)
         if self.suspended_at is not None:
-            if sent_at > self.suspended_at and sent_at > self._gate.broken_at:
-                self.suspended_at = None
-                self._owner.proved(self)
-            else:
-                self._proof_wanted = True
+            self._clear_suspension(sent_at)
         self._wake()
         self._send_next()
 
+    def _clear_suspension(self, sent_at: float) -> None:
+        assert self.suspended_at is not None
+        if sent_at > self.suspended_at and sent_at > self._gate.broken_at:
+            self.suspended_at = None
+            self._owner.proved(self)
+        else:
+            self._proof_wanted = True
+
     def _fold(self, entry: Entry, sequence: int) -> None:
-        for change in self.journal.take(entry, sequence):
+        try:
+            changes = self.journal.take(entry, sequence)
+        except Contradiction as problem:
+            self.end()
+            self._owner.contradicted(self, problem)
+            return
+        for change in changes:
             self._owner.committed(self, change)
         if isinstance(entry.records[0], Part):
             if entry.records[0].part + 1 == entry.records[0].parts:
@@ -359,50 +400,16 @@ class Holding:
 
     def _snapshot_if_due(self) -> None:
         """Between two writes everything acknowledged is applied, and nothing else."""
-        state = self._owner.snapshot_due(self) if self._entries else None
-        if state is None:
-            return
-        self._entries = 0
-        parts = [_Write(part, len(part.data), self._loop.create_future()) for part in self.journal.parts(state)]
-        for write in parts:
-            write.done.add_done_callback(_observe)
-        self._queue.extendleft(reversed(parts))
+        state = None if self.is_ended else self._owner.snapshot_due(self)
+        if state is not None:
+            self._entries = 0
+            self._waiting.put_first(self.journal.parts(state))
 
-    @property
-    def entries_since_snapshot(self) -> int:
-        return self._entries
-
-    def _fail(self, write: _Write) -> None:
-        if write.done.done():
-            return
+    def _fail(self, write: Write) -> None:
         flight = self._flight
         on_its_way = flight is not None and not flight.refused and write in flight.writes
+        what = f"epoch {self.epoch} of {self.key} has ended"
         if write.unanswered or on_its_way:
-            error: RpcError = OutcomeUnknown(f"epoch {self.epoch} of {self.key} has ended; this may be stored or not")
+            self._waiting.settle(write, OutcomeUnknown(f"{what}; this may be stored or not"))
         else:
-            error = Moved(f"epoch {self.epoch} of {self.key} has ended; this is not stored")
-        write.done.set_exception(error)
-        write.done.add_done_callback(_observe)
-
-    def _wake(self) -> None:
-        settled, self._settled = self._settled, []
-        for future in settled:
-            if not future.done():
-                future.set_result(None)
-
-
-def _size(record: Record) -> int:
-    """About the bytes that a record takes."""
-    match record:
-        case Intent(data=data) | Part(data=data):
-            return len(data)
-        case Result(data=data, reply=reply):
-            return len(data) + len(reply)
-        case _:
-            return 0
-
-
-def _observe(done: asyncio.Future[Any]) -> None:
-    """Take note of an error that nobody may be waiting for."""
-    if not done.cancelled():
-        done.exception()
+            self._waiting.settle(write, Moved(f"{what}; this is not stored"))

@@ -30,7 +30,7 @@ _MOST_SUSPENDED: Final = 400
 
 
 class Holdings:
-    """The holdings of an instance by key. `changed` is set whenever one has come or gone."""
+    """The holdings of an instance by key. `changed` is set whenever one has gone."""
 
     def __init__(
         self, transport: Transport, service: SingleActive, registration: Registration, requests: Requests
@@ -43,7 +43,7 @@ class Holdings:
         self._held: dict[str, Holding] = {}
         self._handles: dict[str, Held] = {}
         self._subscriptions: dict[int, Subscription] = {}  # by epoch
-        self._pairs: dict[str, int] = {}  # what is served here, as heartbeats tell it
+        self._pairs: dict[str, int] = {}  # what is held here, as heartbeats tell it
         self._digest: str | None = ""  # None: to be made anew
         self._hooks: dict[str, asyncio.Lock] = {}
         self._record_due: asyncio.TimerHandle | None = None
@@ -55,28 +55,29 @@ class Holdings:
     def held(self) -> Mapping[str, Holding]:
         return self._held
 
-    def is_served(self, key: str) -> bool:
-        return key in self._pairs
-
     # Coming and going
 
     def add(self, holding: Holding) -> Holding | None:
         """Hold it; what was held of the key before is returned, and to be dropped."""
         before = self._held.get(holding.key)
         self._held[holding.key] = holding
+        self._pairs[holding.key] = holding.epoch  # from now on: whoever is not said to hold a key is robbed of it
+        self.show()
         return before
 
     async def subscribe(self, holding: Holding) -> None:
-        """Take the requests of its epoch; they wait until it is open."""
+        """Take the requests of its epoch; they wait until it is open. Not to be cancelled."""
         subject = subjects.active(self._service.name, holding.key, holding.epoch, subjects.ANY)
-        self._subscriptions[holding.epoch] = await self._transport.subscribe(subject, partial(self._arrived, holding))
+        subscription = await self._transport.subscribe(subject, partial(self._arrived, holding))
+        if holding.is_ended:
+            await subscription.unsubscribe()
+        else:
+            self._subscriptions[holding.epoch] = subscription
 
     def open(self, holding: Holding) -> None:
-        """Handle requests from now on, and say that it is held."""
-        holding.open()
+        """Handle requests from now on."""
         self._handles[holding.key] = Held(holding.key, holding.epoch, holding)
-        self._pairs[holding.key] = holding.epoch
-        self.show()
+        holding.open()
 
     async def drop(self, holding: Holding) -> None:
         """Hold it no more: no requests, no handle, and the service is told."""
@@ -86,19 +87,27 @@ class Holdings:
             self._handles.pop(holding.key, None)
             self._pairs.pop(holding.key, None)
             self.show()
+        self.changed.set()
+        await self.run_hook(holding.key, self._service.on_standby(holding.key))
         subscription = self._subscriptions.pop(holding.epoch, None)
         if subscription is not None:
             await subscription.unsubscribe()
-        self.changed.set()
-        await self.run_hook(holding.key, self._service.on_standby(holding.key))
 
     async def run_hook(self, key: str, hook: Coroutine[Any, Any, None]) -> None:
-        """Run a hook of the service; those of one key one after the other. Its error is logged."""
-        async with self._hooks.setdefault(key, asyncio.Lock()):
-            try:
+        """Run a hook of the service, for at most `recover_s`. Its error is logged."""
+        try:
+            async with asyncio.timeout(self._service.timers.recover_s):
+                await self.in_turn(key, hook)
+        except Exception:
+            _log.exception("hook_failed", service=self._service.name, key=key)
+
+    async def in_turn(self, key: str, hook: Coroutine[Any, Any, None]) -> None:
+        """Hooks of one key run one after the other."""
+        try:
+            async with self._hooks.setdefault(key, asyncio.Lock()):
                 await hook
-            except Exception:
-                _log.exception("hook_failed", service=self._service.name, key=key)
+        finally:
+            hook.close()  # where its turn never came
 
     def _arrived(self, holding: Holding, message: Message) -> None:
         method = subjects.split(message.subject)[-1]

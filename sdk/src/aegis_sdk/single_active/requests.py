@@ -3,6 +3,8 @@
     arrives -> the gate -> admitted -> held, ready, not suspended -> known by its key? -> handled -> proved -> answered
 
 What is refused before the handler begins says so (Moved, Suspended, Overloaded, Draining): the caller may repeat it.
+So none of these may be said of a call once it may have done something. What is stored of a call is its answer, however
+its handler ends. Each answer needs a proof, a rejection too: a deposed instance must not reject by what it knew.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import re
 import secrets
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import structlog
@@ -25,6 +27,7 @@ from aegis_sdk.errors import (
     InvalidRequest,
     Moved,
     NotExecuted,
+    NotFound,
     OutcomeUnknown,
     Rejected,
     RpcError,
@@ -53,6 +56,15 @@ class ActiveEndpoint(Endpoint):
     def __init__(self, handler: Active[Any, Any], service: SingleActive, attribute: str) -> None:
         super().__init__(attribute, handler.method(type(service)), getattr(service, attribute), wants_context=True)
         self.stale_ok = handler.stale_ok
+
+
+class _Outcome(NamedTuple):
+    """What a caller is told once it is proved: a reply, or an error that is the service's last word."""
+
+    reply: bytes
+    sequence: int  # of the journal, that it rests on
+    error: RpcError | None = None
+    stored: bool = False  # something was done: it must not be said to be safe to repeat
 
 
 class Requests:
@@ -94,10 +106,12 @@ class Requests:
         holding.idle.clear()
         try:
             deadline = at + time_left(message, self._default_timeout_s)
-            payload, sequence = await self._outcome(holding, endpoint, message, deadline)
-            stale = await self._prove(holding, endpoint, deadline)
+            outcome = await self._outcome(holding, endpoint, message, deadline)
+            stale = await self._prove_answer(holding, endpoint, outcome, deadline)
+            if outcome.error is not None:
+                raise outcome.error
             endpoint.succeeded(clock.now() - at)
-            self._answer(holding, message, payload, sequence, stale=stale)
+            self._answer(holding, message, outcome, stale=stale)
         except RpcError as error:
             self._refuse(holding, endpoint, message, error, clock.now() - at)
         except asyncio.CancelledError:
@@ -111,6 +125,20 @@ class Requests:
             holding.at_work -= 1
             if not holding.at_work:
                 holding.idle.set()
+
+    async def _prove_answer(
+        self, holding: Holding, endpoint: ActiveEndpoint, outcome: _Outcome, deadline: float
+    ) -> bool:
+        """Like `_prove`; an error is never stale, for its caller would not learn of it."""
+        try:
+            if outcome.error is None:
+                return await self._prove(holding, endpoint, deadline)
+            await holding.proven(deadline)
+            return False
+        except (Moved, SuspendedError) as error:
+            if outcome.stored:
+                raise OutcomeUnknown(f"{error}; this call has an outcome") from error
+            raise
 
     async def _prove(self, holding: Holding, endpoint: ActiveEndpoint, deadline: float) -> bool:
         """Make sure that the answer is not that of a deposed instance; True where it may be, and that is allowed."""
@@ -126,32 +154,24 @@ class Requests:
 
     # From the request to its outcome
 
-    async def _outcome(
-        self, holding: Holding, endpoint: ActiveEndpoint, message: Message, deadline: float
-    ) -> tuple[bytes, int]:
-        """The reply and the journal's sequence that it rests on."""
+    async def _outcome(self, holding: Holding, endpoint: ActiveEndpoint, message: Message, deadline: float) -> _Outcome:
+        """What the caller is to be told. Raises what is no answer: refusals, and OutcomeUnknown."""
         key = _idempotency_key(message)
-        await self._begin(holding, endpoint, deadline)
-        outcome = holding.journal.outcomes.get(key)
-        if outcome is not None:
-            return _stored(outcome)
-        if key in holding.running:
-            return await self._join(holding, key, deadline)
+        while True:
+            await self._begin(holding, endpoint, deadline)
+            stored = holding.journal.outcomes.get(key)
+            if stored is not None:
+                return _stored(stored)
+            running, writing = holding.running.get(key), holding.under_way(key)
+            if running is not None:
+                await _finished(running, key, deadline)
+                return running.result()
+            if writing is None:
+                break
+            await _finished(writing, key, deadline)
         if key in holding.journal.intents:
             raise OutcomeUnknown(f"{key} was begun, and what became of it is not known yet", idempotency_key=key)
-        running: asyncio.Future[tuple[bytes, int]] = self._loop.create_future()
-        holding.running[key] = running
-        try:
-            result = await self._run(holding, endpoint, message, key, deadline)
-        except BaseException as error:
-            running.set_exception(OutcomeUnknown("cancelled") if isinstance(error, asyncio.CancelledError) else error)
-            running.exception()  # whether or not anybody joined
-            raise
-        else:
-            running.set_result(result)
-            return result
-        finally:
-            del holding.running[key]
+        return await self._run_joinable(holding, endpoint, message, key, deadline)
 
     async def _begin(self, holding: Holding, endpoint: ActiveEndpoint, deadline: float) -> None:
         """Wait until the key may be acted on here. Raises Moved or Suspended: nothing was begun then."""
@@ -168,17 +188,28 @@ class Requests:
         if clock.now() >= deadline:
             raise SuspendedError("the request waited past its deadline; it was not begun")
 
-    async def _join(self, holding: Holding, key: str, deadline: float) -> tuple[bytes, int]:
-        """Wait for a call of the same key that is at work."""
-        running = holding.running[key]
-        await asyncio.wait([running], timeout=max(deadline - clock.now(), 0))
-        if not running.done():
-            raise OutcomeUnknown(f"{key} is still at work", idempotency_key=key)
-        return running.result()
+    async def _run_joinable(
+        self, holding: Holding, endpoint: ActiveEndpoint, message: Message, key: str, deadline: float
+    ) -> _Outcome:
+        """Handle it; a call of the same key waits for that."""
+        running: asyncio.Future[_Outcome] = self._loop.create_future()
+        holding.running[key] = running
+        try:
+            outcome = await self._run(holding, endpoint, message, key, deadline)
+        except BaseException as error:
+            cancelled = isinstance(error, asyncio.CancelledError)
+            running.set_exception(OutcomeUnknown("the instance stopped before this was done") if cancelled else error)
+            running.exception()  # whether or not anybody joined
+            raise
+        else:
+            running.set_result(outcome)
+            return outcome
+        finally:
+            del holding.running[key]
 
     async def _run(
         self, holding: Holding, endpoint: ActiveEndpoint, message: Message, key: str, deadline: float
-    ) -> tuple[bytes, int]:
+    ) -> _Outcome:
         request = codec.decode_model(endpoint.request, message.payload)
         context = ActiveContext(holding.key, holding.epoch, key, endpoint.name, message.headers, deadline, holding)
         if self._observer is not None:
@@ -187,31 +218,49 @@ class Requests:
         try:
             async with limit:
                 reply = codec.encode_model(await endpoint.handler(request, context))
-        except Rejected as error:
-            if context.is_open:
-                body = msgspec.Raw(codec.encode_json(error.to_wire()))
-                await holding.written(Result(key, Verdict.REJECTED, reply=body), deadline, keep=True)
-            raise
         except Exception as error:
             if isinstance(error, TimeoutError) and limit.expired():
                 error = SuspendedError("the handler was not done in time, and had begun nothing")
-            if context.has_acted:
-                if not isinstance(error, RpcError):
-                    _log.exception("handler_failed", service=self._service, method=endpoint.name, key=holding.key)
-                raise OutcomeUnknown(f"{key} was begun and not finished", idempotency_key=key) from error
-            raise error
+            return await self._after_error(context, holding, error)
+        return await self._after_reply(context, holding, reply)
+
+    async def _after_reply(self, context: ActiveContext, holding: Holding, reply: bytes) -> _Outcome:
+        key = context.idempotency_key
         if context.is_open:
-            done = Result(key, Verdict.OK, reply=msgspec.Raw(reply or b"null"))
-            return reply, await holding.written(done, deadline, keep=True)
-        return reply, holding.journal.sequence
+            await _store(holding, Result(key, Verdict.OK, reply=msgspec.Raw(reply or b"null")), context.deadline)
+        stored = holding.journal.outcomes.get(key)
+        if stored is not None:
+            return _stored(stored)
+        if context.has_acted:
+            raise OutcomeUnknown(f"{key} was begun and not finished", idempotency_key=key)
+        if context.has_tried_to_commit:
+            raise Moved(f"nothing is stored of {key}")
+        return _Outcome(reply, holding.journal.sequence)
+
+    async def _after_error(self, context: ActiveContext, holding: Holding, error: Exception) -> _Outcome:
+        key = context.idempotency_key
+        if isinstance(error, Rejected) and context.is_open:
+            body = msgspec.Raw(codec.encode_json(error.to_wire()))
+            await _store(holding, Result(key, Verdict.REJECTED, reply=body), context.deadline)
+            return _Outcome(b"", holding.journal.sequence, error, stored=True)
+        stored = holding.journal.outcomes.get(key)
+        if not isinstance(error, RpcError) and (stored is not None or context.has_acted):
+            _log.error("handler_failed", service=self._service, key=holding.key, exc_info=error)
+        if stored is not None:
+            return _stored(stored)
+        if context.has_acted:
+            raise OutcomeUnknown(f"{key} was begun and not finished", idempotency_key=key) from error
+        if isinstance(error, Rejected | InvalidRequest | NotFound):
+            return _Outcome(b"", holding.journal.sequence, error)
+        raise error
 
     # Answers
 
-    def _answer(self, holding: Holding, message: Message, payload: bytes, sequence: int, *, stale: bool) -> None:
-        headers = {EPOCH: str(holding.epoch), SEQUENCE: str(sequence)}
+    def _answer(self, holding: Holding, message: Message, outcome: _Outcome, *, stale: bool) -> None:
+        headers = {EPOCH: str(holding.epoch), SEQUENCE: str(outcome.sequence)}
         if stale:
             headers[STALE] = "1"
-        answer(self._transport, message, payload, headers)
+        answer(self._transport, message, outcome.reply, headers)
         if self._observer is not None:
             key = message.headers.get(IDEMPOTENCY_KEY, "")
             self._observer(Answered(holding.key, holding.epoch, key, holding.proof_sent_at, stale, clock.now()))
@@ -239,12 +288,30 @@ def _idempotency_key(message: Message) -> str:
     return key
 
 
-def _stored(outcome: Outcome) -> tuple[bytes, int]:
+async def _finished(work: asyncio.Future[Any], key: str, deadline: float) -> None:
+    """Wait for a call of the same key that is at work."""
+    await asyncio.wait([work], timeout=max(deadline - clock.now(), 0))
+    if not work.done():
+        raise OutcomeUnknown(f"{key} is still at work", idempotency_key=key)
+
+
+async def _store(holding: Holding, result: Result, deadline: float) -> None:
+    """Store what became of an intent; it is stored also if nobody can wait for it."""
+    try:
+        await holding.written(result, deadline, keep=True)
+    except (Moved, SuspendedError) as error:
+        key = result.idempotency_key
+        raise OutcomeUnknown(f"{key} was begun, and its end is not stored", idempotency_key=key) from error
+
+
+def _stored(outcome: Outcome) -> _Outcome:
     """The answer that a call with this idempotency key got, or would have got."""
     match outcome.verdict:
         case Verdict.OK:
-            return b"" if outcome.reply == b"null" else outcome.reply, outcome.sequence
+            reply = b"" if outcome.reply == b"null" else outcome.reply
+            return _Outcome(reply, outcome.sequence, stored=True)
         case Verdict.REJECTED:
-            raise error_from_wire(codec.decode_json(outcome.reply))
+            return _Outcome(b"", outcome.sequence, error_from_wire(codec.decode_json(outcome.reply)), stored=True)
         case Verdict.NOT_EXECUTED:
-            raise NotExecuted("it was intended, and given up before anything was done")
+            error = NotExecuted("it was intended, and given up before anything was done")
+            return _Outcome(b"", outcome.sequence, error, stored=True)

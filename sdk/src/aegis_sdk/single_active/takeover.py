@@ -52,46 +52,75 @@ class Takeover:
         self._announcements = announcements
         self._drain_timeout_s = drain_timeout_s
         self._tell = tell
+        self._replaying = asyncio.Lock()
+        self._settling: set[str] = set()
 
     async def adopt(self, holding: Holding, answer_from: float) -> None:
         """Make an epoch effective: replay, wait until the holder before has no proof left, recover, serve."""
-        key = holding.key
         try:
-            async with asyncio.timeout(self._service.timers.recover_s):
-                await self._holdings.subscribe(holding)
-                self._announcements.begun(key, holding.epoch)
-                await self._replay(holding)
-                await asyncio.sleep(answer_from - clock.now())
-                if holding.at_work:  # requests wait: a thousand keys at once are not all proved
-                    holding.refresh(clock.now())
-                await self._service.recover(key, holding.journal.intents)
-                await self.settle(holding)
+            await self._holdings.subscribe(holding)
+            self._announcements.begun(holding.key, holding.epoch)
+            with holding.bound():
+                await self._make_effective(holding, answer_from)
         except Exception as error:
             if not holding.is_ended:
-                _log.exception("recovery_failed", key=key, epoch=holding.epoch, reason=repr(error))
+                _log.exception("recovery_failed", key=holding.key, epoch=holding.epoch, reason=repr(error))
                 await self.give_back(holding)
-            return
-        if not holding.is_ended:
+
+    async def _make_effective(self, holding: Holding, answer_from: float) -> None:
+        key = holding.key
+        async with asyncio.timeout(self._service.timers.recover_s):
+            await self._replay(holding)
+            await asyncio.sleep(answer_from - clock.now())
+            if holding.at_work:  # requests wait: a thousand keys at once are not all proved
+                holding.refresh(clock.now())
+            await self._holdings.in_turn(key, self._service.recover(key, holding.journal.intents))
+        await self._settle_at_first(holding)
+        if not holding.is_ended and not holding.releasing:
             self._holdings.open(holding)
             self._tell(Recovered(key, holding.epoch))
             await self._holdings.run_hook(key, self._service.on_active(key, holding.epoch))
 
     async def _replay(self, holding: Holding) -> None:
         journal = await self._tails.journal(holding.key, holding.epoch)
-        self._service.restore(holding.key, journal.snapshot)
-        for change in journal.changes:
-            self._service.apply(holding.key, change)
-        holding.begin(journal)
+        async with self._replaying:  # one key in a turn of the loop: heartbeats come between two of them
+            await asyncio.sleep(0)
+            self._service.restore(holding.key, journal.snapshot)
+            for change in journal.changes:
+                self._service.apply(holding.key, change)
+            holding.begin(journal)
 
-    async def settle(self, holding: Holding) -> None:
+    async def _settle_at_first(self, holding: Holding) -> None:
+        """Settle what can be settled at once: requests wait meanwhile. The rest is tried again."""
+        if not holding.journal.intents:
+            return
+        try:
+            async with asyncio.timeout(self._service.timers.outcome_s):
+                await self._settle(holding)
+        except Exception as error:
+            _log.warning("not_settled", key=holding.key, reason=repr(error), intents=len(holding.journal.intents))
+
+    async def settle_again(self, holding: Holding) -> None:
+        """Settle what is still open while requests are handled; where that is being done already, nothing."""
+        if holding.journal.intents and holding.key not in self._settling:
+            self._settling.add(holding.key)
+            try:
+                with holding.bound():
+                    async with asyncio.timeout(self._service.timers.recover_s):
+                        await self._settle(holding)
+            finally:
+                self._settling.discard(holding.key)
+
+    async def _settle(self, holding: Holding) -> None:
         """Ask the service what became of intents without a result; what it does not know stays open."""
+        outcome_s = self._service.timers.outcome_s
         for intent in tuple(holding.journal.intents.values()):
-            if intent.idempotency_key in holding.running or holding.is_ended:
+            if not holding.is_abandoned(intent.idempotency_key):
                 continue
+            await holding.proven(clock.now() + outcome_s)
             settled = await self._service.settle(holding.key, intent)
-            if settled is not None and intent.idempotency_key in holding.journal.intents:
-                deadline = clock.now() + self._service.timers.outcome_s
-                await holding.written(_result(intent, settled), deadline, keep=True)
+            if settled is not None and holding.is_abandoned(intent.idempotency_key):
+                await holding.written(_result(intent, settled), clock.now() + outcome_s, keep=True)
 
     async def release(self, release: Release, holding: Holding | None) -> None:
         """Finish what is at work, then end the epoch; tried until it is known to have ended."""
@@ -101,6 +130,8 @@ class Takeover:
         state = LeaseState.HANDOVER if release.successor else LeaseState.VACANT
         lease = Lease(state, self._record.instance, self._record.incarnation, successor=release.successor)
         writer = self._ledger.epoch(key, epoch)
+        if holding is not None:
+            holding.leave()
         while holding is None or not holding.is_ended:
             try:
                 await writer.end(lease, self._service.timers.write_s)

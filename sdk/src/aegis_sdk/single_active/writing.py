@@ -1,0 +1,133 @@
+"""What waits to be stored of one key, and what is on its way: records, and the entries that they go into together."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import Future
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from aegis_sdk.errors import InternalError, RpcError, Suspended
+from aegis_sdk.ledger.records import Entry, Intent, Part, Record, Result
+
+__all__ = ["Flight", "Waiting", "Write"]
+
+MAX_ENTRY_BYTES: Final = 512 * 1024
+MOST_WAITING: Final = 10_000
+_RECORD_BYTES: Final = 384
+"""What a record takes beside its data: its names, and an idempotency key of 128 characters."""
+
+
+@dataclass(eq=False)
+class Write:
+    """A record that waits to be stored; `done` has its sequence."""
+
+    record: Record
+    size: int
+    done: Future[int]
+    sent: bool = False
+    unanswered: bool = False  # some attempt to send it brought no answer: it may be stored whatever comes next
+    given_up: bool = False  # an intent that nothing will be done for
+
+    @property
+    def idempotency_key(self) -> str:
+        """Of the call that it belongs to; empty where there is none."""
+        return self.record.idempotency_key if isinstance(self.record, Intent | Result) else ""
+
+
+@dataclass(eq=False)
+class Flight:
+    """What is on its way: an entry with its writes, or a proof where there is no entry."""
+
+    entry: Entry | None
+    payload: bytes
+    pause_s: float  # before it is sent again
+    writes: list[Write] = field(default_factory=list[Write])
+    refused: bool = False  # for good: what was never left unanswered is not stored
+
+
+class Waiting:
+    """Writes in the order in which they will be sent; those of calls are known until they are settled."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._writes: deque[Write] = deque()
+        self._under_way: dict[str, Write] = {}  # by idempotency key
+
+    def __len__(self) -> int:
+        return len(self._writes)
+
+    def add(self, record: Record) -> Write:
+        """Put it last. Raises InternalError for what no entry can hold, Suspended where too many wait already."""
+        write = Write(record, _size(record), self._loop.create_future())
+        if write.size > MAX_ENTRY_BYTES:
+            raise InternalError(f"{write.size} bytes are too many for the ledger: {MAX_ENTRY_BYTES} at most")
+        if len(self._writes) >= MOST_WAITING:
+            raise Suspended(f"{MOST_WAITING} records wait for the ledger already; this one was not stored")
+        self._writes.append(write)
+        if write.idempotency_key:
+            self._under_way[write.idempotency_key] = write
+        return write
+
+    def put_first(self, parts: Iterable[Part]) -> None:
+        """Put a snapshot before all else: its parts follow each other."""
+        writes = [Write(part, _size(part), self._loop.create_future()) for part in parts]
+        self._writes.extendleft(reversed(writes))
+
+    def remove(self, write: Write) -> None:
+        """Take one back that was not sent, if it was not taken back before."""
+        with suppress(ValueError):
+            self._writes.remove(write)
+        self._forget(write)
+
+    def settle(self, write: Write, outcome: int | RpcError) -> None:
+        """Its fate is known."""
+        self._forget(write)
+        if isinstance(outcome, int):
+            write.done.set_result(outcome)
+        else:
+            write.done.set_exception(outcome)
+            write.done.exception()  # whether or not anybody waits for it
+
+    def under_way(self, idempotency_key: str) -> Future[int] | None:
+        """Done when it is known whether a record of that call is stored; None where none is on its way."""
+        write = self._under_way.get(idempotency_key)
+        return None if write is None else write.done
+
+    def _forget(self, write: Write) -> None:
+        if self._under_way.get(write.idempotency_key) is write:
+            del self._under_way[write.idempotency_key]
+
+    def next(self) -> list[Write]:
+        """Take as many as one entry may hold. A part of a snapshot has an entry of its own."""
+        writes = [self._writes.popleft()]
+        size = writes[0].size
+        while self._writes and not isinstance(writes[0].record, Part):
+            size += self._writes[0].size
+            if size > MAX_ENTRY_BYTES or isinstance(self._writes[0].record, Part):
+                break
+            writes.append(self._writes.popleft())
+        for write in writes:
+            write.sent = True
+        return writes
+
+    def take_all(self) -> list[Write]:
+        writes = list(self._writes)
+        self._writes.clear()
+        return writes
+
+
+def _size(record: Record) -> int:
+    """About the bytes that a record takes."""
+    match record:
+        case Part(data=data):
+            return len(data)
+        case Intent(data=data):
+            return len(data) + _RECORD_BYTES
+        case Result(data=data, reply=reply):
+            return len(data) + len(reply) + _RECORD_BYTES
+        case _:
+            return _RECORD_BYTES

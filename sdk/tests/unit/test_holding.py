@@ -1,0 +1,497 @@
+"""One epoch of a key as its holder writes and proves it, against a ledger that answers when the test says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from aegis_sdk import clock
+from aegis_sdk.errors import InternalError, Moved, OutcomeUnknown, Suspended
+from aegis_sdk.ledger.records import Part, Result, Verdict
+from aegis_sdk.single_active.writing import MAX_ENTRY_BYTES, MOST_WAITING
+
+from .scripted_ledger import DEADLINE_S, EPOCH, TIMERS, Clock, Scene, Sent
+
+WRONG_LAST_SEQUENCE = 10071
+IN_FLIGHT = 10164
+
+
+@pytest.fixture
+def fake_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    fake = Clock()
+    monkeypatch.setattr(clock, "now", fake.now)
+    return fake
+
+
+@pytest.fixture
+async def scene(fake_clock: Clock) -> AsyncIterator[Scene]:
+    scene = Scene(fake_clock)
+    yield scene
+    await scene.close()
+
+
+def verdict(sent: Sent) -> Verdict:
+    assert sent.entry is not None
+    record = sent.entry.records[0]
+    assert isinstance(record, Result)
+    return record.verdict
+
+
+async def settled(*tasks: asyncio.Task[Any]) -> list[Any]:
+    async with asyncio.timeout(DEADLINE_S):
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+# One at a time
+
+
+async def test_one_write_is_in_flight_and_those_that_wait_share_the_next_entry(scene: Scene) -> None:
+    writes = [scene.write(f"c{number}") for number in range(4)]
+    first = await scene.ledger.at(0)
+    assert first.names == ["c0"]
+    await asyncio.sleep(0)
+    assert len(scene.ledger.sent) == 1
+    first.acknowledge(10)
+    second = await scene.ledger.at(1)
+    assert (second.n, second.names) == (2, ["c1", "c2", "c3"])
+    assert scene.ledger.unanswered == 1
+    second.acknowledge(11)
+    assert await settled(*writes) == [10, 11, 11, 11]
+    assert [change.idempotency_key for change in scene.owner.changes] == ["c0", "c1", "c2", "c3"]
+    assert scene.written == [("entry", 1, 10), ("entry", 2, 11)]
+
+
+async def test_an_entry_holds_no_more_than_a_message_can(scene: Scene) -> None:
+    scene.write("c0")
+    half = '"' + "x" * (MAX_ENTRY_BYTES // 2) + '"'
+    scene.write("c1", change=half)
+    scene.write("c2", change=half)
+    (await scene.ledger.at(0)).acknowledge(10)
+    second = await scene.ledger.at(1)
+    assert second.names == ["c1"]
+    assert len(second.payload) < 1 << 20
+    second.acknowledge(11)
+    assert (await scene.ledger.at(2)).names == ["c2"]
+
+
+async def test_many_small_records_make_no_message_that_is_too_large(scene: Scene) -> None:
+    writes = [scene.write(f"c{number}", change="null", keep=True) for number in range(4_000)]
+    await asyncio.sleep(0)
+    for position in range(5):
+        sent = await scene.ledger.at(position)
+        assert len(sent.payload) < 1 << 20
+        sent.acknowledge(10 + position)
+        await asyncio.sleep(0)
+        if len(scene.owner.changes) == len(writes):
+            break
+
+
+async def test_a_record_that_no_entry_can_hold_is_refused_and_harms_nothing(scene: Scene) -> None:
+    too_large = scene.write("c0", change='"' + "x" * MAX_ENTRY_BYTES + '"')
+    fits = scene.write("c1")
+    assert isinstance((await settled(too_large))[0], InternalError)
+    (await scene.ledger.at(0)).acknowledge(10)
+    assert await fits == 10
+
+
+async def test_what_waits_for_the_ledger_is_bounded(scene: Scene) -> None:
+    writes = [scene.write(f"c{number}", keep=True) for number in range(MOST_WAITING + 2)]
+    outcomes = await settled(*writes)
+    assert [type(outcome) for outcome in outcomes[-2:]] == [OutcomeUnknown, Suspended]
+
+
+# An answer that is lost
+
+
+async def test_a_write_without_an_answer_is_sent_again_with_its_number_until_it_is_acknowledged(scene: Scene) -> None:
+    write = scene.write("c0")
+    waiting = scene.write("c1")
+    first = await scene.ledger.at(0)
+    first.lose()
+    again = await scene.ledger.at(1)
+    assert again.payload == first.payload
+    assert scene.holding.suspended_at is not None
+    assert scene.owner.told == ["suspended"]
+    again.lose()
+    (await scene.ledger.at(2)).acknowledge(10)
+    assert await write == 10
+    assert scene.owner.told == ["suspended", "proved"]
+    assert scene.holding.is_proved(clock.now())
+    last = await scene.ledger.at(3)
+    assert (last.n, last.names) == (2, ["c1"])
+    last.acknowledge(11)
+    assert await waiting == 11
+
+
+async def test_nothing_is_proved_while_an_answer_is_missing(scene: Scene) -> None:
+    scene.prove()
+    (await scene.ledger.at(0)).acknowledge(1)
+    await asyncio.sleep(0)
+    scene.write("c0")
+    (await scene.ledger.at(1)).lose()
+    await scene.owner.heard("suspended")
+    assert not scene.holding.is_proved(clock.now())
+
+
+async def test_a_refusal_for_now_is_no_suspension(scene: Scene) -> None:
+    write = scene.write("c0")
+    (await scene.ledger.at(0)).refuse(IN_FLIGHT)
+    again = await scene.ledger.at(1)
+    assert (again.n, scene.owner.told) == (1, [])
+    again.acknowledge(10)
+    assert await write == 10
+
+
+async def test_refusals_for_now_are_not_answered_by_a_storm(scene: Scene) -> None:
+    """A leader that has lost its followers refuses what repeats a write that it has in flight, at once."""
+    scene.write("c0")
+    began = asyncio.get_running_loop().time()
+    for position in range(7):
+        (await scene.ledger.at(position)).refuse(IN_FLIGHT)
+    assert asyncio.get_running_loop().time() - began > 0.05
+
+
+# Refused for good
+
+
+async def test_what_was_refused_or_never_sent_is_moved(scene: Scene) -> None:
+    in_flight, waiting = scene.write("c0"), scene.write("c1")
+    (await scene.ledger.at(0)).refuse(WRONG_LAST_SEQUENCE)
+    assert [type(error) for error in await settled(in_flight, waiting)] == [Moved, Moved]
+    assert scene.owner.told == ["ended"]
+    assert scene.holding.is_ended
+
+
+async def test_what_was_unanswered_once_may_be_stored_even_if_it_is_refused_then(scene: Scene) -> None:
+    lost, waiting = scene.write("c0"), scene.write("c1")
+    (await scene.ledger.at(0)).lose()
+    (await scene.ledger.at(1)).refuse(WRONG_LAST_SEQUENCE)
+    assert [type(error) for error in await settled(lost, waiting)] == [OutcomeUnknown, Moved]
+
+
+async def test_what_is_on_its_way_when_the_epoch_ends_may_be_stored(scene: Scene) -> None:
+    in_flight, waiting = scene.write("c0"), scene.write("c1")
+    await scene.ledger.at(0)
+    scene.holding.end()
+    assert [type(error) for error in await settled(in_flight, waiting)] == [OutcomeUnknown, Moved]
+    with pytest.raises(Moved):
+        await scene.write("c2")
+    with pytest.raises(Moved):
+        await scene.prove()
+
+
+async def test_an_ended_holding_sends_nothing_again(scene: Scene) -> None:
+    scene.write("c0")
+    (await scene.ledger.at(0)).lose()
+    await scene.owner.heard("suspended")
+    scene.holding.end()
+    await asyncio.sleep(0.05)
+    assert len(scene.ledger.sent) == 1
+
+
+async def test_a_journal_that_contradicts_itself_ends_the_holding(scene: Scene) -> None:
+    scene.write("c0")
+    (await scene.ledger.at(0)).acknowledge(10)
+    scene.write("c0")
+    (await scene.ledger.at(1)).acknowledge(11)
+    await scene.owner.heard("contradicted")
+    assert scene.holding.is_ended
+
+
+# Intents
+
+
+async def test_an_intent_returns_when_it_is_stored_and_proved(scene: Scene) -> None:
+    intent = scene.intend("c0")
+    (await scene.ledger.at(0)).acknowledge(10)
+    await intent
+    assert list(scene.holding.journal.intents) == ["c0"]
+    assert len(scene.ledger.sent) == 1  # the intent itself is the proof
+
+
+async def test_an_intent_whose_answer_took_too_long_needs_another_proof(scene: Scene) -> None:
+    intent = scene.intend("c0")
+    first = await scene.ledger.at(0)
+    scene.clock.advance(TIMERS.proof_s)
+    first.acknowledge(10)
+    proof = await scene.ledger.at(1)
+    assert proof.entry is None
+    assert not intent.done()
+    proof.acknowledge(11)
+    await intent
+
+
+async def test_an_intent_given_up_is_recorded_as_not_executed_when_it_lands(scene: Scene) -> None:
+    intent = scene.intend("c0")
+    sent = await scene.ledger.at(0)
+    assert isinstance((await settled(intent))[0], Suspended)
+    assert scene.holding.under_way("c0") is not None
+    sent.acknowledge(10)
+    closing = await scene.ledger.at(1)
+    assert (closing.names, verdict(closing)) == (["c0"], Verdict.NOT_EXECUTED)
+    closing.acknowledge(11)
+    await asyncio.sleep(0)
+    assert not scene.holding.journal.intents
+    assert scene.holding.journal.outcomes["c0"].verdict is Verdict.NOT_EXECUTED
+    assert scene.holding.under_way("c0") is None
+
+
+async def test_an_intent_that_is_stored_but_cannot_be_proved_is_recorded_as_not_executed(scene: Scene) -> None:
+    intent = scene.intend("c0")
+    sent = await scene.ledger.at(0)
+    scene.clock.advance(TIMERS.proof_s)
+    sent.acknowledge(10)
+    proof = await scene.ledger.at(1)
+    assert isinstance((await settled(intent))[0], Suspended)
+    proof.acknowledge(11)
+    assert verdict(await scene.ledger.at(2)) is Verdict.NOT_EXECUTED
+
+
+async def test_a_cancelled_intent_is_recorded_as_not_executed(scene: Scene) -> None:
+    intent = scene.intend("c0")
+    sent = await scene.ledger.at(0)
+    intent.cancel()
+    await settled(intent)
+    sent.acknowledge(10)
+    assert verdict(await scene.ledger.at(1)) is Verdict.NOT_EXECUTED
+
+
+async def test_an_intent_that_was_never_sent_is_withdrawn(scene: Scene) -> None:
+    scene.write("c0")
+    first = await scene.ledger.at(0)
+    intent = scene.intend("c1")
+    assert isinstance((await settled(intent))[0], Suspended)
+    assert scene.holding.under_way("c1") is None
+    scene.write("c2")
+    await asyncio.sleep(0)
+    first.acknowledge(10)
+    assert (await scene.ledger.at(1)).names == ["c2"]
+
+
+# Results
+
+
+async def test_a_result_that_was_never_sent_is_withdrawn(scene: Scene) -> None:
+    first = scene.write("c0")
+    sent = await scene.ledger.at(0)
+    waiting, cancelled = scene.write("c1"), scene.write("c2")
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    outcomes = await settled(first, waiting, cancelled)
+    assert [type(outcome) for outcome in outcomes] == [OutcomeUnknown, Suspended, asyncio.CancelledError]
+    sent.acknowledge(10)
+    scene.write("c3")
+    assert (await scene.ledger.at(1)).names == ["c3"]
+
+
+async def test_a_result_behind_an_intent_is_stored_although_nobody_waits_for_it(scene: Scene) -> None:
+    scene.write("c0")
+    sent = await scene.ledger.at(0)
+    late, cancelled = scene.write("c1", keep=True), scene.write("c2", keep=True)
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    assert isinstance((await settled(late))[0], OutcomeUnknown)
+    sent.acknowledge(10)
+    assert (await scene.ledger.at(1)).names == ["c1", "c2"]
+
+
+async def test_a_call_is_under_way_until_its_fate_is_known(scene: Scene) -> None:
+    write = scene.write("c0")
+    sent = await scene.ledger.at(0)
+    known = scene.holding.under_way("c0")
+    assert isinstance((await settled(write))[0], OutcomeUnknown)
+    assert known is not None
+    assert scene.holding.under_way("c0") is known
+    sent.acknowledge(10)
+    assert await known == 10
+    assert scene.holding.under_way("c0") is None
+
+
+# The proof
+
+
+async def test_a_proof_counts_from_when_it_was_sent(scene: Scene) -> None:
+    scene.prove()
+    sent = await scene.ledger.at(0)
+    sent_at = clock.now()
+    scene.clock.advance(TIMERS.proof_s * 0.6)
+    sent.acknowledge(10)
+    await asyncio.sleep(0)
+    assert scene.holding.proof_sent_at <= sent_at
+    assert scene.holding.is_proved(clock.now())
+    scene.clock.advance(TIMERS.proof_s * 0.6)
+    assert not scene.holding.is_proved(clock.now())
+
+
+async def test_a_proof_older_than_its_bound_is_none(scene: Scene) -> None:
+    scene.prove()
+    (await scene.ledger.at(0)).acknowledge(10)
+    await asyncio.sleep(0)
+    assert scene.holding.is_proved(scene.holding.proof_sent_at + TIMERS.proof_s * 0.99)
+    assert not scene.holding.is_proved(scene.holding.proof_sent_at + TIMERS.proof_s)
+
+
+async def test_a_proof_sent_before_the_gate_broke_is_none(scene: Scene) -> None:
+    proving = scene.prove()
+    before = await scene.ledger.at(0)
+    scene.clock.advance(TIMERS.gate_s * 1.1)
+    assert scene.gate.enter(clock.now())
+    scene.holding.suspend()
+    before.acknowledge(10)
+    after = await scene.ledger.at(1)
+    assert not scene.holding.is_proved(clock.now())
+    assert scene.owner.told == ["suspended"]
+    after.acknowledge(11)
+    await settled(proving)
+    assert scene.holding.is_proved(clock.now())
+    assert scene.owner.told == ["suspended", "proved"]
+
+
+async def test_a_young_proof_does_not_outlive_a_broken_gate(scene: Scene) -> None:
+    """Though nobody has told the holding of it yet."""
+    scene.prove()
+    (await scene.ledger.at(0)).acknowledge(10)
+    await asyncio.sleep(0)
+    now = clock.now()
+    assert scene.holding.is_proved(now)
+    scene.gate.broken_at = now
+    assert not scene.holding.is_proved(now)
+
+
+async def test_those_who_need_a_proof_at_once_share_it(scene: Scene) -> None:
+    proving = [scene.prove() for _ in range(20)]
+    sent = await scene.ledger.at(0)
+    await asyncio.sleep(0)
+    sent.acknowledge(10)
+    await settled(*proving)
+    assert len(scene.ledger.sent) == 1
+
+
+async def test_a_write_proves_as_well(scene: Scene) -> None:
+    write, proving = scene.write("c0"), scene.prove()
+    (await scene.ledger.at(0)).acknowledge(10)
+    await settled(write, proving)
+    assert scene.holding.is_proved(clock.now())
+
+
+async def test_a_key_in_use_is_proved_again_in_good_time(scene: Scene) -> None:
+    scene.prove()
+    (await scene.ledger.at(0)).acknowledge(10)
+    await asyncio.sleep(0)
+    scene.holding.refresh(scene.holding.proof_sent_at + TIMERS.proof_s * 0.4)
+    assert len(scene.ledger.sent) == 1
+    scene.holding.refresh(scene.holding.proof_sent_at + TIMERS.proof_s * 0.6)
+    assert len(scene.ledger.sent) == 2
+
+
+async def test_a_proof_that_does_not_come_is_not_waited_for_long(scene: Scene) -> None:
+    began = asyncio.get_running_loop().time()
+    assert isinstance((await settled(scene.prove()))[0], Suspended)
+    assert asyncio.get_running_loop().time() - began < 1.0
+
+
+async def test_a_key_that_is_being_left_is_proved_no_more(scene: Scene) -> None:
+    """Its next holder does not wait for our proofs to run out."""
+    scene.prove()
+    (await scene.ledger.at(0)).acknowledge(10)
+    await asyncio.sleep(0)
+    scene.holding.leave()
+    assert not scene.holding.is_proved(clock.now())
+    with pytest.raises(Moved):
+        await scene.prove()
+
+
+# Snapshots
+
+
+async def test_a_snapshot_comes_before_what_waits_and_what_lies_before_it_is_given_free(scene: Scene) -> None:
+    scene.owner.snapshot_every = 2
+    large = '"' + "x" * (MAX_ENTRY_BYTES - 390) + '"'
+    scene.write("c0", change=large)
+    (await scene.ledger.at(0)).acknowledge(10)
+    scene.write("c1", change=large)
+    second = await scene.ledger.at(1)
+    later = scene.write("c2")
+    await asyncio.sleep(0)
+    second.acknowledge(11)
+    parts: list[Part] = []
+    position = 2
+    while not parts or parts[-1].part + 1 < parts[-1].parts:
+        sent = await scene.ledger.at(position)
+        assert sent.entry is not None
+        assert len(sent.entry.records) == 1
+        part = sent.entry.records[0]
+        assert isinstance(part, Part)
+        parts.append(part)
+        assert not scene.owner.compacted
+        sent.acknowledge(10 + position)
+        position += 1
+    assert [part.part for part in parts] == list(range(parts[0].parts))
+    assert len(parts) > 1
+    last = await scene.ledger.at(position)
+    assert last.names == ["c2"]
+    assert scene.owner.compacted == [12]
+    last.acknowledge(30)
+    assert await later == 30
+    assert scene.holding.journal.snapshot == b",".join(2 * [large.encode()])
+    assert [change.idempotency_key for change in scene.holding.journal.changes] == ["c2"]
+    assert scene.holding.entries_since_snapshot == 1
+
+
+# Draining
+
+
+async def test_it_is_drained_when_no_request_is_at_work_and_all_is_stored(scene: Scene) -> None:
+    holding = scene.holding
+    holding.at_work = 1
+    holding.idle.clear()
+    draining = asyncio.ensure_future(holding.drained(DEADLINE_S))
+    scene.write("c0", keep=True)
+    sent = await scene.ledger.at(0)
+    holding.idle.set()
+    await asyncio.sleep(0)
+    assert not draining.done()
+    sent.acknowledge(10)
+    assert await draining
+
+
+async def test_draining_ends_at_its_deadline(scene: Scene) -> None:
+    scene.write("c0", keep=True)
+    await scene.ledger.at(0)
+    assert not await scene.holding.drained(0.02)
+
+
+async def test_an_ended_holding_is_drained(scene: Scene) -> None:
+    scene.write("c0", keep=True)
+    await scene.ledger.at(0)
+    draining = asyncio.ensure_future(scene.holding.drained(DEADLINE_S))
+    await asyncio.sleep(0)
+    scene.holding.end()
+    assert await draining
+
+
+# Life
+
+
+async def test_what_is_bound_to_it_is_cancelled_when_it_ends(scene: Scene) -> None:
+    begun = asyncio.Event()
+
+    async def recover() -> None:
+        with scene.holding.bound():
+            begun.set()
+            await asyncio.Event().wait()
+
+    recovering = asyncio.ensure_future(recover())
+    await begun.wait()
+    scene.holding.end()
+    assert isinstance((await settled(recovering))[0], asyncio.CancelledError)
+
+
+async def test_entries_carry_its_epoch(scene: Scene) -> None:
+    scene.write("c0")
+    sent = await scene.ledger.at(0)
+    assert sent.entry is not None
+    assert sent.entry.epoch == EPOCH
