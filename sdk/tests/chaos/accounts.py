@@ -15,6 +15,7 @@ from aegis_sdk import clock
 from aegis_sdk.errors import Rejected
 from aegis_sdk.ledger.snapshot import Committed, OpenIntent
 from aegis_sdk.method import Method
+from aegis_sdk.placement import Placement
 from aegis_sdk.single_active.context import ActiveContext
 from aegis_sdk.single_active.declaration import Settled, SingleActive, active
 
@@ -58,10 +59,13 @@ class Accounts(SingleActive):
         self._recorder = recorder
         self._balances: dict[str, int] = {}
         self.points: set[str] = set()
-        self.hangs_in_recover = False
+        self.recover_s = 0.0
 
     def keys(self) -> Iterable[str]:
         return self._keys
+
+    def placement(self, key: str) -> Placement:
+        return Placement(prefer=tuple(filter(None, (os.environ.get("CHAOS_PREFER"),))))
 
     def strike(self, point: str) -> None:
         """Stop this process, if that was asked for here."""
@@ -120,8 +124,7 @@ class Accounts(SingleActive):
     # Taking over
 
     async def recover(self, key: str, intents: object) -> None:
-        if self.hangs_in_recover:
-            await asyncio.Event().wait()
+        await asyncio.sleep(self.recover_s)
 
     async def settle(self, key: str, intent: OpenIntent) -> Settled | None:
         """Whether the venue has it, it knows; and it will not take what it does not have, from whomever it comes."""

@@ -101,7 +101,7 @@ class _Change(msgspec.Struct):
 
 
 class _Told(msgspec.Struct):
-    balance: int
+    balance: int | None  # not known of what was settled later
 
 
 def balances_add_up(evidence: Evidence) -> Iterator[Violation]:
@@ -115,10 +115,14 @@ def balances_add_up(evidence: Evidence) -> Iterator[Violation]:
                 continue
             amount = msgspec.json.decode(record.data, type=_Change).amount
             told = msgspec.json.decode(record.reply, type=_Told).balance
-            if balance is not None and balance + amount != told:
+            after = told if balance is None else balance + amount
+            if told is not None and told != after:
                 yield Violation(Rule.VALUE, key, f"at {sequence}: {balance} and {amount} became {told}")
-            balance = replies[record.idempotency_key] = told
-            steps.append((sequence, told))
+            balance = after if told is None else told
+            if balance is not None:
+                steps.append((sequence, balance))
+            if told is not None:
+                replies[record.idempotency_key] = told
         for sent, ended in evidence.answers.get(key, []):
             if sent.method not in evidence.reads:
                 expected = replies.get(sent.idempotency_key)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Awaitable
 
 from aegis_sdk import clock
 from aegis_sdk.server import Node
+from aegis_sdk.timers import AGGRESSIVE
 
 from .links import Flow
 from .rounds import Round
@@ -106,6 +108,16 @@ async def stop_at(round_: Round, name: str, point: str, seconds: float, within_s
     round_.note("SIGSTOP", name, began, worker.pid)
     worker.signal(signal.SIGCONT)
     return True
+
+
+async def hang_in_recovery(round_: Round, name: str, until: Awaitable[object]) -> None:
+    """The instance ends no recovery of a key, until `until` is done and it has given the key up."""
+    began = clock.now()
+    round_.instances[name].order("recover_slowly", seconds=3600)
+    await until
+    await asyncio.sleep(AGGRESSIVE.recover_s)
+    round_.instances[name].order("recover_slowly", seconds=0)
+    round_.note("hang", name, began)
 
 
 async def hand_over(round_: Round, key: str) -> None:

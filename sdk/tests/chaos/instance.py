@@ -3,7 +3,7 @@
     python -m chaos.instance SERVICE INSTANCE KEYS VENUE HISTORY_FILE URL...
 
 It prints "ready" when it has joined the election. Orders come as JSON lines on its standard input: `block` the event
-loop for `seconds`, move the `wall_clock` `by` seconds, `arm` a `point` to stop at, `hang_in_recover`, be `deaf` to
+loop for `seconds`, move the `wall_clock` `by` seconds, `arm` a `point` to stop at, `recover_slowly`, be `deaf` to
 what others say of their leases, `hand_over` a `key`. CHAOS_MUTATION takes a guard out before anything begins.
 """
 
@@ -74,8 +74,8 @@ class Orders:
     def arm(self, point: str) -> None:
         self._service.points.add(point)
 
-    def hang_in_recover(self, hangs: bool) -> None:
-        self._service.hangs_in_recover = hangs
+    def recover_slowly(self, seconds: float) -> None:
+        self._service.recover_s = seconds
 
     def deaf(self) -> None:
         """From now on no lease and no journal entry that others write is heard of: a reader that hangs."""

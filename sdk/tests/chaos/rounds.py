@@ -102,7 +102,11 @@ class Round:
         self.callers.append(worker)
 
     async def _start(self, name: str, module: str, *arguments: str, prefix: Sequence[str] = ()) -> Worker:
-        environment = {**self.cluster.environment(), "CHAOS_MUTATION": self._mutation}
+        environment = {
+            **self.cluster.environment(),
+            "CHAOS_MUTATION": self._mutation,
+            "CHAOS_PREFER": next(iter(self.namespaces), ""),
+        }
         log = self.directory / f"{module}-{name}.log"
         worker = await Worker.start(name, module, *arguments, log=log, environment=environment, prefix=prefix)
         self._workers.append(worker)

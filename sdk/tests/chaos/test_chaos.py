@@ -92,18 +92,26 @@ async def test_holders_that_stop_at_the_worst_moments_do_no_harm(three_nodes: Cl
 
 
 async def test_a_recovery_that_hangs_gives_the_key_back(three_nodes: Cluster) -> None:
+    async with begun(three_nodes, keys=KEYS[:1], instances=INSTANCES[:2]) as round_:
+        epoch, holder = await round_.held("K1")
+        other = next(name for name in INSTANCES[:2] if name != holder)
+        await faults.hang_in_recovery(round_, other, until=faults.kill(round_, holder, down_s=1))
+        assert (await round_.held("K1", above=epoch + 1))[1] == holder
+        await some_calls()
+        await told(round_)
+
+
+async def test_a_recovery_that_takes_its_time_is_not_robbed_of_its_keys(three_nodes: Cluster) -> None:
+    """Longer than the silence after which a holder is replaced, shorter than the deadline."""
     async with begun(three_nodes) as round_:
         epoch, holder = await round_.held("K1")
-        hanging, healthy = (name for name in INSTANCES if name != holder)
-        round_.instances[hanging].order("hang_in_recover", hangs=True)
-        await faults.kill(round_, holder, down_s=2)
-        for key in KEYS:
-            assert (await round_.held(key))[1] in INSTANCES
-        assert (await round_.held("K1", above=epoch))[1]
-        round_.instances[hanging].order("hang_in_recover", hangs=False)
-        assert healthy
+        for name in INSTANCES:
+            round_.instances[name].order("recover_slowly", seconds=1.5)
+        await faults.kill(round_, holder, down_s=3)
+        await round_.held("K1", above=epoch)
         await some_calls(1)
-        await told(round_)
+        evidence = await told(round_)
+        assert len(evidence.book("K1").epochs) == 2
 
 
 async def test_a_successor_that_is_dead_is_not_waited_for(three_nodes: Cluster) -> None:
@@ -160,6 +168,27 @@ async def test_nothing_is_lost_when_the_node_that_leads_is_killed(three_nodes: C
         leader = await three_nodes.leader("LEDGER_0")
         assert leader is not None
         await faults.kill_nodes(round_, [leader], down_s=6)
+        await some_calls()
+        await round_.all_held()
+        await told(round_)
+
+
+async def test_a_leader_that_only_its_clients_reach_promises_nothing(three_nodes: Cluster) -> None:
+    async with begun(three_nodes) as round_:
+        await some_calls()
+        leader = await three_nodes.leader("LEDGER_1")
+        assert leader is not None
+        await faults.isolate(round_, leader, 7)
+        await some_calls()
+        await round_.all_held()
+        await told(round_)
+
+
+@pytest.mark.parametrize("count", [2, 3], ids=["the majority", "all"])
+async def test_nothing_is_lost_when_nodes_are_killed_together(three_nodes: Cluster, count: int) -> None:
+    async with begun(three_nodes) as round_:
+        await some_calls()
+        await faults.kill_nodes(round_, three_nodes.nodes[:count], down_s=1)
         await some_calls()
         await round_.all_held()
         await told(round_)

@@ -53,6 +53,7 @@ class Round:
     def claim(self, epoch: int, who: Who, at: float, state: LeaseState = LeaseState.ACTIVE) -> None:
         self.store(epoch, "lease", Lease(state, who[0], f"{who[0]}-1", f"try-{epoch}"))
         if state is LeaseState.ACTIVE:
+            self.tell(who, Became(KEY, Role.CLAIMING, 0, at - 0.002))
             self.store(epoch + 1, "journal", Entry(0, 0, (Begin(who[0], f"{who[0]}-1", f"try-{epoch}"),)))
             self.tell(who, Became(KEY, Role.RECOVERING, epoch, at))
             self.tell(who, Became(KEY, Role.ACTIVE, epoch, at + 0.08))
@@ -314,6 +315,21 @@ def a_handler_that_trusts_a_write_sent_before_the_stop(made: Round) -> None:
     made.tell(A, Began(KEY, 1, "d5", 5.002))
 
 
+def test_a_handler_may_begin_in_an_epoch_claimed_after_the_stop() -> None:
+    made = good_round()
+    made.fault("SIGKILL", B, 6.2, 6.3)
+    made.claim(20, A, at=6.3)
+    made.tell(A, Began(KEY, 20, "d5", 6.4))
+    assert made.broken() == set()
+
+
+@caught_as(Rule.STOPPED)
+def a_handler_that_begins_in_an_epoch_claimed_before_the_stop(made: Round) -> None:
+    made.claim(20, A, at=6.3)
+    made.fault("SIGSTOP", A, 5.9, 6.2995)
+    made.tell(A, Began(KEY, 20, "d5", 6.4))
+
+
 def test_a_handler_may_begin_when_a_write_sent_after_the_stop_is_acknowledged() -> None:
     made = good_round()
     made.fault("blocked", B, 7.0, 7.3)
@@ -324,7 +340,7 @@ def test_a_handler_may_begin_when_a_write_sent_after_the_stop_is_acknowledged() 
 
 @caught_as(Rule.PROOF)
 def an_answer_with_an_old_proof(made: Round) -> None:
-    made.handle("r2", 7, B, 6.07, 6.08, 6.001)
+    made.handle("r2", 7, B, 6.09, 6.1, 6.001)
 
 
 @caught_as(Rule.PROOF)
@@ -334,7 +350,7 @@ def an_answer_with_a_proof_that_was_never_given(made: Round) -> None:
 
 @caught_as(Rule.PROOF)
 def a_venue_call_with_an_old_proof(made: Round) -> None:
-    made.history.calling[0] = Calling(*A, "o1", KEY, 1, 3.09)
+    made.history.calling[0] = Calling(*A, "o1", KEY, 1, 3.12)
 
 
 @caught_as(Rule.PROOF)

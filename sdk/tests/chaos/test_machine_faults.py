@@ -1,0 +1,84 @@
+"""Faults for which the machine must let us: packets lost on a real wire, and a disk that is full. They need root."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from aegis_sdk import clock
+from aegis_sdk.server import Node
+
+from .cluster import cluster
+from .namespaces import Namespace, NotPermitted, namespace
+from .rounds import Round, begun
+
+
+@contextmanager
+def permitted(what: str) -> Iterator[None]:
+    """Skip, and say so among the warnings, where the machine does not allow it."""
+    try:
+        yield
+    except NotPermitted as error:
+        warnings.warn(f"not tested on this machine: {what}: {error}", stacklevel=3)
+        pytest.skip(f"{what} is not permitted here: {error}")
+
+
+def listen_everywhere(node: Node, configuration: dict[str, Any]) -> None:
+    configuration["listen"] = f"0.0.0.0:{node.client_port}"
+
+
+@pytest.mark.parametrize(
+    ("outbound", "inbound"),
+    [(True, True), (True, False), (False, True)],
+    ids=["both ways", "what it sends", "what it is sent"],
+)
+async def test_a_holder_whose_packets_are_lost_is_replaced_and_answers_nobody(outbound: bool, inbound: bool) -> None:
+    """The holder lives in a network namespace of its own."""
+    with permitted("a network namespace"), namespace() as there:
+        async with cluster(listen_everywhere) as nodes, begun(nodes, namespaces={"a": there}) as round_:
+            await asyncio.sleep(0.5)
+            epoch, holder = await round_.held("K1")
+            assert holder == "a"
+            await lose_packets(round_, there, 2.0, outbound=outbound, inbound=inbound)
+            await round_.held("K1", above=epoch)
+            await asyncio.sleep(0.5)
+            await round_.hold()
+
+
+async def lose_packets(round_: Round, there: Namespace, seconds: float, *, outbound: bool, inbound: bool) -> None:
+    began = clock.now()
+    there.cut(outbound=outbound, inbound=inbound)
+    await asyncio.sleep(seconds)
+    there.heal()
+    round_.note("cut", "a", began)
+
+
+async def test_a_node_whose_disk_is_full_costs_no_acknowledged_write() -> None:
+    """One node of three; it is started again when there is room."""
+    with ExitStack() as disks, permitted("a file system of its own"):
+        mounted: list[SmallDisk] = []
+
+        def on_a_small_disk(node: Node, configuration: dict[str, Any]) -> None:
+            if not mounted:
+                mounted.append(disks.enter_context(small_disk(node.layout.directory / "store", megabytes=64)))
+
+        async with cluster(on_a_small_disk) as nodes:
+            async with begun(nodes) as round_:
+                await asyncio.sleep(0.5)
+                began = clock.now()
+                mounted[0].fill()
+                await asyncio.sleep(3)
+                mounted[0].empty()
+                await nodes.nodes[0].stop()
+                await nodes.nodes[0].start()
+                await nodes.wait_healed()
+                round_.note("disk_full", "all", began)
+                await round_.all_held()
+                await asyncio.sleep(0.5)
+                await round_.hold()
+            await nodes.server.stop()

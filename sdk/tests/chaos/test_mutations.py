@@ -1,0 +1,81 @@
+"""Each guard of the product has a scenario in which the checker misses it, and finds nothing while it is there.
+
+The guard is taken out in the processes of the instances, by the environment variable CHAOS_MUTATION.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import pytest
+
+from . import faults
+from .cluster import Cluster
+from .evidence import Rule
+from .links import Flow
+from .rounds import Round, begun
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+KEYS: Final = ("K1", "K2")
+Scenario = Callable[[Round], Awaitable[None]]
+
+
+async def deaf_and_stopped(round_: Round) -> None:
+    """A holder stands still while another takes over, and its reader of the ledger tells it nothing of that."""
+    epoch, holder = await round_.held("K1")
+    round_.instances[holder].order("deaf")
+    await asyncio.sleep(0.2)
+    await faults.stop(round_, holder, 1.2)
+    await round_.held("K1", above=epoch)
+    await asyncio.sleep(1)
+    await faults.kill(round_, holder)
+
+
+async def killed(round_: Round) -> None:
+    """A holder dies; the next one takes over from what it has read."""
+    epoch, holder = await round_.held("K1")
+    await asyncio.sleep(0.5)
+    await faults.kill(round_, holder)
+    await round_.held("K1", above=epoch)
+    await asyncio.sleep(1)
+
+
+async def written_twice_and_killed(round_: Round) -> None:
+    """Acknowledgements get lost for so long that entries are written again, and land twice; then their writer dies."""
+    await asyncio.sleep(0.3)
+    await faults.cut(round_, await round_.holder("K1"), 0.75, Flow.PASS, Flow.HOLD)
+    await asyncio.sleep(0.3)
+    await killed(round_)
+
+
+SCENARIOS: Final[dict[str, tuple[Scenario, frozenset[Rule]]]] = {
+    "guard_removed": (deaf_and_stopped, frozenset({Rule.FENCED})),
+    "guard_in_lower_case": (deaf_and_stopped, frozenset({Rule.FENCED})),
+    "gate_never_breaks": (deaf_and_stopped, frozenset({Rule.STOPPED})),
+    "proof_age_ignored": (killed, frozenset({Rule.PROOF})),
+    "old_proof_not_awaited": (killed, frozenset({Rule.HOLDERS})),
+    "number_ignored_in_replay": (written_twice_and_killed, frozenset({Rule.VALUE})),
+    "message_id_without_epoch": (killed, frozenset({Rule.DURABLE})),
+}
+
+
+@pytest.mark.parametrize("mutation", SCENARIOS)
+async def test_a_guard_taken_out_is_found_out(three_nodes: Cluster, mutation: str) -> None:
+    scenario, expected = SCENARIOS[mutation]
+    async with begun(three_nodes, keys=KEYS, mutation=mutation) as round_:
+        await scenario(round_)
+        found, _ = await round_.judged()
+        rules = {violation.rule for violation in found}
+        assert expected <= rules, f"{mutation} broke only {sorted(rules)}"
+
+
+@pytest.mark.parametrize("scenario", [deaf_and_stopped, killed, written_twice_and_killed])
+async def test_nothing_is_found_while_the_guards_are_there(three_nodes: Cluster, scenario: Scenario) -> None:
+    async with begun(three_nodes, keys=KEYS) as round_:
+        await scenario(round_)
+        evidence = await round_.hold()
+        if scenario is written_twice_and_killed:
+            assert any(len(book.valid) < len(book.entries) for book in evidence.books.values()), "nothing landed twice"
