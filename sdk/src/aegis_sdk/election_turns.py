@@ -13,6 +13,8 @@ from aegis_sdk.placement import ranking
 
 __all__ = ["claim_at", "plan", "plan_all", "recent_switches", "silent_s", "successor", "switch_delay_s"]
 
+_CLAIM_S: Final = 0.001
+"""What a claim may take for each of many keys: who ranks higher claims all of its own before others try."""
 _SWITCHES_S: Final = 60.0
 _SWITCHES_ALLOWED: Final = 5
 _FIRST_DELAY_S: Final = 0.25
@@ -72,7 +74,7 @@ def _turn(election: Election, key: Key, start: float, now: float) -> float:
     rank = 0
     for instance in _order(election, key):
         if instance == election.instance:
-            return start + rank * election.timers.rank_s
+            return start + rank * (election.timers.rank_s + len(election.free) * _CLAIM_S)
         settled_at = election.present[instance].joined_at + election.timers.settle_s
         if settled_at <= now:
             rank += 1
