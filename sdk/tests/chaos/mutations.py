@@ -12,7 +12,7 @@ import msgspec
 from aegis_sdk.gate import Gate
 from aegis_sdk.ledger.epoch import HeldEpoch
 from aegis_sdk.ledger.journal import Journal
-from aegis_sdk.ledger.records import Entry, Result
+from aegis_sdk.ledger.records import Entry, Intent, Result
 from aegis_sdk.ledger.snapshot import Committed
 from aegis_sdk.messages import MESSAGE_ID, ROLLUP
 from aegis_sdk.single_active.holding import Holding
@@ -66,7 +66,8 @@ def number_ignored_in_replay() -> None:
     def mutated(self: Journal, entry: Entry, sequence: int) -> Sequence[Committed]:
         if entry.epoch == self.epoch and 0 < entry.n <= self.n:
             for record in entry.records:
-                if isinstance(record, Result):
+                if isinstance(record, Intent | Result):
+                    self._intents.pop(record.idempotency_key, None)
                     self._outcomes.pop(record.idempotency_key, None)
             entry = msgspec.structs.replace(entry, n=self.n + 1)
         return take(self, entry, sequence)

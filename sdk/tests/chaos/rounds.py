@@ -144,16 +144,22 @@ class Round:
 
     # The end
 
+    async def found(self) -> list[Violation]:
+        """What is wrong at once, with instances that may serve nobody any more."""
+        for caller in self.callers:
+            await caller.kill()
+        return violations(await self._settled(0))
+
     async def judged(self) -> tuple[list[Violation], Evidence]:
         """Let all settle, read what is stored, and hold it against what was written down."""
         await self.cluster.wait_healed()
         self.unanswered = sum([await caller.end() for caller in self.callers])
-        evidence = await self._settled()
+        evidence = await self._settled(_SETTLING_S)
         return violations(evidence), evidence
 
-    async def _settled(self) -> Evidence:
+    async def _settled(self, seconds: float) -> Evidence:
         """The evidence once no intent is open any more, or there was time enough for that."""
-        until = clock.now() + _SETTLING_S
+        until = clock.now() + seconds
         while True:
             copies = await self.cluster.copies(self.service)
             evidence = Evidence(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from aegis_sdk import clock
 from aegis_sdk.server import Node
 
 from .cluster import cluster
+from .disks import SmallDisk, small_disk
 from .namespaces import Namespace, NotPermitted, namespace
 from .rounds import Round, begun
 

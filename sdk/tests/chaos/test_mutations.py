@@ -6,7 +6,9 @@ The guard is taken out in the processes of the instances, by the environment var
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import pytest
@@ -20,6 +22,7 @@ from .rounds import Round, begun
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 KEYS: Final = ("K1", "K2")
+PATIENCE_S: Final = 6.0
 Scenario = Callable[[Round], Awaitable[None]]
 
 
@@ -43,6 +46,18 @@ async def killed(round_: Round) -> None:
     await asyncio.sleep(1)
 
 
+async def called_now_and_then(round_: Round) -> None:
+    """Pauses between calls, longer than a proof holds."""
+    for _ in range(8):
+        await asyncio.sleep(0.1)
+        for caller in round_.callers:
+            caller.signal(signal.SIGSTOP)
+        await asyncio.sleep(0.15)
+        for caller in round_.callers:
+            caller.signal(signal.SIGCONT)
+    await asyncio.sleep(0.3)
+
+
 async def written_twice_and_killed(round_: Round) -> None:
     """Acknowledgements get lost for so long that entries are written again, and land twice; then their writer dies."""
     await asyncio.sleep(0.3)
@@ -55,7 +70,7 @@ SCENARIOS: Final[dict[str, tuple[Scenario, frozenset[Rule]]]] = {
     "guard_removed": (deaf_and_stopped, frozenset({Rule.FENCED})),
     "guard_in_lower_case": (deaf_and_stopped, frozenset({Rule.FENCED})),
     "gate_never_breaks": (deaf_and_stopped, frozenset({Rule.STOPPED})),
-    "proof_age_ignored": (killed, frozenset({Rule.PROOF})),
+    "proof_age_ignored": (called_now_and_then, frozenset({Rule.PROOF})),
     "old_proof_not_awaited": (killed, frozenset({Rule.HOLDERS})),
     "number_ignored_in_replay": (written_twice_and_killed, frozenset({Rule.VALUE})),
     "message_id_without_epoch": (killed, frozenset({Rule.DURABLE})),
@@ -66,13 +81,14 @@ SCENARIOS: Final[dict[str, tuple[Scenario, frozenset[Rule]]]] = {
 async def test_a_guard_taken_out_is_found_out(three_nodes: Cluster, mutation: str) -> None:
     scenario, expected = SCENARIOS[mutation]
     async with begun(three_nodes, keys=KEYS, mutation=mutation) as round_:
-        await scenario(round_)
-        found, _ = await round_.judged()
-        rules = {violation.rule for violation in found}
+        with suppress(TimeoutError):  # what stops a key that contradicts itself is a second guard
+            async with asyncio.timeout(PATIENCE_S):
+                await scenario(round_)
+        rules = {violation.rule for violation in await round_.found()}
         assert expected <= rules, f"{mutation} broke only {sorted(rules)}"
 
 
-@pytest.mark.parametrize("scenario", [deaf_and_stopped, killed, written_twice_and_killed])
+@pytest.mark.parametrize("scenario", [deaf_and_stopped, killed, called_now_and_then, written_twice_and_killed])
 async def test_nothing_is_found_while_the_guards_are_there(three_nodes: Cluster, scenario: Scenario) -> None:
     async with begun(three_nodes, keys=KEYS) as round_:
         await scenario(round_)
