@@ -76,7 +76,7 @@ def test_two_standbys_that_race_get_one_epoch_and_one_of_them_stands_by() -> Non
     world.start("a", "b", "c")
     holder, standbys = held_by_one_of(world)
     world.kill(holder)
-    world.freeze(standbys[0], KILLED_S + T.rank_s)  # it goes on just as the other claims
+    world.freeze(standbys[0], KILLED_S + T.rank_s + 0.001)  # it goes on just as the other claims
     world.run(2.0)
     assert len(standbys[0].claims) == len(standbys[1].claims) == 1
     assert len(world.epochs()) == 2
