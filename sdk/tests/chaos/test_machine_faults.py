@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from aegis_sdk import clock
 from aegis_sdk.server import Node
 
 from .cluster import cluster
-from .disks import SmallDisk, small_disk
+from .disks import small_disk
 from .namespaces import Namespace, NotPermitted, namespace
 from .rounds import Round, begun
 
@@ -59,27 +60,24 @@ async def lose_packets(round_: Round, there: Namespace, seconds: float, *, outbo
     round_.note("cut", "a", began)
 
 
-async def test_a_node_whose_disk_is_full_costs_no_acknowledged_write() -> None:
+async def test_a_node_whose_disk_is_full_costs_no_acknowledged_write(tmp_path: Path) -> None:
     """One node of three; it is started again when there is room."""
-    with ExitStack() as disks, permitted("a file system of its own"):
-        mounted: list[SmallDisk] = []
+    with permitted("a file system of its own"), small_disk(tmp_path, megabytes=64) as disk:
 
         def on_a_small_disk(node: Node, configuration: dict[str, Any]) -> None:
-            if not mounted:
-                mounted.append(disks.enter_context(small_disk(node.layout.directory / "store", megabytes=64)))
+            if node.name.endswith("-1"):
+                configuration["jetstream"]["store_dir"] = str(disk.path)
 
-        async with cluster(on_a_small_disk) as nodes:
-            async with begun(nodes) as round_:
-                await asyncio.sleep(0.5)
-                began = clock.now()
-                mounted[0].fill()
-                await asyncio.sleep(3)
-                mounted[0].empty()
-                await nodes.nodes[0].stop()
-                await nodes.nodes[0].start()
-                await nodes.wait_healed()
-                round_.note("disk_full", "all", began)
-                await round_.all_held()
-                await asyncio.sleep(0.5)
-                await round_.hold()
-            await nodes.server.stop()
+        async with cluster(on_a_small_disk) as nodes, begun(nodes) as round_:
+            await asyncio.sleep(0.5)
+            began = clock.now()
+            disk.fill()
+            await asyncio.sleep(3)
+            disk.empty()
+            await nodes.nodes[0].stop()
+            await nodes.nodes[0].start()
+            await nodes.wait_healed()
+            round_.note("disk_full", "all", began)
+            await round_.all_held()
+            await asyncio.sleep(0.5)
+            await round_.hold()
