@@ -42,7 +42,7 @@ class Holdings:
         self._endpoints = _endpoints(service)
         self._held: dict[str, Holding] = {}
         self._handles: dict[str, Held] = {}
-        self._subscriptions: dict[int, Subscription] = {}  # by epoch
+        self._subscriptions: dict[Holding, Subscription] = {}
         self._pairs: dict[str, int] = {}  # what is held here, as heartbeats tell it
         self._digest: str | None = ""  # None: to be made anew
         self._hooks: dict[str, asyncio.Lock] = {}
@@ -72,7 +72,7 @@ class Holdings:
         if holding.is_ended:
             await subscription.unsubscribe()
         else:
-            self._subscriptions[holding.epoch] = subscription
+            self._subscriptions[holding] = subscription
 
     def open(self, holding: Holding) -> None:
         """Handle requests from now on."""
@@ -89,7 +89,7 @@ class Holdings:
             self.show()
         self.changed.set()
         await self.run_hook(holding.key, self._service.on_standby(holding.key))
-        subscription = self._subscriptions.pop(holding.epoch, None)
+        subscription = self._subscriptions.pop(holding, None)
         if subscription is not None:
             await subscription.unsubscribe()
 
