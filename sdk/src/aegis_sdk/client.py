@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 from aegis_sdk import codec, subjects
 from aegis_sdk.active_call import Answer
@@ -102,6 +102,15 @@ class Client:
         if (error := error_in(message)) is not None:
             raise error
         return codec.decode_json(message.payload)
+
+    async def call_active_json(
+        self, service: str, method: str, key: str, body: Any, *, timeout: float = 5.0, idempotency_key: str = ""
+    ) -> Answer[Any]:
+        """`call_active` without a model: plain data both ways. For tools."""
+        plain = Method(service, method, RootModel[Any], RootModel[Any])
+        request = RootModel[Any](body)
+        answer = await self.call_active(plain, key, request, timeout=timeout, idempotency_key=idempotency_key)
+        return Answer[Any](answer.value.root, *answer[1:])
 
     async def _call_balanced(
         self, method: Method[Request, Reply], request: Request, timeout: float, instance: str, zone: str

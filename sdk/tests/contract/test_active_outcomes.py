@@ -285,3 +285,14 @@ async def test_what_is_no_announcement_and_no_answer_harms_nobody(
 class Big(Deposit):
     text: str
     amount: int = 0
+
+
+# Plain data
+
+
+async def test_a_tool_calls_with_plain_data(
+    client: Client, other: Transport, deposit: Method[Deposit, Balance]
+) -> None:
+    await Holder(other, deposit.service, 5, answers).begin()
+    answer = await client.call_active_json(deposit.service, "deposit", KEY, {"amount": 21}, idempotency_key="mine")
+    assert answer == ({"amount": 42}, 5, 7, False, "mine")

@@ -22,6 +22,11 @@ from aegis.cli.main import app
         (["ps", "extra"], "unexpected extra argument"),
         (["call", "echo.say", "{"], "the request is not JSON"),
         (["call", "echo"], "is not written SERVICE.METHOD"),
+        (["call", "echo.say", "--key", "K", "--instance", "echo-1"], "leave out --instance"),
+        (["call", "echo.say", "--idempotency-key", "x"], "is for calls with --key"),
+        (["handover", "accounts"], "Missing argument"),
+        (["drain"], "Missing argument"),
+        (["drain", "a-1", "--timeout", "0"], "--timeout"),
         (["ticks", "XSHG.rb"], "names no exchange"),
     ],
 )

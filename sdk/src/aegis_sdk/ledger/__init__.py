@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from aegis_sdk.ledger.epoch import HeldEpoch
     from aegis_sdk.ledger.fates import Fate, classify
     from aegis_sdk.ledger.journal import Contradiction, Journal
+    from aegis_sdk.ledger.leases import KeyName, Leases, StoredLease
     from aegis_sdk.ledger.ledger import JournalRead, Ledger
     from aegis_sdk.ledger.restoration import restore
     from aegis_sdk.ledger.snapshot import Committed, OpenIntent, Outcome
@@ -19,6 +20,7 @@ _MODULES = {
     "epoch": ("HeldEpoch",),
     "fates": ("Fate", "classify"),
     "journal": ("Contradiction", "Journal"),
+    "leases": ("KeyName", "Leases", "StoredLease"),
     "ledger": ("JournalRead", "Ledger"),
     "restoration": ("restore",),
     "snapshot": ("Committed", "OpenIntent", "Outcome"),
@@ -32,9 +34,12 @@ __all__ = [
     "HeldEpoch",
     "Journal",
     "JournalRead",
+    "KeyName",
+    "Leases",
     "Ledger",
     "OpenIntent",
     "Outcome",
+    "StoredLease",
     "classify",
     "restore",
 ]

@@ -264,7 +264,7 @@ class ActiveHost:
             raise Moved(f"{key} is not held by {self._record.instance}")
         self._tell(Withdraw(key, successor))
         if self._election.role(key) is not Role.RELEASING:
-            raise Rejected(f"{successor or 'no other instance'} cannot take {key} now")
+            raise Rejected(f"{successor} cannot take {key} now" if successor else f"nobody else can take {key} now")
         async with asyncio.timeout(self._drain_timeout_s):
             while self.held.get(key) is holding:
                 await self._next_change()
@@ -312,10 +312,10 @@ class ActiveHost:
                 case Claim():
                     pass
         if self._observer is not None:
-            self._note_roles(self._observer)
+            self._note_roles(self._observer, {getattr(each, "key", None) for each in (event, *actions)})
 
-    def _note_roles(self, observer: Observer) -> None:
-        for key in self._keys:
+    def _note_roles(self, observer: Observer, concerned: set[str | None]) -> None:
+        for key in self._keys & concerned:
             role = self._election.role(key)
             if self._roles.get(key, Role.STANDBY) is not role:
                 self._roles[key] = role

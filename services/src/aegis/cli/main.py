@@ -15,6 +15,8 @@ from aegis.cli.call import call
 from aegis.cli.console import fail
 from aegis.cli.doctor import doctor, version
 from aegis.cli.env import env
+from aegis.cli.handover import drain, handover
+from aegis.cli.leases import leases
 from aegis.cli.listings import instances, services
 from aegis.cli.logs import logs
 from aegis.cli.ps import ps
@@ -62,6 +64,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (up, down, ps, logs, doctor, services, instances, ticks, call, env, version):
+for command in (up, down, ps, logs, doctor, services, instances, leases, handover, drain, ticks, call, env, version):
     app.command()(command)
 app.add_typer(bench_app, name="bench")

@@ -1,0 +1,127 @@
+"""Who holds which key, of all services, for those who only look: tools and consoles."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Final, NamedTuple, Self
+
+import structlog
+
+from aegis_sdk import subjects
+from aegis_sdk.errors import AegisError, CodecError, ConnectionUnavailable
+from aegis_sdk.ledger.records import Lease, LeaseState, decode_lease
+from aegis_sdk.ledger.streams import present_streams, stream_of
+from aegis_sdk.messages import StoredMessage
+from aegis_sdk.transport import ConnectionState, Transport
+
+__all__ = ["KeyName", "Leases", "StoredLease"]
+
+_log = structlog.get_logger("aegis.ledger")
+
+_AGAIN_S: Final = 0.2
+
+
+class KeyName(NamedTuple):
+    service: str
+    key: str
+
+
+class StoredLease(NamedTuple):
+    """A lease as the ledger holds it. `sequence` is the epoch where the lease is ACTIVE; `timestamp_ns` is UTC."""
+
+    service: str
+    key: str
+    lease: Lease
+    sequence: int
+    timestamp_ns: int
+
+    @property
+    def name(self) -> KeyName:
+        return KeyName(self.service, self.key)
+
+    @property
+    def is_active(self) -> bool:
+        return self.lease.state is LeaseState.ACTIVE
+
+
+class Leases:
+    """The latest lease of each key, kept up to date. Make it with `open`; reading it costs no message.
+
+    Reading is no authority: a leader that lost its followers goes on answering for seconds.
+    """
+
+    def __init__(self, transport: Transport, service: str) -> None:
+        self._transport = transport
+        self._service = subjects.token(service, "service")
+        self._found: dict[KeyName, StoredLease] = {}
+        self._news = asyncio.Event()
+        self.shards: tuple[int, ...] = ()
+        """Those of the ledger; none where no single-active service has ever run."""
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, transport: Transport, service: str = subjects.ANY, *, timeout: float = 5.0
+    ) -> AsyncGenerator[Self]:
+        """All leases that are stored now, of all services or of one, and each new one from then on. Makes no ledger.
+
+        Raises TimeoutError where they cannot be read within `timeout` seconds.
+        """
+        leases = cls(transport, service)
+        readers: list[asyncio.Task[None]] = []
+        try:
+            async with asyncio.timeout(timeout):
+                leases.shards = tuple(await present_streams(transport))
+                read = [asyncio.Event() for _ in leases.shards]
+                for shard, caught_up in zip(leases.shards, read, strict=True):
+                    readers.append(asyncio.create_task(leases._follow(shard, caught_up), name=f"leases {shard}"))
+                for caught_up in read:
+                    await caught_up.wait()
+            yield leases
+        finally:
+            for reader in readers:
+                reader.cancel()
+            await asyncio.gather(*readers, return_exceptions=True)
+
+    @property
+    def latest(self) -> Mapping[KeyName, StoredLease]:
+        return self._found
+
+    async def wait_for(self, predicate: Callable[[Self], bool], timeout: float) -> None:
+        """Return when `predicate` holds for these leases; TimeoutError after `timeout` seconds."""
+        async with asyncio.timeout(timeout):
+            while not predicate(self):
+                self._news.clear()
+                await self._news.wait()
+
+    async def _follow(self, shard: int, caught_up: asyncio.Event) -> None:
+        """Read one shard, and read it again after an error, until the connection is closed."""
+        subject = subjects.ledger(shard, self._service, subjects.ANY, "lease")
+        while self._transport.state is not ConnectionState.CLOSED:
+            try:
+                async with self._transport.read(stream_of(shard), subject, last_per_subject=True) as messages:
+                    async for message in messages:
+                        if message is None:
+                            caught_up.set()
+                        else:
+                            self._take(message)
+            except AegisError as error:
+                _log.warning("leases_unread", shard=shard, reason=str(error))
+            with suppress(ConnectionUnavailable):
+                await self._transport.wait_connected(_AGAIN_S)
+            await asyncio.sleep(_AGAIN_S)
+
+    def _take(self, message: StoredMessage) -> None:
+        _, _, service, key, _ = subjects.split(message.subject)
+        try:
+            lease = decode_lease(message.payload)
+        except CodecError as error:
+            _log.error("ledger_unreadable", subject=message.subject, sequence=message.sequence, problem=str(error))
+            return
+        stored = StoredLease(service, key, lease, message.sequence, message.timestamp_ns)
+        known = self._found.get(stored.name)
+        if known is None or known.sequence < stored.sequence:
+            self._found[stored.name] = stored
+            self._news.set()

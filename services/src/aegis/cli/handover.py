@@ -1,0 +1,69 @@
+"""`aegis handover` and `aegis drain`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated, Any, Final
+
+import typer
+
+from aegis.cli.console import AsJson, fail, print_json, terminal
+from aegis.cli.desk import run
+
+_MOST_NAMED: Final = 10
+
+
+def handover(
+    service: Annotated[str, typer.Argument(show_default=False)],
+    key: Annotated[str, typer.Argument(show_default=False)],
+    to: Annotated[str, typer.Option(metavar="INSTANCE", help="Who is to have it; the best one without.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Give a key to another instance, and wait until that serves it."""
+    from aegis.cli.key_moves import hand_over
+
+    done = run(hand_over(service, key, to))
+    if as_json:
+        print_json(done)
+    else:
+        terminal().print(_handed_over(done))
+    if to and done["holder"] != to:
+        fail(f"{to} did not claim {service}/{key} in time, so {done['holder']} took it")
+
+
+def _handed_over(done: dict[str, Any]) -> str:
+    what = f"{done['service']}/{done['key']}"
+    if done["from"] is None:
+        return f"{what} is held by {done['holder']} already, in epoch {done['epoch']}"
+    return f"{what} went from {done['from']} to {done['holder']} in {done['ms']:.0f} ms, epoch {done['epoch']}"
+
+
+def drain(
+    instance: Annotated[str, typer.Argument(show_default=False)],
+    service: Annotated[str, typer.Option(help="Its service, where several have an instance of that name.")] = "",
+    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds to wait until others hold its keys.")] = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """Give all keys of an instance to others, before it is stopped. It takes none until it is started again."""
+    from aegis.cli.key_moves import drain as drained
+
+    done = run(drained(instance, service, timeout))
+    left = done["left"]
+    if as_json:
+        print_json(done)
+    elif not left:
+        terminal().print(_drained(done))
+    if left:
+        named = [f"{one['key']} ({one['state']}, {one['holder'] or '-'})" for one in left[:_MOST_NAMED]]
+        more = f" and {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
+        count = f"{len(left)} of {len(left) + len(done['keys'])} keys"
+        fail(f"after {timeout:g} s {count} are not held by others: {', '.join(named)}{more}")
+
+
+def _drained(done: dict[str, Any]) -> str:
+    counts = sorted(Counter(one["holder"] for one in done["keys"]).items())
+    taken = ", ".join(f"{count} to {holder}" for holder, count in counts)
+    what = f"its keys went {taken}" if taken else "it held no key"
+    return (
+        f"{done['instance']} is drained after {done['seconds']:.1f} s: {what}. It takes none until it is started again."
+    )

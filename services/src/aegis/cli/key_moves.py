@@ -1,0 +1,219 @@
+"""Moves keys from one instance to others, and waits until these hold them."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import suppress
+from typing import Any, Final
+
+from aegis.cli.desk import connect
+from aegis.cli.lease_view import KeyState, LeaseView, NotDone
+from aegis_sdk.client import Client
+from aegis_sdk.errors import DeadlineExceeded, Unavailable
+from aegis_sdk.instances import Instance
+from aegis_sdk.ledger import KeyName, Leases, StoredLease
+from aegis_sdk.method import Empty
+from aegis_sdk.single_active.operations import Handover, drain_of, handover_of
+from aegis_sdk.transport import Transport
+
+__all__ = ["drain", "hand_over"]
+
+_HANDED_OVER_S: Final = 12.0  # longer than an instance waits for what is at work
+_CLAIMED_S: Final = 5.0
+_SERVED_S: Final = 5.0
+_DRAIN_ASKED_S: Final = 3.0
+_PROGRESS_S: Final = 0.2
+_MOST_NAMED: Final = 10
+
+
+# One key
+
+
+async def hand_over(service: str, key: str, to: str) -> dict[str, Any]:
+    """Give a key to `to`, or to the best instance; {service, key, from, holder, epoch, ms}. Raises NotDone.
+
+    `from` is None where `to` holds it already, `ms` the time from asking to the new lease.
+    """
+    async with connect() as transport, LeaseView.open(transport, service) as view:
+        before = _held(view, KeyName(service, key))
+        if to == before.lease.holder:
+            return _handed_over(before, None, 0.0)
+        _check_takers(view, before, to)
+        began = time.monotonic()
+        await _ask_for(transport, before, to)
+        after = await _claimed(view, before)
+        took_s = time.monotonic() - began
+        await _served(view, after)
+        return _handed_over(after, before.lease.holder, took_s)
+
+
+def _handed_over(lease: StoredLease, giver: str | None, took_s: float) -> dict[str, Any]:
+    return {
+        "service": lease.service,
+        "key": lease.key,
+        "from": giver,
+        "holder": lease.lease.holder,
+        "epoch": lease.sequence,
+        "ms": round(took_s * 1000, 1),
+    }
+
+
+def _held(view: LeaseView, name: KeyName) -> StoredLease:
+    """The lease of a key whose holder is alive."""
+    stored = view.leases.latest.get(name)
+    if stored is None:
+        raise NotDone(_unknown(view, name))
+    match view.state(name):
+        case KeyState.VACANT | KeyState.HANDOVER as state:
+            raise NotDone(f"nobody holds {name.service}/{name.key} now: it is {state}")
+        case KeyState.LOST:
+            holder = stored.lease.holder
+            raise NotDone(f"{holder}, which held {name.service}/{name.key}, is not alive: a standby takes it by itself")
+        case _:
+            return stored
+
+
+def _unknown(view: LeaseView, name: KeyName) -> str:
+    if not view.leases.shards:
+        return "this desk has no ledger: no single-active service has run here yet"
+    keys = sorted(one.key for one in view.leases.latest)
+    if not keys:
+        return f"{name.service} has no keys; `aegis leases` shows who has"
+    more = f" and {len(keys) - _MOST_NAMED} more" if len(keys) > _MOST_NAMED else ""
+    return f"{name.service} has no key {name.key}, but {', '.join(keys[:_MOST_NAMED])}{more}"
+
+
+def _check_takers(view: LeaseView, before: StoredLease, to: str) -> None:
+    """Raise NotDone where nobody, or not the one who is wanted, could take the key."""
+    service, holder = before.service, before.lease.holder
+    takers = view.takers(service, holder)
+    if not takers:
+        raise NotDone(f"nobody but {holder} is there to take {service}/{before.key}: start another instance")
+    if to and to not in takers:
+        there = view.instance(service, to)
+        what = f"{to} is {there.status}" if there else f"no instance {to} of {service} is alive"
+        raise NotDone(f"{what}; {', '.join(takers)} can take {before.key}")
+
+
+async def _ask_for(transport: Transport, before: StoredLease, to: str) -> None:
+    holder = before.lease.holder
+    request = Handover(key=before.key, to=to)
+    try:
+        await Client(transport).call(handover_of(before.service), request, instance=holder, timeout=_HANDED_OVER_S)
+    except Unavailable:
+        raise NotDone(f"{holder} is gone just now: a standby takes {before.key} by itself") from None
+    except DeadlineExceeded:
+        raise NotDone(f"{holder} has not answered in {_HANDED_OVER_S:g} s; `aegis leases` shows what is") from None
+
+
+async def _claimed(view: LeaseView, before: StoredLease) -> StoredLease:
+    """The lease of who holds the key next."""
+
+    def is_claimed(leases: Leases) -> bool:
+        latest = leases.latest[before.name]
+        return latest.is_active and latest.sequence > before.sequence
+
+    try:
+        await view.leases.wait_for(is_claimed, _CLAIMED_S)
+    except TimeoutError:
+        who = f"{before.lease.holder} gave {before.service}/{before.key} back"
+        raise NotDone(f"{who}, and nobody has claimed it for {_CLAIMED_S:g} s") from None
+    return view.leases.latest[before.name]
+
+
+async def _served(view: LeaseView, after: StoredLease) -> None:
+    """Return when the new holder says that it serves the key."""
+    try:
+        await view.directory.wait_for(lambda _: view.state(after.name) is KeyState.ACTIVE, _SERVED_S)
+    except TimeoutError:
+        who = f"{after.lease.holder} has claimed {after.service}/{after.key} in epoch {after.sequence}"
+        raise NotDone(f"{who}, and does not serve it yet: it is {view.state(after.name)}") from None
+
+
+# All keys of an instance
+
+
+async def drain(instance: str, service: str, timeout: float) -> dict[str, Any]:
+    """Have an instance give all its keys away; {service, instance, seconds, keys, left}. Raises NotDone.
+
+    `left` are the keys that others do not hold after `timeout` seconds. How far it is, it says on standard error.
+    """
+    async with connect() as transport, LeaseView.open(transport, service) as view:
+        departure = _Departure(view, _found(view, instance))
+        if departure.keys and not view.takers(departure.service, instance):
+            nobody = f"nobody else of {departure.service} is there to take the keys of {instance}"
+            raise NotDone(f"{nobody}: start another instance")
+        began = time.monotonic()
+        await _ask_to_drain(transport, departure.service, instance)
+        with suppress(TimeoutError):  # then what is left is told
+            await view.leases.wait_for(departure.is_over, timeout)
+        return departure.told(time.monotonic() - began)
+
+
+def _found(view: LeaseView, instance: str) -> Instance:
+    found = [one for one in view.directory.instances() if one.record.instance == instance]
+    if not found:
+        raise NotDone(f"no instance {instance} is alive; `aegis instances` shows who is")
+    if len(found) > 1:
+        services = " and of ".join(sorted(one.record.service for one in found))
+        raise NotDone(f"{instance} is an instance of {services}: add --service")
+    return found[0]
+
+
+async def _ask_to_drain(transport: Transport, service: str, instance: str) -> None:
+    try:
+        await Client(transport).call(drain_of(service), Empty(), instance=instance, timeout=_DRAIN_ASKED_S)
+    except Unavailable:
+        raise NotDone(f"{instance} cannot be drained: {service} has no keys, or it is gone just now") from None
+    except DeadlineExceeded:
+        raise NotDone(f"{instance} has not answered in {_DRAIN_ASKED_S:g} s; `aegis leases` shows its keys") from None
+
+
+class _Departure:
+    """The keys that an instance holds, or has held since this began, and who has them now."""
+
+    def __init__(self, view: LeaseView, departing: Instance) -> None:
+        self._view = view
+        self._instance = departing.record.instance
+        self._holder = departing.record.instance, departing.record.incarnation
+        self._progress_at = 0.0
+        self.service = departing.record.service
+        self.keys: set[KeyName] = set()
+        self._look(view.leases)
+
+    def _look(self, leases: Leases) -> None:
+        self.keys |= {name for name, stored in leases.latest.items() if self._is_theirs(stored)}
+
+    def _is_theirs(self, stored: StoredLease) -> bool:
+        lease = stored.lease
+        return stored.is_active and stored.service == self.service and (lease.holder, lease.incarnation) == self._holder
+
+    def is_over(self, leases: Leases) -> bool:
+        """Whether others hold all keys; says now and then how far it is."""
+        self._look(leases)
+        count = len(self._taken())
+        if count < len(self.keys) and time.monotonic() >= self._progress_at:
+            sys.stderr.write(f"{count} of {len(self.keys)} keys of {self._instance} are held by others\n")
+            self._progress_at = time.monotonic() + _PROGRESS_S
+        return count == len(self.keys)
+
+    def _taken(self) -> list[StoredLease]:
+        stored = (self._view.leases.latest[name] for name in sorted(self.keys))
+        return [one for one in stored if one.is_active and not self._is_theirs(one)]
+
+    def told(self, seconds: float) -> dict[str, Any]:
+        taken = self._taken()
+        left = sorted(self.keys - {one.name for one in taken})
+        return {
+            "service": self.service,
+            "instance": self._instance,
+            "seconds": round(seconds, 3),
+            "keys": [{"key": one.key, "holder": one.lease.holder, "epoch": one.sequence} for one in taken],
+            "left": [self._left(name) for name in left],
+        }
+
+    def _left(self, name: KeyName) -> dict[str, Any]:
+        stored = self._view.leases.latest[name]
+        holder = stored.lease.holder if stored.is_active else None
+        return {"key": name.key, "holder": holder, "state": str(self._view.state(name))}
