@@ -120,10 +120,12 @@ async def hang_in_recovery(round_: Round, name: str, until: Awaitable[object]) -
     round_.note("hang", name, began)
 
 
-async def hand_over(round_: Round, key: str) -> None:
-    """Ask the holder of a key to give it to another instance."""
+async def hand_over(round_: Round, key: str, successor: str = "") -> None:
+    """Ask the holder of a key to give it to another instance; nothing, where the successor has it already."""
     began = clock.now()
     epoch, holder = await round_.held(key)
-    round_.instances[holder].order("hand_over", key=key)
+    if holder == successor:
+        return
+    round_.instances[holder].order("hand_over", key=key, successor=successor)
     await round_.held(key, above=epoch)
     round_.note("hand_over", holder, began)

@@ -85,9 +85,9 @@ class Orders:
         self.active._tell = lambda event: None if isinstance(event, LeaseRead) else tell(event)
         self.active._tails._on_lease = lambda read: None
 
-    def hand_over(self, key: str) -> None:
+    def hand_over(self, key: str, successor: str) -> None:
         assert self.active is not None
-        task = asyncio.create_task(_quietly(self.active.hand_over(key)))
+        task = asyncio.create_task(_quietly(self.active.hand_over(key, successor)))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 

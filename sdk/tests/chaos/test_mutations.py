@@ -88,10 +88,9 @@ async def test_a_guard_taken_out_is_found_out(three_nodes: Cluster, mutation: st
         assert expected <= rules, f"{mutation} broke only {sorted(rules)}"
 
 
-@pytest.mark.parametrize("scenario", [deaf_and_stopped, killed, called_now_and_then, written_twice_and_killed])
-async def test_nothing_is_found_while_the_guards_are_there(three_nodes: Cluster, scenario: Scenario) -> None:
+async def test_nothing_is_found_while_the_guards_are_there(three_nodes: Cluster) -> None:
     async with begun(three_nodes, keys=KEYS) as round_:
-        await scenario(round_)
+        for scenario in (called_now_and_then, written_twice_and_killed, deaf_and_stopped, killed):
+            await scenario(round_)
         evidence = await round_.hold()
-        if scenario is written_twice_and_killed:
-            assert any(len(book.valid) < len(book.entries) for book in evidence.books.values()), "nothing landed twice"
+        assert any(len(book.valid) < len(book.entries) for book in evidence.books.values()), "nothing landed twice"
