@@ -123,14 +123,18 @@ class Holdings:
         return Vitals(len(self._pairs), self._digest, self._pairs, tuple(suspended[:_MOST_SUSPENDED]))
 
     def show(self, status: InstanceStatus | None = None) -> None:
-        """Say it by the next heartbeat, and soon in the registry; `status` is said in place of ACTIVE or STANDBY."""
+        """Say it by the next heartbeat, and soon in the registry; `status`, in place of ACTIVE or STANDBY, at once."""
         self._digest = None
-        self._status = status or self._status
-        if self._record_due is None:
+        if status is not None:
+            self._status = status
+            self._put_record()
+        elif self._record_due is None:
             self._record_due = asyncio.get_running_loop().call_later(_RECORD_S, self._put_record)
 
     def _put_record(self) -> None:
-        self._record_due = None
+        if self._record_due is not None:
+            self._record_due.cancel()
+            self._record_due = None
         status = self._status
         if status is InstanceStatus.STANDBY and self._pairs:
             status = InstanceStatus.ACTIVE

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
@@ -237,7 +237,7 @@ class ActiveHost:
                 self._retire()
             for holding in tuple(self._holdings.held.values()):
                 if holding.is_open and holding.journal.intents:
-                    self._start(self._takeover.settle_again(holding))
+                    self._start(self._takeover.settle_again, holding)
 
     async def _is_healthy(self) -> bool:
         try:
@@ -294,7 +294,7 @@ class ActiveHost:
         actions = step(self._election, event, clock.now())
         claims = [action for action in actions if isinstance(action, Claim)]
         if claims:
-            self._start(self._claim(claims))
+            self._start(self._claim, claims)
         for action in actions:
             match action:
                 case Adopt():
@@ -350,12 +350,10 @@ class ActiveHost:
 
     # Done
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run it in the host's group; its error is logged, and ends nothing else."""
-        if self._group is None:
-            work.close()
-        else:
-            self._group.create_task(_logged(work))
+    def _start(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
+        """Run it in the host's group, if that takes tasks; its error is logged, and ends nothing else."""
+        if self._group is not None:
+            self._group.create_task(_logged(work, *arguments))
 
     async def _claim(self, claims: Sequence[Claim]) -> None:
         attempt = secrets.token_hex(8)
@@ -395,8 +393,8 @@ class ActiveHost:
         )
         before = self._holdings.add(holding)
         if before is not None:
-            self._start(self._holdings.drop(before))
-        self._start(self._takeover.adopt(holding, adopt.answer_from))
+            self._start(self._holdings.drop, before)
+        self._start(self._takeover.adopt, holding, adopt.answer_from)
 
     def _release(self, release: Release) -> None:
         holding = self.held.get(release.key)
@@ -404,21 +402,21 @@ class ActiveHost:
             holding = None
         if holding is not None:
             holding.release()
-        self._start(self._takeover.release(release, holding))
+        self._start(self._takeover.release, release, holding)
 
     def _demote(self, key: str, epoch: int) -> None:
         holding = self.held.get(key)
         if self._holdings is not None and holding is not None and holding.epoch == epoch:
             holding.end()
             _log.warning("deposed", service=self._service.name, key=key, epoch=epoch)
-            self._start(self._holdings.drop(holding))
+            self._start(self._holdings.drop, holding)
 
     def _probe_ledger(self, key: str, epoch: int) -> None:
         """Try whether the ledger takes writes from here: one at a time for each shard answers for all keys of it."""
         shard = self._ledger.shard(key)
         probed = self._probed.setdefault(shard, {})
         if not probed:
-            self._start(self._probe_shard(key, epoch, probed))
+            self._start(self._probe_shard, key, epoch, probed)
         probed[key] = epoch
 
     async def _probe_shard(self, key: str, epoch: int, probed: dict[str, int]) -> None:
@@ -450,7 +448,7 @@ class ActiveHost:
         except Exception:
             _log.exception("change_not_applied", key=holding.key, sequence=change.sequence)
             holding.end()
-            self._start(self._takeover.give_back(holding))
+            self._start(self._takeover.give_back, holding)
 
     def contradicted(self, holding: Holding, problem: Contradiction) -> None:
         self._contradicted(holding.key, problem)
@@ -465,7 +463,7 @@ class ActiveHost:
             return None
 
     def snapshot_stored(self, holding: Holding, sequence: int) -> None:
-        self._start(self._compact(holding.key, sequence))
+        self._start(self._compact, holding.key, sequence)
 
     async def _compact(self, key: str, sequence: int) -> None:
         try:
@@ -474,9 +472,9 @@ class ActiveHost:
             _log.info("not_compacted", key=key, reason=str(error))
 
 
-async def _logged(work: Coroutine[Any, Any, None]) -> None:
+async def _logged(work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
     try:
-        await work
+        await work(*arguments)
     except Exception:
         _log.exception("active_host_failed", work=getattr(work, "__qualname__", "work"))
 

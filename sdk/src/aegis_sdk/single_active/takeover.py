@@ -28,6 +28,8 @@ __all__ = ["Takeover"]
 _log = structlog.get_logger("aegis.active")
 
 _AGAIN_S: Final = 0.05
+_TURN_S: Final = 0.01
+"""So long keys are replayed before others have their turn in the loop, heartbeats above all."""
 
 
 class Takeover:
@@ -53,6 +55,7 @@ class Takeover:
         self._drain_timeout_s = drain_timeout_s
         self._tell = tell
         self._replaying = asyncio.Lock()
+        self._turn_began_at = 0.0
         self._settling: set[str] = set()
 
     async def adopt(self, holding: Holding, answer_from: float) -> None:
@@ -62,6 +65,9 @@ class Takeover:
             self._announcements.begun(holding.key, holding.epoch)
             with holding.bound():
                 await self._make_effective(holding, answer_from)
+        except TimeoutError:
+            _log.error("recovery_took_too_long", key=holding.key, epoch=holding.epoch)
+            await self.give_back(holding)
         except Exception as error:
             if not holding.is_ended:
                 _log.exception("recovery_failed", key=holding.key, epoch=holding.epoch, reason=repr(error))
@@ -83,8 +89,10 @@ class Takeover:
 
     async def _replay(self, holding: Holding) -> None:
         journal = await self._tails.journal(holding.key, holding.epoch)
-        async with self._replaying:  # one key in a turn of the loop: heartbeats come between two of them
-            await asyncio.sleep(0)
+        async with self._replaying:
+            if clock.now() - self._turn_began_at > _TURN_S:
+                await asyncio.sleep(0)
+                self._turn_began_at = clock.now()
             self._service.restore(holding.key, journal.snapshot)
             for change in journal.changes:
                 self._service.apply(holding.key, change)

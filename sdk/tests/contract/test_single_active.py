@@ -1,0 +1,412 @@
+"""Requests to the active instance of a key: what is done once, what is answered, and what is safe to repeat."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from aegis_sdk import clock, subjects
+from aegis_sdk.errors import InternalError, NotExecuted, OutcomeUnknown
+from aegis_sdk.messages import ERROR_CODE, IDEMPOTENCY_KEY, NO_HEADERS, TIMEOUT_MS, Headers, Message
+from aegis_sdk.single_active import Committed
+from aegis_sdk.transport import Transport
+
+from .active_desk import KEY, TIMERS, Desk, Desks, Overdrawn, Running, until
+from .network import DEADLINE_S, Network
+
+
+@pytest.fixture
+async def desks(network: Network, name: str) -> AsyncIterator[Desks]:
+    desks = Desks(network, name)
+    yield desks
+    await desks.close()
+
+
+async def asked(running: Running, other: Transport, method: str, headers: Headers = NO_HEADERS) -> Message:
+    """What the instance replies to a request, however late."""
+    subject = subjects.active(running.desk.name, KEY, running.holding().epoch, method)
+    return await other.request(subject, b'{"amount":2}', headers, timeout=DEADLINE_S)
+
+
+async def handed_over(first: Running, second: Running) -> None:
+    """Return when the key has gone from the first to the second."""
+    await first.active.hand_over(KEY)
+    await second.takes()
+
+
+# Once
+
+
+async def test_a_commit_is_answered_with_its_epoch_and_its_place_in_the_journal(desks: Desks) -> None:
+    running = await desks.active()
+    one, two = await desks.call("deposit", 5), await desks.call("deposit", 2)
+    assert (one.value.amount, two.value.amount) == (5, 7)
+    assert one.epoch == two.epoch == running.holding().epoch
+    assert one.epoch < one.sequence < two.sequence
+    assert not one.stale
+
+
+async def test_a_call_repeated_with_its_key_is_done_once_and_gets_the_stored_answer(desks: Desks) -> None:
+    first, second = await desks.pair()
+    before = await desks.call("order", 5, idempotency_key="c1")
+    assert await desks.call("order", 5, idempotency_key="c1") == before
+    await handed_over(first, second)
+    after = await desks.call("order", 5, idempotency_key="c1")
+    assert (after.value, after.sequence) == (before.value, before.sequence)
+    assert after.epoch > before.epoch
+    assert desks.venue.orders == ["c1"]
+    assert second.desk.balances[KEY] == 5
+
+
+async def test_a_call_repeated_while_the_first_is_at_work_waits_for_its_answer(desks: Desks) -> None:
+    await desks.active()
+    desks.venue.answers.clear()
+    calls = [desks.begin("order", 5, idempotency_key="c1") for _ in range(3)]
+    await until(lambda: bool(desks.venue.orders))
+    desks.venue.answers.set()
+    answers = await asyncio.gather(*calls)
+    assert desks.venue.orders == ["c1"]
+    assert answers[0] == answers[1] == answers[2]
+
+
+async def test_a_call_repeated_while_its_commit_has_no_answer_is_done_once(desks: Desks) -> None:
+    running = await desks.active()
+    running.transport.deaf = True
+    with pytest.raises(OutcomeUnknown):
+        await desks.call("deposit", 5, idempotency_key="c1")
+    again = desks.begin("deposit", 5, idempotency_key="c1")
+    with pytest.raises(OutcomeUnknown):
+        await again
+    running.transport.deaf = False
+    assert (await desks.call("deposit", 5, idempotency_key="c1")).value.amount == 5
+    assert (await desks.call("balance")).value.amount == 5
+    assert running.desk.hooks("apply") == ["apply"]
+
+
+async def test_calls_without_an_idempotency_key_are_each_done(desks: Desks, other: Transport) -> None:
+    running = await desks.active()
+    for _ in range(2):
+        assert ERROR_CODE not in (await asked(running, other, "deposit")).headers
+    assert running.desk.balances[KEY] == 4
+
+
+async def test_an_idempotency_key_that_is_none_is_refused(desks: Desks, other: Transport) -> None:
+    running = await desks.active()
+    reply = await asked(running, other, "deposit", {IDEMPOTENCY_KEY: "x" * 129})
+    assert reply.headers[ERROR_CODE] == "400"
+    assert running.desk.balances[KEY] == 0
+
+
+async def test_a_method_that_there_is_not_is_refused(desks: Desks) -> None:
+    await desks.active()
+    with pytest.raises(Exception, match="no such method"):
+        await desks.call("nothing")
+
+
+# Rejections and errors
+
+
+async def test_a_rejection_behind_an_intent_is_stored(desks: Desks) -> None:
+    first, second = await desks.pair()
+    desks.venue.refuses = True
+    with pytest.raises(Overdrawn, match="the venue says no"):
+        await desks.call("order", 5, idempotency_key="c1")
+    await handed_over(first, second)
+    with pytest.raises(Overdrawn, match="the venue says no"):
+        await desks.call("order", 5, idempotency_key="c1")
+    assert desks.venue.orders == ["c1"]
+    assert second.desk.balances[KEY] == 0
+
+
+async def test_an_error_behind_an_intent_leaves_the_outcome_unknown_until_it_is_settled(desks: Desks) -> None:
+    running = await desks.active()
+    with pytest.raises(OutcomeUnknown):
+        await desks.call("break_off", 5, idempotency_key="c1")
+    with pytest.raises(OutcomeUnknown):
+        await desks.call("break_off", 5, idempotency_key="c1")
+    await until(lambda: not running.holding().journal.intents)
+    assert (await desks.call("break_off", 5, idempotency_key="c1")).value.amount == -1
+    assert running.desk.balances[KEY] == 5
+    assert desks.venue.orders == ["c1"]
+
+
+async def test_an_error_before_anything_was_done_is_one(desks: Desks) -> None:
+    await desks.active()
+    with pytest.raises(InternalError):
+        await desks.call("break_early")
+
+
+async def test_what_is_stored_of_a_call_is_its_answer_however_its_handler_ends(desks: Desks) -> None:
+    await desks.active()
+    assert (await desks.call("fail_late", 5, idempotency_key="c1")).value.amount == 9
+    assert (await desks.call("fail_late", 5, idempotency_key="c1")).value.amount == 9
+    assert (await desks.call("balance")).value.amount == 5
+
+
+async def test_a_handler_cannot_answer_as_if_its_commit_had_been_stored(desks: Desks) -> None:
+    running = await desks.active()
+    assert (await desks.call("swallow", 5)).value.amount == 7
+    running.transport.deaf = True
+    with pytest.raises(OutcomeUnknown):
+        await desks.call("swallow", 5)
+
+
+async def test_a_change_that_no_entry_can_hold_is_an_error_and_harms_nothing(desks: Desks) -> None:
+    await desks.active()
+    with pytest.raises(InternalError, match="too many"):
+        await desks.call("bulk", 600_000)
+    assert (await desks.call("deposit", 5)).value.amount == 5
+
+
+# Intents that are found open
+
+
+async def test_an_intent_that_is_found_open_is_settled_before_requests_are_handled(desks: Desks) -> None:
+    first, second = await desks.pair()
+    desks.venue.answers.clear()
+    calling = desks.begin("order", 5, idempotency_key="c1")
+    await until(lambda: "c1" in desks.venue.orders)
+    await first.vanish()
+    desks.venue.answers.set()
+    assert (await calling).value.amount == -1
+    assert second.desk.balances[KEY] == 5
+    assert second.desk.hooks("recover", "settle", "on_active") == ["recover", "settle", "on_active"]
+    assert ("recover", KEY, ("c1",)) in second.desk.told
+    assert desks.venue.orders == ["c1"]
+
+
+async def test_an_intent_that_is_found_open_and_not_settled_is_never_called_not_executed(desks: Desks) -> None:
+    first, second = await desks.pair()
+    second.desk.settles = False
+    desks.venue.answers.clear()
+    calling = desks.begin("order", 5, idempotency_key="c1")
+    await until(lambda: "c1" in desks.venue.orders)
+    await first.vanish()
+    await second.takes()
+    with pytest.raises(OutcomeUnknown):
+        await calling
+    with pytest.raises(OutcomeUnknown):
+        await desks.call("order", 5, idempotency_key="c1")
+    assert desks.venue.orders == ["c1"]
+    assert (await desks.call("deposit", 1)).value.amount == 1
+
+
+async def test_a_venue_that_is_away_or_hangs_does_not_keep_a_key_from_being_served(desks: Desks) -> None:
+    running = await desks.active()
+    with pytest.raises(OutcomeUnknown):
+        await desks.call("break_off", 5, idempotency_key="c1")
+    desks.venue.answers.clear()
+    await until(lambda: bool(desks.venue.asked))
+    second = await desks.start("b")
+    await until(lambda: running.knows(second))
+    await handed_over(running, second)
+    assert (await desks.call("deposit", 1)).value.amount == 1
+    desks.venue.is_away = True
+    desks.venue.answers.set()
+    asked = len(desks.venue.asked)
+    await until(lambda: len(desks.venue.asked) > asked)
+    desks.venue.is_away = False
+    await until(lambda: not second.holding().journal.intents)
+    assert second.desk.balances[KEY] == 6
+
+
+async def test_a_venue_that_hangs_is_not_asked_twice_at_a_time(desks: Desks) -> None:
+    running = await desks.active(timers=replace(TIMERS, recover_s=30.0))
+    with pytest.raises(OutcomeUnknown):
+        await desks.call("break_off", 5, idempotency_key="c1")
+    desks.venue.answers.clear()
+    await until(lambda: bool(desks.venue.asked))
+    await asyncio.sleep(1.2)  # two more rounds
+    assert desks.venue.asked == ["c1"]
+    assert running.is_active()
+
+
+async def test_nothing_is_settled_without_a_proof(desks: Desks) -> None:
+    running = await desks.active()
+    with pytest.raises(OutcomeUnknown):
+        await desks.call("break_off", 5, idempotency_key="c1")
+    running.transport.away = True
+    asked = len(running.desk.hooks("settle"))
+    await asyncio.sleep(1.5)
+    assert len(running.desk.hooks("settle")) == asked
+    running.transport.away = False
+    await until(lambda: not running.holding().journal.intents)
+
+
+# Time
+
+
+async def test_a_handler_that_is_not_done_in_time_and_has_begun_nothing_was_not_executed(
+    desks: Desks, other: Transport
+) -> None:
+    running = await desks.active()
+    reply = await asked(running, other, "wait", {TIMEOUT_MS: "200"})
+    assert b"suspended" in reply.payload
+    running.desk.goes_on.set()
+    assert (await desks.call("balance")).value.amount == 0
+
+
+async def test_a_handler_that_is_not_done_in_time_and_has_intended_is_unknown(desks: Desks, other: Transport) -> None:
+    running = await desks.active()
+    desks.venue.answers.clear()
+    reply = await asked(running, other, "order", {TIMEOUT_MS: "200"})
+    assert b"outcome_unknown" in reply.payload
+    assert len(desks.venue.orders) == 1
+
+
+async def test_a_request_that_arrives_too_late_is_not_begun(desks: Desks, other: Transport) -> None:
+    running = await desks.active()
+    reply = await asked(running, other, "deposit", {TIMEOUT_MS: "0"})
+    assert b"suspended" in reply.payload
+    assert running.desk.balances[KEY] == 0
+
+
+# Without a ledger
+
+
+async def test_what_may_read_stale_answers_without_a_proof_and_says_so(desks: Desks) -> None:
+    running = await desks.active()
+    await desks.call("deposit", 5)
+    fresh = await desks.call("peek")
+    running.transport.away = True
+    await until(lambda: not running.holding().is_proved(clock.now()))
+    stale = await desks.call("peek")
+    assert (fresh.stale, stale.stale) == (False, True)
+    assert stale.value.amount == 5
+    with pytest.raises(NotExecuted):
+        await desks.call("balance")
+
+
+async def test_without_a_ledger_a_caller_hears_soon_that_nothing_was_done(desks: Desks) -> None:
+    running = await desks.active()
+    running.transport.away = True
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(NotExecuted):
+        await desks.call("order", 5)
+    assert asyncio.get_running_loop().time() - began < 2 * TIMERS.outcome_s
+    assert not desks.venue.orders
+
+
+async def test_an_intent_that_was_given_up_is_not_executed_for_good(desks: Desks) -> None:
+    running = await desks.active()
+    running.transport.deaf = True
+    with pytest.raises(NotExecuted):
+        await desks.call("order", 5, idempotency_key="c1")
+    running.transport.deaf = False
+    with pytest.raises(NotExecuted):
+        await desks.call("order", 5, idempotency_key="c1")
+    assert not desks.venue.orders
+    assert not running.holding().journal.intents
+
+
+async def test_the_same_epoch_goes_on_when_the_ledger_is_back(desks: Desks) -> None:
+    running = await desks.active()
+    epoch = running.holding().epoch
+    running.transport.away = True
+    with pytest.raises((NotExecuted, OutcomeUnknown)):
+        await desks.call("deposit", 5)
+    running.transport.away = False
+    assert (await desks.call("deposit", 1)).epoch == epoch
+
+
+async def test_a_commit_whose_answer_cannot_be_proved_is_never_called_not_executed(desks: Desks) -> None:
+    """The commit is stored, and then the ledger is away: that answer must not leave, nor "safe to repeat"."""
+    running = await desks.active()
+    holding = running.holding()
+    applied = type(running.desk).apply
+
+    def apply(self: Desk, key: str, change: Committed) -> None:
+        applied(self, key, change)
+        running.transport.away = True
+        holding.suspend()
+
+    type(running.desk).apply = apply
+    with pytest.raises(OutcomeUnknown):
+        await desks.call("deposit", 5, idempotency_key="c1")
+    with pytest.raises((NotExecuted, OutcomeUnknown)):
+        await desks.call("deposit", 5, idempotency_key="c1")
+    type(running.desk).apply = applied
+    running.transport.away = False
+    assert (await desks.call("deposit", 5, idempotency_key="c1")).value.amount == 5
+
+
+async def test_a_rejection_needs_a_proof_like_any_answer(desks: Desks, other: Transport) -> None:
+    running = await desks.active()
+    running.transport.away = True
+    await until(lambda: not running.holding().is_proved(clock.now()))
+    reply = await asked(running, other, "withdraw")
+    assert reply.headers[ERROR_CODE] == "503"
+    assert b"suspended" in reply.payload
+
+
+async def test_a_standstill_suspends_before_any_request_is_answered(desks: Desks) -> None:
+    running = await desks.active()
+    await desks.call("deposit", 5)
+    holding = running.holding()
+    assert holding.is_proved(holding.proof_sent_at + TIMERS.proof_s / 2)
+    running.transport.away = True
+    running.active._gate._passed_at -= TIMERS.gate_s * 2  # as if the loop had stood still until now
+    calling = desks.begin("balance")
+    with pytest.raises(NotExecuted):
+        await calling
+    assert running.active._gate.broken_at > 0
+
+
+# While a key comes and goes
+
+
+async def test_requests_wait_while_a_key_is_taken_over(desks: Desks) -> None:
+    first, second = await desks.pair()
+    await desks.call("deposit", 5)
+    second.desk.recover_lasts_s = 0.5
+    await first.vanish()
+    assert (await desks.call("deposit", 1)).value.amount == 6
+    assert second.is_active()
+
+
+async def test_requests_that_wait_for_a_recovery_that_fails_are_refused(desks: Desks, other: Transport) -> None:
+    running = await desks.start()
+    running.desk.recover_lasts_s = 10.0
+    await until(lambda: KEY in running.active.held)
+    await until(lambda: ("recover", KEY, ()) in running.desk.told)
+    reply = await asked(running, other, "deposit")
+    assert b"moved" in reply.payload
+
+
+async def test_a_handover_finishes_what_is_at_work_and_leaves_the_rest_to_the_next(desks: Desks) -> None:
+    first, second = await desks.pair()
+    at_work = desks.begin("wait", 5)
+    async with asyncio.timeout(DEADLINE_S):
+        await first.desk.began.wait()
+    epoch = first.holding().epoch
+    handing = asyncio.create_task(first.active.hand_over(KEY))
+    await until(lambda: first.holding().releasing)
+    later = desks.begin("deposit", 1)
+    await asyncio.sleep(0.1)
+    assert not handing.done()
+    assert not second.is_active()
+    first.desk.goes_on.set()
+    assert await handing == epoch
+    assert ((await at_work).value.amount, (await at_work).epoch) == (5, epoch)
+    assert (await later).value.amount == 6
+    assert (await later).epoch == second.holding().epoch
+
+
+async def test_what_is_at_work_for_too_long_does_not_hold_a_handover_up_and_acts_no_more(desks: Desks) -> None:
+    first, second = await desks.pair(drain_timeout_s=0.2)
+    at_work = desks.begin("wait", 5, timeout=2.0)
+    async with asyncio.timeout(DEADLINE_S):
+        await first.desk.began.wait()
+    holding = first.holding()
+    with pytest.raises(TimeoutError):
+        await first.active.hand_over(KEY)
+    await second.takes()
+    assert not holding.is_proved(holding.proof_sent_at)
+    first.desk.goes_on.set()
+    second.desk.goes_on.set()
+    answer = await at_work
+    assert answer.epoch == second.holding().epoch
+    assert second.desk.balances[KEY] == 5
