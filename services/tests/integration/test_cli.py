@@ -122,6 +122,10 @@ def test_what_goes_wrong_with_a_call_is_one_line(desk: Desk, arguments: list[str
     assert said in problem(desk.aegis("call", *arguments))
 
 
+def test_an_instance_without_keys_cannot_be_drained(desk: Desk) -> None:
+    assert "echo-1 cannot be drained: echo has no keys" in problem(desk.aegis("drain", "echo-1"))
+
+
 def test_ticks_are_objects_for_programs(desk: Desk) -> None:
     done = desk.aegis("ticks", "SHFE.*", "IF*", "--count", "30", "--json")
     assert done.returncode == 0

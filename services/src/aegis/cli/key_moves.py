@@ -23,7 +23,7 @@ _HANDED_OVER_S: Final = 12.0  # longer than an instance waits for what is at wor
 _CLAIMED_S: Final = 5.0
 _SERVED_S: Final = 5.0
 _DRAIN_ASKED_S: Final = 3.0
-_PROGRESS_S: Final = 0.2
+_PROGRESS_S: Final = 1.0
 _MOST_NAMED: Final = 10
 
 
@@ -146,9 +146,17 @@ async def drain(instance: str, service: str, timeout: float) -> dict[str, Any]:
             raise NotDone(f"{nobody}: start another instance")
         began = time.monotonic()
         await _ask_to_drain(transport, departure.service, instance)
-        with suppress(TimeoutError):  # then what is left is told
-            await view.leases.wait_for(departure.is_over, timeout)
+        await _until_over(view, departure, began + timeout)
         return departure.told(time.monotonic() - began)
+
+
+async def _until_over(view: LeaseView, departure: _Departure, end: float) -> None:
+    """Return when others hold all keys, or at `end`; says once a second how far it is."""
+    while (left_s := end - time.monotonic()) > 0:
+        with suppress(TimeoutError):
+            await view.leases.wait_for(departure.is_over, min(left_s, _PROGRESS_S))
+            return
+        sys.stderr.write(f"{departure.progress}\n")
 
 
 def _found(view: LeaseView, instance: str) -> Instance:
@@ -177,7 +185,6 @@ class _Departure:
         self._view = view
         self._instance = departing.record.instance
         self._holder = departing.record.instance, departing.record.incarnation
-        self._progress_at = 0.0
         self.service = departing.record.service
         self.keys: set[KeyName] = set()
         self._look(view.leases)
@@ -190,13 +197,13 @@ class _Departure:
         return stored.is_active and stored.service == self.service and (lease.holder, lease.incarnation) == self._holder
 
     def is_over(self, leases: Leases) -> bool:
-        """Whether others hold all keys; says now and then how far it is."""
+        """Whether others hold all keys."""
         self._look(leases)
-        count = len(self._taken())
-        if count < len(self.keys) and time.monotonic() >= self._progress_at:
-            sys.stderr.write(f"{count} of {len(self.keys)} keys of {self._instance} are held by others\n")
-            self._progress_at = time.monotonic() + _PROGRESS_S
-        return count == len(self.keys)
+        return len(self._taken()) == len(self.keys)
+
+    @property
+    def progress(self) -> str:
+        return f"{len(self._taken())} of {len(self.keys)} keys of {self._instance} are held by others"
 
     def _taken(self) -> list[StoredLease]:
         stored = (self._view.leases.latest[name] for name in sorted(self.keys))
