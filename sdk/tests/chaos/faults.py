@@ -121,11 +121,11 @@ async def hang_in_recovery(round_: Round, name: str, until: Awaitable[object]) -
 
 
 async def hand_over(round_: Round, key: str, successor: str = "") -> None:
-    """Ask the holder of a key to give it to another instance; nothing, where the successor has it already."""
+    """Let the holder of a key give it to another instance, as soon as that is able to take it."""
     began = clock.now()
-    epoch, holder = await round_.held(key)
-    if holder == successor:
-        return
-    round_.instances[holder].order("hand_over", key=key, successor=successor)
-    await round_.held(key, above=epoch)
-    round_.note("hand_over", holder, began)
+    epoch, holder = first = await round_.held(key)
+    while (epoch, holder) == first and holder != successor:
+        round_.instances[holder].order("hand_over", key=key, successor=successor)
+        await asyncio.sleep(0.3)
+        epoch, holder = await round_.held(key)
+    round_.note("hand_over", first[1], began)

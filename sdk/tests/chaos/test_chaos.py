@@ -10,6 +10,7 @@ import asyncio
 import os
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import pytest
@@ -40,7 +41,7 @@ async def told(round_: Round) -> Evidence:
 
 
 async def test_whatever_befalls_a_process_its_keys_are_served_by_one(three_nodes: Cluster) -> None:
-    """Its wall clock jumps, it is stopped for less and for more than a takeover takes, hangs, is killed and restarted."""
+    """Its wall clock jumps, it is stopped, shorter and longer than a takeover takes, hangs, is killed and restarted."""
     async with begun(three_nodes) as round_:
         before = await round_.all_held()
         for name, by in zip(INSTANCES, (3600.0, -3600.0, 1e7), strict=True):
@@ -77,7 +78,7 @@ async def test_holders_that_stop_at_the_worst_moments_do_no_harm(three_nodes: Cl
 
 
 async def test_a_recovery_may_take_its_time_but_not_for_ever(three_nodes: Cluster) -> None:
-    """Longer than the silence after which a holder is replaced, its keys stay; past its deadline, it gives them back."""
+    """For longer than the silence of a dead holder its keys stay; past its deadline it gives them back."""
     async with begun(three_nodes, keys=KEYS[:2], instances=INSTANCES[:2]) as round_:
         epoch, first = await round_.held("K1")
         second = next(name for name in round_.instances if name != first)

@@ -61,7 +61,7 @@ async def called_now_and_then(round_: Round) -> None:
 async def written_twice_and_killed(round_: Round) -> None:
     """Acknowledgements get lost for so long that entries are written again, and land twice; then their writer dies."""
     await asyncio.sleep(0.3)
-    await faults.cut(round_, await round_.holder("K1"), 0.75, Flow.PASS, Flow.HOLD)
+    await faults.cut(round_, await round_.holder("K1"), 0.9, Flow.PASS, Flow.HOLD)
     await asyncio.sleep(0.3)
     await killed(round_)
 
