@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup up down test check bench lock
+.PHONY: help setup up down test check bench chaos lock
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -37,6 +37,9 @@ bench: setup ## measure Aegis against plain NATS
 	$(BIN)/aegis bench rpc
 	$(BIN)/aegis bench events
 	$(BIN)/aegis bench ticks
+
+chaos: setup ## harm a cluster at random; ROUNDS=20 SEED=7
+	CHAOS_ROUNDS=$(or $(ROUNDS),20) CHAOS_SEED=$(SEED) $(BIN)/pytest sdk/tests/chaos
 
 lock: setup ## resolve all dependencies anew, to their newest versions
 	$(BIN)/uv lock --upgrade

@@ -21,8 +21,8 @@ from .rounds import Round, begun
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-KEYS: Final = ("K1", "K2")
-PATIENCE_S: Final = 6.0
+KEYS: Final = ("K1", "K2", "K3", "K4")
+PATIENCE_S: Final = 7.0
 Scenario = Callable[[Round], Awaitable[None]]
 
 
@@ -59,10 +59,11 @@ async def called_now_and_then(round_: Round) -> None:
 
 
 async def written_twice_and_killed(round_: Round) -> None:
-    """Acknowledgements get lost for so long that entries are written again, and land twice; then their writer dies."""
-    await asyncio.sleep(0.3)
-    await faults.cut(round_, await round_.holder("K1"), 0.9, Flow.PASS, Flow.HOLD)
-    await asyncio.sleep(0.3)
+    """Acknowledgements come so late that entries are written again, and land twice; then their writer dies."""
+    for _ in range(3):
+        await asyncio.sleep(0.2)
+        await faults.cut(round_, await round_.holder("K1"), 0.75, Flow.PASS, Flow.HOLD)
+    await asyncio.sleep(0.2)
     await killed(round_)
 
 
