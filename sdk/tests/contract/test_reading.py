@@ -128,3 +128,12 @@ async def test_a_reader_that_is_slow_misses_nothing(transport: Transport, other:
         other.publish_many([(f"{name}.a", b"%d" % i) for i in range(5000)])
         await other.flush()
         assert payloads(await take(messages, 5000)) == [b"%d" % i for i in range(5000)]
+
+
+async def test_a_reader_that_lingers_misses_nothing_and_keeps_the_order(transport: Transport, name: str) -> None:
+    await make(transport, name)
+    async with transport.read(name, linger_s=0.005) as messages:
+        assert await take(messages, 1) == [None]
+        for i in range(20):
+            await transport.append(f"{name}.a", b"%d" % i)
+        assert payloads(await take(messages, 20)) == [b"%d" % i for i in range(20)]

@@ -112,12 +112,12 @@ class Ledger:
 
     @asynccontextmanager
     async def journals(
-        self, shard: int, key: str = subjects.ANY, after: int = 0
+        self, shard: int, key: str = subjects.ANY, after: int = 0, linger_s: float = 0
     ) -> AsyncGenerator[AsyncIterator[JournalRead | None]]:
-        """The entries of one key, or of all of a shard, behind sequence `after`; None as `Transport.read` yields it."""
+        """The entries of one key, or of all of a shard, behind sequence `after`; None and `linger_s` as in `read`."""
         subject = subjects.ledger(shard, self.service, key, "journal")
         async with (
-            self._transport.read(stream_of(shard), subject, after=after) as messages,
+            self._transport.read(stream_of(shard), subject, after=after, linger_s=linger_s) as messages,
             aclosing(_decoded(messages, _journal_read)) as entries,
         ):
             yield entries

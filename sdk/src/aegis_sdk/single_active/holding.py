@@ -27,7 +27,7 @@ from aegis_sdk.ledger.journal import Contradiction, Journal
 from aegis_sdk.ledger.records import Entry, Intent, Part, Record, Result, Verdict, encode_entry
 from aegis_sdk.ledger.snapshot import Committed
 from aegis_sdk.single_active.trace import Observer, Wrote
-from aegis_sdk.single_active.writing import Flight, Waiting, Write
+from aegis_sdk.single_active.writing import Flight, Waiting, Write, wake
 from aegis_sdk.timers import Timers
 
 __all__ = ["Holding", "HoldingOwner"]
@@ -271,13 +271,23 @@ class Holding:
     async def _stored(self, write: Write, deadline: float, *, keep: bool) -> int:
         """The sequence; OutcomeUnknown where it is not known in time whether it is stored."""
         limit = min(deadline - clock.now(), self._timers.outcome_s)
-        await asyncio.wait([write.done], timeout=max(limit, 0))
+        if not write.done.done():
+            await self._waited(write, limit)
         if write.done.done():
             return write.done.result()
         if not write.sent and not keep:
             self._withdraw(write)
             raise SuspendedError(f"epoch {self.epoch} of {self.key} cannot write now; nothing was sent")
         raise OutcomeUnknown(f"no answer of the ledger for {self.key} yet")
+
+    async def _waited(self, write: Write, limit: float) -> None:
+        """`asyncio.wait` for one future, at half of its cost: each commit waits once."""
+        waiter = write.waiter = self._loop.create_future()
+        timer = self._loop.call_later(max(limit, 0), wake, waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
 
     def _withdraw(self, write: Write) -> None:
         if not write.sent and not write.done.done():

@@ -25,6 +25,8 @@ _log = structlog.get_logger("aegis.active")
 Read = TypeVar("Read", LeaseRead, JournalRead)
 
 _AGAIN_S: Final = 0.2
+_LINGER_S: Final = 0.002
+"""A holder reads back what it has just written: that must not come between it and its next write."""
 
 
 class Tails:
@@ -54,7 +56,9 @@ class Tails:
             for shard in range(self._ledger.shards):
                 leases, journals = self._read["leases", shard], self._read["journals", shard]
                 group.create_task(self._follow(lambda s=shard: self._ledger.leases(s), self._on_lease, leases))
-                group.create_task(self._follow(lambda s=shard: self._ledger.journals(s), self._fold, journals))
+                group.create_task(
+                    self._follow(lambda s=shard: self._ledger.journals(s, linger_s=_LINGER_S), self._fold, journals)
+                )
 
     async def caught_up(self) -> None:
         """Return when all that there was at the start has been read."""

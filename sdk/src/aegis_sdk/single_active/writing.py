@@ -13,7 +13,7 @@ from typing import Final
 from aegis_sdk.errors import InternalError, RpcError, Suspended
 from aegis_sdk.ledger.records import Entry, Intent, Part, Record, Result
 
-__all__ = ["Flight", "Waiting", "Write"]
+__all__ = ["Flight", "Waiting", "Write", "wake"]
 
 MAX_ENTRY_BYTES: Final = 512 * 1024
 MOST_WAITING: Final = 10_000
@@ -28,6 +28,7 @@ class Write:
     record: Record
     size: int
     done: Future[int]
+    waiter: Future[None] | None = None  # of who waits for it, but not for ever
     sent: bool = False
     unanswered: bool = False  # some attempt to send it brought no answer: it may be stored whatever comes next
     given_up: bool = False  # an intent that nothing will be done for
@@ -91,6 +92,7 @@ class Waiting:
         else:
             write.done.set_exception(outcome)
             write.done.exception()  # whether or not anybody waits for it
+        wake(write.waiter)
 
     def under_way(self, idempotency_key: str) -> Future[int] | None:
         """Done when it is known whether a record of that call is stored; None where none is on its way."""
@@ -118,6 +120,11 @@ class Waiting:
         writes = list(self._writes)
         self._writes.clear()
         return writes
+
+
+def wake(waiter: Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)
 
 
 def _size(record: Record) -> int:

@@ -249,6 +249,7 @@ class MemoryTransport:
         after: int = 0,
         last_per_subject: bool = False,
         idle_heartbeat_s: float = 0.5,
+        linger_s: float = 0,
     ) -> AsyncGenerator[AsyncIterator[StoredMessage | None]]:
         reader = MemoryReader(self, await self._reachable_stream(stream), subject, after, last_per_subject)
         try:

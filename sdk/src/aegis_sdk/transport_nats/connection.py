@@ -340,8 +340,9 @@ class NatsTransport:
         after: int = 0,
         last_per_subject: bool = False,
         idle_heartbeat_s: float = 0.5,
+        linger_s: float = 0,
     ) -> AbstractAsyncContextManager[AsyncIterator[StoredMessage | None]]:
-        return read(self, stream, subject, after, last_per_subject, idle_heartbeat_s)
+        return read(self, stream, subject, after, last_per_subject, idle_heartbeat_s, linger_s)
 
     def consume(
         self,

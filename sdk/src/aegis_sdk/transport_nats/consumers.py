@@ -50,8 +50,9 @@ def _origin(reply: str) -> _Origin:
 class _Arrivals:
     """Messages for one inbox, waiting to be taken; wakes its taker also when the connection changes."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, linger_s: float = 0) -> None:
         self._transport = transport
+        self._linger_s = linger_s
         self._waiting: deque[Message] = deque()
         self._woken = asyncio.Event()
         self._subscription: Subscription | None = None
@@ -84,6 +85,8 @@ class _Arrivals:
                     await self._woken.wait()
             except TimeoutError:
                 return None
+            if self._linger_s:
+                await asyncio.sleep(self._linger_s)
         return self._waiting.popleft()
 
     def take_rest(self) -> list[Message]:
@@ -109,13 +112,20 @@ class _Arrivals:
 
 class _Reader:
     def __init__(
-        self, transport: Transport, stream: str, subject: str, after: int, last_per_subject: bool, idle_s: float
+        self,
+        transport: Transport,
+        stream: str,
+        subject: str,
+        after: int,
+        last_per_subject: bool,
+        idle_s: float,
+        linger_s: float,
     ) -> None:
         self._transport = transport
         self._stream = stream
         self._subject = subject
         self._idle_s = idle_s
-        self._arrivals = _Arrivals(transport)
+        self._arrivals = _Arrivals(transport, linger_s)
         self._first_position: dict[str, Any] = (
             {"deliver_policy": "last_per_subject"} if last_per_subject else _behind(after)
         )
@@ -222,10 +232,16 @@ def _behind(sequence: int) -> dict[str, Any]:
 
 @asynccontextmanager
 async def read(
-    transport: Transport, stream: str, subject: str, after: int, last_per_subject: bool, idle_heartbeat_s: float
+    transport: Transport,
+    stream: str,
+    subject: str,
+    after: int,
+    last_per_subject: bool,
+    idle_heartbeat_s: float,
+    linger_s: float = 0,
 ) -> AsyncGenerator[AsyncIterator[StoredMessage | None]]:
     """`Transport.read` over JetStream."""
-    reader = _Reader(transport, stream, subject, after, last_per_subject, idle_heartbeat_s)
+    reader = _Reader(transport, stream, subject, after, last_per_subject, idle_heartbeat_s, linger_s)
     try:
         await reader.begin()
         yield reader
