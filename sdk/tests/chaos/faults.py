@@ -121,11 +121,12 @@ async def hang_in_recovery(round_: Round, name: str, until: Awaitable[object]) -
 
 
 async def hand_over(round_: Round, key: str, successor: str = "") -> None:
-    """Let the holder of a key give it to another instance, as soon as that is able to take it."""
-    began = clock.now()
-    epoch, holder = first = await round_.held(key)
-    while (epoch, holder) == first and holder != successor:
+    """Let the holder of a key give it to another instance, until that has it: it may not be able to take it at once."""
+    first = await round_.held(key)
+    epoch, holder = first
+    while holder != successor if successor else (epoch, holder) == first:
+        began = clock.now()
         round_.instances[holder].order("hand_over", key=key, successor=successor)
         await asyncio.sleep(0.3)
+        round_.note("hand_over", holder, began)
         epoch, holder = await round_.held(key)
-    round_.note("hand_over", first[1], began)
