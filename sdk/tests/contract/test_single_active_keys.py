@@ -162,7 +162,7 @@ async def test_a_snapshot_that_cannot_be_made_harms_nothing(desks: Desks, monkey
     running = await desks.active(snapshot_every=2)
     monkeypatch.setattr(type(running.desk), "snapshot", lambda self, key: 1 / 0)
     for number in range(4):
-        assert (await desks.call("deposit", 1)).value.amount == number + 1
+        assert (await desks.call("deposit", 1, timeout=0.4)).value.amount == number + 1
 
 
 # Contradictions
@@ -261,6 +261,23 @@ async def test_an_outage_of_the_network_moves_no_key(desks: Desks) -> None:
     await asyncio.sleep(2 * TIMERS.settle_s)
     assert first.is_active()
     assert not second.active.held
+
+
+async def test_an_epoch_is_proved_no_more_once_its_end_is_on_its_way(desks: Desks) -> None:
+    """Its next holder acts at once, and need not wait for a proof of ours to run out."""
+    first, _ = await desks.pair(timers=replace(TIMERS, proof_s=5.0, recover_s=10.0))
+    await desks.call("deposit", 5)
+    holding = first.holding()
+    first.transport.away = True
+    handing = asyncio.create_task(first.active.hand_over(KEY))
+    await until(lambda: holding.releasing)
+    await asyncio.sleep(0.02)
+    assert clock.now() - holding.proof_sent_at < 5.0
+    assert holding.suspended_at is None
+    assert not holding.is_ended
+    assert not holding.is_proved(clock.now())
+    first.transport.away = False
+    await handing
 
 
 # Many
