@@ -7,18 +7,22 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from aegis_sdk import clock
 from aegis_sdk.server import Node
+from aegis_sdk.timers import AGGRESSIVE
 
 from . import faults
 from .cluster import cluster
 from .disks import small_disk
 from .namespaces import Namespace, NotPermitted, namespace
 from .rounds import Round, begun
+
+LOST_S: Final = AGGRESSIVE.suspended_s + 2.0
+"""Who is still heard, but hears nothing, is replaced only when it has been suspended for its time."""
 
 
 @contextmanager
@@ -43,7 +47,7 @@ async def test_a_holder_whose_packets_are_lost_is_replaced_and_answers_nobody() 
                 await faults.hand_over(round_, "K1", "a")
                 await asyncio.sleep(0.5)
                 epoch, _ = await round_.held("K1")
-                await lose_packets(round_, there, 2.0, outbound=outbound, inbound=inbound)
+                await lose_packets(round_, there, LOST_S, outbound=outbound, inbound=inbound)
                 await round_.held("K1", above=epoch)
             await asyncio.sleep(0.5)
             await round_.hold()
