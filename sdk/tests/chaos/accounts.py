@@ -60,6 +60,7 @@ class Accounts(SingleActive):
         self._balances: dict[str, int] = {}
         self.points: set[str] = set()
         self.recover_s = 0.0
+        self.is_deaf = False
 
     def keys(self) -> Iterable[str]:
         return self._keys

@@ -23,7 +23,6 @@ import structlog
 import uvloop
 
 from aegis_sdk import clock
-from aegis_sdk.election_events import LeaseRead
 from aegis_sdk.errors import AegisError
 from aegis_sdk.instances import InstanceRecord, InstanceStatus
 from aegis_sdk.ledger.ledger import Ledger
@@ -78,12 +77,7 @@ class Orders:
         self._service.recover_s = seconds
 
     def deaf(self) -> None:
-        """From now on no lease and no journal entry that others write is heard of: a reader that hangs."""
-        Tails._fold = lambda self, read: None
-        assert self.active is not None
-        tell = self.active._tell
-        self.active._tell = lambda event: None if isinstance(event, LeaseRead) else tell(event)
-        self.active._tails._on_lease = lambda read: None
+        self._service.is_deaf = True
 
     def hand_over(self, key: str, successor: str) -> None:
         assert self.active is not None
@@ -112,12 +106,25 @@ def _stop_in_claims(service: Accounts) -> None:
     Ledger.claim = claimed
 
 
+def _deafen(service: Accounts) -> None:
+    """A reader of the ledger that may hang: from then on no lease and no journal entry is heard of."""
+    begin, fold = Tails.__init__, Tails._fold
+    tails: Any = Tails
+
+    def begun(self: Tails, transport: Any, ledger: Any, on_lease: Any, *others: Any) -> None:
+        begin(self, transport, ledger, lambda read: None if service.is_deaf else on_lease(read), *others)
+
+    tails.__init__ = begun
+    tails._fold = lambda self, read: None if service.is_deaf else fold(self, read)
+
+
 async def main(name: str, instance: str, keys: str, venue: str, path: str, *urls: str) -> None:
     recorder = Recorder(Path(path))
     Accounts.name = name
     host_name, _, port = venue.partition(":")
     service = Accounts(keys.split(","), instance, VenueConnection(host_name, int(port)), recorder)
     _stop_in_claims(service)
+    _deafen(service)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
 
