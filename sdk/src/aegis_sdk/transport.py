@@ -184,15 +184,15 @@ class Transport(Protocol):
         after: int = 0,
         last_per_subject: bool = False,
         idle_heartbeat_s: float = 0.5,
-        linger_s: float = 0,
+        pause: Callable[[], Awaitable[None]] | None = None,
     ) -> AbstractAsyncContextManager[AsyncIterator[StoredMessage | None]]:
         """The stored messages of `subject` in order, then each new one as it comes, without a gap or a repeat.
 
         Starts after sequence `after`, or with the last message of each subject. None is yielded once, each time
         the reader has caught up with the stream's end as it was at the start, or after a gap was healed. Nothing
         is acknowledged; a broken connection, a dead server or a lost message is healed from the last sequence seen.
-        What comes after a quiet moment may wait `linger_s`, to be taken together with what follows. The iterator ends
-        when the connection is closed.
+        With `pause` the reader looks for more, and awaits it when nothing is there, instead of being told of each
+        message: for who has time, many cost little more than one. The iterator ends when the connection is closed.
         """
         ...
 

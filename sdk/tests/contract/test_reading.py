@@ -130,10 +130,37 @@ async def test_a_reader_that_is_slow_misses_nothing(transport: Transport, other:
         assert payloads(await take(messages, 5000)) == [b"%d" % i for i in range(5000)]
 
 
-async def test_a_reader_that_lingers_misses_nothing_and_keeps_the_order(transport: Transport, name: str) -> None:
+async def test_a_reader_that_pauses_misses_nothing_and_keeps_the_order(transport: Transport, name: str) -> None:
+    pauses = 0
+
+    async def pause() -> None:
+        nonlocal pauses
+        pauses += 1
+        await asyncio.sleep(0.001)
+
     await make(transport, name)
-    async with transport.read(name, linger_s=0.005) as messages:
-        assert await take(messages, 1) == [None]
-        for i in range(20):
+    await transport.append(f"{name}.a", b"before")
+    async with transport.read(name, pause=pause) as messages:
+        assert payloads(await take(messages, 2)) == [b"before", None]
+        for i in range(700):
             await transport.append(f"{name}.a", b"%d" % i)
-        assert payloads(await take(messages, 20)) == [b"%d" % i for i in range(20)]
+        assert payloads(await take(messages, 700)) == [b"%d" % i for i in range(700)]
+        async with asyncio.timeout(DEADLINE_S):
+            last = asyncio.ensure_future(anext(messages))
+            while not pauses:
+                await asyncio.sleep(0)
+            await transport.append(f"{name}.a", b"later")
+            assert payloads([await last]) == [b"later"]
+
+
+async def test_a_reader_that_pauses_goes_on_after_an_outage(transport: Transport, network: Network, name: str) -> None:
+    async def pause() -> None:
+        await asyncio.sleep(0.001)
+
+    await make(transport, name)
+    async with transport.read(name, pause=pause) as messages:
+        await transport.append(f"{name}.a", b"1")
+        assert payloads(await take(messages, 2)) == [None, b"1"]
+        await interrupt(network, transport)
+        await transport.append(f"{name}.a", b"2")
+        assert b"2" in payloads(await take(messages, 2))

@@ -6,7 +6,7 @@ lease it relies on, by subject and sequence, and is refused where another lease 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import NamedTuple, Self, TypeVar
@@ -112,12 +112,16 @@ class Ledger:
 
     @asynccontextmanager
     async def journals(
-        self, shard: int, key: str = subjects.ANY, after: int = 0, linger_s: float = 0
+        self,
+        shard: int,
+        key: str = subjects.ANY,
+        after: int = 0,
+        pause: Callable[[], Awaitable[None]] | None = None,
     ) -> AsyncGenerator[AsyncIterator[JournalRead | None]]:
-        """The entries of one key, or of all of a shard, behind sequence `after`; None and `linger_s` as in `read`."""
+        """The entries of one key, or of all of a shard, behind sequence `after`; None and `pause` as in `read`."""
         subject = subjects.ledger(shard, self.service, key, "journal")
         async with (
-            self._transport.read(stream_of(shard), subject, after=after, linger_s=linger_s) as messages,
+            self._transport.read(stream_of(shard), subject, after=after, pause=pause) as messages,
             aclosing(_decoded(messages, _journal_read)) as entries,
         ):
             yield entries

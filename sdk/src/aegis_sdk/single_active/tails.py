@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, suppress
+from functools import partial
 from typing import Final, TypeVar
 
 import structlog
@@ -25,8 +26,9 @@ _log = structlog.get_logger("aegis.active")
 Read = TypeVar("Read", LeaseRead, JournalRead)
 
 _AGAIN_S: Final = 0.2
-_LINGER_S: Final = 0.002
-"""A holder reads back what it has just written: that must not come between it and its next write."""
+_LOOK_S: Final = 0.025
+"""Journals are looked at so often, and at once when one is needed: to follow each write would cost as much as it."""
+_LOOK_AGAIN_S: Final = 0.002
 
 
 class Tails:
@@ -46,6 +48,7 @@ class Tails:
         self._journals: dict[str, Journal] = {}
         self._contradictions: dict[str, Contradiction] = {}
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+        self._looks: dict[int, asyncio.Event] = {}  # by shard; set when somebody waits for a journal
         self._read: dict[tuple[str, int], asyncio.Event] = {
             (what, shard): asyncio.Event() for what in ("leases", "journals") for shard in range(ledger.shards)
         }
@@ -56,8 +59,10 @@ class Tails:
             for shard in range(self._ledger.shards):
                 leases, journals = self._read["leases", shard], self._read["journals", shard]
                 group.create_task(self._follow(lambda s=shard: self._ledger.leases(s), self._on_lease, leases))
+                look = self._looks[shard] = asyncio.Event()
+                pause = partial(self._pause, look)
                 group.create_task(
-                    self._follow(lambda s=shard: self._ledger.journals(s, linger_s=_LINGER_S), self._fold, journals)
+                    self._follow(lambda s=shard, p=pause: self._ledger.journals(s, pause=p), self._fold, journals)
                 )
 
     async def caught_up(self) -> None:
@@ -78,6 +83,7 @@ class Tails:
                 break
             waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.setdefault(key, []).append(waiting)
+            self._looks[self._ledger.shard(key)].set()
             await waiting
         if journal.epoch > epoch:
             raise Contradiction(f"epoch {journal.epoch} of {key} began behind epoch {epoch}")
@@ -95,6 +101,13 @@ class Tails:
         for waiting in self._waiting.pop(read.key, ()):
             if not waiting.done():
                 waiting.set_result(None)
+
+    async def _pause(self, look: asyncio.Event) -> None:
+        """Between two looks at the journals of a shard."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_AGAIN_S if self._waiting else _LOOK_S):
+                await look.wait()
+        look.clear()
 
     async def _follow(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final, NamedTuple
@@ -249,9 +249,9 @@ class MemoryTransport:
         after: int = 0,
         last_per_subject: bool = False,
         idle_heartbeat_s: float = 0.5,
-        linger_s: float = 0,
+        pause: Callable[[], Awaitable[None]] | None = None,
     ) -> AsyncGenerator[AsyncIterator[StoredMessage | None]]:
-        reader = MemoryReader(self, await self._reachable_stream(stream), subject, after, last_per_subject)
+        reader = MemoryReader(self, await self._reachable_stream(stream), subject, after, last_per_subject, pause)
         try:
             yield reader
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -55,8 +55,15 @@ class MemoryReader:
     """See `Transport.read`."""
 
     def __init__(
-        self, transport: Transport, stream: MemoryStream, subject: str, after: int, last_per_subject: bool
+        self,
+        transport: Transport,
+        stream: MemoryStream,
+        subject: str,
+        after: int,
+        last_per_subject: bool,
+        pause: Callable[[], Awaitable[None]] | None,
     ) -> None:
+        self._pause = pause
         self._stream = stream
         self._subject = subject
         self._waiter = _Waiter(transport, stream)
@@ -82,6 +89,8 @@ class MemoryReader:
                     self._seen = message.sequence
                     return message
             await self._waiter.wait(None)
+            if self._pause is not None:
+                await self._pause()
 
     def _next(self) -> StoredMessage | None:
         while self._snapshot:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from typing import Any, Final
@@ -26,6 +26,7 @@ from aegis_sdk.transport import ConnectionState, Delivery, Handler, StateListene
 from aegis_sdk.transport_nats import streams
 from aegis_sdk.transport_nats.consumers import consume, read
 from aegis_sdk.transport_nats.frames import header_block, publication
+from aegis_sdk.transport_nats.polling import poll
 from aegis_sdk.transport_nats.replies import Replies
 from aegis_sdk.transport_nats.session import SESSION_ERRORS, Session
 
@@ -340,9 +341,11 @@ class NatsTransport:
         after: int = 0,
         last_per_subject: bool = False,
         idle_heartbeat_s: float = 0.5,
-        linger_s: float = 0,
+        pause: Callable[[], Awaitable[None]] | None = None,
     ) -> AbstractAsyncContextManager[AsyncIterator[StoredMessage | None]]:
-        return read(self, stream, subject, after, last_per_subject, idle_heartbeat_s, linger_s)
+        if pause is not None:
+            return poll(self, stream, subject, after, last_per_subject, pause)
+        return read(self, stream, subject, after, last_per_subject, idle_heartbeat_s)
 
     def consume(
         self,

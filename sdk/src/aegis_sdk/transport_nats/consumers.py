@@ -30,7 +30,7 @@ _FETCH_S: Final = 5.0
 _PASSING = (Unavailable, DeadlineExceeded, ConnectionUnavailable)
 
 
-class _Origin(NamedTuple):
+class Origin(NamedTuple):
     """What the reply subject of a delivered message says (ADR-15, both layouts)."""
 
     attempt: int
@@ -40,19 +40,18 @@ class _Origin(NamedTuple):
     pending: int
 
 
-def _origin(reply: str) -> _Origin:
+def origin(reply: str) -> Origin:
     parts = reply.split(".")
     first = 4 if len(parts) == 9 else 6
     attempt, sequence, consumer_sequence, timestamp_ns, pending = map(int, parts[first : first + 5])
-    return _Origin(attempt, sequence, consumer_sequence, timestamp_ns, pending)
+    return Origin(attempt, sequence, consumer_sequence, timestamp_ns, pending)
 
 
 class _Arrivals:
     """Messages for one inbox, waiting to be taken; wakes its taker also when the connection changes."""
 
-    def __init__(self, transport: Transport, linger_s: float = 0) -> None:
+    def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._linger_s = linger_s
         self._waiting: deque[Message] = deque()
         self._woken = asyncio.Event()
         self._subscription: Subscription | None = None
@@ -85,8 +84,6 @@ class _Arrivals:
                     await self._woken.wait()
             except TimeoutError:
                 return None
-            if self._linger_s:
-                await asyncio.sleep(self._linger_s)
         return self._waiting.popleft()
 
     def take_rest(self) -> list[Message]:
@@ -110,22 +107,17 @@ class _Arrivals:
         await self.close_inbox()
 
 
-class _Reader:
+class Reader:
+    """See `Transport.read`. What is sent comes to an inbox, which is a new one for each consumer."""
+
     def __init__(
-        self,
-        transport: Transport,
-        stream: str,
-        subject: str,
-        after: int,
-        last_per_subject: bool,
-        idle_s: float,
-        linger_s: float,
+        self, transport: Transport, stream: str, subject: str, after: int, last_per_subject: bool, idle_s: float
     ) -> None:
         self._transport = transport
         self._stream = stream
         self._subject = subject
         self._idle_s = idle_s
-        self._arrivals = _Arrivals(transport, linger_s)
+        self._arrivals = _Arrivals(transport)
         self._first_position: dict[str, Any] = (
             {"deliver_policy": "last_per_subject"} if last_per_subject else _behind(after)
         )
@@ -159,21 +151,23 @@ class _Reader:
         inbox = await self._arrivals.open()
         config = {
             "name": name,
-            "deliver_subject": inbox,
             "ack_policy": "none",
             "max_deliver": 1,
-            "flow_control": True,
-            "idle_heartbeat": int(self._idle_s * _NS),
             "inactive_threshold": _UNWATCHED_S * _NS,
             "mem_storage": True,
             "num_replicas": 1,
             "filter_subject": self._subject,
+            **self._delivery(inbox),
             **position,
         }
         verb = f"CONSUMER.CREATE.{self._stream}.{name}"
         made = await api(self._transport, verb, {"stream_name": self._stream, "config": config})
         self._consumer, self._consumer_sequence = name, 0
         self._until_caught_up = int(made.get("num_pending", 0))
+
+    def _delivery(self, inbox: str) -> dict[str, Any]:
+        """How the messages are to come."""
+        return {"deliver_subject": inbox, "flow_control": True, "idle_heartbeat": int(self._idle_s * _NS)}
 
     async def _begin_again(self) -> None:
         while True:
@@ -190,15 +184,15 @@ class _Reader:
             await asyncio.sleep(_RETRY_S)
 
     def _next(self, message: Message) -> StoredMessage | None:
-        origin = _origin(message.reply)
-        if origin.consumer_sequence != self._consumer_sequence + 1:
+        sent = origin(message.reply)
+        if sent.consumer_sequence != self._consumer_sequence + 1:
             self._consumer = ""
             return None
-        self._consumer_sequence = origin.consumer_sequence
-        self._seen = origin.sequence
+        self._consumer_sequence = sent.consumer_sequence
+        self._seen = sent.sequence
         if self._until_caught_up is not None:
-            self._until_caught_up = 0 if origin.pending == 0 else max(self._until_caught_up - 1, 0)
-        return StoredMessage(message.subject, message.payload, message.headers, origin.sequence, origin.timestamp_ns)
+            self._until_caught_up = 0 if sent.pending == 0 else max(self._until_caught_up - 1, 0)
+        return StoredMessage(message.subject, message.payload, message.headers, sent.sequence, sent.timestamp_ns)
 
     def _status(self, message: Message) -> None:
         """Flow control is answered in turn; a heartbeat that knows of more than we saw means a hole."""
@@ -232,16 +226,10 @@ def _behind(sequence: int) -> dict[str, Any]:
 
 @asynccontextmanager
 async def read(
-    transport: Transport,
-    stream: str,
-    subject: str,
-    after: int,
-    last_per_subject: bool,
-    idle_heartbeat_s: float,
-    linger_s: float = 0,
+    transport: Transport, stream: str, subject: str, after: int, last_per_subject: bool, idle_heartbeat_s: float
 ) -> AsyncGenerator[AsyncIterator[StoredMessage | None]]:
     """`Transport.read` over JetStream."""
-    reader = _Reader(transport, stream, subject, after, last_per_subject, idle_heartbeat_s, linger_s)
+    reader = Reader(transport, stream, subject, after, last_per_subject, idle_heartbeat_s)
     try:
         await reader.begin()
         yield reader
@@ -289,7 +277,7 @@ class _Puller:
             await asyncio.sleep(_RETRY_S)
 
     def _delivery(self, message: Message) -> Delivery:
-        origin = _origin(message.reply)
+        sent = origin(message.reply)
 
         async def answer(verdict: bytes) -> None:
             self._transport.publish(message.reply, verdict)
@@ -298,10 +286,8 @@ class _Puller:
             await answer(b"-NAK " + codec.encode_json({"delay": int(delay * _NS)}))
 
         return Delivery(
-            message=StoredMessage(
-                message.subject, message.payload, message.headers, origin.sequence, origin.timestamp_ns
-            ),
-            attempt=origin.attempt,
+            message=StoredMessage(message.subject, message.payload, message.headers, sent.sequence, sent.timestamp_ns),
+            attempt=sent.attempt,
             ack=lambda: answer(b"+ACK"),
             nak=nak,
             term=lambda: answer(b"+TERM"),
