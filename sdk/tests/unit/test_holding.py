@@ -445,13 +445,10 @@ async def test_a_snapshot_comes_before_what_waits_and_what_lies_before_it_is_giv
 
 
 async def test_it_is_drained_when_no_request_is_at_work_and_all_is_stored(scene: Scene) -> None:
-    holding = scene.holding
-    holding.at_work = 1
-    holding.idle.clear()
-    draining = asyncio.ensure_future(holding.drained(DEADLINE_S))
-    scene.write("c0", keep=True)
-    sent = await scene.ledger.at(0)
-    holding.idle.set()
+    with scene.holding.work.request():
+        draining = asyncio.ensure_future(scene.holding.drained(DEADLINE_S))
+        scene.write("c0", keep=True)
+        sent = await scene.ledger.at(0)
     await asyncio.sleep(0)
     assert not draining.done()
     sent.acknowledge(10)
@@ -480,7 +477,7 @@ async def test_what_is_bound_to_it_is_cancelled_when_it_ends(scene: Scene) -> No
     begun = asyncio.Event()
 
     async def recover() -> None:
-        with scene.holding.bound():
+        with scene.holding.work.bound():
             begun.set()
             await asyncio.Event().wait()
 

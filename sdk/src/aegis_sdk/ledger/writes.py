@@ -103,9 +103,10 @@ class Writes:
 
 def _pass_on(source: Future[int], target: Future[int]) -> None:
     def settle(source: Future[int]) -> None:
-        if target.done() or source.cancelled():
+        error = None if source.cancelled() else source.exception()
+        if target.done() or source.cancelled():  # nobody waits any more
             target.cancel()
-        elif (error := source.exception()) is not None:
+        elif error is not None:
             target.set_exception(error)
         else:
             target.set_result(source.result())

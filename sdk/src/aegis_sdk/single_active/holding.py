@@ -11,9 +11,7 @@ An entry's way:  waiting -> in flight -> acknowledged (folded, applied, its wait
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import structlog
 
@@ -27,7 +25,8 @@ from aegis_sdk.ledger.journal import Contradiction, Journal
 from aegis_sdk.ledger.records import Entry, Intent, Part, Record, Result, Verdict, encode_entry
 from aegis_sdk.ledger.snapshot import Committed
 from aegis_sdk.single_active.trace import Observer, Wrote
-from aegis_sdk.single_active.writing import Flight, Waiting, Write, wake
+from aegis_sdk.single_active.work import Work
+from aegis_sdk.single_active.writing import Flight, Waiting, Write
 from aegis_sdk.timers import Timers
 
 __all__ = ["Holding", "HoldingOwner"]
@@ -75,10 +74,7 @@ class Holding:
         self.journal = Journal()
         self.lock = asyncio.Lock()
         self.ready = asyncio.Event()  # requests need not wait any more: it is open, or will never be
-        self.running: dict[str, asyncio.Future[Any]] = {}  # calls at work, by idempotency key
-        self.at_work = 0
-        self.idle = asyncio.Event()
-        self.idle.set()
+        self.work = Work()
         self.is_open = False
         self.releasing = False
         self.is_ended = False
@@ -95,7 +91,6 @@ class Holding:
         self._flight: Flight | None = None
         self._proof_wanted = False
         self._answer: asyncio.Future[None] | None = None  # what waits for the next answer of the ledger
-        self._bound: set[asyncio.Task[Any]] = set()
         self._n = 0
         self._entries = 0  # since the last snapshot
 
@@ -144,7 +139,7 @@ class Holding:
         """Whether a call has an intent that nobody is at work on."""
         return (
             idempotency_key in self.journal.intents
-            and idempotency_key not in self.running
+            and idempotency_key not in self.work.running
             and self.under_way(idempotency_key) is None
         )
 
@@ -191,7 +186,7 @@ class Holding:
         self.releasing = True
         self.ready.set()
         if not self.is_open:
-            self._cancel_bound()
+            self.work.cancel_bound()
 
     def leave(self) -> None:
         """Act on it no more: its end is on its way, and whoever comes next need not wait for our proofs to run out."""
@@ -212,38 +207,23 @@ class Holding:
             return
         self.is_ended = True
         self.ready.set()
-        self._cancel_bound()
+        self.work.cancel_bound()
         for write in (*(self._flight.writes if self._flight else ()), *self._waiting.take_all()):
             self._fail(write)
         self._wake()
-
-    @contextmanager
-    def bound(self) -> Generator[None]:
-        """The task that is in it is cancelled when this ends."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._bound.add(task)
-        try:
-            yield
-        finally:
-            self._bound.discard(task)
 
     async def drained(self, timeout: float) -> bool:
         """Wait until no request is at work and nothing is to be written; False after `timeout` seconds."""
         try:
             async with asyncio.timeout(timeout):
                 while not self.is_ended:
-                    await self.idle.wait()
+                    await self.work.finished()
                     if self._flight is None and not self._waiting:
                         return True
                     await self._answered_within(timeout)
         except TimeoutError:
             return False
         return True
-
-    def _cancel_bound(self) -> None:
-        for task in self._bound - {asyncio.current_task()}:
-            task.cancel()
 
     def _require_held(self) -> None:
         if self.is_ended:
@@ -271,23 +251,13 @@ class Holding:
     async def _stored(self, write: Write, deadline: float, *, keep: bool) -> int:
         """The sequence; OutcomeUnknown where it is not known in time whether it is stored."""
         limit = min(deadline - clock.now(), self._timers.outcome_s)
-        if not write.done.done():
-            await self._waited(write, limit)
+        await write.settled_within(limit)
         if write.done.done():
             return write.done.result()
         if not write.sent and not keep:
             self._withdraw(write)
             raise SuspendedError(f"epoch {self.epoch} of {self.key} cannot write now; nothing was sent")
         raise OutcomeUnknown(f"no answer of the ledger for {self.key} yet")
-
-    async def _waited(self, write: Write, limit: float) -> None:
-        """`asyncio.wait` for one future, at half of its cost: each commit waits once."""
-        waiter = write.waiter = self._loop.create_future()
-        timer = self._loop.call_later(max(limit, 0), wake, waiter)
-        try:
-            await waiter
-        finally:
-            timer.cancel()
 
     def _withdraw(self, write: Write) -> None:
         if not write.sent and not write.done.done():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -92,6 +93,16 @@ class Holdings:
         subscription = self._subscriptions.pop(holding, None)
         if subscription is not None:
             await subscription.unsubscribe()
+
+    async def drop_all(self, timeout: float) -> None:
+        """Hold nothing any more; hooks that are not done within `timeout` seconds are cancelled."""
+        holdings = tuple(self._held.values())
+        for holding in holdings:
+            holding.end()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout), asyncio.TaskGroup() as group:
+                for holding in holdings:
+                    group.create_task(self.drop(holding))
 
     async def run_hook(self, key: str, hook: Coroutine[Any, Any, None]) -> None:
         """Run a hook of the service, for at most `recover_s`. Its error is logged."""

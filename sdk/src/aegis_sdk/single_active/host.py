@@ -7,8 +7,7 @@ to do: claim, adopt, release, demote. What takes time runs in tasks of one group
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
@@ -21,34 +20,26 @@ from aegis_sdk.election_events import (
     Adopt,
     Alarm,
     Claim,
-    Claimed,
-    ClaimRefused,
-    ClaimUnknown,
     Connected,
     Contradicted,
     Demote,
-    Deposed,
     Disconnected,
     Event,
     LeasesCaughtUp,
     ProbeLedger,
-    Proved,
-    ProvedByStandby,
     Release,
     Retired,
     Role,
     Stop,
-    Suspended,
     Ticked,
     Wanted,
     Withdraw,
 )
-from aegis_sdk.errors import AegisError, ConfigurationError, EpochEnded, Moved, Rejected
+from aegis_sdk.errors import ConfigurationError, Moved, Rejected
 from aegis_sdk.gate import Gate
 from aegis_sdk.instances import InstanceStatus, Vitals
 from aegis_sdk.ledger.journal import Contradiction
 from aegis_sdk.ledger.ledger import Ledger
-from aegis_sdk.ledger.snapshot import Committed
 from aegis_sdk.liveness import Patience
 from aegis_sdk.registry import Registration
 from aegis_sdk.service import ServiceHost
@@ -58,6 +49,8 @@ from aegis_sdk.single_active.holding import Holding
 from aegis_sdk.single_active.holdings import Holdings
 from aegis_sdk.single_active.operations import operations
 from aegis_sdk.single_active.peers import Peers
+from aegis_sdk.single_active.probes import Probes
+from aegis_sdk.single_active.reports import Reports
 from aegis_sdk.single_active.requests import Requests
 from aegis_sdk.single_active.tails import Tails
 from aegis_sdk.single_active.takeover import Takeover
@@ -70,8 +63,6 @@ _log = structlog.get_logger("aegis.active")
 
 _TICK_S: Final = 0.05
 _LEAST_TICK_S: Final = 0.001
-_AT_A_TIME: Final = 50
-"""Keys that are begun before others have their turn in the loop."""
 _HEALTH_S: Final = 1.0
 
 
@@ -100,7 +91,6 @@ class ActiveHost:
         self._gate = Gate(self._timers.gate_s, clock.now())
         self._drain_timeout_s = host.options.drain_timeout_s
         self._roles: dict[str, Role] = {}
-        self._probed: dict[int, dict[str, int]] = {}  # by shard, what waits for the probe that is under way
         self._healthy = True
         self._draining = False
         self._holdings: Holdings | None = None
@@ -145,13 +135,16 @@ class ActiveHost:
             self._drain_timeout_s,
             self._tell,
         )
-        await self._start_running(record.instance)
+        self._reports = Reports(service, self._ledger, self._takeover, self._tell, self._start)
+        self._probes = Probes(self._ledger, self._timers.write_s, self._tell)
+        await self._start_running(self._holdings)
         for endpoint in operations(service.name, self):
             await self._host.serve_directly(endpoint)
 
-    async def _start_running(self, instance: str) -> None:
+    async def _start_running(self, holdings: Holdings) -> None:
         started = asyncio.Event()
-        self._run_task = asyncio.create_task(self._run(started), name=f"active {instance}")
+        self._run_task = asyncio.create_task(self._run(started), name=f"active {self._record.instance}")
+        self._run_task.add_done_callback(lambda _: holdings.changed.set())  # nothing leaves any more
         await self.wait(started)
 
     async def wait(self, stop: asyncio.Event) -> None:
@@ -179,8 +172,7 @@ class ActiveHost:
             _log.warning("keys_not_handed_over", keys=len(self._holdings.held))
         run.cancel()
         await asyncio.wait([run])
-        for holding in tuple(self._holdings.held.values()):
-            await self._holdings.drop(holding)
+        await self._holdings.drop_all(self._drain_timeout_s)
 
     async def _next_change(self) -> None:
         assert self._holdings is not None
@@ -294,7 +286,7 @@ class ActiveHost:
         actions = step(self._election, event, clock.now())
         claims = [action for action in actions if isinstance(action, Claim)]
         if claims:
-            self._start(self._claim, claims)
+            self._start(self._takeover.claim, claims)
         for action in actions:
             match action:
                 case Adopt():
@@ -304,7 +296,7 @@ class ActiveHost:
                 case Demote(key, epoch):
                     self._demote(key, epoch)
                 case ProbeLedger(key, epoch):
-                    self._probe_ledger(key, epoch)
+                    self._start(self._probes.probe, key, epoch)
                 case Alarm(key, problem):
                     _log.error("alarm", service=self._service.name, key=key, problem=problem)
                 case Stop(key):
@@ -355,31 +347,6 @@ class ActiveHost:
         if self._group is not None:
             self._group.create_task(_logged(work, *arguments))
 
-    async def _claim(self, claims: Sequence[Claim]) -> None:
-        attempt = secrets.token_hex(8)
-        outcomes = await self._ledger.claim(
-            claims,
-            holder=self._record.instance,
-            incarnation=self._record.incarnation,
-            attempt=attempt,
-            timeout=2 * self._timers.write_s,  # a late claim is still ours: it is found by its lease
-        )
-        acked_at = clock.now()
-        unanswered: list[AegisError] = []
-        for number, (key, outcome) in enumerate(outcomes.items(), start=1):
-            if number % _AT_A_TIME == 0:
-                await asyncio.sleep(0)
-            match outcome:
-                case int():
-                    self._tell(Claimed(key, outcome, attempt, acked_at))
-                case EpochEnded():
-                    self._tell(ClaimRefused(key))
-                case _:
-                    unanswered.append(outcome)
-                    self._tell(ClaimUnknown(key))
-        if unanswered:
-            _log.warning("claims_unanswered", keys=len(unanswered), reason=str(unanswered[0]))
-
     def _adopt(self, adopt: Adopt) -> None:
         assert self._holdings is not None
         holding = Holding(
@@ -388,7 +355,7 @@ class ActiveHost:
             ledger=self._ledger.epoch(adopt.key, adopt.epoch),
             gate=self._gate,
             timers=self._timers,
-            owner=self,
+            owner=self._reports,
             observer=self._observer,
         )
         before = self._holdings.add(holding)
@@ -410,66 +377,6 @@ class ActiveHost:
             holding.end()
             _log.warning("deposed", service=self._service.name, key=key, epoch=epoch)
             self._start(self._holdings.drop, holding)
-
-    def _probe_ledger(self, key: str, epoch: int) -> None:
-        """Try whether the ledger takes writes from here: one at a time for each shard answers for all keys of it."""
-        shard = self._ledger.shard(key)
-        probed = self._probed.setdefault(shard, {})
-        if not probed:
-            self._start(self._probe_shard, key, epoch, probed)
-        probed[key] = epoch
-
-    async def _probe_shard(self, key: str, epoch: int, probed: dict[str, int]) -> None:
-        try:
-            await self._ledger.epoch(key, epoch).prove(self._timers.write_s)
-        except AegisError as error:
-            _log.info("ledger_probe_failed", key=key, reason=str(error))
-            probed.clear()
-            return
-        keys = dict(probed)
-        probed.clear()
-        for each, its_epoch in keys.items():
-            self._tell(ProvedByStandby(each, its_epoch))
-
-    # Told by holdings
-
-    def suspended(self, holding: Holding) -> None:
-        self._tell(Suspended(holding.key, holding.epoch))
-
-    def proved(self, holding: Holding) -> None:
-        self._tell(Proved(holding.key, holding.epoch))
-
-    def ended(self, holding: Holding) -> None:
-        self._tell(Deposed(holding.key, holding.epoch))
-
-    def committed(self, holding: Holding, change: Committed) -> None:
-        try:
-            self._service.apply(holding.key, change)
-        except Exception:
-            _log.exception("change_not_applied", key=holding.key, sequence=change.sequence)
-            holding.end()
-            self._start(self._takeover.give_back, holding)
-
-    def contradicted(self, holding: Holding, problem: Contradiction) -> None:
-        self._contradicted(holding.key, problem)
-
-    def snapshot_due(self, holding: Holding) -> bytes | None:
-        if holding.entries_since_snapshot < self._service.snapshot_every:
-            return None
-        try:
-            return self._service.snapshot(holding.key)
-        except Exception:
-            _log.exception("no_snapshot", key=holding.key)
-            return None
-
-    def snapshot_stored(self, holding: Holding, sequence: int) -> None:
-        self._start(self._compact, holding.key, sequence)
-
-    async def _compact(self, key: str, sequence: int) -> None:
-        try:
-            await self._ledger.compact(key, sequence)
-        except AegisError as error:
-            _log.info("not_compacted", key=key, reason=str(error))
 
 
 async def _logged(work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:

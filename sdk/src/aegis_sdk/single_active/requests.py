@@ -102,29 +102,24 @@ class Requests:
         )
 
     async def _handle(self, holding: Holding, endpoint: ActiveEndpoint, message: Message, at: float) -> None:
-        holding.at_work += 1
-        holding.idle.clear()
-        try:
-            deadline = at + time_left(message, self._default_timeout_s)
-            outcome = await self._outcome(holding, endpoint, message, deadline)
-            stale = await self._prove_answer(holding, endpoint, outcome, deadline)
-            if outcome.error is not None:
-                raise outcome.error
-            endpoint.succeeded(clock.now() - at)
-            self._answer(holding, message, outcome, stale=stale)
-        except RpcError as error:
-            self._refuse(holding, endpoint, message, error, clock.now() - at)
-        except asyncio.CancelledError:
-            self._refuse(holding, endpoint, message, OutcomeUnknown("the instance stopped before this was done"))
-            raise
-        except Exception as error:
-            _log.exception("handler_failed", service=self._service, method=endpoint.name, key=holding.key)
-            what = InternalError(f"{self._service}.{endpoint.name} failed: {type(error).__name__}")
-            self._refuse(holding, endpoint, message, what, clock.now() - at)
-        finally:
-            holding.at_work -= 1
-            if not holding.at_work:
-                holding.idle.set()
+        with holding.work.request():
+            try:
+                deadline = at + time_left(message, self._default_timeout_s)
+                outcome = await self._outcome(holding, endpoint, message, deadline)
+                stale = await self._prove_answer(holding, endpoint, outcome, deadline)
+                if outcome.error is not None:
+                    raise outcome.error
+                endpoint.succeeded(clock.now() - at)
+                self._answer(holding, message, outcome, stale=stale)
+            except RpcError as error:
+                self._refuse(holding, endpoint, message, error, clock.now() - at)
+            except asyncio.CancelledError:
+                self._refuse(holding, endpoint, message, OutcomeUnknown("the instance stopped before this was done"))
+                raise
+            except Exception as error:
+                _log.exception("handler_failed", service=self._service, method=endpoint.name, key=holding.key)
+                what = InternalError(f"{self._service}.{endpoint.name} failed: {type(error).__name__}")
+                self._refuse(holding, endpoint, message, what, clock.now() - at)
 
     async def _prove_answer(
         self, holding: Holding, endpoint: ActiveEndpoint, outcome: _Outcome, deadline: float
@@ -162,7 +157,7 @@ class Requests:
             stored = holding.journal.outcomes.get(key)
             if stored is not None:
                 return _stored(stored)
-            running, writing = holding.running.get(key), holding.under_way(key)
+            running, writing = holding.work.running.get(key), holding.under_way(key)
             if running is not None:
                 await _finished(running, key, deadline)
                 return running.result()
@@ -193,7 +188,7 @@ class Requests:
     ) -> _Outcome:
         """Handle it; a call of the same key waits for that."""
         running: asyncio.Future[_Outcome] = self._loop.create_future()
-        holding.running[key] = running
+        holding.work.running[key] = running
         try:
             outcome = await self._run(holding, endpoint, message, key, deadline)
         except BaseException as error:
@@ -205,7 +200,7 @@ class Requests:
             running.set_result(outcome)
             return outcome
         finally:
-            del holding.running[key]
+            del holding.work.running[key]
 
     async def _run(
         self, holding: Holding, endpoint: ActiveEndpoint, message: Message, key: str, deadline: float

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 import structlog
 
 from aegis_sdk import clock, codec
-from aegis_sdk.election_events import Event, Recovered, RecoveryFailed, Release, Released
-from aegis_sdk.errors import EpochEnded, LedgerUnavailable, Rejected
+from aegis_sdk.election_events import (
+    Claim,
+    Claimed,
+    ClaimRefused,
+    ClaimUnknown,
+    Event,
+    Recovered,
+    RecoveryFailed,
+    Release,
+    Released,
+)
+from aegis_sdk.errors import AegisError, EpochEnded, LedgerUnavailable, Rejected
 from aegis_sdk.instances import InstanceRecord
 from aegis_sdk.ledger.ledger import Ledger
 from aegis_sdk.ledger.records import Lease, LeaseState, Result, Verdict
@@ -28,12 +39,14 @@ __all__ = ["Takeover"]
 _log = structlog.get_logger("aegis.active")
 
 _AGAIN_S: Final = 0.05
+_AT_A_TIME: Final = 50
+"""Keys that are begun before others have their turn in the loop."""
 _TURN_S: Final = 0.01
 """So long keys are replayed before others have their turn in the loop, heartbeats above all."""
 
 
 class Takeover:
-    """Adopts and releases what an instance holds, and tells its election how that ended."""
+    """Claims, adopts and releases keys for an instance, and tells its election how that ended."""
 
     def __init__(
         self,
@@ -58,12 +71,38 @@ class Takeover:
         self._turn_began_at = 0.0
         self._settling: set[str] = set()
 
+    async def claim(self, claims: Sequence[Claim]) -> None:
+        """Claim keys, all in one go; what came of each is told."""
+        attempt = secrets.token_hex(8)
+        outcomes = await self._ledger.claim(
+            claims,
+            holder=self._record.instance,
+            incarnation=self._record.incarnation,
+            attempt=attempt,
+            timeout=2 * self._service.timers.write_s,  # a late claim is still ours: it is found by its lease
+        )
+        acked_at = clock.now()
+        unanswered: list[AegisError] = []
+        for number, (key, outcome) in enumerate(outcomes.items(), start=1):
+            if number % _AT_A_TIME == 0:
+                await asyncio.sleep(0)
+            match outcome:
+                case int():
+                    self._tell(Claimed(key, outcome, attempt, acked_at))
+                case EpochEnded():
+                    self._tell(ClaimRefused(key))
+                case _:
+                    unanswered.append(outcome)
+                    self._tell(ClaimUnknown(key))
+        if unanswered:
+            _log.warning("claims_unanswered", keys=len(unanswered), reason=str(unanswered[0]))
+
     async def adopt(self, holding: Holding, answer_from: float) -> None:
         """Make an epoch effective: replay, wait until the holder before has no proof left, recover, serve."""
         try:
             await self._holdings.subscribe(holding)
             self._announcements.begun(holding.key, holding.epoch)
-            with holding.bound():
+            with holding.work.bound():
                 await self._make_effective(holding, answer_from)
         except TimeoutError:
             _log.error("recovery_took_too_long", key=holding.key, epoch=holding.epoch)
@@ -78,7 +117,7 @@ class Takeover:
         async with asyncio.timeout(self._service.timers.recover_s):
             await self._replay(holding)
             await asyncio.sleep(answer_from - clock.now())
-            if holding.at_work:  # requests wait: a thousand keys at once are not all proved
+            if holding.work.requests:  # requests wait: a thousand keys at once are not all proved
                 holding.refresh(clock.now())
             await self._holdings.in_turn(key, self._service.recover(key, holding.journal.intents))
         await self._settle_at_first(holding)
@@ -113,7 +152,7 @@ class Takeover:
         if holding.journal.intents and holding.key not in self._settling:
             self._settling.add(holding.key)
             try:
-                with holding.bound():
+                with holding.work.bound():
                     async with asyncio.timeout(self._service.timers.recover_s):
                         await self._settle(holding)
             finally:
@@ -134,7 +173,7 @@ class Takeover:
         """Finish what is at work, then end the epoch; tried until it is known to have ended."""
         key, epoch = release.key, release.epoch
         if holding is not None and release.drain and not await holding.drained(self._drain_timeout_s):
-            _log.warning("released_undrained", key=key, epoch=epoch, at_work=holding.at_work)
+            _log.warning("released_undrained", key=key, epoch=epoch, at_work=holding.work.requests)
         state = LeaseState.HANDOVER if release.successor else LeaseState.VACANT
         lease = Lease(state, self._record.instance, self._record.incarnation, successor=release.successor)
         writer = self._ledger.epoch(key, epoch)

@@ -13,7 +13,7 @@ from typing import Final
 from aegis_sdk.errors import InternalError, RpcError, Suspended
 from aegis_sdk.ledger.records import Entry, Intent, Part, Record, Result
 
-__all__ = ["Flight", "Waiting", "Write", "wake"]
+__all__ = ["Flight", "Waiting", "Write"]
 
 MAX_ENTRY_BYTES: Final = 512 * 1024
 MOST_WAITING: Final = 10_000
@@ -28,15 +28,35 @@ class Write:
     record: Record
     size: int
     done: Future[int]
-    waiter: Future[None] | None = None  # of who waits for it, but not for ever
     sent: bool = False
     unanswered: bool = False  # some attempt to send it brought no answer: it may be stored whatever comes next
     given_up: bool = False  # an intent that nothing will be done for
+    _waiter: Future[None] | None = None
 
     @property
     def idempotency_key(self) -> str:
         """Of the call that it belongs to; empty where there is none."""
         return self.record.idempotency_key if isinstance(self.record, Intent | Result) else ""
+
+    async def settled_within(self, timeout: float) -> None:
+        """Return when its fate is known, or after `timeout` seconds; for one who waits.
+
+        It does what `asyncio.wait` does, at half of the cost: each commit waits once.
+        """
+        if self.done.done():
+            return
+        loop = self.done.get_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(max(timeout, 0), self.wake)
+        try:
+            await self._waiter
+        finally:
+            timer.cancel()
+
+    def wake(self) -> None:
+        """Let who waits look again."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 @dataclass(eq=False)
@@ -92,7 +112,7 @@ class Waiting:
         else:
             write.done.set_exception(outcome)
             write.done.exception()  # whether or not anybody waits for it
-        wake(write.waiter)
+        write.wake()
 
     def under_way(self, idempotency_key: str) -> Future[int] | None:
         """Done when it is known whether a record of that call is stored; None where none is on its way."""
@@ -109,7 +129,7 @@ class Waiting:
         size = writes[0].size
         while self._writes and not isinstance(writes[0].record, Part):
             size += self._writes[0].size
-            if size > MAX_ENTRY_BYTES or isinstance(self._writes[0].record, Part):
+            if size > MAX_ENTRY_BYTES:
                 break
             writes.append(self._writes.popleft())
         for write in writes:
@@ -120,11 +140,6 @@ class Waiting:
         writes = list(self._writes)
         self._writes.clear()
         return writes
-
-
-def wake(waiter: Future[None] | None) -> None:
-    if waiter is not None and not waiter.done():
-        waiter.set_result(None)
 
 
 def _size(record: Record) -> int:
