@@ -89,6 +89,7 @@ class Desk(SingleActive):
         self.recover_lasts_s = 0.0
         self.recover_error: Exception | None = None
         self.hook_lasts_s = 0.0
+        self.leaving_lasts_s = 0.0
         self.applies = True
         self.is_healthy = True
         self.settles = True
@@ -139,6 +140,7 @@ class Desk(SingleActive):
 
     async def on_standby(self, key: str) -> None:
         self.told.append(("on_standby", key))
+        await asyncio.sleep(self.leaving_lasts_s)
 
     async def healthy(self) -> bool:
         return self.is_healthy

@@ -232,6 +232,16 @@ async def test_stopping_without_a_ledger_ends_with_its_time(desks: Desks) -> Non
         await calling
 
 
+async def test_stopping_ends_with_its_time_whatever_hooks_do(desks: Desks) -> None:
+    keys = [KEY, "B2", "C3"]
+    first = await desks.active(keys=keys, drain_timeout_s=0.3, timers=replace(TIMERS, recover_s=30.0))
+    await until(lambda: all(map(first.is_active, keys)))
+    first.desk.leaving_lasts_s = 30.0
+    async with asyncio.timeout(2.0):
+        await first.active.stop()
+    assert not first.active.held
+
+
 async def test_stopping_without_a_network_ends_with_its_time(desks: Desks) -> None:
     first = await desks.active(drain_timeout_s=0.5)
     await desks.network.stop()

@@ -38,7 +38,8 @@ class SingleActive(Service):
     """A service with keys, each of which has one active instance. Name it, declare `keys` and handlers with `@active`.
 
     A handler must not do anything outside of the process but between `await context.intend(...)` and
-    `await context.commit(...)`. State that a handler reads belongs to the key and is changed by `apply` alone.
+    `await context.commit(...)`. State that a handler reads belongs to the key and is changed by `apply` alone. Handlers
+    run side by side: one that decides by the state and then commits holds `context.lock`.
     """
 
     timers: ClassVar[Timers] = AGGRESSIVE
