@@ -69,20 +69,20 @@ def _stood_still(history: History, calling: Calling, age: float) -> bool:
 
 
 def waited_for_the_old(evidence: Evidence) -> Iterator[Violation]:
-    """An epoch taken from a holder that gave nothing back answers V after its claim at the earliest."""
-    claimed = {
-        (became.key, became.epoch): became.at
-        for _, became in reversed([*evidence.history.became()])
-        if became.role is Role.RECOVERING
-    }
-    for said in evidence.said:
-        at = claimed.get((said.key, said.epoch))
-        before = [lease for sequence, lease in evidence.book(said.key).leases if sequence < said.epoch]
-        if at is None or not before or before[-1].state is not LeaseState.ACTIVE:
-            continue
-        if said.at < at + evidence.proof_s / 2:  # half of it is for the way from the claim's answer to `at`
-            text = f"epoch {said.epoch} answered {said.at - at:.4f} s after its claim"
-            yield Violation(Rule.HOLDERS, said.key, text)
+    """An epoch taken from a holder that gave nothing back is served V after its claim at the earliest."""
+    claimed: dict[tuple[str, int], float] = {}
+    served = [(said.key, said.epoch, said.at) for said in evidence.said]
+    for _, became in evidence.history.became():
+        if became.role is Role.RECOVERING:
+            claimed.setdefault((became.key, became.epoch), became.at)
+        elif became.role is Role.ACTIVE:
+            served.append((became.key, became.epoch, became.at))
+    for key, epoch, at in served:
+        since = claimed.get((key, epoch), NEVER)
+        before = [lease for sequence, lease in evidence.book(key).leases if sequence < epoch]
+        taken = bool(before) and before[-1].state is LeaseState.ACTIVE
+        if taken and at < since + evidence.proof_s / 2:  # half of it is for the way from the claim's answer to `since`
+            yield Violation(Rule.HOLDERS, key, f"epoch {epoch} is served {at - since:.4f} s after its claim")
 
 
 def one_effective_holder(evidence: Evidence) -> Iterator[Violation]:
