@@ -12,6 +12,7 @@ from aegis_sdk import clock, subjects
 from aegis_sdk.errors import InternalError, NotExecuted, OutcomeUnknown
 from aegis_sdk.messages import ERROR_CODE, IDEMPOTENCY_KEY, NO_HEADERS, TIMEOUT_MS, Headers, Message
 from aegis_sdk.single_active import Committed
+from aegis_sdk.single_active.trace import Began
 from aegis_sdk.transport import Transport
 
 from .active_desk import KEY, TIMERS, Desk, Desks, Overdrawn, Running, until
@@ -74,6 +75,7 @@ async def test_a_call_repeated_while_the_first_is_at_work_waits_for_its_answer(d
 
 async def test_a_call_repeated_while_its_commit_has_no_answer_is_done_once(desks: Desks) -> None:
     running = await desks.active()
+    await desks.call("balance")
     running.transport.deaf = True
     with pytest.raises(OutcomeUnknown):
         await desks.call("deposit", 5, idempotency_key="c1")
@@ -292,6 +294,7 @@ async def test_without_a_ledger_a_caller_hears_soon_that_nothing_was_done(desks:
 
 async def test_an_intent_that_was_given_up_is_not_executed_for_good(desks: Desks) -> None:
     running = await desks.active()
+    await desks.call("balance")
     running.transport.deaf = True
     with pytest.raises(NotExecuted):
         await desks.call("order", 5, idempotency_key="c1")
@@ -340,6 +343,17 @@ async def test_a_rejection_needs_a_proof_like_any_answer(desks: Desks, other: Tr
     reply = await asked(running, other, "withdraw")
     assert reply.headers[ERROR_CODE] == "503"
     assert b"suspended" in reply.payload
+
+
+async def test_nothing_begins_in_an_epoch_before_a_write_has_proved_it(desks: Desks, other: Transport) -> None:
+    """A claim may have been sent before a standstill, and its answer read long after."""
+    running = await desks.active()
+    running.transport.away = True
+    reply = await asked(running, other, "deposit")
+    assert b"suspended" in reply.payload
+    assert not [trace for trace in running.traces if isinstance(trace, Began)]
+    running.transport.away = False
+    await desks.call("deposit", 5)
 
 
 async def test_a_standstill_suspends_before_any_request_is_answered(desks: Desks) -> None:

@@ -92,7 +92,7 @@ class Holding:
         self._proof_wanted = False
         self._answer: asyncio.Future[None] | None = None  # what waits for the next answer of the ledger
         self._n = 0
-        self._entries = 0  # since the last snapshot
+        self.entries_since_snapshot = 0
 
     # What others ask of it
 
@@ -101,16 +101,16 @@ class Holding:
         return self._timers.outcome_s
 
     @property
-    def entries_since_snapshot(self) -> int:
-        return self._entries
+    def is_trusted(self) -> bool:
+        """Whether a write under this epoch was stored that was sent after the last standstill; the claim is none."""
+        return self.suspended_at is None and self.proof_sent_at > self._gate.broken_at
 
     def is_proved(self, now: float) -> bool:
         """Whether there is a proof so young that nobody else can be effective yet."""
         return (
             not self._leaving
             and not self.is_ended
-            and self.suspended_at is None
-            and self.proof_sent_at > self._gate.broken_at
+            and self.is_trusted
             and now - self.proof_sent_at < self._timers.proof_s
         )
 
@@ -173,7 +173,7 @@ class Holding:
     def begin(self, journal: Journal) -> None:
         """Continue a replayed journal. `n` begins anew: the epoch is ours."""
         self.journal = journal
-        self._entries = len(journal.changes)
+        self.entries_since_snapshot = len(journal.changes)
         self._n = 0
 
     def open(self) -> None:
@@ -375,14 +375,14 @@ class Holding:
             if entry.records[0].part + 1 == entry.records[0].parts:
                 self._owner.snapshot_stored(self, self.journal.snapshot_sequence)
             return
-        self._entries += 1
+        self.entries_since_snapshot += 1
         self._snapshot_if_due()
 
     def _snapshot_if_due(self) -> None:
         """Between two writes everything acknowledged is applied, and nothing else."""
         state = None if self.is_ended else self._owner.snapshot_due(self)
         if state is not None:
-            self._entries = 0
+            self.entries_since_snapshot = 0
             self._waiting.put_first(self.journal.parts(state))
 
     def _fail(self, write: Write) -> None:

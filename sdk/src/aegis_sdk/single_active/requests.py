@@ -1,6 +1,6 @@
 """One request to the active instance, from its arrival to its answer.
 
-    arrives -> the gate -> admitted -> held, ready, not suspended -> known by its key? -> handled -> proved -> answered
+    arrives -> the gate -> admitted -> held, ready, trusted -> known by its key? -> handled -> proved -> answered
 
 What is refused before the handler begins says so (Moved, Suspended, Overloaded, Draining): the caller may repeat it.
 So none of these may be said of a call once it may have done something. What is stored of a call is its answer, however
@@ -178,7 +178,7 @@ class Requests:
                 raise SuspendedError(f"{holding.key} is being taken over; this was not begun") from None
         if holding.is_ended or holding.releasing:
             raise Moved(f"{holding.key} is not served in epoch {holding.epoch} any more")
-        if holding.suspended_at is not None and not endpoint.stale_ok:
+        if not holding.is_trusted and not endpoint.stale_ok:
             await holding.proven(deadline)
         if clock.now() >= deadline:
             raise SuspendedError("the request waited past its deadline; it was not begun")
