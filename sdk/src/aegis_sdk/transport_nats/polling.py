@@ -20,6 +20,8 @@ __all__ = ["poll"]
 
 _BATCH: Final = 512
 _ANSWER_S: Final = 1.0
+_MORE_S: Final = 0.005
+"""The server sends what was there when it was asked; it does not say how many that were if others came since."""
 _NOTHING: Final = ("404", "408")
 """No messages; the request has ended."""
 
@@ -38,6 +40,7 @@ class _PollingReader(Reader):
         self._pause = pause
         self._asked = 0  # messages that may still come for what was asked last
         self._is_at_end = False
+        self._has_answered = False
 
     async def __anext__(self) -> StoredMessage | None:
         while True:
@@ -48,9 +51,9 @@ class _PollingReader(Reader):
                 return None
             if not self._asked and not await self._ask():
                 continue
-            message = await self._arrivals.take(_ANSWER_S)
+            message = await self._arrivals.take(_MORE_S if self._has_answered else _ANSWER_S)
             if message is None:
-                await self._give_up_consumer()
+                await self._no_more()
             elif STATUS in message.headers:
                 self._end_of_answer(message)
             else:
@@ -77,11 +80,17 @@ class _PollingReader(Reader):
         except ConnectionUnavailable:
             self._consumer = ""
             return False
-        self._asked = _BATCH
+        self._asked, self._has_answered = _BATCH, False
         return True
+
+    async def _no_more(self) -> None:
+        self._asked = 0
+        if not self._has_answered or self._arrivals.broken:
+            await self._give_up_consumer()
 
     def _count(self, message: Message) -> None:
         """Behind a message with nothing pending no other comes for what was asked."""
+        self._has_answered = True
         self._is_at_end = origin(message.reply).pending == 0
         self._asked = 0 if self._is_at_end else self._asked - 1
 
