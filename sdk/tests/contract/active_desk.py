@@ -182,6 +182,15 @@ class Desk(SingleActive):
         return await self.deposit(request, context)
 
     @active
+    async def wait_alone(self, request: Order, context: ActiveContext) -> Balance:
+        """Waits with the key's lock."""
+        async with context.lock:
+            told = Balance(amount=self.balances[context.key] + request.amount)
+            self.began.set()
+            await self.goes_on.wait()
+            return await context.commit(request, told)
+
+    @active
     async def withdraw(self, request: Order, context: ActiveContext) -> Balance:
         if self.balances[context.key] < request.amount:
             raise Overdrawn(f"{self.balances[context.key]} is all there is")

@@ -123,6 +123,18 @@ async def test_a_rejection_behind_an_intent_is_stored(desks: Desks) -> None:
     assert second.desk.balances[KEY] == 0
 
 
+async def test_a_call_that_was_rejected_is_not_done_when_it_comes_again(desks: Desks) -> None:
+    """Its caller may have sent it again before the rejection reached it."""
+    await desks.active()
+    with pytest.raises(Overdrawn):
+        await desks.call("withdraw", 5, idempotency_key="c1")
+    await desks.call("deposit", 10)
+    with pytest.raises(Overdrawn, match="0 is all there is"):
+        await desks.call("withdraw", 5, idempotency_key="c1")
+    assert (await desks.call("balance")).value.amount == 10
+    await desks.call("withdraw", 5, idempotency_key="c2")
+
+
 async def test_an_error_behind_an_intent_leaves_the_outcome_unknown_until_it_is_settled(desks: Desks) -> None:
     running = await desks.active()
     with pytest.raises(OutcomeUnknown):
@@ -226,6 +238,23 @@ async def test_a_venue_that_hangs_is_not_asked_twice_at_a_time(desks: Desks) -> 
     assert running.is_active()
 
 
+async def test_nothing_is_settled_while_a_handler_is_alone_with_the_state(desks: Desks) -> None:
+    running = await desks.active()
+    running.desk.settles = False
+    with pytest.raises(OutcomeUnknown):
+        await desks.call("break_off", 5, idempotency_key="c1")
+    alone = desks.begin("wait_alone", 1)
+    async with asyncio.timeout(DEADLINE_S):
+        await running.desk.began.wait()
+    running.desk.settles = True
+    await until(lambda: bool(desks.venue.asked))
+    await asyncio.sleep(0.1)
+    assert running.desk.balances[KEY] == 0
+    running.desk.goes_on.set()
+    assert (await alone).value.amount == 1
+    await until(lambda: running.desk.balances[KEY] == 6)
+
+
 async def test_nothing_is_settled_without_a_proof(desks: Desks) -> None:
     running = await desks.active()
     with pytest.raises(OutcomeUnknown):
@@ -261,6 +290,7 @@ async def test_a_handler_that_is_not_done_in_time_and_has_intended_is_unknown(de
 
 async def test_a_request_that_arrives_too_late_is_not_begun(desks: Desks, other: Transport) -> None:
     running = await desks.active()
+    await desks.call("balance")
     reply = await asked(running, other, "deposit", {TIMEOUT_MS: "0"})
     assert b"suspended" in reply.payload
     assert running.desk.balances[KEY] == 0
@@ -338,6 +368,7 @@ async def test_a_commit_whose_answer_cannot_be_proved_is_never_called_not_execut
 
 async def test_a_rejection_needs_a_proof_like_any_answer(desks: Desks, other: Transport) -> None:
     running = await desks.active()
+    await desks.call("balance")
     running.transport.away = True
     await until(lambda: not running.holding().is_proved(clock.now()))
     reply = await asked(running, other, "withdraw")

@@ -157,6 +157,9 @@ class Requests:
             stored = holding.journal.outcomes.get(key)
             if stored is not None:
                 return _stored(stored)
+            rejected: _Outcome | None = holding.work.rejected(key)
+            if rejected is not None:
+                return rejected
             running, writing = holding.work.running.get(key), holding.under_way(key)
             if running is not None:
                 await _finished(running, key, deadline)
@@ -246,7 +249,9 @@ class Requests:
         if context.has_acted:
             raise OutcomeUnknown(f"{key} was begun and not finished", idempotency_key=key) from error
         if isinstance(error, Rejected | InvalidRequest | NotFound):
-            return _Outcome(b"", holding.journal.sequence, error)
+            rejected = _Outcome(b"", holding.journal.sequence, error)
+            holding.work.reject(key, rejected)
+            return rejected
         raise error
 
     # Answers

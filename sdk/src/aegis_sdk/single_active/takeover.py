@@ -166,8 +166,11 @@ class Takeover:
                 continue
             await holding.proven(clock.now() + outcome_s)
             settled = await self._service.settle(holding.key, intent)
-            if settled is not None and holding.is_abandoned(intent.idempotency_key):
-                await holding.written(_result(intent, settled), clock.now() + outcome_s, keep=True)
+            if settled is None:
+                continue
+            async with holding.lock:  # whoever holds it decides by a state that must not change under it
+                if holding.is_abandoned(intent.idempotency_key):
+                    await holding.written(_result(intent, settled), clock.now() + outcome_s, keep=True)
 
     async def release(self, release: Release, holding: Holding | None) -> None:
         """Finish what is at work, then end the epoch; tried until it is known to have ended."""

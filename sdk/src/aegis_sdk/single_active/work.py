@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 __all__ = ["Work"]
+
+
+_RETAINED: Final = 1000
 
 
 class Work:
@@ -15,6 +19,7 @@ class Work:
 
     def __init__(self) -> None:
         self.running: dict[str, asyncio.Future[Any]] = {}
+        self._rejected: OrderedDict[str, Any] = OrderedDict()
         self.requests = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -35,6 +40,16 @@ class Work:
     async def finished(self) -> None:
         """Return when no request is at work."""
         await self._idle.wait()
+
+    def reject(self, idempotency_key: str, outcome: Any) -> None:
+        """Remember a rejection that is stored nowhere: while it is on its way, its caller may send the call again."""
+        self._rejected[idempotency_key] = outcome
+        if len(self._rejected) > _RETAINED:
+            self._rejected.popitem(last=False)
+
+    def rejected(self, idempotency_key: str) -> Any:
+        """The rejection of a call, None where it was not rejected, or long ago."""
+        return self._rejected.get(idempotency_key)
 
     @contextmanager
     def bound(self) -> Generator[None]:
