@@ -131,11 +131,10 @@ async def test_a_reader_that_is_slow_misses_nothing(transport: Transport, other:
 
 
 async def test_a_reader_that_pauses_misses_nothing_and_keeps_the_order(transport: Transport, name: str) -> None:
-    pauses = 0
+    paused = asyncio.Event()
 
     async def pause() -> None:
-        nonlocal pauses
-        pauses += 1
+        paused.set()
         await asyncio.sleep(0.001)
 
     await make(transport, name)
@@ -146,9 +145,9 @@ async def test_a_reader_that_pauses_misses_nothing_and_keeps_the_order(transport
             await transport.append(f"{name}.a", b"%d" % i)
         assert payloads(await take(messages, 700)) == [b"%d" % i for i in range(700)]
         async with asyncio.timeout(DEADLINE_S):
+            paused.clear()
             last = asyncio.ensure_future(anext(messages))
-            while not pauses:
-                await asyncio.sleep(0)
+            await paused.wait()
             await transport.append(f"{name}.a", b"later")
             assert payloads([await last]) == [b"later"]
 
