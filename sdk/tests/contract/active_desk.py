@@ -191,6 +191,11 @@ class Desk(SingleActive):
             return await context.commit(request, told)
 
     @active
+    async def deposit_alone(self, request: Order, context: ActiveContext) -> Balance:
+        async with context.lock:
+            return await self.deposit(request, context)
+
+    @active
     async def withdraw(self, request: Order, context: ActiveContext) -> Balance:
         if self.balances[context.key] < request.amount:
             raise Overdrawn(f"{self.balances[context.key]} is all there is")

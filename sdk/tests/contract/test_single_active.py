@@ -296,6 +296,22 @@ async def test_a_request_that_arrives_too_late_is_not_begun(desks: Desks, other:
     assert running.desk.balances[KEY] == 0
 
 
+# The key's lock
+
+
+async def test_a_handler_alone_with_the_state_sees_what_the_one_before_it_has_sent(desks: Desks) -> None:
+    """Though that one has gone without an answer."""
+    running = await desks.active()
+    await desks.call("balance")
+    running.transport.deaf = True
+    first, second = desks.begin("deposit_alone", 5), desks.begin("deposit_alone", 1)
+    with pytest.raises(OutcomeUnknown):
+        await first
+    await asyncio.sleep(0.05)
+    running.transport.deaf = False
+    assert (await second).value.amount == 6
+
+
 # Without a ledger
 
 

@@ -470,6 +470,47 @@ async def test_an_ended_holding_is_drained(scene: Scene) -> None:
     assert await draining
 
 
+# The lock
+
+
+async def test_the_lock_is_given_when_all_that_was_sent_before_has_its_answer(scene: Scene) -> None:
+    gone = scene.write("c0", keep=True)
+    sent = await scene.ledger.at(0)
+    waiting, withdrawn = scene.write("c1", keep=True), scene.write("c2")
+    assert [type(outcome) for outcome in await settled(gone, withdrawn)] == [OutcomeUnknown, Suspended]
+
+    async def decide() -> list[str]:
+        async with scene.holding.lock:
+            return [change.idempotency_key for change in scene.owner.changes]
+
+    deciding = asyncio.ensure_future(decide())
+    await asyncio.sleep(0.01)
+    sent.acknowledge(10)
+    second = await scene.ledger.at(1)
+    await asyncio.sleep(0.01)
+    assert not deciding.done()
+    second.acknowledge(11)
+    assert await deciding == ["c0", "c1"]
+    await settled(waiting)
+
+
+async def test_the_lock_is_free_again_after_who_waited_for_it_was_cancelled(scene: Scene) -> None:
+    scene.write("c0", keep=True)
+    sent = await scene.ledger.at(0)
+
+    async def decide() -> None:
+        async with scene.holding.lock:
+            pass
+
+    cancelled = asyncio.ensure_future(decide())
+    await asyncio.sleep(0.01)
+    cancelled.cancel()
+    await settled(cancelled)
+    sent.acknowledge(10)
+    async with asyncio.timeout(DEADLINE_S):
+        await decide()
+
+
 # Life
 
 

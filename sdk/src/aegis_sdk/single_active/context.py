@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ from aegis_sdk.errors import InternalError, Moved, Suspended
 from aegis_sdk.ledger.records import Intent, Result, Verdict
 from aegis_sdk.messages import Headers
 from aegis_sdk.single_active.holding import Holding
+from aegis_sdk.single_active.key_lock import KeyLock
 
 __all__ = ["ActiveContext", "Held"]
 
@@ -30,8 +30,8 @@ class Held:
     _holding: Holding
 
     @property
-    def lock(self) -> asyncio.Lock:
-        """For whoever must be alone with the key's state over an await."""
+    def lock(self) -> KeyLock:
+        """For whoever decides by the key's state and then commits: `async with`."""
         return self._holding.lock
 
     async def commit(self, change: Change) -> int:
@@ -72,8 +72,8 @@ class ActiveContext:
         return self.deadline - clock.now()
 
     @property
-    def lock(self) -> asyncio.Lock:
-        """For a handler that must be alone with the key's state over an await."""
+    def lock(self) -> KeyLock:
+        """For a handler that decides by the key's state and then commits: `async with`."""
         return self._holding.lock
 
     async def intend(self, data: Change = None) -> None:

@@ -24,6 +24,7 @@ from aegis_sdk.ledger.fates import Fate, classify
 from aegis_sdk.ledger.journal import Contradiction, Journal
 from aegis_sdk.ledger.records import Entry, Intent, Part, Record, Result, Verdict, encode_entry
 from aegis_sdk.ledger.snapshot import Committed
+from aegis_sdk.single_active.key_lock import KeyLock
 from aegis_sdk.single_active.trace import Observer, Wrote
 from aegis_sdk.single_active.work import Work
 from aegis_sdk.single_active.writing import Flight, Waiting, Write
@@ -72,7 +73,7 @@ class Holding:
         self.key = key
         self.epoch = epoch
         self.journal = Journal()
-        self.lock = asyncio.Lock()
+        self.lock = KeyLock(self._changes_under_way)
         self.ready = asyncio.Event()  # requests need not wait any more: it is open, or will never be
         self.work = Work()
         self.is_open = False
@@ -225,6 +226,10 @@ class Holding:
             return False
         return True
 
+    def _changes_under_way(self) -> list[asyncio.Future[int]]:
+        in_flight = self._flight.writes if self._flight else ()
+        return [write.done for write in in_flight if not isinstance(write.record, Part)] + self._waiting.changes
+
     def _require_held(self) -> None:
         if self.is_ended:
             raise Moved(f"epoch {self.epoch} of {self.key} has ended")
@@ -268,7 +273,7 @@ class Holding:
         if not write.done.done():
             write.given_up = True
             self._withdraw(write)
-        elif write.done.exception() is None:
+        elif not write.done.cancelled() and write.done.exception() is None:
             self._close(write.record)
 
     def _close(self, intent: Record) -> None:

@@ -6,7 +6,6 @@ import asyncio
 from asyncio import Future
 from collections import deque
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -99,10 +98,10 @@ class Waiting:
         self._writes.extendleft(reversed(writes))
 
     def remove(self, write: Write) -> None:
-        """Take one back that was not sent, if it was not taken back before."""
-        with suppress(ValueError):
-            self._writes.remove(write)
+        """Take one back that was not sent."""
+        self._writes.remove(write)
         self._forget(write)
+        write.done.cancel()
 
     def settle(self, write: Write, outcome: int | RpcError) -> None:
         """Its fate is known."""
@@ -118,6 +117,11 @@ class Waiting:
         """Done when it is known whether a record of that call is stored; None where none is on its way."""
         write = self._under_way.get(idempotency_key)
         return None if write is None else write.done
+
+    @property
+    def changes(self) -> list[Future[int]]:
+        """Of all that may change the state; done when it has, or will not."""
+        return [write.done for write in self._writes if not isinstance(write.record, Part)]
 
     def _forget(self, write: Write) -> None:
         if self._under_way.get(write.idempotency_key) is write:
