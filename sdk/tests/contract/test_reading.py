@@ -152,6 +152,26 @@ async def test_a_reader_that_pauses_misses_nothing_and_keeps_the_order(transport
             assert payloads([await last]) == [b"later"]
 
 
+async def test_a_reader_that_pauses_does_not_fall_behind_a_busy_writer(transport: Transport, name: str) -> None:
+    """What is here already is taken without a pause, though nothing was pending behind each message as it came."""
+    pauses = 0
+
+    async def pause() -> None:
+        nonlocal pauses
+        pauses += 1
+        await asyncio.sleep(0.02)
+
+    await make(transport, name)
+    async with transport.read(name, pause=pause) as messages:
+        await take(messages, 1)
+        reading = asyncio.create_task(take(messages, 500))
+        for _ in range(500):
+            await transport.append(f"{name}.a", b"x")
+        before = pauses
+        await reading
+    assert pauses - before < 5
+
+
 async def test_a_reader_that_pauses_goes_on_after_an_outage(transport: Transport, network: Network, name: str) -> None:
     async def pause() -> None:
         await asyncio.sleep(0.001)

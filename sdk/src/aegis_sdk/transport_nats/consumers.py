@@ -86,6 +86,11 @@ class _Arrivals:
                 return None
         return self._waiting.popleft()
 
+    @property
+    def waiting(self) -> int:
+        """Messages that can be taken at once."""
+        return len(self._waiting)
+
     def take_rest(self) -> list[Message]:
         """All that waits now."""
         rest = list(self._waiting)

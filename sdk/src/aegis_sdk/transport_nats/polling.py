@@ -49,7 +49,7 @@ class _PollingReader(Reader):
             if self._until_caught_up == 0:
                 self._until_caught_up = None
                 return None
-            if not self._asked and not await self._ask():
+            if not self._asked and not self._arrivals.waiting and not await self._ask():
                 continue
             message = await self._arrivals.take(_MORE_S if self._has_answered else _ANSWER_S)
             if message is None:
@@ -89,7 +89,7 @@ class _PollingReader(Reader):
             await self._give_up_consumer()
 
     def _count(self, message: Message) -> None:
-        """Behind a message with nothing pending no other comes for what was asked."""
+        """Behind a message with nothing pending seldom another comes for what was asked, and is taken all the same."""
         self._has_answered = True
         self._is_at_end = origin(message.reply).pending == 0
         self._asked = 0 if self._is_at_end else self._asked - 1
