@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from aegis_sdk import clock, subjects
 from aegis_sdk.errors import InternalError, NotExecuted, OutcomeUnknown
 from aegis_sdk.messages import ERROR_CODE, IDEMPOTENCY_KEY, NO_HEADERS, TIMEOUT_MS, Headers, Message
 from aegis_sdk.single_active import Committed
+from aegis_sdk.single_active.requests import Requests
 from aegis_sdk.single_active.trace import Began
 from aegis_sdk.transport import Transport
 
@@ -414,6 +416,25 @@ async def test_a_standstill_suspends_before_any_request_is_answered(desks: Desks
     with pytest.raises(NotExecuted):
         await calling
     assert running.active._gate.broken_at > 0
+
+
+async def test_a_standstill_between_the_arrival_of_a_request_and_its_handler_is_noticed(
+    desks: Desks, other: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = await desks.active()
+    await desks.call("balance")
+    handle = Requests._handle
+
+    async def handle_late(self: Requests, *arguments: Any) -> None:
+        running.active._gate._passed_at -= TIMERS.gate_s * 2
+        await handle(self, *arguments)
+
+    monkeypatch.setattr(Requests, "_handle", handle_late)
+    running.transport.away = True
+    running.traces.clear()
+    reply = await asked(running, other, "balance")
+    assert b"suspended" in reply.payload
+    assert not [trace for trace in running.traces if isinstance(trace, Began)]
 
 
 # While a key comes and goes

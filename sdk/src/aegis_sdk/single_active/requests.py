@@ -179,6 +179,7 @@ class Requests:
                     await holding.ready.wait()
             except TimeoutError:
                 raise SuspendedError(f"{holding.key} is being taken over; this was not begun") from None
+        self._enter()  # the process may have been stopped since the request arrived
         if holding.is_ended or holding.releasing:
             raise Moved(f"{holding.key} is not served in epoch {holding.epoch} any more")
         if not holding.is_trusted and not endpoint.stale_ok:
