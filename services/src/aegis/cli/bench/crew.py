@@ -16,7 +16,7 @@ from aegis_sdk.ledger.records import Entry
 from aegis_sdk.server import EmbeddedServer
 from aegis_sdk.transport_nats import NatsTransport
 
-_INSTANCES: Final = ("a", "b", "c")
+INSTANCES: Final = ("a", "b", "c")
 _MARGIN_S: Final = 0.2
 """From when an instance is ready until the others know."""
 
@@ -51,7 +51,7 @@ class Crew:
         async with crew._stack:
             await crew._connect()
             async with asyncio.TaskGroup() as group:
-                for instance in _INSTANCES:
+                for instance in INSTANCES:
                     group.create_task(crew.start(instance))
             yield crew
 

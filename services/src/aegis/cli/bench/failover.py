@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
-from aegis.cli.bench.crew import Crew, Held
+from aegis.cli.bench.crew import INSTANCES, Crew, Held
 from aegis.cli.bench.figures import Case, Figures, Report, latencies
 from aegis.cli.bench.paced_calls import Answered, Calls, JournalCheck, paced_calls, stale_answers
 from aegis.cli.bench.tally import Add
@@ -172,7 +172,22 @@ async def _called_for_a_while(crew: Crew, key: str) -> Held:
 
 
 async def _fill(crew: Crew, tried: Tried) -> None:
+    """Give each instance as many keys as the others, and each key its entries."""
+    await crew.settled()
     tried.note(await _call_each(crew, crew.keys, Add(amount=1, changes=_RECORDS)))
+    held = await _held(crew)
+    fair = -(-len(crew.keys) // len(held))
+    spare = [key for keys in held.values() for key in keys[fair:]]
+    moves = [(spare.pop(), instance) for instance, keys in held.items() for _ in range(fair - len(keys)) if spare]
+    await _hand_over_all(crew, moves)
+
+
+async def _held(crew: Crew) -> dict[str, list[str]]:
+    """The keys of each instance."""
+    held: dict[str, list[str]] = {instance: [] for instance in INSTANCES}
+    for key in crew.keys:
+        held[(await crew.holder(key)).instance].append(key)
+    return held
 
 
 async def _call_each(crew: Crew, keys: list[str], request: Add) -> Calls:
@@ -192,7 +207,7 @@ async def _call_each(crew: Crew, keys: list[str], request: Add) -> Calls:
 
 async def _kill_holder_of_many(crew: Crew, key: str, tried: Tried) -> Repair:
     victim = (await crew.holder(key)).instance
-    keys = [each for each in crew.keys if (await crew.holder(each)).instance == victim]
+    keys = (await _held(crew))[victim]
     killed_at = time.perf_counter()
     crew.send_signal(victim, signal.SIGKILL)
     calls = await _call_each(crew, keys, Add(amount=1))
@@ -203,9 +218,14 @@ async def _kill_holder_of_many(crew: Crew, key: str, tried: Tried) -> Repair:
 async def _give_back(crew: Crew, keys: list[str], instance: str) -> None:
     """Start an instance again, and hand keys over to it, so that it holds as many as before."""
     await crew.restart(instance)
+    await _hand_over_all(crew, [(key, instance) for key in keys])
+
+
+async def _hand_over_all(crew: Crew, moves: list[tuple[str, str]]) -> None:
+    """Hand each key over to the instance named with it."""
     handovers = asyncio.Semaphore(_HANDOVERS)
 
-    async def hand_over(key: str) -> None:
+    async def hand_over(key: str, instance: str) -> None:
         async with handovers:
             while (holder := (await crew.holder(key)).instance) != instance:
                 try:
@@ -216,5 +236,5 @@ async def _give_back(crew: Crew, keys: list[str], instance: str) -> None:
                     await asyncio.sleep(_LEAD_S)
 
     async with asyncio.timeout(_GIVEN_BACK_S), asyncio.TaskGroup() as group:
-        for key in keys:
-            group.create_task(hand_over(key))
+        for key, instance in moves:
+            group.create_task(hand_over(key, instance))
