@@ -53,7 +53,7 @@ async def test_a_call_whose_every_attempt_is_safe_is_not_executed(
 ) -> None:
     await learned(client, other, deposit)
     calling = begin(client, deposit, timeout=SOON_S)
-    holder = await Holder(other, deposit.service, 8, refuses(Moved())).begin(tells=False)  # so none is under way at last
+    holder = await Holder(other, deposit.service, 8, refuses(Moved())).begin(tells=False)
     with pytest.raises(NotExecuted):
         await calling
     assert holder.requests
