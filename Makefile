@@ -37,6 +37,8 @@ bench: setup ## measure Aegis against plain NATS
 	$(BIN)/aegis bench rpc
 	$(BIN)/aegis bench events
 	$(BIN)/aegis bench ticks
+	$(BIN)/aegis bench active
+	$(BIN)/aegis bench failover
 
 chaos: setup ## harm a cluster at random; ROUNDS=20 SEED=7
 	CHAOS_ROUNDS=$(or $(ROUNDS),20) CHAOS_SEED=$(SEED) $(BIN)/pytest sdk/tests/chaos

@@ -63,8 +63,8 @@ def failover(as_json: Json = False, long: Long = False, nodes: Nodes = 1) -> Non
     """Failover: an active instance killed, stopped, relieved; and one that holds a third of 1,000 keys, killed."""
     from aegis.cli.bench.failover import bench_failover
 
-    rounds = (100 if nodes == 1 else 30) if long else 5
-    _run(lambda server: bench_failover(server, nodes=nodes, rounds=rounds, rounds_of_many=rounds), nodes, as_json)
+    rounds, many = ((100, 100) if nodes == 1 else (30, 30)) if long else (5, 3)
+    _run(lambda server: bench_failover(server, nodes=nodes, rounds=rounds, rounds_of_many=many), nodes, as_json)
 
 
 @bench_app.command()

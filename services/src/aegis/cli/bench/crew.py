@@ -50,8 +50,10 @@ class Crew:
         crew.service = tally(name)
         async with crew._stack:
             await crew._connect()
+            first, *others = INSTANCES
+            await crew.start(first)  # it makes the registry, which a new cluster does not take from three at once
             async with asyncio.TaskGroup() as group:
-                for instance in INSTANCES:
+                for instance in others:
                     group.create_task(crew.start(instance))
             yield crew
 
