@@ -36,7 +36,7 @@ from aegis_sdk.transport import Transport
 from .network import DEADLINE_S, Network
 
 KEY = "A1"
-TIMERS = replace(AGGRESSIVE, silence_s=0.3, settle_s=0.31, write_s=0.25, outcome_s=0.4, suspended_s=0.5, recover_s=1.0)
+TIMERS = replace(AGGRESSIVE, silence_s=0.3, settle_s=0.31, write_s=0.25, outcome_s=0.8, suspended_s=0.5, recover_s=1.0)
 
 
 class Order(BaseModel):
