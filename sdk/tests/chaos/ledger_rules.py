@@ -15,19 +15,21 @@ from .stored import Book, Placed, is_begin
 
 
 def epochs_increase(evidence: Evidence) -> Iterator[Violation]:
-    """As instances lived them, and as the ledger has them."""
+    """As instances lived them, and as the ledger has them.
+
+    A process may learn late that it has held an epoch; for itself its epochs increase all the same.
+    """
     holders: dict[tuple[str, int], str] = {}
-    highest: dict[str, int] = {}
+    highest: dict[tuple[str, str], int] = {}
     for seen, became in evidence.history.became():
         if became.role not in (Role.RECOVERING, Role.ACTIVE) or not became.epoch:
             continue
         who = f"{seen.instance}/{seen.pid}"
         if (known := holders.setdefault((became.key, became.epoch), who)) != who:
             yield Violation(Rule.EPOCHS, became.key, f"epoch {became.epoch} of {known} is held by {who} too")
-        if became.role is Role.RECOVERING and became.epoch < highest.get(became.key, 0):
-            text = f"{who} begins {became.epoch} after {highest[became.key]} had begun"
-            yield Violation(Rule.EPOCHS, became.key, text)
-        highest[became.key] = max(highest.get(became.key, 0), became.epoch)
+        if became.role is Role.RECOVERING and became.epoch < (before := highest.get((became.key, who), 0)):
+            yield Violation(Rule.EPOCHS, became.key, f"{who} begins {became.epoch} after it had begun {before}")
+        highest[became.key, who] = max(highest.get((became.key, who), 0), became.epoch)
     lived = set(holders) | {(key, call.ended.epoch) for key, calls in evidence.answers.items() for call in calls}
     for key, epoch in sorted(lived):
         if epoch not in evidence.book(key).epochs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from enum import Enum, auto
 from typing import Final, cast
 
@@ -14,7 +15,12 @@ class Flow(Enum):
 
     PASS = auto()
     HOLD = auto()  # they wait, as TCP does when packets are lost; delivered once the link is healed
+    LATE = auto()  # they arrive, LATE_S after they should
     DROP = auto()  # they are gone, and with them, once the link is healed, their connection
+
+
+LATE_S: Final = 0.7
+"""Longer than a write to the ledger is waited for, shorter than a holder is suspended."""
 
 
 class Link:
@@ -101,6 +107,7 @@ class _Half(asyncio.Protocol):
         self._pair = pair
         self._near = near
         self._other_is_full = False
+        self._late: deque[bytes] = deque()
         self.transport: asyncio.Transport | None = None
 
     @property
@@ -119,6 +126,8 @@ class _Half(asyncio.Protocol):
 
     def regulate(self) -> None:
         """Read while what is read may be handed on."""
+        while self._late and self._flow is not Flow.LATE:
+            self._pass_late()
         if self.transport is None or self.transport.is_closing():
             return
         if self._flow is Flow.HOLD or self._other_is_full or self._other.transport is None:
@@ -129,8 +138,15 @@ class _Half(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._flow is Flow.DROP:
             self._pair.lost_bytes = True
+        elif self._flow is Flow.LATE:
+            self._late.append(data)
+            asyncio.get_running_loop().call_later(LATE_S, self._pass_late)
         elif self._other.transport is not None:
             self._other.transport.write(data)
+
+    def _pass_late(self) -> None:
+        if self._late and self._other.transport is not None:
+            self._other.transport.write(self._late.popleft())
 
     def pause_writing(self) -> None:
         self._other._other_is_full = True

@@ -191,7 +191,7 @@ def summary(evidence: Evidence) -> dict[str, Any]:
         "calls": {str(outcome): outcomes.count(outcome) for outcome in sorted(set(outcomes))},
         "epochs": sum(len(book.epochs) for book in evidence.books.values()),
         "entries": sum(len(book.entries) for book in evidence.books.values()),
-        "voids": sum(len(book.entries) - len(book.valid) for book in evidence.books.values()),
+        "voids": sum(len(book.void) for book in evidence.books.values()),
         "commands": len(history.commanded),
         "windows": windows(evidence),
         "faults": [f"{fault.what} {fault.whom} {fault.ended - fault.began:.2f} s" for fault in history.faults],

@@ -75,6 +75,12 @@ class Book:
                 found.append((sequence, entry.epoch, entry))
         return found
 
+    @property
+    def void(self) -> list[Entry]:
+        """The entries that do not count."""
+        valid = {sequence for sequence, _, _ in self.valid}
+        return [entry for sequence, entry in self.entries if sequence not in valid]
+
     @cached_property
     def numbers(self) -> dict[int, tuple[int, int]]:
         """Epoch and n of the entry at each sequence."""

@@ -112,6 +112,7 @@ async def test_a_holder_cut_from_nats_answers_nobody(three_nodes: Cluster) -> No
             (Flow.HOLD, Flow.HOLD),
             (Flow.HOLD, Flow.PASS),
             (Flow.PASS, Flow.HOLD),
+            (Flow.PASS, Flow.LATE),
             (Flow.DROP, Flow.PASS),
         ):
             await some_calls()

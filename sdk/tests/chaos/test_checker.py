@@ -153,7 +153,7 @@ def two_instances_live_one_epoch(made: Round) -> None:
 
 @caught_as(Rule.EPOCHS)
 def an_epoch_goes_back(made: Round) -> None:
-    made.tell(A, Became(KEY, Role.RECOVERING, 3, 5.5))
+    made.tell(B, Became(KEY, Role.RECOVERING, 3, 5.5))
 
 
 @caught_as(Rule.EPOCHS)
