@@ -151,7 +151,8 @@ def _look(election: Election, key: Key, now: float) -> list[Action]:
         actions.append(probe(election, key, now))
     if claim_at(election, key, now) <= now:
         key.role = Role.CLAIMING
-        actions.append(Claim(key.name, key.sequence, round(silent_s(election, key, now) * 1000)))
+        gap_ms = round(silent_s(election, key, now) * 1000)
+        actions.append(Claim(key.name, key.sequence, gap_ms, election.proof_ms))
     plan(election, key, now)
     return actions
 

@@ -248,6 +248,7 @@ class Claim(NamedTuple):
     key: str
     expected: int
     gap_ms: int
+    proof_ms: int
 
 
 class Adopt(NamedTuple):

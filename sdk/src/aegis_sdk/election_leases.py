@@ -31,7 +31,7 @@ def read(election: Election, event: LeaseRead, now: float) -> Sequence[Action]:
 
 def claimed(election: Election, event: Claimed, now: float) -> Sequence[Action]:
     key = election.key(event.key)
-    lease = Lease(LeaseState.ACTIVE, election.instance, election.incarnation, event.attempt)
+    lease = Lease(LeaseState.ACTIVE, election.instance, election.incarnation, event.attempt, "", election.proof_ms)
     known = key.seen.get(event.epoch)
     if known is not None:
         return _NOTHING if _same(known, lease) else contradict(election, key, _two_holders(event.epoch, known.holder))
@@ -60,15 +60,25 @@ def _two_holders(epoch: int, holder: str) -> str:
 
 def _take(election: Election, key: Key, lease: Lease, sequence: int, since: float, now: float) -> Sequence[Action]:
     was_active = key.holder is not None
+    key.proofs_end = _proofs_end(key, lease, since)
     actions = _end_ours(election, key, lease)
     _enter(election, key, lease, sequence, now)
     if was_active and key.holder is not None:
         actions += _count_switch(key, now)
     if key.holder == election.name:
-        key.answer_from = since + (election.timers.proof_s if was_active else 0.0)
+        key.answer_from = max(since, key.proofs_end)
         actions += _hold(election, key, now)
     plan(election, key, now)
     return actions
+
+
+def _proofs_end(key: Key, lease: Lease, since: float) -> float:
+    """From when on no proof of an epoch before `lease` holds; each may be trusted for as long as its own lease says."""
+    if lease.state is not LeaseState.ACTIVE:  # who ends its epoch itself has left it, and awaited those before it
+        return -inf
+    if key.lease is None or key.lease.state is not LeaseState.ACTIVE:
+        return key.proofs_end
+    return max(key.proofs_end, since + key.lease.proof_ms / 1000)
 
 
 def _end_ours(election: Election, key: Key, lease: Lease) -> list[Action]:

@@ -6,7 +6,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import inf
+from math import ceil, inf
 from typing import Final, NamedTuple
 
 from aegis_sdk.election_events import Release, Role
@@ -42,6 +42,7 @@ class Key:
     sequence: int = 0
     read_at: float = 0.0
     seen: dict[int, Lease] = field(default_factory=dict[int, Lease])
+    proofs_end: float = -inf  # from then on nobody trusts a proof of an earlier epoch
     switches: deque[float] = field(default_factory=lambda: deque(maxlen=_SWITCHES))  # without a handover
 
     # The holder, while it is another that lives
@@ -164,6 +165,11 @@ class Election:
         return bool(self.queue)
 
     # For the modules of the election
+
+    @property
+    def proof_ms(self) -> int:
+        """How long we trust a proof, as a lease says it."""
+        return ceil(self.timers.proof_s * 1000)
 
     @property
     def name(self) -> Name:

@@ -21,7 +21,7 @@ VACANT = Lease(LeaseState.VACANT, "a-1", "i")
 async def claim(
     ledger: Ledger, expected: Mapping[str, int], *, holder: str = "a-1", attempt: str = "t"
 ) -> Mapping[str, int | AegisError]:
-    claims = [Claim(key, sequence, 0) for key, sequence in expected.items()]
+    claims = [Claim(key, sequence, 0, 75) for key, sequence in expected.items()]
     return await ledger.claim(claims, holder=holder, incarnation="i", attempt=attempt, timeout=TIMEOUT_S)
 
 

@@ -208,7 +208,7 @@ async def test_leases_are_read_as_they_are_then_as_they_come(ledger: Ledger) -> 
     first = await claimed(ledger)
     second = await claimed(ledger, expected=first, holder="a-2")
     async with ledger.leases(ledger.shard("k")) as leases:
-        active = Lease(LeaseState.ACTIVE, "a-2", "i", "t")
+        active = Lease(LeaseState.ACTIVE, "a-2", "i", "t", proof_ms=75)
         assert await take(leases, 2) == [LeaseRead("k", active, second), None]
         ended_at = await ledger.epoch("k", second).end(VACANT, TIMEOUT_S)
         assert await take(leases, 1) == [LeaseRead("k", VACANT, ended_at)]

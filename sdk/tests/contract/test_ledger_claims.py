@@ -40,7 +40,7 @@ async def test_an_epoch_is_the_sequence_of_its_lease_and_its_begin_lies_behind(
     epoch = await claimed(ledger)
     assert await contents(transport, ledger) == [("lease", epoch), ("journal", epoch + 1)]
     found = await ledger.lease("k")
-    assert found == (Lease(LeaseState.ACTIVE, "a-1", "i", "t"), epoch)
+    assert found == (Lease(LeaseState.ACTIVE, "a-1", "i", "t", proof_ms=75), epoch)
     async with ledger.journals(ledger.shard("k"), "k") as journal:
         assert await take(journal, 1) == [JournalRead("k", Entry(0, 0, (Begin("a-1", "i", "t"),)), epoch + 1)]
 
@@ -49,11 +49,13 @@ async def test_a_key_that_nobody_claimed_has_no_lease(ledger: Ledger) -> None:
     assert await ledger.lease("k") is None
 
 
-async def test_a_lease_says_for_how_long_the_holder_before_was_silent(ledger: Ledger) -> None:
-    await ledger.claim([Claim("k", 0, 412)], holder="a-1", incarnation="i", attempt="t", timeout=TIMEOUT_S)
+async def test_a_lease_says_how_long_its_proofs_hold_and_for_how_long_the_holder_before_was_silent(
+    ledger: Ledger,
+) -> None:
+    await ledger.claim([Claim("k", 0, 412, 75)], holder="a-1", incarnation="i", attempt="t", timeout=TIMEOUT_S)
     found = await ledger.lease("k")
     assert found is not None
-    assert found[0].gap_ms == 412
+    assert (found[0].gap_ms, found[0].proof_ms) == (412, 75)
 
 
 async def test_many_keys_are_claimed_at_once_each_with_an_epoch_of_its_own(
@@ -182,7 +184,7 @@ async def test_a_claim_whose_answer_is_lost_is_known_by_its_attempt(transport: T
 async def test_claims_without_a_connection_end_with_their_time(network: Network, ledger: Ledger) -> None:
     await network.stop()
     async with asyncio.timeout(TIMEOUT_S):
-        outcomes = await ledger.claim([Claim("k", 0, 0)], holder="a-1", incarnation="i", attempt="t", timeout=0.2)
+        outcomes = await ledger.claim([Claim("k", 0, 0, 75)], holder="a-1", incarnation="i", attempt="t", timeout=0.2)
     assert isinstance(outcomes["k"], LedgerUnavailable)
 
 

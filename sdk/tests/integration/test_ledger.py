@@ -38,7 +38,7 @@ async def ask(transport: NatsTransport, verb: str) -> dict[str, Any]:
 
 
 async def claim(ledger: Ledger, expected: int, holder: str, key: str = "k") -> int | AegisError:
-    claims = [Claim(key, expected, 0)]
+    claims = [Claim(key, expected, 0, 75)]
     return (await ledger.claim(claims, holder=holder, incarnation="i", attempt=holder, timeout=WRITE_S))[key]
 
 

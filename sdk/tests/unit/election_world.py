@@ -231,7 +231,7 @@ class World:
 
     def _claim(self, node: Node, claim: Claim, fate: Fate) -> None:
         attempt = f"{node.incarnation}-{next(self._names)}"
-        lease = Lease(LeaseState.ACTIVE, node.instance, node.incarnation, attempt, gap_ms=claim.gap_ms)
+        lease = Lease(LeaseState.ACTIVE, node.instance, node.incarnation, attempt, "", claim.proof_ms, claim.gap_ms)
 
         def land() -> None:
             reached = node.writes() or fate is Fate.LATE

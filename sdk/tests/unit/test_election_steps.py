@@ -90,6 +90,30 @@ def test_a_new_holder_does_not_wait_for_one_that_gave_the_key_back(state: LeaseS
     assert step(election, Claimed("k", 22, "x", 5.0), 5.01) == [Adopt("k", 22, 5.0)]
 
 
+def test_the_proofs_of_a_holder_are_waited_out_by_its_own_timers() -> None:
+    """During a change of presets the old holder may trust its proofs for longer than the new one would."""
+    election, _ = alone()
+    step(election, LeaseRead("k", active("b", "ib", proof_ms=400), 10), 3.0)
+    step(election, Left("b", "ib"), 3.5)
+    assert step(election, Claimed("k", 12, "x", 5.0), 5.01) == [Adopt("k", 12, 5.4)]
+
+
+def test_the_proofs_of_all_holders_before_are_waited_out() -> None:
+    """The second one died before it had waited for the first."""
+    election, _ = alone()
+    step(election, LeaseRead("k", active("b", "ib", proof_ms=400), 10), 3.0)
+    step(election, LeaseRead("k", active("c", "ic"), 12), 4.9)
+    step(election, Left("c", "ic"), 4.95)
+    assert step(election, Claimed("k", 14, "x", 5.0), 5.01) == [Adopt("k", 14, 4.9 + 0.4)]
+
+
+def test_no_proof_is_waited_for_once_a_holder_has_given_its_key_back() -> None:
+    election, _ = alone()
+    step(election, LeaseRead("k", active("b", "ib", proof_ms=400), 10), 3.0)
+    step(election, LeaseRead("k", Lease(LeaseState.VACANT, "b", "ib"), 12), 4.9)
+    assert step(election, Claimed("k", 14, "x", 5.0), 5.01) == [Adopt("k", 14, 5.0)]
+
+
 def test_an_epoch_is_not_given_back_before_its_holder_could_have_served() -> None:
     """Who comes next trusts that it need not wait; but the holder before this one may still have a proof."""
     election, _ = alone()
@@ -331,8 +355,8 @@ def follower(keys: frozenset[str], first: int = 1) -> Election:
     return election
 
 
-def active(holder: str, incarnation: str, attempt: str = "x") -> Lease:
-    return Lease(LeaseState.ACTIVE, holder, incarnation, attempt)
+def active(holder: str, incarnation: str, attempt: str = "x", proof_ms: int = 75) -> Lease:
+    return Lease(LeaseState.ACTIVE, holder, incarnation, attempt, proof_ms=proof_ms)
 
 
 def step_all(election: Election, event: Event, now: float) -> list[Action]:

@@ -25,7 +25,7 @@ async def target() -> MemoryTransport:
 
 async def claimed(ledger: Ledger, key: str, expected: int = 0) -> HeldEpoch:
     outcome = await ledger.claim(
-        [Claim(key, expected, 0)], holder="a-1", incarnation="i", attempt="t", timeout=TIMEOUT_S
+        [Claim(key, expected, 0, 75)], holder="a-1", incarnation="i", attempt="t", timeout=TIMEOUT_S
     )
     epoch = outcome[key]
     assert isinstance(epoch, int)

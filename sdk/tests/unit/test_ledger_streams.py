@@ -104,7 +104,7 @@ def test_keys_are_spread_over_the_shards() -> None:
 
 async def test_keys_of_all_shards_are_claimed_together(transport: Recorded) -> None:
     ledger = await Ledger.open(transport, "s", replicas=3)
-    claims = [Claim(f"k{number}", 0, 0) for number in range(30)]
+    claims = [Claim(f"k{number}", 0, 0, 75) for number in range(30)]
     epochs = await ledger.claim(claims, holder="a-1", incarnation="i", attempt="t", timeout=1)
     assert {ledger.shard(claim.key) for claim in claims} == {0, 1, 2}
     for claim in claims:

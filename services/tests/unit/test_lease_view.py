@@ -77,7 +77,7 @@ async def holding(broker: MemoryBroker, *keys: str) -> AsyncIterator[tuple[Speak
         await registration.start()
         stack.push_async_callback(registration.stop)
         ledger = await Ledger.open(transport, "accounts")
-        claims = [Claim(key, 0, 120) for key in keys]
+        claims = [Claim(key, 0, 120, 75) for key in keys]
         epochs: Mapping[str, Any] = await ledger.claim(
             claims, holder="a-1", incarnation=record.incarnation, attempt="t", timeout=1.0
         )

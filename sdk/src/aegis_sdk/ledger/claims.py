@@ -56,7 +56,9 @@ class Claims:
 
     def _messages(self, claim: Claim, begin: Begin) -> Sequence[tuple[str, bytes, Headers]]:
         """The begin has no guard: with one too, it would be refused for the lease in flight (10164)."""
-        lease = Lease(LeaseState.ACTIVE, begin.holder, begin.incarnation, begin.attempt, gap_ms=claim.gap_ms)
+        lease = Lease(
+            LeaseState.ACTIVE, begin.holder, begin.incarnation, begin.attempt, "", claim.proof_ms, claim.gap_ms
+        )
         guard = {EXPECTED_SEQUENCE: str(claim.expected)}
         return [
             (self._subject(claim.key, "lease"), encode_lease(lease), guard),

@@ -46,6 +46,7 @@ class Lease(msgspec.Struct, frozen=True, omit_defaults=True):
     incarnation: str
     attempt: str = ""  # of the claim; a claim whose answer was lost is known by it
     successor: str = ""  # instance; with HANDOVER
+    proof_ms: int = 0  # with ACTIVE: how long a proof of this epoch holds; who takes it over waits that out
     gap_ms: int = 0  # with ACTIVE: for how long the holder before had been silent; 0 where it gave the key back
 
 
