@@ -136,7 +136,14 @@ class Transport(Protocol):
     # where JetStream is away, and ConnectionUnavailable where the connection is.
 
     async def ensure_stream(self, config: StreamConfig) -> None:
-        """Create the stream, or change it where it differs; waits up to 15 s for a JetStream that only starts."""
+        """Create the stream, or change it where it differs; returns when it answers.
+
+        Waits up to 15 s for that, and for a JetStream that only starts.
+        """
+        ...
+
+    async def stream_config(self, stream: str) -> StreamConfig:
+        """The configuration that the stream has now, whoever made or changed it."""
         ...
 
     async def append(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0) -> int:

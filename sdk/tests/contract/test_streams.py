@@ -36,6 +36,31 @@ async def test_what_cannot_be_changed_is_refused(transport: Transport, name: str
         await make(transport, name, work_queue=True)
 
 
+async def test_a_stream_tells_its_configuration(transport: Transport, name: str) -> None:
+    plain = StreamConfig(name=name, subjects=[f"{name}.>"], storage="memory")
+    other = StreamConfig(
+        name=f"{name}-2",
+        subjects=[f"{name}-2.a", f"{name}-2.b"],
+        storage="memory",
+        max_bytes=1000,
+        max_age_s=600,
+        max_per_subject=5,
+        duplicate_window_s=30,
+        allow_direct=False,
+        work_queue=True,
+        discard_new=True,
+        deny_delete=True,
+        message_ttl=True,
+        marker_ttl_s=2,
+        rollup=True,
+        atomic=True,
+        first_sequence=7,
+    )
+    for config in (plain, other):
+        await transport.ensure_stream(config)
+        assert await transport.stream_config(config.name) == config
+
+
 async def test_two_streams_do_not_capture_the_same_subject(transport: Transport, name: str) -> None:
     await make(transport, name)
     with pytest.raises(StreamError):
@@ -51,7 +76,8 @@ async def test_a_stream_that_is_missing_is_named_as_such(transport: Transport, n
         async with transport.consume(name, "worker", ">"):
             pass
 
-    for refused in (transport.last(name, name), transport.last_sequence(name), read(), consume()):
+    asked = transport.last(name, name), transport.last_sequence(name), transport.stream_config(name)
+    for refused in (*asked, read(), consume()):
         with pytest.raises(StreamError) as caught:
             await refused
         assert caught.value.code == STREAM_NOT_FOUND

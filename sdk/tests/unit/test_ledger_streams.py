@@ -5,9 +5,10 @@ from collections import Counter
 import pytest
 
 from aegis_sdk.election_events import Claim
-from aegis_sdk.errors import Unavailable
+from aegis_sdk.errors import DeadlineExceeded, Unavailable
 from aegis_sdk.ledger import Ledger
 from aegis_sdk.ledger.streams import shard_of
+from aegis_sdk.messages import NO_HEADERS, Headers
 from aegis_sdk.transport import StreamConfig
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
@@ -19,10 +20,17 @@ class Recorded(MemoryTransport):
         super().__init__(broker)
         self.made: list[StreamConfig] = []
         self.away = 0
+        self.leaderless = 0
 
     async def ensure_stream(self, config: StreamConfig) -> None:
         self.made.append(config)
         await super().ensure_stream(config)
+
+    async def append(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0) -> int:
+        if self.leaderless:
+            self.leaderless -= 1
+            raise DeadlineExceeded("no answer")
+        return await super().append(subject, payload, headers, timeout)
 
     async def last_sequence(self, stream: str) -> int:
         if self.away:
@@ -89,6 +97,14 @@ async def test_a_jetstream_that_only_starts_is_waited_for(transport: Recorded) -
     transport.away = 2
     assert (await Ledger.open(transport, "s")).shards == 1
     assert transport.made == []
+
+
+async def test_a_shard_that_another_has_just_made_is_waited_for_until_it_takes_writes(transport: Recorded) -> None:
+    """It may be known, and have no leader yet."""
+    await Ledger.open(transport, "s")
+    transport.leaderless = 2
+    await Ledger.open(transport, "s")
+    assert transport.leaderless == 0
 
 
 def test_the_shard_of_a_key_never_changes() -> None:

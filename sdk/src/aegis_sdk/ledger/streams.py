@@ -21,6 +21,7 @@ _STREAM_NOT_FOUND: Final = 10059
 _STARTING_S: Final = 15.0
 _RETRY_S: Final = 0.1
 _ELECTION_S: Final = 2.0
+_PATIENCE_S: Final = 0.25
 _POLL_S: Final = 0.005
 
 
@@ -39,13 +40,13 @@ async def open_streams(transport: Transport, replicas: int, first_sequence: int 
     The highest is made first. So whoever finds any knows how many it will be, though they are not all there yet.
     """
     present = await present_streams(transport)
+    await asyncio.gather(*(_await_leader(transport, shard, _STARTING_S) for shard in present))
     shards = max(present) + 1 if present else SHARDS if replicas > 1 else 1
     missing = sorted(set(range(shards)) - set(present), reverse=True)
     for shard in missing:
         await transport.ensure_stream(_config(shard, replicas, first_sequence))
     if missing and replicas > 1:
-        with suppress(AegisError):
-            await _spread_leaders(transport, shards)
+        await _spread_leaders(transport, shards)
     return shards
 
 
@@ -81,33 +82,53 @@ async def _exists(transport: Transport, stream: str, deadline: float) -> bool:
 
 
 async def _spread_leaders(transport: Transport, shards: int) -> None:
-    """Have each shard led by a node that leads no other, as far as there are such nodes."""
+    """Have each shard led by a node that leads no other, as far as there are such nodes and it is done soon.
+
+    Others who made the ledger at the same moment do the same: what is asked while a leader changes has no answer.
+    """
+    deadline = asyncio.get_running_loop().time() + _ELECTION_S
+    while asyncio.get_running_loop().time() < deadline:
+        with suppress(AegisError):
+            await _spread_once(transport, shards)
+            return
+        await asyncio.sleep(_POLL_S)
+
+
+async def _spread_once(transport: Transport, shards: int) -> None:
     leading: set[str] = set()
     for shard in range(shards):
         stream = stream_of(shard)
         cluster: dict[str, Any] = (await _ask(transport, f"STREAM.INFO.{stream}")).get("cluster", {})
         leader: str = cluster.get("leader", "")
+        if not leader:
+            raise Unavailable(f"{stream} has no leader now")
         free = [peer["name"] for peer in cluster.get("replicas", ()) if peer["name"] not in leading]
         if leader in leading and free:
             leader = free[0]
             await _ask(transport, f"STREAM.LEADER.STEPDOWN.{stream}", {"placement": {"preferred": leader}})
-            await _await_leader(transport, shard)
+            await _await_leader(transport, shard, _ELECTION_S)
         leading.add(leader)
 
 
-async def _await_leader(transport: Transport, shard: int) -> None:
-    """Return when somebody takes what is written into the shard: here, what must be refused."""
+async def _await_leader(transport: Transport, shard: int, timeout: float) -> None:
+    """Return when somebody takes what is written into the shard: here, what must be refused.
+
+    A shard that somebody else has made just now has no leader yet. Raises why nobody does within `timeout` seconds.
+    """
     subject = subjects.ledger(shard, "_", "_", "proof")
-    deadline = asyncio.get_running_loop().time() + _ELECTION_S
-    while asyncio.get_running_loop().time() < deadline:
+    deadline = asyncio.get_running_loop().time() + timeout
+    while True:
         try:
-            await transport.append(subject, b"", {EXPECTED_SEQUENCE: "1"}, _RETRY_S)
+            await transport.append(subject, b"", {EXPECTED_SEQUENCE: "1"}, _PATIENCE_S)
         except StreamError:
             return
-        except (Unavailable, DeadlineExceeded):
-            await asyncio.sleep(_POLL_S)
+        except (Unavailable, DeadlineExceeded, ConnectionUnavailable):
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+        await asyncio.sleep(_POLL_S)
 
 
 async def _ask(transport: Transport, verb: str, body: Any = None) -> dict[str, Any]:
     payload = b"" if body is None else codec.encode_json(body)
-    return codec.decode_json((await transport.request(f"$JS.API.{verb}", payload)).payload)
+    answer = await transport.request(f"$JS.API.{verb}", payload, timeout=_PATIENCE_S)
+    return codec.decode_json(answer.payload)

@@ -196,6 +196,9 @@ class MemoryTransport:
         await self.wait_connected(_ENSURE_S)
         self._broker.ensure_stream(config)
 
+    async def stream_config(self, stream: str) -> StreamConfig:
+        return (await self._reachable_stream(stream)).config
+
     async def append(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0) -> int:
         return _sequence(await self._ask(subject, payload, headers, timeout))
 

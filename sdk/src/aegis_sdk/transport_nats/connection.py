@@ -295,6 +295,9 @@ class NatsTransport:
     async def ensure_stream(self, config: StreamConfig) -> None:
         await streams.ensure(self, config)
 
+    async def stream_config(self, stream: str) -> StreamConfig:
+        return await streams.configuration(self, stream)
+
     async def append(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0) -> int:
         return streams.acknowledged_sequence((await self._ask(subject, payload, headers, timeout)).payload)
 

@@ -25,7 +25,10 @@ _STARTING: Final = {10008, 10009, 10023, 10074}
 
 _ENSURE_S: Final = 15.0
 _RETRY_S: Final = 0.1
+_ANSWER_S: Final = 5.0
 _PROBE_S: Final = 0.005
+_PATIENCE_S: Final = (0.25, 2.0)
+"""A stream without a leader never answers what it is asked: it is asked again soon, and less often as time goes."""
 _NS: Final = 1_000_000_000
 
 
@@ -107,48 +110,57 @@ def settings(config: StreamConfig) -> dict[str, Any]:
 
 
 async def ensure(transport: Transport, config: StreamConfig) -> None:
-    """Create or change a stream; waits up to 15 s for a JetStream that is only starting."""
-    deadline = asyncio.get_running_loop().time() + _ENSURE_S
+    """Create or change a stream; returns when it answers.
+
+    Waits up to 15 s for a JetStream that is only starting, or a stream of which somebody else has just made the first
+    of its replicas.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _ENSURE_S
+    patience, longest = _PATIENCE_S
     while True:
         try:
-            await _ensure_once(transport, config)
+            await _ensure_once(transport, config, patience)
             return
         except (StreamError, Unavailable, DeadlineExceeded, ConnectionUnavailable) as error:
             final = isinstance(error, StreamError) and error.code not in _STARTING
-            if final or asyncio.get_running_loop().time() > deadline:
+            if final or loop.time() > deadline:
                 raise
+        patience = min(2 * patience, longest)
         await asyncio.sleep(_RETRY_S)
 
 
-async def _ensure_once(transport: Transport, config: StreamConfig) -> None:
+async def _ensure_once(transport: Transport, config: StreamConfig, patience: float) -> None:
+    """One attempt, `patience` seconds for each answer. What it may leave half done the next one finds or repeats."""
     name, wanted = config.name, settings(config)
     try:
-        present = (await api(transport, f"STREAM.INFO.{name}"))["config"]
+        present = (await api(transport, f"STREAM.INFO.{name}", timeout=patience))["config"]
     except StreamError as error:
         if error.code != STREAM_NOT_FOUND:
             raise
         first = {"first_seq": config.first_sequence} if config.first_sequence else {}
-        await api(transport, f"STREAM.CREATE.{name}", wanted | first)
-        if config.replicas > 1:
-            await _await_interest(transport, config.subjects[-1])
-        return
-    if any(present.get(field, _absent(value)) != value for field, value in wanted.items()):
-        await api(transport, f"STREAM.UPDATE.{name}", {**present, **wanted})
+        await api(transport, f"STREAM.CREATE.{name}", wanted | first, patience)
+    else:
+        if any(present.get(field, _absent(value)) != value for field, value in wanted.items()):
+            await api(transport, f"STREAM.UPDATE.{name}", {**present, **wanted}, patience)
+    if config.replicas > 1:
+        await _await_interest(transport, config.subjects[-1], patience)
 
 
-async def _await_interest(transport: Transport, subject: str) -> None:
-    """Return when what is published to a new stream reaches it.
+async def _await_interest(transport: Transport, subject: str, patience: float) -> None:
+    """Return when what is published to a replicated stream reaches its leader.
 
-    In a cluster that may be some ms after its creation. It is asked to store a message on the condition that it is
-    another stream, so it answers and stores nothing. Raises Unavailable as long as nobody answers.
+    Of a new stream that may be some time after its creation was acknowledged: it has no leader yet, or its interest has
+    not come to our node. It is asked to store a message on the condition that it is another stream, so it answers and
+    stores nothing. Raises Unavailable or DeadlineExceeded where nobody answers within `patience` seconds.
     """
     probed = subject.replace(subjects.ANY, "_").replace(subjects.REST, "_")
-    deadline = asyncio.get_running_loop().time() + _ENSURE_S
+    deadline = asyncio.get_running_loop().time() + patience
     while True:
         try:
-            await transport.request(probed, b"", {"Nats-Expected-Stream": "_"}, 1.0)
+            await transport.request(probed, b"", {"Nats-Expected-Stream": "_"}, patience)
             return
-        except (Unavailable, DeadlineExceeded):
+        except Unavailable:
             if asyncio.get_running_loop().time() > deadline:
                 raise
         await asyncio.sleep(_PROBE_S)
@@ -159,10 +171,51 @@ def _absent(value: Any) -> Any:
     return type(value)()
 
 
+async def _asked(transport: Transport, verb: str, body: Any = None) -> dict[str, Any]:
+    """An answer to a question that changes nothing, asked again where it gets none within 5 s.
+
+    What comes while a stream changes its leader is dropped by all servers, without a word.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _ANSWER_S
+    patience, longest = _PATIENCE_S
+    while True:
+        try:
+            return await api(transport, verb, body, min(patience, max(deadline - loop.time(), 0)))
+        except DeadlineExceeded:
+            if loop.time() >= deadline:
+                raise
+        patience = min(2 * patience, longest)
+
+
+async def configuration(transport: Transport, stream: str) -> StreamConfig:
+    found = (await _asked(transport, f"STREAM.INFO.{stream}"))["config"]
+    return StreamConfig(
+        name=found["name"],
+        subjects=found.get("subjects", ()),
+        storage=found["storage"],
+        replicas=found["num_replicas"],
+        max_bytes=found["max_bytes"],
+        max_age_s=found["max_age"] / _NS,
+        max_per_subject=found["max_msgs_per_subject"],
+        duplicate_window_s=found.get("duplicate_window", 0) / _NS,
+        allow_direct=found.get("allow_direct", False),
+        persist_async=found.get("persist_mode", "") == "async",
+        work_queue=found["retention"] == "workqueue",
+        discard_new=found["discard"] == "new",
+        deny_delete=found.get("deny_delete", False),
+        message_ttl=found.get("allow_msg_ttl", False),
+        marker_ttl_s=found.get("subject_delete_marker_ttl", 0) / _NS,
+        rollup=found.get("allow_rollup_hdrs", False),
+        atomic=found.get("allow_atomic", False),
+        first_sequence=found.get("first_seq", 0),
+    )
+
+
 async def last(transport: Transport, stream: str, subject: str) -> StoredMessage | None:
     """The last message of a subject, read at the stream's leader."""
     try:
-        found = (await api(transport, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}))["message"]
+        found = (await _asked(transport, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}))["message"]
     except StreamError as error:
         if error.code == 10037:  # no message found
             return None
@@ -178,7 +231,7 @@ async def last(transport: Transport, stream: str, subject: str) -> StoredMessage
 
 
 async def last_sequence(transport: Transport, stream: str) -> int:
-    return int((await api(transport, f"STREAM.INFO.{stream}"))["state"]["last_seq"])
+    return int((await _asked(transport, f"STREAM.INFO.{stream}"))["state"]["last_seq"])
 
 
 async def purge(transport: Transport, stream: str, subject: str, before: int) -> int:
