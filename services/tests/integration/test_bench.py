@@ -1,5 +1,6 @@
 """The benchmarks run, and report in the shape that is documented; how fast is not the question here."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -7,10 +8,11 @@ from typer.testing import CliRunner
 
 from aegis.cli.bench import bench_app
 from aegis.cli.bench.active import bench_active
+from aegis.cli.bench.cases import OF_A_CLUSTER, FailoverCase
 from aegis.cli.bench.events import bench_events
-from aegis.cli.bench.failover import bench_failover
+from aegis.cli.bench.failover import Extent, bench_failover
 from aegis.cli.bench.figures import Case, Report
-from aegis.cli.bench.paced_calls import Answered, JournalCheck, stale_answers
+from aegis.cli.bench.paced_calls import Answered, Calls, JournalCheck, stale_answers
 from aegis.cli.bench.rpc import bench_rpc
 from aegis.cli.bench.ticks import bench_ticks
 from aegis_sdk.ledger.records import Begin, Entry, Result, Verdict
@@ -64,16 +66,43 @@ async def test_active_calls_and_commits_are_measured_against_the_baseline() -> N
         assert case["ratio"]["p50_us"] > 0
 
 
+ONCE = Extent(rounds=1, rounds_of_many=1, leaders_killed=1, rolling_restarts=1, busy_s=1.0, many=6)
+
+
 @pytest.mark.slow
 async def test_failovers_are_measured_and_nothing_stale_is_accepted() -> None:
+    said: list[str] = []
+    played = [case for case in FailoverCase if case not in OF_A_CLUSTER]
     async with nats_server() as server:
-        cases = shape(await bench_failover(server, nodes=1, rounds=1, rounds_of_many=1, many=6))
-    assert set(cases) == {"sigkill", "sigstop", "handover", "many_keys"}
+        cases = shape(await bench_failover(server, cases=played, extent=ONCE, say=said.append))
+    assert list(cases) == ["sigkill", "sigstop", "handover", "many_keys"]
     for case in cases.values():
-        assert {"p50_us", "p99_us", "max_us", "stale", "lost", "failed"} <= set(case["aegis"])
+        assert {"p50_ms", "p99_ms", "max_ms", "stale", "lost", "failed"} == set(case["aegis"])
         assert case["aegis"]["stale"] == case["aegis"]["lost"] == 0
         assert case["plain"] is None
     assert "refused 5 of 5" in cases["sigstop"]["note"]
+    assert [line.partition(":")[0] for line in said] == [f"{case} 1/1" for case in cases]
+
+
+@pytest.mark.slow
+async def test_what_befalls_a_cluster_or_its_machine_is_measured_while_all_keys_are_called() -> None:
+    said: list[str] = []
+    async with nats_server(3) as server:
+        cases = shape(await bench_failover(server, cases=OF_A_CLUSTER, extent=ONCE, say=said.append))
+        assert all(node.pid is not None for node in server.nodes)
+    assert list(cases) == ["leader_killed", "rolling_restart", "busy"]
+    for case in cases.values():
+        assert {"p50_ms", "p99_ms", "max_ms", "switches", "failed", "unknown", "stale", "lost"} <= set(case["aegis"])
+        assert case["aegis"]["stale"] == case["aegis"]["lost"] == 0
+    assert cases["leader_killed"]["aegis"]["outage_max_ms"] > 0
+    assert "of 33 keys went on in the same epoch" in cases["leader_killed"]["note"]
+    assert [line.partition(":")[0] for line in said] == ["leader-killed 1/1", "rolling-restart 1/1", "busy 1/1"]
+
+
+async def test_only_the_cases_that_are_named_are_played() -> None:
+    async with nats_server() as server:
+        report = await bench_failover(server, cases=[], extent=ONCE, say=print)
+    assert report.cases == []
 
 
 def test_an_answer_of_a_deposed_holder_is_stale_once_another_has_answered() -> None:
@@ -94,10 +123,37 @@ def test_an_entry_behind_the_begin_of_a_later_epoch_is_stale_and_an_answer_witho
     assert check.lost([Answered("k", 0.0, 1.0, 1, "y")]) == 1
 
 
+async def test_the_answers_of_all_keys_are_waited_for_however_many_there_were_before() -> None:
+    calls = Calls()
+    calls.answered = [Answered("k", 0.0, 1.0, 7, ""), Answered("other", 2.0, 3.0, 8, "")]
+    waiting = asyncio.create_task(calls.each_answered(["k", "other"], since=0.5))
+    await asyncio.sleep(0)
+    assert not waiting.done(), "what k answered was asked before"
+    calls.take(Answered("k", 2.0, 2.5, 9, ""))
+    assert await waiting == 3.0
+    assert calls.latest_epoch("k") == 9
+    assert calls.seconds(1.5, 2.2) == [1.0, 0.5]
+    assert calls.seconds(2.6, 3.0) == [1.0]
+
+
+def test_each_epoch_that_begins_after_the_first_is_a_switch() -> None:
+    check = JournalCheck()
+    for sequence in (2, 6, 9):
+        check.take("k", Entry(0, 0, (Begin("a", "i", "1"),)), sequence)
+    assert check.switches({"k": 1}) == 2
+    assert check.switches({"k": 8, "other": 3}) == 0
+
+
 def test_ratios_are_of_figures_that_both_have() -> None:
     case = Case("c", {"rate_per_s": 150.0, "lost": 0.0}, {"rate_per_s": 100.0})
     assert case.as_json()["ratio"] == {"rate_per_s": 1.5}
     assert Case("c", {"rate_per_s": 150.0}).as_json()["ratio"] is None
+
+
+def test_what_befalls_a_cluster_cannot_be_measured_on_one_node() -> None:
+    done = CliRunner().invoke(bench_app, ["failover", "--case", "sigkill", "--case", "leader_killed"])
+    assert done.exit_code == 2
+    assert "leader_killed needs --nodes 3" in done.output
 
 
 @pytest.mark.parametrize("name", ["rpc", "events", "ticks", "failover", "active"])

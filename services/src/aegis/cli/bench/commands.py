@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
+
+from aegis.cli.bench.cases import OF_A_CLUSTER, FailoverCase
 
 if TYPE_CHECKING:
     from aegis.cli.bench.figures import Report
@@ -59,12 +62,27 @@ def ticks(
 
 
 @bench_app.command()
-def failover(as_json: Json = False, long: Long = False, nodes: Nodes = 1) -> None:
-    """Failover: an active instance killed, stopped, relieved; and one that holds a third of 1,000 keys, killed."""
-    from aegis.cli.bench.failover import bench_failover
+def failover(
+    as_json: Json = False,
+    long: Long = False,
+    nodes: Nodes = 1,
+    case: Annotated[
+        list[FailoverCase] | None, typer.Option("--case", help="Only this case; give it again for more.")
+    ] = None,
+) -> None:
+    """Failover: an active instance killed, stopped, relieved; and one that holds a third of 1,000 keys, killed.
 
-    rounds, many = ((100, 100) if nodes == 1 else (30, 30)) if long else (5, 3)
-    _run(lambda server: bench_failover(server, nodes=nodes, rounds=rounds, rounds_of_many=many), nodes, as_json)
+    With --nodes 3 also what must move no key: a leading node killed, a rolling restart, a busy machine.
+    """
+    from aegis.cli.bench.failover import LONG, LONG_OF_A_CLUSTER, SHORT, bench_failover
+
+    possible = [each for each in FailoverCase if nodes > 1 or each not in OF_A_CLUSTER]
+    cases = case or possible
+    if refused := [each for each in cases if each not in possible]:
+        raise typer.BadParameter(f"{refused[0]} needs --nodes 3", param_hint="--case")
+    extent = (LONG if nodes == 1 else LONG_OF_A_CLUSTER) if long else SHORT
+    say = _teller()
+    _run(lambda server: bench_failover(server, cases=cases, extent=extent, say=say), nodes, as_json)
 
 
 @bench_app.command()
@@ -80,6 +98,16 @@ def _recorded_burst() -> Path | None:
     """The recording of a whole market, where the directory that AEGIS_RECORDED_TICKS names has one."""
     directory = os.environ.get("AEGIS_RECORDED_TICKS")
     return next(iter(sorted(Path(directory).glob("MARKET_*"))), None) if directory else None
+
+
+def _teller() -> Callable[[str], None]:
+    """Tells on standard error how far a long run is."""
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - started:7.1f} s  {text}", file=sys.stderr, flush=True)
+
+    return say
 
 
 def _run(bench: Callable[[EmbeddedServer], Awaitable[Report]], nodes: int, as_json: bool) -> None:

@@ -11,8 +11,10 @@ from typing import Final, NamedTuple, Self
 from aegis.cli.bench.tally import Tally, key_of, tally
 from aegis.cli.bench.workers import Worker, worker
 from aegis_sdk.client import Client
+from aegis_sdk.instances import InstanceRecord, ServiceDefinition
 from aegis_sdk.ledger import Ledger
 from aegis_sdk.ledger.records import Entry
+from aegis_sdk.registry import Registration
 from aegis_sdk.server import EmbeddedServer
 from aegis_sdk.transport_nats import NatsTransport
 
@@ -35,26 +37,22 @@ class Crew:
     clients: tuple[Client, Client]
     transport: NatsTransport
 
-    def __init__(self, server: EmbeddedServer, keys: int, nodes: int) -> None:
+    def __init__(self, server: EmbeddedServer, keys: int) -> None:
         self.keys = [key_of(number) for number in range(keys)]
         self._server = server
-        self._nodes = nodes
+        self._nodes = len(server.nodes)
         self._workers: dict[str, Worker] = {}
         self._stack = AsyncExitStack()
 
     @classmethod
     @asynccontextmanager
-    async def of(cls, server: EmbeddedServer, name: str, *, keys: int, nodes: int) -> AsyncGenerator[Self]:
+    async def of(cls, server: EmbeddedServer, name: str, *, keys: int) -> AsyncGenerator[Self]:
         """All instances run when this yields, and hold keys when they have `settled`."""
-        crew = cls(server, keys, nodes)
+        crew = cls(server, keys)
         crew.service = tally(name)
         async with crew._stack:
             await crew._connect()
-            first, *others = INSTANCES
-            await crew.start(first)  # it makes the registry, which a new cluster does not take from three at once
-            async with asyncio.TaskGroup() as group:
-                for instance in others:
-                    group.create_task(crew.start(instance))
+            await asyncio.gather(*map(crew.start, INSTANCES))
             yield crew
 
     async def _connect(self) -> None:
@@ -67,6 +65,7 @@ class Crew:
         first, second = connections
         self.transport, self.clients = first, (Client(first), Client(second))
         self._ledger = await Ledger.open(first, self.service.name, replicas=self._nodes)
+        await _make_registry(first, self._nodes)
 
     async def start(self, instance: str) -> None:
         """Start an instance; returns when it stands by."""
@@ -93,6 +92,14 @@ class Crew:
         lease, sequence = found
         return Held(lease.holder, sequence)
 
+    async def epochs(self) -> dict[str, int]:
+        """The epoch of each key, by the ledger."""
+        return {key: (await self.holder(key)).epoch for key in self.keys}
+
+    @property
+    def shards(self) -> int:
+        return self._ledger.shards
+
     async def journals(self) -> AsyncGenerator[tuple[str, Entry, int]]:
         """All entries of all keys that there are now."""
         for shard in range(self._ledger.shards):
@@ -101,3 +108,11 @@ class Crew:
                     if read is None:
                         break
                     yield read.key, read.entry, read.sequence
+
+
+async def _make_registry(transport: NatsTransport, nodes: int) -> None:
+    """By an instance that comes and goes: a new cluster does not take it from three at once."""
+    record = InstanceRecord(service="bench", instance="first")
+    registration = Registration(transport, record, replicas=nodes, definition=ServiceDefinition(name="bench"))
+    await registration.start()
+    await registration.stop()

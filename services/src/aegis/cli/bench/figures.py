@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 Figures = dict[str, float]
-"""Named p50_us, p99_us, max_us, rate_per_s, lost, cpu_us_per_item and the like: a name ends in its unit."""
+"""Named p50_us, p99_ms, rate_per_s, lost, cpu_us_per_item and the like: a name ends in its unit."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,21 @@ class Report:
 
 def latencies(seconds: Sequence[float]) -> Figures:
     """Percentiles of single calls."""
+    return {f"{name}_us": value * 1e6 for name, value in _percentiles(seconds).items()}
+
+
+def latencies_ms(seconds: Sequence[float]) -> Figures:
+    """Those of what takes longer."""
+    return {f"{name}_ms": value * 1e3 for name, value in _percentiles(seconds).items()}
+
+
+def _percentiles(seconds: Sequence[float]) -> Figures:
     ordered = sorted(seconds)
     last = len(ordered) - 1
     return {
-        "p50_us": statistics.median(ordered) * 1e6,
-        "p99_us": ordered[min(last, int(len(ordered) * 0.99))] * 1e6,
-        "max_us": ordered[last] * 1e6,
+        "p50": statistics.median(ordered),
+        "p99": ordered[min(last, int(len(ordered) * 0.99))],
+        "max": ordered[last],
     }
 
 

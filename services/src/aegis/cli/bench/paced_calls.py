@@ -1,11 +1,11 @@
-"""Calls of one key at a steady pace, whatever becomes of them; and what must not have become of them."""
+"""Calls at a steady pace, whatever becomes of them; and what must not have become of them."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections import defaultdict, deque
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import cycle, pairwise
 from typing import Final, NamedTuple
@@ -17,7 +17,9 @@ from aegis_sdk.ledger.records import Entry, Result
 from aegis_sdk.method import Method
 
 PERIOD_S: Final = 0.01
+ANSWERED_S: Final = 60.0
 _TIMEOUT_S: Final = 10.0
+_CALLERS: Final = 64
 
 
 class Answered(NamedTuple):
@@ -30,27 +32,40 @@ class Answered(NamedTuple):
     idempotency_key: str
 
 
+class Failed(NamedTuple):
+    """A call that ended with an error."""
+
+    key: str
+    began_at: float
+    at: float
+    error: RpcError
+
+
 class Calls:
     """What became of calls so far."""
 
     def __init__(self) -> None:
         self.answered: list[Answered] = []
-        self.failed = 0
+        self.failed: list[Failed] = []
         self._news = asyncio.Event()
 
     async def make(self, client: Client, method: Method[Add, Total], key: str, request: Add) -> bool:
-        """One call that adds; whether it was answered. Its error is counted."""
+        """One call that adds; whether it was answered."""
         began_at = time.perf_counter()
         try:
             answer = await client.call_active(method, key, request, timeout=_TIMEOUT_S)
-        except RpcError:
-            self.failed += 1
+        except RpcError as error:
+            self.failed.append(Failed(key, began_at, time.perf_counter(), error))
             return False
         at = time.perf_counter()
-        self.answered.append(Answered(key, began_at, at, answer.epoch, answer.idempotency_key))
+        self.take(Answered(key, began_at, at, answer.epoch, answer.idempotency_key))
+        return True
+
+    def take(self, answer: Answered) -> None:
+        """Note an answer, and tell who waits for one."""
+        self.answered.append(answer)
         news, self._news = self._news, asyncio.Event()
         news.set()
-        return True
 
     async def answered_by_later(self, epoch: int) -> float:
         """When the first answer of a later epoch came. Raises TimeoutError where none comes."""
@@ -61,6 +76,30 @@ class Calls:
                     return min(later)
                 await self._news.wait()
 
+    async def each_answered(self, keys: Iterable[str], since: float) -> float:
+        """When the last of the keys had answered a call that began after `since`. Raises TimeoutError."""
+        missing, seen, last = set(keys), 0, since
+        async with asyncio.timeout(ANSWERED_S):
+            while missing:
+                for answer in self.answered[seen:]:
+                    if answer.began_at >= since and answer.key in missing:
+                        missing.remove(answer.key)
+                        last = max(last, answer.at)
+                seen = len(self.answered)
+                if missing:
+                    await self._news.wait()
+        return last
+
+    def seconds(self, began: float, ended: float) -> list[float]:
+        """How long each call took that was under way at some time between the two."""
+        calls = (*self.answered, *self.failed)
+        return [call.at - call.began_at for call in calls if call.began_at < ended and call.at > began]
+
+    def latest_epoch(self, key: str) -> int:
+        """In which the call of a key was answered that began last; 0 where none was."""
+        answers = [(answer.began_at, answer.epoch) for answer in self.answered if answer.key == key]
+        return max(answers, default=(0.0, 0))[1]
+
     @property
     def longest_gap_s(self) -> float:
         """The longest time between two answers, beyond the pace of the calls."""
@@ -69,13 +108,15 @@ class Calls:
 
 
 @asynccontextmanager
-async def paced_calls(clients: Sequence[Client], method: Method[Add, Total], key: str) -> AsyncGenerator[Calls]:
-    """Call every 10 ms, the clients in turn, until this is left; all calls have ended then."""
+async def paced_calls(
+    clients: Sequence[Client], method: Method[Add, Total], keys: Sequence[str]
+) -> AsyncGenerator[Calls]:
+    """Call every 10 ms, clients and keys in turn, until this is left; all calls have ended then."""
     calls = Calls()
 
     async def begin_all(group: asyncio.TaskGroup) -> None:
         due = time.perf_counter()
-        for client in cycle(clients):
+        for client, key in zip(cycle(clients), cycle(keys), strict=True):
             group.create_task(calls.make(client, method, key, Add(amount=1)))
             due += PERIOD_S
             await asyncio.sleep(due - time.perf_counter())
@@ -86,6 +127,21 @@ async def paced_calls(clients: Sequence[Client], method: Method[Add, Total], key
             yield calls
         finally:
             pace.cancel()
+
+
+async def call_each(client: Client, method: Method[Add, Total], keys: Iterable[str], request: Add) -> Calls:
+    """Call each key until it answers, 64 at a time. Raises TimeoutError where one does not within a minute."""
+    calls, callers = Calls(), asyncio.Semaphore(_CALLERS)
+
+    async def call(key: str) -> None:
+        async with callers:
+            while not await calls.make(client, method, key, request):
+                pass
+
+    async with asyncio.timeout(ANSWERED_S), asyncio.TaskGroup() as group:
+        for key in keys:
+            group.create_task(call(key))
+    return calls
 
 
 def stale_answers(answered: Iterable[Answered]) -> int:
@@ -107,16 +163,19 @@ class JournalCheck:
 
     def __init__(self) -> None:
         self.stale = 0  # entries of an epoch behind the begin of a later one
-        self._begun: dict[str, int] = {}
+        self._begun: defaultdict[str, list[int]] = defaultdict(list)  # epochs, by key
         self._results: set[str] = set()
 
     def take(self, key: str, entry: Entry, sequence: int) -> None:
-        begun = self._begun.get(key, 0)
         if entry.epoch == 0:
-            self._begun[key] = max(begun, sequence - 1)
+            self._begun[key].append(sequence - 1)
         else:
-            self.stale += entry.epoch < begun
+            self.stale += entry.epoch < max(self._begun[key], default=0)
         self._results.update(record.idempotency_key for record in entry.records if isinstance(record, Result))
+
+    def switches(self, epochs: Mapping[str, int]) -> int:
+        """Epochs of the keys of `epochs` that began after those."""
+        return sum(epoch > since for key, since in epochs.items() for epoch in self._begun[key])
 
     def lost(self, answered: Iterable[Answered]) -> int:
         """Calls that were answered, and whose result is not stored."""
