@@ -33,7 +33,7 @@ __all__ = ["Answer", "Call", "Fate", "Outcome", "epoch_of", "fate_of"]
 
 Reply = TypeVar("Reply", bound=BaseModel)
 
-_FIRST_PATIENCE_S: Final = 0.5
+_FIRST_PATIENCE_S: Final = 1.0  # a holder that cannot write says so before, with the aggressive timers
 
 
 class Answer(NamedTuple, Generic[Reply]):

@@ -18,8 +18,6 @@ __all__ = ["Heartbeats"]
 _log = structlog.get_logger("aegis.registry")
 
 _PAIRS_AGAIN_S: Final = 5.0
-_MOST_PAIRS: Final = 4096  # the longest keys, so many, fit into a message; beyond it only their digest is said
-_MOST_SUSPENDED: Final = 400
 
 
 class Heartbeats:
@@ -39,8 +37,7 @@ class Heartbeats:
             vitals, now = self._vitals(), clock.now()
             self._sequence += 1
             pairs = self._pairs(vitals, now)
-            suspended = vitals.suspended[:_MOST_SUSPENDED]
-            beat = Heartbeat(incarnation, status, self._sequence, vitals.held, vitals.digest, pairs, suspended)
+            beat = Heartbeat(incarnation, status, self._sequence, vitals.held, vitals.digest, pairs, vitals.suspended)
             self._transport.publish(self.subject, msgspec.json.encode(beat))
         except ConnectionUnavailable:
             return  # the next one is sent anew
@@ -56,4 +53,4 @@ class Heartbeats:
 
     def _pairs(self, vitals: Vitals, now: float) -> dict[str, int] | None:
         due = vitals.digest != self._said or (bool(vitals.pairs) and now >= self._repeat_at)
-        return dict(vitals.pairs) if due and len(vitals.pairs) <= _MOST_PAIRS else None
+        return dict(vitals.pairs) if due else None

@@ -310,9 +310,11 @@ async def test_a_handler_alone_with_the_state_sees_what_the_one_before_it_has_se
     running.transport.deaf = True
     first, second = [asyncio.create_task(asked(running, other, "deposit_alone")) for _ in range(2)]
     assert b"outcome_unknown" in (await first).payload
+    assert b"suspended" in (await second).payload, "in line, they wait together"
+    third = asyncio.create_task(asked(running, other, "deposit_alone"))
     await asyncio.sleep(0.05)
     running.transport.deaf = False
-    assert (await second).payload == b'{"amount":4}'
+    assert (await third).payload == b'{"amount":4}'
 
 
 # Without a ledger
@@ -398,7 +400,9 @@ async def test_a_rejection_needs_a_proof_like_any_answer(desks: Desks, other: Tr
 async def test_nothing_begins_in_an_epoch_before_a_write_has_proved_it(desks: Desks, other: Transport) -> None:
     """A claim may have been sent before a standstill, and its answer read long after."""
     running = await desks.active()
+    await until(lambda: running.holding().is_trusted)
     running.transport.away = True
+    running.holding().proof_sent_at = float("-inf")
     reply = await asked(running, other, "deposit")
     assert b"suspended" in reply.payload
     assert not [trace for trace in running.traces if isinstance(trace, Began)]

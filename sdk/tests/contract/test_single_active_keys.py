@@ -16,6 +16,7 @@ from aegis_sdk.ledger import Ledger
 from aegis_sdk.ledger.records import Result, Verdict, encode_entry
 from aegis_sdk.service import HostOptions, ServiceHost
 from aegis_sdk.single_active import AGGRESSIVE, ActiveHost
+from aegis_sdk.single_active.declaration import MAX_KEYS
 from aegis_sdk.single_active.trace import Became
 from aegis_sdk.transport import Transport
 
@@ -204,6 +205,15 @@ async def test_an_unhealthy_instance_hands_over_and_takes_nothing(desks: Desks) 
     await first.takes()
 
 
+async def test_what_is_stuck_in_an_unhealthy_instance_does_not_hold_its_keys_up(desks: Desks) -> None:
+    first, second = await desks.pair(drain_timeout_s=4 * DEADLINE_S)
+    stuck = desks.begin("wait", timeout=4 * DEADLINE_S)
+    await first.desk.began.wait()
+    first.desk.is_healthy = False
+    await second.takes()
+    stuck.cancel()
+
+
 async def test_an_instance_that_stops_hands_over(desks: Desks) -> None:
     first, second = await desks.pair()
     await desks.call("deposit", 5)
@@ -343,7 +353,24 @@ async def test_snapshots_bound_the_journal_and_what_a_new_holder_replays(desks: 
     assert third.desk.balances[KEY] == 57
 
 
+async def test_large_changes_bring_a_snapshot_sooner(
+    desks: Desks, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aegis_sdk.single_active.reports.SNAPSHOT_BYTES", 500)
+    running = await desks.active()
+    for _ in range(10):
+        await desks.call("deposit", 1)
+    await until(lambda: running.holding().journal.snapshot is not None)
+
+
 # Keys
+
+
+async def test_more_keys_than_a_heartbeat_can_name_are_refused(transport: Transport) -> None:
+    kind: type[Desk] = type("Desk", (Desk,), {"name": "refused"})
+    desk = kind(Venue(), [f"K{number}" for number in range(MAX_KEYS + 1)])
+    with pytest.raises(ConfigurationError, match="3000 at most"):
+        ActiveHost(transport, desk, ServiceHost(transport, desk))
 
 
 @pytest.mark.parametrize("key", ["a.b", "", "*", "a b", "x" * 129])

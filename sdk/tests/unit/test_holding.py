@@ -259,6 +259,14 @@ async def test_a_cancelled_intent_is_recorded_as_not_executed(scene: Scene) -> N
     assert verdict(await scene.ledger.at(1)) is Verdict.NOT_EXECUTED
 
 
+async def test_who_comes_late_in_an_outage_waits_for_half_of_the_time(scene: Scene, fake_clock: Clock) -> None:
+    scene.holding.refresh(clock.now())
+    await scene.ledger.at(0)
+    assert scene.holding.patience_ends - clock.now() == pytest.approx(TIMERS.outcome_s, abs=0.02)
+    fake_clock.advance(10)
+    assert scene.holding.patience_ends - clock.now() == pytest.approx(TIMERS.outcome_s / 2, abs=0.001)
+
+
 async def test_an_intent_that_was_never_sent_is_withdrawn(scene: Scene) -> None:
     scene.write("c0")
     first = await scene.ledger.at(0)
@@ -438,7 +446,7 @@ async def test_a_snapshot_comes_before_what_waits_and_what_lies_before_it_is_giv
     assert await later == 30
     assert scene.holding.journal.snapshot == b",".join(2 * [large.encode()])
     assert [change.idempotency_key for change in scene.holding.journal.changes] == ["c2"]
-    assert scene.holding.entries_since_snapshot == 1
+    assert scene.holding.changes_since_snapshot == 1
 
 
 # Draining

@@ -31,7 +31,7 @@ class Held:
 
     @property
     def lock(self) -> KeyLock:
-        """For whoever decides by the key's state and then commits: `async with`."""
+        """For whoever decides by the key's state and then commits: `async with`. Raises Suspended."""
         return self._holding.lock
 
     async def commit(self, change: Change) -> int:
@@ -73,7 +73,7 @@ class ActiveContext:
 
     @property
     def lock(self) -> KeyLock:
-        """For a handler that decides by the key's state and then commits: `async with`."""
+        """For a handler that decides by the key's state and then commits: `async with`. Raises Suspended."""
         return self._holding.lock
 
     async def intend(self, data: Change = None) -> None:

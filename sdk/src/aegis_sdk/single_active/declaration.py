@@ -8,11 +8,12 @@ again, in the same order, wherever the key goes next.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast, overload
+from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar, cast, overload
 
 from pydantic import BaseModel
 
-from aegis_sdk.errors import Moved, Rejected
+from aegis_sdk import subjects
+from aegis_sdk.errors import ConfigurationError, Moved, Rejected
 from aegis_sdk.handler import Rpc
 from aegis_sdk.ledger.snapshot import Committed, OpenIntent
 from aegis_sdk.method import Method
@@ -21,7 +22,10 @@ from aegis_sdk.service import Service
 from aegis_sdk.single_active.context import ActiveContext, Held
 from aegis_sdk.timers import AGGRESSIVE, Timers
 
-__all__ = ["Active", "Settled", "SingleActive", "active"]
+__all__ = ["MAX_KEYS", "Active", "Settled", "SingleActive", "active", "keys_of"]
+
+MAX_KEYS: Final = 3000
+"""Of one service. The longest, so many, fit into a heartbeat twice: those held, and those that cannot be proved."""
 
 Request = TypeVar("Request", bound=BaseModel)
 Reply = TypeVar("Reply", bound=BaseModel)
@@ -43,7 +47,7 @@ class SingleActive(Service):
     """
 
     timers: ClassVar[Timers] = AGGRESSIVE
-    snapshot_every: ClassVar[int] = 1000  # journal entries; it bounds what a new holder replays
+    snapshot_every: ClassVar[int] = 1000  # changes of a key, intents too; it bounds what a new holder replays
 
     _held: Mapping[str, Held] = {}  # set by the host
 
@@ -128,3 +132,15 @@ def active(target: Any = None, /, *, stale_ok: bool = False) -> Any:
         return Active(handler, target, stale_ok)
 
     return declare
+
+
+def keys_of(service: SingleActive) -> frozenset[str]:
+    """Its keys. Raises ConfigurationError for what is no key, and for too many."""
+    keys = frozenset(service.keys())
+    if len(keys) > MAX_KEYS:
+        raise ConfigurationError("keys", f"{len(keys)} are too many for one service: {MAX_KEYS} at most")
+    for key in keys:
+        if key == subjects.ANY:
+            raise ConfigurationError("keys", "'*' is no key")
+        subjects.token(key, "key")
+    return keys

@@ -11,7 +11,7 @@ An entry's way:  waiting -> in flight -> acknowledged (folded, applied, its wait
 from __future__ import annotations
 
 import asyncio
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
@@ -23,37 +23,19 @@ from aegis_sdk.ledger.epoch import HeldEpoch
 from aegis_sdk.ledger.fates import Fate, classify
 from aegis_sdk.ledger.journal import Contradiction, Journal
 from aegis_sdk.ledger.records import Entry, Intent, Part, Record, Result, Verdict, encode_entry
-from aegis_sdk.ledger.snapshot import Committed
 from aegis_sdk.single_active.key_lock import KeyLock
+from aegis_sdk.single_active.owner import HoldingOwner
 from aegis_sdk.single_active.trace import Observer, Wrote
 from aegis_sdk.single_active.work import Work
 from aegis_sdk.single_active.writing import Flight, Waiting, Write
 from aegis_sdk.timers import Timers
 
-__all__ = ["Holding", "HoldingOwner"]
+__all__ = ["Holding"]
 
 _log = structlog.get_logger("aegis.active")
 
 _AGAIN_S: Final = (0.001, 0.25)
 _NEVER: Final = float("-inf")
-
-
-class HoldingOwner(Protocol):
-    """What a holding tells its host, in the event loop. Where it tells that it `ended`, or `contradicted`, it has."""
-
-    def suspended(self, holding: Holding) -> None: ...
-
-    def proved(self, holding: Holding) -> None: ...
-
-    def ended(self, holding: Holding) -> None: ...
-
-    def contradicted(self, holding: Holding, problem: Contradiction) -> None: ...
-
-    def committed(self, holding: Holding, change: Committed) -> None: ...
-
-    def snapshot_due(self, holding: Holding) -> bytes | None: ...
-
-    def snapshot_stored(self, holding: Holding, sequence: int) -> None: ...
 
 
 class Holding:
@@ -73,7 +55,7 @@ class Holding:
         self.key = key
         self.epoch = epoch
         self.journal = Journal()
-        self.lock = KeyLock(self._changes_under_way)
+        self.lock = KeyLock(lambda: self.patience_ends, self._changes_written)
         self.ready = asyncio.Event()  # requests need not wait any more: it is open, or will never be
         self.work = Work()
         self.is_open = False
@@ -93,13 +75,24 @@ class Holding:
         self._proof_wanted = False
         self._answer: asyncio.Future[None] | None = None  # what waits for the next answer of the ledger
         self._n = 0
-        self.entries_since_snapshot = 0
+        self.changes_since_snapshot = 0
+        self.bytes_since_snapshot = 0
 
     # What others ask of it
 
     @property
     def patience_s(self) -> float:
         return self._timers.outcome_s
+
+    @property
+    def patience_ends(self) -> float:
+        """Until when to wait for the ledger: for `outcome_s` from when it was asked what it still owes us.
+
+        Whoever comes later waits for half of that, so that an outage does not fill the house with those who wait.
+        """
+        now, outcome_s = clock.now(), self._timers.outcome_s
+        asked_at = now if self._flight is None else self._flight.asked_at
+        return max(asked_at + outcome_s, now + outcome_s / 2)
 
     @property
     def is_trusted(self) -> bool:
@@ -121,8 +114,8 @@ class Holding:
             self._want_proof()
 
     async def proven(self, deadline: float) -> None:
-        """Return when there is a fresh proof. Raises Suspended at the deadline or after `outcome_s`, or Moved."""
-        limit = min(deadline, clock.now() + self._timers.outcome_s)
+        """Return when there is a fresh proof. Raises Suspended at the deadline or at `patience_ends`, or Moved."""
+        limit = min(deadline, self.patience_ends)
         while not self.is_proved(now := clock.now()):
             self._require_held()
             if self._leaving:
@@ -174,7 +167,8 @@ class Holding:
     def begin(self, journal: Journal) -> None:
         """Continue a replayed journal. `n` begins anew: the epoch is ours."""
         self.journal = journal
-        self.entries_since_snapshot = len(journal.changes)
+        self.changes_since_snapshot = len(journal.changes)
+        self.bytes_since_snapshot = sum(len(change.data) for change in journal.changes)
         self._n = 0
 
     def open(self) -> None:
@@ -226,9 +220,14 @@ class Holding:
             return False
         return True
 
-    def _changes_under_way(self) -> list[asyncio.Future[int]]:
+    async def _changes_written(self, limit: float) -> None:
+        """Return when all that was to be written has its answer. Raises Suspended where it has none by `limit`."""
         in_flight = self._flight.writes if self._flight else ()
-        return [write.done for write in in_flight if not isinstance(write.record, Part)] + self._waiting.changes
+        changes = [write.done for write in in_flight if not isinstance(write.record, Part)] + self._waiting.changes
+        if changes:
+            _, unanswered = await asyncio.wait(changes, timeout=max(limit - clock.now(), 0))
+            if unanswered:
+                raise SuspendedError(f"what was sent for {self.key} before has no answer yet")
 
     def _require_held(self) -> None:
         if self.is_ended:
@@ -255,8 +254,7 @@ class Holding:
 
     async def _stored(self, write: Write, deadline: float, *, keep: bool) -> int:
         """The sequence; OutcomeUnknown where it is not known in time whether it is stored."""
-        limit = min(deadline - clock.now(), self._timers.outcome_s)
-        await write.settled_within(limit)
+        await write.settled_within(min(deadline, self.patience_ends) - clock.now())
         if write.done.done():
             return write.done.result()
         if not write.sent and not keep:
@@ -295,7 +293,7 @@ class Holding:
         if self._waiting:
             self._flight = self._next_entry()
         elif self._proof_wanted:
-            self._flight = Flight(None, b"", _AGAIN_S[0])
+            self._flight = Flight(None, b"", _AGAIN_S[0], clock.now())
         else:
             return
         self._send(self._flight)
@@ -304,7 +302,8 @@ class Holding:
         writes = self._waiting.next()
         self._n += 1
         entry = Entry(self.epoch, self._n, tuple(write.record for write in writes))
-        return Flight(entry, encode_entry(self.epoch, self._n, entry.records), _AGAIN_S[0], writes)
+        payload = encode_entry(self.epoch, self._n, entry.records)
+        return Flight(entry, payload, _AGAIN_S[0], clock.now(), writes)
 
     def _send(self, flight: Flight) -> None:
         if self.is_ended or self._flight is not flight:
@@ -349,7 +348,7 @@ class Holding:
             what, n = ("proof", 0) if flight.entry is None else ("entry", flight.entry.n)
             self._observer(Wrote(self.key, self.epoch, what, n, sequence, sent_at, clock.now()))
         if flight.entry is not None:
-            self._fold(flight.entry, sequence)
+            self._fold(flight.entry, sequence, len(flight.payload))
         for write in flight.writes:
             self._waiting.settle(write, sequence)
             if write.given_up:
@@ -367,7 +366,7 @@ class Holding:
         else:
             self._proof_wanted = True
 
-    def _fold(self, entry: Entry, sequence: int) -> None:
+    def _fold(self, entry: Entry, sequence: int, size: int) -> None:
         try:
             changes = self.journal.take(entry, sequence)
         except Contradiction as problem:
@@ -380,14 +379,15 @@ class Holding:
             if entry.records[0].part + 1 == entry.records[0].parts:
                 self._owner.snapshot_stored(self, self.journal.snapshot_sequence)
             return
-        self.entries_since_snapshot += 1
+        self.changes_since_snapshot += len(changes)
+        self.bytes_since_snapshot += size
         self._snapshot_if_due()
 
     def _snapshot_if_due(self) -> None:
         """Between two writes everything acknowledged is applied, and nothing else."""
         state = None if self.is_ended else self._owner.snapshot_due(self)
         if state is not None:
-            self.entries_since_snapshot = 0
+            self.changes_since_snapshot = self.bytes_since_snapshot = 0
             self._waiting.put_first(self.journal.parts(state))
 
     def _fail(self, write: Write) -> None:

@@ -27,7 +27,6 @@ _log = structlog.get_logger("aegis.active")
 
 _RECORD_S: Final = 0.2
 """Changes of what is held go into the registry together."""
-_MOST_SUSPENDED: Final = 400
 
 
 class Holdings:
@@ -130,8 +129,8 @@ class Holdings:
         """What a heartbeat says of it."""
         if self._digest is None:
             self._digest = digest(self._pairs)
-        suspended = [key for key, holding in self._held.items() if holding.suspended_at is not None]
-        return Vitals(len(self._pairs), self._digest, self._pairs, tuple(suspended[:_MOST_SUSPENDED]))
+        suspended = tuple(key for key, holding in self._held.items() if holding.suspended_at is not None)
+        return Vitals(len(self._pairs), self._digest, self._pairs, suspended)
 
     def show(self, status: InstanceStatus | None = None) -> None:
         """Say it by the next heartbeat, and soon in the registry; `status`, in place of ACTIVE or STANDBY, at once."""

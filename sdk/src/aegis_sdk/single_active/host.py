@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 
-from aegis_sdk import clock, subjects
+from aegis_sdk import clock
 from aegis_sdk.discovery import Directory
 from aegis_sdk.election import Election, step
 from aegis_sdk.election_events import (
@@ -35,7 +35,7 @@ from aegis_sdk.election_events import (
     Wanted,
     Withdraw,
 )
-from aegis_sdk.errors import ConfigurationError, Moved, Rejected
+from aegis_sdk.errors import Moved, Rejected
 from aegis_sdk.gate import Gate
 from aegis_sdk.instances import InstanceStatus, Vitals
 from aegis_sdk.ledger.journal import Contradiction
@@ -44,7 +44,7 @@ from aegis_sdk.liveness import Patience
 from aegis_sdk.registry import Registration
 from aegis_sdk.service import ServiceHost
 from aegis_sdk.single_active.announcements import Announcements
-from aegis_sdk.single_active.declaration import SingleActive
+from aegis_sdk.single_active.declaration import SingleActive, keys_of
 from aegis_sdk.single_active.holding import Holding
 from aegis_sdk.single_active.holdings import Holdings
 from aegis_sdk.single_active.operations import operations
@@ -87,7 +87,7 @@ class ActiveHost:
         self._replicas = replicas
         self._observer = observer
         self._timers = service.timers
-        self._keys = _keys_of(service)
+        self._keys = keys_of(service)
         self._gate = Gate(self._timers.gate_s, clock.now())
         self._drain_timeout_s = host.options.drain_timeout_s
         self._roles: dict[str, Role] = {}
@@ -132,7 +132,6 @@ class ActiveHost:
             self._tails,
             self._holdings,
             self._announcements,
-            self._drain_timeout_s,
             self._tell,
         )
         self._reports = Reports(service, self._ledger, self._takeover, self._tell, self._start)
@@ -369,7 +368,9 @@ class ActiveHost:
             holding = None
         if holding is not None:
             holding.release()
-        self._start(self._takeover.release, release, holding)
+        # What is stuck in an unhealthy instance must not hold its keys up.
+        drain_s = self._drain_timeout_s if self._healthy else self._timers.outcome_s
+        self._start(self._takeover.release, release, holding, drain_s)
 
     def _demote(self, key: str, epoch: int) -> None:
         holding = self.held.get(key)
@@ -384,12 +385,3 @@ async def _logged(work: Callable[..., Coroutine[Any, Any, None]], *arguments: An
         await work(*arguments)
     except Exception:
         _log.exception("active_host_failed", work=getattr(work, "__qualname__", "work"))
-
-
-def _keys_of(service: SingleActive) -> frozenset[str]:
-    keys = frozenset(service.keys())
-    for key in keys:
-        if key == subjects.ANY:
-            raise ConfigurationError("keys", "'*' is no key")
-        subjects.token(key, "key")
-    return keys

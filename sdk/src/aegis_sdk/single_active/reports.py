@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -19,6 +19,9 @@ from aegis_sdk.single_active.takeover import Takeover
 __all__ = ["Reports"]
 
 _log = structlog.get_logger("aegis.active")
+
+SNAPSHOT_BYTES: Final = 8 * 1024 * 1024
+"""Of entries; with `snapshot_every` it bounds what a new holder replays."""
 
 
 class Reports:
@@ -59,7 +62,8 @@ class Reports:
             self._start(self._takeover.give_back, holding)
 
     def snapshot_due(self, holding: Holding) -> bytes | None:
-        if holding.entries_since_snapshot < self._service.snapshot_every:
+        many = holding.changes_since_snapshot >= self._service.snapshot_every
+        if not many and holding.bytes_since_snapshot < SNAPSHOT_BYTES:
             return None
         try:
             return self._service.snapshot(holding.key)

@@ -166,7 +166,7 @@ class Requests:
                 return running.result()
             if writing is None:
                 break
-            await _finished(writing, key, deadline)
+            await _finished(writing, key, min(deadline, holding.patience_ends))
         if key in holding.journal.intents:
             raise OutcomeUnknown(f"{key} was begun, and what became of it is not known yet", idempotency_key=key)
         return await self._run_joinable(holding, endpoint, message, key, deadline)

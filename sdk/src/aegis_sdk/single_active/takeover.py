@@ -22,7 +22,7 @@ from aegis_sdk.election_events import (
     Release,
     Released,
 )
-from aegis_sdk.errors import AegisError, EpochEnded, LedgerUnavailable, Rejected
+from aegis_sdk.errors import AegisError, EpochEnded, LedgerUnavailable, Moved, Rejected, Suspended
 from aegis_sdk.instances import InstanceRecord
 from aegis_sdk.ledger.ledger import Ledger
 from aegis_sdk.ledger.records import Lease, LeaseState, Result, Verdict
@@ -56,7 +56,6 @@ class Takeover:
         tails: Tails,
         holdings: Holdings,
         announcements: Announcements,
-        drain_timeout_s: float,
         tell: Callable[[Event], None],
     ) -> None:
         self._service = service
@@ -65,7 +64,6 @@ class Takeover:
         self._tails = tails
         self._holdings = holdings
         self._announcements = announcements
-        self._drain_timeout_s = drain_timeout_s
         self._tell = tell
         self._replaying = asyncio.Lock()
         self._turn_began_at = 0.0
@@ -114,17 +112,22 @@ class Takeover:
 
     async def _make_effective(self, holding: Holding, answer_from: float) -> None:
         key = holding.key
+        self._prove_ahead(holding, answer_from)
         async with asyncio.timeout(self._service.timers.recover_s):
             await self._replay(holding)
             await asyncio.sleep(answer_from - clock.now())
-            if holding.work.requests:  # requests wait: a thousand keys at once are not all proved
-                holding.refresh(clock.now())
             await self._holdings.in_turn(key, self._service.recover(key, holding.journal.intents))
         await self._settle_at_first(holding)
         if not holding.is_ended and not holding.releasing:
             self._holdings.open(holding)
             self._tell(Recovered(key, holding.epoch))
             await self._holdings.run_hook(key, self._service.on_active(key, holding.epoch))
+
+    def _prove_ahead(self, holding: Holding, answer_from: float) -> None:
+        """See to a proof that is there when the first answer may be given; those of many keys go together."""
+        prove_at = answer_from - self._service.timers.proof_s / 3
+        loop = asyncio.get_running_loop()
+        loop.call_later(max(prove_at - clock.now(), 0), lambda: holding.refresh(clock.now()))
 
     async def _replay(self, holding: Holding) -> None:
         journal = await self._tails.journal(holding.key, holding.epoch)
@@ -155,6 +158,8 @@ class Takeover:
                 with holding.work.bound():
                     async with asyncio.timeout(self._service.timers.recover_s):
                         await self._settle(holding)
+            except (Moved, Suspended) as error:
+                _log.info("not_settled", key=holding.key, reason=str(error))
             finally:
                 self._settling.discard(holding.key)
 
@@ -172,10 +177,10 @@ class Takeover:
                 if holding.is_abandoned(intent.idempotency_key):
                     await holding.written(_result(intent, settled), clock.now() + outcome_s, keep=True)
 
-    async def release(self, release: Release, holding: Holding | None) -> None:
-        """Finish what is at work, then end the epoch; tried until it is known to have ended."""
+    async def release(self, release: Release, holding: Holding | None, drain_s: float) -> None:
+        """Finish what is at work within `drain_s`, then end the epoch; tried until it is known to have ended."""
         key, epoch = release.key, release.epoch
-        if holding is not None and release.drain and not await holding.drained(self._drain_timeout_s):
+        if holding is not None and release.drain and not await holding.drained(drain_s):
             _log.warning("released_undrained", key=key, epoch=epoch, at_work=holding.work.requests)
         state = LeaseState.HANDOVER if release.successor else LeaseState.VACANT
         lease = Lease(state, self._record.instance, self._record.incarnation, successor=release.successor)

@@ -65,6 +65,7 @@ class Flight:
     entry: Entry | None
     payload: bytes
     pause_s: float  # before it is sent again
+    asked_at: float  # when it was sent first
     writes: list[Write] = field(default_factory=list[Write])
     refused: bool = False  # for good: what was never left unanswered is not stored
 
