@@ -1,5 +1,5 @@
 # What a person does with this repository. Everything is installed into .venv; nothing outside of it is touched,
-# but for Debian's python3-venv, if it is missing and you are root.
+# but for Debian's python3-venv and libfaketime, if they are missing and you are root.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -60,4 +60,7 @@ $(INSTALLED): requirements.lock pyproject.toml sdk/pyproject.toml services/pypro
 	  $(BIN)/python -m pip install -q --disable-pip-version-check 'uv==$(UV_VERSION)'
 	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e sdk -e services
+	@ls /usr/lib/*/faketime/libfaketimeMT.so.1 > /dev/null 2>&1 || \
+	  { [ "$$(id -u)" = 0 ] && apt-get update && apt-get install -y libfaketime; } > /dev/null 2>&1 || \
+	  echo 'Tests of wall clocks that jump will be skipped: they need libfaketime (sudo apt-get install libfaketime)'
 	@touch $@

@@ -77,7 +77,7 @@ class Caller:
 
     async def _call(self, key: str, name: str, amount: Amount, idempotency_key: str, timeout: float) -> Outcome:
         call = f"{self._name}/{next(self._numbers)}"
-        self._recorder.write(Sent(self._name, call, idempotency_key, key, name, clock.now(), name == "peek"))
+        self._recorder.write(Sent(self._name, call, idempotency_key, key, name, clock.now(), timeout, name == "peek"))
         try:
             answer = await self._client.call_active(
                 method(self._service, name), key, amount, timeout=timeout, idempotency_key=idempotency_key

@@ -8,16 +8,18 @@ from typing import Final
 
 import msgspec
 
+from aegis_sdk.election_turns import switch_delay_s
 from aegis_sdk.ledger.records import LeaseState, Result, Verdict
 
+from .causes import OF_NODES
 from .evidence import Evidence, Rule, Violation, grouped
-from .history import History, Outcome
+from .history import Fault, Outcome
 from .stored import Book
 
-CAUSE_LASTS_S: Final = 15.0
-"""For so long after the end of a fault a switch may still be its consequence: an election of NATS, then ours."""
-HARMLESS: Final = ("node_killed", "node_restarted", "wall_clock")
-"""Faults after which no healthy instance may lose a key."""
+LATE_S: Final = 0.3
+"""By so much later a caller of a busy machine may write its outcome down."""
+OUTAGE_S: Final = 1.0
+"""Who calls healthy instances hears within this time what became of it, although a node is down."""
 
 
 def real_time_order(evidence: Evidence) -> Iterator[Violation]:
@@ -47,19 +49,40 @@ def no_switch_without_cause(evidence: Evidence) -> Iterator[Violation]:
     for key, book in evidence.books.items():
         for (_, before), (epoch, lease) in zip(book.leases, book.leases[1:], strict=False):
             at = began.get((key, epoch))
-            if lease.state is not LeaseState.ACTIVE or at is None or _has_cause(evidence.history, before.holder, at):
+            damped_s = switch_delay_s(len([one for one in book.epochs if one < epoch]))
+            if lease.state is not LeaseState.ACTIVE or at is None or _has_cause(evidence, before.holder, at, damped_s):
                 continue
             text = f"{before.holder} lost it to {lease.holder} ({before.state}, gap {lease.gap_ms} ms)"
             yield Violation(Rule.STICKY, key, f"{text} at {at:.3f}, and no fault explains it")
 
 
-def _has_cause(history: History, holder: str, at: float) -> bool:
+def _has_cause(evidence: Evidence, holder: str, at: float, damped_s: float) -> bool:
     return any(
-        fault.whom in (holder, "all")
-        and fault.what not in HARMLESS
-        and fault.began <= at <= fault.ended + CAUSE_LASTS_S
-        for fault in history.faults
+        fault.whom in (holder, "all") and fault.began <= at <= until + damped_s for fault, until in evidence.causes
     )
+
+
+def prompt(evidence: Evidence) -> Iterator[Violation]:
+    """A call ends by its deadline; where a node was killed and all else was well, within a second."""
+    ends = {ended.call: ended.at for ended in evidence.history.ended}
+    last = max(ends.values(), default=0.0)
+    for sent in evidence.history.sent:
+        ended_at = ends.get(sent.call, last)
+        limit_s = sent.timeout_s
+        if _only_one_node_was_down(evidence, sent.at, ended_at):
+            limit_s = min(limit_s, OUTAGE_S)
+        if ended_at - sent.at > limit_s + LATE_S:
+            text = f"{sent.method} {sent.call} of {sent.timeout_s:g} s had no outcome for {ended_at - sent.at:.3f} s"
+            yield Violation(Rule.PROMPT, sent.key, f"{text}, {limit_s:g} s was due")
+
+
+def _only_one_node_was_down(evidence: Evidence, began: float, ended: float) -> bool:
+    during = [fault for fault in evidence.history.faults if fault.began <= ended and began <= fault.ended]
+    match [fault for fault in during if fault.what in OF_NODES]:
+        case [Fault(what="node_killed", whom=node)] if "," not in node:
+            return not any(cause.began <= ended and began <= until for cause, until in evidence.causes)
+        case _:
+            return False
 
 
 def no_stale_answer(evidence: Evidence) -> Iterator[Violation]:
@@ -76,10 +99,11 @@ def told_what_happened(evidence: Evidence) -> Iterator[Violation]:
     """Not executed means no effect; what the venue did the journal says, and nothing stays open after healing."""
     outcomes = grouped(((sent.key, sent.idempotency_key), ended.outcome) for sent, ended in evidence.calls)
     for (key, idempotency_key), seen in outcomes.items():
-        if set(seen) <= {Outcome.NOT_EXECUTED, Outcome.REJECTED}:
+        definite = [outcome for outcome in seen if outcome is not Outcome.UNKNOWN]
+        if definite and definite[-1] is not Outcome.OK:
             done = _verdict(evidence.book(key), idempotency_key) is Verdict.OK
             if done or idempotency_key in evidence.executed:
-                text = f"{idempotency_key} is {seen[-1]}, but the {'journal' if done else 'venue'} has done it"
+                text = f"{idempotency_key} is {definite[-1]}, but the {'journal' if done else 'venue'} has done it"
                 yield Violation(Rule.OUTCOME, key, text)
     for key, book in evidence.books.items():
         for idempotency_key, placed in book.intents.items():

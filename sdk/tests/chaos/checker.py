@@ -20,6 +20,7 @@ RULES: Final[Sequence[Callable[[Evidence], Iterator[Violation]]]] = (
     caller_rules.no_switch_without_cause,
     caller_rules.no_stale_answer,
     caller_rules.told_what_happened,
+    caller_rules.prompt,
     caller_rules.balances_add_up,
     instance_rules.stopped_trusts_nothing,
     instance_rules.proof_is_young,

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -115,9 +116,10 @@ class Cluster:
             elif end == node:
                 link.cut(forth=inbound, back=outbound)
 
-    def heal(self) -> None:
-        """Every link, of nodes and clients."""
-        for link in [*self.server.links.values(), *(link for links in self._clients.values() for link in links)]:
+    def heal(self, clients: str = "") -> None:
+        """The links between nodes, and of the clients whose names begin so."""
+        of_clients = (links for name, links in self._clients.items() if name.startswith(clients))
+        for link in [*self.server.links.values(), *chain.from_iterable(of_clients)]:
             link.heal()
 
     async def close(self) -> None:

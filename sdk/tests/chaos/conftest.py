@@ -20,8 +20,10 @@ async def three_nodes() -> AsyncIterator[Cluster]:
 
 HERE = Path(__file__).parent
 IN_EVERY_RUN = (
+    "test_each_guard_that_is_taken_out_is_found_out",
     "test_whatever_befalls_a_process_its_keys_are_served_by_one",
-    "test_a_successor_that_is_dead_is_not_waited_for",
+    "test_however_wall_clocks_jump_one_holder_is_effective",
+    "test_holders_that_stop_at_the_worst_moments_do_no_harm",
 )
 """Rounds that are sure to hold on a slow machine too; `make chaos` plays all."""
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from .namespaces import NotPermitted
+from .permissions import NotPermitted
 
 _BLOCK: Final = b"\0" * 2**20
 

@@ -12,7 +12,9 @@ from itertools import groupby
 from typing import NamedTuple, TypeVar
 
 from aegis_sdk.single_active.trace import Answered, Refused, Wrote
+from aegis_sdk.timers import AGGRESSIVE, Timers
 
+from .causes import causes
 from .history import Calling, Ended, Fault, History, Outcome, Sent
 from .stored import Book, Copy, books
 
@@ -41,6 +43,7 @@ class Rule(StrEnum):
     STALE = "no answer of an epoch to a call that began after a later epoch had answered"
     HOLDERS = "one effective holder at a time"
     OUTCOME = "what a caller is told is what happened"
+    PROMPT = "no call waits longer for its outcome than it may"
     VALUE = "the balance is the sum of what was done"
 
 
@@ -79,12 +82,11 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """A round. `copies` are read after the faults have healed; `proof_s` and `gate_s` are those of the timers."""
+    """A round. `copies` are read after the faults have healed; `timers` are those of its instances."""
 
     history: History
     copies: Sequence[Copy]
-    proof_s: float = 0.075
-    gate_s: float = 0.2
+    timers: Timers = AGGRESSIVE
     reads: frozenset[str] = field(default=frozenset({"balance", "peek"}))  # methods that write nothing
 
     @cached_property
@@ -108,6 +110,11 @@ class Evidence:
         """The calls that ended, in order of their end."""
         sent = {each.call: each for each in self.history.sent}
         return [Call(sent[each.call], each) for each in self.history.ended if each.call in sent]
+
+    @cached_property
+    def causes(self) -> list[tuple[Fault, float]]:
+        """The faults that may cost a holder its key, and until when each may."""
+        return causes(self.history, self.timers)
 
     @cached_property
     def answers(self) -> Mapping[str, list[Call]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 
 from aegis_sdk import clock
 from aegis_sdk.server import Node
@@ -24,13 +25,14 @@ async def stop(round_: Round, name: str, seconds: float) -> None:
 
 
 async def kill(round_: Round, name: str, down_s: float = 0.0) -> None:
-    """SIGKILL, and a new start under the same name after a time."""
-    began = clock.now()
-    pid = round_.instances[name].pid
-    await round_.instances[name].kill()
-    await asyncio.sleep(down_s)
-    await round_.start_instance(name)
-    round_.note("SIGKILL", name, began, pid)
+    """SIGKILL, and a new start under the same name after a time. Kills of one instance come one after the other."""
+    async with round_.restarting[name]:
+        began = clock.now()
+        pid = round_.instances[name].pid
+        await round_.instances[name].kill()
+        await asyncio.sleep(down_s)
+        await round_.start_instance(name)
+        round_.note("SIGKILL", name, began, pid)
 
 
 async def block(round_: Round, name: str, seconds: float) -> None:
@@ -39,19 +41,26 @@ async def block(round_: Round, name: str, seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-async def move_wall_clock(round_: Round, name: str, by: float) -> None:
+def move_wall_clock(round_: Round, name: str, ahead_s: float) -> None:
+    """That of an instance or a caller; a restart does not set it right. Raises NotPermitted."""
     began = clock.now()
-    round_.instances[name].order("wall_clock", by=by)
+    round_.wall_clock(name).move_to(ahead_s)
     round_.note("wall_clock", name, began)
 
 
-async def cut(round_: Round, name: str, seconds: float, forth: Flow = Flow.HOLD, back: Flow = Flow.HOLD) -> None:
+@contextmanager
+def cut_off(round_: Round, name: str, forth: Flow = Flow.HOLD, back: Flow = Flow.HOLD) -> Iterator[None]:
     """Cut an instance from all nodes; with PASS for one direction the other alone."""
     began = clock.now()
-    round_.cluster.cut_client(name, forth, back)
-    await asyncio.sleep(seconds)
+    round_.cluster.cut_client(round_.link(name), forth, back)
+    yield
     round_.note("cut", name, began)
-    round_.cluster.heal_client(name)
+    round_.cluster.heal_client(round_.link(name))
+
+
+async def cut(round_: Round, name: str, seconds: float, forth: Flow = Flow.HOLD, back: Flow = Flow.HOLD) -> None:
+    with cut_off(round_, name, forth, back):
+        await asyncio.sleep(seconds)
 
 
 async def isolate(
@@ -84,6 +93,7 @@ async def pause_node(round_: Round, node: Node, seconds: float) -> None:
     node.pause()
     await asyncio.sleep(seconds)
     node.resume()
+    await round_.cluster.wait_healed()
     round_.note("node_paused", "all", began)
 
 

@@ -42,6 +42,7 @@ class Sent(Written, frozen=True, tag="sent"):
     key: str
     method: str
     at: float
+    timeout_s: float
     stale_ok: bool = False
 
 

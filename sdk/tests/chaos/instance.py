@@ -3,8 +3,8 @@
     python -m chaos.instance SERVICE INSTANCE KEYS VENUE HISTORY_FILE URL...
 
 It prints "ready" when it has joined the election. Orders come as JSON lines on its standard input: `block` the event
-loop for `seconds`, move the `wall_clock` `by` seconds, `arm` a `point` to stop at, `recover_slowly`, be `deaf` to
-what others say of their leases, `hand_over` a `key`. CHAOS_MUTATION takes a guard out before anything begins.
+loop for `seconds`, print its `clocks`, `arm` a `point` to stop at, `recover_slowly`, be `deaf` to what others say of
+their leases, `hand_over` a `key`. CHAOS_MUTATION takes a guard out before anything begins.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import signal
 import sys
 import time
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,13 +64,13 @@ class Orders:
 
     def block(self, seconds: float) -> None:
         began = clock.now()
-        time.sleep(seconds)
+        select.select((), (), (), seconds)  # `time.sleep` fails where the wall clock is faked
         self._recorder.write(Fault("blocked", self._instance, began, clock.now(), os.getpid()))
 
-    def wall_clock(self, by: float) -> None:
-        wall, wall_ns = time.time, time.time_ns
-        time.time = lambda: wall() + by
-        time.time_ns = lambda: wall_ns() + int(by * 1e9)
+    def clocks(self) -> None:
+        """Two wall clocks as this process sees them, and what never jumps."""
+        walls = {"datetime": datetime.now(UTC).timestamp(), "time": time.time()}
+        print(json.dumps({**walls, "monotonic": time.monotonic(), "boot": clock.now()}), flush=True)
 
     def arm(self, point: str) -> None:
         self._service.points.add(point)

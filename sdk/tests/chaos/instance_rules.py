@@ -24,7 +24,7 @@ def stopped_trusts_nothing(evidence: Evidence) -> Iterator[Violation]:
         if began.idempotency_key not in evidence.stale_ok
     ]
     said = [(*each[:4], f"answered {each.idempotency_key}", each.at) for each in evidence.said]
-    for stop in evidence.history.stops(longer_than=evidence.gate_s):
+    for stop in evidence.history.stops(longer_than=evidence.timers.gate_s):
         proved: dict[tuple[str, int], float] = {}
         for instance, pid, key, epoch, what, at in (*begun, *said):
             if pid != stop.pid or at <= stop.ended:
@@ -53,12 +53,12 @@ def proof_is_young(evidence: Evidence) -> Iterator[Violation]:
     for said in evidence.said:
         real = evidence.proof_at(said.key, said.epoch, said.pid, said.at)
         age = said.at - min(said.proof_sent_at, real)
-        if age > evidence.proof_s + PREEMPTED_S:
+        if age > evidence.timers.proof_s + PREEMPTED_S:
             text = f"{said.instance} answered {said.idempotency_key} in epoch {said.epoch}"
             yield Violation(Rule.PROOF, said.key, f"{text} with a proof {age:.4f} s old")
     for calling in evidence.history.calling:
         age = calling.at - evidence.proof_at(calling.key, calling.epoch, calling.pid, calling.at)
-        if age > evidence.proof_s + PREEMPTED_S and not _stood_still(evidence.history, calling, age):
+        if age > evidence.timers.proof_s + PREEMPTED_S and not _stood_still(evidence.history, calling, age):
             text = f"{calling.instance} called the venue for {calling.idempotency_key} in epoch {calling.epoch}"
             yield Violation(Rule.PROOF, calling.key, f"{text} with a proof {age:.4f} s old")
 
@@ -81,7 +81,8 @@ def waited_for_the_old(evidence: Evidence) -> Iterator[Violation]:
         since = claimed.get((key, epoch), NEVER)
         before = [lease for sequence, lease in evidence.book(key).leases if sequence < epoch]
         taken = bool(before) and before[-1].state is LeaseState.ACTIVE
-        if taken and at < since + evidence.proof_s / 2:  # half of it is for the way from the claim's answer to `since`
+        # Half of it is for the way from the claim's answer to `since`.
+        if taken and at < since + evidence.timers.proof_s / 2:
             yield Violation(Rule.HOLDERS, key, f"epoch {epoch} is served {at - since:.4f} s after its claim")
 
 

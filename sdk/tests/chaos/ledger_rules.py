@@ -98,8 +98,8 @@ def one_command(evidence: Evidence) -> Iterator[Violation]:
     of_command = grouped((command.idempotency_key, command) for command in evidence.history.commanded)
     for idempotency_key, commands in of_command.items():
         in_time = [command for command in commands if not window(evidence, command)]
-        if len(commands) > 1 and len(in_time) == len(commands):
-            text = ", ".join(f"{each.instance} in epoch {each.epoch} at {each.at:.3f}" for each in commands)
+        if len(in_time) > 1:
+            text = ", ".join(f"{each.instance} in epoch {each.epoch} at {each.at:.3f}" for each in in_time)
             yield Violation(Rule.COMMAND, commands[0].key, f"{idempotency_key} reached the venue from {text}")
         if sum(command.executed for command in commands) > 1:
             yield Violation(Rule.COMMAND, commands[0].key, f"{idempotency_key} was executed twice by the venue")

@@ -9,13 +9,15 @@ from typing import Any, Final
 
 import msgspec
 
-from aegis_sdk.gate import Gate
+from aegis_sdk import clock
+from aegis_sdk.instances import Vitals
 from aegis_sdk.ledger.epoch import HeldEpoch
 from aegis_sdk.ledger.journal import Journal
 from aegis_sdk.ledger.records import Entry, Intent, Result
 from aegis_sdk.ledger.snapshot import Committed
 from aegis_sdk.messages import MESSAGE_ID, ROLLUP
 from aegis_sdk.single_active.holding import Holding
+from aegis_sdk.single_active.host import ActiveHost
 from aegis_sdk.single_active.takeover import Takeover
 
 
@@ -39,9 +41,15 @@ def _with_guard(change: Callable[[dict[str, str]], dict[str, str]]) -> None:
     kind.__init__ = mutated
 
 
-def gate_never_breaks() -> None:
-    """What comes of a heartbeat that passes before the gate is asked."""
-    Gate.enter = lambda self, now: False
+def heartbeat_before_gate() -> None:
+    """A heartbeat that is overdue counts as life before the gate is asked."""
+    vitals = ActiveHost.vitals
+
+    def mutated(self: Any) -> Vitals:
+        self._gate._passed_at = clock.now()
+        return vitals(self)
+
+    ActiveHost.vitals = mutated
 
 
 def proof_age_ignored() -> None:
@@ -88,7 +96,7 @@ MUTATIONS: Final[dict[str, Callable[[], None]]] = {
     for each in (
         guard_removed,
         guard_in_lower_case,
-        gate_never_breaks,
+        heartbeat_before_gate,
         proof_age_ignored,
         old_proof_not_awaited,
         number_ignored_in_replay,

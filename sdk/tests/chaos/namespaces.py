@@ -8,12 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+from .permissions import NotPermitted
+
 NOBODY: Final = "02:00:00:00:00:99"
 """A hardware address that no interface has: what is sent to it arrives, and is thrown away."""
-
-
-class NotPermitted(Exception):
-    """This machine does not let us do that; the message says what."""
 
 
 class Namespace:

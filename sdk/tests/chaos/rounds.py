@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,13 +18,13 @@ from uuid import uuid4
 from nats.errors import Error as NatsError
 
 from aegis_sdk import clock, subjects
-from aegis_sdk.timers import AGGRESSIVE
 
 from .checker import violations, windows
 from .cluster import Cluster
 from .evidence import Evidence, Violation
 from .history import Fault, History, Recorder, load
 from .namespaces import Namespace
+from .wall_clocks import WallClock
 from .workers import Worker
 
 KEYS: Final = tuple(f"K{number}" for number in range(1, 7))
@@ -30,6 +32,8 @@ INSTANCES: Final = ("a", "b", "c")
 _DEADLINE_S: Final = 30.0
 _POLL_S: Final = 0.05
 _SETTLING_S: Final = 20.0
+_TOLD_S: Final = 5.0
+"""A clock that is told may be so old."""
 KEEP: Final = os.environ.get("CHAOS_KEEP", "")
 """A directory for the histories of rounds; they are deleted with the round where it is empty."""
 
@@ -58,6 +62,8 @@ class Round:
         self._mutation = mutation
         self._recorder = Recorder(directory / "faults.jsonl")
         self._workers: list[Worker] = []
+        self._wall_clocks: dict[str, WallClock] = {}
+        self.restarting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     # Processes
 
@@ -88,7 +94,7 @@ class Round:
             name,
             "instance",
             *arguments,
-            *(urls if there else await self.cluster.client_urls(name)),
+            *(urls if there else await self.cluster.client_urls(self.link(name))),
             prefix=there.prefix if there else (),
         )
         self.instances[name] = worker
@@ -97,13 +103,14 @@ class Round:
     async def start_caller(self, name: str, seed: int) -> None:
         history = self.directory / f"caller-{name}.jsonl"
         arguments = (self.service, name, ",".join(self.keys), str(seed), str(history))
-        worker = await self._start(name, "caller", *arguments, *await self.cluster.client_urls(name))
+        worker = await self._start(name, "caller", *arguments, *await self.cluster.client_urls(self.link(name)))
         assert await worker.line() == "ready"
         self.callers.append(worker)
 
     async def _start(self, name: str, module: str, *arguments: str, prefix: Sequence[str] = ()) -> Worker:
         environment = {
             **self.cluster.environment(),
+            **self.wall_clock(name).environment,
             "CHAOS_MUTATION": self._mutation,
             "CHAOS_PREFER": next(iter(self.namespaces), ""),
         }
@@ -116,7 +123,25 @@ class Round:
         for worker in self._workers:
             await worker.kill()
 
+    def link(self, name: str) -> str:
+        """The name of its links to the cluster; another round may have one of its own with the same name."""
+        return f"{self.service}.{name}"
+
+    def wall_clock(self, name: str) -> WallClock:
+        """That of an instance or a caller, in whichever process."""
+        return self._wall_clocks.setdefault(name, WallClock(self.directory / f"{name}.clock"))
+
     # Questions
+
+    async def wall_clock_ahead(self, name: str) -> float:
+        """How far an instance sees its wall clock ahead of ours, in seconds; its other clocks it sees as we do."""
+        self.instances[name].order("clocks")
+        told = json.loads(await self.instances[name].line())
+        ahead = told["datetime"] - time.time()
+        for seen, ours in ((told["time"] - ahead, time.time()), (told["boot"], clock.now())):
+            assert abs(seen - ours) < _TOLD_S, told
+        assert abs(told["monotonic"] - time.monotonic()) < _TOLD_S, told
+        return ahead
 
     async def holder(self, key: str) -> str:
         """The instance that holds a key; waits for one."""
@@ -136,6 +161,12 @@ class Round:
 
     async def all_held(self) -> dict[str, tuple[int, str]]:
         return {key: await self.held(key) for key in self.keys}
+
+    async def until(self, seen: Callable[[History], bool]) -> None:
+        """Wait until something is written down."""
+        async with asyncio.timeout(_DEADLINE_S):
+            while not seen(load(self.directory)):  # noqa: ASYNC110 (files tell nobody)
+                await asyncio.sleep(_POLL_S)
 
     # Faults
 
@@ -165,8 +196,6 @@ class Round:
             evidence = Evidence(
                 history=load(self.directory),
                 copies=copies,
-                proof_s=AGGRESSIVE.proof_s,
-                gate_s=AGGRESSIVE.gate_s,
             )
             is_open = any(book.intents.keys() - book.results.keys() for book in evidence.books.values())
             if not is_open or clock.now() > until:
@@ -180,6 +209,12 @@ class Round:
         assert not found, f"{len(found)} violations{logs}:\n" + "\n".join(map(str, found[:20]))
         assert self.unanswered == 0, f"{self.unanswered} keys are not served after all has healed{logs}"
         assert evidence.calls, "nobody called"
+        return evidence
+
+    async def told(self) -> Evidence:
+        """Judge like `hold`, and say what happened, for whoever reads the output of a failure."""
+        evidence = await self.hold()
+        print(summary(evidence))
         return evidence
 
 
@@ -218,7 +253,7 @@ async def begun(
         else:
             directory = Path(stack.enter_context(TemporaryDirectory(prefix="aegis-round-")))
         round_ = Round(cluster, directory, service, keys, mutation, namespaces)
-        stack.callback(cluster.heal)
+        stack.callback(cluster.heal, f"{service}.")
         stack.push_async_callback(round_.kill_all)
         await round_.start_venue()
         await round_.start_first_instance(instances[0])

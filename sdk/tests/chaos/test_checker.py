@@ -3,132 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
-import msgspec
 import pytest
 
-from aegis_sdk import subjects
 from aegis_sdk.election_events import Role
-from aegis_sdk.ledger.records import Begin, Entry, Intent, Lease, LeaseState, Record, Result, Verdict
-from aegis_sdk.single_active.trace import Answered, Became, Began, Refused, Trace, Wrote
+from aegis_sdk.ledger.records import Begin, Entry, Intent, Lease, LeaseState, Result, Verdict
+from aegis_sdk.single_active.trace import Became, Began, Refused, Wrote
 
 from .checker import violations, windows
-from .evidence import Evidence, Rule
-from .history import Calling, Commanded, Ended, Fault, History, Outcome, Seen, Sent
-from .stored import Copy, Stored
-
-KEY = "A1"
-A, B = ("a", 11), ("b", 12)
-Who = tuple[str, int]
-
-
-@dataclass
-class Round:
-    """A round in the making; times are seconds, each call is over 10 ms after it was sent."""
-
-    messages: list[Stored] = field(default_factory=list)
-    history: History = field(default_factory=History)
-    nodes: tuple[str, ...] = ("n1", "n2", "n3")
-    missing: dict[str, int] = field(default_factory=dict)  # by node: a sequence that it lost
-
-    def evidence(self) -> Evidence:
-        self.history.seen.sort(key=lambda seen: seen.trace.at)
-        self.history.ended.sort(key=lambda ended: ended.at)
-        copies = [
-            Copy(node, 0, tuple(each for each in self.messages if each.sequence != self.missing.get(node)))
-            for node in self.nodes
-        ]
-        return Evidence(history=self.history, copies=copies, proof_s=0.075, gate_s=0.2)
-
-    def broken(self) -> set[Rule]:
-        return {violation.rule for violation in violations(self.evidence())}
-
-    # The ledger
-
-    def store(self, sequence: int, part: str, record: object) -> None:
-        self.messages.append(Stored(sequence, subjects.ledger(0, "accounts", KEY, part), msgspec.json.encode(record)))
-
-    def claim(self, epoch: int, who: Who, at: float, state: LeaseState = LeaseState.ACTIVE) -> None:
-        self.store(epoch, "lease", Lease(state, who[0], f"{who[0]}-1", f"try-{epoch}"))
-        if state is LeaseState.ACTIVE:
-            self.tell(who, Became(KEY, Role.CLAIMING, 0, at - 0.002))
-            self.store(epoch + 1, "journal", Entry(0, 0, (Begin(who[0], f"{who[0]}-1", f"try-{epoch}"),)))
-            self.tell(who, Became(KEY, Role.RECOVERING, epoch, at))
-            self.tell(who, Became(KEY, Role.ACTIVE, epoch, at + 0.08))
-
-    def write(self, sequence: int, epoch: int, n: int, record: Record, who: Who, at: float) -> None:
-        self.store(sequence, "journal", Entry(epoch, n, (record,)))
-        self.tell(who, Wrote(KEY, epoch, "entry", n, sequence, at, at + 0.002))
-
-    def prove(self, sequence: int, epoch: int, who: Who, at: float) -> None:
-        self.tell(who, Wrote(KEY, epoch, "proof", 0, sequence, at, at + 0.002))
-
-    # What processes say
-
-    def tell(self, who: Who, trace: Trace) -> None:
-        self.history.seen.append(Seen(*who, trace))
-
-    def send(self, name: str, method: str, at: float, caller: str = "c1") -> None:
-        stale_ok = method == "peek"
-        self.history.sent.append(Sent(caller, f"{name}@{at}", name, KEY, method, at, stale_ok))
-
-    def end(
-        self, name: str, sent: float, at: float, outcome: Outcome = Outcome.OK, caller: str = "c1", **told: Any
-    ) -> None:
-        self.history.ended.append(Ended(caller, f"{name}@{sent}", outcome, at, **told))
-
-    def handle(self, name: str, epoch: int, who: Who, began: float, answered: float, proof: float) -> None:
-        self.tell(who, Began(KEY, epoch, name, began))
-        self.tell(who, Answered(KEY, epoch, name, proof, False, answered))
-
-    def deposit(self, name: str, epoch: int, n: int, sequence: int, balance: int, who: Who, at: float) -> None:
-        """A deposit of 1, sent at `at`."""
-        self.send(name, "deposit", at)
-        self.write(sequence, epoch, n, done(name, 1, balance), who, at + 0.004)
-        self.handle(name, epoch, who, at + 0.003, at + 0.007, at + 0.004)
-        self.end(name, at, at + 0.01, epoch=epoch, sequence=sequence, value=balance)
-
-    def command(self, name: str, epoch: int, who: Who, at: float, executed: bool = True) -> None:
-        self.history.commanded.append(Commanded(*who, name, KEY, epoch, executed, at))
-
-    def fault(self, what: str, who: Who, began: float, ended: float) -> None:
-        self.history.faults.append(Fault(what, who[0], began, ended, who[1]))
-
-
-def done(name: str, amount: int, balance: int, verdict: Verdict = Verdict.OK) -> Result:
-    return Result(name, verdict, msgspec.Raw(b'{"amount":%d}' % amount), msgspec.Raw(b'{"balance":%d}' % balance))
-
-
-def good_round() -> Round:
-    """`a` serves epoch 1, is stopped for a second; `b` takes over with epoch 7; `a` comes back and says nothing."""
-    made = Round()
-    made.claim(1, A, at=1.0)
-    made.prove(3, 1, A, at=1.999)
-    made.deposit("d1", 1, 1, 4, 1, A, at=2.0)
-    made.send("o1", "order", 3.0)
-    made.tell(A, Began(KEY, 1, "o1", 3.001))
-    made.write(5, 1, 2, Intent("o1", "order"), A, at=3.001)
-    made.history.calling.append(Calling(*A, "o1", KEY, 1, 3.004))
-    made.command("o1", 1, A, 3.005)
-    made.write(6, 1, 3, done("o1", 10, 11), A, at=3.006)
-    made.tell(A, Answered(KEY, 1, "o1", 3.006, False, 3.009))
-    made.end("o1", 3.0, 3.01, epoch=1, sequence=6, value=11)
-    made.fault("SIGSTOP", A, 4.0, 5.0)
-    made.claim(7, B, at=4.5)
-    made.prove(9, 7, B, at=4.6)
-    made.deposit("d2", 7, 1, 10, 12, B, at=4.7)
-    made.send("r1", "balance", 6.0, caller="c2")
-    made.prove(11, 7, B, at=6.001)
-    made.handle("r1", 7, B, 6.004, 6.005, 6.001)
-    made.end("r1", 6.0, 6.01, caller="c2", epoch=7, sequence=10, value=12)
-    made.send("u1", "deposit", 6.5)
-    made.end("u1", 6.5, 7.5, Outcome.UNKNOWN)
-    made.send("x1", "deposit", 6.6)
-    made.end("x1", 6.6, 6.7, Outcome.NOT_EXECUTED)
-    return made
-
+from .evidence import Rule
+from .history import Calling, Commanded, Fault, Outcome
+from .made_round import KEY, TIMEOUT_S, A, B, Round, done, good_round
 
 Harm = Callable[[Round], None]
 harms: list[tuple[str, Rule, Harm]] = []
@@ -225,6 +110,13 @@ def test_a_late_command_of_a_process_stopped_before_its_call_is_named_and_excuse
     assert [line for line in windows(made.evidence()) if line.startswith("o2 of a in epoch 1")]
 
 
+@caught_as(Rule.COMMAND)
+def a_command_that_reaches_the_venue_twice_besides_a_late_one(made: Round) -> None:
+    made.history.calling.append(Calling(*A, "o1", KEY, 1, 4.0))
+    made.command("o1", 7, B, 4.8, executed=False)
+    made.command("o1", 1, A, 5.01, executed=False)
+
+
 @caught_as(Rule.DURABLE)
 def a_replica_that_lost_an_entry(made: Round) -> None:
     made.missing["n3"] = 10
@@ -277,6 +169,26 @@ def a_switch_because_of_a_restarted_server(made: Round) -> None:
     made.claim(20, A, at=25.0)
 
 
+@caught_as(Rule.STICKY)
+def a_switch_long_after_its_holder_was_stopped(made: Round) -> None:
+    made.fault("SIGSTOP", B, 20.0, 21.0)
+    made.claim(20, A, at=24.0)
+
+
+@caught_as(Rule.STICKY)
+def a_switch_because_of_a_stop_that_its_holder_need_not_notice(made: Round) -> None:
+    made.fault("SIGSTOP", B, 24.7, 24.85)
+    made.claim(20, A, at=25.0)
+
+
+def test_a_switch_may_wait_until_the_cluster_has_healed() -> None:
+    made = good_round()
+    made.fault("SIGKILL", B, 20.0, 21.0)
+    made.history.faults.append(Fault("node_killed", "n1,n2", 20.5, 29.0))
+    made.claim(20, A, at=29.5)
+    assert made.broken() == set()
+
+
 @caught_as(Rule.STALE)
 def an_answer_of_an_epoch_after_a_later_one_had_answered(made: Round) -> None:
     made.send("r2", "balance", 6.2, caller="c3")
@@ -297,6 +209,7 @@ def a_new_holder_that_does_not_wait_for_the_old_ones_proof_to_end(made: Round) -
 
 def test_a_new_holder_need_not_wait_where_the_old_one_gave_the_key_back() -> None:
     made = good_round()
+    made.fault("hand_over", A, 6.9, 7.0)
     made.claim(20, A, at=7.0, state=LeaseState.VACANT)
     made.claim(21, A, at=7.1)
     made.prove(23, 21, A, at=7.101)
@@ -370,6 +283,13 @@ def a_call_not_executed_that_the_journal_has(made: Round) -> None:
 
 
 @caught_as(Rule.OUTCOME)
+def a_call_rejected_after_an_unknown_outcome_that_the_journal_has(made: Round) -> None:
+    made.store(20, "journal", Entry(7, 2, (done("u1", 1, 13),)))
+    made.send("u1", "deposit", 7.6)
+    made.end("u1", 7.6, 7.7, Outcome.REJECTED, epoch=7)
+
+
+@caught_as(Rule.OUTCOME)
 def a_call_not_executed_that_the_venue_did(made: Round) -> None:
     made.command("x1", 7, B, 6.65)
 
@@ -384,6 +304,37 @@ def a_command_done_by_the_venue_that_the_journal_calls_not_executed(made: Round)
     made.store(20, "journal", Entry(7, 2, (Intent("u1", "order"),)))
     made.command("u1", 7, B, 6.6)
     made.store(21, "journal", Entry(7, 3, (Result("u1", Verdict.NOT_EXECUTED),)))
+
+
+@caught_as(Rule.PROMPT)
+def a_call_that_ends_after_its_deadline(made: Round) -> None:
+    made.send("u2", "deposit", 7.0)
+    made.end("u2", 7.0, 7.0 + TIMEOUT_S + 0.4, Outcome.UNKNOWN)
+
+
+@caught_as(Rule.PROMPT)
+def a_call_that_never_ends(made: Round) -> None:
+    made.send("u2", "deposit", 7.0)
+    made.send("u3", "deposit", 11.0)
+    made.end("u3", 11.0, 11.1, Outcome.UNKNOWN)
+
+
+@caught_as(Rule.PROMPT)
+def a_call_of_healthy_instances_that_waits_for_a_node_that_was_killed(made: Round) -> None:
+    made.history.faults.append(Fault("node_killed", "n1", 20.0, 28.0))
+    made.send("u2", "deposit", 21.0)
+    made.end("u2", 21.0, 22.4, Outcome.UNKNOWN)
+
+
+def test_a_call_may_wait_longer_while_its_holder_is_replaced_or_the_majority_is_down() -> None:
+    made = good_round()
+    made.history.faults.append(Fault("node_killed", "n1", 20.0, 28.0))
+    made.fault("SIGKILL", B, 20.0, 21.0)
+    made.history.faults.append(Fault("node_killed", "n1,n2", 40.0, 48.0))
+    for at in (21.0, 41.0):
+        made.send(f"u{at}", "deposit", at)
+        made.end(f"u{at}", at, at + TIMEOUT_S, Outcome.UNKNOWN)
+    assert made.broken() == set()
 
 
 @caught_as(Rule.VALUE)

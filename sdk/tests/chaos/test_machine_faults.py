@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-
-import pytest
 
 from aegis_sdk import clock
 from aegis_sdk.server import Node
@@ -18,21 +13,12 @@ from aegis_sdk.timers import AGGRESSIVE
 from . import faults
 from .cluster import cluster
 from .disks import small_disk
-from .namespaces import Namespace, NotPermitted, namespace
+from .namespaces import Namespace, namespace
+from .permissions import permitted
 from .rounds import Round, begun
 
 LOST_S: Final = AGGRESSIVE.suspended_s + 2.0
 """Who is still heard, but hears nothing, is replaced only when it has been suspended for its time."""
-
-
-@contextmanager
-def permitted(what: str) -> Iterator[None]:
-    """Skip, and say so among the warnings, where the machine does not allow it."""
-    try:
-        yield
-    except NotPermitted as error:
-        warnings.warn(f"not tested on this machine: {what}: {error}", stacklevel=3)
-        pytest.skip(f"{what} is not permitted here: {error}")
 
 
 def listen_everywhere(node: Node, configuration: dict[str, Any]) -> None:
@@ -58,7 +44,7 @@ async def lose_packets(round_: Round, there: Namespace, seconds: float, *, outbo
     there.cut(outbound=outbound, inbound=inbound)
     await asyncio.sleep(seconds)
     there.heal()
-    round_.note("cut", "a", began)
+    round_.note("packets_lost", "a", began)
 
 
 async def test_a_node_whose_disk_is_full_costs_no_acknowledged_write(tmp_path: Path) -> None:

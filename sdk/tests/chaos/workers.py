@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
+from . import wall_clocks
+
 PACKAGE: Final = Path(__file__).parent
 _DEADLINE_S: Final = 40.0
 _POLL_S: Final = 0.005
@@ -90,6 +92,7 @@ class Worker:
     async def kill(self) -> None:
         self.signal(signal.SIGKILL)
         await self._process.wait()
+        wall_clocks.clean_up(self.pid)
 
     async def end(self) -> int:
         """SIGTERM; its exit code."""
