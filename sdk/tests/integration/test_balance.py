@@ -1,103 +1,234 @@
-"""The shares of a zone's instances, over a real server with a thousand others in the registry."""
+"""Calls by zone and weight, where a thousand instances live and twenty of them hold keys: real processes and server."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from asyncio.subprocess import Process
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
 
-import msgspec
+import pytest
 
-from aegis_sdk import codec, subjects
+from aegis_sdk import clock
 from aegis_sdk.client import Client
 from aegis_sdk.discovery import Directory
-from aegis_sdk.handler import rpc
-from aegis_sdk.instances import Heartbeat, InstanceRecord, InstanceStatus
-from aegis_sdk.kv import KeyValue
+from aegis_sdk.errors import DeadlineExceeded, Rejected
+from aegis_sdk.instances import Instance, InstanceStatus
 from aegis_sdk.method import Empty
-from aegis_sdk.registry import INSTANCES, Registration
-from aegis_sdk.service import HostOptions, Service, ServiceHost
+from aegis_sdk.single_active.operations import Handover, drain_of, handover_of
 from aegis_sdk.testing import nats_server
-from aegis_sdk.transport import Transport
 from aegis_sdk.transport_nats import NatsTransport
 
-DEADLINE_S = 15
-OTHERS = 1000
-CALLERS = 4
+from .instance_processes import running
+from .keyed_quotes import FAR, INSTANCES, KEYS, NEAR, Quotes
+
+HERE = Path(__file__).parent
+DEADLINE_S = 60
+TIMEOUT_S = 5.0
+RETRY_S = 0.1
+OTHERS = 1000 - len(INSTANCES)
+CALLERS = 2
 CALLS = 10_000
-AT_ONCE = 8  # of one caller
-
-NEAR = {"a": 50, "b": 30, "c": 15, "d": 5}
-FAR = {"e": 100, "f": 100}
+AT_ONCE = 20  # of one caller
+BETWEEN = 500  # calls, before and after each loss
 
 
-class Quotes(Service):
-    name = "quotes"
+class Call(NamedTuple):
+    """Times are of the boot clock. `instance` is empty where it was asked, and died before it answered."""
 
-    def __init__(self) -> None:
-        self.calls = 0
-
-    @rpc
-    async def quote(self, request: Empty) -> Empty:
-        self.calls += 1
-        return Empty()
+    began_at: float
+    ended_at: float
+    instance: str = ""
 
 
-async def populate(transport: Transport) -> None:
-    """Register and announce a thousand instances of another service that beat once in ten minutes."""
-    bucket = KeyValue(transport, INSTANCES)
-    records = [InstanceRecord(service="others", instance=f"o{at}", heartbeat_s=600) for at in range(OTHERS)]
-    async with asyncio.TaskGroup() as group:
-        for record in records:
-            key = subjects.instance_key(record.service, record.instance)
-            group.create_task(bucket.put(key, codec.encode_model(record)))
-    for record in records:
-        beat = msgspec.json.encode(Heartbeat(record.incarnation, InstanceStatus.ACTIVE, 1))
-        transport.publish(subjects.heartbeat(record.service, record.instance), beat)
+class Caller:
+    """A client with a directory of everybody, and what its calls by zone were answered by."""
+
+    def __init__(self, client: Client, directory: Directory) -> None:
+        self.client = client
+        self.directory = directory
+        self.calls: list[Call] = []
+
+    async def call(self) -> None:
+        began_at = clock.now()
+        try:
+            quote = await self.client.call(Quotes.quote, Empty(), zone="near", timeout=TIMEOUT_S)
+        except DeadlineExceeded:
+            self.calls.append(Call(began_at, clock.now()))
+        else:
+            self.calls.append(Call(began_at, clock.now(), quote.instance))
+
+    async def call_times(self, count: int) -> None:
+        for _ in range(count):
+            await self.call()
+
+    async def call_until(self, enough: asyncio.Event) -> None:
+        while not enough.is_set():
+            await self.call()
+
+    def quotes(self) -> dict[str, Instance]:
+        return {each.record.instance: each for each in self.directory.instances(Quotes.name)}
+
+    def held(self) -> dict[str, set[str]]:
+        """The keys of each instance, by its record."""
+        return {name: set(each.record.keys) for name, each in self.quotes().items()}
 
 
-async def test_each_instance_gets_the_share_of_its_weight_and_no_call_leaves_the_zone() -> None:
+class World(NamedTuple):
+    callers: list[Caller]
+    processes: dict[str, Process]  # by an instance that lives in each
+
+    def calls(self) -> list[Call]:
+        """In the order in which they ended."""
+        return sorted((call for caller in self.callers for call in caller.calls), key=lambda call: call.ended_at)
+
+    async def wait_until_all_see(self, instance: str, status: InstanceStatus | None) -> None:
+        """Return when each caller's directory has the instance at this status; None: has it no more."""
+        for caller in self.callers:
+
+            def seen(_: Directory, caller: Caller = caller) -> bool:
+                found = caller.quotes().get(instance)
+                return found.status is status if found else status is None
+
+            await caller.directory.wait_for(seen, DEADLINE_S)
+
+    async def more_calls(self) -> None:
+        """Return when some more have been answered."""
+        wanted = len(self.calls()) + BETWEEN
+        for caller in self.callers:
+            await caller.directory.wait_for(lambda _: len(self.calls()) >= wanted, DEADLINE_S)
+
+
+@asynccontextmanager
+async def thousand_instances() -> AsyncGenerator[World]:
+    """All of them are heard by all callers, and each of the twenty holds keys."""
     async with nats_server() as server, AsyncExitStack() as stack:
+        user = server.credentials
+        settings = {
+            "AEGIS_NATS_URL": server.urls[0],
+            "AEGIS_NATS_USER": user.user,
+            "AEGIS_NATS_PASSWORD": user.password,
+        }
 
-        async def connect() -> NatsTransport:
-            user = server.credentials
+        async def started(script: str, *arguments: str) -> Process:
+            return await stack.enter_async_context(running(str(HERE / script), *arguments, **settings))
+
+        near = {name: f"{name}:near:{weight}" for name, weight in NEAR.items()}
+        processes = {
+            "far": await started("keyed_quotes.py", *(f"{name}:far:100" for name in FAR)),
+            "a": await started("keyed_quotes.py", near["a"], near["b"]),
+            "c": await started("keyed_quotes.py", near["c"]),
+            "d": await started("keyed_quotes.py", near["d"]),
+            "others": await started("many_registrations.py", "others", str(OTHERS)),
+        }
+        callers: list[Caller] = []
+        for _ in range(CALLERS):
             transport = await NatsTransport.connect(server.urls, user=user.user, password=user.password)
             stack.push_async_callback(transport.close)
-            return transport
+            directory = await stack.enter_async_context(Directory.open(transport))
+            callers.append(Caller(Client(transport, directory), directory))
+        for caller in callers:
+            await caller.directory.wait_for(lambda _, caller=caller: all_are_there(caller), DEADLINE_S)
+        await give_keys(callers[0])
+        for caller in callers:
+            await caller.directory.wait_for(lambda _, caller=caller: all(caller.held().values()), DEADLINE_S)
+        yield World(callers, processes)
 
-        quotes: dict[str, Quotes] = {}
-        side = await connect()
-        for name, weight in {**NEAR, **FAR}.items():
-            quotes[name] = Quotes()
-            host = ServiceHost(side, quotes[name], HostOptions(instance=name))
-            await host.start()
-            stack.push_async_callback(host.stop)
-            zone = "near" if name in NEAR else "far"
-            record = InstanceRecord(service="quotes", instance=name, zone=zone, weight=weight)
-            registration = Registration(side, record)
-            await registration.start()
-            stack.push_async_callback(registration.stop)
-            registration.set_status(InstanceStatus.ACTIVE)
 
-        clients: list[Client] = []
-        directories: list[Directory] = []
-        for _ in range(CALLERS):
-            transport = await connect()
-            directories.append(await stack.enter_async_context(Directory.open(transport)))
-            clients.append(Client(transport, directories[-1]))
-        await populate(side)
-        for directory in directories:
-            await directory.wait_for(lambda table: len(table.instances()) == OTHERS + len(quotes), DEADLINE_S)
-            assert len(directory.instances("quotes")) == len(quotes)
+def all_are_there(caller: Caller) -> bool:
+    held = caller.held()
+    return set(held) == set(INSTANCES) and set[str]().union(*held.values()) == set(KEYS) and is_full(caller)
 
-        async def call(client: Client) -> None:
-            for _ in range(CALLS // CALLERS // AT_ONCE):
-                await client.call(Quotes.quote, Empty(), zone="near")
 
-        await asyncio.gather(*(call(client) for client in clients for _ in range(AT_ONCE)))
+def is_full(caller: Caller) -> bool:
+    return len(caller.directory.instances()) == OTHERS + len(INSTANCES)
 
-        taken = {name: each.calls for name, each in quotes.items()}
-        total = sum(taken.values())
-        assert total == CALLS // CALLERS // AT_ONCE * AT_ONCE * CALLERS
-        assert {name: taken[name] for name in FAR} == dict.fromkeys(FAR, 0)
+
+async def give_keys(caller: Caller) -> None:
+    """Hand a key over to each that came when others held all of them."""
+    async with asyncio.timeout(DEADLINE_S):
+        for key, name in zip(KEYS, INSTANCES, strict=False):
+            held = caller.held()
+            holder = next(each for each in held if key in held[each])
+            while not held[name]:
+                try:
+                    await caller.client.call(handover_of(Quotes.name), Handover(key=key, to=name), instance=holder)
+                    break
+                except Rejected:  # until it has settled
+                    await asyncio.sleep(RETRY_S)
+
+
+@pytest.mark.slow
+async def test_calls_by_zone_are_shared_by_weight_and_leave_it_only_when_nobody_healthy_is_in_it() -> None:
+    async with thousand_instances() as world:
+        each = CALLS // CALLERS // AT_ONCE
+        await asyncio.gather(*(caller.call_times(each) for caller in world.callers for _ in range(AT_ONCE)))
+        taken = Counter(call.instance for call in world.calls())
+        assert taken.total() == CALLS
+        assert set(taken) == set(NEAR), "none has left the zone"
         for name, weight in NEAR.items():
-            assert abs(taken[name] / total - weight / sum(NEAR.values())) < 0.02, taken
+            assert abs(taken[name] / CALLS - weight / sum(NEAR.values())) < 0.02, taken
+        for caller in world.callers:
+            await caller.directory.wait_for(lambda _, caller=caller: is_full(caller), DEADLINE_S)
+
+        async with calling(world):
+            losses = {name: await drain(world, name) for name in ("a", "b")}
+            losses |= {name: await kill(world, name) for name in ("c", "d")}
+
+        calls = world.calls()[CALLS:]
+        far = [call for call in calls if call.instance in FAR]
+        assert all(call.ended_at > losses["d"].at for call in far), "d was still in the zone"
+        assert {call.instance for call in calls if call.began_at > losses["d"].known_at} == set(FAR)
+        for name, loss in losses.items():
+            assert name not in {call.instance for call in calls if call.began_at > loss.known_at}
+        alone = {call.instance for call in calls if losses["b"].known_at < call.began_at < losses["c"].at}
+        assert alone - {""} == {"c", "d"}
+        for call in calls:
+            assert call.instance or any(is_through(call, losses[name]) for name in "cd")
+
+
+class Loss(NamedTuple):
+    """When an instance was healthy no more, and when all callers knew."""
+
+    at: float
+    known_at: float
+
+
+def is_through(call: Call, loss: Loss) -> bool:
+    return call.began_at < loss.known_at and call.ended_at > loss.at
+
+
+@asynccontextmanager
+async def calling(world: World) -> AsyncGenerator[None]:
+    """All callers go on, before, through and after what happens; each call is answered."""
+    enough = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for caller in world.callers:
+            for _ in range(AT_ONCE):
+                group.create_task(caller.call_until(enough))
+        await world.more_calls()
+        yield
+        enough.set()
+
+
+async def drain(world: World, name: str) -> Loss:
+    at = clock.now()
+    await world.callers[0].client.call(drain_of(Quotes.name), Empty(), instance=name)
+    return await lost(world, name, InstanceStatus.DRAINING, at)
+
+
+async def kill(world: World, name: str) -> Loss:
+    """Kill the process of an instance."""
+    at = clock.now()
+    world.processes[name].kill()
+    return await lost(world, name, None, at)
+
+
+async def lost(world: World, name: str, status: InstanceStatus | None, at: float) -> Loss:
+    await world.wait_until_all_see(name, status)
+    known_at = clock.now()
+    await world.more_calls()
+    return Loss(at, known_at)

@@ -1,0 +1,49 @@
+"""Many registered instances in one process, without work: `many_registrations.py SERVICE COUNT`; settings in the
+environment.
+
+Each has a record and beats as often as any instance does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import uvloop
+
+from aegis_sdk import subjects
+from aegis_sdk.config import Settings
+from aegis_sdk.instances import InstanceRecord, InstanceStatus
+from aegis_sdk.messages import Message
+from aegis_sdk.registry import Registration
+from aegis_sdk.transport_nats import NatsTransport
+
+AT_ONCE = 32
+
+
+async def main(service: str, count: int) -> None:
+    settings = Settings.from_environment(os.environ)
+    password = settings.nats_password.get_secret_value()
+    transport = await NatsTransport.connect(settings.nats_url, user=settings.nats_user, password=password)
+
+    def answer(message: Message) -> None:
+        transport.publish(message.reply, b"{}")
+
+    await transport.subscribe(subjects.direct(service, subjects.ANY, "ping"), answer)
+    starting = asyncio.Semaphore(AT_ONCE)
+
+    async def register(number: int) -> Registration:
+        registration = Registration(transport, InstanceRecord(service=service, instance=f"o{number}"))
+        async with starting:
+            await registration.start()
+        registration.set_status(InstanceStatus.ACTIVE)
+        return registration
+
+    registrations = await asyncio.gather(*map(register, range(count)))
+    await asyncio.Event().wait()
+    del registrations
+
+
+if __name__ == "__main__":
+    uvloop.run(main(sys.argv[1], int(sys.argv[2])))
