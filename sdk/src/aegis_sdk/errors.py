@@ -20,7 +20,7 @@
         ├── Moved                 503  the instance does not hold this key, or hands it over; refused before it began
         ├── NotExecuted           503  a call to the active instance for certain had no effect; safe to repeat
         ├── OutcomeUnknown        504  whether it had an effect is not known; ask again with the same idempotency key
-        └── DeadlineExceeded      504  no answer in time; whether it had an effect is not known
+        └── DeadlineExceeded      504  no answer in time, or it is lost; whether it had an effect is not known
 
 An RpcError knows three things of its own accord: its `code` (a word, stable on the wire), whether it is
 `retryable` (the same call may succeed later, and this one changed nothing) and `details` (JSON).
@@ -236,7 +236,7 @@ class OutcomeUnknown(RpcError):
 
 
 class DeadlineExceeded(RpcError):
-    """There was no answer in time; whether the call had an effect is not known."""
+    """There was no answer in time, or none can come any more; whether the call had an effect is not known."""
 
     status = 504
     code = "deadline_exceeded"

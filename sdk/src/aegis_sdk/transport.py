@@ -120,7 +120,7 @@ class Transport(Protocol):
     ) -> Message:
         """The first reply. Raises Unavailable where nobody listens, DeadlineExceeded after `timeout` seconds.
 
-        A request under way when the connection breaks has lost its reply: it ends with its deadline.
+        A request under way when the connection breaks waits on: who takes his time may answer after it is back.
         """
         ...
 
@@ -133,7 +133,8 @@ class Transport(Protocol):
         ...
 
     # Streams. All raise StreamError where the server refuses (10059: no such stream), Unavailable or DeadlineExceeded
-    # where JetStream is away, and ConnectionUnavailable where the connection is.
+    # where JetStream is away, and ConnectionUnavailable where the connection is. What is under way when the connection
+    # breaks raises DeadlineExceeded at once: its answer is lost, and whether it had an effect is not known.
 
     async def ensure_stream(self, config: StreamConfig) -> None:
         """Create the stream, or change it where it differs; returns when it answers.

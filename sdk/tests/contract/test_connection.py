@@ -6,10 +6,12 @@ from collections.abc import Callable
 import pytest
 
 from aegis_sdk.errors import ConnectionUnavailable, DeadlineExceeded
+from aegis_sdk.ledger import Fate, classify
 from aegis_sdk.transport import ConnectionState, Transport
 
 from .network import DEADLINE_S, Network, Received, interrupt, reached
 
+LOST_S = 0.5
 NewReceived = Callable[[], Received]
 
 
@@ -80,6 +82,26 @@ async def test_a_request_under_way_in_an_outage_has_no_answer_in_time(
     await interrupt(network, transport)
     with pytest.raises(DeadlineExceeded):
         await request
+
+
+async def test_what_waits_for_a_stream_ends_with_the_connection_as_unknown(
+    network: Network, transport: Transport, received: Received, name: str
+) -> None:
+    """Its answer is lost. It was sent, so it must not end as if it had not been."""
+    await transport.subscribe(f"{name}.>", received)
+    waiting = [
+        asyncio.ensure_future(transport.append(f"{name}.a", b"", timeout=30)),
+        transport.append_now(f"{name}.b", b"", timeout=30),
+        asyncio.ensure_future(transport.append_batch([(f"{name}.c", b"", {})] * 3, timeout=30)),
+    ]
+    await received.take(5)
+    assert not any(append.done() for append in waiting)
+    await network.stop()
+    await reached(transport, ConnectionState.RECONNECTING)
+    async with asyncio.timeout(LOST_S):
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [DeadlineExceeded] * 3
+    assert {classify(outcome) for outcome in outcomes if isinstance(outcome, Exception)} == {Fate.UNKNOWN}
 
 
 async def test_listeners_hear_each_change_of_state_in_order(network: Network, transport: Transport) -> None:

@@ -1,23 +1,25 @@
 """The connection over a real server that is killed, paused and restarted under it."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from itertools import pairwise
 from statistics import median
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from structlog.testing import capture_logs
 
-from aegis_sdk.errors import CodecError, ConnectionUnavailable
+from aegis_sdk.errors import CodecError, ConnectionUnavailable, DeadlineExceeded
 from aegis_sdk.messages import Message
 from aegis_sdk.server import EmbeddedServer
 from aegis_sdk.testing import NatsAccess, nats_server
-from aegis_sdk.transport import ConnectionState
-from aegis_sdk.transport_nats import NatsTransport
+from aegis_sdk.transport import ConnectionState, StreamConfig
+from aegis_sdk.transport_nats import NatsTransport, streams
 from aegis_sdk.transport_nats.session import Session
 
 DEADLINE_S = 10.0
+LOST_S = 0.5
+READ_S = 2.0
 
 
 async def connect(server: EmbeddedServer) -> NatsTransport:
@@ -76,6 +78,41 @@ async def test_nothing_said_before_an_outage_arrives_after_it() -> None:
         assert (await arrived.get()).payload == b"fresh"
         await caller.close()
         await listener.close()
+
+
+async def test_questions_to_a_stream_end_with_the_connection_and_readers_go_on_after_it() -> None:
+    """A server drops the answers for who is gone: nobody waits for them."""
+    async with nats_server() as server, asyncio.timeout(DEADLINE_S), AsyncExitStack() as stack:
+        transport = await connect(server)
+        stack.push_async_callback(transport.close)
+        await transport.ensure_stream(StreamConfig(name="S", subjects=["s.>"]))
+        states = states_of(transport)
+        async with transport.read("S") as messages:
+            assert await anext(messages) is None
+            server.nodes[0].pause()
+            questions: list[asyncio.Future[Any]] = [
+                asyncio.ensure_future(streams.api(transport, "STREAM.INFO.S", timeout=30)),
+                asyncio.ensure_future(transport.last("S", "s.a")),
+                asyncio.ensure_future(transport.purge("S", "s.a", 2)),
+            ]
+            call = asyncio.ensure_future(transport.request("s.a", b"", timeout=30))
+            await asyncio.sleep(0)
+            await server.nodes[0].kill()
+            assert await states.get() is ConnectionState.RECONNECTING
+            async with asyncio.timeout(LOST_S):
+                outcomes = await asyncio.gather(*questions, return_exceptions=True)
+            # what changes nothing is asked again, and was not sent then
+            assert [type(each) for each in outcomes] == [DeadlineExceeded, ConnectionUnavailable, DeadlineExceeded]
+            assert not call.done()
+            await server.nodes[0].start()
+            assert await states.get() is ConnectionState.CONNECTED
+            await transport.append("s.a", b"after")
+            async with asyncio.timeout(READ_S):
+                while (message := await anext(messages)) is None or message.payload != b"after":
+                    pass
+        await transport.close()
+        with pytest.raises(ConnectionUnavailable):
+            await call
 
 
 async def test_a_server_that_hangs_is_left_after_some_unanswered_pings() -> None:

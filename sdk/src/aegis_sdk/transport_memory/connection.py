@@ -32,6 +32,7 @@ class _Asked(NamedTuple):
 
     reply: asyncio.Future[Message]
     expiry: asyncio.TimerHandle
+    of_stream: bool
 
 
 class MemorySubscription:
@@ -114,6 +115,9 @@ class MemoryTransport:
                 listener(state)
             except Exception:
                 _log.exception("state_listener_failed", state=state)
+        if state is ConnectionState.RECONNECTING:
+            for inbox in [inbox for inbox, asked in self._asked.items() if asked.of_stream]:
+                self._answer(inbox, DeadlineExceeded("the connection broke before the stream answered"))
 
     # Core messages
 
@@ -150,20 +154,23 @@ class MemoryTransport:
     async def request(
         self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0
     ) -> Message:
-        return await self._ask(subject, payload, headers, timeout)
+        return await self._ask(subject, payload, headers, timeout, of_stream=False)
 
-    def _ask(self, subject: str, payload: bytes, headers: Headers, timeout: float) -> asyncio.Future[Message]:
+    def _ask(
+        self, subject: str, payload: bytes, headers: Headers, timeout: float, *, of_stream: bool
+    ) -> asyncio.Future[Message]:
         """Send a request before returning; its first reply comes to the future."""
         inbox = self._new_inbox()
         self.publish(subject, payload, headers, inbox)
-        return self._expect(inbox, subject, timeout)
+        return self._expect(inbox, subject, timeout, of_stream=of_stream)
 
     def _new_inbox(self) -> str:
         return f"{self._inbox}{next(self._tokens)}"
 
-    def _expect(self, inbox: str, subject: str, timeout: float) -> asyncio.Future[Message]:
+    def _expect(self, inbox: str, subject: str, timeout: float, *, of_stream: bool) -> asyncio.Future[Message]:
         loop = asyncio.get_running_loop()
-        self._asked[inbox] = _Asked(loop.create_future(), loop.call_later(timeout, self._expire, inbox, subject))
+        expiry = loop.call_later(timeout, self._expire, inbox, subject)
+        self._asked[inbox] = _Asked(loop.create_future(), expiry, of_stream)
         return self._asked[inbox].reply
 
     def _expire(self, inbox: str, subject: str) -> None:
@@ -200,14 +207,15 @@ class MemoryTransport:
         return (await self._reachable_stream(stream)).config
 
     async def append(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0) -> int:
-        return _sequence(await self._ask(subject, payload, headers, timeout))
+        return _sequence(await self._ask(subject, payload, headers, timeout, of_stream=True))
 
     def append_now(
         self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0
     ) -> asyncio.Future[int]:
         sequence: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         try:
-            self._ask(subject, payload, headers, timeout).add_done_callback(partial(_settle, sequence))
+            asked = self._ask(subject, payload, headers, timeout, of_stream=True)
+            asked.add_done_callback(partial(_settle, sequence))
         except AegisError as error:
             sequence.set_exception(error)
         return sequence
@@ -224,9 +232,10 @@ class MemoryTransport:
             ]
         )
         sequence: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        opened = self._expect(first, messages[0][0], timeout)
+        opened = self._expect(first, messages[0][0], timeout, of_stream=True)
         opened.add_done_callback(partial(_settle, sequence, opening=True))
-        self._expect(last, messages[-1][0], timeout).add_done_callback(partial(_settle, sequence))
+        committed = self._expect(last, messages[-1][0], timeout, of_stream=True)
+        committed.add_done_callback(partial(_settle, sequence))
         return await sequence
 
     async def purge(self, stream: str, subject: str, before: int) -> int:

@@ -181,6 +181,7 @@ class NatsTransport:
             self._unsent = []
             if self._state is ConnectionState.CONNECTED:
                 self._become(ConnectionState.RECONNECTING)
+                self._replies.end_session()
             await session.close()
 
     async def _open(self, session: Session, server: str) -> None:
@@ -272,13 +273,15 @@ class NatsTransport:
     async def request(
         self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0
     ) -> Message:
-        return await self._ask(subject, payload, headers, timeout)
+        return await self._ask(subject, payload, headers, timeout, of_session=streams.is_api(subject))
 
-    def _ask(self, subject: str, payload: bytes, headers: Headers, timeout: float) -> asyncio.Future[Message]:
+    def _ask(
+        self, subject: str, payload: bytes, headers: Headers, timeout: float, *, of_session: bool
+    ) -> asyncio.Future[Message]:
         """Send a request before returning; its first reply comes to the future."""
         inbox = self._replies.new_inbox()
         self.publish(subject, payload, headers, inbox)
-        return self._replies.expect(inbox, subject, timeout)
+        return self._replies.expect(inbox, subject, timeout, of_session=of_session)
 
     async def flush(self, timeout: float = 5.0) -> None:
         session = self._session
@@ -299,14 +302,15 @@ class NatsTransport:
         return await streams.configuration(self, stream)
 
     async def append(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0) -> int:
-        return streams.acknowledged_sequence((await self._ask(subject, payload, headers, timeout)).payload)
+        asked = self._ask(subject, payload, headers, timeout, of_session=True)
+        return streams.acknowledged_sequence((await asked).payload)
 
     def append_now(
         self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0
     ) -> asyncio.Future[int]:
         sequence: asyncio.Future[int] = self._loop.create_future()
         try:
-            asked = self._ask(subject, payload, headers, timeout)
+            asked = self._ask(subject, payload, headers, timeout, of_session=True)
         except AegisError as error:
             sequence.set_exception(error)
         else:
@@ -321,9 +325,9 @@ class NatsTransport:
         frames = [self._frame(*message, inbox) for message, inbox in zip(marked(messages), inboxes, strict=True)]
         self._send(b"".join(frames))
         sequence: asyncio.Future[int] = self._loop.create_future()
-        opened = self._replies.expect(first, messages[0][0], timeout)
+        opened = self._replies.expect(first, messages[0][0], timeout, of_session=True)
         opened.add_done_callback(partial(streams.settle, sequence, opening=True))
-        committed = self._replies.expect(last, messages[-1][0], timeout)
+        committed = self._replies.expect(last, messages[-1][0], timeout, of_session=True)
         committed.add_done_callback(partial(streams.settle, sequence))
         return await sequence
 

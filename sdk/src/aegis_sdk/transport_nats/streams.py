@@ -30,6 +30,7 @@ _PROBE_S: Final = 0.005
 _PATIENCE_S: Final = (0.25, 2.0)
 """A stream without a leader never answers what it is asked: it is asked again soon, and less often as time goes."""
 _NS: Final = 1_000_000_000
+_API: Final = "$JS.API."
 
 
 class _ErrorBody(msgspec.Struct):
@@ -74,12 +75,15 @@ def settle(sequence: asyncio.Future[int], asked: asyncio.Future[Message], *, ope
         sequence.set_exception(failure)
 
 
+def is_api(subject: str) -> bool:
+    """Whether JetStream itself answers a request to this subject."""
+    return subject.startswith(_API)
+
+
 async def api(transport: Transport, verb: str, body: Any = None, timeout: float = 5.0) -> dict[str, Any]:
     """One request to the JetStream API; its JSON reply. Raises StreamError for an error in it."""
     payload = b"" if body is None else codec.encode_json(body)
-    reply: dict[str, Any] = codec.decode_json(
-        (await transport.request(f"$JS.API.{verb}", payload, {}, timeout)).payload
-    )
+    reply: dict[str, Any] = codec.decode_json((await transport.request(f"{_API}{verb}", payload, {}, timeout)).payload)
     error = reply.get("error")
     if error:
         raise StreamError(str(error.get("description", "refused")), int(error.get("err_code", 0)))
