@@ -18,6 +18,7 @@ WORST_LOOP_GAP_S: Final = 0.116
 WORST_RECONNECTION_S: Final = 0.094  # a client is away for so long when its server is killed
 WORST_WRITE_S: Final = 0.003
 WORST_CLAIM_S: Final = 0.015  # of 333 keys at once
+LOOP_STEP_S: Final = 0.001  # what an event loop measures time by when it sleeps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,12 @@ class Timers:
         """What must be above which figure, what that is, and what happens otherwise."""
         return (
             (
+                "heartbeat_s",
+                LOOP_STEP_S,
+                "the step in which an event loop sleeps",
+                "heartbeats cannot keep their times",
+            ),
+            (
                 "ask_after_s",
                 self.heartbeat_s,
                 "heartbeat_s",
@@ -86,6 +93,18 @@ class Timers:
                 "a killed process is not found before a stopped one",
             ),
             (
+                "silence_s",
+                self.rank_s,
+                "rank_s",
+                "a standby waits for the one before it for longer than it takes to find that one dead",
+            ),
+            (
+                "silence_s",
+                self.handover_s,
+                "handover_s",
+                "a key handed over to a successor that dies is without a holder for longer than that of a dead holder",
+            ),
+            (
                 "settle_s",
                 self.silence_s,
                 "silence_s",
@@ -96,6 +115,12 @@ class Timers:
                 2 * WORST_WRITE_S,
                 "two of the slowest healthy writes to the ledger",
                 "no proof is young enough when it is acknowledged",
+            ),
+            (
+                "write_s",
+                2 * WORST_CLAIM_S,
+                "twice the slowest healthy write to the ledger, a claim of many keys",
+                "a holder suspends itself for an answer that is on its way",
             ),
             (
                 "rank_s",

@@ -124,6 +124,20 @@ async def test_one_proof_is_kept_of_a_key(transport: Transport, ledger: Ledger) 
     ]  # fmt: skip
 
 
+async def test_of_proofs_in_one_batch_the_stale_one_is_refused_and_the_other_stored(
+    transport: Transport, ledger: Ledger
+) -> None:
+    stale, fresh = [ledger.epoch(key, await claimed(ledger, key)) for key in ("stale", "fresh")]
+    await claimed(ledger, "stale", expected=stale.epoch, holder="a-2")
+    before = await contents(transport, ledger, "stale")
+    refused, stored = stale.prove(TIMEOUT_S), fresh.prove(TIMEOUT_S)  # in one turn of the loop
+    with pytest.raises(StreamError) as caught:
+        await refused
+    assert (caught.value.code, classify(caught.value)) == (10071, Fate.ENDED)
+    assert (await contents(transport, ledger, "fresh"))[-1] == ("proof", await stored)
+    assert await contents(transport, ledger, "stale") == before
+
+
 async def test_an_epoch_is_not_ended_by_the_begin_of_another(ledger: Ledger) -> None:
     held = ledger.epoch("k", await claimed(ledger))
     with pytest.raises(ValueError, match="ACTIVE"):

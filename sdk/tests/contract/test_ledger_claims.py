@@ -188,21 +188,38 @@ async def test_claims_without_a_connection_end_with_their_time(network: Network,
     assert isinstance(outcomes["k"], LedgerUnavailable)
 
 
-async def test_at_most_sixteen_batches_are_in_flight(transport: Transport, ledger: Ledger) -> None:
-    in_flight = 0
-    most = 0
+async def test_at_most_sixteen_batches_are_in_flight_of_claims_and_proofs_together(
+    transport: Transport, ledger: Ledger
+) -> None:
+    in_flight = most = 0
+    full, open_ = asyncio.Event(), asyncio.Event()
+    open_.set()
 
     async def count(append: Callable[[], Awaitable[int]]) -> int:
         nonlocal in_flight, most
         in_flight += 1
         most = max(most, in_flight)
+        if in_flight == 16:
+            full.set()
         try:
+            await open_.wait()
             return await append()
         finally:
             in_flight -= 1
 
     counted = meddled(ledger, transport, count)
     await claimed(counted, "taken")
-    outcomes = await claim(counted, dict.fromkeys([*(f"k{number}" for number in range(60)), "taken"], 0))
+    held = [counted.epoch(key, await claimed(counted, key)) for key in ("held1", "held2")]
+    keys = [*(f"k{number}" for number in range(60)), "taken"]  # all are refused at first, and each goes alone then
+    claiming = asyncio.create_task(claim(counted, dict.fromkeys(keys, 0)))
+    async with asyncio.timeout(TIMEOUT_S):
+        await full.wait()
+        open_.clear()
+        proofs = [each.prove(TIMEOUT_S) for each in held]
+        for _ in range(10):  # turns in which they would be sent
+            await asyncio.sleep(0)
+        open_.set()
+        outcomes = await claiming
+        await asyncio.gather(*proofs)
     assert sum(isinstance(outcome, int) for outcome in outcomes.values()) == 60
     assert most == 16

@@ -34,6 +34,10 @@ def test_no_timer_is_zero_or_less(name: str, value: float) -> None:
 @pytest.mark.parametrize(
     ("changes", "field", "bound", "why"),
     [
+        ({"heartbeat_s": 0.0001}, "heartbeat_s", "0.001 (the step in which", "cannot keep their times"),
+        ({"write_s": 0.03}, "write_s", "0.03 (twice the slowest healthy write", "suspends itself"),
+        ({"silence_s": 0.4, "rank_s": 0.4}, "silence_s", "0.4 (rank_s)", "waits for the one before it"),
+        ({"silence_s": 0.4, "handover_s": 30}, "silence_s", "30 (handover_s)", "without a holder"),
         ({"ask_after_s": 0.05}, "ask_after_s", "0.05 (heartbeat_s)", "every instance is asked"),
         ({"gate_s": 0.166}, "gate_s", "0.166 (heartbeat_s and the worst gap", "suspends itself"),
         ({"confirm_s": 0.09}, "confirm_s", "0.094 (how long a client is away", "taken for dead"),

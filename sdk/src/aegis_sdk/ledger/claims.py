@@ -18,8 +18,6 @@ __all__ = ["Claims", "Outcomes"]
 
 _BATCH_KEYS: Final = 400
 """Two messages a key; a batch may have a thousand."""
-_BATCHES: Final = 16
-"""In flight at a time: a stream admits 50 open batches, of all processes together."""
 
 Outcomes = dict[str, int | AegisError]
 """What became of the claim of each key: its new epoch, EpochEnded or LedgerUnavailable."""
@@ -33,13 +31,19 @@ class _Asked(NamedTuple):
 
 
 class Claims:
-    """The claims that one process has under way."""
+    """The claims that one process has under way; `batches` bounds those in flight."""
 
-    def __init__(self, transport: Transport, shard: Callable[[str], int], subject: Callable[[str, str], str]) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        shard: Callable[[str], int],
+        subject: Callable[[str, str], str],
+        batches: asyncio.Semaphore,
+    ) -> None:
         self._transport = transport
         self._shard = shard
         self._subject = subject
-        self._in_flight = asyncio.Semaphore(_BATCHES)
+        self._batches = batches
 
     async def store(self, claims: Sequence[Claim], begin: Begin, timeout: float) -> Outcomes:
         """`Ledger.claim`."""
@@ -86,6 +90,6 @@ class Claims:
         return {claim.key: first + 2 * position for position, claim in enumerate(claims)}
 
     async def _append(self, messages: Sequence[tuple[str, bytes, Headers]], deadline: float) -> int:
-        async with self._in_flight:
+        async with self._batches:
             timeout = deadline - asyncio.get_running_loop().time()
             return await write_through(lambda left: self._transport.append_batch(messages, left), timeout)

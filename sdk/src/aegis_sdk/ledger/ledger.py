@@ -6,10 +6,11 @@ lease it relies on, by subject and sequence, and is refused where another lease 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from typing import NamedTuple, Self, TypeVar
+from typing import Final, NamedTuple, Self, TypeVar
 
 import structlog
 
@@ -27,6 +28,9 @@ from aegis_sdk.transport import Transport
 __all__ = ["JournalRead", "Ledger"]
 
 _log = structlog.get_logger("aegis.ledger")
+
+_BATCHES: Final = 16
+"""In flight at a time: a stream admits 50 open batches, of all processes together."""
 
 Read = TypeVar("Read")
 
@@ -49,8 +53,9 @@ class Ledger:
         self.service = subjects.token(service, "service")
         self.shards = shards
         self._transport = transport
-        self._writes = Writes(transport)
-        self._claims = Claims(transport, self.shard, self._subject)
+        batches = asyncio.Semaphore(_BATCHES)
+        self._writes = Writes(transport, batches)
+        self._claims = Claims(transport, self.shard, self._subject, batches)
 
     @classmethod
     async def open(cls, transport: Transport, service: str, *, replicas: int = 1) -> Self:

@@ -31,15 +31,19 @@ class _Proof(NamedTuple):
 
 
 class Writes:
-    """`append` and `prove` return at once, with a future of the sequence; its errors are those of `append_now`."""
+    """`append` and `prove` return at once, with a future of the sequence; its errors are those of `append_now`.
 
-    def __init__(self, transport: Transport) -> None:
+    `batches` bounds the batches in flight, of proofs and of claims.
+    """
+
+    def __init__(self, transport: Transport, batches: asyncio.Semaphore) -> None:
         self._transport = transport
+        self._batches = batches
         self._loop = asyncio.get_running_loop()
         self._in_flight = 0
         self._waiting: deque[Callable[[], None]] = deque()
         self._proofs: dict[int, list[_Proof]] = {}  # by shard, of this turn of the loop
-        self._batches: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Task[None]] = set()
 
     def append(self, subject: str, payload: bytes, headers: Headers, timeout: float) -> Future[int]:
         if self._in_flight < _IN_FLIGHT:
@@ -76,8 +80,8 @@ class Writes:
                     self._send_singly(batch)
                 else:
                     task = self._loop.create_task(self._send_batch(batch), name="proofs")
-                    self._batches.add(task)
-                    task.add_done_callback(self._batches.discard)
+                    self._sending.add(task)
+                    task.add_done_callback(self._sending.discard)
 
     def _send_singly(self, proofs: list[_Proof]) -> None:
         for proof in proofs:
@@ -87,7 +91,8 @@ class Writes:
         """One write for all; where one of them is refused, each on its own."""
         try:
             messages = [(proof.subject, b"", proof.headers) for proof in proofs]
-            last = await self._transport.append_batch(messages, min(proof.timeout for proof in proofs))
+            async with self._batches:
+                last = await self._transport.append_batch(messages, min(proof.timeout for proof in proofs))
         except AegisError as error:
             if classify(error) is not Fate.UNKNOWN:
                 self._send_singly(proofs)
