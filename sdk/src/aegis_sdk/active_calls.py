@@ -128,7 +128,7 @@ class ActiveCalls:
         if self._ticking is None:
             self._ticking = self._loop.call_later(ASK_S, self._tick)
         if self._transport.state is ConnectionState.CLOSED:
-            call.fail("the connection was closed")
+            self._fail(call, "the connection was closed")
         else:
             self._try(call)
 
@@ -142,9 +142,15 @@ class ActiveCalls:
             del self._attempts[token]
         if call.expiry is not None:
             call.expiry.cancel()
-        self._unknown.pop(call.idempotency_key, None)
-        if call.is_uncertain:
+        if call.answered:
+            self._unknown.pop(call.idempotency_key, None)
+        elif call.is_uncertain:
             self._remember(call.idempotency_key)
+
+    def _fail(self, call: Call, problem: str) -> None:
+        """End it without an answer; another call with its idempotency key may have ended uncertain meanwhile."""
+        call.ambiguous |= call.idempotency_key in self._unknown
+        call.fail(problem)
 
     def _remember(self, idempotency_key: str) -> None:
         """A later call with this key can say that it had no effect itself, not that there was none."""
@@ -184,7 +190,7 @@ class ActiveCalls:
 
     def _expire(self, call: Call) -> None:
         problem = "its holder is silent" if call.newest else call.problem or "nobody holds it"
-        call.fail(f"no answer in time: {problem}")
+        self._fail(call, f"no answer in time: {problem}")
 
     # Replies
 
@@ -217,7 +223,7 @@ class ActiveCalls:
         route = call.route
         call.problem = "nobody listens" if error is None else error.message
         if fate in (Fate.SUSPENDED, Fate.UNKNOWN):
-            call.fail(call.problem)
+            self._fail(call, call.problem)
         elif asked == route.epoch:
             route.missed, route.pause_s = asked if fate is Fate.NOBODY else 0, ASK_S
             self._routes.ask(route)
@@ -242,7 +248,7 @@ class ActiveCalls:
     def _on_state(self, state: ConnectionState) -> None:
         if state is ConnectionState.CLOSED:
             for call in self._calls:
-                call.fail("the connection was closed")
+                self._fail(call, "the connection was closed")
         elif state is ConnectionState.CONNECTED:
             for call in self._calls:
                 self._try(call)

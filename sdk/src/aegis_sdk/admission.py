@@ -25,7 +25,7 @@ class Admission:
     def __init__(self, service: str, max_concurrent: int, max_waiting: int) -> None:
         self._service = service
         self._max_concurrent = max_concurrent
-        self._max_waiting = max_waiting
+        self.max_waiting = max_waiting
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Job] = deque()
         self._at_work: set[asyncio.Task[None]] = set()
@@ -44,7 +44,7 @@ class Admission:
         """Begin it, let it wait, or refuse it as Overloaded."""
         if len(self._at_work) < self._max_concurrent:
             self._begin(job)
-        elif len(self._waiting) < self._max_waiting:
+        elif len(self._waiting) < self.max_waiting:
             self._waiting.append(job)
         else:
             job.refuse(Overloaded(f"{self._service} is at its limit of requests"))

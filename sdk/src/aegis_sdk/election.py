@@ -45,6 +45,7 @@ from aegis_sdk.election_events import (
     Released,
     Retired,
     Role,
+    StoodStill,
     Suspended,
     Ticked,
     Wanted,
@@ -84,6 +85,8 @@ def _take(election: Election, event: Event, now: float) -> Sequence[Action]:
     match event:
         case Ticked():
             pass
+        case StoodStill():
+            election.stood_still_at = now
         case LeaseRead():
             return read(election, event, now)
         case BeatHeard():

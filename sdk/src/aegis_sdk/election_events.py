@@ -36,6 +36,7 @@ __all__ = [
     "Released",
     "Retired",
     "Role",
+    "StoodStill",
     "Stop",
     "Suspended",
     "Ticked",
@@ -60,6 +61,10 @@ class Role(StrEnum):
 
 class Ticked(NamedTuple):
     """To be given at `Election.due_at`, or every few milliseconds while `Election.pending`."""
+
+
+class StoodStill(NamedTuple):
+    """Our own loop stood still: what is heard next may be old."""
 
 
 class Connected(NamedTuple):
@@ -212,6 +217,7 @@ class Wanted(NamedTuple):
 
 Event = (
     Ticked
+    | StoodStill
     | Connected
     | Disconnected
     | LeaseRead

@@ -60,7 +60,7 @@ def _two_holders(epoch: int, holder: str) -> str:
 
 def _take(election: Election, key: Key, lease: Lease, sequence: int, since: float, now: float) -> Sequence[Action]:
     was_active = key.holder is not None
-    key.proofs_end = _proofs_end(key, lease, since)
+    key.proofs_end = _proofs_end(election, key, lease, since)
     actions = _end_ours(election, key, lease)
     _enter(election, key, lease, sequence, now)
     if was_active and key.holder is not None:
@@ -72,13 +72,13 @@ def _take(election: Election, key: Key, lease: Lease, sequence: int, since: floa
     return actions
 
 
-def _proofs_end(key: Key, lease: Lease, since: float) -> float:
+def _proofs_end(election: Election, key: Key, lease: Lease, since: float) -> float:
     """From when on no proof of an epoch before `lease` holds; each may be trusted for as long as its own lease says."""
     if lease.state is not LeaseState.ACTIVE:  # who ends its epoch itself has left it, and awaited those before it
         return -inf
     if key.lease is None or key.lease.state is not LeaseState.ACTIVE:
         return key.proofs_end
-    return max(key.proofs_end, since + key.lease.proof_ms / 1000)
+    return max(key.proofs_end, since + (key.lease.proof_ms or election.proof_ms) / 1000)
 
 
 def _end_ours(election: Election, key: Key, lease: Lease) -> list[Action]:

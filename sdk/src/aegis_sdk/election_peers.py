@@ -88,7 +88,7 @@ def _compare(election: Election, peer: Peer, key: Key, now: float) -> None:
 
 def _count_omission(election: Election, key: Key, now: float) -> None:
     """A list may be older than the lease; so an omission counts from one that was heard to one that is heard."""
-    if key.omitted_at == inf or key.omitted_at < election.settled_at:
+    if key.omitted_at == inf or key.omitted_at < max(election.settled_at, election.stood_still_at):
         key.omitted_at = now
     elif now - key.omitted_at >= election.timers.silence_s:
         key.lost_at = min(key.lost_at, now)

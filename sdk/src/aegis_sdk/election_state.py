@@ -122,6 +122,7 @@ class Election:
     caught_up: bool = field(init=False, default=False)
     retired: bool = field(init=False, default=False)
     settled_at: float = field(init=False)
+    stood_still_at: float = field(init=False, default=-inf)  # what was heard before is compared with nothing after
     keys: dict[str, Key] = field(init=False, default_factory=dict[str, Key])
     peers: dict[Name, Peer] = field(init=False, default_factory=dict[Name, Peer])
     present: dict[str, Peer] = field(init=False, default_factory=dict[str, Peer])  # by instance

@@ -81,11 +81,11 @@ async def serve(service: Service, settings: Settings, stop: asyncio.Event | None
         await host.start()
         if active is None:
             registration.set_status(InstanceStatus.ACTIVE)
-            await host.wait(stopping)
+            await _first_of(host.wait(stopping), registration.replaced())
         else:
             _at_the_end(stack, active.stop)
-            await active.start(registration)
-            await _first_of(host.wait(stopping), active.wait(stopping))
+            await _first_of(active.start(registration), stopping.wait())
+            await _first_of(host.wait(stopping), active.wait(stopping), registration.replaced())
 
 
 def _registered(
@@ -101,7 +101,7 @@ def _registered(
     return active, Registration(transport, record, interval_s, replicas, definition, active.vitals)
 
 
-async def _first_of(*waits: Coroutine[Any, Any, None]) -> None:
+async def _first_of(*waits: Coroutine[Any, Any, object]) -> None:
     """Wait for the first to return or to raise."""
     tasks = [asyncio.create_task(wait) for wait in waits]
     try:

@@ -12,7 +12,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import msgspec
 import structlog
@@ -66,6 +66,7 @@ class Registration:
         self._revision = 0
         self._changed = asyncio.Event()
         self._replaced_by: InstanceRecord | None = None
+        self._replaced = asyncio.Event()
         self._run: asyncio.Task[None] | None = None
 
     @property
@@ -76,6 +77,13 @@ class Registration:
     def replaced_by(self) -> InstanceRecord | None:
         """Another instance of this name, started while this one was stopped; this one has fallen silent then."""
         return self._replaced_by
+
+    async def replaced(self) -> NoReturn:
+        """Wait until another process has taken the name over, and raise ConfigurationError: this one is to end."""
+        await self._replaced.wait()
+        assert self._replaced_by is not None
+        what = f"{self._key} is taken over by another process (incarnation {self._replaced_by.incarnation})"
+        raise ConfigurationError("instance", f"{what}; give each one its own name")
 
     async def start(self) -> None:
         """Announce the instance; returns when its record is stored and its first heartbeat is sent.
@@ -222,6 +230,7 @@ class Registration:
         other = None if found is None else _decoded(found.value)
         if other is not None and other.incarnation != self._record.incarnation:
             self._replaced_by = other
+            self._replaced.set()
             _log.error("instance_replaced", instance=self._key, by=other.incarnation, ours=self._record.incarnation)
 
     async def _delete(self) -> None:

@@ -141,6 +141,8 @@ class Desk(SingleActive):
     async def on_standby(self, key: str) -> None:
         self.told.append(("on_standby", key))
         await asyncio.sleep(self.leaving_lasts_s)
+        if self.leaving_lasts_s:
+            self.told.append(("left", key))
 
     async def healthy(self) -> bool:
         return self.is_healthy

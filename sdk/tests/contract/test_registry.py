@@ -152,6 +152,8 @@ async def test_an_instance_whose_name_was_taken_while_it_was_stopped_falls_silen
         await until(lambda: registration.replaced_by is not None)
         assert registration.replaced_by
         assert registration.replaced_by.incarnation == successor.incarnation
+        with pytest.raises(ConfigurationError, match=successor.incarnation):
+            await registration.replaced()
         await other.subscribe(subjects.heartbeat(name, "a"), received)
         registration.set_status(InstanceStatus.DRAINING)
     await transport.flush()

@@ -147,6 +147,19 @@ async def test_a_killed_holder_is_replaced_with_all_that_it_committed(group: Gro
     assert await group.balance() == 55
 
 
+async def test_a_stopped_instance_that_was_started_anew_under_its_name_ends(group: Group) -> None:
+    """Two processes of one name would take its keys from each other for ever."""
+    first = await group.start("a")
+    await first.takes()
+    first.process.send_signal(signal.SIGSTOP)
+    second = await group.start("a")
+    epoch = await second.takes()
+    first.process.send_signal(signal.SIGCONT)
+    async with asyncio.timeout(DEADLINE_S):
+        assert await first.process.wait() == 2
+    assert (await group.deposit(1)).epoch == epoch
+
+
 async def test_a_stopped_holder_is_replaced_and_when_it_goes_on_refuses_all_that_waited(group: Group) -> None:
     first, second = await group.pair()
     old = await first.takes()

@@ -25,6 +25,7 @@ from aegis_sdk.election_events import (
     Release,
     Retired,
     Role,
+    StoodStill,
     Ticked,
     Wanted,
 )
@@ -112,6 +113,13 @@ def test_no_proof_is_waited_for_once_a_holder_has_given_its_key_back() -> None:
     step(election, LeaseRead("k", active("b", "ib", proof_ms=400), 10), 3.0)
     step(election, LeaseRead("k", Lease(LeaseState.VACANT, "b", "ib"), 12), 4.9)
     assert step(election, Claimed("k", 14, "x", 5.0), 5.01) == [Adopt("k", 14, 5.0)]
+
+
+def test_a_lease_that_does_not_say_how_long_its_proofs_hold_is_waited_out_by_our_own_timers() -> None:
+    election, _ = alone()
+    step(election, LeaseRead("k", active("b", "ib", proof_ms=0), 10), 3.0)
+    step(election, Left("b", "ib"), 3.5)
+    assert step(election, Claimed("k", 12, "x", 5.0), 5.01) == [Adopt("k", 12, 5.0 + T.proof_s)]
 
 
 def test_an_epoch_is_not_given_back_before_its_holder_could_have_served() -> None:
@@ -246,6 +254,16 @@ def test_a_journal_that_contradicts_itself_stops_the_key() -> None:
     step(election, Claimed("k", 10, "x", 5.0), 5.0)
     assert kinds(step(election, Contradicted("k", "two begins"), 6.0)) == ["Demote", "Stop", "Alarm"]
     assert step(election, Contradicted("k", "two begins"), 6.0) == []
+
+
+def test_heartbeats_that_waited_while_we_stood_still_are_no_silence() -> None:
+    """Two lists from before a lease, one read before our standstill and one after it, are hardly apart."""
+    election = follower(frozenset({"k"}), first=10)
+    step(election, BeatHeard("b", "ib", {}, frozenset()), 3.0)
+    step(election, StoodStill(), 3.45)
+    assert step(election, BeatHeard("b", "ib", {}, frozenset()), 3.45) == []
+    assert step(election, BeatHeard("b", "ib", {"k": 10}, frozenset()), 3.46) == []
+    assert step(election, Ticked(), 9.0) == []
 
 
 def test_a_record_that_is_read_again_changes_nothing() -> None:

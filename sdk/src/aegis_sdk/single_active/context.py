@@ -62,6 +62,7 @@ class ActiveContext:
     headers: Headers
     deadline: float
     _holding: Holding
+    _intending: bool = field(default=False, init=False)
     _intended: bool = field(default=False, init=False)
     _committed: bool = field(default=False, init=False)
     _may_be_stored: bool = field(default=False, init=False)
@@ -79,10 +80,12 @@ class ActiveContext:
     async def intend(self, data: Change = None) -> None:
         """Commit that something outside is about to be done for this call; it may be begun when this returns.
 
-        Once in a call. Raises Moved or Suspended: then do nothing. Whatever is stored of it is marked as not executed.
+        Once in a call. Raises Moved or Suspended: then do nothing. Whatever is stored of it is marked as not executed,
+        so nothing can be committed for this call any more.
         """
-        if self._intended or self._committed:
+        if self._intending or self._committed:
             raise InternalError("a call intends once, before it commits")
+        self._intending = True
         await self._holding.intended(Intent(self.idempotency_key, self.method, raw(data)), self.deadline)
         self._intended = True
 
@@ -98,6 +101,8 @@ class ActiveContext:
         """
         if self._committed:
             raise InternalError("a call commits once")
+        if self.has_intended_in_vain:
+            raise InternalError("its intent is not stored for certain: a call that could not intend commits nothing")
         self._committed = True
         body = msgspec.Raw(codec.encode_model(reply) or b"null")
         result = Result(self.idempotency_key, Verdict.OK, raw(change), body)
@@ -119,13 +124,23 @@ class ActiveContext:
         return self._committed
 
     @property
+    def has_intended_in_vain(self) -> bool:
+        """Whether its intent could not be stored, or not in time: it will be marked as not executed."""
+        return self._intending and not self._intended
+
+    @property
     def is_open(self) -> bool:
         """Whether it has intended and not committed."""
         return self._intended and not self._committed
 
 
 def raw(change: Change) -> msgspec.Raw:
-    """A change as JSON; bytes are taken for JSON already."""
+    """A change as JSON. Raises InternalError for bytes that are none: no journal could be read with them."""
     if change is None:
         return msgspec.Raw(b"null")
-    return msgspec.Raw(change if isinstance(change, bytes) else codec.encode_model(change))
+    if not isinstance(change, bytes):
+        return msgspec.Raw(codec.encode_model(change))
+    try:
+        return msgspec.json.decode(change, type=msgspec.Raw)
+    except msgspec.MsgspecError as error:
+        raise InternalError(f"a change in bytes is JSON; this is none: {error}") from error

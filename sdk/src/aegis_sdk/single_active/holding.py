@@ -61,6 +61,7 @@ class Holding:
         self.is_open = False
         self.releasing = False
         self.is_ended = False
+        self.is_dropped = False  # the service has been told
         self._leaving = False
         self.suspended_at: float | None = None
         self.proof_sent_at = _NEVER
@@ -77,8 +78,6 @@ class Holding:
         self._n = 0
         self.changes_since_snapshot = 0
         self.bytes_since_snapshot = 0
-
-    # What others ask of it
 
     @property
     def patience_s(self) -> float:

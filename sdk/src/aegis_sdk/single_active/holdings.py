@@ -18,6 +18,7 @@ from aegis_sdk.service import declared
 from aegis_sdk.single_active.context import Held
 from aegis_sdk.single_active.declaration import Active, SingleActive
 from aegis_sdk.single_active.holding import Holding
+from aegis_sdk.single_active.hooks import uncancelled
 from aegis_sdk.single_active.requests import ActiveEndpoint, Requests
 from aegis_sdk.transport import Subscription, Transport
 
@@ -80,7 +81,7 @@ class Holdings:
         holding.open()
 
     async def drop(self, holding: Holding) -> None:
-        """Hold it no more: no requests, no handle, and the service is told."""
+        """Hold it no more: no requests, no handle, and the service is told, once."""
         holding.end()
         if self._held.get(holding.key) is holding:
             del self._held[holding.key]
@@ -88,10 +89,12 @@ class Holdings:
             self._pairs.pop(holding.key, None)
             self.show()
         self.changed.set()
-        await self.run_hook(holding.key, self._service.on_standby(holding.key))
         subscription = self._subscriptions.pop(holding, None)
         if subscription is not None:
             await subscription.unsubscribe()
+        if not holding.is_dropped:
+            holding.is_dropped = True
+            await self.run_hook(holding.key, self._service.on_standby(holding.key))
 
     async def drop_all(self, timeout: float) -> None:
         """Hold nothing any more; hooks that are not done within `timeout` seconds are cancelled."""
@@ -115,7 +118,7 @@ class Holdings:
         """Hooks of one key run one after the other."""
         try:
             async with self._hooks.setdefault(key, asyncio.Lock()):
-                await hook
+                await uncancelled(hook)
         finally:
             hook.close()  # where its turn never came
 

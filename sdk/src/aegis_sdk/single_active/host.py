@@ -30,6 +30,7 @@ from aegis_sdk.election_events import (
     Release,
     Retired,
     Role,
+    StoodStill,
     Stop,
     Ticked,
     Wanted,
@@ -47,6 +48,7 @@ from aegis_sdk.single_active.announcements import Announcements
 from aegis_sdk.single_active.declaration import SingleActive, keys_of
 from aegis_sdk.single_active.holding import Holding
 from aegis_sdk.single_active.holdings import Holdings
+from aegis_sdk.single_active.hooks import uncancelled
 from aegis_sdk.single_active.operations import operations
 from aegis_sdk.single_active.peers import Peers
 from aegis_sdk.single_active.probes import Probes
@@ -164,7 +166,7 @@ class ActiveHost:
             return
         self.drain()
         try:
-            async with asyncio.timeout(self._drain_timeout_s):
+            async with asyncio.timeout(self._drain_timeout_s + 2 * self._timers.write_s):  # what is undrained is ended
                 while self._holdings.held and not run.done():
                     await self._next_change()
         except TimeoutError:
@@ -233,7 +235,7 @@ class ActiveHost:
     async def _is_healthy(self) -> bool:
         try:
             async with asyncio.timeout(_HEALTH_S):
-                return await self._service.healthy()
+                return await uncancelled(self._service.healthy())
         except Exception:
             _log.exception("health_unknown", service=self._service.name)
             return False
@@ -322,6 +324,8 @@ class ActiveHost:
                 self._observer(GateBroke(gap_s, now))
             for holding in tuple(self.held.values()):
                 holding.suspend()
+            if self._holdings is not None:
+                self._tell(StoodStill())
 
     def _on_state(self, state: ConnectionState) -> None:
         self._tell(Connected() if state is ConnectionState.CONNECTED else Disconnected())

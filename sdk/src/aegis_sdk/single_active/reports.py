@@ -66,7 +66,10 @@ class Reports:
         if not many and holding.bytes_since_snapshot < SNAPSHOT_BYTES:
             return None
         try:
-            return self._service.snapshot(holding.key)
+            state = self._service.snapshot(holding.key)
+            if not isinstance(state, bytes | None):  # pyright: ignore[reportUnnecessaryIsInstance]  # others' code
+                raise TypeError(f"a snapshot is bytes, not {type(state).__name__}")
+            return state
         except Exception:
             _log.exception("no_snapshot", key=holding.key)
             return None

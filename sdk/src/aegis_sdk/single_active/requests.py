@@ -82,6 +82,7 @@ class Requests:
         self._transport = transport
         self._service = service
         self._admission = admission
+        self._waiting = Admission(service, admission.max_waiting, 0)
         self._default_timeout_s = default_timeout_s
         self._enter = enter
         self._observer = observer
@@ -95,11 +96,24 @@ class Requests:
             refusal = InvalidRequest(f"{self._service} has no such method for the active instance")
             self._answer_error(holding, message, refusal)
             return
-        self._admission.admit(
-            Job(
-                partial(self._handle, holding, endpoint, message, at), partial(self._refuse, holding, endpoint, message)
-            )
-        )
+        handle = partial(self._handle, holding, endpoint, message, at)
+        job = Job(handle, partial(self._refuse, holding, endpoint, message))
+        if holding.is_open and holding.is_trusted:
+            self._admission.admit(job)
+        else:
+            self._waiting.admit(Job(partial(self._admit_later, holding, endpoint, message, at, job), job.refuse))
+
+    async def _admit_later(
+        self, holding: Holding, endpoint: ActiveEndpoint, message: Message, at: float, job: Job
+    ) -> None:
+        """Wait for a key where nobody is kept from work whose key is ready."""
+        try:
+            with holding.work.request():
+                await self._begin(holding, endpoint, at + time_left(message, self._default_timeout_s))
+        except RpcError as error:
+            job.refuse(error)
+        else:
+            self._admission.admit(job)
 
     async def _handle(self, holding: Holding, endpoint: ActiveEndpoint, message: Message, at: float) -> None:
         with holding.work.request():
@@ -232,7 +246,7 @@ class Requests:
             return _stored(stored)
         if context.has_acted:
             raise OutcomeUnknown(f"{key} was begun and not finished", idempotency_key=key)
-        if context.has_tried_to_commit:
+        if context.has_tried_to_commit or context.has_intended_in_vain:
             raise Moved(f"nothing is stored of {key}")
         return _Outcome(reply, holding.journal.sequence)
 

@@ -32,6 +32,7 @@ from aegis_sdk.single_active.context import raw
 from aegis_sdk.single_active.declaration import Settled, SingleActive
 from aegis_sdk.single_active.holding import Holding
 from aegis_sdk.single_active.holdings import Holdings
+from aegis_sdk.single_active.hooks import uncancelled
 from aegis_sdk.single_active.tails import Tails
 
 __all__ = ["Takeover"]
@@ -72,13 +73,18 @@ class Takeover:
     async def claim(self, claims: Sequence[Claim]) -> None:
         """Claim keys, all in one go; what came of each is told."""
         attempt = secrets.token_hex(8)
-        outcomes = await self._ledger.claim(
-            claims,
-            holder=self._record.instance,
-            incarnation=self._record.incarnation,
-            attempt=attempt,
-            timeout=2 * self._service.timers.write_s,  # a late claim is still ours: it is found by its lease
-        )
+        try:
+            outcomes = await self._ledger.claim(
+                claims,
+                holder=self._record.instance,
+                incarnation=self._record.incarnation,
+                attempt=attempt,
+                timeout=2 * self._service.timers.write_s,  # a late claim is still ours: it is found by its lease
+            )
+        except Exception:
+            for claim in claims:
+                self._tell(ClaimUnknown(claim.key))
+            raise
         acked_at = clock.now()
         unanswered: list[AegisError] = []
         for number, (key, outcome) in enumerate(outcomes.items(), start=1):
@@ -114,8 +120,9 @@ class Takeover:
         key = holding.key
         self._prove_ahead(holding, answer_from)
         async with asyncio.timeout(self._service.timers.recover_s):
-            await self._replay(holding)
-            await asyncio.sleep(answer_from - clock.now())
+            await self._holdings.in_turn(key, self._replay(holding))
+            while (left := answer_from - clock.now()) > 0:  # noqa: ASYNC110 - a loop may wake us up a moment too early
+                await asyncio.sleep(left)
             await self._holdings.in_turn(key, self._service.recover(key, holding.journal.intents))
         await self._settle_at_first(holding)
         if not holding.is_ended and not holding.releasing:
@@ -138,6 +145,9 @@ class Takeover:
             self._service.restore(holding.key, journal.snapshot)
             for change in journal.changes:
                 self._service.apply(holding.key, change)
+                if clock.now() - self._turn_began_at > _TURN_S:
+                    await asyncio.sleep(0)
+                    self._turn_began_at = clock.now()
             holding.begin(journal)
 
     async def _settle_at_first(self, holding: Holding) -> None:
@@ -156,8 +166,7 @@ class Takeover:
             self._settling.add(holding.key)
             try:
                 with holding.work.bound():
-                    async with asyncio.timeout(self._service.timers.recover_s):
-                        await self._settle(holding)
+                    await self._settle(holding)
             except (Moved, Suspended) as error:
                 _log.info("not_settled", key=holding.key, reason=str(error))
             finally:
@@ -170,12 +179,21 @@ class Takeover:
             if not holding.is_abandoned(intent.idempotency_key):
                 continue
             await holding.proven(clock.now() + outcome_s)
-            settled = await self._service.settle(holding.key, intent)
+            settled = await self._settled(holding.key, intent)
             if settled is None:
                 continue
             async with holding.lock:  # whoever holds it decides by a state that must not change under it
                 if holding.is_abandoned(intent.idempotency_key):
                     await holding.written(_result(intent, settled), clock.now() + outcome_s, keep=True)
+
+    async def _settled(self, key: str, intent: OpenIntent) -> Settled | None:
+        """What the service finds out. One that hangs or fails must not keep the others from being asked about."""
+        try:
+            async with asyncio.timeout(self._service.timers.recover_s):
+                return await uncancelled(self._service.settle(key, intent))
+        except Exception as error:
+            _log.warning("intent_not_settled", key=key, idempotency_key=intent.idempotency_key, reason=repr(error))
+            return None
 
     async def release(self, release: Release, holding: Holding | None, drain_s: float) -> None:
         """Finish what is at work within `drain_s`, then end the epoch; tried until it is known to have ended."""
@@ -187,7 +205,7 @@ class Takeover:
         writer = self._ledger.epoch(key, epoch)
         if holding is not None:
             holding.leave()
-        while holding is None or not holding.is_ended:
+        while True:  # also if it has ended here alone: by the ledger it is ours until it is given back
             try:
                 await writer.end(lease, self._service.timers.write_s)
                 break
