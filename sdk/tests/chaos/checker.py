@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from . import caller_rules, instance_rules, ledger_rules
 from .evidence import Evidence, Violation
@@ -43,3 +43,18 @@ def windows(evidence: Evidence) -> list[str]:
         for command, stop in late
         if stop
     ]
+
+
+def summary(evidence: Evidence) -> dict[str, Any]:
+    """What happened in a round, in figures."""
+    history = evidence.history
+    outcomes = [ended.outcome for ended in history.ended]
+    return {
+        "calls": {str(outcome): outcomes.count(outcome) for outcome in sorted(set(outcomes))},
+        "epochs": sum(len(book.epochs) for book in evidence.books.values()),
+        "entries": sum(len(book.entries) for book in evidence.books.values()),
+        "voids": sum(len(book.void) for book in evidence.books.values()),
+        "commands": len(history.commanded),
+        "windows": windows(evidence),
+        "faults": [f"{fault.what} {fault.whom} {fault.ended - fault.began:.2f} s" for fault in history.faults],
+    }

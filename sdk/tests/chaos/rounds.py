@@ -12,14 +12,14 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 from nats.errors import Error as NatsError
 
 from aegis_sdk import clock, subjects
 
-from .checker import violations, windows
+from .checker import summary, violations
 from .cluster import Cluster
 from .evidence import Evidence, Violation
 from .history import Fault, History, Recorder, load
@@ -63,6 +63,7 @@ class Round:
         self._recorder = Recorder(directory / "faults.jsonl")
         self._workers: list[Worker] = []
         self._wall_clocks: dict[str, WallClock] = {}
+        self._highest: defaultdict[str, int] = defaultdict(int)
         self.restarting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     # Processes
@@ -148,14 +149,18 @@ class Round:
         return (await self.held(key))[1]
 
     async def held(self, key: str, above: int = 0) -> tuple[int, str]:
-        """Epoch and instance of the holder of a key; waits for an epoch above the one given."""
+        """Epoch and instance of the holder of a key; waits for an epoch above the one given.
+
+        Who was cut off may still take itself for the holder: an epoch below one that was seen is none.
+        """
         async with asyncio.timeout(_DEADLINE_S), self.cluster.connection() as client:
             while True:
                 with suppress(NatsError, TimeoutError):
                     body = json.dumps({"key": key, "missed": 0}).encode()
                     answer = await client.request(subjects.epoch_asked(self.service), body, timeout=0.5)
                     _, epoch, instance = json.loads(answer.data)
-                    if epoch > above:
+                    if epoch > above and epoch >= self._highest[key]:
+                        self._highest[key] = epoch
                         return epoch, instance
                 await asyncio.sleep(_POLL_S)
 
@@ -216,21 +221,6 @@ class Round:
         evidence = await self.hold()
         print(summary(evidence))
         return evidence
-
-
-def summary(evidence: Evidence) -> dict[str, Any]:
-    """What happened in a round, in figures."""
-    history: History = evidence.history
-    outcomes = [ended.outcome for ended in history.ended]
-    return {
-        "calls": {str(outcome): outcomes.count(outcome) for outcome in sorted(set(outcomes))},
-        "epochs": sum(len(book.epochs) for book in evidence.books.values()),
-        "entries": sum(len(book.entries) for book in evidence.books.values()),
-        "voids": sum(len(book.void) for book in evidence.books.values()),
-        "commands": len(history.commanded),
-        "windows": windows(evidence),
-        "faults": [f"{fault.what} {fault.whom} {fault.ended - fault.began:.2f} s" for fault in history.faults],
-    }
 
 
 @asynccontextmanager
