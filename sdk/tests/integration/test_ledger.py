@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from aegis_sdk import codec
 from aegis_sdk.election_events import Claim
@@ -16,7 +17,7 @@ from aegis_sdk.ledger import Fate, HeldEpoch, Journal, Ledger, classify, restore
 from aegis_sdk.ledger.records import Result, Verdict, encode_entry
 from aegis_sdk.server import EmbeddedServer, ServerOptions
 from aegis_sdk.testing import nats_server
-from aegis_sdk.transport_nats import NatsTransport
+from aegis_sdk.transport_nats import NatsTransport, streams
 
 WRITE_S = 1.0
 DEADLINE_S = 60
@@ -162,6 +163,23 @@ async def test_each_shard_of_a_new_ledger_is_led_by_a_node_of_its_own() -> None:
             assert not config["mirror_direct"]
 
 
+async def test_a_ledger_with_too_few_replicas_keeps_what_it_has_when_it_gets_them() -> None:
+    """As the alarm says: by an edit of its stream."""
+    async with asyncio.timeout(DEADLINE_S), nats_server(nodes=3) as server, connected(server) as transport:
+        held = await held_by(await Ledger.open(transport, SERVICE), 0, "a-1")
+        await held.commit(an_entry(held.epoch, 1), WRITE_S)
+        with capture_logs() as logs:
+            await Ledger.open(transport, SERVICE, replicas=3)
+        assert "--replicas 3" in next(log["todo"] for log in logs if log["event"] == "alarm")
+        config = (await ask(transport, "STREAM.INFO.LEDGER_0"))["config"]
+        await streams.api(transport, "STREAM.UPDATE.LEDGER_0", {**config, "num_replicas": 3})
+        with capture_logs() as logs:
+            ledger = await Ledger.open(transport, SERVICE, replicas=3)
+        assert "alarm" not in [log["event"] for log in logs]
+        assert (await held_by(ledger, held.epoch, "a-2")).epoch > held.epoch
+        assert list((await folded(ledger)).outcomes) == [f"{held.epoch}-1"]
+
+
 # An older copy
 
 
@@ -191,7 +209,7 @@ async def test_only_a_ledger_made_anew_keeps_a_holder_from_before_out(tmp_path: 
             connected(old_server) as copy,
             connected(new_server) as target,
         ):
-            assert await restore(copy, target, above=deposed) == 1
+            assert await restore(copy, target, above=deposed, replicas=1) == 1
             ledger = await Ledger.open(target, SERVICE)
             assert list((await folded(ledger)).outcomes) == [f"{first.epoch}-1"]
             for _ in range(2):  # while nobody holds the key, and when somebody does

@@ -84,7 +84,7 @@ async def test_every_journal_is_there_and_every_key_is_free(copy: MemoryTranspor
 async def test_a_holder_from_before_writes_no_more(copy: MemoryTransport, target: MemoryTransport) -> None:
     """Its lease is not in the copy: the epoch that it holds must never be given out again."""
     held = await claimed(await Ledger.open(copy, "accounts"), "k")
-    await restore(copy, target, above=ABOVE)
+    await restore(copy, target, above=ABOVE, replicas=1)
     ledger = await Ledger.open(target, "accounts")
     for epoch in (held.epoch, ABOVE):
         for _ in range(2):
@@ -98,18 +98,18 @@ async def test_a_holder_from_before_writes_no_more(copy: MemoryTransport, target
 async def test_epochs_must_begin_above_all_that_the_copy_has(copy: MemoryTransport, target: MemoryTransport) -> None:
     held = await claimed(await Ledger.open(copy, "accounts"), "k")
     with pytest.raises(ConfigurationError, match=f"above: {held.epoch} is below {held.epoch + 1}"):
-        await restore(copy, target, above=held.epoch)
+        await restore(copy, target, above=held.epoch, replicas=1)
 
 
 async def test_a_ledger_is_never_restored_in_place(copy: MemoryTransport) -> None:
     await claimed(await Ledger.open(copy, "accounts"), "k")
     with pytest.raises(ConfigurationError, match="target: has a ledger"):
-        await restore(copy, copy, above=ABOVE)
+        await restore(copy, copy, above=ABOVE, replicas=1)
 
 
 async def test_a_copy_without_a_ledger_is_refused(copy: MemoryTransport, target: MemoryTransport) -> None:
     with pytest.raises(ConfigurationError, match="copy: has no ledger"):
-        await restore(copy, target, above=ABOVE)
+        await restore(copy, target, above=ABOVE, replicas=1)
 
 
 async def test_a_journal_that_nobody_can_trust_is_named(copy: MemoryTransport, target: MemoryTransport) -> None:
@@ -117,7 +117,7 @@ async def test_a_journal_that_nobody_can_trust_is_named(copy: MemoryTransport, t
     await commit(held, 1, result("call"))
     await commit(held, 2, result("call"))
     with pytest.raises(Contradiction, match="k: sequence 4 is another result for 'call'"):
-        await restore(copy, target, above=ABOVE)
+        await restore(copy, target, above=ABOVE, replicas=1)
 
 
 async def test_what_is_no_entry_is_left_out_and_logged(
@@ -126,6 +126,6 @@ async def test_what_is_no_entry_is_left_out_and_logged(
     held = await claimed(await Ledger.open(copy, "accounts"), "k")
     await held.commit(b"garbage", TIMEOUT_S)
     await commit(held, 1, result("call"))
-    assert await restore(copy, target, above=ABOVE) == 1
+    assert await restore(copy, target, above=ABOVE, replicas=1) == 1
     assert list((await folded(await Ledger.open(target, "accounts"), "k")).outcomes) == ["call"]
     assert "ledger_unreadable" in capsys.readouterr().out

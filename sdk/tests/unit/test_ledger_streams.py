@@ -1,8 +1,11 @@
 """Where the ledger keeps what: how many shards there are, and which of them has a key."""
 
 from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from aegis_sdk.election_events import Claim
 from aegis_sdk.errors import DeadlineExceeded, Unavailable
@@ -70,6 +73,47 @@ async def test_a_ledger_that_is_there_stays_as_it_is(transport: Recorded, first:
     transport.made.clear()
     assert (await Ledger.open(transport, "s", replicas=then)).shards == made.shards
     assert transport.made == []
+
+
+SOUND = StreamConfig(
+    name="LEDGER_0", subjects=["ledger.0.*.*.*"], replicas=3, allow_direct=False, rollup=True, atomic=True
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem", "todo"),
+    [
+        ({"replicas": 1}, "1 of 3 replicas", "--replicas 3"),
+        ({"allow_direct": True}, "allow_direct", "--interactive"),
+        ({"rollup": False}, "allow_rollup_hdrs", "--interactive"),
+        ({"atomic": False}, "allow_atomic", "--interactive"),
+        ({"max_bytes": 10**9}, "max_bytes", "--interactive"),
+        ({"max_age_s": 60}, "max_age", "--interactive"),
+        ({"max_per_subject": 1}, "max_msgs_per_subject", "--interactive"),
+        ({"storage": "memory"}, "storage", "anew"),
+        ({"replicas": 3, "persist_async": True}, "persist_mode", "anew"),
+    ],
+)
+async def test_opening_a_ledger_that_falls_short_raises_an_alarm_and_changes_nothing(
+    transport: Recorded, changes: dict[str, Any], problem: str, todo: str
+) -> None:
+    present = replace(SOUND, **changes)
+    await transport.ensure_stream(present)
+    with capture_logs() as logs:
+        await Ledger.open(transport, "s", replicas=3)
+    [alarm] = [log for log in logs if log["event"] == "alarm"]
+    assert (alarm["log_level"], alarm["stream"]) == ("error", "LEDGER_0")
+    assert problem in alarm["problem"]
+    assert todo in alarm["todo"]
+    assert await transport.stream_config("LEDGER_0") == present
+
+
+async def test_a_sound_ledger_raises_no_alarm(transport: Recorded) -> None:
+    await Ledger.open(transport, "s", replicas=3)
+    with capture_logs() as logs:
+        await Ledger.open(transport, "s", replicas=3)
+        await Ledger.open(transport, "s", replicas=1)
+    assert not logs
 
 
 async def test_a_ledger_that_is_half_made_is_made_whole(transport: Recorded) -> None:

@@ -204,6 +204,7 @@ def test_a_program_joins_the_desk_by_what_env_prints(desk: Desk) -> None:
     variables = read(desk.aegis("env", "--json"))
     lines = desk.aegis("env").stdout.splitlines()
     assert lines == [f"export {name}={value}" for name, value in variables.items()]
+    assert variables["AEGIS_NATS_REPLICAS"] == "1"
     elsewhere = {**variables, "AEGIS_HOME": "/nowhere"}
     assert read(desk.aegis("call", "marketdata.status", **elsewhere))["feed"] == "main"
 

@@ -20,12 +20,13 @@ __all__ = ["restore"]
 _log = structlog.get_logger("aegis.ledger")
 
 
-async def restore(copy: Transport, target: Transport, *, above: int, replicas: int = 1) -> int:
+async def restore(copy: Transport, target: Transport, *, above: int, replicas: int) -> int:
     """Make the ledger anew from a copy; how many journals it has.
 
     First stop all who use the ledger. `copy` is connected to a server that runs on the copy, for this alone; `target`
     to where the new ledger shall be, and where there is none. `above` is at least the highest epoch that was ever
-    held: logs, metrics and callers know, the copy does not. Leases are not copied, so every key is free.
+    held: logs, metrics and callers know, the copy does not. `replicas` is 3 on a cluster, for good. Leases are not
+    copied, so every key is free. Where this ends early, delete the new streams, and begin again.
 
     Raises ConfigurationError where this is not so, Contradiction for a journal that nobody can trust.
     """

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+import structlog
 
 from aegis_sdk import codec, subjects
 from aegis_sdk.errors import AegisError, ConnectionUnavailable, DeadlineExceeded, StreamError, Unavailable
 from aegis_sdk.messages import EXPECTED_SEQUENCE
 from aegis_sdk.transport import StreamConfig, Transport
 
-__all__ = ["open_streams", "present_streams", "shard_of", "stream_of"]
+__all__ = ["Shortcoming", "open_streams", "present_streams", "shard_of", "shortcomings", "stream_of"]
+
+_log = structlog.get_logger("aegis.ledger")
 
 SHARDS: Final = 3
 """Of a ledger with replicas: as many as nodes, so that the loss of one stops a third of the keys for some seconds."""
@@ -23,6 +27,25 @@ _RETRY_S: Final = 0.1
 _ELECTION_S: Final = 2.0
 _PATIENCE_S: Final = 0.25
 _POLL_S: Final = 0.005
+
+_MANDATORY: Final = {
+    "allow_direct": "allow_direct",
+    "rollup": "allow_rollup_hdrs",
+    "atomic": "allow_atomic",
+    "max_bytes": "max_bytes",
+    "max_age_s": "max_age",
+    "max_per_subject": "max_msgs_per_subject",
+}
+"""Settings that are as the ledger made them, or it is none: our names and the server's."""
+_FOR_GOOD: Final = {"storage": "storage", "persist_async": "persist_mode"}
+"""Those that no server changes."""
+
+
+class Shortcoming(NamedTuple):
+    """What is wrong with a stream of the ledger, and what to do. Nothing is ever changed by itself."""
+
+    problem: str
+    todo: str
 
 
 def stream_of(shard: int) -> str:
@@ -37,10 +60,14 @@ def shard_of(key: str, shards: int) -> int:
 async def open_streams(transport: Transport, replicas: int, first_sequence: int = 0) -> int:
     """The number of shards. Streams that are there decide it, and stay as they are; missing ones are made.
 
-    The highest is made first. So whoever finds any knows how many it will be, though they are not all there yet.
+    What falls short of `replicas` or of the mandatory settings raises an alarm: an error in the log. The highest is
+    made first. So whoever finds any knows how many it will be, though they are not all there yet.
     """
     present = await present_streams(transport)
     await asyncio.gather(*(_await_leader(transport, shard, _STARTING_S) for shard in present))
+    for shard in present:
+        for problem, todo in shortcomings(await transport.stream_config(stream_of(shard)), replicas):
+            _log.error("alarm", stream=stream_of(shard), problem=problem, todo=todo)
     shards = max(present) + 1 if present else SHARDS if replicas > 1 else 1
     missing = sorted(set(range(shards)) - set(present), reverse=True)
     for shard in missing:
@@ -60,6 +87,22 @@ def _config(shard: int, replicas: int, first_sequence: int) -> StreamConfig:
         atomic=True,
         first_sequence=first_sequence,
     )
+
+
+def shortcomings(config: StreamConfig, replicas: int) -> list[Shortcoming]:
+    """Why a stream of the ledger is not one to rely on, where `replicas` are wanted at least."""
+    edit, anew = f"nats stream edit {config.name}", "make the ledger anew: docs/operations.md, Restoring a ledger"
+    wanted = _config(0, replicas, 0)
+    found: list[Shortcoming] = []
+    if config.replicas < replicas:
+        todo = f"stop all who use the ledger, then `{edit} --replicas {replicas}`"
+        found.append(Shortcoming(f"{config.replicas} of {replicas} replicas: it is lost with its servers", todo))
+    for field, setting in (_MANDATORY | _FOR_GOOD).items():
+        present, mandatory = getattr(config, field), getattr(wanted, field)
+        if present != mandatory:
+            todo = anew if field in _FOR_GOOD else f"`{edit} --interactive`, and look for what is lost"
+            found.append(Shortcoming(f"{setting} is not as the ledger needs it: {present}, not {mandatory}", todo))
+    return found
 
 
 async def present_streams(transport: Transport) -> list[int]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aegis.cli.checks import Check
 from aegis.cli.desk import NoDesk, address, connect, is_remote, local_run
 from aegis.cli.discovery import registered
+from aegis.cli.ledger_checks import ledger_checks
 from aegis_sdk import subjects
 from aegis_sdk.errors import AegisError, RpcError, StreamError
 from aegis_sdk.transport_nats import streams
@@ -40,7 +41,7 @@ async def desk_checks(directory: StateDirectory) -> list[Check]:
     try:
         async with connect("doctor") as transport:
             checks += [await _ping(transport), await _jetstream(transport), await _ticks(transport, directory)]
-            checks += await _services(transport)
+            checks += [*await ledger_checks(transport), *await _services(transport)]
     except AegisError as error:
         checks.append(Check("nats", "FAIL", str(error), "`aegis logs nats` may tell why; is AEGIS_NATS_URL right?"))
     return checks

@@ -17,6 +17,7 @@ def env(as_json: AsJson = False) -> None:
         "AEGIS_NATS_URL": ",".join(nats.urls),
         "AEGIS_NATS_USER": nats.user,
         "AEGIS_NATS_PASSWORD_FILE": str(nats.password_file),
+        "AEGIS_NATS_REPLICAS": str(len(nats.urls)),
     }
     if as_json:
         return print_json(variables)
