@@ -174,3 +174,6 @@ class Routes:
             route = self._routes.get((service, key))
             if route is not None and epoch > route.epoch:
                 self.learn(route, epoch)
+            elif route is not None and epoch == route.epoch and route.missed:  # known too early: nobody listened yet
+                route.missed = 0
+                self._on_there(route)

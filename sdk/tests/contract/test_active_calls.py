@@ -25,7 +25,7 @@ from aegis_sdk.transport import ConnectionState, Transport
 from aegis_sdk.transport_memory import MemoryTransport
 
 from .active_holder import KEY, SOON_S, Balance, Deposit, Holder, answers, begin, in_turn, is_silent, learned, refuses
-from .network import MemoryNetwork, NatsNetwork, Network, reached
+from .network import DEADLINE_S, MemoryNetwork, NatsNetwork, Network, reached
 
 
 class TooMuch(Rejected):
@@ -67,6 +67,22 @@ async def cut_off(network: Network, transport: Transport) -> AsyncGenerator[None
         await network.stop()
         yield
         await network.start()
+
+
+async def test_a_call_that_came_before_its_holder_listened_is_sent_again_when_that_is_announced(
+    client: Client, other: Transport, deposit: Method[Deposit, Balance]
+) -> None:
+    """It need not ask once more."""
+    holder = await Holder(other, deposit.service, 5, answers).begin(announce=False)
+    assert holder._serving is not None
+    await holder._serving.unsubscribe()
+    calling = begin(client, deposit)
+    async with asyncio.timeout(DEADLINE_S):
+        while len(holder.questions) < 2:  # noqa: ASYNC110 - one that knows no epoch, one that has missed it
+            await asyncio.sleep(0.001)
+    await holder.hush()
+    await holder.begin(tells=False)
+    assert (await calling).epoch == 5
 
 
 # An answer

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import msgspec
 import structlog
@@ -33,7 +34,10 @@ _asked = msgspec.json.Decoder(Asked)
 
 
 class Announcements:
-    """`begun` tells of an epoch, as soon as its subscription is known to the server; questions are answered."""
+    """`begun` tells of an epoch as soon as its subscription is known to the server, and questions are answered then.
+
+    Who is told earlier finds nobody, and looks elsewhere.
+    """
 
     def __init__(
         self,
@@ -50,6 +54,7 @@ class Announcements:
         self._begun_subject = subjects.epochs_begun(service)
         self._asked_subject = subjects.epoch_asked(service)
         self._waiting: list[tuple[str, int]] = []
+        self._begun: dict[str, int] = {}  # epochs that may be told of, by key
         self._telling: asyncio.Task[None] | None = None
         self._subscription: Subscription | None = None
 
@@ -71,12 +76,10 @@ class Announcements:
 
     async def _tell(self) -> None:
         while self._waiting:
-            try:
+            with suppress(AegisError):  # without a connection callers ask, once there is one
                 await self._transport.flush()
-            except AegisError:
-                self._waiting.clear()  # callers ask, once there is a connection
-                return
             begun, self._waiting = self._waiting, []
+            self._begun.update(begun)
             try:
                 said = [[key, epoch, self._instance] for key, epoch in begun]
                 self._transport.publish(self._begun_subject, codec.encode_json(said))
@@ -92,6 +95,8 @@ class Announcements:
         if holding is None:
             if asked.missed:
                 self._on_missed(asked.key, asked.missed)
+        elif self._begun.get(asked.key) != holding.epoch:
+            return
         elif not holding.is_ended and not holding.releasing and message.reply:
             try:
                 said = codec.encode_json([asked.key, holding.epoch, self._instance])
