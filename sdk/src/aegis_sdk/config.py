@@ -9,6 +9,8 @@ A program reads its environment once, in its bootstrap, by `Settings.from_enviro
     AEGIS_INSTANCE            this instance's name; random where it is not given
     AEGIS_ZONE                where it runs; `local` where it is not given
     AEGIS_WEIGHT              its share of calls among its like, 1 to 1000; 100 where it is not given
+    AEGIS_TIMERS              aggressive, balanced or conservative: the timers of a single-active service, in place of
+                              those that it declares
 """
 
 from __future__ import annotations
@@ -57,6 +59,7 @@ class Settings(BaseModel):
     instance: Annotated[str, AfterValidator(_name)] = ""
     zone: Annotated[str, AfterValidator(_name)] = "local"
     weight: Annotated[int, Field(ge=1, le=1000)] = 100
+    timers: Literal["aggressive", "balanced", "conservative"] | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

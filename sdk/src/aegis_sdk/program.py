@@ -20,6 +20,7 @@ from aegis_sdk.registry import Registration
 from aegis_sdk.service import HostOptions, Service, ServiceHost
 from aegis_sdk.single_active import ActiveHost, SingleActive
 from aegis_sdk.telemetry import LogTail, configure_logging
+from aegis_sdk.timers import PRESETS
 from aegis_sdk.transport_nats import NatsTransport
 
 __all__ = ["run", "serve"]
@@ -96,6 +97,8 @@ def _registered(
     service = host.service
     if not isinstance(service, SingleActive):
         return None, Registration(transport, record, replicas=replicas, definition=definition)
+    if settings.timers is not None:
+        service.timers = PRESETS[settings.timers]
     active = ActiveHost(transport, service, host, replicas=replicas)
     interval_s = service.timers.heartbeat_s
     return active, Registration(transport, record, interval_s, replicas, definition, active.vitals)

@@ -4,14 +4,21 @@ import asyncio
 import json
 import os
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+from aegis_sdk.discovery import Directory
 from aegis_sdk.messages import Message
 from aegis_sdk.testing import NatsAccess
+from aegis_sdk.timers import PRESETS
 from aegis_sdk.transport_nats import NatsTransport
 
+from .instance_processes import running
+
 DEADLINE_S = 20.0
+ACTIVE_PROGRAM = Path(__file__).with_name("single_active_program.py")
 PROGRAM = Path(__file__).with_name("failing_service.py")
 
 
@@ -48,3 +55,22 @@ async def test_a_service_that_fails_and_cannot_stop_either_tells_the_first_cause
     assert [failure["reason"] for failure in failures] == ["LookupError('the real cause')"]
     assert any(event["event"] == "stop_failed" and "broken" in event["reason"] for event in events)
     assert json.loads(beats[-1].payload)["status"] == "GONE"
+
+
+async def test_the_timers_of_a_service_with_keys_are_chosen_by_name(nats_access: NatsAccess) -> None:
+    """Its heartbeats, which others judge it by, show which ones it has."""
+    service = f"t{uuid4().hex[:12]}"
+    settings = {
+        "AEGIS_NATS_URL": nats_access.url,
+        "AEGIS_NATS_USER": nats_access.user,
+        "AEGIS_NATS_PASSWORD": nats_access.password,
+    }
+    transport = await NatsTransport.connect(nats_access.urls, user=nats_access.user, password=nats_access.password)
+    async with Directory.open(transport, service=service) as directory, AsyncExitStack() as stack:
+        for preset in PRESETS:
+            chosen = {"AEGIS_INSTANCE": preset, "AEGIS_TIMERS": preset}
+            await stack.enter_async_context(running(str(ACTIVE_PROGRAM), service, **settings, **chosen))
+        await directory.wait_for(lambda found: len(found.instances(service)) == len(PRESETS), DEADLINE_S)
+        found = {one.record.instance: one.record.heartbeat_s for one in directory.instances(service)}
+    await transport.close()
+    assert found == {preset: timers.heartbeat_s for preset, timers in PRESETS.items()}

@@ -41,6 +41,7 @@ def test_a_password_may_come_from_a_file_and_is_never_shown(tmp_path: Path) -> N
         ("AEGIS_INSTANCE", "a.b"),
         ("AEGIS_ZONE", "a b"),
         ("AEGIS_WEIGHT", "0"),
+        ("AEGIS_TIMERS", "hasty"),
         ("AEGIS_WEIGHT", "heavy"),
         ("AEGIS_NATS_PASSWORD_FILE", "/nonexistent/password"),
     ],

@@ -46,7 +46,7 @@ class SingleActive(Service):
     run side by side: one that decides by the state and then commits holds `context.lock`.
     """
 
-    timers: ClassVar[Timers] = AGGRESSIVE
+    timers: Timers = AGGRESSIVE  # AEGIS_TIMERS takes its place
     snapshot_every: ClassVar[int] = 1000  # changes of a key, intents too; it bounds what a new holder replays
 
     _held: Mapping[str, Held] = {}  # set by the host
