@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
@@ -131,10 +130,13 @@ async def _spread_leaders(transport: Transport, shards: int) -> None:
     """
     deadline = asyncio.get_running_loop().time() + _ELECTION_S
     while asyncio.get_running_loop().time() < deadline:
-        with suppress(AegisError):
-            await _spread_once(transport, shards)
-            return
-        await asyncio.sleep(_POLL_S)
+        try:
+            return await _spread_once(transport, shards)
+        except (DeadlineExceeded, StreamError):
+            await asyncio.sleep(_POLL_S)
+        except AegisError:  # nobody can be asked
+            return None
+    return None
 
 
 async def _spread_once(transport: Transport, shards: int) -> None:
@@ -144,7 +146,7 @@ async def _spread_once(transport: Transport, shards: int) -> None:
         cluster: dict[str, Any] = (await _ask(transport, f"STREAM.INFO.{stream}")).get("cluster", {})
         leader: str = cluster.get("leader", "")
         if not leader:
-            raise Unavailable(f"{stream} has no leader now")
+            raise StreamError(f"{stream} has no leader now")
         free = [peer["name"] for peer in cluster.get("replicas", ()) if peer["name"] not in leading]
         if leader in leading and free:
             leader = free[0]
