@@ -7,6 +7,7 @@ Each holds the keys that prefer it, and answers as itself whoever calls it by zo
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from aegis_sdk.handler import rpc
 from aegis_sdk.method import Empty
 from aegis_sdk.program import serve
 from aegis_sdk.single_active import CONSERVATIVE, ActiveContext, Placement, SingleActive, active
+from aegis_sdk.telemetry import configure_logging
 
 NEAR = {"a": 50, "b": 30, "c": 15, "d": 5}
 """Instances of the zone that is called, to their weights."""
@@ -64,4 +66,5 @@ async def main(*instances: str) -> None:
 
 
 if __name__ == "__main__":
+    configure_logging(level=logging.WARNING)
     uvloop.run(main(*sys.argv[1:]))

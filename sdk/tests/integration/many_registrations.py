@@ -7,6 +7,7 @@ Each has a record and beats as often as any instance does.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 
@@ -17,6 +18,7 @@ from aegis_sdk.config import Settings
 from aegis_sdk.instances import InstanceRecord, InstanceStatus
 from aegis_sdk.messages import Message
 from aegis_sdk.registry import Registration
+from aegis_sdk.telemetry import configure_logging
 from aegis_sdk.transport_nats import NatsTransport
 
 AT_ONCE = 32
@@ -46,4 +48,5 @@ async def main(service: str, count: int) -> None:
 
 
 if __name__ == "__main__":
+    configure_logging(level=logging.WARNING)
     uvloop.run(main(sys.argv[1], int(sys.argv[2])))

@@ -6,7 +6,7 @@ import asyncio
 from asyncio.subprocess import Process
 from collections import Counter
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ import pytest
 from aegis_sdk import clock
 from aegis_sdk.client import Client
 from aegis_sdk.discovery import Directory
-from aegis_sdk.errors import DeadlineExceeded, Rejected
+from aegis_sdk.errors import DeadlineExceeded, Moved, Rejected, Unavailable
 from aegis_sdk.instances import Instance, InstanceStatus
 from aegis_sdk.method import Empty
 from aegis_sdk.single_active.operations import Handover, drain_of, handover_of
@@ -134,7 +134,7 @@ async def thousand_instances() -> AsyncGenerator[World]:
             await caller.directory.wait_for(lambda _, caller=caller: all_are_there(caller), DEADLINE_S)
         await give_keys(callers[0])
         for caller in callers:
-            await caller.directory.wait_for(lambda _, caller=caller: all(caller.held().values()), DEADLINE_S)
+            await caller.directory.wait_for(lambda _, caller=caller: each_has_keys(caller), DEADLINE_S)
         yield World(callers, processes)
 
 
@@ -143,22 +143,29 @@ def all_are_there(caller: Caller) -> bool:
     return set(held) == set(INSTANCES) and set[str]().union(*held.values()) == set(KEYS) and is_full(caller)
 
 
+def each_has_keys(caller: Caller) -> bool:
+    return all_are_there(caller) and all(caller.held().values())
+
+
 def is_full(caller: Caller) -> bool:
     return len(caller.directory.instances()) == OTHERS + len(INSTANCES)
 
 
 async def give_keys(caller: Caller) -> None:
     """Hand a key over to each that came when others held all of them."""
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as group:
         for key, name in zip(KEYS, INSTANCES, strict=False):
-            held = caller.held()
-            holder = next(each for each in held if key in held[each])
-            while not held[name]:
-                try:
+            if not caller.held()[name]:
+                group.create_task(give_key(caller, key, name))
+
+
+async def give_key(caller: Caller, key: str, name: str) -> None:
+    while key not in (held := caller.held()).get(name, ()):
+        for holder in held:
+            if key in held[holder]:
+                with suppress(Moved, Rejected, Unavailable):  # until it has settled, and the records tell
                     await caller.client.call(handover_of(Quotes.name), Handover(key=key, to=name), instance=holder)
-                    break
-                except Rejected:  # until it has settled
-                    await asyncio.sleep(RETRY_S)
+        await asyncio.sleep(RETRY_S)
 
 
 @pytest.mark.slow
