@@ -58,8 +58,8 @@ class Route:
 class Routes:
     """The routes of the `max_routes` keys that were called last; others are asked for anew.
 
-    `on_newer` is called when a newer epoch of a key is known, `on_there` when the holder of the known one says that it
-    is there. Subscriptions are made for a service when a key of it is first called, and last as long as the connection.
+    `on_newer` is called when an epoch of a key is announced, or a newer one is known, `on_there` when the holder of the
+    known one says that it is there. Subscriptions are made for a service when a key of it is first called, and last as long as the connection.
     """
 
     def __init__(
@@ -174,6 +174,6 @@ class Routes:
             route = self._routes.get((service, key))
             if route is not None and epoch > route.epoch:
                 self.learn(route, epoch)
-            elif route is not None and epoch == route.epoch and route.missed:  # known too early: nobody listened yet
+            elif route is not None and epoch == route.epoch:  # nobody listened yet, or its answers may have been lost
                 route.missed = 0
-                self._on_there(route)
+                self._on_newer(route)

@@ -85,6 +85,20 @@ async def test_a_call_that_came_before_its_holder_listened_is_sent_again_when_th
     assert (await calling).epoch == 5
 
 
+async def test_a_call_whose_answer_may_be_lost_is_sent_again_when_its_holder_is_announced_again(
+    client: Client, other: Transport, deposit: Method[Deposit, Balance]
+) -> None:
+    """What a holder sent into a connection that broke never arrives."""
+    holder = await Holder(other, deposit.service, 5, is_silent).begin()
+    calling = begin(client, deposit, timeout=2 * DEADLINE_S)
+    await holder.asked()
+    holder.answering = answers
+    await holder.hush()
+    holder.announce()
+    assert (await calling).epoch == 5
+    assert len(set(holder.idempotency_keys)) == 1
+
+
 # An answer
 
 

@@ -74,6 +74,12 @@ class Announcements:
         if self._telling is None or self._telling.done():
             self._telling = asyncio.create_task(self._tell(), name="announcements")
 
+    def again(self) -> None:
+        """Announce all epochs: what was sent into a connection that broke is lost, and callers are to ask anew."""
+        for holding in self._held.values():
+            if self._begun.get(holding.key) == holding.epoch:
+                self.begun(holding.key, holding.epoch)
+
     async def _tell(self) -> None:
         while self._waiting:
             with suppress(AegisError):  # without a connection callers ask, once there is one

@@ -328,7 +328,11 @@ class ActiveHost:
                 self._tell(StoodStill())
 
     def _on_state(self, state: ConnectionState) -> None:
-        self._tell(Connected() if state is ConnectionState.CONNECTED else Disconnected())
+        if state is ConnectionState.CONNECTED:
+            self._tell(Connected())
+            self._announcements.again()
+        else:
+            self._tell(Disconnected())
 
     def _missed(self, key: str, epoch: int) -> None:
         """A caller found nobody in an epoch; if it is the latest that we know of, its holder may be gone."""
