@@ -59,7 +59,8 @@ class Routes:
     """The routes of the `max_routes` keys that were called last; others are asked for anew.
 
     `on_newer` is called when an epoch of a key is announced, or a newer one is known, `on_there` when the holder of the
-    known one says that it is there. Subscriptions are made for a service when a key of it is first called, and last as long as the connection.
+    known one says that it is there. Subscriptions are made for a service when a key of it is first called, and last as
+    long as the connection.
     """
 
     def __init__(
