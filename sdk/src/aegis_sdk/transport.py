@@ -88,6 +88,11 @@ class Transport(Protocol):
     @property
     def state(self) -> ConnectionState: ...
 
+    @property
+    def max_payload_bytes(self) -> int:
+        """What the server takes of a message, headers included."""
+        ...
+
     def on_state(self, listener: StateListener) -> Callable[[], None]:
         """Call `listener` at each change of state; returns what ends that."""
         ...

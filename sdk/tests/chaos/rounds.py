@@ -78,13 +78,6 @@ class Round:
         worker = await self.launch_instance(name)
         assert await worker.line() == "ready"
 
-    async def start_first_instance(self, name: str) -> None:
-        """On a new cluster a stream may be without a leader for longer than a start waits for it: try again then."""
-        try:
-            await self.start_instance(name)
-        except RuntimeError:
-            await self.start_instance(name)
-
     async def launch_instance(self, name: str) -> Worker:
         history = self.directory / f"instance-{name}.jsonl"
         there = self.namespaces.get(name)
@@ -246,9 +239,8 @@ async def begun(
         stack.callback(cluster.heal, f"{service}.")
         stack.push_async_callback(round_.kill_all)
         await round_.start_venue()
-        await round_.start_first_instance(instances[0])
         async with asyncio.TaskGroup() as group:
-            for name in instances[1:]:
+            for name in instances:
                 group.create_task(round_.start_instance(name))
         await round_.all_held()
         for number in range(callers):

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from aegis_sdk.election_events import Claim
-from aegis_sdk.errors import DeadlineExceeded, Unavailable
+from aegis_sdk.errors import ConfigurationError, DeadlineExceeded, Unavailable
 from aegis_sdk.ledger import Ledger
 from aegis_sdk.ledger.streams import shard_of
 from aegis_sdk.messages import NO_HEADERS, Headers
@@ -133,6 +133,24 @@ async def test_a_ledger_that_is_half_made_is_made_whole(transport: Recorded) -> 
         await Ledger.open(dying, "s", replicas=3)
     assert (await Ledger.open(Recorded(broker), "s", replicas=1)).shards == 3
     assert (await Ledger.open(Recorded(broker), "s", replicas=3)).shards == 3
+
+
+@pytest.mark.parametrize("left", [[0, 1], [0, 2], [1]])
+async def test_a_ledger_of_which_a_shard_is_gone_is_not_opened(transport: Recorded, left: list[int]) -> None:
+    """Made again it would issue its epochs a second time; and with fewer shards keys would be looked for elsewhere."""
+    for shard in left:
+        await transport.ensure_stream(replace(SOUND, name=f"LEDGER_{shard}", subjects=[f"ledger.{shard}.>"]))
+    with pytest.raises(ConfigurationError, match="gone"):
+        await Ledger.open(transport, "s", replicas=3)
+
+
+async def test_a_server_that_takes_only_small_messages_keeps_no_ledger(
+    transport: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry that it does not take would be sent again for ever."""
+    monkeypatch.setattr(Recorded, "max_payload_bytes", 2**19)
+    with pytest.raises(ConfigurationError, match="max_payload"):
+        await Ledger.open(transport, "s")
 
 
 async def test_a_jetstream_that_only_starts_is_waited_for(transport: Recorded) -> None:

@@ -29,6 +29,7 @@ __all__ = ["JournalRead", "Ledger"]
 
 _log = structlog.get_logger("aegis.ledger")
 
+LEAST_PAYLOAD_BYTES: Final = 2**20
 _BATCHES: Final = 16
 """In flight at a time: a stream admits 50 open batches, of all processes together."""
 
@@ -61,8 +62,12 @@ class Ledger:
     async def open(cls, transport: Transport, service: str, *, replicas: int = 1) -> Self:
         """Open the ledger, and make it where there is none: one shard, or three with `replicas`.
 
-        Waits up to 15 s for a JetStream that only starts; raises what the streams of the port raise.
+        Waits up to 15 s for a JetStream that only starts; raises what the streams of the port raise, and
+        ConfigurationError where a server takes smaller messages than entries may be, or a shard is gone.
         """
+        if transport.max_payload_bytes < LEAST_PAYLOAD_BYTES:
+            problem = f"{transport.max_payload_bytes} bytes are too few for a ledger: {LEAST_PAYLOAD_BYTES} at least"
+            raise ConfigurationError("max_payload", f"{problem}, on every server")
         return cls(transport, service, await open_streams(transport, replicas))
 
     def shard(self, key: str) -> int:

@@ -9,7 +9,14 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from aegis_sdk import codec, subjects
-from aegis_sdk.errors import AegisError, ConnectionUnavailable, DeadlineExceeded, StreamError, Unavailable
+from aegis_sdk.errors import (
+    AegisError,
+    ConfigurationError,
+    ConnectionUnavailable,
+    DeadlineExceeded,
+    StreamError,
+    Unavailable,
+)
 from aegis_sdk.messages import EXPECTED_SEQUENCE
 from aegis_sdk.transport import StreamConfig, Transport
 
@@ -67,13 +74,26 @@ async def open_streams(transport: Transport, replicas: int, first_sequence: int 
     for shard in present:
         for problem, todo in shortcomings(await transport.stream_config(stream_of(shard)), replicas):
             _log.error("alarm", stream=stream_of(shard), problem=problem, todo=todo)
-    shards = max(present) + 1 if present else SHARDS if replicas > 1 else 1
+    shards = _shards(present, replicas)
     missing = sorted(set(range(shards)) - set(present), reverse=True)
     for shard in missing:
         await transport.ensure_stream(_config(shard, replicas, first_sequence))
     if missing and replicas > 1:
         await _spread_leaders(transport, shards)
     return shards
+
+
+def _shards(present: list[int], replicas: int) -> int:
+    """How many there are, or will be. Raises ConfigurationError where one that there was is gone."""
+    if not present:
+        return SHARDS if replicas > 1 else 1
+    if present == [0]:
+        return 1
+    lost = sorted(set(range(present[0], SHARDS)) - set(present))
+    if lost:
+        streams = ", ".join(map(stream_of, lost))
+        raise ConfigurationError("ledger", f"{streams} is gone: see docs/operations.md, Restoring a ledger")
+    return SHARDS
 
 
 def _config(shard: int, replicas: int, first_sequence: int) -> StreamConfig:

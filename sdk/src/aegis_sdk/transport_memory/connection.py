@@ -143,7 +143,7 @@ class MemoryTransport:
             if subjects.matches(subscription.subject, reply):
                 self.arrive(subscription, Message(reply, b"", {STATUS: NO_RESPONDERS}))
 
-    async def subscribe(self, subject: str, handler: Handler, queue: str = "") -> MemorySubscription:
+    async def subscribe(self, subject: str, handler: Handler, queue: str = "") -> Subscription:
         if self._state is ConnectionState.CLOSED:
             raise ConnectionUnavailable("the connection was closed")
         subscription = MemorySubscription(self, subject, queue, handler)
