@@ -15,7 +15,7 @@ from aegis_sdk import codec, subjects
 from aegis_sdk.batches import marked
 from aegis_sdk.errors import AegisError, CodecError, ConnectionUnavailable, DeadlineExceeded, StreamError, Unavailable
 from aegis_sdk.messages import NO_HEADERS, NO_RESPONDERS, STATUS, Headers, Message, StoredMessage
-from aegis_sdk.transport import ConnectionState, Delivery, Handler, StateListener, StreamConfig
+from aegis_sdk.transport import ConnectionState, Delivery, Handler, StateListener, StreamConfig, Subscription
 from aegis_sdk.transport_memory.broker import MemoryBroker
 from aegis_sdk.transport_memory.consumers import MemoryConsumption, MemoryReader
 from aegis_sdk.transport_memory.stream import MemoryStream
