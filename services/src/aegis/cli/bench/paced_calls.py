@@ -100,11 +100,11 @@ class Calls:
         answers = [(answer.began_at, answer.epoch) for answer in self.answered if answer.key == key]
         return max(answers, default=(0.0, 0))[1]
 
-    @property
-    def longest_gap_s(self) -> float:
-        """The longest time between two answers, beyond the pace of the calls."""
+    def longest_gap_s(self, began: float, ended: float) -> float:
+        """The longest time between two answers that overlaps with what lies between these two, beyond the pace."""
         times = sorted(answer.at for answer in self.answered)
-        return max((later - earlier for earlier, later in pairwise(times)), default=0.0) - PERIOD_S
+        gaps = (later - earlier for earlier, later in pairwise(times) if later > began and earlier < ended)
+        return max(0.0, max(gaps, default=0.0) - PERIOD_S)
 
 
 @asynccontextmanager
