@@ -5,6 +5,7 @@ It prints what becomes of its key: "active EPOCH", "standby".
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterable
 
@@ -40,6 +41,7 @@ class Accounts(SingleActive):
 
     async def on_active(self, key: str, epoch: int) -> None:
         print("active", epoch, flush=True)
+        print("frozen", gc.get_freeze_count(), flush=True)
 
     async def on_standby(self, key: str) -> None:
         print("standby", flush=True)

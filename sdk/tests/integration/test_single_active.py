@@ -132,6 +132,12 @@ async def group(nats_access: NatsAccess) -> AsyncIterator[Group]:
         yield group
 
 
+async def test_what_the_start_has_made_is_never_looked_through_again(group: Group) -> None:
+    """A full collection of it would stop the loop of who takes over for as long as a failover may take longer."""
+    program = await group.start("a")
+    assert int((await program.says("frozen")).split()[1]) > 10_000
+
+
 async def test_a_killed_holder_is_replaced_with_all_that_it_committed(group: Group) -> None:
     first, second = await group.pair()
     for _ in range(45):
