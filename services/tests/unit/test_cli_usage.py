@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+from typer.core import TyperGroup
 
 from aegis.cli.main import app
+from aegis_sdk.errors import Unavailable
 
 
 @pytest.mark.parametrize(
@@ -38,6 +41,18 @@ def test_wrong_usage_is_one_line(capsys: pytest.CaptureFixture[str], arguments: 
     assert err.startswith("aegis: ")
     assert said in err
     assert err.count("\n") == 1
+
+
+def test_of_errors_that_end_tasks_together_the_first_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ExceptionGroup("tasks", [ExceptionGroup("more", [Unavailable("nobody answers")])])
+
+    monkeypatch.setattr(TyperGroup, "main", broken)
+    with pytest.raises(SystemExit) as ended:
+        app(["ps"], prog_name="aegis")
+    assert (ended.value.code, capsys.readouterr().err) == (1, "aegis: unavailable: nobody answers\n")
 
 
 def test_a_bare_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:

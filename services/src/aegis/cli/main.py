@@ -41,17 +41,26 @@ class _Commands(TyperGroup):
             fail(f"{error.format_message().rstrip('.')}; see `{where} --help`", error.exit_code)
         except typer.Abort:
             sys.exit(130)
-        except RpcError as error:
+        except Exception as error:
+            if os.environ.get("AEGIS_DEBUG") and not isinstance(error, AegisError):
+                raise
+            fail(_explained(error))
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explained(error: Exception) -> str:
+    """One line. Of a group of errors, which is what ends tasks that run together, the first counts."""
+    match error:
+        case ExceptionGroup(exceptions=[first, *_]):
+            return _explained(first)
+        case RpcError():
             details = {name: value for name, value in error.details.items() if name != "code"}
             more = f" {json.dumps(details, ensure_ascii=False, default=str)}" if details else ""
-            fail(f"{error.details.get('code', error.code)}: {error}{more}")
-        except AegisError as error:
-            fail(str(error).splitlines()[0])
-        except Exception as error:
-            if os.environ.get("AEGIS_DEBUG"):
-                raise
-            fail(f"unexpected {type(error).__name__}: {error} (AEGIS_DEBUG=1 shows where)")
-        sys.exit(code if isinstance(code, int) else 0)
+            return f"{error.details.get('code', error.code)}: {error}{more}"
+        case AegisError():
+            return str(error).splitlines()[0]
+        case _:
+            return f"unexpected {type(error).__name__}: {error} (AEGIS_DEBUG=1 shows where)"
 
 
 app = typer.Typer(
