@@ -168,7 +168,7 @@ AGGRESSIVE: Final = Timers(
     handover_s=0.1,
     recover_s=5.0,
     write_s=0.5,
-    outcome_s=0.8,
+    outcome_s=0.7,
 )
 """A killed holder is replaced within half a second, a stopped one within a second. For hosts with cores to spare."""
 
