@@ -60,7 +60,7 @@ class Role(StrEnum):
 
 
 class Ticked(NamedTuple):
-    """To be given at `Election.due_at`, or every few milliseconds while `Election.pending`."""
+    """To be given at `Election.due_at`."""
 
 
 class StoodStill(NamedTuple):

@@ -161,10 +161,6 @@ class Election:
         """When Ticked is to be given next; infinite while nothing is pending. Never too late, at times too early."""
         return self.queue[0][0] if self.queue else inf
 
-    @property
-    def pending(self) -> bool:
-        return bool(self.queue)
-
     # For the modules of the election
 
     @property

@@ -16,7 +16,7 @@ __all__ = ["Gate"]
 class Gate:
     """One for each process. Times are of `aegis_sdk.clock.now`, which counts the sleep of a machine."""
 
-    __slots__ = ("_limit_s", "_passed_at", "broken_at", "gap_s", "longest_gap_s")
+    __slots__ = ("_limit_s", "_passed_at", "broken_at", "gap_s")
 
     def __init__(self, limit_s: float, now: float) -> None:
         self._limit_s = limit_s
@@ -24,13 +24,10 @@ class Gate:
         self.broken_at = -math.inf
         """What was proved by writes sent before this counts for nothing."""
         self.gap_s = 0.0  # the one that broke it last
-        self.longest_gap_s = 0.0
 
     def enter(self, now: float) -> bool:
         """Pass the gate; True where nothing had passed it for longer than the limit: it is broken from now on."""
         gap, self._passed_at = now - self._passed_at, now
-        if gap > self.longest_gap_s:
-            self.longest_gap_s = gap
         if gap <= self._limit_s:
             return False
         self.broken_at, self.gap_s = now, gap

