@@ -296,3 +296,21 @@ async def test_a_tool_calls_with_plain_data(
     await Holder(other, deposit.service, 5, answers).begin()
     answer = await client.call_active_json(deposit.service, "deposit", KEY, {"amount": 21}, idempotency_key="mine")
     assert answer == ({"amount": 42}, 5, 7, False, "mine")
+
+
+# Two calls with one idempotency key at a time
+
+
+async def test_a_call_is_not_safe_to_repeat_where_its_twin_ended_uncertain(
+    client: Client, other: Transport, deposit: Method[Deposit, Balance]
+) -> None:
+    """Repeated as new it would be done twice, if the twin was done."""
+    holder = await Holder(other, deposit.service, 5, in_turn(is_silent, refuses(Moved("elsewhere")))).begin()
+    uncertain = begin(client, deposit, timeout=SOON_S, idempotency_key="k1")
+    await holder.asked()
+    refused = begin(client, deposit, timeout=2 * SOON_S, idempotency_key="k1")
+    for call in (uncertain, refused):
+        with pytest.raises(OutcomeUnknown):
+            await call
+    with pytest.raises(OutcomeUnknown):
+        await begin(client, deposit, timeout=SOON_S, idempotency_key="k1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
@@ -10,7 +11,8 @@ from dataclasses import replace
 import pytest
 
 from aegis_sdk.errors import InternalError, NotExecuted, OutcomeUnknown, RpcError
-from aegis_sdk.single_active import ActiveContext, OpenIntent, Settled, active
+from aegis_sdk.single_active import ActiveContext, Committed, OpenIntent, Settled, active
+from aegis_sdk.single_active.trace import GateBroke
 
 from .active_desk import KEY, TIMERS, Balance, Desk, Desks, Order, until
 from .network import DEADLINE_S, Network
@@ -44,10 +46,10 @@ async def test_a_recovery_that_waited_for_what_somebody_cancelled_has_failed(des
 async def test_health_that_ends_as_if_cancelled_is_no_health(desks: Desks) -> None:
     first, second = await desks.pair()
 
-    async def healthy() -> bool:
+    async def healthy(self: Desk) -> bool:
         raise asyncio.CancelledError
 
-    first.desk.healthy = healthy  # type: ignore[method-assign]
+    type(first.desk).healthy = healthy
     await second.takes()
 
 
@@ -62,6 +64,22 @@ async def test_a_key_is_not_replayed_before_it_was_left(desks: Desks) -> None:
     await second.active.hand_over(KEY)
     await first.takes()
     assert first.desk.hooks("restore", "left") == ["restore", "left", "restore"]
+
+
+async def test_a_long_replay_does_not_stop_the_loop(desks: Desks) -> None:
+    """Whoever falls silent in its recovery is taken for stopped."""
+    first, second = await desks.pair(snapshot=lambda self, key: None)
+    await asyncio.gather(*(desks.call("deposit", 1) for _ in range(50)))
+
+    def apply(self: Desk, key: str, change: Committed) -> None:
+        time.sleep(0.01)
+        Desk.apply(self, key, change)
+
+    type(second.desk).apply = apply
+    await first.active.hand_over(KEY)
+    await second.takes()
+    assert second.desk.balances[KEY] == 50
+    assert not [trace for trace in second.traces if isinstance(trace, GateBroke)]
 
 
 async def test_a_change_that_cannot_be_applied_while_the_key_is_given_back_leaves_it_free(desks: Desks) -> None:

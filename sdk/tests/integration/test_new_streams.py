@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 import pytest
+from pydantic import SecretStr
 
 from aegis_sdk.config import Settings
 from aegis_sdk.program import serve
@@ -68,7 +69,7 @@ async def all_up(server: EmbeddedServer, instances: Iterable[str]) -> None:
             settings = Settings(
                 nats_url=tuple(server.urls),
                 nats_user=user.user,
-                nats_password=user.password,  # pyright: ignore[reportArgumentType]
+                nats_password=SecretStr(user.password),
                 nats_replicas=3,
                 instance=instance,
             )
