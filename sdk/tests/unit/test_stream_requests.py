@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aegis_sdk import codec
-from aegis_sdk.errors import DeadlineExceeded, Unavailable
+from aegis_sdk.errors import DeadlineExceeded, StreamError, Unavailable
 from aegis_sdk.messages import NO_HEADERS, Headers, Message
 from aegis_sdk.transport import StreamConfig
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
@@ -48,6 +48,23 @@ async def test_a_replicated_stream_is_waited_for_until_it_answers_whoever_made_i
     server = Scripted(*first, NOBODY, NOBODY, NOT_THIS_STREAM)
     await streams.ensure(server, STREAM)
     assert server.asked[len(first) :] == ["s._"] * 3
+
+
+NOT_ENOUGH_SERVERS: dict[str, Any] = {"error": {"err_code": 10005, "description": "no suitable peers, peer offline"}}
+FORBIDDEN: dict[str, Any] = {"error": {"err_code": 10052, "description": "invalid configuration"}}
+
+
+async def test_a_cluster_whose_leader_has_not_heard_of_all_servers_yet_is_asked_again() -> None:
+    """It has elected one by then, and knows of the others that they are up to date, not that they are there."""
+    server = Scripted(NO_STREAM, NOT_ENOUGH_SERVERS, NO_STREAM, PRESENT, NOT_THIS_STREAM)
+    await streams.ensure(server, STREAM)
+    assert server.asked == ["INFO.S", "CREATE.S"] * 2 + ["s._"]
+
+
+async def test_what_the_server_refuses_for_good_is_not_asked_again() -> None:
+    server = Scripted(NO_STREAM, FORBIDDEN)
+    with pytest.raises(StreamError, match="invalid configuration"):
+        await streams.ensure(server, STREAM)
 
 
 async def test_a_stream_without_a_leader_is_asked_again_soon_and_less_often_then() -> None:

@@ -20,8 +20,9 @@ from aegis_sdk.transport_nats.frames import parse_headers
 
 STREAM_NOT_FOUND: Final = 10059
 CONSUMER_NOT_FOUND: Final = 10014
-_STARTING: Final = {10008, 10009, 10023, 10074}
-"""The server or its cluster is not ready yet: temporarily unavailable, no leader, insufficient resources, offline."""
+_STARTING: Final = {10005, 10008, 10009, 10023, 10074}
+"""The server or its cluster is not ready yet: too few servers that the leader knows to be there, temporarily
+unavailable, no leader, insufficient resources, no cluster."""
 
 _ENSURE_S: Final = 15.0
 _RETRY_S: Final = 0.1
