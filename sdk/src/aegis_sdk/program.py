@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -14,6 +13,7 @@ from typing import Any, NoReturn
 import structlog
 import uvloop
 
+from aegis_sdk import garbage
 from aegis_sdk.config import Settings
 from aegis_sdk.errors import AegisError, ConfigurationError
 from aegis_sdk.instances import InstanceRecord, InstanceStatus, ServiceDefinition
@@ -83,12 +83,12 @@ async def serve(service: Service, settings: Settings, stop: asyncio.Event | None
         await host.start()
         if active is None:
             registration.set_status(InstanceStatus.ACTIVE)
-            _settle_memory()
+            garbage.settle()
             await _first_of(host.wait(stopping), registration.replaced())
         else:
             _at_the_end(stack, active.stop)
             await _first_of(active.start(registration), stopping.wait())
-            _settle_memory()
+            garbage.settle()
             await _first_of(host.wait(stopping), active.wait(stopping), registration.replaced())
 
 
@@ -118,15 +118,6 @@ async def _first_of(*waits: Coroutine[Any, Any, object]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-
-
-def _settle_memory() -> None:
-    """Take what the start has made out of garbage collection: to look through all of it stops the loop for 20 to 40 ms.
-
-    The first full collection would come with the first requests: in an instance that takes keys over, in the failover.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 def _at_the_end(stack: AsyncExitStack, step: Callable[[], Awaitable[None]]) -> None:

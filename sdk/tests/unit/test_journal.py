@@ -1,5 +1,6 @@
 """The fold of a journal: what counts, what is void, what cannot be, and what a snapshot stands for."""
 
+import gc
 import time
 from collections.abc import Callable, Sequence
 
@@ -525,3 +526,14 @@ def test_a_takeover_does_not_wait_for_the_fold(keys: int, entries: int, limit_s:
         return time.process_time() - began
 
     assert min(fold() for _ in range(3)) < limit_s
+
+
+def test_what_a_journal_holds_costs_the_garbage_collector_nothing() -> None:
+    """With tuples in their place, a full collection of an instance with 40,000 changes took 40 ms of its processor."""
+    journal, entries = Journal(), [(BEGIN, 2), *((Entry(1, n, (result(f"k{n}"),)), n + 2) for n in range(1, 1_001))]
+    gc.collect()
+    before = len(gc.get_objects())
+    for entry, sequence in entries:
+        journal.take(entry, sequence)
+    assert len(journal.changes) == len(journal.outcomes) == 1_000
+    assert len(gc.get_objects()) - before < 100

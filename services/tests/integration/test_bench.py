@@ -18,6 +18,8 @@ from aegis.cli.bench.ticks import bench_ticks
 from aegis_sdk.ledger.records import Begin, Entry, Result, Verdict
 from aegis_sdk.testing import nats_server
 
+OF_THE_MACHINE = ("machine_gap_max_ms", "disk_sync_max_ms")
+
 
 def shape(report: Report) -> dict[str, dict[str, Any]]:
     """The cases by name, after a look at what all reports have in common."""
@@ -77,7 +79,8 @@ async def test_failovers_are_measured_and_nothing_stale_is_accepted() -> None:
         cases = shape(await bench_failover(server, cases=played, extent=ONCE, say=said.append))
     assert list(cases) == ["sigkill", "sigstop", "handover", "many_keys"]
     for case in cases.values():
-        assert {"p50_ms", "p99_ms", "max_ms", "stale", "lost", "failed"} == set(case["aegis"])
+        assert {"p50_ms", "p99_ms", "max_ms", "stale", "lost", "failed", *OF_THE_MACHINE} == set(case["aegis"])
+        assert all(case["aegis"][figure] > 0 for figure in OF_THE_MACHINE)
         assert case["aegis"]["stale"] == case["aegis"]["lost"] == 0
         assert case["plain"] is None
     assert "refused 5 of 5" in cases["sigstop"]["note"]
@@ -92,7 +95,8 @@ async def test_what_befalls_a_cluster_or_its_machine_is_measured_while_all_keys_
         assert all(node.pid is not None for node in server.nodes)
     assert list(cases) == ["leader_killed", "rolling_restart", "busy"]
     for case in cases.values():
-        assert {"p50_ms", "p99_ms", "max_ms", "switches", "failed", "unknown", "stale", "lost"} <= set(case["aegis"])
+        counts = {"switches", "failed", "unknown", "stale", "lost"}
+        assert {"p50_ms", "p99_ms", "max_ms", *counts, *OF_THE_MACHINE} <= set(case["aegis"])
         assert case["aegis"]["stale"] == case["aegis"]["lost"] == 0
     assert cases["leader_killed"]["aegis"]["outage_max_ms"] > 0
     assert "of 33 keys went on in the same epoch" in cases["leader_killed"]["note"]

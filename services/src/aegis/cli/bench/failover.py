@@ -7,6 +7,7 @@ and `many_keys` the holder is harmed; in those of `cluster_faults` the cluster o
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -14,6 +15,7 @@ from aegis.cli.bench import cluster_faults, instance_faults, many_keys
 from aegis.cli.bench.cases import FailoverCase
 from aegis.cli.bench.figures import Case, Report
 from aegis.cli.bench.tried import Say
+from aegis.cli.bench.witness import witness
 from aegis_sdk.server import EmbeddedServer
 
 __all__ = ["LONG", "LONG_OF_A_CLUSTER", "SHORT", "Extent", "bench_failover"]
@@ -42,7 +44,9 @@ async def bench_failover(
 
     `stale`: answers and commits of a deposed instance that were accepted; `lost`: answered calls whose commit is not
     in the ledger; `failed`: calls that ended with an error instead of an answer, `unknown` those of them of which
-    nobody could say whether they were done; `switches`: epochs that began though every instance was in health.
+    nobody could say whether they were done; `switches`: epochs that began though every instance was in health;
+    `machine_gap_max_ms`, `disk_sync_max_ms`: for how long the machine kept an idle process from running, and a write
+    from the disk.
     """
     rounds = extent.rounds
     plays: Mapping[FailoverCase, Callable[[], Awaitable[Case]]] = {
@@ -54,4 +58,11 @@ async def bench_failover(
         FailoverCase.ROLLING_RESTART: partial(cluster_faults.rolling_restart, server, extent.rolling_restarts, say),
         FailoverCase.BUSY: partial(cluster_faults.busy, server, extent.busy_s, say),
     }
-    return Report("failover", [await play() for case, play in plays.items() if case in cases])
+    played: list[Case] = []
+    async with witness(server) as beside:
+        for case, play in plays.items():
+            if case in cases:
+                await beside.worst()
+                made = await play()
+                played.append(replace(made, aegis={**made.aegis, **await beside.worst()}))
+    return Report("failover", played)
