@@ -35,6 +35,13 @@ class RecordingSink:
     async def room(self) -> None:
         await self.has_room.wait()
 
+    @property
+    def crowded(self) -> bool:
+        return not self.has_room.is_set()
+
+    async def uncrowded(self) -> None:
+        await self.has_room.wait()
+
     def changed(self, state: FeedState, reason: str = "") -> None:
         self.states.append(state)
         self.reasons.append(reason)

@@ -57,6 +57,18 @@ async def test_a_full_ring_without_that_instrument_drops_the_oldest_of_all() -> 
     assert drained.dropped == {InstrumentId("SHFE", "a"): 1, InstrumentId("SHFE", "b"): 1}
 
 
+async def test_quotes_that_a_feed_has_dropped_are_counted_once_and_leave_their_hole_with_whatever_drops_next() -> None:
+    bridge = Bridge(1)
+    bridge.offer(replace(QUOTE, symbol="a", skipped=3))
+    assert bridge.stats().conflated == {InstrumentId("SHFE", "a"): 3}
+    bridge.offer(replace(QUOTE, symbol="a", skipped=1))
+    drained, stats = bridge.take(100), bridge.stats()
+    assert drained.dropped == {InstrumentId("SHFE", "a"): 4}
+    assert [each.skipped for each in drained.quotes] == [1]
+    assert stats.conflated == {InstrumentId("SHFE", "a"): 5}
+    assert stats.offered == 6 == stats.drained + stats.depth + sum(stats.conflated.values())
+
+
 async def test_a_ring_that_was_full_works_on_as_before() -> None:
     bridge = Bridge(3)
     for _ in range(3):

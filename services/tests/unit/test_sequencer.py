@@ -34,7 +34,7 @@ def test_a_tick_has_its_origin_and_subject() -> None:
 
 
 def test_every_field_of_a_quote_is_in_its_tick() -> None:
-    fields = {name: index for index, name in enumerate(Quote.__struct_fields__)}
+    fields = {name: index for index, name in enumerate(Quote.__struct_fields__) if name != "skipped"}
     fields |= {"flags": ("auction",), "trading_day": "a", "symbol": "s", "exchange": "E", "turnover": 0.5}
     tick = Sequencer(ORIGIN).stamp(Quote(**fields))[1]  # type: ignore[arg-type]
     assert {name: getattr(tick, name) for name in fields} == fields
@@ -51,6 +51,11 @@ def test_a_dropped_quote_leaves_a_hole() -> None:
     assert [tick.sequence for tick in stamped(sequencer, quote("a"), quote("b"))] == [3, 1]
     sequencer.skip({InstrumentId("SHFE", "a"): 1})
     assert [tick.sequence for tick in stamped(sequencer, quote("a"), quote("b"))] == [5, 2]
+
+
+def test_a_quote_that_stands_for_others_leaves_a_hole_for_them() -> None:
+    ticks = stamped(Sequencer(ORIGIN), replace(quote("a"), skipped=2), quote("b"), quote("a"))
+    assert [tick.sequence for tick in ticks] == [3, 1, 4]
 
 
 def test_volume_and_turnover_since_the_tick_before() -> None:

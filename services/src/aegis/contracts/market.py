@@ -74,7 +74,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         return InstrumentId(self.exchange, self.symbol)
 
 
-class Quote(msgspec.Struct, frozen=True, gc=False):
+class Quote(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One depth snapshot as a feed saw it, its habits and quirks already set right by the feed's adapter.
 
     Books are best level first, at most five levels, () where a side is empty. `volume` and `turnover` are those of the
@@ -103,6 +103,7 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
     flags: tuple[Flag, ...] = ()  # those that the feed itself knows: snapshot, auction, out_of_session
+    skipped: int = 0  # so many of its instrument came right before it and were dropped for it
 
 
 class Tick(msgspec.Struct, frozen=True, gc=False, array_like=True):

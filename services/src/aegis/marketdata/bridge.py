@@ -42,7 +42,7 @@ class Drained(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class BridgeStats:
-    """The ring at one moment: offered == drained + depth + the sum of conflated."""
+    """The ring at one moment: offered == drained + depth + the sum of conflated, with those that a feed conflated."""
 
     depth: int
     offered: int
@@ -103,8 +103,8 @@ class Bridge:
         self._lock = Lock()
         self._ring: deque[Quote] | _Index = deque()  # an index from the moment it is full until it is empty
         self._offered = self._drained = self._late = 0
-        self._dropped: Counter[InstrumentId] = Counter()  # since the last take
-        self._conflated: Counter[InstrumentId] = Counter()  # before it
+        self._dropped: Counter[InstrumentId] = Counter()  # since the last take, and those that they stood for
+        self._conflated: Counter[InstrumentId] = Counter()
         self._rejected: Counter[str] = Counter()
         self._conflating = False  # from the first drop that was seen until the ring is empty
         self._awake = False
@@ -120,6 +120,9 @@ class Bridge:
                 self._late += 1
                 return
             self._offered += 1
+            if quote.skipped:
+                self._offered += quote.skipped
+                self._conflated[InstrumentId(quote.exchange, quote.symbol)] += quote.skipped
             if len(self._ring) >= self._size:
                 self._drop_for(quote)
             self._ring.append(quote)
@@ -141,10 +144,17 @@ class Bridge:
         if count == _TOLD:
             _log.warning("input_rejections_only_counted", reason=reason, hint="from now on, in the service's status")
 
-    async def room(self) -> None:
-        while len(self._ring) > self._low_water and not self._closed:
+    @property
+    def crowded(self) -> bool:
+        return len(self._ring) > self._low_water and not self._closed
+
+    async def uncrowded(self) -> None:
+        while self.crowded:
             self._emptied.clear()
             await self._emptied.wait()
+
+    async def room(self) -> None:
+        await self.uncrowded()
         if self._room_behind is not None and not self._closed:
             await self._room_behind()
 
@@ -171,7 +181,6 @@ class Bridge:
             dropped = self._dropped
             begins = bool(dropped) and not self._conflating
             if dropped:
-                self._conflated.update(dropped)
                 self._dropped = Counter()
             self._conflating = bool(self._ring) and (self._conflating or begins)
             if not self._ring and isinstance(self._ring, _Index):
@@ -194,7 +203,7 @@ class Bridge:
                 depth=len(self._ring),
                 offered=self._offered,
                 drained=self._drained,
-                conflated=self._conflated + self._dropped,
+                conflated=Counter(self._conflated),
                 late=self._late,
                 rejected=dict(self._rejected),
             )
@@ -218,4 +227,6 @@ class Bridge:
         if not isinstance(self._ring, _Index):
             self._ring = _Index(self._ring)
         dropped = self._ring.make_room(quote)
-        self._dropped[InstrumentId(dropped.exchange, dropped.symbol)] += 1
+        instrument = InstrumentId(dropped.exchange, dropped.symbol)
+        self._dropped[instrument] += 1 + dropped.skipped
+        self._conflated[instrument] += 1

@@ -32,6 +32,15 @@ class FeedSink(Protocol):
         """Return when many quotes fit again. For feeds that can wait, a file or a simulation; from the event loop."""
         ...
 
+    @property
+    def crowded(self) -> bool:
+        """Whether many quotes wait here. For feeds that can let theirs wait in a ring of their own."""
+        ...
+
+    async def uncrowded(self) -> None:
+        """Return when that is over; from the event loop."""
+        ...
+
     def changed(self, state: FeedState, reason: str = "") -> None:
         """Report a new state; from any thread."""
         ...

@@ -1,7 +1,8 @@
 """Makes ticks of quotes: gives each its origin, its place in the sequence, and what changed since the one before.
 
-A sequence counts the quotes of one instrument that a feed offered, those that were dropped before they came here
-too: the bridge ring says how many (`skip`). So a hole in what a consumer sees is a dropped tick, and nothing else.
+A sequence counts the quotes of one instrument that a feed offered, those that were dropped before they came here too:
+the bridge ring says how many (`skip`), and a quote how many it stands for (`skipped`). So a hole in what a consumer
+sees is a dropped tick, and nothing else.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class Sequencer:
         state = self._instruments.get((quote.exchange, quote.symbol))
         if state is None:
             state = self._instrument(quote.exchange, quote.symbol)
-        state.sequence += 1
+        state.sequence += 1 + quote.skipped
         if not state.subject:
             state.subject = _subject(quote.exchange, quote.symbol)
         flags, volume_delta, turnover_delta = self._change(state, quote)

@@ -1,0 +1,172 @@
+"""CTP as a feed: sessions in processes of their own, one after the other, for as long as the feed is open.
+
+A session that fails or falls silent is ended, killed where it must be, and followed by a new one, after a pause that
+grows (`attempts`). Nothing is subscribed in a new session; whoever hears READY asks again for what is wanted. A session
+whose login is refused for good is not followed: the feed is FAILED.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import structlog
+
+from aegis.contracts.market import Env, Instrument, InstrumentId
+from aegis.marketdata.adapters.ctp.attempts import Attempts, Patience
+from aegis.marketdata.adapters.ctp.failures import Failure
+from aegis.marketdata.adapters.ctp.frames import Start
+from aegis.marketdata.adapters.ctp.watched import Limits, OnStep, WatchedSession
+from aegis.marketdata.ports import FeedSink, FeedState
+from aegis_sdk.errors import AegisError, ConnectionUnavailable
+
+__all__ = ["CtpFeed", "CtpOptions", "Expects"]
+
+_log = structlog.get_logger("aegis.ctp")
+
+Expects = Callable[[Iterable[Instrument]], bool]
+"""Whether ticks of some of these are to be expected now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CtpOptions:
+    """How long a session may take for what, and when it is followed by another."""
+
+    limits: Limits = field(default_factory=Limits)
+    patience: Patience = field(default_factory=Patience)
+
+
+class CtpFeed:
+    """The `Feed` of one CTP login. `source` names it in each tick; `start` has its secrets.
+
+    `expects` is asked whether a silence is a stall; without it none is. `on_step` hears of each step of each login.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        env: Env,
+        start: Start,
+        options: CtpOptions | None = None,
+        *,
+        expects: Expects = lambda _: False,
+        on_step: OnStep = lambda _: None,
+    ) -> None:
+        self._source = source
+        self._env: Env = env
+        self._start = start
+        self._options = options or CtpOptions()
+        self._expects = expects
+        self._on_step = on_step
+        self._name = ""
+        self._sink: FeedSink | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._opened: asyncio.Future[None] | None = None
+        self._current: WatchedSession | None = None
+        self._instruments: dict[InstrumentId, Instrument] = {}
+        self._subscribed: dict[InstrumentId, None] = {}
+
+    @property
+    def source(self) -> str:
+        return self._source
+
+    @property
+    def session(self) -> str:
+        return self._name
+
+    @property
+    def env(self) -> Env:
+        return self._env
+
+    async def open(self, sink: FeedSink) -> None:
+        """Returns when a session is READY, however long the counter is not there; raises AegisError where it cannot be.
+
+        Sessions that are lost later are replaced: the sink hears CONNECTING, and READY of a new session.
+        """
+        if self._task is not None:
+            raise AegisError(f"{self._source} is open already")
+        self._sink = sink
+        self._opened = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._keep_a_session(sink), name=f"ctp {self._source}")
+        try:
+            await self._opened
+        except BaseException:
+            await self.close()
+            raise
+
+    async def instruments(self) -> Sequence[Instrument]:
+        """Those of the latest session that was READY."""
+        return tuple(self._instruments.values())
+
+    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Sequence[InstrumentId]:
+        """Raises ConnectionUnavailable while there is no session."""
+        current = self._require_ready()
+        fresh = [one for one in dict.fromkeys(instruments) if one in self._instruments and one not in self._subscribed]
+        self._subscribed.update(dict.fromkeys(fresh))
+        current.ask(fresh)
+        return [one for one in instruments if one not in self._instruments]
+
+    async def unsubscribe(self, instruments: Sequence[InstrumentId]) -> None:
+        """Raises ConnectionUnavailable while there is no session."""
+        current = self._require_ready()
+        dropped = [one for one in dict.fromkeys(instruments) if one in self._subscribed]
+        for one in dropped:
+            del self._subscribed[one]
+        current.ask(dropped, wanted=False)
+
+    async def close(self) -> None:
+        task, sink = self._task, self._sink
+        if task is None or sink is None:
+            return
+        self._task = self._sink = None
+        task.cancel()
+        await asyncio.wait({task})
+        if self._opened is not None:
+            self._opened.cancel()
+        sink.changed(FeedState.CLOSED)
+
+    def _require_ready(self) -> WatchedSession:
+        if self._task is None or self._current is None or not self._current.is_ready:
+            raise ConnectionUnavailable(f"{self._source} has no session now")
+        return self._current
+
+    async def _keep_a_session(self, sink: FeedSink) -> None:
+        attempts = Attempts(self._options.patience, random.random)
+        sink.changed(FeedState.CONNECTING)
+        while True:
+            session = self._current = WatchedSession(
+                sink,
+                self._options.limits,
+                on_ready=self._begin,
+                on_step=self._on_step,
+                is_expected=self._is_tick_expected,
+            )
+            failure = await session.run(self._start)
+            pause_s = attempts.pause_after(failure, session.ready_s)
+            _log.warning("session_ended", source=self._source, kind=failure.kind, reason=str(failure), again_s=pause_s)
+            if pause_s is None:
+                return self._fail(sink, failure)
+            sink.changed(FeedState.CONNECTING, str(failure))
+            await asyncio.sleep(pause_s)
+
+    def _begin(self, universe: Sequence[Instrument]) -> None:
+        """A session is ready."""
+        assert self._sink is not None
+        assert self._opened is not None
+        self._name = uuid4().hex[:12]
+        self._instruments = {one.id: one for one in universe}
+        self._subscribed.clear()
+        self._sink.changed(FeedState.READY)
+        if not self._opened.done():
+            self._opened.set_result(None)
+
+    def _fail(self, sink: FeedSink, failure: Failure) -> None:
+        sink.changed(FeedState.FAILED, str(failure))
+        if self._opened is not None and not self._opened.done():
+            self._opened.set_exception(AegisError(f"{self._source} {failure}"))
+
+    def _is_tick_expected(self) -> bool:
+        return bool(self._subscribed) and self._expects([self._instruments[one] for one in self._subscribed])

@@ -1,0 +1,189 @@
+"""How a CTP session comes up: two fronts, logged in one beside the other, and the query of all instruments.
+
+    trader   CONNECT -> AUTHENTICATE -> LOGIN -> QUERY --+
+    market   CONNECT -> LOGIN ---------------------------+--> READY
+
+Pure: `step(login, event)` says what to ask next. Any failure ends the session; the next attempt is a new one, in a new
+process. Once it is READY only the market data front matters: instruments are queried once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from aegis.marketdata.adapters.ctp.failures import Failure, Kind, Step, failure_of
+
+__all__ = [
+    "Action",
+    "Authenticated",
+    "FrontConnected",
+    "FrontDisconnected",
+    "InstrumentsRead",
+    "LoggedIn",
+    "Login",
+    "Request",
+    "step",
+]
+
+
+class Side(StrEnum):
+    MARKET = "market"
+    TRADER = "trader"
+
+
+class Error(NamedTuple):
+    """What CTP answers beside its data; 0: all is well."""
+
+    code: int = 0
+    message: str = ""
+
+
+_NO_ERROR: Final = Error()
+
+
+class FrontConnected(NamedTuple):
+    side: Side
+
+
+class FrontDisconnected(NamedTuple):
+    side: Side
+    reason: int
+
+
+class Authenticated(NamedTuple):
+    error: Error = _NO_ERROR
+
+
+class LoggedIn(NamedTuple):
+    side: Side
+    error: Error = _NO_ERROR
+    trading_day: str = ""
+
+
+class InstrumentsRead(NamedTuple):
+    """The last of them has come, or none will."""
+
+    error: Error = _NO_ERROR
+
+
+Event = FrontConnected | FrontDisconnected | Authenticated | LoggedIn | InstrumentsRead
+
+
+class Request(StrEnum):
+    """What is to be asked of CTP."""
+
+    AUTHENTICATE = "authenticate"
+    LOGIN_TRADER = "login_trader"
+    LOGIN_MARKET = "login_market"
+    QUERY_INSTRUMENTS = "query_instruments"
+    QUERY_AGAIN = "query_instruments_again"  # after a second: there may be one query in each
+
+
+class Reached(NamedTuple):
+    """A step is done."""
+
+    step: Step
+
+
+class Ready(NamedTuple):
+    trading_day: str
+
+
+Action = Request | Reached | Ready | Failure
+
+_CONNECT: Final = {Side.MARKET: Step.CONNECT_MARKET, Side.TRADER: Step.CONNECT_TRADER}
+_LOGIN: Final = {Side.MARKET: Step.LOGIN_MARKET, Side.TRADER: Step.LOGIN_TRADER}
+_QUERY_TOO_SOON: Final = 90
+
+
+@dataclass
+class Login:
+    """Where each side stands: the step that it works on."""
+
+    at: dict[Side, Step] = field(default_factory=lambda: dict(_CONNECT))
+    trading_day: str = ""
+    ready: bool = False
+    failed: bool = False
+
+
+def step(login: Login, event: Event) -> Sequence[Action]:
+    """Take one answer of CTP. After a Failure nothing more is done."""
+    if login.failed:
+        return ()
+    actions = _take(login, event)
+    login.failed = any(isinstance(action, Failure) for action in actions)
+    return actions
+
+
+def _take(login: Login, event: Event) -> Sequence[Action]:
+    match event:
+        case FrontConnected(side):
+            return _connected(login, side)
+        case FrontDisconnected(side, reason):
+            return _disconnected(login, side, reason)
+        case Authenticated(error):
+            return _authenticated(login, error)
+        case LoggedIn(side, error, trading_day):
+            return _logged_in(login, side, error, trading_day)
+        case InstrumentsRead(error):
+            return _read(login, error)
+
+
+def _connected(login: Login, side: Side) -> Sequence[Action]:
+    if login.ready:  # CTP makes a lost connection to the trader front again by itself; we have what we wanted of it
+        return ()
+    if side is Side.TRADER:
+        login.at[side] = Step.AUTHENTICATE
+        return Reached(Step.CONNECT_TRADER), Request.AUTHENTICATE
+    login.at[side] = Step.LOGIN_MARKET
+    return Reached(Step.CONNECT_MARKET), Request.LOGIN_MARKET
+
+
+def _disconnected(login: Login, side: Side, reason: int) -> Sequence[Action]:
+    if login.ready and side is Side.TRADER:
+        return ()
+    failed = failure_of(Step.FLOW if login.ready else login.at[side], reason, "the front closed the connection")
+    return (failed,)
+
+
+def _authenticated(login: Login, error: Error) -> Sequence[Action]:
+    if error.code:
+        return (failure_of(Step.AUTHENTICATE, *error),)
+    login.at[Side.TRADER] = Step.LOGIN_TRADER
+    return Reached(Step.AUTHENTICATE), Request.LOGIN_TRADER
+
+
+def _logged_in(login: Login, side: Side, error: Error, trading_day: str) -> Sequence[Action]:
+    if error.code:
+        return (failure_of(_LOGIN[side], *error),)
+    if side is Side.TRADER:
+        login.at[side] = Step.QUERY_INSTRUMENTS
+        login.trading_day = trading_day
+        return Reached(Step.LOGIN_TRADER), Request.QUERY_INSTRUMENTS
+    login.at[side] = Step.FLOW
+    return Reached(Step.LOGIN_MARKET), *_ready(login)
+
+
+def _read(login: Login, error: Error) -> Sequence[Action]:
+    if error.code == _QUERY_TOO_SOON:
+        return (Request.QUERY_AGAIN,)
+    if error.code:
+        return (failure_of(Step.QUERY_INSTRUMENTS, *error),)
+    login.at[Side.TRADER] = Step.FLOW
+    return Reached(Step.QUERY_INSTRUMENTS), *_ready(login)
+
+
+def _ready(login: Login) -> Sequence[Action]:
+    if any(at is not Step.FLOW for at in login.at.values()):
+        return ()
+    login.ready = True
+    return (Ready(login.trading_day),)
+
+
+def no_answer(login: Login) -> Failure:
+    """What a session failed at in which nothing has come for too long."""
+    waiting = next((at for at in login.at.values() if at is not Step.FLOW), Step.FLOW)
+    return Failure(step=waiting, kind=Kind.NOT_READY, message="no answer")

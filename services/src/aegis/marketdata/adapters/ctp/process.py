@@ -1,0 +1,255 @@
+"""`python -m aegis.marketdata.adapters.ctp.process FD`: one CTP session, from its start to its end, and no second one.
+
+The CTP library may hang, crash or leave threads behind when a session ends, and it can be used once only. So each
+session has a process of its own, which its parent starts, watches and, if need be, kills. It ends with its parent.
+
+The stop: ask for no more ticks, wait until none comes, let CTP go, end. A watchdog of the kernel ends the process where
+CTP does not come back.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from threading import Lock
+from typing import Any, Final
+
+from aegis.contracts.market import Instrument
+from aegis.marketdata.adapters.ctp import login
+from aegis.marketdata.adapters.ctp.failures import Failure, Kind, Step
+from aegis.marketdata.adapters.ctp.frames import (
+    Alive,
+    Ended,
+    Reached,
+    Ready,
+    Reassembly,
+    Rejected,
+    Start,
+    Stop,
+    Subscribe,
+    ToSession,
+    Universe,
+    to_session,
+)
+from aegis.marketdata.adapters.ctp.instruments import NotAnInstrument, instrument_of
+from aegis.marketdata.adapters.ctp.libraries import load_libraries, loaded_libraries
+from aegis.marketdata.adapters.ctp.outbox import Outbox
+from aegis.marketdata.adapters.ctp.ring import Ring
+from aegis.marketdata.adapters.ctp_fields import DepthConverter, Facts, RecordError, depth_record
+from aegis.marketdata.domain.products import product_of
+
+_ALIVE_S: Final = 0.5
+_QUERY_AGAIN_S: Final = 1.05
+_REFUSED_AGAIN_S: Final = 0.05
+_QUIET_S: Final = 0.05
+_QUIET_WAIT_S: Final = 0.5
+_RELEASE_S: Final = 1.0
+_CHUNK: Final = 1_000
+_IN_A_TURN: Final = 200
+_MAX_SYMBOL: Final = 80
+
+
+class Session:
+    """Listens to both sides of the API in their threads, and to the parent in the main one."""
+
+    def __init__(self, connection: socket.socket, start: Start) -> None:
+        self._socket = connection
+        self._start = start
+        self._outbox = Outbox(connection, Ring(start.ring, start.backlog, start.backlog_ms))
+        self._lock = Lock()  # of all below but for the ticks, which come in one thread
+        self._login = login.Login()
+        self._instruments: dict[str, Instrument] = {}
+        self._untold: list[Instrument] = []
+        self._query_at = float("inf")
+        self._wishes: list[tuple[str, bool]] = []  # to be asked for, or not any more
+        self._wanted: set[str] = set()
+        self._converter = DepthConverter(self._facts_of)
+        self._last_tick = 0.0
+
+    def run(self) -> None:
+        """Returns when it was told to stop, or has failed."""
+        from aegis.marketdata.adapters.ctp.apis import MarketApi, TraderApi
+
+        production, fronts, who = self._start.production, self._start.fronts, self._start.login
+        self._market, self._trader = MarketApi(self, who), TraderApi(self, who)
+        self._market.createFtdcMdApi(b"market-", production)
+        self._trader.createFtdcTraderApi(b"trader-", production)
+        self._trader.subscribePrivateTopic(2)  # nothing of what was before: this session trades nothing
+        self._trader.subscribePublicTopic(2)
+        for api, addresses in ((self._market, fronts.market), (self._trader, fronts.trader)):
+            for address in addresses:
+                api.registerFront(address)
+            api.init()
+        self._hear()
+        self._end()
+
+    # The parent
+
+    def _hear(self) -> None:
+        incoming = Reassembly()
+        alive_at = 0.0
+        while not self._login.failed:
+            now = time.monotonic()
+            if now >= alive_at:
+                alive_at = now + _ALIVE_S
+                self._outbox.say(Alive())
+            self._query_when_due(now)
+            busy = self._ask_for_wishes()
+            readable, _, _ = select.select([self._socket], [], [], _REFUSED_AGAIN_S if busy else _REFUSED_AGAIN_S * 4)
+            if readable:
+                data = self._socket.recv(1 << 16)
+                if not data or any(self._told(to_session.decode(body)) for body in incoming.take(data)):
+                    return
+
+    def _told(self, frame: ToSession) -> bool:
+        """Whether it is to end."""
+        if isinstance(frame, Subscribe):
+            self._wishes += [(symbol, frame.wanted) for symbol in frame.symbols if len(symbol.encode()) <= _MAX_SYMBOL]
+        return isinstance(frame, Stop)
+
+    def _ask_for_wishes(self) -> bool:
+        """Ask for some of what is wished for; whether there is more. What CTP refuses to take now is asked again."""
+        for _ in range(min(_IN_A_TURN, len(self._wishes))):
+            symbol, wanted = self._wishes[0]
+            ask = self._market.subscribeMarketData if wanted else self._market.unSubscribeMarketData
+            if ask(symbol):
+                break
+            (self._wanted.add if wanted else self._wanted.discard)(symbol)
+            del self._wishes[0]
+        return bool(self._wishes)
+
+    # CTP's answers
+
+    def on_event(self, event: login.Event) -> None:
+        with self._lock:
+            if isinstance(event, login.InstrumentsRead):
+                self._tell_instruments()
+            for action in login.step(self._login, event):
+                self._do(action)
+
+    def _do(self, action: login.Action) -> None:
+        match action:
+            case login.Reached(step):
+                self._outbox.say(Reached(step))
+            case login.Ready(trading_day):
+                self._outbox.say(Ready(trading_day, loaded_libraries()))
+            case Failure():
+                self._outbox.say(Ended(action))
+            case login.Request.AUTHENTICATE:
+                self._requested(Step.AUTHENTICATE, self._trader.authenticate())
+            case login.Request.LOGIN_TRADER:
+                self._requested(Step.LOGIN_TRADER, self._trader.log_in())
+            case login.Request.LOGIN_MARKET:
+                self._requested(Step.LOGIN_MARKET, self._market.log_in())
+            case login.Request.QUERY_INSTRUMENTS:
+                self._query_at = 0.0
+            case login.Request.QUERY_AGAIN:
+                self._query_at = time.monotonic() + _QUERY_AGAIN_S
+
+    def _requested(self, step: Step, refused: int) -> None:
+        if refused:
+            failed = Failure(step=step, kind=Kind.NOT_READY, message="CTP does not take the request", code=refused)
+            self._login.failed = True
+            self._outbox.say(Ended(failed))
+
+    def _query_when_due(self, now: float) -> None:
+        with self._lock:
+            if now < self._query_at:
+                return
+            refused = self._trader.query_instruments()
+            self._query_at = now + _QUERY_AGAIN_S if refused else float("inf")
+
+    def on_refused(self, reason: str, detail: str) -> None:
+        self._outbox.say(Rejected(reason, detail))
+
+    # Instruments
+
+    def on_instrument(self, data: Any) -> None:
+        try:
+            instrument = instrument_of(data)
+        except NotAnInstrument as error:
+            self._outbox.say(Rejected(error.reason, str(error)))
+            return
+        with self._lock:
+            self._instruments[instrument.symbol] = instrument
+            self._untold.append(instrument)
+            if len(self._untold) >= _CHUNK:
+                self._tell_instruments()
+
+    def _tell_instruments(self) -> None:
+        untold, self._untold = self._untold, []
+        if untold:
+            self._outbox.say(Universe(untold))
+
+    def _facts_of(self, exchange: str, symbol: str) -> Facts | None:
+        """From what the counter says of the instrument; its hours from the table of products."""
+        instrument = self._instruments.get(symbol)
+        if instrument is None or exchange not in ("", instrument.exchange):
+            return None
+        product = product_of(instrument.exchange, symbol)
+        return Facts(instrument.exchange, instrument.multiplier, product.hours if product else None)
+
+    # Ticks
+
+    def on_record(self, data: Any) -> None:
+        """One record of market data, in the thread of the API; nothing that it holds may stop those behind it."""
+        try:
+            quote = self._converter.quote(depth_record(data), time.time_ns())
+        except RecordError as error:
+            self._outbox.say(Rejected(error.reason, str(error)))
+        except Exception as error:
+            self._outbox.say(Rejected("unforeseen", f"{type(error).__name__}: {error}"))
+        else:
+            self._outbox.quote(quote)
+            self._last_tick = quote.ts_received_ns
+
+    # The end
+
+    def _end(self) -> None:
+        if not self._login.failed:
+            for symbol in self._wanted:
+                self._market.unSubscribeMarketData(symbol)
+            self._await_quiet()
+            self._outbox.say(Ended())
+        self._outbox.drain(_QUIET_WAIT_S)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, _RELEASE_S)  # ends us also while CTP holds Python's lock
+        self._market.exit()
+        self._trader.exit()
+
+    def _await_quiet(self) -> None:
+        deadline = time.monotonic() + _QUIET_WAIT_S
+        while time.time_ns() - self._last_tick < _QUIET_S * 1e9 and time.monotonic() < deadline:
+            time.sleep(_QUIET_S / 5)
+
+
+def _first(connection: socket.socket) -> Start:
+    incoming = Reassembly()
+    while data := connection.recv(1 << 16):
+        for body in incoming.take(data):
+            frame = to_session.decode(body)
+            assert isinstance(frame, Start)
+            return frame
+    raise SystemExit(0)
+
+
+def main(descriptor: str) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):  # our parent stops us in order
+        signal.signal(number, signal.SIG_IGN)
+    connection = socket.socket(fileno=int(descriptor))
+    start = _first(connection)
+    failed = load_libraries(start.libraries)
+    if failed is not None:
+        Outbox(connection, Ring(1, 1, 1)).say(Ended(failed))
+        time.sleep(_QUIET_S)
+        os._exit(1)
+    Session(connection, start).run()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

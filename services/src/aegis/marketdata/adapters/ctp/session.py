@@ -1,0 +1,138 @@
+"""One CTP session as the service sees it: a process that is started, heard, told and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, cast
+
+from aegis.marketdata.adapters.ctp.frames import (
+    FromSession,
+    Reassembly,
+    Start,
+    Stop,
+    Subscribe,
+    ToSession,
+    encoded,
+    from_session,
+)
+from aegis.marketdata.adapters.ctp.libraries import locale_path
+from aegis_sdk.server import launch
+
+__all__ = ["Session"]
+
+_PROGRAM: Final = "aegis.marketdata.adapters.ctp.process"
+_INHERITED: Final = ("PATH", "HOME", "TZ", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
+_BUFFER: Final = 128 * 1024
+"""Of the socket: some hundred quotes. What waits longer than it takes to read them waits in the session's ring."""
+
+Heard = Callable[[FromSession], None]
+
+
+class Session(asyncio.Protocol):
+    """`heard` is called in the event loop with each frame. Start it once."""
+
+    def __init__(self, heard: Heard) -> None:
+        self._heard = heard
+        self._incoming = Reassembly()
+        self._transport: asyncio.Transport | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._directory = ""
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    async def start(self, start: Start) -> None:
+        """Begin it. Its directory is private, and goes when it ends: CTP keeps its flow files there."""
+        self._directory = tempfile.mkdtemp(prefix="aegis-ctp-")
+        (Path(self._directory) / ".vntrader").mkdir()  # else vnpy makes one in the home directory
+        ours, theirs = socket.socketpair()
+        with theirs:
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+            try:
+                self._process = await self._spawn(theirs.fileno())
+            except BaseException:
+                ours.close()
+                raise
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_connection(lambda: self, sock=ours)
+        self._transport = cast("asyncio.Transport", transport)
+        self.tell(start)
+
+    async def _spawn(self, descriptor: int) -> asyncio.subprocess.Process:
+        own = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid())),
+            *(sys.executable, "-m", _PROGRAM, str(descriptor)),
+            stdin=asyncio.subprocess.DEVNULL,
+            env={**own, "LOCPATH": locale_path()} if locale_path() else own,
+            cwd=self._directory,
+            pass_fds=(descriptor,),
+            start_new_session=True,
+        )
+
+    # Heard and told
+
+    def data_received(self, data: bytes) -> None:
+        for body in self._incoming.take(data):
+            self._heard(from_session.decode(body))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+
+    def tell(self, frame: ToSession) -> None:
+        """What is said to one that has ended is lost; its end is known by `ended`."""
+        if self._transport is not None:
+            self._transport.write(encoded(frame))
+
+    def subscribe(self, symbols: list[str], *, wanted: bool = True) -> None:
+        self.tell(Subscribe(symbols, wanted))
+
+    def pause(self) -> None:
+        """Hear no more for now; its quotes wait in its own ring."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    # The end
+
+    async def ended(self) -> str:
+        """How its process ended, once it has."""
+        assert self._process is not None
+        code = await self._process.wait()
+        return f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+
+    async def stop(self, deadline_s: float) -> None:
+        """Tell it to end; kill it where it has not after `deadline_s`. Returns when its process is gone."""
+        self.tell(Stop())
+        try:
+            if self._process is not None:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(deadline_s):
+                        await self._process.wait()
+        finally:
+            await self.kill()
+
+    async def kill(self) -> None:
+        """SIGKILL, if it still runs; returns when its process is gone and its directory with it."""
+        process, self._process = self._process, None
+        if process is not None:
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+            await process.wait()
+        if self._transport is not None:
+            self._transport.close()
+        shutil.rmtree(self._directory, ignore_errors=True)

@@ -1,0 +1,193 @@
+"""One session from its start to its end: what it says, when, and what its words and its silence mean."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from aegis.contracts.market import Instrument, InstrumentId, Quote
+from aegis.marketdata.adapters.ctp.failures import Failure, Kind, Step
+from aegis.marketdata.adapters.ctp.frames import (
+    Ended,
+    FromSession,
+    Quotes,
+    Reached,
+    Ready,
+    Rejected,
+    Start,
+    Universe,
+)
+from aegis.marketdata.adapters.ctp.session import Session
+from aegis.marketdata.ports import FeedSink
+from aegis_sdk import clock
+
+__all__ = ["Limits", "OnReady", "OnStep", "WatchedSession"]
+
+_log = structlog.get_logger("aegis.ctp")
+
+_LOOK_S: Final = 0.1
+_ORDER: Final = tuple(Step)
+
+OnStep = Callable[[Step], None]
+OnReady = Callable[[Sequence[Instrument]], None]
+"""Called with all instruments that the counter knows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """All in seconds."""
+
+    answer_s: float = 10.0  # a session that comes up is given up when nothing was answered for so long
+    silent_s: float = 5.0  # a process that says nothing for so long hangs
+    stall_s: float = 15.0  # without a tick for so long, where some are expected, a session is replaced
+    stop_s: float = 3.0  # after so long a session that was told to end is killed
+
+
+class WatchedSession:
+    """Made in the event loop, run once. `is_expected` is asked whether there should be ticks now."""
+
+    def __init__(
+        self, sink: FeedSink, limits: Limits, *, on_ready: OnReady, on_step: OnStep, is_expected: Callable[[], bool]
+    ) -> None:
+        self._sink = sink
+        self._limits = limits
+        self._on_ready = on_ready
+        self._on_step = on_step
+        self._is_expected = is_expected
+        self._process = Session(self._heard)
+        self._failed: asyncio.Future[Failure] = asyncio.get_running_loop().create_future()
+        self._universe: list[Instrument] = []
+        self._reached: set[Step] = {Step.START}
+        self._unwanted: set[InstrumentId] = set()
+        self._ready_at: float | None = None
+        self._heard_at = self._progress_at = self._quotes_at = clock.now()
+        self._crowded = asyncio.Event()
+        self._ending = False
+
+    @property
+    def is_ready(self) -> bool:
+        return self._ready_at is not None and not self._failed.done()
+
+    @property
+    def ready_s(self) -> float:
+        """For how long it has been ready."""
+        return 0.0 if self._ready_at is None else clock.now() - self._ready_at
+
+    async def run(self, start: Start) -> Failure:
+        """Why it has ended; by then its process is gone. Cancel this to end it in order."""
+        try:
+            await self._process.start(start)
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(work) for work in (self._watch(), self._keep_pouring())]
+                failure = await self._failed
+                for task in tasks:
+                    task.cancel()
+            return failure
+        except OSError as error:
+            return Failure(step=Step.START, kind=Kind.OTHER, message=str(error))
+        finally:
+            await asyncio.shield(self._end())
+
+    def ask(self, instruments: Sequence[InstrumentId], *, wanted: bool = True) -> None:
+        """Ask for ticks of these, or let none of them pass from now on."""
+        (self._unwanted.difference_update if wanted else self._unwanted.update)(instruments)
+        if instruments:
+            self._process.subscribe([one.symbol for one in instruments], wanted=wanted)
+
+    async def _end(self) -> None:
+        """In order where it is ready, and at once where it is not."""
+        self._ending = True
+        if self.is_ready:
+            self._process.resume()
+            await self._process.stop(self._limits.stop_s)
+        else:
+            await self._process.kill()
+
+    # What it says
+
+    def _heard(self, frame: FromSession) -> None:
+        self._heard_at = clock.now()
+        if self._ending or self._failed.done():
+            return
+        try:
+            self._take(frame)
+        except Exception as error:  # the sink is broken: another session would be no better
+            _log.exception("session_unusable")
+            self._fail(self._failure(Kind.SETUP, f"{type(error).__name__}: {error}"))
+
+    def _take(self, frame: FromSession) -> None:
+        match frame:
+            case Quotes(quotes):
+                self._offer(quotes)
+            case Universe(instruments):
+                self._progress_at = self._heard_at
+                self._universe += instruments
+            case Reached(step):
+                self._progress_at = self._heard_at
+                self._reached.add(step)
+                self._on_step(step)
+            case Ready(trading_day, libraries):
+                self._ready_at = self._quotes_at = self._heard_at
+                _log.info("session_ready", trading_day=trading_day, libraries=libraries, pid=self._process.pid)
+                self._on_ready(self._universe)
+            case Rejected(reason, detail):
+                self._sink.rejected(reason, detail)
+            case Ended(failure):
+                self._fail(failure or self._failure(Kind.NOT_READY, "its process ended unasked"))
+            case _:
+                pass
+
+    def _offer(self, quotes: Sequence[Quote]) -> None:
+        self._quotes_at = self._heard_at
+        offer, unwanted = self._sink.offer, self._unwanted
+        for quote in quotes:
+            if not unwanted or InstrumentId(quote.exchange, quote.symbol) not in unwanted:
+                offer(quote)
+        if self._sink.crowded and not self._crowded.is_set():
+            self._process.pause()
+            self._crowded.set()
+
+    async def _keep_pouring(self) -> None:
+        """Hear it again whenever there is room for its quotes."""
+        while True:
+            await self._crowded.wait()
+            await self._sink.uncrowded()
+            self._heard_at = self._quotes_at = clock.now()  # it could not be heard meanwhile
+            self._crowded.clear()
+            self._process.resume()
+
+    # What its silence means
+
+    async def _watch(self) -> None:
+        ended = asyncio.create_task(self._process.ended())
+        try:
+            while not ended.done():
+                await asyncio.wait({ended}, timeout=_LOOK_S)
+                self._look(clock.now())
+            self._fail(self._failure(Kind.NOT_READY, f"its process ended {ended.result()}"))
+        finally:
+            ended.cancel()
+
+    def _look(self, now: float) -> None:
+        limits = self._limits
+        if self._crowded.is_set():
+            return
+        if now - self._heard_at > limits.silent_s:
+            self._fail(self._failure(Kind.NOT_READY, f"its process has said nothing for {limits.silent_s:g} s"))
+        elif self._ready_at is None:
+            if now - self._progress_at > limits.answer_s:
+                self._fail(self._failure(Kind.NOT_READY, f"no answer for {limits.answer_s:g} s"))
+        elif now - self._quotes_at > limits.stall_s and self._is_expected():
+            self._fail(self._failure(Kind.NOT_READY, f"no tick for {limits.stall_s:g} s, while the market is open"))
+
+    def _failure(self, kind: Kind, message: str) -> Failure:
+        waiting_for = next((step for step in _ORDER if step not in self._reached), Step.FLOW)
+        return Failure(step=waiting_for, kind=kind, message=message)
+
+    def _fail(self, failure: Failure) -> None:
+        if not self._failed.done():
+            self._failed.set_result(failure)

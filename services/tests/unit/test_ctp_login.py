@@ -1,0 +1,99 @@
+"""How a CTP session comes up, answer by answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from aegis.marketdata.adapters.ctp.failures import Failure, Kind, Step
+from aegis.marketdata.adapters.ctp.login import (
+    Authenticated,
+    Error,
+    Event,
+    FrontConnected,
+    FrontDisconnected,
+    InstrumentsRead,
+    LoggedIn,
+    Login,
+    Reached,
+    Ready,
+    Request,
+    Side,
+    step,
+)
+
+TRADER, MARKET = Side.TRADER, Side.MARKET
+WELL: list[Event] = [
+    FrontConnected(TRADER),
+    Authenticated(),
+    LoggedIn(TRADER, trading_day="20250102"),
+    FrontConnected(MARKET),
+    LoggedIn(MARKET),
+    InstrumentsRead(),
+]
+
+
+def after(*events: Event) -> Login:
+    login = Login()
+    for event in events:
+        step(login, event)
+    return login
+
+
+def failed(login: Login, event: Event) -> Failure:
+    [failure] = step(login, event)
+    assert isinstance(failure, Failure)
+    return failure
+
+
+def test_it_asks_for_one_thing_after_the_other_and_is_ready_in_the_end() -> None:
+    login = Login()
+    assert [step(login, event) for event in WELL] == [
+        (Reached(Step.CONNECT_TRADER), Request.AUTHENTICATE),
+        (Reached(Step.AUTHENTICATE), Request.LOGIN_TRADER),
+        (Reached(Step.LOGIN_TRADER), Request.QUERY_INSTRUMENTS),
+        (Reached(Step.CONNECT_MARKET), Request.LOGIN_MARKET),
+        (Reached(Step.LOGIN_MARKET),),
+        (Reached(Step.QUERY_INSTRUMENTS), Ready("20250102")),
+    ]
+
+
+def test_it_is_ready_whichever_side_comes_last() -> None:
+    login = after(*WELL[:3], InstrumentsRead(), FrontConnected(MARKET))
+    assert step(login, LoggedIn(MARKET)) == (Reached(Step.LOGIN_MARKET), Ready("20250102"))
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [(3, Kind.CREDENTIALS), (63, Kind.CREDENTIALS), (7, Kind.NOT_READY), (12345, Kind.OTHER)]
+)
+def test_a_refused_login_says_what_to_do_about_it(code: int, kind: Kind) -> None:
+    failure = failed(after(*WELL[:2]), LoggedIn(TRADER, Error(code, "CTP:不合法的登录")))
+    assert failure == Failure(step=Step.LOGIN_TRADER, kind=kind, message="CTP:不合法的登录", code=code)
+    assert str(failure) == f"could not log in at the trader front (error {code}): CTP:不合法的登录"
+
+
+def test_each_step_names_itself_when_it_fails() -> None:
+    refused = Error(99, "no")
+    assert failed(after(*WELL[:1]), Authenticated(refused)).step is Step.AUTHENTICATE
+    assert failed(after(*WELL[:4]), LoggedIn(MARKET, refused)).step is Step.LOGIN_MARKET
+    assert failed(after(*WELL[:5]), InstrumentsRead(refused)).step is Step.QUERY_INSTRUMENTS
+    assert failed(Login(), FrontDisconnected(TRADER, 0x1001)).step is Step.CONNECT_TRADER
+    assert failed(after(*WELL[:1]), FrontDisconnected(TRADER, 0x1001)).step is Step.AUTHENTICATE
+
+
+def test_a_query_that_came_too_soon_is_asked_again() -> None:
+    login = after(*WELL[:5])
+    assert step(login, InstrumentsRead(Error(90, "CTP:查询未就绪"))) == (Request.QUERY_AGAIN,)
+    assert step(login, InstrumentsRead())[-1] == Ready("20250102")
+
+
+def test_once_ready_only_the_market_data_front_matters() -> None:
+    login = after(*WELL)
+    assert step(login, FrontDisconnected(TRADER, 0x1001)) == ()
+    assert step(login, FrontConnected(TRADER)) == ()
+    failure = failed(login, FrontDisconnected(MARKET, 0x2001))
+    assert (failure.step, failure.kind, failure.code) == (Step.FLOW, Kind.NOT_READY, 0x2001)
+
+
+def test_nothing_more_is_done_after_a_failure() -> None:
+    login = after(*WELL[:1], Authenticated(Error(63, "no")))
+    assert [step(login, event) for event in WELL] == [()] * len(WELL)
