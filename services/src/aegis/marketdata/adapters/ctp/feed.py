@@ -27,8 +27,8 @@ __all__ = ["CtpFeed", "CtpOptions", "Expects"]
 
 _log = structlog.get_logger("aegis.ctp")
 
-Expects = Callable[[Iterable[Instrument]], bool]
-"""Whether ticks of some of these are to be expected now."""
+Expects = Callable[[Iterable[Instrument], int, int], bool]
+"""Whether some of these should tick from one moment to the other, UTC nanoseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class CtpFeed:
         start: Start,
         options: CtpOptions | None = None,
         *,
-        expects: Expects = lambda _: False,
+        expects: Expects = lambda *_: False,
         on_step: OnStep = lambda _: None,
     ) -> None:
         self._source = source
@@ -168,5 +168,6 @@ class CtpFeed:
         if self._opened is not None and not self._opened.done():
             self._opened.set_exception(AegisError(f"{self._source} {failure}"))
 
-    def _is_tick_expected(self) -> bool:
-        return bool(self._subscribed) and self._expects([self._instruments[one] for one in self._subscribed])
+    def _is_tick_expected(self, begin_ns: int, end_ns: int) -> bool:
+        subscribed = [self._instruments[one] for one in self._subscribed]
+        return bool(subscribed) and self._expects(subscribed, begin_ns, end_ns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -35,6 +36,8 @@ _ORDER: Final = tuple(Step)
 OnStep = Callable[[Step], None]
 OnReady = Callable[[Sequence[Instrument]], None]
 """Called with all instruments that the counter knows."""
+IsExpected = Callable[[int, int], bool]
+"""Whether there should have been ticks from one moment to the other, UTC nanoseconds of the market's own clock."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +51,10 @@ class Limits:
 
 
 class WatchedSession:
-    """Made in the event loop, run once. `is_expected` is asked whether there should be ticks now."""
+    """Made in the event loop, run once. `is_expected` is asked whether a silence is none of the market's."""
 
     def __init__(
-        self, sink: FeedSink, limits: Limits, *, on_ready: OnReady, on_step: OnStep, is_expected: Callable[[], bool]
+        self, sink: FeedSink, limits: Limits, *, on_ready: OnReady, on_step: OnStep, is_expected: IsExpected
     ) -> None:
         self._sink = sink
         self._limits = limits
@@ -65,6 +68,7 @@ class WatchedSession:
         self._unwanted: set[InstrumentId] = set()
         self._ready_at: float | None = None
         self._heard_at = self._progress_at = self._quotes_at = clock.now()
+        self._market_ns = 0  # the exchange's time of the latest quote
         self._crowded = asyncio.Event()
         self._ending = False
 
@@ -142,7 +146,7 @@ class WatchedSession:
                 pass
 
     def _offer(self, quotes: Sequence[Quote]) -> None:
-        self._quotes_at = self._heard_at
+        self._quotes_at, self._market_ns = self._heard_at, quotes[-1].ts_exchange_ns
         offer, unwanted = self._sink.offer, self._unwanted
         for quote in quotes:
             if not unwanted or InstrumentId(quote.exchange, quote.symbol) not in unwanted:
@@ -181,8 +185,14 @@ class WatchedSession:
         elif self._ready_at is None:
             if now - self._progress_at > limits.answer_s:
                 self._fail(self._failure(Kind.NOT_READY, f"no answer for {limits.answer_s:g} s"))
-        elif now - self._quotes_at > limits.stall_s and self._is_expected():
+        elif now - self._quotes_at > limits.stall_s and self._should_tick(now - self._quotes_at):
             self._fail(self._failure(Kind.NOT_READY, f"no tick for {limits.stall_s:g} s, while the market is open"))
+
+    def _should_tick(self, silent_s: float) -> bool:
+        """By the clock of the market, which may be a simulated one; before its first quote by ours."""
+        silent_ns = int(silent_s * 1e9)
+        begin_ns = self._market_ns or time.time_ns() - silent_ns
+        return self._is_expected(begin_ns, begin_ns + silent_ns)
 
     def _failure(self, kind: Kind, message: str) -> Failure:
         waiting_for = next((step for step in _ORDER if step not in self._reached), Step.FLOW)
