@@ -309,8 +309,9 @@ class Running:
         return key in self.active.held and self.active.held[key].is_open
 
     async def takes(self, key: str = KEY) -> int:
-        """Return when it is active for the key; the epoch."""
+        """Return when it is active for the key, and whoever calls its epoch finds it; the epoch."""
         await until(lambda: self.is_active(key))
+        await self.transport.flush()
         return self.holding(key).epoch
 
     def knows(self, other: Running) -> bool:
