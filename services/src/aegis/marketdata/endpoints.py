@@ -34,6 +34,7 @@ from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.pipeline import Pipeline
 from aegis.marketdata.ports import Feed, FeedState
 from aegis.marketdata.settings import MarketDataSettings
+from aegis.profiles import CtpProfile
 from aegis_sdk import subjects
 from aegis_sdk.errors import AegisError, ConfigurationError
 from aegis_sdk.events import Events
@@ -66,8 +67,11 @@ class MarketData(Service):
     name = SERVICE
     description = "Ticks of futures from a feed to the stream TICKS."
 
-    def __init__(self, settings: MarketDataSettings, build: Callable[[Transport], Parts]) -> None:
+    def __init__(
+        self, settings: MarketDataSettings, build: Callable[[Transport], Parts], profile: CtpProfile | None = None
+    ) -> None:
         self._settings = settings
+        self._profile = profile
         self._build = build
         self._taken = AsyncExitStack()
         self._instruments: dict[str, Instrument] = {}
@@ -112,7 +116,8 @@ class MarketData(Service):
         await self._pumping
 
     def configuration(self) -> Mapping[str, Any]:
-        return self._settings.model_dump(mode="json")
+        shown = self._settings.model_dump(mode="json")
+        return shown if self._profile is None else {**shown, "ctp": self._profile.model_dump(mode="json")}
 
     def _feed_changed(self, state: FeedState, reason: str) -> None:
         self._state, self._reason = state, reason
