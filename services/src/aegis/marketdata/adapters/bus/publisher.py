@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from aegis.contracts.market import InstrumentId
@@ -307,6 +308,7 @@ class StreamPublisher:
                     return
 
 
+@lru_cache(maxsize=65_536)  # each scrape asks again for all that lost something
 def _instrument(subject: str) -> InstrumentId:
     _, exchange, symbol = subjects.split(subject)
     return InstrumentId(exchange, subjects.unescape(symbol))
