@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from aegis.cli.main import app
-from aegis.operations.plan import DeskOptions, plan
+from aegis.operations.plan import DeskOptions, ServicePlan, plan
+from aegis.operations.withholding import withhold
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +89,20 @@ def test_only_market_data_is_told_the_profile() -> None:
         one.service for one in plan(DeskOptions(directory="d", profile="simnow")) if "AEGIS_PROFILE" in one.environment
     ]
     assert told == ["marketdata"]
+
+
+def test_what_a_profile_refers_to_is_told_to_no_other_process() -> None:
+    ours = {"SIMNOW_USER": "1", "SIMNOW_PASSWORD": "never-shown", "PATH": "/bin", "HOME": "/nowhere"}
+    other = ServicePlan(service="echo", instance="echo-1", command=("echo",))
+    services = withhold([*plan(DeskOptions(directory="d", profile="simnow")), other], ours)
+    assert ours == {"PATH": "/bin", "HOME": "/nowhere"}
+    assert {one.service: "SIMNOW_PASSWORD" in one.environment for one in services} == {
+        "marketdata": True,
+        "echo": False,
+    }
+
+
+def test_without_a_profile_nothing_is_withheld() -> None:
+    ours = {"SIMNOW_PASSWORD": "kept", "HOME": "/nowhere"}
+    services = plan(DeskOptions(directory="d"))
+    assert (withhold(services, ours), ours) == (services, {"SIMNOW_PASSWORD": "kept", "HOME": "/nowhere"})

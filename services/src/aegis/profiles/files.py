@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from aegis.profiles.parsing import Lookup, Unreadable, parse
+from aegis.profiles.parsing import Lookup, Unreadable, parse, variables_in
 from aegis.profiles.problems import Problem, ProfileError
 from aegis.profiles.profile import CtpProfile
 
-__all__ = ["find", "load", "names"]
+__all__ = ["find", "load", "names", "variables"]
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -32,11 +32,7 @@ class _Content(NamedTuple):
 
 def load(profile: str, environment: Mapping[str, str]) -> CtpProfile:
     """The profile of this name or path. Raises ProfileError with every problem."""
-    path = find(profile, environment)
-    try:
-        content = _read(path, _PROFILE_BYTES)
-    except Unreadable as error:
-        raise ProfileError(profile, [Problem("", error.problem, error.fix)]) from None
+    path, content = _found(profile, environment)
     lookup = Lookup(
         variable=lambda name: _variable(name, environment),
         file=lambda name: _secret_file(path.parent / Path(name).expanduser()),
@@ -44,6 +40,19 @@ def load(profile: str, environment: Mapping[str, str]) -> CtpProfile:
         path=str(path),
     )
     return parse(path.stem, content.text, lookup)
+
+
+def variables(profile: str, environment: Mapping[str, str]) -> set[str]:
+    """The names of the variables that it refers to: who does not log in has no need of them. Raises ProfileError."""
+    return variables_in(_found(profile, environment)[1].text)
+
+
+def _found(profile: str, environment: Mapping[str, str]) -> tuple[Path, _Content]:
+    path = find(profile, environment)
+    try:
+        return path, _read(path, _PROFILE_BYTES)
+    except Unreadable as error:
+        raise ProfileError(profile, [Problem("", error.problem, error.fix)]) from None
 
 
 def find(profile: str, environment: Mapping[str, str]) -> Path:

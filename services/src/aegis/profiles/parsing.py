@@ -17,7 +17,7 @@ from aegis.profiles.problems import Problem, ProfileError
 from aegis.profiles.profile import CtpLogin, CtpProfile
 from aegis_sdk.errors import AegisError
 
-__all__ = ["Lookup", "Unreadable", "parse"]
+__all__ = ["Lookup", "Unreadable", "parse", "variables_in"]
 
 _MODES: Final = {"production": True, "evaluation": False}
 _KEYS: Final = ("env", "mode", "connection", "primary", "backup")
@@ -78,6 +78,17 @@ def parse(name: str, text: str, lookup: Lookup) -> CtpProfile:
             values["backup"] = {**{field: first[field] for field in inherited if field in first}, **second}
             _check_backup(first, values["backup"], problems)
     return _built(name, values, problems, inherited)
+
+
+def variables_in(text: str) -> set[str]:
+    """The names of all variables that a profile refers to; none where it is not TOML."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return set()
+    sections = [cast("dict[str, Any]", one) for one in document.values() if isinstance(one, dict)]
+    named = (value for section in sections for key, value in section.items() if key.endswith("_env"))
+    return {value for value in named if isinstance(value, str)}
 
 
 def _built(name: str, values: dict[str, Any], problems: list[Problem], inherited: set[str]) -> CtpProfile:
