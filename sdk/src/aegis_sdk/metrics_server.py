@@ -51,7 +51,7 @@ class MetricsServer:
         self.port = 0
         self._figures: Figures | None = None
         self._registry = CollectorRegistry(auto_describe=False)
-        self._at_work: set[asyncio.Task[None]] = set()
+        self.at_work: set[asyncio.Task[None]] = set()  # one for each connection
 
     def show(self, figures: Figures) -> None:
         self._figures = figures
@@ -61,23 +61,23 @@ class MetricsServer:
         """One connection."""
         task = asyncio.current_task()
         assert task is not None
-        self._at_work.add(task)
+        self.at_work.add(task)
         try:
             async with asyncio.timeout(_REQUEST_S):
-                if len(self._at_work) <= _MAX_CONNECTIONS:
+                if len(self.at_work) <= _MAX_CONNECTIONS:
                     writer.write(await self._response(reader))
                     await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            pass  # the peer is gone, or sends nothing, or takes nothing
+            writer.transport.abort()  # the peer is gone, or sends nothing, or takes nothing
         finally:
-            self._at_work.discard(task)
+            self.at_work.discard(task)
             writer.close()
 
     async def end(self) -> None:
         """Leave those that are at work."""
-        for task in tuple(self._at_work):
+        for task in tuple(self.at_work):
             task.cancel()
-        await asyncio.gather(*self._at_work, return_exceptions=True)
+        await asyncio.gather(*self.at_work, return_exceptions=True)
 
     async def _response(self, reader: asyncio.StreamReader) -> bytes:
         try:

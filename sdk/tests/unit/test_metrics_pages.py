@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
@@ -20,8 +21,8 @@ from aegis_sdk.figures import Figures
 from aegis_sdk.handler import rpc
 from aegis_sdk.instances import InstanceRecord, InstanceStatus
 from aegis_sdk.method import Empty
-from aegis_sdk.metrics import Metric, counter
-from aegis_sdk.metrics_server import metrics_server
+from aegis_sdk.metrics import Metric, counter, gauge
+from aegis_sdk.metrics_server import MetricsServer, metrics_server
 from aegis_sdk.registry import Registration
 from aegis_sdk.service import HostOptions, Service, ServiceHost
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
@@ -38,6 +39,7 @@ class Parrot(Service):
 
     def __init__(self) -> None:
         self.words: int | None = 0
+        self.lines = 1
 
     @rpc
     async def say(self, request: Word) -> Word:
@@ -54,6 +56,8 @@ class Parrot(Service):
     def metrics(self) -> Iterable[Metric]:
         assert self.words is not None
         yield counter("aegis_parrot_words_total", "Words that were heard.", self.words)
+        lines = {(str(number),): 1.0 for number in range(self.lines)}
+        yield gauge("aegis_parrot_lines", "Lines that make the page long.", lines, ("number",))
 
 
 class Reply(NamedTuple):
@@ -98,6 +102,11 @@ class Desk:
         self.registration = Registration(self.transport, InstanceRecord(service="parrot", instance="parrot-1"))
         self.figures = Figures(self.transport, self.host, self.registration, None)
         self.port = 0
+        self.pages = MetricsServer()
+
+    async def all_left(self) -> None:
+        """Return when no connection is served any more."""
+        await until(lambda: not self.pages.at_work)
 
 
 @asynccontextmanager
@@ -106,7 +115,7 @@ async def served(port: int = 0) -> AsyncIterator[Desk]:
     try:
         async with metrics_server(port) as server:
             server.show(desk.figures)
-            desk.port = server.port
+            desk.port, desk.pages = server.port, server
             await desk.host.start()
             yield desk
             await desk.host.stop()
@@ -212,6 +221,23 @@ async def test_who_says_nothing_is_left_after_a_while(desk: Desk, monkeypatch: p
     reader, writer = await asyncio.open_connection("127.0.0.1", desk.port)
     async with asyncio.timeout(DEADLINE_S):
         assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_page_is_not_kept_for_a_peer_that_does_not_take_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "_REQUEST_S", 0.05)
+    desk.service.lines = 100_000
+    narrow = socket.socket()
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)  # or the kernel would take it all for the peer
+    narrow.connect(("127.0.0.1", desk.port))
+    reader, writer = await asyncio.open_connection(sock=narrow)
+    writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    [length] = [int(line.split(b":")[1]) for line in head.splitlines() if line.startswith(b"Content-Length")]
+    await desk.all_left()
+    async with asyncio.timeout(DEADLINE_S):
+        with pytest.raises((asyncio.IncompleteReadError, OSError)):
+            await reader.readexactly(length)
     writer.close()
 
 
