@@ -9,6 +9,7 @@ A program reads its environment once, in its bootstrap, by `Settings.from_enviro
     AEGIS_INSTANCE            this instance's name; random where it is not given
     AEGIS_ZONE                where it runs; `local` where it is not given
     AEGIS_WEIGHT              its share of calls among its like, 1 to 1000; 100 where it is not given
+    AEGIS_METRICS_PORT        where /metrics and /healthz are served, on 127.0.0.1; without it, or 0: a free port
     AEGIS_TIMERS              aggressive, balanced or conservative: the timers of a single-active service, in place of
                               those that it declares
 """
@@ -59,6 +60,7 @@ class Settings(BaseModel):
     instance: Annotated[str, AfterValidator(_name)] = ""
     zone: Annotated[str, AfterValidator(_name)] = "local"
     weight: Annotated[int, Field(ge=1, le=1000)] = 100
+    metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 0
     timers: Literal["aggressive", "balanced", "conservative"] | None = None
 
     @classmethod
@@ -73,8 +75,8 @@ class Settings(BaseModel):
                 values[field] = _read_secret(f"{variable}_FILE", environment[f"{variable}_FILE"])
         if "nats_url" in values:
             values["nats_url"] = tuple(part.strip() for part in values["nats_url"].split(","))
-        if "nats_replicas" in values:
-            values["nats_replicas"] = _number("AEGIS_NATS_REPLICAS", values["nats_replicas"])
+        for field in {"nats_replicas", "metrics_port"} & values.keys():
+            values[field] = _number(_variable(field), values[field])
         return validated(cls, values, shown=_variable)
 
 

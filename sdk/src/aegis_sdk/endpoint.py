@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from pydantic import BaseModel
 
 from aegis_sdk import codec
 from aegis_sdk.errors import AegisError, CodecError, InvalidRequest, RpcError
+from aegis_sdk.histogram import Histogram
 from aegis_sdk.messages import ERROR, ERROR_CODE, NO_HEADERS, TIMEOUT_MS, Headers, Message
 from aegis_sdk.method import Method
 from aegis_sdk.transport import Transport
@@ -17,6 +19,8 @@ from aegis_sdk.transport import Transport
 __all__ = ["Endpoint", "answer", "error_reply", "time_left"]
 
 _log = structlog.get_logger("aegis.service")
+
+_BOUNDS_S: Final = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 30.0)
 
 
 class Endpoint:
@@ -33,17 +37,26 @@ class Endpoint:
         self.wants_context = wants_context
         self.requests = 0
         self.errors = 0
-        self.seconds = 0.0
+        self.latency = Histogram(_BOUNDS_S)  # of those that were begun
+        self.codes: Counter[str] = Counter()  # of errors
         self.last_error = ""
+
+    @property
+    def seconds(self) -> float:
+        """What all requests took together."""
+        return self.latency.total
 
     def succeeded(self, seconds: float) -> None:
         self.requests += 1
-        self.seconds += seconds
+        self.latency.observe(seconds)
 
     def failed(self, error: RpcError, seconds: float) -> None:
+        """`seconds` is 0 for a request that was refused before it began."""
         self.requests += 1
         self.errors += 1
-        self.seconds += seconds
+        self.codes[error.code] += 1
+        if seconds:
+            self.latency.observe(seconds)
         self.last_error = f"{error.status}:{error.message}"[:200]
 
 

@@ -16,7 +16,9 @@ import uvloop
 from aegis_sdk import garbage
 from aegis_sdk.config import Settings
 from aegis_sdk.errors import AegisError, ConfigurationError
+from aegis_sdk.figures import Figures
 from aegis_sdk.instances import InstanceRecord, InstanceStatus, ServiceDefinition
+from aegis_sdk.metrics_server import metrics_server
 from aegis_sdk.registry import Registration
 from aegis_sdk.service import HostOptions, Service, ServiceHost
 from aegis_sdk.single_active import ActiveHost, SingleActive
@@ -72,8 +74,12 @@ async def serve(service: Service, settings: Settings, stop: asyncio.Event | None
     )
     async with AsyncExitStack() as stack:
         _at_the_end(stack, transport.close)
+        pages = await stack.enter_async_context(metrics_server(settings.metrics_port))
         host = ServiceHost(transport, service, HostOptions(instance=settings.instance))
-        active, registration = _registered(transport, host, settings)
+        active, registration = _registered(transport, host, settings.model_copy(update={"metrics_port": pages.port}))
+        figures = Figures(transport, host, registration, None if active is None else active.figures)
+        stack.callback(figures.close)
+        pages.show(figures)
         tail = LogTail(transport, service.name, host.instance)
         stack.callback(tail.close)
         _at_the_end(stack, registration.stop)
@@ -142,6 +148,7 @@ def _record(host: ServiceHost, settings: Settings) -> InstanceRecord:
         zone=settings.zone,
         weight=settings.weight,
         endpoints=tuple(endpoint.method.subject for endpoint in host.endpoints),
+        metrics_port=settings.metrics_port,
         configuration={**settings.model_dump(mode="json"), **host.service.configuration()},
     )
 

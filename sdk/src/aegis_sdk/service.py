@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
 import structlog
 
@@ -30,6 +30,9 @@ from aegis_sdk.handler import Context, Rpc
 from aegis_sdk.messages import Message
 from aegis_sdk.micro import Discoverable
 from aegis_sdk.transport import Subscription, Transport
+
+if TYPE_CHECKING:
+    from aegis_sdk.metrics import Metric
 
 __all__ = ["HostOptions", "Service", "ServiceHost"]
 
@@ -61,6 +64,13 @@ class Service:
     def configuration(self) -> Mapping[str, Any]:
         """Settings to be shown in the registry, as JSON; what is named like a secret is masked there."""
         return {}
+
+    def metrics(self) -> Iterable[Metric]:
+        """Figures for Prometheus, asked for at each scrape, also while `on_start` is at work. It never waits.
+
+        `aegis_sdk.metrics` makes them.
+        """
+        return ()
 
 
 @dataclass(frozen=True, kw_only=True)

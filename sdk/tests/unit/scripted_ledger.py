@@ -106,6 +106,7 @@ class Owner:
     told: list[str] = field(default_factory=list[str])
     changes: list[Committed] = field(default_factory=list[Committed])
     compacted: list[int] = field(default_factory=list[int])
+    write_times: list[float] = field(default_factory=list[float])
     snapshot_every: int = 1_000_000
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -119,6 +120,9 @@ class Owner:
     def _hear(self, what: str) -> None:
         self.told.append(what)
         self._news.set()
+
+    def wrote(self, seconds: float) -> None:
+        self.write_times.append(seconds)
 
     def suspended(self, holding: Holding) -> None:
         self._hear("suspended")

@@ -542,3 +542,12 @@ async def test_entries_carry_its_epoch(scene: Scene) -> None:
     sent = await scene.ledger.at(0)
     assert sent.entry is not None
     assert sent.entry.epoch == EPOCH
+
+
+async def test_how_long_each_write_took_is_told(scene: Scene) -> None:
+    write = scene.write("c0")
+    sent = await scene.ledger.at(0)
+    scene.clock.advance(0.25)
+    sent.acknowledge(10)
+    await settled(write)
+    assert scene.owner.write_times == [pytest.approx(0.25, abs=0.1)]

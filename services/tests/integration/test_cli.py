@@ -100,6 +100,7 @@ def test_services_and_their_methods_are_listed(desk: Desk) -> None:
 
 def test_instances_are_listed_also_from_elsewhere(desk: Desk) -> None:
     [row] = read(desk.aegis("instances", "echo", "--json", **remote(desk)))
+    assert f"127.0.0.1:{row['metrics_port']}" in desk.aegis("instances", "echo").stdout
     assert (row["instance"], row["status"]) == ("echo-1", "ACTIVE")
     assert row["heartbeat_age_s"] < 2
 

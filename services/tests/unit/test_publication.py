@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -111,6 +112,15 @@ async def running(desk: Desk) -> AsyncIterator[Desk]:
 async def desk() -> AsyncIterator[Desk]:
     async with running(Desk()) as desk:
         yield desk
+
+
+async def test_what_is_stored_is_as_old_as_its_receipt_is_long_ago(desk: Desk) -> None:
+    desk.publish(5)
+    desk.publisher.publish([(A, b"timed", 6), (A, b"not timed", 7)], time.time_ns() - 2_000_000_000)
+    await desk.settled()
+    latency = desk.publisher.stats().latency
+    assert latency.count == 1
+    assert 2.0 <= latency.total < 5.0
 
 
 async def test_ticks_are_stored_in_order_with_their_headers(desk: Desk) -> None:

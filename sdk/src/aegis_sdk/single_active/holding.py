@@ -341,8 +341,8 @@ class Holding:
             self._owner.suspended(self)
 
     def _acknowledged(self, flight: Flight, sent_at: float, sequence: int) -> None:
-        self._flight = None
-        self.proof_sent_at = max(self.proof_sent_at, sent_at)
+        self._flight, self.proof_sent_at = None, max(self.proof_sent_at, sent_at)
+        self._owner.wrote(clock.now() - sent_at)
         if self._observer is not None:
             what, n = ("proof", 0) if flight.entry is None else ("entry", flight.entry.n)
             self._observer(Wrote(self.key, self.epoch, what, n, sequence, sent_at, clock.now()))

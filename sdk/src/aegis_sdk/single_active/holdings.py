@@ -17,6 +17,7 @@ from aegis_sdk.registry import Registration
 from aegis_sdk.service import declared
 from aegis_sdk.single_active.context import Held
 from aegis_sdk.single_active.declaration import Active, SingleActive
+from aegis_sdk.single_active.figures import ActiveFigures
 from aegis_sdk.single_active.holding import Holding
 from aegis_sdk.single_active.hooks import uncancelled
 from aegis_sdk.single_active.requests import ActiveEndpoint, Requests
@@ -34,7 +35,12 @@ class Holdings:
     """The holdings of an instance by key. `changed` is set whenever one has gone."""
 
     def __init__(
-        self, transport: Transport, service: SingleActive, registration: Registration, requests: Requests
+        self,
+        transport: Transport,
+        service: SingleActive,
+        registration: Registration,
+        requests: Requests,
+        figures: ActiveFigures,
     ) -> None:
         self._transport = transport
         self._service = service
@@ -50,6 +56,8 @@ class Holdings:
         self._record_due: asyncio.TimerHandle | None = None
         self._status = InstanceStatus.STANDBY
         self.changed = asyncio.Event()
+        self._figures = figures
+        figures.held, figures.endpoints = self._held, tuple(self._endpoints.values())
         service._held = self._handles  # pyright: ignore[reportPrivateUsage]  # the service's own view of it
 
     @property
@@ -63,6 +71,7 @@ class Holdings:
         before = self._held.get(holding.key)
         self._held[holding.key] = holding
         self._pairs[holding.key] = holding.epoch  # from now on: whoever is not said to hold a key is robbed of it
+        self._figures.switches["taken"] += 1
         self.show()
         return before
 
@@ -94,6 +103,7 @@ class Holdings:
             await subscription.unsubscribe()
         if not holding.is_dropped:
             holding.is_dropped = True
+            self._figures.switches["given" if holding.releasing else "lost"] += 1
             await self.run_hook(holding.key, self._service.on_standby(holding.key))
 
     async def drop_all(self, timeout: float) -> None:

@@ -46,6 +46,7 @@ from aegis_sdk.registry import Registration
 from aegis_sdk.service import ServiceHost
 from aegis_sdk.single_active.announcements import Announcements
 from aegis_sdk.single_active.declaration import SingleActive, keys_of
+from aegis_sdk.single_active.figures import ActiveFigures
 from aegis_sdk.single_active.holding import Holding
 from aegis_sdk.single_active.holdings import Holdings
 from aegis_sdk.single_active.hooks import uncancelled
@@ -90,6 +91,7 @@ class ActiveHost:
         self._observer = observer
         self._timers = service.timers
         self._keys = keys_of(service)
+        self.figures = ActiveFigures(len(self._keys))
         self._gate = Gate(self._timers.gate_s, clock.now())
         self._drain_timeout_s = host.options.drain_timeout_s
         self._roles: dict[str, Role] = {}
@@ -121,7 +123,7 @@ class ActiveHost:
         self._ledger = await Ledger.open(self._transport, service.name, replicas=self._replicas)
         timeout_s = self._host.options.default_timeout_s
         requests = Requests(self._transport, service.name, self._host.admission, timeout_s, self._enter, self._observer)
-        self._holdings = Holdings(self._transport, service, registration, requests)
+        self._holdings = Holdings(self._transport, service, registration, requests, self.figures)
         self._peers = Peers(service.name, record.instance, self._tell)
         self._tails = Tails(self._transport, self._ledger, self._tell, self._contradicted)
         self._announcements = Announcements(
@@ -136,7 +138,7 @@ class ActiveHost:
             self._announcements,
             self._tell,
         )
-        self._reports = Reports(service, self._ledger, self._takeover, self._tell, self._start)
+        self._reports = Reports(service, self._ledger, self._takeover, self._tell, self._start, self.figures)
         self._probes = Probes(self._ledger, self._timers.write_s, self._tell)
         await self._start_running(self._holdings)
         for endpoint in operations(service.name, self):
@@ -319,6 +321,7 @@ class ActiveHost:
         now = clock.now()
         if self._gate.enter(now):
             gap_s = self._gate.gap_s
+            self.figures.standstills += 1
             _log.warning("stood_still", gap_s=round(gap_s, 3))
             if self._observer is not None:
                 self._observer(GateBroke(gap_s, now))

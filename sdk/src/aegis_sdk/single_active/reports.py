@@ -13,6 +13,7 @@ from aegis_sdk.ledger.journal import Contradiction
 from aegis_sdk.ledger.ledger import Ledger
 from aegis_sdk.ledger.snapshot import Committed
 from aegis_sdk.single_active.declaration import SingleActive
+from aegis_sdk.single_active.figures import ActiveFigures
 from aegis_sdk.single_active.holding import Holding
 from aegis_sdk.single_active.takeover import Takeover
 
@@ -34,12 +35,17 @@ class Reports:
         takeover: Takeover,
         tell: Callable[[Event], None],
         start: Callable[..., None],
+        figures: ActiveFigures,
     ) -> None:
         self._service = service
         self._ledger = ledger
         self._takeover = takeover
         self._tell = tell
         self._start: Callable[..., Any] = start
+        self._write_time = figures.write_time
+
+    def wrote(self, seconds: float) -> None:
+        self._write_time.observe(seconds)
 
     def suspended(self, holding: Holding) -> None:
         self._tell(Suspended(holding.key, holding.epoch))

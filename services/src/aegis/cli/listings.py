@@ -52,7 +52,7 @@ def instances(
     rows = [row for row in _by_instance(*run(_ask("STATS"))) if service in ("", row["service"])]
     if as_json:
         return print_json(rows)
-    columns = ("SERVICE", "INSTANCE", "VERSION", "ZONE", "STATUS", "KEYS", "HEARTBEAT", "UP")
+    columns = ("SERVICE", "INSTANCE", "VERSION", "ZONE", "STATUS", "KEYS", "HEARTBEAT", "UP", "METRICS")
     shown = table(*columns, right=("HEARTBEAT", "UP"))
     for row in rows:
         status = row["status"] or "not registered"
@@ -65,6 +65,7 @@ def instances(
             ", ".join(f"{key}@{epoch}" for key, epoch in row["keys"].items()) or "-",
             "-" if row["heartbeat_age_s"] is None else f"{row['heartbeat_age_s']:.2f} s",
             _uptime(row["started_at"]),
+            "-" if row["metrics_port"] is None else f"127.0.0.1:{row['metrics_port']}",
         )
     terminal().print(shown if rows else f"No instance{f' of {service}' if service else ''} is alive.")
     return None
@@ -133,6 +134,7 @@ def _by_instance(
             "keys": one.record.keys,
             "heartbeat_age_s": round(one.age_s, 3),
             "started_at": one.record.started_at.isoformat(),
+            "metrics_port": one.record.metrics_port,
         }
         for one in living
     ]
@@ -147,6 +149,7 @@ def _by_instance(
             "keys": {},
             "heartbeat_age_s": None,
             "started_at": one["started"],
+            "metrics_port": None,
         }
         for one in answers
         if (one["name"], one["id"]) not in known

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from aegis.cli.bench import bench_app
 from aegis.cli.call import call
+from aegis.cli.config import config_app
 from aegis.cli.console import fail
 from aegis.cli.doctor import doctor, version
 from aegis.cli.env import env
@@ -75,4 +76,5 @@ app = typer.Typer(
 
 for command in (up, down, ps, logs, doctor, services, instances, leases, handover, drain, ticks, call, env, version):
     app.command()(command)
+app.add_typer(config_app, name="config")
 app.add_typer(bench_app, name="bench")

@@ -45,6 +45,13 @@ def up(
             exists=True, help="Recorded ticks to replay, in place of the simulated market; default: AEGIS_REPLAY."
         ),
     ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            help="A CTP front in place of the simulated market: a profile's name or file, e.g. simnow; "
+            "default: AEGIS_PROFILE."
+        ),
+    ] = None,
     speed: Annotated[
         float | None,
         typer.Option(min=0, help="Of the market: 1 is real time, 0 as fast as can be; default: 1, or AEGIS_SPEED."),
@@ -66,18 +73,26 @@ def up(
         raise typer.BadParameter("a replay has the times of its file", param_hint="--wall-clock")
     if wall_clock and speed not in (None, 1):
         raise typer.BadParameter("the real sessions have the speed of real time", param_hint="--wall-clock")
+    if profile and (replay or wall_clock or speed is not None):
+        raise typer.BadParameter("a CTP front has its own times", param_hint="--profile")
     state = StateDirectory(directory) if directory else state_directory()
     options = DeskOptions(
         directory=str(state.path),
         port=port,
         nodes=nodes,
         replay=str(replay.absolute()) if replay else None,
+        profile=_absolute(profile) if profile else None,
         speed=speed,
         wall_clock=wall_clock or None,
         codec=codec.value if codec else None,
         plan_file=str(plan) if plan else "",
     )
     raise typer.Exit(_bring_up(state, options, detach))
+
+
+def _absolute(profile: str) -> str:
+    """A path is one for the services too, wherever they run; a name stays one."""
+    return str(Path(profile).expanduser().absolute()) if "/" in profile or profile.endswith(".toml") else profile
 
 
 def _bring_up(state: StateDirectory, options: DeskOptions, detach: bool) -> int:

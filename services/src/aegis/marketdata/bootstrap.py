@@ -13,7 +13,9 @@ from aegis.marketdata.endpoints import MarketData, Parts
 from aegis.marketdata.pipeline import Pipeline
 from aegis.marketdata.ports import Feed, FeedState
 from aegis.marketdata.settings import MarketDataSettings
+from aegis.profiles import CtpProfile, load
 from aegis_sdk.config import Settings
+from aegis_sdk.errors import ConfigurationError
 from aegis_sdk.events import Events
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.transport import Transport
@@ -22,10 +24,11 @@ __all__ = ["build"]
 
 
 def build(environment: Mapping[str, str]) -> MarketData:
-    """The service as the environment wants it. Raises ConfigurationError naming the variable that is wrong."""
+    """The service as the environment wants it. Raises ConfigurationError naming what is wrong: of a profile, all."""
     settings = MarketDataSettings.from_environment(environment)
     replicas = Settings.from_environment(environment).nats_replicas
-    feed = _feed(settings)
+    profile = load(settings.profile, environment) if settings.profile else None
+    feed = _feed(settings, profile)
     options = PublisherOptions(ring=settings.republish_ticks)
 
     def parts(transport: Transport) -> Parts:
@@ -53,10 +56,12 @@ def build(environment: Mapping[str, str]) -> MarketData:
             make_pipeline=make_pipeline,
         )
 
-    return MarketData(settings, parts)
+    return MarketData(settings, parts, profile)
 
 
-def _feed(settings: MarketDataSettings) -> Feed:
+def _feed(settings: MarketDataSettings, profile: CtpProfile | None) -> Feed:
+    if profile is not None:
+        raise ConfigurationError("AEGIS_PROFILE", "there is no adapter for CTP yet")
     if settings.replay is not None:
         return ReplayFeed(ReplayOptions(path=settings.replay, speed=settings.speed))
     return SimulatedFeed(

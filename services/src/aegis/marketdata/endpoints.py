@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -31,14 +31,17 @@ from aegis.contracts.marketdata import (
 )
 from aegis.contracts.tick_codec import as_object
 from aegis.marketdata.domain.sequencer import Origin
-from aegis.marketdata.pipeline import Pipeline
+from aegis.marketdata.metrics import feed_figures, tick_figures
+from aegis.marketdata.pipeline import Pipeline, PipelineStats
 from aegis.marketdata.ports import Feed, FeedState
 from aegis.marketdata.settings import MarketDataSettings
+from aegis.profiles import CtpProfile
 from aegis_sdk import subjects
 from aegis_sdk.errors import AegisError, ConfigurationError
 from aegis_sdk.events import Events
 from aegis_sdk.handler import rpc
 from aegis_sdk.method import Empty
+from aegis_sdk.metrics import Metric
 from aegis_sdk.service import Service
 from aegis_sdk.transport import Transport
 
@@ -66,13 +69,18 @@ class MarketData(Service):
     name = SERVICE
     description = "Ticks of futures from a feed to the stream TICKS."
 
-    def __init__(self, settings: MarketDataSettings, build: Callable[[Transport], Parts]) -> None:
+    def __init__(
+        self, settings: MarketDataSettings, build: Callable[[Transport], Parts], profile: CtpProfile | None = None
+    ) -> None:
         self._settings = settings
+        self._profile = profile
         self._build = build
         self._taken = AsyncExitStack()
         self._instruments: dict[str, Instrument] = {}
         self._state = FeedState.CLOSED
         self._reason = ""
+        self._opened = 0  # how often the feed became ready
+        self._stats: Callable[[], PipelineStats] | None = None  # none before there is a pipeline
         self._changes: asyncio.Queue[FeedChanged] = asyncio.Queue(maxsize=1000)
 
     async def on_start(self) -> None:
@@ -87,6 +95,7 @@ class MarketData(Service):
             epoch=await parts.next_epoch(),
         )
         self._pipeline = parts.make_pipeline(self._origin, self._feed_changed)
+        self._stats = self._pipeline.stats
         self._pumping = asyncio.create_task(self._pipeline.run(), name="pipeline")
         self._taken.push_async_callback(self._drain)
         self._taken.push_async_callback(parts.feed.close)
@@ -112,9 +121,16 @@ class MarketData(Service):
         await self._pumping
 
     def configuration(self) -> Mapping[str, Any]:
-        return self._settings.model_dump(mode="json")
+        shown = self._settings.model_dump(mode="json")
+        return shown if self._profile is None else {**shown, "ctp": self._profile.model_dump(mode="json")}
+
+    def metrics(self) -> Iterable[Metric]:
+        yield from feed_figures(self._state, self._opened, len(self._instruments))
+        if self._stats is not None:
+            yield from tick_figures(self._stats())
 
     def _feed_changed(self, state: FeedState, reason: str) -> None:
+        self._opened += state is FeedState.READY
         self._state, self._reason = state, reason
         log = _log.error if state is FeedState.FAILED else _log.info
         log("feed_changed", state=state, reason=reason)

@@ -108,6 +108,7 @@ class Pipeline:
         self._sequencer.skip(drained.dropped)
         stamp, encode, latest = self._sequencer.stamp, self._codec.encode, self._latest
         ticks: list[Outgoing] = []
+        received_ns = drained.quotes[0].ts_received_ns if drained.quotes else 0
         for quote in drained.quotes:
             try:
                 subject, tick = stamp(quote)
@@ -119,7 +120,7 @@ class Pipeline:
             else:
                 latest[subject] = tick
                 ticks.append((subject, payload, tick.sequence))
-        self._outlet.publish(ticks)
+        self._outlet.publish(ticks, received_ns if ticks else 0)
 
     def _refuse(self, quote: Quote, error: Exception) -> None:
         instrument = InstrumentId(quote.exchange, quote.symbol)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from aegis.contracts.market import Env, Instrument, InstrumentId, Quote
 from aegis.marketdata.domain.sequencer import Origin
+from aegis_sdk.histogram import Histogram
 
 
 class FeedState(StrEnum):
@@ -98,6 +99,7 @@ class OutletStats:
     republished: int  # sent again, since the stream did not have them
     repairs: int  # times that the stream was read to find out
     last_stored_ns: int  # when that was last known of a tick, UTC; 0: never
+    latency: Histogram  # seconds from the receipt of ticks to the proof that they are stored; goes on growing
 
 
 class TickOutlet(Protocol):
@@ -107,8 +109,11 @@ class TickOutlet(Protocol):
         """Ticks that are published from now on are of this origin."""
         ...
 
-    def publish(self, ticks: Sequence[Outgoing]) -> None:
-        """Take ticks over; never blocks. What cannot be kept is lost, oldest first, and counted by instrument."""
+    def publish(self, ticks: Sequence[Outgoing], received_ns: int = 0) -> None:
+        """Take ticks over; never blocks. What cannot be kept is lost, oldest first, and counted by instrument.
+
+        `received_ns` is when the feed had the first of them, UTC; 0 where that is not known.
+        """
         ...
 
     async def room(self) -> None:

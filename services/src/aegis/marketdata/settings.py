@@ -2,7 +2,8 @@
 
 AEGIS_FEED                 the feed set's name; `main` where it is not given
 AEGIS_CODEC                json (default), msgpack or pickle
-AEGIS_REPLAY               a tick file or a directory of them; the simulated market where it is not given
+AEGIS_REPLAY               a tick file or a directory of them
+AEGIS_PROFILE              a CTP profile, by name or path; the simulated market where neither is given
 AEGIS_SPEED                1 (default): as recorded, or as the session clock goes; N times faster; 0: as fast as can be
 AEGIS_WALL_CLOCK           1: the simulated market follows the real sessions
 AEGIS_SEED                 of the simulated market
@@ -34,6 +35,7 @@ class MarketDataSettings(BaseModel):
     feed: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "main"
     codec: Literal["json", "msgpack", "pickle"] = "json"
     replay: Path | None = None
+    profile: str | None = None
     speed: Annotated[float, Field(ge=0, le=1_000_000)] = 1.0
     wall_clock: bool = False
     seed: int = 1
@@ -47,6 +49,10 @@ class MarketDataSettings(BaseModel):
     def _fit_together(self) -> MarketDataSettings:
         if self.replay is not None and self.wall_clock:
             raise ValueError("AEGIS_WALL_CLOCK is for the simulated market; a replay has the times of its file")
+        if self.profile is not None:
+            for field in ("replay", "wall_clock", "seed", "rate", "speed"):
+                if getattr(self, field) != type(self).model_fields[field].default:
+                    raise ValueError(f"{_variable(field)} is for other sources than the CTP front of AEGIS_PROFILE")
         return self
 
     @classmethod

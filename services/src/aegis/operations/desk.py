@@ -19,6 +19,7 @@ from aegis.operations.plan import DeskOptions, plan
 from aegis.operations.processes import ProcessId
 from aegis.operations.state import RunFile, StateDirectory
 from aegis.operations.supervisor import Supervisor
+from aegis.operations.withholding import withhold
 from aegis_sdk.errors import AegisError
 from aegis_sdk.telemetry import configure_logging
 
@@ -34,7 +35,7 @@ def run(options: DeskOptions, report: Report) -> bool:
 
     Raises DeskInUse where it is up already, another AegisError where it cannot come up.
     """
-    services = plan(options)
+    services = withhold(plan(options), os.environ)
     os.umask(0o077)  # for NATS and the services too, which inherit it
     directory = StateDirectory(Path(options.directory))
     directory.create()

@@ -19,7 +19,8 @@ class DeskOptions(msgspec.Struct, frozen=True, kw_only=True):
     directory: str
     port: int = 0  # of NATS; 0: a free one
     nodes: int = 1  # of NATS: 1 or 3
-    replay: str | None = None  # recorded ticks; this and the next three: None leaves it to the environment
+    replay: str | None = None  # recorded ticks; this and the next four: None leaves it to the environment
+    profile: str | None = None  # of a CTP front: its name, or an absolute path
     speed: float | None = None  # of the market; 0: as fast as can be
     wall_clock: bool | None = None  # the simulated market follows the real sessions
     codec: str | None = None  # of the ticks
@@ -48,6 +49,7 @@ def plan(options: DeskOptions) -> list[ServicePlan]:
             command=(sys.executable, "-m", "aegis.marketdata"),
             environment=_given(
                 AEGIS_REPLAY=options.replay,
+                AEGIS_PROFILE=options.profile,
                 AEGIS_SPEED=options.speed,
                 AEGIS_WALL_CLOCK=None if options.wall_clock is None else int(options.wall_clock),
                 AEGIS_CODEC=options.codec,

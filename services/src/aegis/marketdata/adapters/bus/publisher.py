@@ -18,9 +18,11 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from aegis.contracts.market import InstrumentId
+from aegis.marketdata.adapters.bus.ages import StoreAges
 from aegis.marketdata.adapters.bus.marker import marker
 from aegis.marketdata.adapters.bus.outage import Outage
 from aegis.marketdata.adapters.bus.republish_ring import RepublishRing
@@ -70,6 +72,7 @@ class StreamPublisher:
         self._options = options or PublisherOptions()
         self._stream = stream or ticks_stream()
         self._ring = RepublishRing(self._options.ring, self._options.keep_s)
+        self._ages = StoreAges()
         self._acks: deque[asyncio.Future[int]] = deque()  # one for each batch in flight
         self._markers = 0
         self._marker_due: asyncio.TimerHandle | None = None
@@ -86,7 +89,9 @@ class StreamPublisher:
             self._mark()
         self._origin = origin
 
-    def publish(self, ticks: Sequence[Outgoing]) -> None:
+    def publish(self, ticks: Sequence[Outgoing], received_ns: int = 0) -> None:
+        if received_ns:
+            self._ages.accepted(self._ring.accepted + 1, received_ns)
         self._ring.add(ticks)
         if self._flowing:
             self._send()
@@ -124,6 +129,7 @@ class StreamPublisher:
             republished=self._republished,
             repairs=self._repairs,
             last_stored_ns=self._last_stored_ns,
+            latency=self._ages.histogram,
         )
 
     def _is_full(self) -> bool:
@@ -234,6 +240,7 @@ class StreamPublisher:
     def _prove_oldest(self) -> None:
         self._ring.prove(self._acks.popleft().result(), time.monotonic())
         self._last_stored_ns = time.time_ns()
+        self._ages.settled(self._ring.accepted - len(self._ring), self._last_stored_ns)
         self._send()
         self._progress.set()
 
@@ -301,6 +308,7 @@ class StreamPublisher:
                     return
 
 
+@lru_cache(maxsize=65_536)  # each scrape asks again for all that lost something
 def _instrument(subject: str) -> InstrumentId:
     _, exchange, symbol = subjects.split(subject)
     return InstrumentId(exchange, subjects.unescape(symbol))
