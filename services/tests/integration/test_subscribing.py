@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from aegis.contracts.market import Instrument
 from aegis.contracts.marketdata import INSTRUMENTS, STATUS, FeedStatus, InstrumentsRequest
@@ -34,9 +35,10 @@ from aegis.contracts.tick_codec import decode
 from aegis.marketdata.adapters.bus import UniverseStore
 from aegis.marketdata.adapters.simulated import SimulatedFeed
 from aegis.marketdata.bootstrap import build
+from aegis.marketdata.domain.calendar import Calendar
 from aegis.marketdata.domain.universe import Universe
 from aegis.marketdata.domain.wishes import MOST_CONSUMERS
-from aegis.marketdata.endpoints import MarketData, service
+from aegis.marketdata.endpoints import MarketData, service, subscription_calls
 from aegis.marketdata.ports import FeedSink, FeedState
 from aegis_sdk import Client, Empty, Events
 from aegis_sdk.errors import Rejected, Unavailable
@@ -45,7 +47,6 @@ from aegis_sdk.service import ServiceHost
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
 NOTHING = {"AEGIS_WANTED": "nothing", "AEGIS_RATE": "500"}
-ONE, OTHER = "CFFEX.", "SHFE."
 
 
 class Running:
@@ -242,6 +243,38 @@ async def test_the_number_of_consumers_is_bounded(broker: MemoryBroker) -> None:
         with pytest.raises(Rejected, match="64 consumers"):
             await run.subscribe("one-more", name)
         await run.subscribe("c0", name)
+
+
+async def test_what_one_consumer_may_name_is_bounded(broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscription_calls, "MOST_INSTRUMENTS", 2)
+    async with running(broker, **NOTHING) as run:
+        first, second, third = await run.names()
+        await run.subscribe("a", first, second)
+        with pytest.raises(Rejected, match="more than 2 instruments"):
+            await run.subscribe("a", third)
+        await run.subscribe("a", first, scopes=[Scope()])  # what it names already, and scopes, do not count
+
+
+async def test_a_wish_made_after_an_outage_of_nats_is_heard(broker: MemoryBroker) -> None:
+    async with running(broker, **NOTHING) as run:
+        names = await run.names()
+        await run.subscribe("a", *names)
+        await run.until(subscribed=3)
+        broker.stop()
+        broker.start()
+        await run.transport.wait_connected(5)
+        part = WishPart(instruments=("SHFE.later",)).model_dump_json().encode()
+        await KeyValue(run.transport, BUCKET).put("main.tool.mine", part)
+        await run.until(subscribed=3, wanted=4, refused=1)
+
+
+async def test_a_start_warns_when_the_calendar_ends(broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "CALENDAR", Calendar(version="old", source="", valid_from="", valid_to="20200101"))
+    with capture_logs() as logs:
+        async with running(broker, **NOTHING):
+            pass
+    [warning] = [line for line in logs if line["event"] == "calendar_ends"]
+    assert "the session calendar old ended" in warning["problem"]
 
 
 async def test_two_who_change_one_wish_at_once_lose_nothing(broker: MemoryBroker) -> None:

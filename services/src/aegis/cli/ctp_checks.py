@@ -58,7 +58,9 @@ async def _login_checks(name: str, profile: CtpProfile, login: CtpLogin) -> Sequ
     start = start_of(profile, login, libraries_for(profile, os.environ))
     found = await probe(start, Limits(), on_step)
     checks = [
-        Check(name, "OK", f"{step}: {reached[step] * 1000:.0f} ms after the start") for step in _STEPS if step in reached
+        Check(name, "OK", f"{step}: {reached[step] * 1000:.0f} ms after the start")
+        for step in _STEPS
+        if step in reached
     ]
     if isinstance(found, Failure):
         return [*checks, Check(name, "FAIL", str(found), _TODO[found.kind])]

@@ -26,7 +26,7 @@ from aegis.marketdata.ports import Feed, FeedState, FlowControl
 from aegis.marketdata.settings import MarketDataSettings
 from aegis.marketdata.subscriber import Subscriber
 from aegis_sdk import subjects
-from aegis_sdk.errors import AegisError
+from aegis_sdk.errors import AegisError, Unavailable
 from aegis_sdk.events import Events
 from aegis_sdk.transport import Transport
 
@@ -116,8 +116,11 @@ class MarketData(FeedCalls, SubscriptionCalls):
 
         self._begin("wishes", parts.wishes.follow(wishes_changed))
         self._begin("subscriber", self.subscriber.run())
-        async with asyncio.timeout(_START_S):
-            await known.wait()
+        try:
+            async with asyncio.timeout(_START_S):
+                await known.wait()
+        except TimeoutError:
+            raise Unavailable(f"what is wanted cannot be read within {_START_S:g} s") from None
 
     def _begin(self, name: str, work: Any) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
