@@ -57,7 +57,7 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Scope(_Frozen):
+class Scope(BaseModel, frozen=True, extra="forbid"):
     """All instruments of an exchange, a product and a kind; what is left out stands for any."""
 
     exchange: Text = ""

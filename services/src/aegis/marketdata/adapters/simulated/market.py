@@ -47,7 +47,7 @@ class Market:
         self._clock = clock
         self._rate = rate
         self._random = Random(seed)
-        self._universe = universe
+        self._universe: UniverseName = universe
         self._contracts: dict[InstrumentId, Contract] = {}
         self._watched: dict[InstrumentId, Contract] = {}
         self.relist()
