@@ -145,8 +145,9 @@ class SimulatedFeed:
     def _offer(self, market: Market, sink: FeedSink, until_ns: int) -> None:
         fresh, self._fresh = self._fresh, []
         received_ns = time.time_ns()
+        watched = market.watched if fresh else frozenset[InstrumentId]()
         for instrument in fresh:
-            if instrument in market.watched:
+            if instrument in watched:
                 sink.offer(market.snapshot(instrument, received_ns))
         for quote in market.step(until_ns, received_ns):
             sink.offer(quote)

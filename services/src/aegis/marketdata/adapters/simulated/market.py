@@ -73,19 +73,21 @@ class Market:
         """Let these move too; returns those that were not watched before."""
         fresh = [one for one in dict.fromkeys(instruments) if one in self._contracts and one not in self._watched]
         self._watched.update((one, self._contracts[one]) for one in fresh)
-        self._arrange()
+        self._arranged &= not fresh
         return fresh
 
     def unwatch(self, instruments: Iterable[InstrumentId]) -> None:
         for one in instruments:
             self._watched.pop(one, None)
-        self._arrange()
+        self._arranged = False
 
     def knows(self, instrument: InstrumentId) -> bool:
         return instrument in self._contracts
 
     def step(self, until_ns: int, received_ns: int) -> list[Quote]:
         """What is quoted from the end of the last step to `until_ns` of running time, in its order."""
+        if not self._arranged:  # here, and not with each of many changes
+            self._arrange()
         due = self._at_own_pace(until_ns) if self._rate is None else self._evenly(self._rate, until_ns)
         quotes = [quote for at_ns, contract in due if (quote := self._quoted(contract, at_ns, received_ns))]
         self.running_ns = until_ns
@@ -123,12 +125,14 @@ class Market:
 
     def _arrange(self) -> None:
         """Lay out the watched contracts for choosing, in the order of their listing."""
-        watched = sorted(self._watched, key=self._order.__getitem__)
-        self._by_slot = [
-            [self._contracts[one] for one in watched if self._order[one] % _SLOTS == slot] for slot in range(_SLOTS)
-        ]
+        order = self._order
+        watched = sorted(self._watched, key=order.__getitem__)
         self._choices = [self._contracts[one] for one in watched]
         self._weights = list(accumulate(contract.activity for contract in self._choices))
+        self._by_slot = [list[Contract]() for _ in range(_SLOTS)]
+        for one, contract in zip(watched, self._choices, strict=True):
+            self._by_slot[order[one] % _SLOTS].append(contract)
+        self._arranged = True
 
     def _at_own_pace(self, until_ns: int) -> Iterator[tuple[int, Contract]]:
         """Each contract has its place in the half second, and comes by its chance."""
