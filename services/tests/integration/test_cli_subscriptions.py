@@ -51,7 +51,7 @@ def test_a_wish_is_made_seen_and_taken_back(desk: Desk) -> None:
 
     found = read(desk, "subscriptions", "--each", "--as", "scanner")
     wanted_by = {one["instrument"]: one["wanted_by"] for one in found["instruments"]}
-    assert wanted_by == dict.fromkeys(months[:2], ["operator", "scanner"])
+    assert wanted_by == {name: ["operator", "scanner"] for name in months[:2]}
     assert {wish["consumer"]: bool(wish["expires_at"]) for wish in found["wishes"]} == {
         "operator": False,
         "scanner": True,

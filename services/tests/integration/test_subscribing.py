@@ -32,7 +32,7 @@ from aegis.contracts.subscriptions import (
     WishRequest,
 )
 from aegis.contracts.tick_codec import decode
-from aegis.marketdata.adapters.bus import UniverseStore
+from aegis.marketdata.adapters.bus import UniverseStore, WishStore
 from aegis.marketdata.adapters.simulated import SimulatedFeed
 from aegis.marketdata.bootstrap import build
 from aegis.marketdata.domain.calendar import Calendar
@@ -314,6 +314,34 @@ async def test_a_new_session_tells_what_is_new_expired_and_missing(broker: Memor
         assert len(told.named_new) == 500
 
 
+async def test_the_universe_of_another_source_is_no_universe_before(broker: MemoryBroker) -> None:
+    store = UniverseStore(MemoryTransport(broker), "main")
+    await store.load("replay:another")
+    gone = Instrument(
+        exchange="SHFE", symbol="rb9901", product="rb", name="", multiplier=10, price_tick=1.0, expiry_day="20990115"
+    )
+    await store.save("replay:another", Universe([gone]))
+    async with running(broker, **NOTHING) as run:
+        async with Events(run.transport).follow("event.market.main.universe", UniverseChanged) as events:
+            told = (await anext(events)).body
+        assert (told.new, told.expired, told.missing) == (567, 0, 0)
+
+
+async def test_a_restart_with_the_same_contracts_is_no_news(broker: MemoryBroker) -> None:
+    for _ in range(2):
+        async with running(broker, **NOTHING) as run:
+            async with asyncio.timeout(5):
+                while len(await KeyValue(run.transport, "aegis_universe").keys()) < 16:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+    events = 0
+    async with MemoryTransport(broker).read("EVENTS", "event.market.main.universe") as messages:
+        async for message in messages:
+            if message is None:
+                break
+            events += 1
+    assert events == 1
+
+
 class BehindAClosedFront(SimulatedFeed):
     """A feed whose login takes as long as a test wants."""
 
@@ -360,14 +388,46 @@ async def test_before_the_first_session_ever_a_wish_is_to_be_repeated(
 
 async def test_a_finite_replay_delivers_all_its_rows_whoever_wants_what(broker: MemoryBroker, tmp_path: Path) -> None:
     rows = ["TradingDay,InstrumentID,ExchangeID,LastPrice,Volume,OpenInterest,UpdateTime,UpdateMillisec"]
-    symbols = ["rb2505", "rb2505C3000", "ag2506"]
-    rows += [f"20250102,{symbols[n % 3]},SHFE,{3300 + n},{n + 1},9,09:{n // 60:02}:{n % 60:02},0" for n in range(600)]
+    symbols = ["rb2505", *(f"rb2505C{strike}" for strike in range(2000, 3499))]
+    rows += [f"20250102,{symbol},SHFE,3300,1,9,09:00:00,{number % 1000}" for number, symbol in enumerate(symbols)]
     path = tmp_path / "ticks.csv"
     path.write_text("\n".join(rows))
-    settings = {"AEGIS_REPLAY": str(path), "AEGIS_SPEED": "0"}
-    await KeyValue(MemoryTransport(broker), BUCKET).ensure(marker_ttl_s=1, max_bytes=64 << 20)
-    part = WishPart(instruments=("SHFE.rb2505",)).model_dump_json().encode()
-    await KeyValue(MemoryTransport(broker), BUCKET).put("main.early.0", part)
-    async with running(broker, **settings) as run:
-        status = await run.until(state="ended", stored=600)
-        assert (status.received, status.lost, status.wanted, status.ticking) == (600, 0, 3, 3)
+    bucket = KeyValue(MemoryTransport(broker), BUCKET)
+    await bucket.ensure(marker_ttl_s=1, max_bytes=64 << 20)
+    await bucket.put("main.early.0", WishPart(instruments=("SHFE.rb2505",)).model_dump_json().encode())
+    async with running(broker, AEGIS_REPLAY=str(path), AEGIS_SPEED="0") as run:
+        status = await run.until(state="ended", stored=1500)
+        assert (status.received, status.lost, status.wanted, status.ticking) == (1500, 0, 1500, 1500)
+
+
+async def test_the_feed_is_opened_once_all_wishes_are_known(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, known = asyncio.Event(), asyncio.Event()
+
+    async def slowly(*_: object) -> None:
+        reading.set()
+        await known.wait()
+
+    monkeypatch.setattr(WishStore, "_drop_unheard", slowly)
+    made = build({"AEGIS_NATS_URL": "nats://127.0.0.1:1", **NOTHING})
+    host = ServiceHost(MemoryTransport(broker), made)
+    starting = asyncio.create_task(host.start())
+    await reading.wait()
+    await asyncio.sleep(0.05)  # time enough for a feed to open
+    assert (made.feed_state, starting.done()) == (FeedState.CLOSED, False)
+    known.set()
+    await starting
+    assert made.feed_state == FeedState.READY
+    await host.stop()
+
+
+async def test_wishes_that_cannot_be_read_end_the_start(broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(WishStore, "_drop_unheard", never)
+    monkeypatch.setattr(service, "_START_S", 0.05)
+    with pytest.raises(Unavailable, match="cannot be read"):
+        async with running(broker, **NOTHING):
+            pass

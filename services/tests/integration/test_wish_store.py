@@ -74,6 +74,27 @@ async def test_what_one_adds_another_hears_of(followed: Followed) -> None:
     assert set(followed.store.table.places("a")) == {Place("a", part) for part in (part_of(RB), part_of(AG), SCOPES)}
 
 
+async def test_who_writes_knows_it_without_following(transport: Transport) -> None:
+    store = WishStore(transport, f"f{uuid4().hex[:8]}")
+    await store.ensure()
+    await store.add("a", [RB], [Scope()], 0)
+    assert (store.table.of("a").names, store.table.of("a").scopes) == ({RB}, (Scope(),))
+
+
+async def test_those_who_change_one_part_at_once_undo_nothing_of_each_other(followed: Followed) -> None:
+    writers = [followed.store, WishStore(followed.transport, followed.feed)]
+    together = [name for number in range(400) if part_of(name := f"DCE.m{number}") == "0"][:10]
+    await asyncio.gather(*(writers[at % 2].add("a", [name], [], 0) for at, name in enumerate(together)))
+    await followed.until("a", *together)
+
+
+async def test_what_is_wanted_again_expires_later(followed: Followed) -> None:
+    await followed.store.add("a", [RB], [], 60)
+    before = followed.store.table.of("a").expires_ns
+    await followed.store.add("a", [RB], [], 60)
+    assert followed.store.table.of("a").expires_ns > before
+
+
 async def test_what_one_wrote_one_knows_at_once(followed: Followed) -> None:
     await followed.store.add("a", [RB, AG], [], 0)
     assert followed.store.table.of("a").names == {RB, AG}

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 from samples import TICK
 
-from aegis.contracts.market import InstrumentId, Tick
+from aegis.contracts.market import Instrument, InstrumentId, Tick
 from aegis.contracts.subscriptions import Scope, WishPart
 from aegis.marketdata.adapters.simulated import SimulatedFeed, SimulatedOptions
 from aegis.marketdata.domain.subscriptions import NOT_LISTED, NOT_TAKEN
@@ -29,6 +29,15 @@ class Asked(SimulatedFeed):
         self.failures = 0
         self.refused: set[InstrumentId] = set()
         self.meanwhile: Callable[[], Any] | None = None
+        self.queried: Callable[[], Any] | None = None
+
+    async def instruments(self) -> Sequence[Instrument]:
+        found = await super().instruments()
+        if self.queried is not None:
+            queried, self.queried = self.queried, None
+            await queried()
+            return found[:1]
+        return found
 
     async def subscribe(self, instruments: Sequence[InstrumentId]) -> Sequence[InstrumentId]:
         self.calls.append(("subscribe", len(instruments)))
@@ -53,7 +62,14 @@ class Line:
         self.feed = Asked()
         self.wishes = Wishes()
         self.latest: dict[str, Tick] = {}
-        self.subscriber = Subscriber(self.feed, flow, self.wishes, self.latest)
+        self.universes: list[int] = []
+        self.subscriber = Subscriber(
+            self.feed,
+            flow,
+            self.wishes,
+            self.latest,
+            on_universe=lambda _, universe: self.universes.append(len(universe)),
+        )
         self.sink = sink
         sink_changed = sink.changed
 
@@ -194,6 +210,15 @@ async def test_a_session_that_ends_in_the_middle_of_a_call_counts_for_nothing(li
     await line.settled()
     assert line.feed.calls == [("subscribe", 1), ("subscribe", 1)]
     assert line.subscriber.totals().subscribed == 1
+
+
+async def test_the_instruments_of_a_session_that_has_ended_count_for_nothing(line: Line) -> None:
+    line.feed.queried = line.feed.renew
+    line.want(WishPart(scopes=(Scope(),)))
+    await line.feed.open(line.sink)
+    await line.settled()
+    assert line.universes == [567]
+    assert line.subscriber.totals().subscribed == 567
 
 
 async def test_a_newer_wish_overtakes_what_is_not_asked_for_yet(line: Line) -> None:
