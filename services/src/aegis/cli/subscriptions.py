@@ -97,9 +97,8 @@ def unsubscribe(
     ]
     replies: list[UnsubscribeReply] = run(_call_all(UNSUBSCRIBE, requests))
     still = sum(reply.still_wanted for reply in replies)
-    note = (
-        f"{still} instruments of this are still wanted: see `aegis subscriptions`" if still else "nobody wants it now"
-    )
+    nobody = "nobody wants it now" if any(reply.accepted for reply in replies) else "nothing has changed"
+    note = f"{still} instruments of this are still wanted: see `aegis subscriptions`" if still else nobody
     _show(replies, as_json, {"still_wanted": still}, note)
 
 
