@@ -2,8 +2,8 @@
 
 A full collection looks through every container that lives. What a start has made costs 20 to 40 ms, the state of a
 service costs more the longer it runs; on a busy machine the loop stands for five times as long, and others take the
-instance for dead. So what has outlived a collection that took long is *frozen*: no later one looks at it. Frozen objects
-are still freed when nobody refers to them any more; only a cycle of them that falls dead later stays.
+instance for dead. So what has outlived a collection that took long is *frozen*: no later one looks at it. What is
+frozen is still freed when nobody refers to it any more; only a cycle that falls dead later stays.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,9 @@ FEEDS: dict[str, Callable[[Path], Feed]] = {
     "simulated": lambda _: SimulatedFeed(SimulatedOptions(rate=2_000, start_day="20250102")),
 }
 """Makes a feed, given a directory of the test's own."""
+
+LOSE_SESSION: dict[str, Callable[[Any], Awaitable[None]]] = {"simulated": lambda feed: feed.renew()}
+"""Makes an open feed lose its session and have another one; a feed that is not here has a single session."""
 
 NOWHERE = InstrumentId("SHFE", "xx9912")
 
@@ -126,6 +129,22 @@ async def test_subscribing_again_changes_nothing(feed: Feed, sink: Any) -> None:
     await sink.until_quotes(seen + 3)
     assert set(by_instrument(sink.quotes[seen:])) == {wanted[0]}
     assert sum("snapshot" in quote.flags for quote in sink.quotes) <= len(wanted)
+
+
+async def test_subscriptions_of_several_calls_add_up(feed: Feed, sink: Any) -> None:
+    await feed.open(sink)
+    first, second, third = await some_instruments(feed, 3)
+    for batch in ([first], [second], [third]):
+        assert list(await feed.subscribe(batch)) == []
+    await sink.until(lambda: set(by_instrument(sink.quotes)) == {first, second, third})
+
+
+async def test_the_instruments_of_a_session_stay_the_same_whatever_is_subscribed(feed: Feed, sink: Any) -> None:
+    await feed.open(sink)
+    before = [instrument.id for instrument in await feed.instruments()]
+    await feed.subscribe(before[:3])
+    await feed.unsubscribe(before[:1])
+    assert [instrument.id for instrument in await feed.instruments()] == before
 
 
 async def test_no_quote_comes_after_unsubscribe_returned(feed: Feed, sink: Any) -> None:
@@ -231,6 +250,23 @@ async def test_opening_again_begins_a_new_session_without_subscriptions(feed: Fe
     assert feed.session != first
     last = (await some_instruments(feed))[-1]
     await feed.subscribe([last])
+    await sink.until_quotes(seen + 3)
+    assert set(by_instrument(sink.quotes[seen:])) == {last}
+
+
+async def test_a_lost_session_is_told_and_nothing_is_subscribed_in_the_next_one(
+    feed: Feed, sink: Any, request: pytest.FixtureRequest
+) -> None:
+    lose_session = LOSE_SESSION.get(request.node.callspec.params["feeds"])
+    if lose_session is None:
+        pytest.skip("this feed has a single session")
+    await quotes_of(feed, sink, 20)
+    first, seen = feed.session, len(sink.quotes)
+    await lose_session(feed)
+    await sink.until(lambda: sink.states[-2:] == [FeedState.CONNECTING, FeedState.READY] and len(sink.states) == 4)
+    assert feed.session != first
+    last = (await some_instruments(feed))[-1]
+    assert list(await feed.subscribe([last])) == []
     await sink.until_quotes(seen + 3)
     assert set(by_instrument(sink.quotes[seen:])) == {last}
 

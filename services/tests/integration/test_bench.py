@@ -15,6 +15,7 @@ from aegis.cli.bench.figures import Case, Report
 from aegis.cli.bench.paced_calls import Answered, Calls, JournalCheck, stale_answers
 from aegis.cli.bench.rpc import bench_rpc
 from aegis.cli.bench.ticks import bench_ticks
+from aegis.cli.bench.universe import bench_universe
 from aegis_sdk.ledger.records import Begin, Entry, Result, Verdict
 from aegis_sdk.testing import nats_server
 
@@ -57,6 +58,16 @@ async def test_ticks_are_measured_and_a_seeded_burst_says_that_it_is_one() -> No
     assert [case["aegis"]["lost"] for case in cases.values()] == [0, 0, 0]
     assert cases["burst"]["plain"]["lost"] == 0
     assert 0 < cases["5k"]["aegis"]["p50_us"] < 1_000_000
+
+
+async def test_a_whole_market_is_subscribed_proved_and_given_up() -> None:
+    async with nats_server() as server:
+        cases = shape(await bench_universe(server, universes=("core",)))
+    figures = cases["core"]["aegis"]
+    assert figures["instruments"] == 567
+    assert 0 < figures["subscribed_ms"] <= figures["proved_ms"]
+    assert figures["memory_mb"] > 20
+    assert figures["lost"] == 0
 
 
 async def test_active_calls_and_commits_are_measured_against_the_baseline() -> None:

@@ -62,3 +62,9 @@ def test_a_process_that_was_given_up_fails_and_one_that_was_restarted_is_warned_
     directory.write(RunFile(supervisor=us, started_at=0, processes=states))
     found = {one.name: one.outcome for one in process_checks(directory)}
     assert found == {"desk": "OK", "shaky-1": "WARN", "late-1": "WARN", "bad-1": "FAIL"}
+
+
+@pytest.mark.parametrize(("today", "expected"), [("20200102", "OK"), ("20991231", "WARN")])
+def test_a_calendar_that_ends_soon_is_warned_of(today: str, expected: str) -> None:
+    check = checks._calendar(today)  # pyright: ignore[reportPrivateUsage]
+    assert (check.name, check.outcome) == ("calendar", expected)

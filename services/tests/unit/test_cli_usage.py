@@ -31,6 +31,14 @@ from aegis_sdk.errors import Unavailable
         (["drain"], "Missing argument"),
         (["drain", "a-1", "--timeout", "0"], "--timeout"),
         (["ticks", "XSHG.rb"], "names no exchange"),
+        (["contracts", "--kind", "swap"], "is none of future, option"),
+        (["contracts", "--expiry", "May"], "not the beginning of a day"),
+        (["subscribe"], "name instruments"),
+        (["subscribe", "--product", "rb", "--kind", "x"], "is none of future, option"),
+        (["subscribe", "SHFE." + 130 * "x"], "is no instrument"),
+        (["unsubscribe"], "or --all alone"),
+        (["unsubscribe", "SHFE.rb2505", "--all"], "or --all alone"),
+        (["subscriptions", "--state", "gone"], "is none of ticking, subscribed"),
     ],
 )
 def test_wrong_usage_is_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:

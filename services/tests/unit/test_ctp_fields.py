@@ -255,6 +255,12 @@ def test_milliseconds_mean_what_they_say_however_wide(written: object, meant: in
         ("CZCE", "20250307", "20250307", "00:30", ("20250307", "20250307")),
         ("CZCE", "20250310", "20250307", "21:00", ("20250310", "20250307")),
         ("CZCE", "20250310", "20250307", "19:29", ("20250310", "20250307")),
+        ("SHFE", "20250310", "20250308", "23:59", ("20250310", "20250307")),  # sent after midnight, by a front's clock
+        ("DCE", "20250307", "20250307", "23:59", ("20250307", "20250306")),
+        ("SHFE", "20251010", "", "21:00", ("20251010", "20251009")),  # the first night after the National Day
+        ("CZCE", "20251009", "20251009", "21:00", ("20251010", "20251009")),
+        ("DCE", "20251009", "20251009", "21:00", ("20251009", "20250930")),  # no such session: still no holiday's night
+        ("CZCE", "20250930", "20250930", "21:00", ("20251009", "20250930")),
     ],
 )
 def test_both_days_are_resolved(
@@ -391,3 +397,26 @@ def test_the_memory_of_times_is_bounded():
         clock = f"{9 + second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
         converter.quote(depth_record(REBAR | {"UpdateTime": clock}))
     assert len(converter._stamps) <= 4096
+
+
+@pytest.mark.parametrize(
+    ("day", "clock", "why"),
+    [
+        ("20250308", "10:00:00", "a test of the exchanges on a Saturday"),
+        ("20251001", "10:00:00", "a holiday"),
+        ("20251009", "21:30:00", "the evening before the National Day, by DCE's habit"),
+        ("20200205", "21:30:00", "a cancelled night"),
+    ],
+)
+def test_what_comes_on_a_day_without_a_session_is_out_of_session(day: str, clock: str, why: str):
+    quote = quote_of(REBAR, InstrumentID="m2505", ExchangeID="DCE", TradingDay=day, ActionDay=day, UpdateTime=clock)
+    assert "out_of_session" in quote.flags, why
+
+
+def test_a_tick_of_before_midnight_that_is_received_after_it_keeps_its_time():
+    fields = {"InstrumentID": "ag2506", "TradingDay": "20250310", "ActionDay": "20250308", "UpdateTime": "23:59:59"}
+    received_ns = int(datetime(2025, 3, 8, 0, 0, 0, 200_000, SHANGHAI).timestamp() * 1000) * 10**6
+    late = DepthConverter().quote(depth_record(REBAR | fields), received_ns)
+    assert (late.trading_day, late.action_day) == ("20250310", "20250307")
+    assert shanghai(late.ts_exchange_ns) == "2025-03-07 23:59:59.500"
+    assert late.ts_exchange_ns < late.ts_received_ns == received_ns

@@ -9,6 +9,7 @@ import pytest
 import recorded_ticks
 
 from aegis.contracts.market import Exchange
+from aegis.marketdata.domain.calendar import WEEKDAYS
 from aegis.marketdata.domain.instruments import (
     contract_month,
     expiry_day,
@@ -104,7 +105,8 @@ def test_the_last_trading_day_follows_the_rule_of_the_product(exchange: str, cod
 
 def test_a_holiday_moves_the_last_trading_day() -> None:
     product = PRODUCTS["CZCE", "SR"]
-    assert expiry_day(product, "202501", frozenset({"20250101"})) == "20250115"
+    assert expiry_day(product, "202501") == "20250115"
+    assert expiry_day(product, "202501", WEEKDAYS) == "20250114"
 
 
 def test_the_listed_months_are_those_of_the_exchange() -> None:
@@ -126,7 +128,7 @@ def test_the_front_month_goes_when_its_last_trading_day_is_over() -> None:
 def test_an_instrument_has_the_facts_of_its_product() -> None:
     instrument = instrument_of(PRODUCTS["CZCE", "SR"], "202505")
     assert (instrument.symbol, instrument.product, instrument.name) == ("SR505", "SR", "白糖2505")
-    assert (instrument.multiplier, instrument.price_tick, instrument.expiry_day) == (10, 1, "20250514")
+    assert (instrument.multiplier, instrument.price_tick, instrument.expiry_day) == (10, 1, "20250519")
 
 
 def test_all_listed_futures_have_names_of_their_own() -> None:

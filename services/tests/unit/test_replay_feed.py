@@ -101,6 +101,7 @@ async def test_the_instruments_are_those_of_the_file_with_the_facts_of_the_table
             ("SHFE.zz2310", "", None),
         ]
         assert (instruments[2].name, instruments[2].price_tick) == ("zz2310", None)
+        assert [known.expiry_day for known in instruments] == ["20231020", "20231016", None]
 
 
 async def test_subscribing_to_all_instruments_leaves_no_quote_out(tmp_path: Path, sink: Any):

@@ -25,6 +25,7 @@ from aegis.marketdata.domain.sessions import (
     Phase,
     flags_at,
     has_night_session,
+    has_session,
     phase_on,
     to_shanghai,
     to_utc_ns,
@@ -32,7 +33,6 @@ from aegis.marketdata.domain.sessions import (
 )
 
 SHANGHAI = timezone(timedelta(hours=8))
-NATIONAL_DAY = frozenset({"20251001", "20251002", "20251003", "20251006", "20251007", "20251008"})
 
 
 def at(clock: str) -> int:
@@ -111,18 +111,34 @@ def test_hours_of_earlier_years_are_known_where_they_differed() -> None:
     ],
 )
 def test_the_night_belongs_to_the_next_trading_day(day: str, clock: str, trading_day: str) -> None:
-    assert trading_day_of(day, at(clock), NATIONAL_DAY) == trading_day
+    assert trading_day_of(day, at(clock)) == trading_day
 
 
 def test_there_is_no_night_session_before_a_holiday_but_one_before_a_weekend() -> None:
-    assert has_night_session("20250926", NATIONAL_DAY)
-    assert not has_night_session("20250930", NATIONAL_DAY)
-    assert not has_night_session("20251004", NATIONAL_DAY)
-    assert phase_on(NIGHT_0230, "20250930", at("21:30:00"), NATIONAL_DAY) == Phase.CLOSED
-    assert phase_on(NIGHT_0230, "20251001", at("01:30:00"), NATIONAL_DAY) == Phase.CLOSED
-    assert phase_on(NIGHT_0230, "20251001", at("10:00:00"), NATIONAL_DAY) == Phase.CLOSED
-    assert phase_on(NIGHT_0230, "20251009", at("10:00:00"), NATIONAL_DAY) == Phase.TRADING
-    assert phase_on(NIGHT_0230, "20250927", at("01:30:00"), NATIONAL_DAY) == Phase.TRADING
+    assert has_night_session("20250926")
+    assert not has_night_session("20250930")
+    assert not has_night_session("20251004")
+    assert phase_on(NIGHT_0230, "20250930", at("21:30:00")) == Phase.CLOSED
+    assert phase_on(NIGHT_0230, "20251001", at("01:30:00")) == Phase.CLOSED
+    assert phase_on(NIGHT_0230, "20251001", at("10:00:00")) == Phase.CLOSED
+    assert phase_on(NIGHT_0230, "20251009", at("10:00:00")) == Phase.TRADING
+    assert phase_on(NIGHT_0230, "20250927", at("01:30:00")) == Phase.TRADING
+
+
+def test_the_first_night_after_a_holiday_is_that_of_its_first_trading_day() -> None:
+    assert has_night_session("20251009")
+    assert trading_day_of("20251009", at("21:00:00")) == "20251010"
+    assert trading_day_of("20251001", at("01:00:00")) == "20251009"  # no session: the next one counts
+    assert trading_day_of("20251003", at("21:00:00")) == "20251009"
+
+
+def test_a_night_that_no_holiday_explains_can_be_cancelled() -> None:
+    assert has_night_session("20200122")
+    assert not has_night_session("20200203")
+    assert not has_session("20200204", at("01:30:00"))
+    assert has_session("20200204", at("09:30:00"))
+    assert trading_day_of("20200203", at("21:00:00")) == "20200204"
+    assert has_night_session("20200506")
 
 
 @given(st.datetimes(min_value=datetime(1992, 1, 1), max_value=datetime(2060, 1, 1)))

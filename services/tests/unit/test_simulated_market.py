@@ -12,8 +12,9 @@ from aegis.contracts.market import InstrumentId, Quote
 from aegis.marketdata.adapters.simulated.clock import SECOND_NS, SessionClock, WallClock
 from aegis.marketdata.adapters.simulated.market import Market
 from aegis.marketdata.adapters.simulated.prices import base_price, limit_ratio
-from aegis.marketdata.domain.products import PRODUCTS
+from aegis.marketdata.domain.products import PRODUCTS, product_of
 from aegis.marketdata.domain.sessions import flags_at, to_shanghai, to_utc_ns
+from aegis.marketdata.domain.universe import kind_of
 
 RB = InstrumentId("SHFE", "rb2502")
 IF = InstrumentId("CFFEX", "IF2501")
@@ -53,6 +54,41 @@ def test_every_product_with_futures_has_a_plausible_price() -> None:
 
 def test_the_market_lists_several_hundred_futures() -> None:
     assert 400 <= len(market().instruments) <= 600
+
+
+def test_all_futures_are_some_eight_hundred_and_their_options_some_twenty_five_thousand() -> None:
+    clock = SessionClock("20251126")
+    futures = Market(clock, universe="futures").instruments
+    everything = Market(clock, universe="options").instruments
+    assert 800 <= len(futures) <= 900
+    assert 25_000 <= len(everything) <= 27_000
+    assert len({one.id for one in everything}) == len(everything)
+    assert {kind_of(one.symbol) for one in everything} == {"future", "option"}
+    assert all(product_of(one.exchange, one.symbol) for one in everything)
+    assert all((one.expiry_day or "") >= "20251126" for one in everything)
+
+
+def test_an_option_is_quoted_like_any_contract() -> None:
+    made = Market(SessionClock("20251126"), universe="options", rate=100)
+    option = next(one.id for one in made.instruments if kind_of(one.symbol) == "option")
+    made.watch([option])
+    quotes = run(made, 2 * SECOND_NS)
+    assert {quote.symbol for quote in quotes} == {option.symbol}
+    assert all(quote.last_price is not None and quote.last_price > 0 for quote in quotes)
+
+
+def test_a_new_listing_brings_new_months_and_leaves_out_what_has_expired() -> None:
+    made = Market(SessionClock("20250115"), rate=100)
+    expiring, staying = InstrumentId("SHFE", "rb2501"), InstrumentId("SHFE", "rb2505")
+    made.watch([expiring, staying])
+    made.skip(SessionClock("20250115").day_ns)  # the next day
+    before = set(made.instruments)
+    made.relist()
+    gone = {str(one.id) for one in before - set(made.instruments)}
+    assert "SHFE.rb2501" in gone
+    assert InstrumentId("SHFE", "rb2508") in {one.id for one in set(made.instruments) - before}
+    assert made.watched == {staying}
+    assert {quote.symbol for quote in run(made, 2 * SECOND_NS)} == {"rb2505"}
 
 
 def test_the_same_seed_gives_the_same_quotes() -> None:

@@ -37,7 +37,7 @@ def machine_checks(directory: StateDirectory) -> list[Check]:
     """What a desk needs of this machine, whether it runs or not."""
     path = directory.path
     python = _python(sys.version_info[:3])
-    return [python, _nats_server(), _loopback(), _writable(path), _disk(path), _clock(), _zone()]
+    return [python, _nats_server(), _loopback(), _writable(path), _disk(path), _clock(), _zone(), _calendar()]
 
 
 def _python(version: tuple[int, ...]) -> Check:
@@ -113,3 +113,15 @@ def _zone() -> Check:
     except ZoneInfoNotFoundError:
         return Check("time zone", "FAIL", "Asia/Shanghai is unknown", "install the time zones: pip install tzdata")
     return Check("time zone", "OK", "Asia/Shanghai is known")
+
+
+def _calendar(today: str = "") -> Check:
+    """Whether the holidays of the next two months are known."""
+    from datetime import datetime, timedelta, timezone
+
+    from aegis.marketdata.domain.calendar import CALENDAR
+
+    today = today or f"{datetime.now(timezone(timedelta(hours=8))):%Y%m%d}"
+    if complaint := CALENDAR.complaint(today):
+        return Check("calendar", "WARN", complaint, "add the new year to calendar.toml, or install a newer Aegis")
+    return Check("calendar", "OK", f"{CALENDAR.version}, valid to {CALENDAR.valid_to}")

@@ -14,8 +14,6 @@ from aegis.marketdata.adapters.ctp.watched import Limits
 from aegis.profiles import ProfileError, load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from aegis.profiles import CtpLogin, CtpProfile
 
 __all__ = ["ctp_checks"]
@@ -48,7 +46,7 @@ async def ctp_checks(name: str) -> list[Check]:
     return checks
 
 
-async def _login_checks(name: str, profile: CtpProfile, login: CtpLogin) -> Sequence[Check]:
+async def _login_checks(name: str, profile: CtpProfile, login: CtpLogin) -> list[Check]:
     reached: dict[Step, float] = {}
     began_at = time.monotonic()
 
@@ -58,7 +56,9 @@ async def _login_checks(name: str, profile: CtpProfile, login: CtpLogin) -> Sequ
     start = start_of(profile, login, libraries_for(profile, os.environ))
     found = await probe(start, Limits(), on_step)
     checks = [
-        Check(name, "OK", f"{step}: {reached[step] * 1000:.0f} ms after the start") for step in _STEPS if step in reached
+        Check(name, "OK", f"{step}: {reached[step] * 1000:.0f} ms after the start")
+        for step in _STEPS
+        if step in reached
     ]
     if isinstance(found, Failure):
         return [*checks, Check(name, "FAIL", str(found), _TODO[found.kind])]

@@ -14,6 +14,7 @@ from aegis.cli.bench import bench_app
 from aegis.cli.call import call
 from aegis.cli.config import config_app
 from aegis.cli.console import fail
+from aegis.cli.contracts import contracts
 from aegis.cli.doctor import doctor, version
 from aegis.cli.env import env
 from aegis.cli.handover import drain, handover
@@ -21,6 +22,7 @@ from aegis.cli.leases import leases
 from aegis.cli.listings import instances, services
 from aegis.cli.logs import logs
 from aegis.cli.ps import ps
+from aegis.cli.subscriptions import subscribe, subscriptions, unsubscribe
 from aegis.cli.ticks import ticks
 from aegis.cli.up import down, up
 from aegis_sdk.errors import AegisError, RpcError
@@ -74,7 +76,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (up, down, ps, logs, doctor, services, instances, leases, handover, drain, ticks, call, env, version):
+for command in (
+    *(up, down, ps, logs, doctor, services, instances, leases, handover, drain),
+    *(ticks, contracts, subscribe, unsubscribe, subscriptions, call, env, version),
+):
     app.command()(command)
 app.add_typer(config_app, name="config")
 app.add_typer(bench_app, name="bench")

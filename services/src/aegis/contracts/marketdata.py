@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from aegis.contracts.subscriptions import Kind
 from aegis_sdk.method import Empty, Method
 
 __all__ = [
@@ -54,7 +55,11 @@ class FeedStatus(_Frozen):
     state: str
     reason: str
     codec: str
-    subscribed: int  # instruments
+    instruments: int  # that the feed lists
+    wanted: int  # of them by somebody
+    subscribed: int
+    ticking: int  # of the subscribed: a tick came since
+    refused: int  # wanted, but not listed or not taken; `subscriptions` says why
     received: int  # from the feed
     conflated: int  # dropped in the bridge ring for a newer one of their instrument
     rejected: dict[str, int]  # input that was no quote, by reason
@@ -81,10 +86,12 @@ class LatestReply(_Frozen):
 
 
 class InstrumentsRequest(_Frozen):
-    """Which instruments, by exchange and product where given; a page begins behind `after`."""
+    """Which instruments, by exchange, product and so on where given; a page begins behind `after`."""
 
     exchange: Text = ""
-    product: Text = ""
+    product: Text = ""  # of an option that of its underlying
+    kind: Kind | None = None
+    expiry: Text = ""  # how the last trading day begins: a year, a month, a day
     after: Text = ""
     limit: Annotated[int, Field(ge=1, le=PAGE)] = PAGE
 
@@ -94,6 +101,7 @@ class InstrumentView(_Frozen):
 
     instrument: str
     product: str
+    kind: Kind
     name: str
     multiplier: int | None
     price_tick: float | None

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from aegis.contracts.subscriptions import Scope
 from aegis.contracts.tick_codec import tick_codec
-from aegis.marketdata.adapters.bus import PublisherOptions, StreamPublisher, ticks_stream
+from aegis.marketdata.adapters.bus import PublisherOptions, StreamPublisher, UniverseStore, WishStore, ticks_stream
+from aegis.marketdata.adapters.ctp import CtpFeed, libraries_for, start_of
 from aegis.marketdata.adapters.replay import ReplayFeed, ReplayOptions
 from aegis.marketdata.adapters.simulated import SimulatedFeed, SimulatedOptions
+from aegis.marketdata.domain.expectation import is_trading
 from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.endpoints import MarketData, Parts
 from aegis.marketdata.pipeline import Pipeline
-from aegis.marketdata.ports import Feed, FeedState
+from aegis.marketdata.ports import Feed, FeedState, FlowControl
 from aegis.marketdata.settings import MarketDataSettings
 from aegis.profiles import CtpProfile, load
 from aegis_sdk.config import Settings
-from aegis_sdk.errors import ConfigurationError
 from aegis_sdk.events import Events
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.transport import Transport
@@ -28,7 +30,7 @@ def build(environment: Mapping[str, str]) -> MarketData:
     settings = MarketDataSettings.from_environment(environment)
     replicas = Settings.from_environment(environment).nats_replicas
     profile = load(settings.profile, environment) if settings.profile else None
-    feed = _feed(settings, profile)
+    feed, flow = _feed(settings, profile, environment)
     options = PublisherOptions(ring=settings.republish_ticks)
 
     def parts(transport: Transport) -> Parts:
@@ -51,6 +53,10 @@ def build(environment: Mapping[str, str]) -> MarketData:
 
         return Parts(
             feed=feed,
+            flow=flow,
+            desk=_desk(settings),
+            wishes=WishStore(transport, settings.feed, replicas=replicas),
+            universes=UniverseStore(transport, settings.feed, replicas=replicas),
             events=Events(transport, replicas=replicas),
             next_epoch=next_epoch,
             make_pipeline=make_pipeline,
@@ -59,11 +65,26 @@ def build(environment: Mapping[str, str]) -> MarketData:
     return MarketData(settings, parts, profile)
 
 
-def _feed(settings: MarketDataSettings, profile: CtpProfile | None) -> Feed:
+def _feed(
+    settings: MarketDataSettings, profile: CtpProfile | None, environment: Mapping[str, str]
+) -> tuple[Feed, FlowControl]:
+    """The feed, and how much it may be asked for at once: a replay everything, since it begins with the first."""
     if profile is not None:
-        raise ConfigurationError("AEGIS_PROFILE", "there is no adapter for CTP yet")
+        start = start_of(profile, profile.primary, libraries_for(profile, environment))
+        return CtpFeed(f"{profile.name}.primary", profile.env, start, expects=is_trading), FlowControl()
     if settings.replay is not None:
-        return ReplayFeed(ReplayOptions(path=settings.replay, speed=settings.speed))
-    return SimulatedFeed(
-        SimulatedOptions(seed=settings.seed, rate=settings.rate, speed=settings.speed, wall_clock=settings.wall_clock)
+        return ReplayFeed(ReplayOptions(path=settings.replay, speed=settings.speed)), FlowControl(batch=None)
+    simulated = SimulatedOptions(
+        seed=settings.seed,
+        rate=settings.rate,
+        speed=settings.speed,
+        wall_clock=settings.wall_clock,
+        universe=settings.universe,
     )
+    return SimulatedFeed(simulated), FlowControl()
+
+
+def _desk(settings: MarketDataSettings) -> tuple[Scope, ...]:
+    """What the desk wants, as data. All of a replay: else rows of options would be left out of it."""
+    wanted = settings.wanted or ("futures" if settings.replay is None else "everything")
+    return {"futures": (Scope(),), "everything": (Scope(kind=None),), "nothing": ()}[wanted]

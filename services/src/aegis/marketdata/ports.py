@@ -9,6 +9,7 @@ from typing import Protocol
 
 from aegis.contracts.market import Env, Instrument, InstrumentId, Quote
 from aegis.marketdata.domain.sequencer import Origin
+from aegis_sdk.errors import ConfigurationError
 from aegis_sdk.histogram import Histogram
 
 
@@ -51,8 +52,26 @@ class FeedSink(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class FlowControl:
+    """How much a feed is asked for at once. Raises ConfigurationError where it is nothing."""
+
+    batch: int | None = 1_000  # instruments in one call of `subscribe` or `unsubscribe`; None: all that are wanted
+    pause_s: float = 0.0  # between two of these calls
+
+    def __post_init__(self) -> None:
+        if self.batch is not None and self.batch < 1:
+            raise ConfigurationError("batch", f"{self.batch} instruments are none")
+        if not 0 <= self.pause_s < 60:
+            raise ConfigurationError("pause_s", f"{self.pause_s} is not 0 to 60 seconds")
+
+
 class Feed(Protocol):
-    """A source of quotes. `source` names it in each tick, `session` is new at each `open`."""
+    """A source of quotes. `source` names it in each tick, `session` is new at each `open`.
+
+    A feed that loses its session on the way reports CONNECTING, and READY once it has another. `session` is a new one
+    then, nothing is subscribed in it, and `instruments` are asked for anew: whoever opened the feed subscribes again.
+    """
 
     @property
     def source(self) -> str: ...
@@ -68,7 +87,7 @@ class Feed(Protocol):
         ...
 
     async def instruments(self) -> Sequence[Instrument]:
-        """All that can be subscribed, known once READY."""
+        """All that can be subscribed in this session, known once READY."""
         ...
 
     async def subscribe(self, instruments: Sequence[InstrumentId]) -> Sequence[InstrumentId]:

@@ -6,6 +6,8 @@ AEGIS_REPLAY               a tick file or a directory of them
 AEGIS_PROFILE              a CTP profile, by name or path; the simulated market where neither is given
 AEGIS_SPEED                1 (default): as recorded, or as the session clock goes; N times faster; 0: as fast as can be
 AEGIS_WALL_CLOCK           1: the simulated market follows the real sessions
+AEGIS_WANTED               what the desk wants: futures (default; of a replay everything), everything or nothing
+AEGIS_UNIVERSE             of the simulated market: core (default), all futures, or options too
 AEGIS_SEED                 of the simulated market
 AEGIS_RATE                 ticks a second of the simulated market; its natural rate where it is not given
 AEGIS_BRIDGE_TICKS         size of the bridge ring
@@ -38,6 +40,8 @@ class MarketDataSettings(BaseModel):
     profile: str | None = None
     speed: Annotated[float, Field(ge=0, le=1_000_000)] = 1.0
     wall_clock: bool = False
+    wanted: Literal["futures", "everything", "nothing"] | None = None
+    universe: Literal["core", "futures", "options"] = "core"
     seed: int = 1
     rate: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
     bridge_ticks: Annotated[int, Field(ge=1_000, le=10_000_000)] = 32_768

@@ -94,6 +94,14 @@ def active(as_json: Json = False, long: Long = False, nodes: Nodes = 1) -> None:
     _run(lambda server: bench_active(server, nodes=nodes, rounds=rounds, count=count), nodes, as_json)
 
 
+@bench_app.command()
+def universe(as_json: Json = False, nodes: Nodes = 1) -> None:
+    """Subscriptions: the time and the memory that all futures take, and 25,000 contracts with options."""
+    from aegis.cli.bench.universe import bench_universe
+
+    _run(lambda server: bench_universe(server), nodes, as_json)
+
+
 def _recorded_burst() -> Path | None:
     """The recording of a whole market, where the directory that AEGIS_RECORDED_TICKS names has one."""
     directory = os.environ.get("AEGIS_RECORDED_TICKS")

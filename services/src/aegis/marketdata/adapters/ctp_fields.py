@@ -20,7 +20,8 @@ State. A change of a book can overtake the first full record after a subscriptio
 interest, prices and limits of 0 (of combinations that is normal). Its volume would be a false 0, so it is refused.
 
 Flags. The first record of an instrument is the state at the time of subscription, a `snapshot`, whatever its time.
-`auction` and `out_of_session` follow from the hours of the product.
+`auction` and `out_of_session` follow from the hours of the product and from the calendar: what comes on a weekend, on
+a holiday or in a cancelled night is out of session.
 """
 
 from __future__ import annotations
@@ -30,11 +31,13 @@ from datetime import date, timedelta
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
-from aegis.contracts.market import Exchange, Level, Price, Quote
+from aegis.contracts.market import Exchange, Flag, Level, Price, Quote
+from aegis.marketdata.domain.calendar import CALENDAR, Calendar
 from aegis.marketdata.domain.products import product_of
 from aegis.marketdata.domain.sessions import (
     Hours,
     flags_at,
+    has_session,
     previous_trading_day,
     to_utc_ns,
     trading_day_of,
@@ -68,6 +71,7 @@ _MOST_LOTS: Final = 1e15
 _CACHED_STAMPS: Final = 4096
 _FIRST_BID: Final = DEPTH_FIELDS.index("BidPrice1")
 _FIRST_ASK: Final = DEPTH_FIELDS.index("AskPrice1")
+_OUT_OF_SESSION: Final[tuple[Flag, ...]] = ("out_of_session",)
 _EVENING: Final = 18 * 3600  # the seconds of the day between which a record is of a night session
 _MORNING: Final = 6 * 3600
 
@@ -105,6 +109,7 @@ class _Stamp(NamedTuple):
     action_day: str
     second: int
     ts_ns: int
+    held: bool  # whether that day, or that night, has a session
 
 
 class _Seen:
@@ -134,8 +139,9 @@ class _Seen:
 class DepthConverter:
     """Turns the records of one session, or of one recording, into quotes. It remembers what it has seen, no more."""
 
-    def __init__(self, facts_of: FactsOf = facts_of_product) -> None:
+    def __init__(self, facts_of: FactsOf = facts_of_product, calendar: Calendar = CALENDAR) -> None:
         self._facts_of = facts_of
+        self._calendar = calendar
         self._seen: dict[tuple[str, str], _Seen] = {}
         self._stamps: dict[tuple[str, str, str, str], _Stamp] = {}
 
@@ -156,13 +162,13 @@ class DepthConverter:
         volume, turnover, interest, pre_interest = record[15:19]
         seen = self._seen.get((exchange, symbol)) or self._meet(exchange, symbol)
         key = (seen.exchange, trading_day, action_day, update_time)
-        trading_day, action_day, second, ts_ns = self._stamps.get(key) or self._stamp(key)
+        trading_day, action_day, second, ts_ns, held = self._stamps.get(key) or self._stamp(key)
         ts_ns += _milliseconds(millisecond) * 1_000_000
         volume = _lots(volume)
         interest = _amount(interest)
         last = _number(last) if seen.combination and volume else _price(last)
         opened, highest, lowest, pre_close, pre_settlement, settlement, upper, lower = seen.prices(record[7:15], volume)
-        flags = flags_at(seen.hours.on(trading_day), second) if seen.hours else ()
+        flags = () if seen.hours is None else flags_at(seen.hours.on(trading_day), second) if held else _OUT_OF_SESSION
         if not (volume or interest or seen.combination) and last is None and lower is None:
             raise RecordError(f"the book of {symbol!r:.40} came before its day's state", "no_state")
         if seen.fresh:
@@ -213,32 +219,33 @@ class DepthConverter:
         second = _second(update_time)
         trading_day = _day("TradingDay", trading_day)
         action_day = action_day and _day("ActionDay", action_day)
-        trading_day, action_day = resolve_days(exchange, trading_day, action_day, second)
-        stamp = _Stamp(trading_day, action_day, second, to_utc_ns(action_day, second))
+        trading_day, action_day = resolve_days(exchange, trading_day, action_day, second, self._calendar)
+        held = has_session(action_day, second, self._calendar)
+        stamp = _Stamp(trading_day, action_day, second, to_utc_ns(action_day, second), held)
         if len(self._stamps) >= _CACHED_STAMPS:
             self._stamps.clear()
         self._stamps[key] = stamp
         return stamp
 
 
-def resolve_days(exchange: str, trading_day: str, action_day: str, second: int) -> tuple[str, str]:
+def resolve_days(
+    exchange: str, trading_day: str, action_day: str, second: int, calendar: Calendar = CALENDAR
+) -> tuple[str, str]:
     """The true trading day and natural day of a record stamped `second` of its day; `action_day` may be blank.
 
-    By day a blank ActionDay is the trading day. At night the days as given are true where they differ, which holds
-    for the rows stamped 19:2x of the evening before. Where they are the same, or ActionDay is blank, CZCE gives the
-    natural day as both, and the others (DCE by habit) the trading day as both. The missing one follows without a list
-    of holidays: there is no night session before a holiday, so a night's trading day is the next weekday.
+    By day a blank ActionDay is the trading day. At night, where they are the same or ActionDay is blank, CZCE gives the
+    natural day as both, and the others (DCE by habit) the trading day as both; the missing one follows from the
+    calendar. Where they differ they are true, also in the rows stamped 19:2x of the evening before; but an ActionDay
+    after the night that opens the trading day is that of a clock: midnight passed while 23:59:59 was on its way.
     """
     if _MORNING <= second < _EVENING:
         return trading_day, action_day or trading_day
-    if action_day and action_day != trading_day:
-        return trading_day, action_day
-    if exchange == Exchange.CZCE:
-        return trading_day_of(trading_day, second), trading_day
-    evening = previous_trading_day(trading_day)
-    if second >= _EVENING:
-        return trading_day, evening
-    return trading_day, f"{date.fromisoformat(evening) + timedelta(days=1):%Y%m%d}"
+    if exchange == Exchange.CZCE and action_day in ("", trading_day):
+        return trading_day_of(trading_day, second, calendar), trading_day
+    night = previous_trading_day(trading_day, calendar)
+    if second < _MORNING:
+        night = f"{date.fromisoformat(night) + timedelta(days=1):%Y%m%d}"
+    return trading_day, min(action_day or night, night)
 
 
 def _price(value: Value) -> Price:

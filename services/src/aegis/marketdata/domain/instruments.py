@@ -1,7 +1,7 @@
 """Which contracts exist on a day: delivery months, last trading days and symbols.
 
-Days are `YYYYMMDD`, delivery months `YYYYMM`; `holidays` are the weekdays on which the exchanges are closed. Without
-them a last trading day near a holiday may come out a few days early or late.
+Days are `YYYYMMDD`, delivery months `YYYYMM`. Beyond the end of the calendar, where holidays are not known yet, a last
+trading day may come out a few days early or late.
 """
 
 from __future__ import annotations
@@ -12,14 +12,9 @@ from datetime import date
 from functools import lru_cache
 
 from aegis.contracts.market import Exchange, Instrument
+from aegis.marketdata.domain.calendar import CALENDAR, Calendar
 from aegis.marketdata.domain.products import PRODUCTS, Product, month_digits
-from aegis.marketdata.domain.sessions import (
-    NO_HOLIDAYS,
-    Days,
-    is_trading_day,
-    next_trading_day,
-    previous_trading_day,
-)
+from aegis.marketdata.domain.sessions import is_trading_day, next_trading_day, previous_trading_day
 
 __all__ = ["contract_month", "expiry_day", "instrument_of", "listed_instruments", "listed_months", "symbol_of"]
 
@@ -47,30 +42,30 @@ def symbol_of(product: Product, month: str) -> str:
     return f"{product.code}{month[3:] if product.exchange is Exchange.CZCE else month[2:]}"
 
 
-def expiry_day(product: Product, month: str, holidays: Days = NO_HOLIDAYS) -> str:
+def expiry_day(product: Product, month: str, calendar: Calendar = CALENDAR) -> str:
     """The last trading day of the future of a delivery month."""
     first = f"{month}01"
     match product.expiry:
         case "15th":
-            return _trading_day_from(f"{month}15", holidays)
+            return _trading_day_from(f"{month}15", calendar)
         case "10th_trading":
-            return _trading_days(month, holidays)[9]
+            return _trading_days(month, calendar)[9]
         case "4th_last_trading":
-            return _trading_days(month, holidays)[-4]
+            return _trading_days(month, calendar)[-4]
         case "month_before":
-            return previous_trading_day(first, holidays)
+            return previous_trading_day(first, calendar)
         case "2nd_friday":
-            return _trading_day_from(_weekdays(month, 4)[1], holidays)
+            return _trading_day_from(_weekdays(month, 4)[1], calendar)
         case "3rd_friday":
-            return _trading_day_from(_weekdays(month, 4)[2], holidays)
+            return _trading_day_from(_weekdays(month, 4)[2], calendar)
         case "last_monday":
-            return [day for day in _weekdays(month, 0) if is_trading_day(day, holidays)][-1]
+            return [day for day in _weekdays(month, 0) if is_trading_day(day, calendar)][-1]
 
 
-def listed_months(product: Product, day: str, holidays: Days = NO_HOLIDAYS) -> list[str]:
+def listed_months(product: Product, day: str, calendar: Calendar = CALENDAR) -> list[str]:
     """The delivery months that can be traded on a day, nearest first."""
     months = _months_from(day[:6])
-    alive = next(month for month in months if expiry_day(product, month, holidays) >= day)
+    alive = next(month for month in months if expiry_day(product, month, calendar) >= day)
     listing = product.listing
     following = _months_from(alive)
     listed = [next(following) for _ in range(listing.serial)]
@@ -81,7 +76,7 @@ def listed_months(product: Product, day: str, holidays: Days = NO_HOLIDAYS) -> l
     return listed
 
 
-def instrument_of(product: Product, month: str, holidays: Days = NO_HOLIDAYS) -> Instrument:
+def instrument_of(product: Product, month: str, calendar: Calendar = CALENDAR) -> Instrument:
     """The future of a delivery month."""
     return Instrument(
         exchange=product.exchange.value,
@@ -90,16 +85,16 @@ def instrument_of(product: Product, month: str, holidays: Days = NO_HOLIDAYS) ->
         name=f"{product.chinese}{month[2:]}",
         multiplier=product.multiplier,
         price_tick=product.price_tick,
-        expiry_day=expiry_day(product, month, holidays),
+        expiry_day=expiry_day(product, month, calendar),
     )
 
 
-def listed_instruments(day: str, holidays: Days = NO_HOLIDAYS) -> list[Instrument]:
+def listed_instruments(day: str, calendar: Calendar = CALENDAR) -> list[Instrument]:
     """All futures that can be traded on a day, by exchange, product and delivery month."""
     return [
-        instrument_of(product, month, holidays)
+        instrument_of(product, month, calendar)
         for product in PRODUCTS.values()
-        for month in listed_months(product, day, holidays)
+        for month in listed_months(product, day, calendar)
     ]
 
 
@@ -114,13 +109,13 @@ def _months_from(month: str) -> Iterator[str]:
         year, number = (year + 1, 1) if number == 12 else (year, number + 1)
 
 
-def _trading_day_from(day: str, holidays: Days) -> str:
-    return day if is_trading_day(day, holidays) else next_trading_day(day, holidays)
+def _trading_day_from(day: str, calendar: Calendar) -> str:
+    return day if is_trading_day(day, calendar) else next_trading_day(day, calendar)
 
 
-def _trading_days(month: str, holidays: Days) -> list[str]:
-    days = [_trading_day_from(f"{month}01", holidays)]
-    while (following := next_trading_day(days[-1], holidays)).startswith(month):
+def _trading_days(month: str, calendar: Calendar) -> list[str]:
+    days = [_trading_day_from(f"{month}01", calendar)]
+    while (following := next_trading_day(days[-1], calendar)).startswith(month):
         days.append(following)
     return days
 

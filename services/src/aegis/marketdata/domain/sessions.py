@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Final
 
 from aegis.contracts.market import Flag
+from aegis.marketdata.domain.calendar import CALENDAR, WEEKDAYS, Calendar
 
 __all__ = [
     "BOND",
@@ -27,12 +28,12 @@ __all__ = [
     "NIGHT_0100",
     "NIGHT_0230",
     "NIGHT_2300",
-    "NO_HOLIDAYS",
     "STOCK_INDEX",
     "Hours",
     "Phase",
     "flags_at",
     "has_night_session",
+    "has_session",
     "is_trading_day",
     "next_trading_day",
     "phase_on",
@@ -51,9 +52,6 @@ _AUCTION_S: Final = 5 * 60
 _EVENING: Final = 18 * 3600  # from here on a second belongs to the next trading day
 _MORNING: Final = 6 * 3600  # until here to the night session of the evening before
 _EPOCH: Final = date(1970, 1, 1).toordinal()
-
-Days = frozenset[str]
-NO_HOLIDAYS: Final[Days] = frozenset()
 
 
 class Phase(IntEnum):
@@ -132,57 +130,64 @@ def flags_at(hours: Hours, second: int) -> tuple[Flag, ...]:
     return _FLAGS[hours.phases[second]]
 
 
-def phase_on(hours: Hours, day: str, second: int, holidays: Days = NO_HOLIDAYS) -> Phase:
+def phase_on(hours: Hours, day: str, second: int, calendar: Calendar = CALENDAR) -> Phase:
     """The phase at a second of a natural day, CLOSED where that day, or that night, has no session."""
+    return Phase(hours.on(day).phases[second]) if has_session(day, second, calendar) else Phase.CLOSED
+
+
+def has_session(day: str, second: int, calendar: Calendar = CALENDAR) -> bool:
+    """Whether a natural day, or at night that night, has a session at all: no weekend, holiday or cancelled night."""
     if second >= _EVENING:
-        held = has_night_session(day, holidays)
-    elif second < _MORNING:
-        held = has_night_session(_shifted(day, -1), holidays)
-    else:
-        held = is_trading_day(day, holidays)
-    return Phase(hours.on(day).phases[second]) if held else Phase.CLOSED
+        return has_night_session(day, calendar)
+    if second < _MORNING:
+        return has_night_session(_shifted(day, -1), calendar)
+    return is_trading_day(day, calendar)
 
 
 @lru_cache(maxsize=4096)
-def is_trading_day(day: str, holidays: Days = NO_HOLIDAYS) -> bool:
-    """Whether the exchanges open; `holidays` are the weekdays on which they do not."""
-    return date.fromisoformat(day).weekday() < 5 and day not in holidays
+def is_trading_day(day: str, calendar: Calendar = CALENDAR) -> bool:
+    """Whether the exchanges open."""
+    return date.fromisoformat(day).weekday() < 5 and day not in calendar.holidays
 
 
 @lru_cache(maxsize=4096)
-def next_trading_day(day: str, holidays: Days = NO_HOLIDAYS) -> str:
+def next_trading_day(day: str, calendar: Calendar = CALENDAR) -> str:
     """The first trading day after `day`."""
     following = _shifted(day, 1)
-    while not is_trading_day(following, holidays):
+    while not is_trading_day(following, calendar):
         following = _shifted(following, 1)
     return following
 
 
 @lru_cache(maxsize=4096)
-def previous_trading_day(day: str, holidays: Days = NO_HOLIDAYS) -> str:
+def previous_trading_day(day: str, calendar: Calendar = CALENDAR) -> str:
     """The last trading day before `day`."""
     earlier = _shifted(day, -1)
-    while not is_trading_day(earlier, holidays):
+    while not is_trading_day(earlier, calendar):
         earlier = _shifted(earlier, -1)
     return earlier
 
 
 @lru_cache(maxsize=4096)
-def has_night_session(day: str, holidays: Days = NO_HOLIDAYS) -> bool:
-    """Whether the evening of `day` has a session: that of a trading day, unless a holiday follows."""
-    return is_trading_day(day, holidays) and next_trading_day(day, holidays) == next_trading_day(day)
+def has_night_session(day: str, calendar: Calendar = CALENDAR) -> bool:
+    """Whether the evening of `day` has a session: of a trading day, unless a holiday follows or it was cancelled."""
+    return (
+        is_trading_day(day, calendar)
+        and day not in calendar.cancelled_nights
+        and next_trading_day(day, calendar) == next_trading_day(day, WEEKDAYS)
+    )
 
 
-def trading_day_of(day: str, second: int, holidays: Days = NO_HOLIDAYS) -> str:
+def trading_day_of(day: str, second: int, calendar: Calendar = CALENDAR) -> str:
     """The trading day of a second of a natural day; of a moment between two sessions, that of the next one.
 
     The hours after the close, to 18:00, still count to the day that ends.
     """
     if second >= _EVENING:
-        return next_trading_day(day, holidays)
+        return next_trading_day(day, calendar)
     if second < _MORNING:
-        return next_trading_day(_shifted(day, -1), holidays)
-    return day if is_trading_day(day, holidays) else next_trading_day(day, holidays)
+        return next_trading_day(_shifted(day, -1), calendar)
+    return day if is_trading_day(day, calendar) else next_trading_day(day, calendar)
 
 
 def to_utc_ns(action_day: str, second: int, millisecond: int = 0) -> int:

@@ -6,7 +6,7 @@ import asyncio
 import math
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,7 +19,10 @@ from aegis.contracts.market import Env, Exchange, Instrument, InstrumentId, Quot
 from aegis.marketdata.adapters.ctp_fields import facts_of_product
 from aegis.marketdata.adapters.replay.pace import Pace
 from aegis.marketdata.adapters.replay.reading import Recording, merged, recordings_in
+from aegis.marketdata.domain.instruments import contract_month, expiry_day
 from aegis.marketdata.domain.products import product_of
+from aegis.marketdata.domain.sessions import to_shanghai
+from aegis.marketdata.domain.universe import kind_of
 from aegis.marketdata.ports import FeedSink, FeedState
 from aegis_sdk.errors import AegisError, ConfigurationError
 
@@ -186,22 +189,26 @@ class ReplayFeed:
         rejected.clear()
 
 
-async def _scan(recordings: Iterable[Recording]) -> dict[InstrumentId, Instrument]:
+async def _scan(recordings: Sequence[Recording]) -> dict[InstrumentId, Instrument]:
     """The instruments of all rows, but for rows without a symbol or an exchange: these are rejected when played."""
     rows = (names for recording in recordings for names in recording.instruments())
     seen: set[tuple[str, str]] = set()
     while names := await _off_loop(lambda: set(islice(rows, _SCANNED_AT_ONCE))):
         seen |= names
+    first_ns = await _off_loop(lambda: min((recording.first_ns() for recording in recordings), default=0))
+    day, _, _ = to_shanghai(first_ns)
     known: dict[InstrumentId, Instrument] = {}
     for exchange, symbol in sorted(seen):
         facts = facts_of_product(exchange, symbol)
         if symbol and facts is not None and facts.exchange in Exchange.__members__:
-            known[InstrumentId(facts.exchange, symbol)] = _instrument(facts.exchange, symbol)
+            known[InstrumentId(facts.exchange, symbol)] = _instrument(facts.exchange, symbol, day)
     return known
 
 
-def _instrument(exchange: str, symbol: str) -> Instrument:
+def _instrument(exchange: str, symbol: str, day: str) -> Instrument:
+    """What is known of a symbol that was recorded on a day; when it expires only of a future."""
     product = product_of(exchange, symbol)
+    month = contract_month(symbol, day) if kind_of(symbol) == "future" else None
     return Instrument(
         exchange=exchange,
         symbol=symbol,
@@ -209,6 +216,7 @@ def _instrument(exchange: str, symbol: str) -> Instrument:
         name=f"{product.chinese}{symbol.removeprefix(product.code)}" if product else symbol,
         multiplier=product.multiplier if product else None,
         price_tick=product.price_tick if product else None,
+        expiry_day=expiry_day(product, month) if product and month else None,
     )
 
 

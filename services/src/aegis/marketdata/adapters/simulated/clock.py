@@ -12,9 +12,8 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import Final, NamedTuple, Protocol
 
+from aegis.marketdata.domain.calendar import CALENDAR, Calendar
 from aegis.marketdata.domain.sessions import (
-    NO_HOLIDAYS,
-    Days,
     Hours,
     Phase,
     next_trading_day,
@@ -53,13 +52,13 @@ class SessionClock:
     An auction lasts two seconds of running time; without `auctions` there is none.
     """
 
-    def __init__(self, start_day: str, *, auctions: bool = True, holidays: Days = NO_HOLIDAYS) -> None:
+    def __init__(self, start_day: str, *, auctions: bool = True, calendar: Calendar = CALENDAR) -> None:
         spans = _AUCTIONS + _SESSIONS if auctions else _SESSIONS
         self.day_ns = sum(length for _, length in spans) * SECOND_NS
         self._openings = [opening for opening, _ in spans]
         self._begins = [0, *accumulate(length * SECOND_NS for _, length in spans[:-1])]
-        self._holidays = holidays
-        self._days = [trading_day_of(start_day, _NOON, holidays)]
+        self._calendar = calendar
+        self._days = [trading_day_of(start_day, _NOON, calendar)]
 
     def at(self, running_ns: int) -> Moment:
         number, rest = divmod(running_ns, self.day_ns)
@@ -73,19 +72,19 @@ class SessionClock:
 
     def _day(self, number: int) -> str:
         while len(self._days) <= number:
-            self._days.append(next_trading_day(self._days[-1], self._holidays))
+            self._days.append(next_trading_day(self._days[-1], self._calendar))
         return self._days[number]
 
 
 class WallClock:
-    """The real time: running time is UTC nanoseconds since 1970. `holidays` are weekdays without a session."""
+    """The real time: running time is UTC nanoseconds since 1970."""
 
-    def __init__(self, holidays: Days = NO_HOLIDAYS) -> None:
-        self._holidays = holidays
+    def __init__(self, calendar: Calendar = CALENDAR) -> None:
+        self._calendar = calendar
 
     def at(self, running_ns: int) -> Moment:
         day, second, _ = to_shanghai(running_ns)
-        return Moment(running_ns, trading_day_of(day, second, self._holidays), day, second)
+        return Moment(running_ns, trading_day_of(day, second, self._calendar), day, second)
 
     def phase(self, hours: Hours, moment: Moment) -> Phase:
-        return phase_on(hours, moment.action_day, moment.second, self._holidays)
+        return phase_on(hours, moment.action_day, moment.second, self._calendar)

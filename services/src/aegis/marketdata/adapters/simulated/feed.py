@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from aegis.contracts.market import Env, Instrument, InstrumentId
 from aegis.marketdata.adapters.simulated.clock import SECOND_NS, SessionClock, WallClock
-from aegis.marketdata.adapters.simulated.market import Market
+from aegis.marketdata.adapters.simulated.market import Market, UniverseName
 from aegis.marketdata.domain.sessions import next_trading_day, to_shanghai
 from aegis.marketdata.ports import FeedSink, FeedState
 from aegis_sdk.errors import AegisError, ConfigurationError, ConnectionUnavailable
@@ -32,6 +32,7 @@ class SimulatedOptions:
     speed: float = 1.0  # seconds of the market's time in a real one; 0: as fast as the sink has room
     wall_clock: bool = False  # keep the real hours: quotes only while a product's session is open
     start_day: str | None = None  # the first trading day, YYYYMMDD; None: today
+    universe: UniverseName = "core"  # some 570 futures; `futures`: all; `options`: some 25,000 with their options
 
     def __post_init__(self) -> None:
         if self.rate is not None and not 0 < self.rate < math.inf:
@@ -105,6 +106,18 @@ class SimulatedFeed:
         await asyncio.wait({task})
         sink.changed(FeedState.CLOSED)
 
+    async def renew(self) -> None:
+        """Lose the session and have another at once, as when a front is started anew: with the contracts of its day."""
+        market, sink = self._open_market(), self._sink
+        assert sink is not None
+        sink.changed(FeedState.CONNECTING, "the session is renewed")
+        market.unwatch(market.watched)
+        self._fresh.clear()
+        self._wanted.clear()
+        market.relist()
+        self._session = uuid4().hex[:12]
+        sink.changed(FeedState.READY)
+
     def _open_market(self) -> Market:
         if self._market is None or self._task is None:
             raise ConnectionUnavailable("the simulated feed is not open")
@@ -132,8 +145,9 @@ class SimulatedFeed:
     def _offer(self, market: Market, sink: FeedSink, until_ns: int) -> None:
         fresh, self._fresh = self._fresh, []
         received_ns = time.time_ns()
+        watched = market.watched if fresh else frozenset[InstrumentId]()
         for instrument in fresh:
-            if instrument in market.watched:
+            if instrument in watched:
                 sink.offer(market.snapshot(instrument, received_ns))
         for quote in market.step(until_ns, received_ns):
             sink.offer(quote)
@@ -173,9 +187,9 @@ class _Pace:
 
 def _market(options: SimulatedOptions, now_ns: int) -> Market:
     if options.wall_clock:
-        return Market(WallClock(), seed=options.seed, begin_ns=now_ns)
+        return Market(WallClock(), seed=options.seed, begin_ns=now_ns, universe=options.universe)
     clock = SessionClock(options.start_day or to_shanghai(now_ns)[0], auctions=options.rate is None)
-    return Market(clock, seed=options.seed, rate=options.rate)
+    return Market(clock, seed=options.seed, rate=options.rate, universe=options.universe)
 
 
 def _check_day(day: str) -> None:

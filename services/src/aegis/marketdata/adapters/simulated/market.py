@@ -1,7 +1,8 @@
 """The simulated market: listed futures, and which of them is quoted when. No clock of its own: time is an argument.
 
 The same seed, clock, watched instruments and steps give the same quotes. Only what is watched moves. Contracts are
-those listed on the start day, at most `MONTHS` a product; one that expires falls silent.
+those listed on the start day, until `relist` is called; one that expires falls silent. Three universes: `core`, at most
+`MONTHS` of a product; all `futures`; and `options` of them too, some 25,000 contracts in all.
 """
 
 from __future__ import annotations
@@ -9,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from random import Random
-from typing import Final
+from typing import Final, Literal
 
 from aegis.contracts.market import Instrument, InstrumentId, Quote
 from aegis.marketdata.adapters.simulated.clock import SECOND_NS, Clock
 from aegis.marketdata.adapters.simulated.contract import Contract, Trend
+from aegis.marketdata.adapters.simulated.options import options_of
 from aegis.marketdata.adapters.simulated.prices import FIVE_LEVELS, activities, base_price, limit_ratio
 from aegis.marketdata.domain.instruments import instrument_of, listed_months
 from aegis.marketdata.domain.products import PRODUCTS, Product
 from aegis.marketdata.domain.sessions import Phase
+
+UniverseName = Literal["core", "futures", "options"]
 
 MONTHS: Final = 7
 SLOT_NS: Final = SECOND_NS // 50
@@ -30,16 +34,31 @@ class Market:
     `rate` is the number of quotes in a second of running time, evenly spaced; None leaves each contract its own pace.
     """
 
-    def __init__(self, clock: Clock, *, seed: int = 1, rate: float | None = None, begin_ns: int = 0) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        seed: int = 1,
+        rate: float | None = None,
+        begin_ns: int = 0,
+        universe: UniverseName = "core",
+    ) -> None:
         self.running_ns = begin_ns
         self._clock = clock
         self._rate = rate
         self._random = Random(seed)
-        day = clock.at(begin_ns).trading_day
-        contracts = [contract for product in PRODUCTS.values() for contract in _listed(product, day, self._random)]
-        self._contracts = {contract.instrument.id: contract for contract in contracts}
-        self._order = {instrument: index for index, instrument in enumerate(self._contracts)}
+        self._universe: UniverseName = universe
+        self._contracts: dict[InstrumentId, Contract] = {}
         self._watched: dict[InstrumentId, Contract] = {}
+        self.relist()
+
+    def relist(self) -> None:
+        """List the contracts of the present day; those that were listed go on as they are, the others are forgotten."""
+        day = self._clock.at(self.running_ns).trading_day
+        listed = (one for product in PRODUCTS.values() for one in _listed(product, day, self._random, self._universe))
+        self._contracts = {one.instrument.id: self._contracts.get(one.instrument.id, one) for one in listed}
+        self._order = {instrument: index for index, instrument in enumerate(self._contracts)}
+        self._watched = {one: contract for one, contract in self._watched.items() if one in self._contracts}
         self._arrange()
 
     @property
@@ -54,19 +73,21 @@ class Market:
         """Let these move too; returns those that were not watched before."""
         fresh = [one for one in dict.fromkeys(instruments) if one in self._contracts and one not in self._watched]
         self._watched.update((one, self._contracts[one]) for one in fresh)
-        self._arrange()
+        self._arranged &= not fresh
         return fresh
 
     def unwatch(self, instruments: Iterable[InstrumentId]) -> None:
         for one in instruments:
             self._watched.pop(one, None)
-        self._arrange()
+        self._arranged = False
 
     def knows(self, instrument: InstrumentId) -> bool:
         return instrument in self._contracts
 
     def step(self, until_ns: int, received_ns: int) -> list[Quote]:
         """What is quoted from the end of the last step to `until_ns` of running time, in its order."""
+        if not self._arranged:  # here, and not with each of many changes
+            self._arrange()
         due = self._at_own_pace(until_ns) if self._rate is None else self._evenly(self._rate, until_ns)
         quotes = [quote for at_ns, contract in due if (quote := self._quoted(contract, at_ns, received_ns))]
         self.running_ns = until_ns
@@ -104,12 +125,14 @@ class Market:
 
     def _arrange(self) -> None:
         """Lay out the watched contracts for choosing, in the order of their listing."""
-        watched = sorted(self._watched, key=self._order.__getitem__)
-        self._by_slot = [
-            [self._contracts[one] for one in watched if self._order[one] % _SLOTS == slot] for slot in range(_SLOTS)
-        ]
+        order = self._order
+        watched = sorted(self._watched, key=order.__getitem__)
         self._choices = [self._contracts[one] for one in watched]
         self._weights = list(accumulate(contract.activity for contract in self._choices))
+        self._by_slot = [list[Contract]() for _ in range(_SLOTS)]
+        for one, contract in zip(watched, self._choices, strict=True):
+            self._by_slot[order[one] % _SLOTS].append(contract)
+        self._arranged = True
 
     def _at_own_pace(self, until_ns: int) -> Iterator[tuple[int, Contract]]:
         """Each contract has its place in the half second, and comes by its chance."""
@@ -127,8 +150,12 @@ class Market:
                 yield int(number * SECOND_NS / rate), contract
 
 
-def _listed(product: Product, day: str, random: Random) -> Sequence[Contract]:
-    months = listed_months(product, day)[:MONTHS]
+def _listed(product: Product, day: str, random: Random, universe: UniverseName) -> Sequence[Contract]:
+    futures = _futures(product, listed_months(product, day)[: MONTHS if universe == "core" else None], random)
+    return [*futures, *options_of(product, day, random)] if universe == "options" else futures
+
+
+def _futures(product: Product, months: Sequence[str], random: Random) -> Sequence[Contract]:
     trend = Trend(limit_ratio(product), random)
     slope = 0.008 * (random.random() - 0.5)  # of the price from one month to the next
     return [

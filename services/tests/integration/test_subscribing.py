@@ -1,0 +1,433 @@
+"""Wishes and what becomes of them: the whole service, in this process, over a broker in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from aegis.contracts.market import Instrument
+from aegis.contracts.marketdata import INSTRUMENTS, STATUS, FeedStatus, InstrumentsRequest
+from aegis.contracts.subscriptions import (
+    BUCKET,
+    DESK,
+    SUBSCRIBE,
+    SUBSCRIPTIONS,
+    UNSUBSCRIBE,
+    WISHES,
+    Refusal,
+    Scope,
+    SubscriptionsRequest,
+    SubscriptionView,
+    UniverseChanged,
+    UnsubscribeReply,
+    UnsubscribeRequest,
+    WishPart,
+    WishReply,
+    WishRequest,
+)
+from aegis.contracts.tick_codec import decode
+from aegis.marketdata.adapters.bus import UniverseStore, WishStore
+from aegis.marketdata.adapters.simulated import SimulatedFeed
+from aegis.marketdata.bootstrap import build
+from aegis.marketdata.domain.calendar import Calendar
+from aegis.marketdata.domain.universe import Universe
+from aegis.marketdata.domain.wishes import MOST_CONSUMERS
+from aegis.marketdata.endpoints import MarketData, service, subscription_calls
+from aegis.marketdata.ports import FeedSink, FeedState
+from aegis_sdk import Client, Empty, Events
+from aegis_sdk.errors import Rejected, Unavailable
+from aegis_sdk.kv import KeyValue
+from aegis_sdk.service import ServiceHost
+from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
+
+NOTHING = {"AEGIS_WANTED": "nothing", "AEGIS_RATE": "500"}
+
+
+class Running:
+    """The service, and a caller."""
+
+    def __init__(self, made: MarketData, broker: MemoryBroker) -> None:
+        self.service = made
+        self.transport = MemoryTransport(broker)
+        self.client = Client(self.transport)
+
+    @property
+    def feed(self) -> SimulatedFeed:
+        feed = self.service._parts.feed  # pyright: ignore[reportPrivateUsage]
+        assert isinstance(feed, SimulatedFeed)
+        return feed
+
+    async def status(self) -> FeedStatus:
+        return await self.client.call(STATUS, Empty())
+
+    async def until(self, **wanted: Any) -> FeedStatus:
+        async with asyncio.timeout(8):
+            while True:
+                status = await self.status()
+                if all(getattr(status, name) == value for name, value in wanted.items()):
+                    return status
+                await asyncio.sleep(0.01)
+
+    async def names(self, count: int = 3, **which: Any) -> list[str]:
+        page = await self.client.call(INSTRUMENTS, InstrumentsRequest(limit=count, **which))
+        return [one.instrument for one in page.instruments]
+
+    async def subscribe(self, consumer: str, *names: str, **more: Any) -> WishReply:
+        return await self.client.call(SUBSCRIBE, WishRequest(consumer=consumer, instruments=list(names), **more))
+
+    async def unsubscribe(self, consumer: str, *names: str, **more: Any) -> UnsubscribeReply:
+        request = UnsubscribeRequest(consumer=consumer, instruments=list(names), **more)
+        return await self.client.call(UNSUBSCRIBE, request)
+
+    async def subscriptions(self, **which: Any) -> list[SubscriptionView]:
+        return (await self.client.call(SUBSCRIPTIONS, SubscriptionsRequest(**which))).subscriptions
+
+
+@asynccontextmanager
+async def running(broker: MemoryBroker, made: MarketData | None = None, **settings: str) -> AsyncIterator[Running]:
+    host = ServiceHost(MemoryTransport(broker), made or build({"AEGIS_NATS_URL": "nats://127.0.0.1:1", **settings}))
+    try:
+        await host.start()
+        run = Running(host.service, broker)  # pyright: ignore[reportArgumentType]
+        yield run
+        await run.transport.close()
+    finally:
+        await host.stop()
+
+
+@pytest.fixture
+def broker() -> MemoryBroker:
+    return MemoryBroker()
+
+
+async def test_the_desk_wants_all_futures_and_ticks_prove_it(broker: MemoryBroker) -> None:
+    async with running(broker, AEGIS_RATE="500") as run:
+        status = await run.status()
+        assert (status.wanted, status.subscribed, status.refused) == (567, 567, 0)
+        assert status.instruments == 567
+        assert (await run.until(ticking=567)).state == "ready"
+        [wish] = (await run.client.call(WISHES, Empty())).wishes
+        assert (wish.consumer, wish.scopes, wish.instruments, wish.expires_at) == (DESK, [Scope()], 0, None)
+
+
+async def test_wishes_are_merged_and_what_nobody_wants_is_unsubscribed(broker: MemoryBroker) -> None:
+    async with running(broker, **NOTHING) as run:
+        assert (await run.status()).subscribed == 0
+        first, second, third = await run.names()
+        assert (await run.subscribe("a", first, second)).accepted == [first, second]
+        assert (await run.subscribe("b", second, third)).instruments == 2
+        await run.until(subscribed=3)
+        assert [(one.instrument, one.wanted_by) for one in await run.subscriptions()] == [
+            (first, ["a"]),
+            (second, ["a", "b"]),
+            (third, ["b"]),
+        ]
+        reply = await run.unsubscribe("a", first, second)
+        assert (reply.accepted, reply.still_wanted) == ([first, second], 1)
+        await run.until(subscribed=2, wanted=2)
+        await run.unsubscribe("b", everything=True)
+        await run.until(subscribed=0, wanted=0)
+        assert (await run.client.call(WISHES, Empty())).wishes == []
+
+
+async def test_a_tick_comes_of_what_is_subscribed_and_none_of_what_no_longer_is(broker: MemoryBroker) -> None:
+    async with running(broker, **NOTHING) as run:
+        one, other, _ = await run.names()
+        heard: asyncio.Queue[str] = asyncio.Queue()
+        await run.transport.subscribe("tick.>", lambda message: heard.put_nowait(message.subject))
+        await run.subscribe("a", one, other)
+        await run.until(ticking=2)
+        await run.unsubscribe("a", one)
+        await run.until(subscribed=1)
+        received = (await run.status()).received
+        while (await run.status()).stored < received:  # noqa: ASYNC110 (what was on its way has arrived)
+            await asyncio.sleep(0.01)
+        while not heard.empty():
+            heard.get_nowait()
+        assert {await heard.get() for _ in range(5)} == {f"tick.{other}"}
+
+
+async def test_each_instrument_of_a_request_is_accepted_or_rejected_with_its_reason(broker: MemoryBroker) -> None:
+    async with running(broker, **NOTHING) as run:
+        [good] = await run.names(1)
+        nowhere = Scope(exchange="SHFE", product="nothing")
+        reply = await run.subscribe("a", good, "SHFE.none", "rubbish", scopes=[Scope(exchange="CFFEX"), nowhere])
+        assert reply.accepted == [good, "all CFFEX futures"]
+        assert reply.rejected == [
+            Refusal(what="SHFE.none", reason="the feed does not list it"),
+            Refusal(what="rubbish", reason="it is not written EXCHANGE.SYMBOL"),
+            Refusal(what="all SHFE nothing futures", reason="the feed lists none of them"),
+        ]
+        gone = await run.unsubscribe("a", good, "SHFE.none", scopes=[Scope()])
+        assert gone.accepted == [good]
+        assert [(one.what, one.reason) for one in gone.rejected] == [
+            ("SHFE.none", "a does not ask for it"),
+            ("all futures", "a does not ask for it"),
+        ]
+        assert gone.still_wanted == 1  # by its own scope
+
+
+async def test_a_wish_that_others_wrote_counts_and_what_is_wrong_with_it_is_told(broker: MemoryBroker) -> None:
+    async with running(broker, **NOTHING) as run:
+        [good] = await run.names(1)
+        bucket = KeyValue(run.transport, BUCKET)
+        part = WishPart(instruments=(good, "SHFE.later"))
+        await bucket.put("main.tool.mine", part.model_dump_json().encode())
+        await bucket.put("main.tool.broken", b"{")
+        await bucket.put("another-feed.tool.mine", WishPart(scopes=(Scope(),)).model_dump_json().encode())
+        await run.until(subscribed=1, refused=1, wanted=2)
+        [refused] = await run.subscriptions(state="refused")
+        assert (refused.instrument, refused.reason) == ("SHFE.later", "the feed does not list it")
+        await bucket.delete("main.tool.mine")
+        await run.until(subscribed=0, wanted=0)
+
+
+async def test_after_a_restart_the_same_is_subscribed(broker: MemoryBroker) -> None:
+    async with running(broker, **NOTHING) as run:
+        names = await run.names()
+        await run.subscribe("a", *names)
+        await run.until(subscribed=3)
+    async with running(broker, **NOTHING) as again:
+        status = await again.status()
+        assert (status.subscribed, status.wanted, status.epoch) == (3, 3, 2)
+
+
+async def test_in_a_new_session_all_is_subscribed_again_and_ticks_are_of_that_session(broker: MemoryBroker) -> None:
+    async with running(broker, **NOTHING) as run:
+        names = await run.names()
+        await run.subscribe("a", *names)
+        before = (await run.until(ticking=3)).session
+        await run.feed.renew()
+        status = await run.until(ticking=3)
+        assert status.session == run.feed.session != before
+        heard: asyncio.Queue[Any] = asyncio.Queue()
+        await run.transport.subscribe("tick.>", heard.put_nowait)
+        tick = decode({}, (await heard.get()).payload)
+        assert tick.session == status.session
+
+
+async def test_a_wish_that_is_not_renewed_expires(broker: MemoryBroker) -> None:
+    async with running(broker, **NOTHING) as run:
+        one, other, _ = await run.names()
+        await run.subscribe("dead", one, ttl_s=1)
+        await run.subscribe("alive", other, ttl_s=1)
+        [alive, dead] = (await run.client.call(WISHES, Empty())).wishes
+        assert alive.expires_at
+        assert dead.expires_at
+        await run.subscribe("alive", ttl_s=60)  # adds nothing: a renewal
+        await run.until(wanted=1, subscribed=1)
+        assert [one.wanted_by for one in await run.subscriptions()] == [["alive"]]
+
+
+async def test_the_desk_s_own_wish_is_a_setting(broker: MemoryBroker) -> None:
+    async with running(broker, **NOTHING) as run:
+        with pytest.raises(Rejected, match="AEGIS_WANTED"):
+            await run.subscribe(DESK, scopes=[Scope()])
+        with pytest.raises(Rejected, match="AEGIS_WANTED"):
+            await run.unsubscribe(DESK, everything=True)
+        with pytest.raises(Rejected, match="everything"):
+            await run.unsubscribe("a", "SHFE.x", everything=True)
+
+
+async def test_the_number_of_consumers_is_bounded(broker: MemoryBroker) -> None:
+    async with running(broker, **NOTHING) as run:
+        [name] = await run.names(1)
+        for number in range(MOST_CONSUMERS):
+            await run.subscribe(f"c{number}", name)
+        with pytest.raises(Rejected, match="64 consumers"):
+            await run.subscribe("one-more", name)
+        await run.subscribe("c0", name)
+
+
+async def test_what_one_consumer_may_name_is_bounded(broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscription_calls, "MOST_INSTRUMENTS", 2)
+    async with running(broker, **NOTHING) as run:
+        first, second, third = await run.names()
+        await run.subscribe("a", first, second)
+        with pytest.raises(Rejected, match="more than 2 instruments"):
+            await run.subscribe("a", third)
+        await run.subscribe("a", first, scopes=[Scope()])  # what it names already, and scopes, do not count
+
+
+async def test_a_wish_made_after_an_outage_of_nats_is_heard(broker: MemoryBroker) -> None:
+    async with running(broker, **NOTHING) as run:
+        names = await run.names()
+        await run.subscribe("a", *names)
+        await run.until(subscribed=3)
+        broker.stop()
+        broker.start()
+        await run.transport.wait_connected(5)
+        part = WishPart(instruments=("SHFE.later",)).model_dump_json().encode()
+        await KeyValue(run.transport, BUCKET).put("main.tool.mine", part)
+        await run.until(subscribed=3, wanted=4, refused=1)
+
+
+async def test_a_start_warns_when_the_calendar_ends(broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "CALENDAR", Calendar(version="old", source="", valid_from="", valid_to="20200101"))
+    with capture_logs() as logs:
+        async with running(broker, **NOTHING):
+            pass
+    [warning] = [line for line in logs if line["event"] == "calendar_ends"]
+    assert "the session calendar old ended" in warning["problem"]
+
+
+async def test_two_who_change_one_wish_at_once_lose_nothing(broker: MemoryBroker) -> None:
+    async with running(broker, **NOTHING) as run:
+        names = await run.names(40)
+        await asyncio.gather(*(run.subscribe("a", name) for name in names))
+        await run.until(subscribed=40)
+
+
+async def test_contracts_are_listed_by_product_exchange_kind_and_expiry(broker: MemoryBroker) -> None:
+    async with running(broker, **NOTHING, AEGIS_UNIVERSE="options") as run:
+        assert (await run.status()).instruments > 25_000
+        assert all(name.startswith("SHFE.rb") for name in await run.names(50, product="rb", kind="future"))
+        assert all(name.startswith("CFFEX.") for name in await run.names(50, exchange="CFFEX"))
+        page = await run.client.call(INSTRUMENTS, InstrumentsRequest(product="m", kind="option", limit=5))
+        assert [one.kind for one in page.instruments] == ["option"] * 5
+        month = (page.instruments[0].expiry_day or "")[:6]
+        reply = await run.client.call(INSTRUMENTS, InstrumentsRequest(expiry=month, after=page.next))
+        assert {(one.expiry_day or "")[:6] for one in reply.instruments} == {month}
+
+
+async def test_a_new_session_tells_what_is_new_expired_and_missing(broker: MemoryBroker) -> None:
+    transport = MemoryTransport(broker)
+    store = UniverseStore(transport, "main")
+    await store.load("simulated")
+    facts: Any = {"product": "rb", "name": "", "multiplier": 10, "price_tick": 1.0}
+    old = [
+        Instrument(exchange="SHFE", symbol="rb1501", expiry_day="20150115", **facts),
+        Instrument(exchange="SHFE", symbol="rb9901", expiry_day="20990115", **facts),
+    ]
+    await store.save("simulated", Universe(old))
+    async with running(broker, **NOTHING) as run:
+        async with Events(run.transport).follow("event.market.main.universe", UniverseChanged) as events:
+            told = (await anext(events)).body
+        assert (told.new, told.named_expired, told.named_missing) == (567, ["SHFE.rb1501"], ["SHFE.rb9901"])
+        assert told.session == run.feed.session
+        assert len(told.named_new) == 500
+
+
+async def test_the_universe_of_another_source_is_no_universe_before(broker: MemoryBroker) -> None:
+    store = UniverseStore(MemoryTransport(broker), "main")
+    await store.load("replay:another")
+    gone = Instrument(
+        exchange="SHFE", symbol="rb9901", product="rb", name="", multiplier=10, price_tick=1.0, expiry_day="20990115"
+    )
+    await store.save("replay:another", Universe([gone]))
+    async with running(broker, **NOTHING) as run:
+        async with Events(run.transport).follow("event.market.main.universe", UniverseChanged) as events:
+            told = (await anext(events)).body
+        assert (told.new, told.expired, told.missing) == (567, 0, 0)
+
+
+async def test_a_restart_with_the_same_contracts_is_no_news(broker: MemoryBroker) -> None:
+    for _ in range(2):
+        async with running(broker, **NOTHING) as run:
+            async with asyncio.timeout(5):
+                while len(await KeyValue(run.transport, "aegis_universe").keys()) < 16:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+    events = 0
+    async with MemoryTransport(broker).read("EVENTS", "event.market.main.universe") as messages:
+        async for message in messages:
+            if message is None:
+                break
+            events += 1
+    assert events == 1
+
+
+class BehindAClosedFront(SimulatedFeed):
+    """A feed whose login takes as long as a test wants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.front = asyncio.Event()
+
+    async def open(self, sink: FeedSink) -> None:
+        sink.changed(FeedState.CONNECTING, "the front is closed")
+        await self.front.wait()
+        await super().open(sink)
+
+
+async def test_behind_a_closed_front_a_restart_still_knows_the_universe(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(broker, AEGIS_RATE="500") as run:
+        names = await run.names()
+        async with asyncio.timeout(5):
+            while len(await KeyValue(run.transport, "aegis_universe").keys()) < 16:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    monkeypatch.setattr(service, "_START_S", 0.2)
+    feed = BehindAClosedFront()
+    monkeypatch.setattr("aegis.marketdata.bootstrap.SimulatedFeed", lambda _: feed)
+    async with running(broker, AEGIS_RATE="500") as run:
+        assert await run.names() == names
+        status = await run.status()
+        assert (status.state, status.instruments, status.wanted, status.subscribed) == ("connecting", 567, 567, 0)
+        assert (await run.subscriptions(limit=1))[0].reason == "the feed has no session yet"
+        assert (await run.subscribe("a", names[0])).accepted == [names[0]]
+        feed.front.set()
+        await run.until(subscribed=567, state="ready")
+
+
+async def test_before_the_first_session_ever_a_wish_is_to_be_repeated(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_START_S", 0.2)
+    monkeypatch.setattr("aegis.marketdata.bootstrap.SimulatedFeed", lambda _: BehindAClosedFront())
+    async with running(broker) as run:
+        with pytest.raises(Unavailable, match="not known"):
+            await run.client.call(SUBSCRIBE, WishRequest(consumer="a", instruments=["SHFE.rb2505"]), timeout=0.3)
+
+
+async def test_a_finite_replay_delivers_all_its_rows_whoever_wants_what(broker: MemoryBroker, tmp_path: Path) -> None:
+    rows = ["TradingDay,InstrumentID,ExchangeID,LastPrice,Volume,OpenInterest,UpdateTime,UpdateMillisec"]
+    symbols = ["rb2505", *(f"rb2505C{strike}" for strike in range(2000, 3499))]
+    rows += [f"20250102,{symbol},SHFE,3300,1,9,09:00:00,{number % 1000}" for number, symbol in enumerate(symbols)]
+    path = tmp_path / "ticks.csv"
+    path.write_text("\n".join(rows))
+    bucket = KeyValue(MemoryTransport(broker), BUCKET)
+    await bucket.ensure(marker_ttl_s=1, max_bytes=64 << 20)
+    await bucket.put("main.early.0", WishPart(instruments=("SHFE.rb2505",)).model_dump_json().encode())
+    async with running(broker, AEGIS_REPLAY=str(path), AEGIS_SPEED="0") as run:
+        status = await run.until(state="ended", stored=1500)
+        assert (status.received, status.lost, status.wanted, status.ticking) == (1500, 0, 1500, 1500)
+
+
+async def test_the_feed_is_opened_once_all_wishes_are_known(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, known = asyncio.Event(), asyncio.Event()
+
+    async def slowly(*_: object) -> None:
+        reading.set()
+        await known.wait()
+
+    monkeypatch.setattr(WishStore, "_drop_unheard", slowly)
+    made = build({"AEGIS_NATS_URL": "nats://127.0.0.1:1", **NOTHING})
+    host = ServiceHost(MemoryTransport(broker), made)
+    starting = asyncio.create_task(host.start())
+    await reading.wait()
+    await asyncio.sleep(0.05)  # time enough for a feed to open
+    assert (made.feed_state, starting.done()) == (FeedState.CLOSED, False)
+    known.set()
+    await starting
+    assert made.feed_state == FeedState.READY
+    await host.stop()
+
+
+async def test_wishes_that_cannot_be_read_end_the_start(broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(WishStore, "_drop_unheard", never)
+    monkeypatch.setattr(service, "_START_S", 0.05)
+    with pytest.raises(Unavailable, match="cannot be read"):
+        async with running(broker, **NOTHING):
+            pass
