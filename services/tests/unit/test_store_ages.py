@@ -25,9 +25,17 @@ def test_a_hand_over_is_timed_once_its_first_tick_is_known_to_be_stored() -> Non
 def test_a_long_outage_keeps_no_more_than_a_bounded_number_of_samples() -> None:
     ages = StoreAges()
     for position in range(100_000):
-        ages.accepted(position, SECOND_NS)
-    ages.settled(100_000, 2 * SECOND_NS)
+        ages.accepted(position, SECOND_NS + position * 1_000_000)
+    ages.settled(100_000, 200 * SECOND_NS)
     assert ages.histogram.count == 4_096
+
+
+def test_no_more_than_one_in_a_millisecond_is_timed_whatever_the_clock_does() -> None:
+    ages = StoreAges()
+    for position, milliseconds in enumerate((10.0, 10.1, 10.9, 11.0, 11.5, 5.0, 5.2, 6.1)):
+        ages.accepted(position, SECOND_NS + int(milliseconds * 1_000_000))
+    ages.settled(100, 2 * SECOND_NS)
+    assert ages.histogram.count == 4
 
 
 def test_a_clock_that_was_set_back_makes_nothing_younger_than_it_can_be() -> None:
