@@ -117,9 +117,13 @@ class KeyValue:
         """Set a value that is at `revision`; the new revision. Raises RevisionMismatch where it is not."""
         return await self._write(key, value, expected=revision, ttl_s=ttl_s)
 
-    async def delete(self, key: str, revision: int | None = None) -> None:
-        """Delete a key; raises RevisionMismatch where it is not at `revision`, if that is given."""
-        await self._write(key, b"", {_OPERATION: "DEL"}, expected=revision)
+    async def delete(self, key: str, revision: int | None = None, ttl_s: int = 0) -> None:
+        """Delete a key; raises RevisionMismatch where it is not at `revision`, if that is given.
+
+        What says that it was deleted stays for `ttl_s` seconds, 0: for ever. Of a key that never comes again it only
+        takes room; who watches later hears nothing of it.
+        """
+        await self._write(key, b"", {_OPERATION: "DEL"}, expected=revision, ttl_s=ttl_s)
 
     async def _last(self, key: str) -> KeyValueEntry | None:
         message = await self._transport.last(self._stream, self._subject(key))

@@ -122,6 +122,17 @@ async def test_a_value_expires_and_watchers_hear_of_it(transport: Transport, nam
     await bucket.create("lease", b"2")
 
 
+async def test_a_deletion_may_leave_no_trace_after_a_while(transport: Transport, name: str) -> None:
+    bucket = KeyValue(transport, name)
+    await bucket.ensure(storage="memory", marker_ttl_s=1)
+    await bucket.put("a", b"1")
+    await bucket.delete("a", ttl_s=1)
+    async with asyncio.timeout(DEADLINE_S):
+        while await transport.last(f"KV_{name}", f"$KV.{name}.a") is not None:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.05)
+    await bucket.create("a", b"2")
+
+
 async def test_a_value_replaced_in_time_does_not_expire(bucket: KeyValue) -> None:
     await bucket.put("kept", b"1", ttl_s=1)
     await bucket.put("kept", b"2", ttl_s=60)

@@ -173,6 +173,26 @@ async def test_each_instrument_of_a_request_is_accepted_or_rejected_with_its_rea
         assert gone.still_wanted == 1  # by its own scope
 
 
+async def test_a_call_looks_at_a_bounded_number_and_the_pages_have_all(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscription_calls, "_LOOKED_AT", 100)
+    async with running(broker, AEGIS_RATE="500") as run:
+        [name] = await run.names(1, exchange="SHFE")
+        await run.subscribe("a", name)
+        pages, found, after = 0, list[str](), ""
+        while True:
+            reply = await run.client.call(SUBSCRIPTIONS, SubscriptionsRequest(consumer="a", after=after))
+            pages += 1
+            found += [one.instrument for one in reply.subscriptions]
+            if not (after := reply.next):
+                break
+        assert (pages, found) == (6, [name])
+        first = await run.client.call(SUBSCRIPTIONS, SubscriptionsRequest(limit=50))
+        assert len(first.subscriptions) == 50
+        assert first.next == first.subscriptions[-1].instrument
+
+
 async def test_a_wish_that_others_wrote_counts_and_what_is_wrong_with_it_is_told(broker: MemoryBroker) -> None:
     async with running(broker, **NOTHING) as run:
         [good] = await run.names(1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aegis.cli.console import AsJson, print_json, table, terminal
+from aegis.cli.console import AsJson, print_json, print_lines
 from aegis.cli.desk import connect, run
 
 if TYPE_CHECKING:
@@ -33,14 +33,15 @@ def contracts(
     found = run(_listed(exchange=exchange, product=product, kind=kind or None, expiry=expiry))
     if as_json:
         return print_json([one.model_dump() for one in found])
-    shown = table(
-        "INSTRUMENT", "KIND", "PRODUCT", "EXPIRES", "MULTIPLIER", "TICK", "NAME", right=("MULTIPLIER", "TICK")
-    )
-    for one in found:
-        multiplier, tick = ("-" if fact is None else f"{fact:g}" for fact in (one.multiplier, one.price_tick))
-        shown.add_row(one.instrument, one.kind, one.product or "-", one.expiry_day or "-", multiplier, tick, one.name)
-    terminal().print(shown if found else "No contract fits.")
-    return None
+    if not found:
+        return print("No contract fits.")
+    columns = ("INSTRUMENT", "KIND", "PRODUCT", "EXPIRES", "MULTIPLIER", "TICK", "NAME")
+    return print_lines(columns, [_row(one) for one in found], right=("MULTIPLIER", "TICK"))
+
+
+def _row(one: InstrumentView) -> tuple[str, ...]:
+    multiplier, tick = ("-" if fact is None else f"{fact:g}" for fact in (one.multiplier, one.price_tick))
+    return one.instrument, one.kind, one.product or "-", one.expiry_day or "-", multiplier, tick, one.name
 
 
 async def _listed(**which: Any) -> list[InstrumentView]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from aegis.cli.console import AsJson, print_json, table, terminal
+from aegis.cli.console import AsJson, print_json, print_lines
 from aegis.cli.contracts import KINDS
 from aegis.cli.desk import connect, run
 
@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from aegis.contracts.marketdata import FeedStatus
     from aegis.contracts.subscriptions import Scope, SubscriptionView, UnsubscribeReply, WishReply, WishView
 
-_STYLES: Final = {"ticking": "green", "subscribed": "cyan", "waiting": "yellow", "refused": "bold red"}
+_STATES: Final = ("ticking", "subscribed", "waiting", "refused")
 _CALL_S: Final = 30.0
-
-Item = TypeVar("Item")
 
 Names = Annotated[
     list[str] | None,
@@ -104,7 +102,7 @@ def unsubscribe(
 
 def subscriptions(
     each: Annotated[bool, typer.Option("--each", help="Each instrument, with its state and who wants it.")] = False,
-    state: Annotated[str, typer.Option(help=f"With --each: only those {', '.join(_STYLES)}.")] = "",
+    state: Annotated[str, typer.Option(help=f"With --each: only those {', '.join(_STATES)}.")] = "",
     exchange: Exchange = "",
     consumer: Annotated[str, typer.Option("--as", metavar="CONSUMER", help="With --each: only theirs.")] = "",
     as_json: AsJson = False,
@@ -114,29 +112,30 @@ def subscriptions(
     TICKING is what the feed proves by a tick since it was asked; the other states of a contract are subscribed,
     waiting, and refused, which says why.
     """
-    if state not in ("", *_STYLES):
-        raise typer.BadParameter(f"{state!r} is none of {', '.join(_STYLES)}", param_hint="--state")
+    if state not in ("", *_STATES):
+        raise typer.BadParameter(f"{state!r} is none of {', '.join(_STATES)}", param_hint="--state")
     listed = each or bool(state or exchange or consumer)
     status, wishes, views = run(_found(listed, state=state or None, exchange=exchange, consumer=consumer))
     if as_json:
         return print_json(_as_json(status, wishes, views if listed else None))
     if listed:
         return _show_each(views)
-    shown = table("CONSUMER", "INSTRUMENTS", "EXPIRES", "SCOPES", right=("INSTRUMENTS",))
-    for wish in wishes:
-        expires = f"{wish.expires_at.astimezone():%Y-%m-%d %H:%M:%S}" if wish.expires_at else "never"
-        shown.add_row(wish.consumer, str(wish.instruments), expires, ", ".join(map(str, wish.scopes)) or "-")
-    terminal().print(shown if wishes else "Nobody wants anything.")
-    counts = _totals(status)
-    return terminal().print(", ".join(f"{count} {name}" for name, count in counts.items()))
+    if not wishes:
+        return print("Nobody wants anything.")
+    print_lines(("CONSUMER", "INSTRUMENTS", "EXPIRES", "SCOPES"), [_row(wish) for wish in wishes], ("INSTRUMENTS",))
+    return print(", ".join(f"{count} {name}" for name, count in _totals(status).items()))
+
+
+def _row(wish: WishView) -> tuple[str, ...]:
+    expires = f"{wish.expires_at.astimezone():%Y-%m-%d %H:%M:%S}" if wish.expires_at else "never"
+    return wish.consumer, str(wish.instruments), expires, ", ".join(map(str, wish.scopes)) or "-"
 
 
 def _show_each(views: list[SubscriptionView]) -> None:
-    shown = table("INSTRUMENT", "STATE", "WANTED BY", "WHY")
-    for one in views:
-        style = _STYLES[one.state]
-        shown.add_row(one.instrument, f"[{style}]{one.state}[/]", ", ".join(one.wanted_by), one.reason or "-")
-    terminal().print(shown if views else "No such instrument is wanted.")
+    if not views:
+        return print("No such instrument is wanted.")
+    rows = [(one.instrument, one.state, ", ".join(one.wanted_by), one.reason or "-") for one in views]
+    return print_lines(("INSTRUMENT", "STATE", "WANTED BY", "WHY"), rows)
 
 
 def _totals(status: FeedStatus) -> dict[str, int]:
@@ -214,10 +213,7 @@ def _show(replies: Sequence[WishReply | UnsubscribeReply], as_json: bool, counts
         print_json({"accepted": accepted, "rejected": [one.model_dump() for one in rejected], **counts})
     else:
         if rejected:
-            shown = table("REJECTED", "WHY")
-            for one in rejected:
-                shown.add_row(one.what, one.reason)
-            terminal().print(shown)
-        terminal().print(f"{len(accepted)} accepted, {len(rejected)} rejected; {note}")
+            print_lines(("REJECTED", "WHY"), [(one.what, one.reason) for one in rejected])
+        print(f"{len(accepted)} accepted, {len(rejected)} rejected; {note}")
     if rejected:
         raise typer.Exit(1)

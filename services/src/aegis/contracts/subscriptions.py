@@ -145,7 +145,7 @@ class SubscriptionView(_Frozen):
 
 
 class SubscriptionsReply(_Frozen):
-    """One page, by instrument; `next` is the `after` of the following page, empty on the last."""
+    """One page, by instrument, perhaps a short one; `next` is the `after` of the following page, empty on the last."""
 
     subscriptions: list[SubscriptionView]
     next: str

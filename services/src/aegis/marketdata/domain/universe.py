@@ -39,9 +39,10 @@ class Universe:
         self.names: Final = sorted(listed)
         self._listed = {name: listed[name] for name in self.names}
         self.ids: Final = frozenset(one.id for one in listed.values())
+        self._group_of = {name: _group(one) for name, one in listed.items()}
         groups: dict[_Group, set[InstrumentId]] = defaultdict(set)
-        for one in listed.values():
-            groups[_group(one)].add(one.id)
+        for name, one in listed.items():
+            groups[self._group_of[name]].add(one.id)
         self._groups = {group: frozenset(ids) for group, ids in groups.items()}
 
     def __len__(self) -> int:
@@ -63,14 +64,14 @@ class Universe:
 
     def covers(self, scope: Scope, name: str) -> bool:
         """Whether a listed instrument is one of a scope."""
-        one = self._listed.get(name)
-        return one is not None and _is_in(_group(one), scope)
+        group = self._group_of.get(name)
+        return group is not None and _is_in(group, scope)
 
     def select(self, scope: Scope, expiry: str = "", after: str = "") -> Iterator[tuple[str, Instrument]]:
         """Those of a scope behind the name `after`, whose expiry day begins with `expiry`; by name."""
         for name in self.names[bisect_right(self.names, after) :]:
             one = self._listed[name]
-            if (one.expiry_day or "").startswith(expiry) and _is_in(_group(one), scope):
+            if _is_in(self._group_of[name], scope) and (one.expiry_day or "").startswith(expiry):
                 yield name, one
 
 

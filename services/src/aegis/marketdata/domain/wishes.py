@@ -111,6 +111,10 @@ class Wishes:
         """Where parts of a consumer's wish stand."""
         return [place for place in self._entries if place.consumer == consumer]
 
+    def forget_deletions(self) -> None:
+        """All of the bucket was read: no older news can come of what is gone."""
+        self._gone.clear()
+
     @property
     def consumers(self) -> list[str]:
         return sorted({place.consumer for place in self._entries})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import islice
+from typing import Final
 
 from aegis.contracts.market import Instrument
 from aegis.contracts.marketdata import INSTRUMENTS, InstrumentsReply, InstrumentsRequest, InstrumentView
@@ -38,6 +38,8 @@ from aegis_sdk.method import Empty
 from aegis_sdk.service import Service
 
 __all__ = ["SubscriptionCalls"]
+
+_LOOKED_AT: Final = 2_000  # some 10 ms
 
 
 class SubscriptionCalls(Service):
@@ -137,18 +139,30 @@ class SubscriptionCalls(Service):
 
     @rpc(SUBSCRIPTIONS)
     async def subscriptions(self, request: SubscriptionsRequest) -> SubscriptionsReply:
-        found = {view.instrument: view for view in islice(self._views(request), request.limit + 1)}
-        page, following = page_of(found, request.limit)
-        return SubscriptionsReply(subscriptions=[found[name] for name in page], next=following)
+        """A page may be short: of a filter that fits few, only so many instruments are looked at in one call."""
+        views: list[SubscriptionView] = []
+        before = request.after
+        for looked_at, (name, state, reason) in enumerate(self.subscriber.listing(request.after)):
+            if len(views) == request.limit or looked_at == _LOOKED_AT:
+                return SubscriptionsReply(subscriptions=views, next=before)
+            view = SubscriptionView(
+                instrument=name,
+                state=state,
+                reason=reason,
+                wanted_by=self.wishes.table.wanted_by(name, self.subscriber.universe),
+            )
+            if _fits(view, request):
+                views.append(view)
+            before = name
+        return SubscriptionsReply(subscriptions=views, next="")
 
-    def _views(self, request: SubscriptionsRequest) -> Iterator[SubscriptionView]:
-        """The instruments asked for, in order."""
-        for name, state, reason in self.subscriber.listing(request.after):
-            if request.state not in (None, state) or not name.startswith(request.exchange and f"{request.exchange}."):
-                continue
-            wanted_by = self.wishes.table.wanted_by(name, self.subscriber.universe)
-            if not request.consumer or request.consumer in wanted_by:
-                yield SubscriptionView(instrument=name, state=state, reason=reason, wanted_by=wanted_by)
+
+def _fits(view: SubscriptionView, request: SubscriptionsRequest) -> bool:
+    return (
+        request.state in (None, view.state)
+        and request.exchange in ("", view.instrument.partition(".")[0])
+        and (not request.consumer or request.consumer in view.wanted_by)
+    )
 
 
 def _view(name: str, one: Instrument) -> InstrumentView:

@@ -21,6 +21,7 @@ _log = structlog.get_logger("aegis.subscriptions")
 
 _MAX_BYTES: Final = 64 << 20  # then writes are refused: a consumer that goes wild harms no other bucket
 _MARKER_S: Final = 1
+_DELETION_S: Final = 3600  # then nothing is left of a consumer that is gone
 _RETRY_S: Final = 1.0
 _ATTEMPTS: Final = 20
 _LOOK_AGAIN_S: Final = 300.0
@@ -76,6 +77,7 @@ class WishStore:
         for place in [one for one in self.table.all_places if one not in heard]:
             if await self._bucket.get(self._key(place)) is None:
                 self.table.drop(place)
+        self.table.forget_deletions()
 
     async def add(self, consumer: str, names: Iterable[str], scopes: Iterable[Scope], ttl_s: int) -> None:
         """Want these too; all that the consumer wants expires `ttl_s` seconds from now, 0: never."""
@@ -140,7 +142,7 @@ class WishStore:
         key = self._key(place)
         if not (part.instruments or part.scopes):
             if entry is not None:
-                await self._bucket.delete(key, entry.revision)
+                await self._bucket.delete(key, entry.revision, _DELETION_S)
                 self.table.apply(place, None, entry.revision + 1)
             return
         payload = codec.encode_model(part)
