@@ -1,0 +1,3 @@
+from ctpsim.cli import app
+
+app()
