@@ -1,3 +1,3 @@
-from ctpsim.cli import app
+from ctpsim.cli import main
 
-app()
+main()

@@ -28,7 +28,7 @@ def glue(layout: Layout, side: str, version: str) -> str:
 
 
 def _sizes(layout: Layout, version: str) -> Iterator[str]:
-    """The compiler confirms the size of every record as Python sees it, so that neither packs what the other misreads."""
+    """The compiler confirms the size of every record, so that neither side packs what the other misreads."""
     yield f"constexpr uint64_t LAYOUT = {layout.digest}ull;"
     yield f'constexpr char VERSION[] = "{version}";'
     records = Records(layout)

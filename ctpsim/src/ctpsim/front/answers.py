@@ -48,9 +48,7 @@ class Answers:
         number, record = self._callbacks[callback]
         data = values if isinstance(values, bytes) else b"" if values is None else self.records.pack(record, **values)
         error = b"" if code is None else self.error(code, text)
-        return call(
-            number, data, error, request_id=request_id, last=last, private_number=private_number, login=login
-        )
+        return call(number, data, error, request_id=request_id, last=last, private_number=private_number, login=login)
 
     def error(self, code: int, text: str = "") -> bytes:
         return self.records.pack("RspInfo", ErrorID=code, ErrorMsg=text or message(code))

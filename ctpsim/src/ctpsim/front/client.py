@@ -31,7 +31,7 @@ class Client(asyncio.Protocol):
     """Bytes in, bytes out. Who it is and what it may is known to the side that it came to."""
 
     def __init__(self, side: Side, on_made: OnClient, on_request: OnRequest, on_lost: OnClient) -> None:
-        self.side = side
+        self.side: Side = side
         self.session_id = 0
         self.user_id = ""
         self.topics = _NO_TOPICS

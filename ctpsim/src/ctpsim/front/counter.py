@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
+from ctpsim.frames import Limits, Side, hello, limits
 from ctpsim.front.client import Client
 from ctpsim.front.faults import Faults
-from ctpsim.frames import Limits, Side, hello, limits
+from ctpsim.front.users import User
 from ctpsim.headers import Layout
 from ctpsim.market.clock import FrontState
 from ctpsim.market.ports import Market
 
-__all__ = ["Counter", "User"]
+__all__ = ["Counter"]
 
 _FRONT_ID: Final = 1
 _READ_FAILED: Final = 0x1001
-
-
-@dataclass(frozen=True, kw_only=True)
-class User:
-    """Who may log in. Never shown whole: `repr` leaves the secrets out."""
-
-    broker_id: str
-    user_id: str
-    password: str = field(repr=False)
-    app_id: str
-    auth_code: str = field(repr=False)
-    balance: float = 10_000_000.0
 
 
 class Counter:

@@ -5,7 +5,7 @@ A fault is written NAME, NAME=VALUE, NAME@market or NAME@trader=VALUE; without a
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from aegis_sdk.errors import ConfigurationError
 from ctpsim.frames import Side

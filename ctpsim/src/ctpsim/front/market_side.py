@@ -79,17 +79,13 @@ class MarketSide:
             "SessionID": client.session_id,
             "SystemName": "ctpsim",
         }
-        reply = self._answers.frame(
-            "OnRspUserLogin", values, code=code, request_id=request.request_id, login=not code
-        )
+        reply = self._answers.frame("OnRspUserLogin", values, code=code, request_id=request.request_id, login=not code)
         client.send(reply)
         _log.info("market_login", user=asked["UserID"], session=client.session_id, error=code)
 
     def _log_out(self, client: Client, request: Request) -> None:
         self._drop(client, list(self._wanted.pop(client, {})))
-        client.send(
-            self._answers.frame("OnRspUserLogout", request.data, code=Code.NONE, request_id=request.request_id)
-        )
+        client.send(self._answers.frame("OnRspUserLogout", request.data, code=Code.NONE, request_id=request.request_id))
 
     # Subscriptions
 
@@ -127,9 +123,7 @@ class MarketSide:
     def _acknowledge(self, client: Client, callback: str, symbols: list[str], code: int, request_id: int) -> None:
         end = len(symbols) - 1
         frames = [
-            self._answers.frame(
-                callback, {"InstrumentID": symbol}, code=code, request_id=request_id, last=index == end
-            )
+            self._answers.frame(callback, {"InstrumentID": symbol}, code=code, request_id=request_id, last=index == end)
             for index, symbol in enumerate(symbols)
         ]
         client.send(b"".join(frames))

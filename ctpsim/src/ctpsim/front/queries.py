@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
+from ctpsim.frames import Request
 from ctpsim.front.client import Client
-from ctpsim.front.counter import Counter, User
+from ctpsim.front.counter import Counter
 from ctpsim.front.errors import Code
 from ctpsim.front.listing_records import instrument_values, matching
 from ctpsim.front.sessions import TraderSession
 from ctpsim.front.trader_side import TraderSide
-from ctpsim.frames import Request
+from ctpsim.front.users import User
 from ctpsim.records import Values
 
 __all__ = ["Ask", "Queries"]
@@ -33,7 +34,7 @@ class Queries:
         self._side = side
         self._answers = {"ReqQryInstrument": ("OnRspQryInstrument", self._instruments), **answers}
         self._running: set[asyncio.Task[None]] = set()
-        side.add({name: self._asked for name in self._answers})
+        side.add(dict.fromkeys(self._answers, self._asked))
 
     def _asked(self, client: Client, session: TraderSession, request: Request, values: Values) -> None:
         interval_s = self._counter.permitted.query_interval_ms / 1000
@@ -50,7 +51,12 @@ class Queries:
         task.add_done_callback(self._running.discard)
 
     async def _answer(
-        self, client: Client, session: TraderSession, request: Request, callback: str, records: Iterable[Mapping[str, Any]]
+        self,
+        client: Client,
+        session: TraderSession,
+        request: Request,
+        callback: str,
+        records: Iterable[Mapping[str, Any]],
     ) -> None:
         try:
             frames = self._frames(callback, records, request.request_id)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, field
 
-from ctpsim.front.counter import User
-from ctpsim.front.errors import Code
 from ctpsim.frames import Resume, Topics
+from ctpsim.front.errors import Code
+from ctpsim.front.users import User
 
 __all__ = ["PrivateStream", "TraderSession", "authenticate", "check_password"]
 

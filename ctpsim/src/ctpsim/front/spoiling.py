@@ -1,4 +1,4 @@
-"""Ticks as they should not be, for clients that must live with them. Pure but for what it remembers of each contract."""
+"""Ticks as they should not be, for clients that must live with them. It remembers each contract's last ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trader port: authentication, logins, settlement, and who hears what. Queries and orders have their own modules."""
+"""The trader port: authentication, logins, settlement, and who hears what. Queries and orders are elsewhere."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import structlog
 
+from ctpsim.frames import Request
 from ctpsim.front.answers import Answers
 from ctpsim.front.client import Client
 from ctpsim.front.counter import Counter
 from ctpsim.front.errors import Code
 from ctpsim.front.sessions import PrivateStream, TraderSession, authenticate, check_password
-from ctpsim.frames import Request
 from ctpsim.market.clock import FrontState
 from ctpsim.market.depth import clock_text
 from ctpsim.records import Values
@@ -104,9 +104,7 @@ class TraderSide:
         )
         session.authenticated = None if code else who
         shown = {name: values[name] for name in ("BrokerID", "UserID", "UserProductInfo", "AppID")}
-        client.send(
-            self.answers.frame("OnRspAuthenticate", shown, code=code, request_id=request.request_id)
-        )
+        client.send(self.answers.frame("OnRspAuthenticate", shown, code=code, request_id=request.request_id))
         _log.info("authentication", user=values["UserID"], error=int(code))
 
     def _log_in(self, client: Client, session: TraderSession, request: Request, values: Values) -> None:
@@ -140,9 +138,7 @@ class TraderSide:
             "MaxOrderRef": "1",
             **times,
         }
-        return self.answers.frame(
-            "OnRspUserLogin", answer, code=code, request_id=request.request_id, login=not code
-        )
+        return self.answers.frame("OnRspUserLogin", answer, code=code, request_id=request.request_id, login=not code)
 
     def _replay(self, client: Client, user_id: str) -> None:
         for number, callback, record in self._stream(user_id).missed(client.topics):
@@ -150,9 +146,7 @@ class TraderSide:
 
     def _log_out(self, client: Client, session: TraderSession, request: Request, values: Values) -> None:
         session.user = session.authenticated = None
-        client.send(
-            self.answers.frame("OnRspUserLogout", request.data, code=Code.NONE, request_id=request.request_id)
-        )
+        client.send(self.answers.frame("OnRspUserLogout", request.data, code=Code.NONE, request_id=request.request_id))
 
     def _confirm(self, client: Client, session: TraderSession, request: Request, values: Values) -> None:
         assert session.user is not None

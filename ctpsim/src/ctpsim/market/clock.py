@@ -1,8 +1,8 @@
 """The counter's time: what it stamps, and what state its front is in at that hour.
 
 `Always` has trading hours only, one after the other, as the simulated market does: the front is always open. `Hours`
-lives through whole days, at any speed: nights, breaks, weekends and holidays. Then a front is up from an hour before the
-first session until half an hour after the last one, in the evening and by day; for its first half hour it answers
+lives through whole days, at any speed: nights, breaks, weekends and holidays. Then a front is up from an hour before
+the first session until some time after the last one, in the evening and by day; for its first half hour it answers
 logins with "not initialised", and at its end it drops everybody.
 """
 

@@ -1,7 +1,8 @@
 """Turns quotes back into CTP's depth records, with the habits of each exchange.
 
-At night DCE gives the trading day as ActionDay, and CZCE the natural day as TradingDay. CZCE has no milliseconds, leaves
-the multiplier out of its turnover, and writes 0 where the others write DBL_MAX. The exchange is left blank, as fronts do.
+At night DCE gives the trading day as ActionDay, and CZCE the natural day as TradingDay. CZCE has no milliseconds,
+leaves the multiplier out of its turnover, and writes 0 where the others write DBL_MAX. The exchange is left blank, as
+fronts leave it.
 """
 
 from __future__ import annotations
