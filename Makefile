@@ -1,22 +1,26 @@
 # What a person does with this repository. Everything is installed into .venv; nothing outside of it is touched,
-# but for Debian's python3-venv and libfaketime, if they are missing and you are root.
+# but for Debian's python3-venv, python3-dev, locales and libfaketime, if they are missing and you are root.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup up down test check bench chaos lock
+.PHONY: help setup up down test check bench chaos lock without-ctp
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# CTP: its Python wrappers are compiled here, and so are the libraries of the simulated counter.
+CXX := $(shell command -v c++ || command -v g++ || command -v clang++)
+CTP := $(if $(CXX),.venv/.installed-ctp,without-ctp)
+CTP_SOURCES := $(wildcard ctpsim/src/ctpsim/native/*) $(addprefix ctpsim/src/ctpsim/,headers.py records.py glue.py building.py)
 # The machine's own certificate authorities count, as they do for pip.
 export UV_SYSTEM_CERTS ?= true
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
-setup: $(INSTALLED) ## install everything, nothing else
+setup: $(INSTALLED) $(CTP) ## install everything, nothing else; CTP where there is a C++ compiler
 
 up: setup ## run the desk on this machine
 	@$(BIN)/aegis up
@@ -46,9 +50,11 @@ chaos: setup ## harm a cluster at random; ROUNDS=20 SEED=7
 lock: setup ## resolve all dependencies anew, to their newest versions
 	$(BIN)/uv lock --upgrade
 	$(BIN)/uv export --frozen --all-packages --all-groups --no-emit-workspace --no-header -q -o requirements.lock
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("services/pyproject.toml", "rb"))["project"]["optional-dependencies"]["ctp"], sep="\n")' | \
+	  $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes --constraints requirements.lock --no-header --no-emit-index-url --no-emit-find-links -q -o requirements-ctp.lock
 
 # Done again whenever one of these changes. A .venv that is broken is made anew.
-$(INSTALLED): requirements.lock pyproject.toml sdk/pyproject.toml services/pyproject.toml Makefile
+$(INSTALLED): requirements.lock pyproject.toml sdk/pyproject.toml services/pyproject.toml ctpsim/pyproject.toml Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Aegis needs Python 3.11 or later as $(PYTHON); name another one: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || \
@@ -59,8 +65,23 @@ $(INSTALLED): requirements.lock pyproject.toml sdk/pyproject.toml services/pypro
 	@$(BIN)/uv --version 2> /dev/null | grep -qF 'uv $(UV_VERSION)' || \
 	  $(BIN)/python -m pip install -q --disable-pip-version-check 'uv==$(UV_VERSION)'
 	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock
-	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e sdk -e services
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e sdk -e services -e ctpsim
 	@ls /usr/lib/*/faketime/libfaketimeMT.so.1 > /dev/null 2>&1 || \
 	  { [ "$$(id -u)" = 0 ] && apt-get update && apt-get install -y libfaketime; } > /dev/null 2>&1 || \
 	  echo 'Tests of wall clocks that jump will be skipped: they need libfaketime (sudo apt-get install libfaketime)'
 	@touch $@
+
+$(CTP): $(INSTALLED) requirements-ctp.lock $(CTP_SOURCES)
+	@$(BIN)/python -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2> /dev/null || \
+	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -qy python3-dev; } || \
+	  { echo "CTP needs Python's headers: sudo apt-get install python3-dev" >&2; exit 1; }
+	@[ -e /usr/share/i18n/locales/zh_CN ] || \
+	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -qy locales; } || \
+	  { echo "CTP needs what locales are made of: sudo apt-get install locales" >&2; exit 1; }
+	@echo 'Building CTP; the first time takes a minute or two.'
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --require-hashes -r requirements-ctp.lock
+	@$(BIN)/ctpsim build
+	@touch $@
+
+without-ctp: $(INSTALLED)
+	@echo 'There is no C++ compiler, so there is no CTP here, real or simulated: sudo apt-get install g++'

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import ctpsim  # noqa: F401  # before pytest takes the directory of that name, where its tests are, for the package
 from aegis_sdk.testing import NatsAccess, nats_server_thread
 
 

@@ -13,13 +13,16 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = (Path("sdk/src"), Path("services/src"))
+SOURCES = {"aegis_sdk": Path("sdk/src"), "aegis": Path("services/src"), "ctpsim": Path("ctpsim/src")}
 
 SDK_ALONE = "The SDK knows nothing of the desk"
 SERVICES_APART = "Services know contracts, never each other"
 INWARDS = "Within a service, everything points inwards"
 ONE_NATS = "Only the NATS transport speaks NATS"
 PURE = "Domain, ports, contracts and election are pure"
+COUNTER_APART = "Only measurements know the simulated counter"
+COUNTER_ALONE = "The simulated counter knows the desk's market, not its services"
+COUNTER_PURE = "The venue and CTP's formats are pure"
 
 
 class Violation(NamedTuple):
@@ -52,10 +55,18 @@ VIOLATIONS = [
     Violation(PURE, "aegis.contracts.planted", "time"),
     Violation(PURE, "aegis_sdk.election", "asyncio"),
     Violation(PURE, "aegis_sdk.subjects", "asyncio"),
+    Violation(COUNTER_APART, "aegis.marketdata.planted", "ctpsim.testing"),
+    Violation(COUNTER_APART, "aegis.cli.planted", "ctpsim.testing"),
+    Violation(COUNTER_ALONE, "ctpsim.front.planted", "aegis.marketdata.endpoints"),
+    Violation(COUNTER_ALONE, "ctpsim.planted", "vnpy_ctp"),
+    Violation(COUNTER_PURE, "ctpsim.venue.planted", "asyncio"),
+    Violation(COUNTER_PURE, "ctpsim.records", "socket"),
 ]
 
 ALLOWED = [
     ("aegis.cli.bench.planted", "nats"),
+    ("aegis.cli.bench.planted", "ctpsim.testing"),
+    ("ctpsim.market.planted", "aegis.marketdata.adapters.simulated"),
     ("aegis_sdk.transport_nats.planted", "nats.aio.client"),
     ("aegis.trading.planted", "aegis.ticks.planted"),
     ("aegis.trading.planted", "aegis.contracts.market"),
@@ -72,8 +83,8 @@ class Linted(NamedTuple):
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of both packages and their configuration."""
-    for source in SOURCES:
+    """A copy of all packages and their configuration."""
+    for source in SOURCES.values():
         shutil.copytree(ROOT / source, tmp_path / source, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
@@ -81,7 +92,7 @@ def tree(tmp_path: Path) -> Path:
 
 def plant(tree: Path, module: str, line: str = "") -> None:
     """Append `line` to a module, which is made with its packages where it is missing."""
-    source = tree / SOURCES[0 if module.startswith("aegis_sdk") else 1]
+    source = tree / SOURCES[module.partition(".")[0]]
     path = source / module.replace(".", "/")
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     for package in reversed(file.relative_to(source).parents[:-1]):
@@ -95,7 +106,7 @@ def lint(tree: Path) -> Linted:
     done = subprocess.run(
         [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"],
         cwd=tree,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(str(tree / source) for source in SOURCES)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(str(tree / source) for source in SOURCES.values())},
         capture_output=True,
         text=True,
         check=False,
@@ -112,7 +123,7 @@ def test_the_packages_keep_all_contracts(tree: Path) -> None:
 def test_each_violation_of_a_contract_is_named(tree: Path, contract: str) -> None:
     planted = [violation for violation in VIOLATIONS if violation.contract == contract]
     for violation in planted:
-        if violation.imported.startswith("aegis"):
+        if violation.imported.startswith(("aegis", "ctpsim")):
             plant(tree, violation.imported)
         plant(tree, violation.module, f"import {violation.imported}")
     linted = lint(tree)
@@ -132,7 +143,7 @@ def test_a_service_that_is_not_named_in_the_contract_is_refused(tree: Path) -> N
 
 def test_what_is_allowed_breaks_nothing(tree: Path) -> None:
     for module, imported in ALLOWED:
-        if imported.startswith("aegis"):
+        if imported.startswith(("aegis", "ctpsim")):
             plant(tree, imported)
         plant(tree, module, f"import {imported}")
     linted = lint(tree)

@@ -1,0 +1,1 @@
+"""ctpsim: a CTP counter on this machine, for clients that know nothing of it."""

@@ -1,0 +1,3 @@
+from ctpsim.cli import main
+
+main()

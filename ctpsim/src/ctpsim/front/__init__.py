@@ -1,0 +1,1 @@
+"""The counter's front: who connects, what they ask, what they are told."""

@@ -1,0 +1,85 @@
+"""What both sides of the counter share: its layout, its faults, its users and who is there."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from ctpsim.frames import Limits, Side, hello, limits
+from ctpsim.front.client import Client
+from ctpsim.front.faults import Faults
+from ctpsim.front.users import User
+from ctpsim.headers import Layout
+from ctpsim.market.clock import FrontState
+from ctpsim.market.ports import Market
+
+__all__ = ["Counter"]
+
+_FRONT_ID: Final = 1
+_READ_FAILED: Final = 0x1001
+
+
+class Counter:
+    """The counter as a whole. `front_state` tells what its front does with who comes now."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        market: Market,
+        users: list[User],
+        permitted: Limits,
+        front_state: Callable[[], FrontState] = lambda: FrontState.OPEN,
+    ) -> None:
+        self.layout = layout
+        self.market = market
+        self.users = {(user.broker_id, user.user_id): user for user in users}
+        self.faults = Faults()
+        self.front_id = _FRONT_ID
+        self.front_state = front_state
+        self.clients: dict[Side, dict[Client, None]] = {"M": {}, "T": {}}
+        self.permitted = permitted
+        self._digest = layout.digest
+        self._sessions = secrets.randbelow(1 << 20)
+
+    def next_session(self) -> int:
+        self._sessions += 1
+        return self._sessions
+
+    def welcome(self, client: Client) -> bool:
+        """Greet who has connected, unless a fault or the hour says otherwise."""
+        if self.front_state() is FrontState.CLOSED or self.faults.get(client.side, "accept_and_close"):
+            client.abort()
+            return False
+        self.clients[client.side][client] = None
+        if self.faults.get(client.side, "refuse_hello"):
+            return True
+        client.send(hello(client.side, self._digest, self._limits(client.side)))
+        client.hang(bool(self.faults.get(client.side, "hang")))
+        return True
+
+    def faults_changed(self) -> None:
+        """Let those that are connected feel it."""
+        for side, clients in self.clients.items():
+            for client in list(clients):
+                client.send(limits(self._limits(side)))
+                client.hang(bool(self.faults.get(side, "hang")))
+                if self.faults.get(side, "accept_and_close"):
+                    client.drop(_READ_FAILED)
+
+    def drop(self, side: Side, reason: int) -> int:
+        """Disconnect everybody of a side; returns how many."""
+        clients = list(self.clients[side])
+        for client in clients:
+            client.drop(reason)
+        return len(clients)
+
+    def is_silent(self, side: Side) -> bool:
+        return bool(self.faults.get(side, "stall"))
+
+    def _limits(self, side: Side) -> Limits:
+        return Limits(
+            query_interval_ms=self.permitted.query_interval_ms,
+            requests_per_s=self.permitted.requests_per_s,
+            answer=self.faults.get(side, "answer"),
+        )

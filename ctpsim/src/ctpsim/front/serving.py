@@ -1,0 +1,166 @@
+"""A counter put together and run: the only place that knows all of its parts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+import structlog
+
+from aegis.marketdata.domain.products import product_of
+from ctpsim import installed
+from ctpsim.access import Access, UserAccess
+from ctpsim.front.client import Client
+from ctpsim.front.commands import Commands
+from ctpsim.front.control_port import ControlPort
+from ctpsim.front.counter import Counter
+from ctpsim.front.market_side import MarketSide
+from ctpsim.front.ports import FrontPorts
+from ctpsim.front.queries import Queries
+from ctpsim.front.trader_side import TraderSide
+from ctpsim.headers import Layout
+from ctpsim.market.clock import Always, CounterClock, FrontState, Hours
+from ctpsim.market.depth import Depth
+from ctpsim.market.load import LoadMarket
+from ctpsim.market.ports import Market
+from ctpsim.market.replay import ReplayMarket
+from ctpsim.market.simulated import SimulatedMarket
+from ctpsim.options import ServeOptions, moment_ns, random_user
+
+__all__ = ["Serving"]
+
+_log = structlog.get_logger("ctpsim")
+_LOOK_S: Final = 0.02
+_LOAD_RATE: Final = 5000.0
+_READ_FAILED: Final = 0x1001
+
+
+class Serving:
+    """A running counter; a context manager. `access` is known once entered."""
+
+    access: Access
+
+    def __init__(self, options: ServeOptions) -> None:
+        self._options = options
+        self._layout = installed.layout()
+        self._depth = Depth(self._layout, _multiplier)
+        self._clock = _clock(options)
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Serving:
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        options = self._options
+        market = await _market(options, self._layout, self._depth, self._clock)
+        users = list(options.users) or [random_user()]
+        self._counter = Counter(self._layout, market, users, options.limits, self._clock.front)
+        self._market_side = MarketSide(self._counter, self._depth)
+        self._trader_side = TraderSide(self._counter)
+        queries = Queries(self._counter, self._trader_side, {})
+        for fault in options.faults:
+            self._counter.faults.set(fault)
+        ports = FrontPorts(self._counter, options.fronts, {"M": self._market_client, "T": self._trader_client})
+        commands = Commands(self._counter, self._market_side, ports, self._clock, lambda quote: None)
+        token = secrets.token_urlsafe(24)
+        control = ControlPort(token, commands)
+        stack.push_async_callback(queries.close)
+        stack.push_async_callback(ports.close)
+        stack.push_async_callback(control.close)
+        await ports.start()
+        await control.start()
+        for work in (self._run_market(market), self._keep_hours()):
+            task = asyncio.create_task(work)
+            stack.push_async_callback(_end, task)
+        self.access = _access(ports, users, control.port, token)
+
+    def _market_client(self) -> Client:
+        side = self._market_side
+        return Client("M", side.connected, side.requested, side.lost)
+
+    def _trader_client(self) -> Client:
+        side = self._trader_side
+        return Client("T", side.connected, side.requested, side.lost)
+
+    async def _run_market(self, market: Market) -> None:
+        try:
+            await market.run(self._market_side)
+        except Exception as error:  # clients see a silent market; why is in the log
+            _log.exception("market_failed", reason=repr(error))
+
+    async def _keep_hours(self) -> None:
+        """Drop everybody when the front closes."""
+        state = self._clock.front()
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            before, state = state, self._clock.front()
+            if state is not before:
+                _log.info("front_changed", state=state.value, trading_day=self._counter.market.trading_day())
+            if state is FrontState.CLOSED and before is not FrontState.CLOSED:
+                self._counter.drop("M", _READ_FAILED)
+                self._counter.drop("T", _READ_FAILED)
+
+
+async def _end(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+def _clock(options: ServeOptions) -> CounterClock:
+    if options.begin:
+        return Hours(moment_ns(options.begin), options.speed, options.holidays)
+    return Always(options.first_day(time.time_ns()), options.speed, options.holidays)
+
+
+async def _market(options: ServeOptions, layout: Layout, depth: Depth, clock: CounterClock) -> Market:
+    if options.path is not None:
+        return await ReplayMarket.opened(options.path, options.speed)
+    if options.market == "load":
+        return LoadMarket(
+            layout,
+            depth,
+            clock,
+            universe=options.universe,
+            instruments=options.instruments,
+            rate=options.rate or _LOAD_RATE,
+        )
+    return SimulatedMarket(
+        clock, universe=options.universe, seed=options.seed, rate=options.rate, holidays=options.holidays
+    )
+
+
+def _access(ports: FrontPorts, users: Sequence[Any], control_port: int, token: str) -> Access:
+    return Access(
+        pid=os.getpid(),
+        fronts=ports.addresses,
+        users=tuple(
+            UserAccess(
+                broker_id=user.broker_id,
+                user_id=user.user_id,
+                password=user.password,
+                app_id=user.app_id,
+                auth_code=user.auth_code,
+            )
+            for user in users
+        ),
+        libraries=str(installed.libraries()),
+        locale=str(installed.locale_directory()),
+        control_port=control_port,
+        token=token,
+    )
+
+
+def _multiplier(exchange: str, symbol: str) -> float:
+    product = product_of(exchange, symbol)
+    return float(product.multiplier) if product else 1.0

@@ -1,0 +1,1 @@
+"""What the counter trades, and where its ticks come from."""

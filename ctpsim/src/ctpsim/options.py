@@ -1,0 +1,86 @@
+"""What `ctpsim serve` is told."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from aegis.marketdata.domain.sessions import NO_HOLIDAYS, Days, to_shanghai, to_utc_ns
+from aegis_sdk.errors import ConfigurationError
+from ctpsim.frames import Limits
+from ctpsim.front.users import User
+from ctpsim.market.universe import Universe
+
+__all__ = ["MarketKind", "ServeOptions", "moment_ns", "random_user"]
+
+MarketKind = Literal["simulated", "replay", "load"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions:
+    """Raises ConfigurationError, naming the option that does not fit the others."""
+
+    directory: Path
+    market: MarketKind = "simulated"
+    path: Path | None = None
+    """Of the replay: a .csv or .csv.gz file, or a directory of them."""
+    universe: Universe = "futures"
+    speed: float = 1.0
+    """Seconds of the market's time in a real one; of a replay 0 is as fast as clients read."""
+    instruments: int = 100_000
+    """Of the load market, at most."""
+    rate: float | None = None
+    """Ticks a second of all that are subscribed; the load market's default is 5,000."""
+    seed: int = 1
+    day: str = ""
+    """The first trading day, YYYYMMDD; blank: today."""
+    begin: str = ""
+    """Where the real hours begin, 2025-11-28T20:00 in Shanghai; blank: trading time only, one day after the other."""
+    holidays: Days = NO_HOLIDAYS
+    users: tuple[User, ...] = ()
+    faults: tuple[str, ...] = ()
+    fronts: int = 1
+    """Pairs of ports; the second is for clients that know a backup."""
+    limits: Limits = field(default_factory=Limits)
+    parent: int | None = None
+    """Ends with this process."""
+
+    def __post_init__(self) -> None:
+        if (self.path is not None) != (self.market == "replay"):
+            raise ConfigurationError("path", "a replay needs one, and nothing else takes one")
+        if not (math.isfinite(self.speed) and (self.speed > 0 or (self.speed == 0 and self.market == "replay"))):
+            raise ConfigurationError("speed", f"{self.speed} is no speed of this market")
+        if self.rate is not None and not 0 < self.rate <= 1_000_000:
+            raise ConfigurationError("rate", f"{self.rate} is not above 0 and at most a million")
+        if self.begin and self.market != "simulated":
+            raise ConfigurationError("begin", "only the simulated market lives through the real hours")
+        if not 1 <= self.fronts <= 4:
+            raise ConfigurationError("fronts", f"{self.fronts} is not between 1 and 4")
+        if self.instruments < 1:
+            raise ConfigurationError("instruments", f"{self.instruments} is less than 1")
+
+    def first_day(self, now_ns: int) -> str:
+        return self.day or to_shanghai(now_ns)[0]
+
+
+def moment_ns(text: str) -> int:
+    """A Shanghai time as UTC nanoseconds. Raises ConfigurationError."""
+    try:
+        moment = datetime.strptime(text, "%Y-%m-%dT%H:%M")
+    except ValueError:
+        raise ConfigurationError("begin", f"{text!r} is not written as 2025-11-28T20:00") from None
+    return to_utc_ns(f"{moment:%Y%m%d}", moment.hour * 3600 + moment.minute * 60)
+
+
+def random_user() -> User:
+    return User(
+        broker_id="9999",
+        user_id=f"{secrets.randbelow(900_000) + 100_000}",
+        password=secrets.token_urlsafe(12),
+        app_id="client_ctpsim_1.0",
+        auth_code=secrets.token_hex(8).upper(),
+    )

@@ -1,0 +1,1 @@
+"""The exchange behind the front: orders, fills, accounts. Pure."""

@@ -1,0 +1,71 @@
+"""A CTP client in a process of its own: vnpy_ctp's wrappers, unmodified, driven by JSON lines.
+
+Standard input takes [side, method, arguments]; standard output gives [side, callback, arguments] for each callback, and
+["", method, result] for what was called. Ticks are counted by symbol and, unless it is told `keep`, not written.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+TICK = "onRtnDepthMarketData"
+
+libraries = Path(sys.argv[1])
+for library in ("libthostmduserapi_se.so", "libthosttraderapi_se.so"):
+    ctypes.CDLL(str(libraries / library))
+
+from vnpy_ctp.api import MdApi, TdApi  # noqa: E402
+
+from ctpsim.testing import loaded_libraries  # noqa: E402
+
+writing = threading.Lock()
+ticks: Counter[str] = Counter()
+kept: dict[str, list[Any]] = {}
+keeps = False
+
+
+def say(*parts: Any) -> None:
+    with writing:
+        sys.stdout.write(json.dumps(parts, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.flush()
+
+
+def heard(side: str, callback: str) -> Any:
+    def method(_: Any, *arguments: Any) -> None:
+        if callback != TICK:
+            say(side, callback, arguments)
+            return
+        ticks[arguments[0]["InstrumentID"]] += 1
+        if keeps:
+            kept.setdefault(arguments[0]["InstrumentID"], []).append(arguments[0])
+
+    return method
+
+
+def client_of(side: str, base: Any) -> Any:
+    callbacks = [name for name in dir(base) if name.startswith("on")]
+    return type(base.__name__, (base,), {name: heard(side, name) for name in callbacks})()
+
+
+clients = {"md": client_of("md", MdApi), "td": client_of("td", TdApi)}
+say("", "libraries", sorted(loaded_libraries()))
+for line in sys.stdin:
+    side, method, arguments = json.loads(line)
+    if side:
+        say("", method, getattr(clients[side], method)(*arguments))
+    elif method == "keep":
+        keeps = True
+        say("", method, None)
+    elif method == "counts":
+        say("", method, dict(ticks))
+    elif method == "ticks":
+        say("", method, kept.get(arguments[0], []))
+    elif method == "quit":
+        break
+sys.stdout.flush()
