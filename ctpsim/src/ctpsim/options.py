@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from aegis.marketdata.domain.sessions import NO_HOLIDAYS, Days, to_shanghai, to_utc_ns
+from aegis.marketdata.domain.calendar import CALENDAR, Calendar
+from aegis.marketdata.domain.sessions import to_shanghai, to_utc_ns
 from aegis_sdk.errors import ConfigurationError
 from ctpsim.frames import Limits
 from ctpsim.front.users import User
@@ -40,7 +41,8 @@ class ServeOptions:
     """The first trading day, YYYYMMDD; blank: today."""
     begin: str = ""
     """Where the real hours begin, 2025-11-28T20:00 in Shanghai; blank: trading time only, one day after the other."""
-    holidays: Days = NO_HOLIDAYS
+    holidays: frozenset[str] = frozenset()
+    """Beside those of the calendar."""
     users: tuple[User, ...] = ()
     faults: tuple[str, ...] = ()
     fronts: int = 1
@@ -62,6 +64,10 @@ class ServeOptions:
             raise ConfigurationError("fronts", f"{self.fronts} is not between 1 and 4")
         if self.instruments < 1:
             raise ConfigurationError("instruments", f"{self.instruments} is less than 1")
+
+    @property
+    def calendar(self) -> Calendar:
+        return replace(CALENDAR, holidays=CALENDAR.holidays | self.holidays)
 
     def first_day(self, now_ns: int) -> str:
         return self.day or to_shanghai(now_ns)[0]

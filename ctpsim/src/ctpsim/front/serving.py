@@ -119,8 +119,8 @@ async def _end(task: asyncio.Task[Any]) -> None:
 
 def _clock(options: ServeOptions) -> CounterClock:
     if options.begin:
-        return Hours(moment_ns(options.begin), options.speed, options.holidays)
-    return Always(options.first_day(time.time_ns()), options.speed, options.holidays)
+        return Hours(moment_ns(options.begin), options.speed, options.calendar)
+    return Always(options.first_day(time.time_ns()), options.speed, options.calendar)
 
 
 async def _market(options: ServeOptions, layout: Layout, depth: Depth, clock: CounterClock) -> Market:
@@ -136,7 +136,7 @@ async def _market(options: ServeOptions, layout: Layout, depth: Depth, clock: Co
             rate=options.rate or _LOAD_RATE,
         )
     return SimulatedMarket(
-        clock, universe=options.universe, seed=options.seed, rate=options.rate, holidays=options.holidays
+        clock, universe=options.universe, seed=options.seed, rate=options.rate, calendar=options.calendar
     )
 
 

@@ -13,9 +13,8 @@ from enum import Enum
 from typing import Final, Protocol
 
 from aegis.marketdata.adapters.simulated.clock import SECOND_NS, Clock, Moment, SessionClock, WallClock
+from aegis.marketdata.domain.calendar import CALENDAR, Calendar
 from aegis.marketdata.domain.sessions import (
-    NO_HOLIDAYS,
-    Days,
     has_night_session,
     is_trading_day,
     to_shanghai,
@@ -38,17 +37,17 @@ class FrontState(Enum):
     OPEN = "open"
 
 
-def front_state(day: str, second: int, holidays: Days = NO_HOLIDAYS) -> FrontState:
+def front_state(day: str, second: int, calendar: Calendar = CALENDAR) -> FrontState:
     """Of a front at a second of a natural day."""
     if second < _NIGHT_ENDS:
         eve, _, _ = to_shanghai(to_utc_ns(day, 0) - SECOND_NS)
-        return FrontState.OPEN if has_night_session(eve, holidays) else FrontState.CLOSED
+        return FrontState.OPEN if has_night_session(eve, calendar) else FrontState.CLOSED
     if second >= _UP_AT_NIGHT[0]:
-        if not has_night_session(day, holidays):
+        if not has_night_session(day, calendar):
             return FrontState.CLOSED
         return FrontState.OPEN if second >= _UP_AT_NIGHT[1] else FrontState.STARTING
     begins, opens, ends = _UP_BY_DAY
-    if not begins <= second < ends or not is_trading_day(day, holidays):
+    if not begins <= second < ends or not is_trading_day(day, calendar):
         return FrontState.CLOSED
     return FrontState.OPEN if second >= opens else FrontState.STARTING
 
@@ -76,8 +75,8 @@ class CounterClock(Protocol):
 class Always:
     """Trading time only, from the opening of `start_day` on."""
 
-    def __init__(self, start_day: str, speed: float = 1.0, holidays: Days = NO_HOLIDAYS) -> None:
-        self.market: Clock = SessionClock(start_day, auctions=False, holidays=holidays)
+    def __init__(self, start_day: str, speed: float = 1.0, calendar: Calendar = CALENDAR) -> None:
+        self.market: Clock = SessionClock(start_day, auctions=False, calendar=calendar)
         self.speed = speed
         self._began_ns = time.monotonic_ns()
 
@@ -94,10 +93,10 @@ class Always:
 class Hours:
     """The real hours of `begin_ns` (UTC) and on, `speed` times as fast. Running time is UTC nanoseconds."""
 
-    def __init__(self, begin_ns: int, speed: float = 1.0, holidays: Days = NO_HOLIDAYS) -> None:
-        self.market: Clock = WallClock(holidays)
+    def __init__(self, begin_ns: int, speed: float = 1.0, calendar: Calendar = CALENDAR) -> None:
+        self.market: Clock = WallClock(calendar)
         self.speed = speed
-        self._holidays = holidays
+        self._calendar = calendar
         self._begin_ns = begin_ns
         self._began_ns = time.monotonic_ns()
 
@@ -113,4 +112,4 @@ class Hours:
 
     def front(self) -> FrontState:
         day, second, _ = to_shanghai(self.running_ns())
-        return front_state(day, second, self._holidays)
+        return front_state(day, second, self._calendar)

@@ -9,7 +9,7 @@ from typing import Final
 
 from aegis.contracts.market import InstrumentId, Quote
 from aegis.marketdata.adapters.simulated.market import Market
-from aegis.marketdata.domain.sessions import NO_HOLIDAYS, Days
+from aegis.marketdata.domain.calendar import CALENDAR, Calendar
 from ctpsim.market.clock import CounterClock
 from ctpsim.market.ports import Audience
 from ctpsim.market.universe import Listing, Universe, listed
@@ -30,18 +30,18 @@ class SimulatedMarket:
         universe: Universe,
         seed: int = 1,
         rate: float | None = None,
-        holidays: Days = NO_HOLIDAYS,
+        calendar: Calendar = CALENDAR,
     ) -> None:
         self.behind = 0.0  # seconds of its time that were left out, since the machine had no time for them
         self._clock = clock
         self._universe: Universe = universe
-        self._holidays = holidays
+        self._calendar = calendar
         self._market = Market(clock.market, seed=seed, rate=rate, begin_ns=clock.running_ns())
         self._ids = {one.symbol: one.id for one in self._market.instruments}
         self._latest: dict[str, Quote] = {}
 
     def listings(self) -> Mapping[str, Listing]:
-        return listed(self.trading_day(), self._universe, self._holidays)
+        return listed(self.trading_day(), self._universe, self._calendar)
 
     def trading_day(self) -> str:
         return self._clock.moment().trading_day

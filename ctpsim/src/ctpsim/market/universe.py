@@ -14,9 +14,9 @@ from typing import Final, Literal
 
 from aegis.contracts.market import Exchange, Instrument
 from aegis.marketdata.adapters.simulated.prices import base_price, limit_ratio
+from aegis.marketdata.domain.calendar import CALENDAR, Calendar
 from aegis.marketdata.domain.instruments import expiry_day, instrument_of, listed_months
 from aegis.marketdata.domain.products import PRODUCTS, Product, product_of
-from aegis.marketdata.domain.sessions import NO_HOLIDAYS, Days
 
 __all__ = ["Listing", "Option", "Universe", "listed", "recorded"]
 
@@ -87,17 +87,17 @@ class Listing:
 
 
 @lru_cache(maxsize=4)
-def listed(day: str, universe: Universe, holidays: Days = NO_HOLIDAYS) -> dict[str, Listing]:
+def listed(day: str, universe: Universe, calendar: Calendar = CALENDAR) -> dict[str, Listing]:
     """By symbol, in the order of the products; some 800 futures, some 25,000 contracts with options."""
     contracts = [
-        _future(product, month, holidays) for product in PRODUCTS.values() for month in _months(product, day, holidays)
+        _future(product, month, calendar) for product in PRODUCTS.values() for month in _months(product, day, calendar)
     ]
     if universe == "all":
         contracts += [
             option
             for exchange, codes in _OPTIONS.items()
             for code in codes.split()
-            for option in _options(PRODUCTS[exchange, code], day, holidays)
+            for option in _options(PRODUCTS[exchange, code], day, calendar)
         ]
     return {contract.symbol: contract for contract in contracts}
 
@@ -119,12 +119,12 @@ def _recorded(instrument: Instrument, day: str) -> Listing:
     )
 
 
-def _months(product: Product, day: str, holidays: Days) -> list[str]:
-    return listed_months(product, day, holidays) if product.code not in _INDEX else []
+def _months(product: Product, day: str, calendar: Calendar) -> list[str]:
+    return listed_months(product, day, calendar) if product.code not in _INDEX else []
 
 
-def _future(product: Product, month: str, holidays: Days) -> Listing:
-    instrument = instrument_of(product, month, holidays)
+def _future(product: Product, month: str, calendar: Calendar) -> Listing:
+    instrument = instrument_of(product, month, calendar)
     return Listing(
         instrument=instrument,
         month=month,
@@ -135,23 +135,23 @@ def _future(product: Product, month: str, holidays: Days) -> Listing:
     )
 
 
-def _options(product: Product, day: str, holidays: Days) -> Iterator[Listing]:
+def _options(product: Product, day: str, calendar: Calendar) -> Iterator[Listing]:
     underlying = PRODUCTS[product.exchange.value, _INDEX.get(product.code, product.code)]
     price = base_price(underlying)
     step = _step(price * 0.012)
     middle = round(price / step)
-    for month in listed_months(underlying, day, holidays)[:_MONTHS]:
+    for month in listed_months(underlying, day, calendar)[:_MONTHS]:
         for strike in range(max(middle - _STRIKES_A_SIDE, 1), middle + _STRIKES_A_SIDE + 1):
             for call in (True, False):
-                yield _option(product, month, strike * step, call, holidays)
+                yield _option(product, month, strike * step, call, calendar)
 
 
-def _option(product: Product, month: str, strike: int, call: bool, holidays: Days) -> Listing:
+def _option(product: Product, month: str, strike: int, call: bool, calendar: Calendar) -> Listing:
     right = "C" if call else "P"
     digits = month[3:] if product.exchange is Exchange.CZCE else month[2:]
     dash = "-" if product.exchange in (Exchange.DCE, Exchange.GFEX, Exchange.CFFEX) else ""
     future = f"{product.code}{digits}"
-    expires = expiry_day(product, month, holidays)
+    expires = expiry_day(product, month, calendar)
     name = f"{product.chinese}{month[2:]}{'购' if call else '沽'}{strike}"
     if len(name.encode("gb18030")) > _NAME_BYTES:
         name = f"{product.code}{month[2:]}{'购' if call else '沽'}{strike}"
