@@ -10,7 +10,7 @@ import ctypes
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from vnpy_ctp.api import MdApi, TdApi  # pyright: ignore[reportMissingTypeStubs]
+from vnpy_ctp.api import MdApi, TdApi  # pyright: ignore[reportMissingImports]  # where CTP is not built
 
 from aegis.marketdata.adapters.ctp import login
 from aegis.marketdata.adapters.ctp.frames import Login
@@ -41,7 +41,7 @@ def _error(error: Data) -> Error:
     return Error(error.get("ErrorID", 0), error.get("ErrorMsg", "")) if error else Error()
 
 
-class MarketApi(MdApi):  # pyright: ignore[reportUntypedBaseClass]
+class MarketApi(MdApi):
     def __init__(self, listener: Listener, who: Login) -> None:
         super().__init__()
         self._listener = listener
@@ -77,7 +77,7 @@ class MarketApi(MdApi):  # pyright: ignore[reportUntypedBaseClass]
             self._listener.on_refused("subscription_refused", f"{data.get('InstrumentID', '')}: {failed.message}")
 
 
-class TraderApi(TdApi):  # pyright: ignore[reportUntypedBaseClass]
+class TraderApi(TdApi):
     def __init__(self, listener: Listener, who: Login) -> None:
         super().__init__()
         self._listener = listener

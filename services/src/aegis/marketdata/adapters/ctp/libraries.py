@@ -42,7 +42,7 @@ def load_libraries(drop_in: str) -> Failure | None:
     try:
         for name in NAMES if drop_in else ():
             ctypes.CDLL(str(Path(drop_in) / name))
-        import vnpy_ctp.api  # noqa: F401
+        import vnpy_ctp.api  # noqa: F401  # pyright: ignore[reportMissingImports]
     except (OSError, ImportError) as error:
         return _lacks(str(error))
     expected = Path(drop_in).resolve() if drop_in else _of_vnpy_ctp()
