@@ -86,6 +86,23 @@ def failover(
 
 
 @bench_app.command()
+def ctp(
+    as_json: Json = False,
+    long: Long = False,
+    nodes: Nodes = 1,
+    rate: Annotated[float, typer.Option(min=1_000, help="Ticks a second; twice that in the overload.")] = 30_000,
+    replay: Annotated[
+        Path | None, typer.Option(help="A tick file of a whole market for burst20; left out without.")
+    ] = None,
+) -> None:
+    """CTP: ticks of a simulated counter, stored, to a subscriber; and what vnpy's own gateway does beside it."""
+    from aegis.cli.bench.ctp import LONG, SHORT, bench_ctp
+
+    burst, extent, say = replay or _recorded_burst(), LONG if long else SHORT, _teller()
+    _run(lambda server: bench_ctp(server, nodes=nodes, rate=rate, extent=extent, replay=burst, say=say), nodes, as_json)
+
+
+@bench_app.command()
 def active(as_json: Json = False, long: Long = False, nodes: Nodes = 1) -> None:
     """Active instance: a call against the same work by hand; its guarded commits against a plain stored message."""
     from aegis.cli.bench.active import bench_active

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -50,7 +50,9 @@ class Worker:
 
 
 @asynccontextmanager
-async def worker(server: EmbeddedServer, module: str, *arguments: str) -> AsyncGenerator[Worker]:
+async def worker(
+    server: EmbeddedServer, module: str, *arguments: str, environment: Mapping[str, str] | None = None
+) -> AsyncGenerator[Worker]:
     """Run `python -m module arguments` against the server; ready when this yields, gone afterwards."""
     values = (",".join(server.urls), server.credentials.user, server.credentials.password)
     process = await asyncio.create_subprocess_exec(
@@ -60,7 +62,7 @@ async def worker(server: EmbeddedServer, module: str, *arguments: str) -> AsyncG
         *arguments,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, **dict(zip(_ENV, values, strict=True))},
+        env={**os.environ, **(environment or {}), **dict(zip(_ENV, values, strict=True))},
     )
     try:
         made = Worker(process)

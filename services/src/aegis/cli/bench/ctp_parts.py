@@ -1,0 +1,183 @@
+"""The processes of `aegis bench ctp`: the counter, the market data service behind it, and who reads its ticks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from aegis.cli.bench.workers import Worker, worker
+from aegis.contracts.marketdata import LOSSES, STATUS, FeedStatus, LossesRequest
+from aegis_sdk.client import Client
+from aegis_sdk.errors import AegisError, RpcError
+from aegis_sdk.method import Empty
+from aegis_sdk.server import EmbeddedServer
+from aegis_sdk.transport_nats import NatsTransport
+from ctpsim.testing import RunningFront
+
+__all__ = ["Service", "Subscriber", "profile", "service", "stock_setting", "subscriber"]
+
+_READY_S: Final = 60.0
+_POLL_S: Final = 0.1
+_CLOCK_HZ: Final = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+class Service:
+    """A running market data service. Its processes are its own and the one of its CTP session."""
+
+    def __init__(self, pid: int, client: Client) -> None:
+        self.pid = pid
+        self._client = client
+
+    async def status(self) -> FeedStatus:
+        return await self._client.call(STATUS, Empty(), timeout=10.0)
+
+    async def subscribed(self) -> int:
+        """Wait until all that is wanted is subscribed; how many instruments that is."""
+        async with asyncio.timeout(_READY_S):
+            while True:
+                try:
+                    status = await self.status()
+                except RpcError:  # it is only starting
+                    await asyncio.sleep(_POLL_S)
+                    continue
+                if status.wanted and status.subscribed == status.wanted:
+                    return status.subscribed
+                await asyncio.sleep(_POLL_S)
+
+    async def conflated(self) -> Counter[str]:
+        """Ticks that were left out, by symbol."""
+        found: Counter[str] = Counter()
+        after = ""
+        while True:
+            page = await self._client.call(LOSSES, LossesRequest(after=after), timeout=10.0)
+            for one in page.losses:
+                found[one.instrument.partition(".")[2]] += one.lost + one.conflated + one.unserializable
+            after = page.next
+            if not after:
+                return found
+
+    def cpu_s(self) -> float:
+        """Of all its processes, so far."""
+        return sum(_cpu_s(pid) for pid in (self.pid, *_children(self.pid)))
+
+    def memory_mb(self) -> float:
+        return sum(_resident(pid) for pid in (self.pid, *_children(self.pid))) / 1e6
+
+
+@asynccontextmanager
+async def service(
+    server: EmbeddedServer, profile: Path, libraries: Path, nodes: int, **settings: str
+) -> AsyncGenerator[Service]:
+    """The real program, with MessagePack, wanting everything; ended when this is left."""
+    user = server.credentials
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AEGIS_")},
+        "AEGIS_NATS_URL": ",".join(server.urls),
+        "AEGIS_NATS_USER": user.user,
+        "AEGIS_NATS_PASSWORD": user.password,
+        "AEGIS_NATS_REPLICAS": str(nodes),
+        "AEGIS_PROFILE": str(profile),
+        "AEGIS_CTP_LIBRARIES": str(libraries),
+        "AEGIS_CODEC": "msgpack",
+        "AEGIS_WANTED": "everything",
+        **settings,
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "aegis.marketdata", env=environment, stdout=asyncio.subprocess.DEVNULL
+    )
+    transport = await NatsTransport.connect(server.urls, user=user.user, password=user.password)
+    try:
+        yield Service(process.pid, Client(transport))
+    finally:
+        await transport.close()
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+class Subscriber:
+    def __init__(self, process: Worker) -> None:
+        self._process = process
+
+    async def _ask(self, word: str) -> Any:
+        await self._process.say(word)
+        return await self._process.hear(_READY_S)
+
+    async def begin(self) -> None:
+        await self._ask("begin")
+
+    async def report(self) -> dict[str, Any]:
+        """What came since `begin`, once nothing more does."""
+        before = -1
+        while (count := await self._ask("count")) != before:
+            before = count
+            await asyncio.sleep(1.0)
+        return await self._ask("report")
+
+
+@asynccontextmanager
+async def subscriber(server: EmbeddedServer) -> AsyncGenerator[Subscriber]:
+    async with worker(server, "aegis.cli.bench.ctp_subscriber") as process:
+        yield Subscriber(process)
+
+
+@contextmanager
+def profile(counter: RunningFront) -> Iterator[Path]:
+    """A profile for the counter's first user, readable by nobody else."""
+    user, front = counter.user, counter.address
+    text = f"""env = "sim"
+mode = "production"
+
+[primary]
+broker_id = "{user.broker_id}"
+user_id = "{user.user_id}"
+password = "{user.password}"
+app_id = "{user.app_id}"
+auth_code = "{user.auth_code}"
+market_fronts = ["{front.market}"]
+trader_fronts = ["{front.trader}"]
+"""
+    with tempfile.TemporaryDirectory(prefix="aegis-bench-") as directory:
+        path = Path(directory) / "bench.toml"
+        path.touch(mode=0o600)
+        path.write_text(text)
+        yield path
+
+
+def stock_setting(counter: RunningFront) -> Mapping[str, str]:
+    """What vnpy's gateway wants to know, by the names that it gives them."""
+    user, front = counter.user, counter.address
+    return {
+        "用户名": user.user_id,
+        "密码": user.password,
+        "经纪商代码": user.broker_id,
+        "交易服务器": front.trader,
+        "行情服务器": front.market,
+        "产品名称": user.app_id,
+        "授权编码": user.auth_code,
+        "柜台环境": "实盘",
+    }
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        raise AegisError(f"process {pid} has ended") from None
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _CLOCK_HZ
+
+
+def _resident(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
