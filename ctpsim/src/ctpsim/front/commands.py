@@ -13,6 +13,7 @@ from aegis_sdk.errors import AegisError
 from ctpsim.frames import Side, warning
 from ctpsim.front.counter import Counter
 from ctpsim.front.market_side import MarketSide
+from ctpsim.front.trading import Trading
 from ctpsim.market.clock import Hours
 from ctpsim.options import moment_ns
 
@@ -33,13 +34,13 @@ class Commands:
     """Raises AegisError for what it does not do."""
 
     def __init__(
-        self, counter: Counter, market_side: MarketSide, ports: Ports, clock: object, on_quote: Callable[[Quote], None]
+        self, counter: Counter, market_side: MarketSide, ports: Ports, clock: object, trading: Trading
     ) -> None:
         self._counter = counter
         self._market_side = market_side
         self._ports = ports
         self._clock = clock
-        self._on_quote = on_quote
+        self._trading = trading
         self._commands: dict[str, Callable[[Arguments], Any]] = {
             "status": self._status,
             "fault": self._fault,
@@ -112,7 +113,7 @@ class Commands:
             if name in given:
                 given[name] = msgspec.convert(given[name], type=_types()[name])
         quote = replace(latest, **given)
-        self._on_quote(quote)
+        self._trading.publish([quote])
         return self._market_side.send_record(quote)
 
     def _rate(self, arguments: Arguments) -> None:

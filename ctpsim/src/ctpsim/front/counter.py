@@ -39,6 +39,7 @@ class Counter:
         self.front_state = front_state
         self.clients: dict[Side, dict[Client, None]] = {"M": {}, "T": {}}
         self.permitted = permitted
+        self.has_orders: Callable[[str], bool] = lambda _: False  # whether orders wait in that contract
         self._digest = layout.digest
         self._sessions = secrets.randbelow(1 << 20)
 

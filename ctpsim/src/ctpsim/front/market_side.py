@@ -118,7 +118,7 @@ class MarketSide:
             if not listeners:
                 del self._listeners[symbol]
                 silent.append(symbol)
-        self._counter.market.unwatch(silent)
+        self._counter.market.unwatch(symbol for symbol in silent if not self._counter.has_orders(symbol))
 
     def _acknowledge(self, client: Client, callback: str, symbols: list[str], code: int, request_id: int) -> None:
         end = len(symbols) - 1
@@ -157,7 +157,7 @@ class MarketSide:
         if self._mute():
             return
         for client, wanted in self._wanted.items():
-            if len(wanted) == len(self._listeners):
+            if all(map(wanted.__contains__, symbols)):
                 client.deliver(frames, symbols)
             elif own := [index for index, symbol in enumerate(symbols) if symbol in wanted]:
                 size = len(frames) // len(symbols)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import structlog
 
+from aegis.contracts.market import Quote
 from aegis.marketdata.domain.products import product_of
 from ctpsim import installed
 from ctpsim.access import Access, UserAccess
@@ -23,6 +24,7 @@ from ctpsim.front.market_side import MarketSide
 from ctpsim.front.ports import FrontPorts
 from ctpsim.front.queries import Queries
 from ctpsim.front.trader_side import TraderSide
+from ctpsim.front.trading import Trading
 from ctpsim.headers import Layout
 from ctpsim.market.clock import Always, CounterClock, FrontState, Hours
 from ctpsim.market.depth import Depth
@@ -68,11 +70,12 @@ class Serving:
         self._counter = Counter(self._layout, market, users, options.limits, self._clock.front)
         self._market_side = MarketSide(self._counter, self._depth)
         self._trader_side = TraderSide(self._counter)
-        queries = Queries(self._counter, self._trader_side, {})
+        self._trading = Trading(self._counter, self._trader_side)
+        queries = Queries(self._counter, self._trader_side, self._trading.queries())
         for fault in options.faults:
             self._counter.faults.set(fault)
         ports = FrontPorts(self._counter, options.fronts, {"M": self._market_client, "T": self._trader_client})
-        commands = Commands(self._counter, self._market_side, ports, self._clock, lambda quote: None)
+        commands = Commands(self._counter, self._market_side, ports, self._clock, self._trading)
         token = secrets.token_urlsafe(24)
         control = ControlPort(token, commands)
         stack.push_async_callback(queries.close)
@@ -95,21 +98,37 @@ class Serving:
 
     async def _run_market(self, market: Market) -> None:
         try:
-            await market.run(self._market_side)
+            await market.run(_Hall(self._market_side, self._trading))
         except Exception as error:  # clients see a silent market; why is in the log
             _log.exception("market_failed", reason=repr(error))
 
     async def _keep_hours(self) -> None:
-        """Drop everybody when the front closes."""
-        state = self._clock.front()
+        """Drop everybody when the front closes; settle when the trading day is over."""
+        state, day = self._clock.front(), self._counter.market.trading_day()
         while True:
             await asyncio.sleep(_LOOK_S)
+            if day != (day := self._counter.market.trading_day()):
+                self._trading.settle()
             before, state = state, self._clock.front()
             if state is not before:
                 _log.info("front_changed", state=state.value, trading_day=self._counter.market.trading_day())
             if state is FrontState.CLOSED and before is not FrontState.CLOSED:
                 self._counter.drop("M", _READ_FAILED)
                 self._counter.drop("T", _READ_FAILED)
+
+
+class _Hall:
+    """Everybody who hears the market: clients first, then the orders that wait."""
+
+    def __init__(self, market_side: MarketSide, trading: Trading) -> None:
+        self._trading = trading
+        self._market_side = market_side
+        self.publish_frames = market_side.publish_frames
+        self.room = market_side.room
+
+    def publish(self, quotes: Sequence[Quote]) -> None:
+        self._market_side.publish(quotes)
+        self._trading.publish(quotes)
 
 
 async def _end(task: asyncio.Task[Any]) -> None:
