@@ -79,6 +79,9 @@ def serve(
         list[str] | None, typer.Option(help="what goes wrong: NAME[@market|trader][=N]; repeat it")
     ] = None,
     fronts: Annotated[int, typer.Option(help="pairs of ports; 2: one is a backup")] = 1,
+    port: Annotated[
+        list[int] | None, typer.Option(help="of market data, then of trading; free ones if not given")
+    ] = None,
     users: Annotated[Path | None, typer.Option(help="a JSON file of users; one random user if not given")] = None,
     query_interval_ms: Annotated[int, typer.Option(help="between two queries of a session")] = 1000,
     requests_per_s: Annotated[int, typer.Option(help="of a session; 0: no limit")] = 0,
@@ -102,6 +105,7 @@ def serve(
             users=_users(users),
             faults=tuple(fault or ()),
             fronts=fronts,
+            ports=tuple(port or ()),
             limits=Limits(query_interval_ms=query_interval_ms, requests_per_s=requests_per_s),
             parent=parent,
         )

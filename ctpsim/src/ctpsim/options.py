@@ -47,6 +47,8 @@ class ServeOptions:
     faults: tuple[str, ...] = ()
     fronts: int = 1
     """Pairs of ports; the second is for clients that know a backup."""
+    ports: tuple[int, ...] = ()
+    """For market data and trading, of each front in turn; free ones where none are given."""
     limits: Limits = field(default_factory=Limits)
     parent: int | None = None
     """Ends with this process."""
@@ -62,6 +64,10 @@ class ServeOptions:
             raise ConfigurationError("begin", "only the simulated market lives through the real hours")
         if not 1 <= self.fronts <= 4:
             raise ConfigurationError("fronts", f"{self.fronts} is not between 1 and 4")
+        if self.ports and len(self.ports) != 2 * self.fronts:
+            raise ConfigurationError(
+                "port", f"{self.fronts} fronts have {2 * self.fronts} ports, not {len(self.ports)}"
+            )
         if self.instruments < 1:
             raise ConfigurationError("instruments", f"{self.instruments} is less than 1")
 

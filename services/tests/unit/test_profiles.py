@@ -61,6 +61,21 @@ def with_lines(*lines: str, without: str = "") -> str:
     return "\n".join([*kept, *lines])
 
 
+def test_drop_in_libraries_are_for_simulations_only(written: Path) -> None:
+    simulated = COMPLETE.replace('"live"', '"sim"')
+    assert read(written, simulated).libraries == ""
+    assert read(written, f'libraries = "/opt/drop-in"\n{simulated}').libraries == "/opt/drop-in"
+    environment = {**ENVIRONMENT, "LIBRARIES": "/opt/other"}
+    assert read(written, f'libraries_env = "LIBRARIES"\n{simulated}', environment).libraries == "/opt/other"
+    assert "not set" in problems(written, f'libraries_env = "NOWHERE"\n{simulated}')["libraries"].problem
+    for form in ("libraries", "libraries_env"):
+        refused = problems(written, f'{form} = "LIBRARIES"\n{COMPLETE}', environment)
+        assert "env is live" in refused["libraries"].problem
+    live = read(written, COMPLETE)
+    with pytest.raises(ValidationError, match="own libraries"):
+        CtpProfile.model_validate({**live.model_dump(), "libraries": "/opt/drop-in"})
+
+
 def test_a_complete_profile_is_one_frozen_object(written: Path) -> None:
     profile = read(written, COMPLETE)
     login = profile.primary

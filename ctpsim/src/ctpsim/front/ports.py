@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from aegis_sdk.errors import AegisError
@@ -26,12 +26,12 @@ class _Port:
 
 
 class FrontPorts:
-    """`makes`: what makes the client of a connection, by side."""
+    """`makes`: what makes the client of a connection, by side. `numbers` are those of its ports, 0 for a free one."""
 
-    def __init__(self, counter: Counter, fronts: int, makes: dict[Side, Make]) -> None:
+    def __init__(self, counter: Counter, numbers: Sequence[tuple[int, int]], makes: dict[Side, Make]) -> None:
         self._counter = counter
         self._ports: list[dict[Side, _Port]] = [
-            {side: _Port(make) for side, make in makes.items()} for _ in range(fronts)
+            {"M": _Port(makes["M"], market), "T": _Port(makes["T"], trader)} for market, trader in numbers
         ]
 
     async def start(self) -> None:

@@ -74,7 +74,7 @@ class Serving:
         queries = Queries(self._counter, self._trader_side, self._trading.queries())
         for fault in options.faults:
             self._counter.faults.set(fault)
-        ports = FrontPorts(self._counter, options.fronts, {"M": self._market_client, "T": self._trader_client})
+        ports = FrontPorts(self._counter, _numbers(options), {"M": self._market_client, "T": self._trader_client})
         commands = Commands(self._counter, self._market_side, ports, self._clock, self._trading)
         token = secrets.token_urlsafe(24)
         control = ControlPort(token, commands)
@@ -134,6 +134,11 @@ class _Hall:
 async def _end(task: asyncio.Task[Any]) -> None:
     task.cancel()
     await asyncio.wait({task})
+
+
+def _numbers(options: ServeOptions) -> list[tuple[int, int]]:
+    ports = options.ports or (0,) * (2 * options.fronts)
+    return list(zip(ports[::2], ports[1::2], strict=True))
 
 
 def _clock(options: ServeOptions) -> CounterClock:

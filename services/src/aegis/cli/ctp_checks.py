@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aegis.cli.checks import Check
 from aegis.marketdata.adapters.ctp.failures import Failure, Kind, Step
-from aegis.marketdata.adapters.ctp.logins import libraries_for, start_of
+from aegis.marketdata.adapters.ctp.logins import start_of
 from aegis.marketdata.adapters.ctp.probe import probe
 from aegis.marketdata.adapters.ctp.watched import Limits
 from aegis.profiles import ProfileError, load
@@ -53,8 +53,7 @@ async def _login_checks(name: str, profile: CtpProfile, login: CtpLogin) -> list
     def on_step(step: Step) -> None:
         reached[step] = time.monotonic() - began_at
 
-    start = start_of(profile, login, libraries_for(profile, os.environ))
-    found = await probe(start, Limits(), on_step)
+    found = await probe(start_of(profile, login), Limits(), on_step)
     checks = [
         Check(name, "OK", f"{step}: {reached[step] * 1000:.0f} ms after the start")
         for step in _STEPS

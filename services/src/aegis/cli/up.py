@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from aegis.operations.state import RunFile, StateDirectory
 
 _POLL_S: Final = 0.05
+_OTHER_MARKETS: Final = ("AEGIS_REPLAY", "AEGIS_PROFILE", "AEGIS_WALL_CLOCK", "AEGIS_SPEED", "AEGIS_RATE", "AEGIS_SEED")
+"""Variables that say which market is meant."""
 
 
 class Codec(StrEnum):
@@ -31,6 +33,13 @@ class Codec(StrEnum):
     json = "json"
     msgpack = "msgpack"
     pickle = "pickle"
+
+
+class Market(StrEnum):
+    """A market of our own."""
+
+    ctpsim = "ctpsim"
+    simulated = "simulated"
 
 
 def up(
@@ -59,6 +68,13 @@ def up(
     wall_clock: Annotated[
         bool, typer.Option("--wall-clock", help="Let the simulated market follow the real sessions.")
     ] = False,
+    market: Annotated[
+        Market | None,
+        typer.Option(
+            help="Where ticks come from, if not from a replay or a profile: a simulated CTP counter, or a simulated "
+            "market without one; default: the counter, where it is built."
+        ),
+    ] = None,
     codec: Annotated[Codec | None, typer.Option(help="How ticks are written; default: json, or AEGIS_CODEC.")] = None,
     directory: Annotated[Path | None, typer.Option(help="State directory; AEGIS_HOME or .aegis without.")] = None,
     plan: Annotated[Path | None, typer.Option(exists=True, hidden=True)] = None,
@@ -75,6 +91,10 @@ def up(
         raise typer.BadParameter("the real sessions have the speed of real time", param_hint="--wall-clock")
     if profile and (replay or wall_clock or speed is not None):
         raise typer.BadParameter("a CTP front has its own times", param_hint="--profile")
+    if market and (replay or profile):
+        raise typer.BadParameter("a replay and a CTP front are markets of their own", param_hint="--market")
+    if market is Market.ctpsim and (wall_clock or speed is not None):
+        raise typer.BadParameter("the counter has a clock of its own: `ctpsim serve --help`", param_hint="--market")
     state = StateDirectory(directory) if directory else state_directory()
     options = DeskOptions(
         directory=str(state.path),
@@ -85,9 +105,20 @@ def up(
         speed=speed,
         wall_clock=wall_clock or None,
         codec=codec.value if codec else None,
+        counter=_has_counter(market, plain=not (replay or profile or wall_clock or speed is not None or plan)),
         plan_file=str(plan) if plan else "",
     )
     raise typer.Exit(_bring_up(state, options, detach))
+
+
+def _has_counter(market: Market | None, *, plain: bool) -> bool:
+    """Whether a counter is wanted: where it is built, unless another market is asked for, by a variable too."""
+    from aegis.operations.counter import is_built
+
+    if market is Market.ctpsim and not is_built():
+        fail("the simulated CTP counter is not built: make setup, on a machine with a C++ compiler", 2)
+    others = any(os.environ.get(name) for name in _OTHER_MARKETS)
+    return market is Market.ctpsim or (market is None and plain and not others and is_built())
 
 
 def _absolute(profile: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from aegis.contracts.subscriptions import Scope
 from aegis.contracts.tick_codec import tick_codec
 from aegis.marketdata.adapters.bus import PublisherOptions, StreamPublisher, UniverseStore, WishStore, ticks_stream
-from aegis.marketdata.adapters.ctp import CtpFeed, libraries_for, start_of
+from aegis.marketdata.adapters.ctp import CtpFeed, start_of
 from aegis.marketdata.adapters.replay import ReplayFeed, ReplayOptions
 from aegis.marketdata.adapters.simulated import SimulatedFeed, SimulatedOptions
 from aegis.marketdata.domain.expectation import is_trading
@@ -30,7 +30,7 @@ def build(environment: Mapping[str, str]) -> MarketData:
     settings = MarketDataSettings.from_environment(environment)
     replicas = Settings.from_environment(environment).nats_replicas
     profile = load(settings.profile, environment) if settings.profile else None
-    feed, flow = _feed(settings, profile, environment)
+    feed, flow = _feed(settings, profile)
     options = PublisherOptions(ring=settings.republish_ticks)
 
     def parts(transport: Transport) -> Parts:
@@ -65,12 +65,10 @@ def build(environment: Mapping[str, str]) -> MarketData:
     return MarketData(settings, parts, profile)
 
 
-def _feed(
-    settings: MarketDataSettings, profile: CtpProfile | None, environment: Mapping[str, str]
-) -> tuple[Feed, FlowControl]:
+def _feed(settings: MarketDataSettings, profile: CtpProfile | None) -> tuple[Feed, FlowControl]:
     """The feed, and how much it may be asked for at once: a replay everything, since it begins with the first."""
     if profile is not None:
-        start = start_of(profile, profile.primary, libraries_for(profile, environment))
+        start = start_of(profile, profile.primary)
         return CtpFeed(f"{profile.name}.primary", profile.env, start, expects=is_trading), FlowControl()
     if settings.replay is not None:
         return ReplayFeed(ReplayOptions(path=settings.replay, speed=settings.speed)), FlowControl(batch=None)

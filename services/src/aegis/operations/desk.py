@@ -6,16 +6,19 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOBase
 from pathlib import Path
 from typing import Final, TextIO, cast
 
 import structlog
+from msgspec.structs import replace
 
 from aegis.operations import logfiles, processes
+from aegis.operations.counter import Counter
 from aegis.operations.notes import Note, Report
-from aegis.operations.plan import DeskOptions, plan
+from aegis.operations.plan import MARKETDATA, DeskOptions, ServicePlan, plan
 from aegis.operations.processes import ProcessId
 from aegis.operations.state import RunFile, StateDirectory
 from aegis.operations.supervisor import Supervisor
@@ -45,6 +48,8 @@ def run(options: DeskOptions, report: Report) -> bool:
             configure_logging(cast("TextIO", log))
             for process in end_remains(directory):
                 report(Note(kind="warning", process=process, text="ended: it was left over by a run that was killed"))
+            if options.counter:
+                services = _behind(Counter.on_free_ports(directory.path / "ctpsim"), services)
             us = processes.identify(os.getpid())
             assert us
             begun = RunFile(supervisor=us, started_at=time.time())
@@ -57,6 +62,18 @@ def run(options: DeskOptions, report: Report) -> bool:
         raise AegisError(f"the state directory {directory.path} cannot be used: {error.strerror}") from None
     finally:
         os.close(held)
+
+
+def _behind(counter: Counter, services: Sequence[ServicePlan]) -> list[ServicePlan]:
+    """With a counter in front of them, at which market data logs in."""
+    counter.write()
+    return [
+        counter.service(),
+        *(
+            replace(one, environment={**one.environment, **counter.environment()}) if one.service == MARKETDATA else one
+            for one in services
+        ),
+    ]
 
 
 class _Steady(TextIOBase):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from aegis_sdk.errors import ConfigurationError
 
-__all__ = ["DeskOptions", "ServicePlan", "inherited", "plan"]
+__all__ = ["MARKETDATA", "DeskOptions", "ServicePlan", "inherited", "plan"]
+
+MARKETDATA: Final = "marketdata"
 
 
 class DeskOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +27,7 @@ class DeskOptions(msgspec.Struct, frozen=True, kw_only=True):
     speed: float | None = None  # of the market; 0: as fast as can be
     wall_clock: bool | None = None  # the simulated market follows the real sessions
     codec: str | None = None  # of the ticks
+    counter: bool = False  # market data from a simulated CTP counter, in place of the simulated market
     plan_file: str = ""  # processes to run in place of the usual ones: a JSON list of ServicePlan
     ready_deadline_s: float = 30.0
 
@@ -36,16 +40,17 @@ class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
     command: tuple[str, ...]  # begins with the path of a program
     environment: Mapping[str, str] = {}
     stop_deadline_s: float = 12.0  # longer than a service drains; then it is killed
+    ready_file: str = ""  # of what is no service of ours: written when it is ready; empty: its registration says so
 
 
 def plan(options: DeskOptions) -> list[ServicePlan]:
-    """The processes in the order of their start; they stop in reverse. Raises ConfigurationError."""
+    """The services in the order of their start; they stop in reverse. Raises ConfigurationError."""
     if options.plan_file:
         return _read(Path(options.plan_file))
     return [
         ServicePlan(
-            service="marketdata",
-            instance="marketdata-1",
+            service=MARKETDATA,
+            instance=f"{MARKETDATA}-1",
             command=(sys.executable, "-m", "aegis.marketdata"),
             environment=_given(
                 AEGIS_REPLAY=options.replay,

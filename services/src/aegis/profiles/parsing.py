@@ -20,7 +20,7 @@ from aegis_sdk.errors import AegisError
 __all__ = ["Lookup", "Unreadable", "parse", "variables_in"]
 
 _MODES: Final = {"production": True, "evaluation": False}
-_KEYS: Final = ("env", "mode", "connection", "primary", "backup")
+_KEYS: Final = ("env", "mode", "connection", "libraries", "libraries_env", "primary", "backup")
 _SECRETS: Final = ("password", "auth_code")
 _LISTS: Final = ("market_fronts", "trader_fronts")
 _FORMS: Final = ("", "_env", "_file")
@@ -30,6 +30,7 @@ _PUBLIC: Final = ("auth_code", "0" * 16)
 _FIXES: Final = {
     "env": 'env = "sim", or "live" where orders are for real money',
     "mode": 'mode = "production", also for SimNow, or "evaluation" (测评) for a broker\'s evaluation fronts',
+    "libraries": 'leave it out: the real ones of CTP are used then; others only with env = "sim"',
     "primary": "begin a section [primary] with the login",
     "broker_id": 'the broker has told it: broker_id = "..."',
     "user_id": 'user_id = "...", or user_id_env = "VARIABLE"',
@@ -69,6 +70,7 @@ def parse(name: str, text: str, lookup: Lookup) -> CtpProfile:
     problems = _of_the_whole(document)
     values: dict[str, Any] = {"name": name, "production": _MODES.get(str(document.get("mode")), True)}
     values |= {key: document[key] for key in ("env", "primary", "backup") if key in document}
+    values["libraries"] = _libraries(document, lookup, problems)
     inherited: set[str] = set()
     if isinstance(primary := document.get("primary"), dict):
         values["primary"] = first = _section("primary", cast("dict[str, Any]", primary), lookup, problems)
@@ -87,7 +89,7 @@ def variables_in(text: str) -> set[str]:
     except tomllib.TOMLDecodeError:
         return set()
     sections = [cast("dict[str, Any]", one) for one in document.values() if isinstance(one, dict)]
-    named = (value for section in sections for key, value in section.items() if key.endswith("_env"))
+    named = (value for section in (document, *sections) for key, value in section.items() if key.endswith("_env"))
     return {value for value in named if isinstance(value, str)}
 
 
@@ -139,6 +141,21 @@ def _of_the_whole(document: Mapping[str, Any]) -> list[Problem]:
         problems.append(Problem("connection", "is not direct", 'connection = "direct", or leave it out'))
     fix = f"leave it out; there are: {', '.join(_KEYS)}"
     return problems + [Problem(key, "is not known", fix) for key in sorted(document.keys() - _KEYS)]
+
+
+def _libraries(document: Mapping[str, Any], lookup: Lookup, problems: list[Problem]) -> str:
+    """The directory of drop-in CTP libraries: empty where there is none, or it is refused."""
+    form = next((form for form in ("libraries", "libraries_env") if form in document), "")
+    try:
+        if form and document.get("env") == "live":
+            raise Unreadable("are not CTP's own, and env is live", _FIXES["libraries"])
+        given = _value("libraries", form, document[form], lookup) if form else ""
+        if not isinstance(given, str):
+            raise Unreadable("is no directory", _FIXES["libraries"])
+        return given
+    except Unreadable as error:
+        problems.append(Problem("libraries", error.problem, error.fix))
+        return ""
 
 
 def _section(name: str, table: dict[str, Any], lookup: Lookup, problems: list[Problem]) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, model_validator
 
 from aegis.contracts.market import Env
 
@@ -91,7 +91,8 @@ class CtpProfile(BaseModel):
     """What a CTP session is opened with.
 
     `env` marks each tick and order. `production` chooses the key by which CTP's library encrypts what it reports of
-    this machine: True for production fronts and for SimNow, False for a broker's evaluation fronts.
+    this machine: True for production fronts and for SimNow, False for a broker's evaluation fronts. `libraries` is a
+    directory of drop-in libraries, such as those of a simulated counter; never with `live`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -99,5 +100,12 @@ class CtpProfile(BaseModel):
     name: str
     env: Env
     production: bool
+    libraries: str = ""
     primary: CtpLogin
     backup: CtpLogin | None = None
+
+    @model_validator(mode="after")
+    def _trade_with_real_libraries(self) -> Self:
+        if self.libraries and self.env == "live":
+            raise ValueError("a live profile uses CTP's own libraries")
+        return self

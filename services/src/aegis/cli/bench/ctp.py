@@ -180,7 +180,7 @@ async def _path(server: EmbeddedServer, nodes: int, **market: Any) -> AsyncGener
         counter = await stack.enter_async_context(front(**given, **market))
         login = stack.enter_context(profile(counter))
         reader = await stack.enter_async_context(subscriber(server))
-        behind = await stack.enter_async_context(service(server, login, counter.libraries, nodes))
+        behind = await stack.enter_async_context(service(server, login, nodes))
         await behind.subscribed()
         yield _Path(counter, behind, reader)
 

@@ -73,9 +73,7 @@ class Service:
 
 
 @asynccontextmanager
-async def service(
-    server: EmbeddedServer, profile: Path, libraries: Path, nodes: int, **settings: str
-) -> AsyncGenerator[Service]:
+async def service(server: EmbeddedServer, profile: Path, nodes: int, **settings: str) -> AsyncGenerator[Service]:
     """The real program, with MessagePack, wanting everything; ended when this is left."""
     user = server.credentials
     environment = {
@@ -85,7 +83,6 @@ async def service(
         "AEGIS_NATS_PASSWORD": user.password,
         "AEGIS_NATS_REPLICAS": str(nodes),
         "AEGIS_PROFILE": str(profile),
-        "AEGIS_CTP_LIBRARIES": str(libraries),
         "AEGIS_CODEC": "msgpack",
         "AEGIS_WANTED": "everything",
         **settings,
@@ -135,6 +132,7 @@ def profile(counter: RunningFront) -> Iterator[Path]:
     user, front = counter.user, counter.address
     text = f"""env = "sim"
 mode = "production"
+libraries = "{counter.libraries}"
 
 [primary]
 broker_id = "{user.broker_id}"

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from aegis.marketdata.adapters.ctp.frames import FrontAddresses, Login, Start
 from aegis.profiles import CtpLogin, CtpProfile
-from aegis_sdk.errors import ConfigurationError
 
-__all__ = ["LIBRARIES", "libraries_for", "start_of"]
-
-LIBRARIES = "AEGIS_CTP_LIBRARIES"
-"""A directory of drop-in CTP libraries, such as ctpsim's; without it the real ones."""
+__all__ = ["start_of"]
 
 
-def libraries_for(profile: CtpProfile, environment: Mapping[str, str]) -> str:
-    """Where the drop-in libraries are; empty: the real ones. Raises ConfigurationError for others in live trading."""
-    found = environment.get(LIBRARIES, "")
-    if found and profile.env == "live":
-        raise ConfigurationError(LIBRARIES, f"the profile {profile.name} is live: it wants the real libraries")
-    return found
-
-
-def start_of(profile: CtpProfile, login: CtpLogin, libraries: str = "") -> Start:
+def start_of(profile: CtpProfile, login: CtpLogin) -> Start:
     """For a session of this login of the profile."""
     return Start(
         login=Login(
@@ -34,5 +20,5 @@ def start_of(profile: CtpProfile, login: CtpLogin, libraries: str = "") -> Start
         ),
         fronts=FrontAddresses(market=login.market_fronts, trader=login.trader_fronts),
         production=profile.production,
-        libraries=libraries,
+        libraries=profile.libraries,
     )

@@ -1,0 +1,103 @@
+"""A desk on the simulated CTP counter, as `aegis up` starts it where that is built."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aegis.operations.counter import is_built
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not is_built() and not shutil.which("c++"), reason="CTP needs a C++ compiler"),
+]
+
+AEGIS = str(Path(sys.executable).with_name("aegis"))
+
+
+class Desk:
+    def __init__(self, home: Path) -> None:
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AEGIS_")},
+            "AEGIS_HOME": str(home / "desk"),
+            "HOME": str(home),
+        }
+        self._home = home
+
+    def aegis(self, *words: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [AEGIS, *words], env=self._environment, cwd=self._home, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    def processes(self) -> dict[str, dict[str, Any]]:
+        return {one["name"]: one for one in json.loads(self.aegis("ps", "--json"))["processes"]}
+
+    def status(self) -> dict[str, Any]:
+        return json.loads(self.aegis("call", "marketdata.status"))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    made.aegis("up", "-d")
+    yield made
+    made.aegis("down")
+    assert not list(Path("/tmp").glob(f"aegis-ctp-*/{os.getpid()}")), "nothing of a session is left"
+
+
+def until(holds: Callable[[], bool], timeout: float = 30.0) -> None:
+    deadline = time.monotonic() + timeout
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.1)
+
+
+def test_a_desk_has_its_ticks_from_the_counter_also_after_that_was_killed(desk: Desk, tmp_path: Path) -> None:
+    counter = desk.processes()["ctpsim"]
+    status = desk.status()
+    assert (status["source"], status["state"]) == ("ctpsim.primary", "ready")
+    assert status["wanted"] == status["subscribed"] > 500
+    until(lambda: desk.status()["stored"] > 500)
+    assert not (tmp_path / ".vntrader").exists(), "vnpy has written into the home directory"
+
+    os.kill(counter["pid"], signal.SIGKILL)
+    until(lambda: desk.processes()["ctpsim"]["pid"] not in (counter["pid"], None))
+    until(lambda: desk.status()["session"] != status["session"] and desk.status()["state"] == "ready")
+    stored = desk.status()["stored"]
+    until(lambda: desk.status()["subscribed"] == status["wanted"] and desk.status()["stored"] > stored + 500)
+    assert desk.processes()["marketdata-1"]["restarts"] == 0
+
+    checks = json.loads(desk.aegis("doctor", "--ctp", "--profile", str(tmp_path / "desk/ctpsim/ctpsim.toml"), "--json"))
+    assert checks["healthy"]
+    assert [check["outcome"] for check in checks["checks"]] == ["OK"] * 7
+
+
+def test_another_market_is_a_matter_of_an_option(desk: Desk, tmp_path: Path) -> None:
+    """The desk of this test runs already; another directory is another desk."""
+    other = Desk(tmp_path / "other")
+    (tmp_path / "other").mkdir()
+    other.aegis("up", "-d", "--market", "simulated")
+    try:
+        assert "ctpsim" not in other.processes()
+        assert other.status()["source"] == "simulated"
+    finally:
+        other.aegis("down")
+    assert "markets of their own" in other_problem(other, "--market", "ctpsim", "--replay", ".")
+
+
+def other_problem(desk: Desk, *words: str) -> str:
+    done = subprocess.run([AEGIS, "up", *words], env=desk._environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    return done.stderr
