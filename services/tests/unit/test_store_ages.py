@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aegis.marketdata.adapters.bus.ages import StoreAges
+from aegis.marketdata.domain.subscriptions import Totals
 from aegis.marketdata.metrics import feed_figures
 from aegis.marketdata.ports import FeedState
 
@@ -47,7 +48,7 @@ def test_a_clock_that_was_set_back_makes_nothing_younger_than_it_can_be() -> Non
 
 def test_a_session_that_is_ready_again_has_reconnected() -> None:
     def reconnects(opened: int) -> float:
-        [_, found, _] = feed_figures(FeedState.READY, opened, 0)
+        [_, found, _] = feed_figures(FeedState.READY, opened, 0, Totals(wanted=0, subscribed=0, ticking=0, refused=0))
         return found.samples[0].value
 
     assert [reconnects(opened) for opened in (0, 1, 2, 5)] == [0, 0, 1, 4]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
+from aegis.marketdata.domain.subscriptions import Totals
 from aegis.marketdata.pipeline import PipelineStats
 from aegis.marketdata.ports import FeedState
 from aegis_sdk.metrics import Metric, counter, gauge, histogram, states
@@ -11,12 +13,14 @@ from aegis_sdk.metrics import Metric, counter, gauge, histogram, states
 __all__ = ["feed_figures", "tick_figures"]
 
 
-def feed_figures(state: FeedState, opened: int, subscribed: int) -> Iterator[Metric]:
-    """`opened` is how often the feed's session became ready."""
+def feed_figures(state: FeedState, opened: int, listed: int, totals: Totals) -> Iterator[Metric]:
+    """`opened` is how often the feed's session became ready, `listed` how many instruments it knows."""
     yield states("aegis_marketdata_session_state", "Where the feed's session stands.", state, FeedState)
     reconnects = "aegis_marketdata_session_reconnects_total"
     yield counter(reconnects, "Times that the session became ready again.", max(0, opened - 1))
-    yield gauge("aegis_marketdata_subscribed_instruments", "Instruments that quotes are wanted of.", subscribed)
+    instruments = {("listed",): float(listed)} | {(which,): float(count) for which, count in asdict(totals).items()}
+    says = "Instruments that the feed lists, that somebody wants, that are subscribed, that tick, that were refused."
+    yield gauge("aegis_marketdata_instruments", says, instruments, ("which",))
 
 
 def tick_figures(stats: PipelineStats) -> Iterator[Metric]:
