@@ -77,7 +77,10 @@ async def test_what_prometheus_reads_is_what_the_status_tells(tmp_path: Path) ->
         assert figure(samples, "dropped_ticks_total", reason="unserializable") == status.unserializable
         assert figure(samples, "republished_ticks_total") == status.republished
         assert figure(samples, "repairs_total") == status.repairs
+        assert figure(samples, "wanted_instruments") == status.wanted == 2
         assert figure(samples, "subscribed_instruments") == status.subscribed == 2
+        assert figure(samples, "ticking_instruments") == status.ticking == 2
+        assert figure(samples, "refused_instruments") == status.refused == 0
         assert figure(samples, "session_state", state=status.state) == 1
         assert figure(samples, "session_reconnects_total") == 0
         rejected = {one.labels["reason"]: one.value for one in samples if "rejected_quotes_total" in one.name}

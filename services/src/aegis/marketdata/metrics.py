@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from aegis.marketdata.domain.subscriptions import Totals
 from aegis.marketdata.pipeline import PipelineStats
 from aegis.marketdata.ports import FeedState
 from aegis_sdk.metrics import Metric, counter, gauge, histogram, states
@@ -11,12 +12,15 @@ from aegis_sdk.metrics import Metric, counter, gauge, histogram, states
 __all__ = ["feed_figures", "tick_figures"]
 
 
-def feed_figures(state: FeedState, opened: int, subscribed: int) -> Iterator[Metric]:
+def feed_figures(state: FeedState, opened: int, totals: Totals) -> Iterator[Metric]:
     """`opened` is how often the feed's session became ready."""
     yield states("aegis_marketdata_session_state", "Where the feed's session stands.", state, FeedState)
     reconnects = "aegis_marketdata_session_reconnects_total"
     yield counter(reconnects, "Times that the session became ready again.", max(0, opened - 1))
-    yield gauge("aegis_marketdata_subscribed_instruments", "Instruments that quotes are wanted of.", subscribed)
+    yield gauge("aegis_marketdata_wanted_instruments", "Instruments that somebody wants.", totals.wanted)
+    yield gauge("aegis_marketdata_subscribed_instruments", "Of them the feed was asked for.", totals.subscribed)
+    yield gauge("aegis_marketdata_ticking_instruments", "Of which a tick came since.", totals.ticking)
+    yield gauge("aegis_marketdata_refused_instruments", "Wanted, but not listed or not taken.", totals.refused)
 
 
 def tick_figures(stats: PipelineStats) -> Iterator[Metric]:

@@ -166,7 +166,7 @@ class MarketData(FeedCalls, SubscriptionCalls):
 
     def metrics(self) -> Iterable[Metric]:
         if self._stats is not None:
-            yield from feed_figures(self.feed_state, self._opened, self.subscriber.totals().subscribed)
+            yield from feed_figures(self.feed_state, self._opened, self.subscriber.totals())
             yield from tick_figures(self._stats())
 
     def _feed_changed(self, state: FeedState, reason: str) -> None:
