@@ -14,6 +14,7 @@ from aegis.marketdata.domain.universe import Universe
 __all__ = [
     "MOST_CONSUMERS",
     "MOST_INSTRUMENTS",
+    "MOST_SCOPES",
     "PARTS",
     "SCOPES",
     "Place",
@@ -26,7 +27,9 @@ __all__ = [
 
 MOST_CONSUMERS: Final = 64
 MOST_INSTRUMENTS: Final = 50_000
-"""Of one consumer, by name. A scope is one entry, whatever it stands for."""
+"""Of one consumer, by name."""
+MOST_SCOPES: Final = 100
+"""Of one consumer. A scope is one entry, whatever it stands for."""
 
 PARTS: Final = 16
 """An instrument always stands in the same one of so many parts, so that adding one moves no other; 50,000 names of the
