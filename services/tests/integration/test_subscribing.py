@@ -32,7 +32,7 @@ from aegis.contracts.subscriptions import (
     WishRequest,
 )
 from aegis.contracts.tick_codec import decode
-from aegis.marketdata.adapters.bus import UniverseStore, WishStore
+from aegis.marketdata.adapters.bus import UniverseStore, WishStore, wish_store
 from aegis.marketdata.adapters.simulated import SimulatedFeed
 from aegis.marketdata.bootstrap import build
 from aegis.marketdata.domain.calendar import Calendar
@@ -273,6 +273,26 @@ async def test_what_one_consumer_may_name_is_bounded(broker: MemoryBroker, monke
         with pytest.raises(Rejected, match="more than 2 instruments"):
             await run.subscribe("a", third)
         await run.subscribe("a", first, scopes=[Scope()])  # what it names already, and scopes, do not count
+
+
+async def test_the_scopes_of_a_consumer_are_bounded(broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscription_calls, "MOST_SCOPES", 1)
+    async with running(broker, **NOTHING) as run:
+        await run.subscribe("a", scopes=[Scope(), Scope()])
+        with pytest.raises(Rejected, match="more than 1 scopes"):
+            await run.subscribe("a", scopes=[Scope(exchange="SHFE")])
+
+
+async def test_a_bucket_that_is_full_refuses_a_wish_aloud(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wish_store, "_MAX_BYTES", 2_000)
+    async with running(broker, **NOTHING) as run:
+        names = await run.names(400)
+        with pytest.raises(Rejected, match="not stored as a whole: maximum bytes"):
+            await run.subscribe("a", *names)
+        await run.unsubscribe("a", everything=True)
+        await run.until(wanted=0)
 
 
 async def test_a_wish_made_after_an_outage_of_nats_is_heard(broker: MemoryBroker) -> None:

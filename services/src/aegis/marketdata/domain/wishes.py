@@ -14,6 +14,7 @@ from aegis.marketdata.domain.universe import Universe
 __all__ = [
     "MOST_CONSUMERS",
     "MOST_INSTRUMENTS",
+    "MOST_SCOPES",
     "PARTS",
     "SCOPES",
     "Place",
@@ -26,7 +27,9 @@ __all__ = [
 
 MOST_CONSUMERS: Final = 64
 MOST_INSTRUMENTS: Final = 50_000
-"""Of one consumer, by name. A scope is one entry, whatever it stands for."""
+"""Of one consumer, by name."""
+MOST_SCOPES: Final = 100
+"""Of one consumer. A scope is one entry, whatever it stands for."""
 
 PARTS: Final = 16
 """An instrument always stands in the same one of so many parts, so that adding one moves no other; 50,000 names of the
@@ -48,6 +51,7 @@ class _Entry(NamedTuple):
     revision: int
     part: WishPart
     names: frozenset[str]
+    instruments: frozenset[InstrumentId]
     created_ns: int
 
 
@@ -89,15 +93,21 @@ class Wishes:
 
     def apply(self, place: Place, part: WishPart | None, revision: int, created_ns: int = 0) -> bool:
         """Take a part over, None where it is gone; whether that changed what is known."""
-        known = self._entries.get(place)
-        if revision <= (known.revision if known else self._gone.get(place, 0)):
+        if revision <= self.revision(place):
             return False
+        known = self._entries.get(place)
         if part is None:
             self._gone[place] = revision
             return self._entries.pop(place, None) is not None
         self._gone.pop(place, None)
-        self._entries[place] = _Entry(revision, part, frozenset(part.instruments), created_ns)
+        instruments = frozenset(one for name in part.instruments if (one := instrument_id(name)) is not None)
+        self._entries[place] = _Entry(revision, part, frozenset(part.instruments), instruments, created_ns)
         return known is None or known.part != part
+
+    def revision(self, place: Place) -> int:
+        """The latest that was heard of a part, 0 if nothing was."""
+        known = self._entries.get(place)
+        return known.revision if known else self._gone.get(place, 0)
 
     def drop(self, place: Place) -> bool:
         """Forget a part that is gone without a deletion that was heard of; whether it was known."""
@@ -136,10 +146,7 @@ class Wishes:
         wanted: set[InstrumentId] = set()
         for scope in {scope for one in entries for scope in one.part.scopes}:
             wanted |= universe.matching(scope)
-        for name in frozenset[str]().union(*(one.names for one in entries)):
-            if (instrument := instrument_id(name)) is not None:
-                wanted.add(instrument)
-        return wanted
+        return wanted.union(*(one.instruments for one in entries))
 
     def wanted_by(self, name: str, universe: Universe) -> list[str]:
         """Who wants an instrument."""

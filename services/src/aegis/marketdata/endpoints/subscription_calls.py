@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
@@ -29,10 +30,10 @@ from aegis.contracts.subscriptions import (
 from aegis.marketdata.adapters.bus import WishStore
 from aegis.marketdata.domain.subscriptions import NOT_LISTED
 from aegis.marketdata.domain.universe import kind_of
-from aegis.marketdata.domain.wishes import MOST_CONSUMERS, MOST_INSTRUMENTS, instrument_id
+from aegis.marketdata.domain.wishes import MOST_CONSUMERS, MOST_INSTRUMENTS, MOST_SCOPES, instrument_id
 from aegis.marketdata.endpoints.pages import page_of
 from aegis.marketdata.subscriber import Subscriber
-from aegis_sdk.errors import Rejected, Unavailable
+from aegis_sdk.errors import Rejected, StreamError, Unavailable
 from aegis_sdk.handler import rpc
 from aegis_sdk.method import Empty
 from aegis_sdk.service import Service
@@ -70,7 +71,10 @@ class SubscriptionCalls(Service):
         scopes = [scope for scope in dict.fromkeys(request.scopes) if str(scope) not in refused]
         if len(known.names.union(names)) > MOST_INSTRUMENTS:
             raise Rejected(f"{request.consumer} would want more than {MOST_INSTRUMENTS} instruments: use a scope")
-        await self.wishes.add(request.consumer, names, scopes, request.ttl_s)
+        if len({*known.scopes, *scopes}) > MOST_SCOPES:
+            raise Rejected(f"{request.consumer} would want more than {MOST_SCOPES} scopes")
+        with _storing():
+            await self.wishes.add(request.consumer, names, scopes, request.ttl_s)
         self.subscriber.wishes_changed()
         universe = self.subscriber.universe
         meant = {one for scope in scopes for one in universe.matching(scope)} | {instrument_id(name) for name in names}
@@ -102,10 +106,11 @@ class SubscriptionCalls(Service):
         rejected += [Refusal(what=str(scope), reason=reason) for scope in scopes if scope not in wish.scopes]
         names = [name for name in names if name in wish.names]
         scopes = [scope for scope in scopes if scope in wish.scopes]
-        if request.everything:
-            await self.wishes.forget(request.consumer)
-        else:
-            await self.wishes.remove(request.consumer, names, scopes)
+        with _storing():
+            if request.everything:
+                await self.wishes.forget(request.consumer)
+            else:
+                await self.wishes.remove(request.consumer, names, scopes)
         self.subscriber.wishes_changed()
         return UnsubscribeReply(
             accepted=[*names, *map(str, scopes)], rejected=rejected, still_wanted=self._still_wanted(names, scopes)
@@ -155,6 +160,15 @@ class SubscriptionCalls(Service):
                 views.append(view)
             before = name
         return SubscriptionsReply(subscriptions=views, next="")
+
+
+@contextmanager
+def _storing() -> Generator[None]:
+    """Tell the caller why the bucket refuses a wish: above all, that it is full. A part of the wish may be stored."""
+    try:
+        yield
+    except StreamError as error:
+        raise Rejected(f"the wish is not stored as a whole: {error}") from error
 
 
 def _fits(view: SubscriptionView, request: SubscriptionsRequest) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final
 
 import structlog
 
@@ -84,32 +84,26 @@ class WishStore:
         parts = by_part(names)
         scopes = tuple(scopes)
         places = {place.part for place in self.table.places(consumer)} | {*parts, *((SCOPES,) if scopes else ())}
-        for part in sorted(places):
-            more = parts.get(part, set())
-            added = scopes if part == SCOPES else ()
-            await self._edit(
-                Place(consumer, part),
-                lambda old, more=more, added=added: WishPart(
-                    instruments=tuple(sorted(more.union(old.instruments))),
-                    scopes=tuple(dict.fromkeys((*old.scopes, *added))),
-                    ttl_s=ttl_s,
-                ),
-                renew=True,
+
+        def with_more(part: str) -> Edit:
+            return lambda old: WishPart(
+                instruments=tuple(sorted(parts.get(part, set()).union(old.instruments))),
+                scopes=tuple(dict.fromkeys((*old.scopes, *(scopes if part == SCOPES else ())))),
+                ttl_s=ttl_s,
             )
+
+        await _all(self._edit(Place(consumer, part), with_more(part), renew=True) for part in places)
 
     async def remove(self, consumer: str, names: Iterable[str], scopes: Iterable[Scope]) -> None:
         """Want these no more, whichever part names them."""
         gone, gone_scopes = frozenset(names), frozenset(scopes)
-        for place in self.table.places(consumer):
-            await self._edit(
-                place,
-                lambda old: old.model_copy(
-                    update={
-                        "instruments": tuple(name for name in old.instruments if name not in gone),
-                        "scopes": tuple(scope for scope in old.scopes if scope not in gone_scopes),
-                    }
-                ),
-            )
+
+        def without(old: WishPart) -> WishPart:
+            instruments = tuple(name for name in old.instruments if name not in gone)
+            scopes = tuple(scope for scope in old.scopes if scope not in gone_scopes)
+            return WishPart(instruments=instruments, scopes=scopes, ttl_s=old.ttl_s)
+
+        await _all(self._edit(place, without) for place in self.table.places(consumer))
 
     async def put(self, consumer: str, scopes: Iterable[Scope]) -> None:
         """Want these scopes, and no others, for ever."""
@@ -117,8 +111,7 @@ class WishStore:
 
     async def forget(self, consumer: str) -> None:
         """Want nothing any more."""
-        for place in self.table.places(consumer):
-            await self._edit(place, lambda _: WishPart())
+        await _all(self._edit(place, lambda _: WishPart()) for place in self.table.places(consumer))
 
     async def _edit(self, place: Place, edit: Edit, *, renew: bool = False) -> None:
         """Change one part, guarded against others who change it too; an empty one is deleted.
@@ -155,6 +148,8 @@ class WishStore:
             self._take(place, stored)
 
     def _take(self, place: Place, entry: KeyValueEntry) -> bool:
+        if entry.revision <= self.table.revision(place):
+            return False  # what one wrote oneself comes back: it need not be decoded again
         part = None if entry.deleted else self._decoded(entry)
         return self.table.apply(place, part, entry.revision, entry.created_ns)
 
@@ -171,3 +166,10 @@ class WishStore:
     def _place(self, key: str) -> Place | None:
         tokens = subjects.split(key)
         return Place(tokens[1], tokens[2]) if len(tokens) == 3 else None
+
+
+async def _all(edits: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Edit parts at the same time, at most as many as a wish has; raises the first error once all have ended."""
+    for outcome in await asyncio.gather(*edits, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
