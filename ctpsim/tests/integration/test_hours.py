@@ -83,15 +83,15 @@ async def test_friday_night_belongs_to_monday_and_the_weekend_is_closed() -> Non
 
 
 async def test_the_evening_before_a_holiday_has_no_session() -> None:
-    holidays = frozenset({"20260101", "20260102"})
-    async with front(begin="2025-12-31T21:30", speed=SPEED, holidays=holidays) as counter:
+    holidays = frozenset({"20251219"})
+    async with front(begin="2025-12-18T21:30", speed=SPEED, holidays=holidays) as counter:
         assert (await counter.control.status())["front"] == "closed"
-        await at(counter, "2026-01-05T09:30")
+        await at(counter, "2025-12-22T09:30")
         assert await counter.control.status() | {"now": ""} == {
             **await counter.control.status(),
             "now": "",
             "front": "open",
-            "trading_day": "20260105",
+            "trading_day": "20251222",
         }
 
 
