@@ -161,15 +161,18 @@ class Driver:
 
 
 @asynccontextmanager
-async def client(front: RunningFront) -> AsyncIterator[Driver]:
-    """A client that has loaded the drop-in libraries, in a directory of its own; killed at the end."""
+async def client(front: RunningFront, retry_ms: int = 100) -> AsyncIterator[Driver]:
+    """A client that has loaded the drop-in libraries, in a directory of its own; killed at the end.
+
+    They dial again after `retry_ms`; as CTP does it, after a second.
+    """
     with tempfile.TemporaryDirectory(prefix="ctpsim-client-") as directory:
         (Path(directory) / ".vntrader").mkdir()
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, str(CLIENT), str(front.libraries)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, **front.environment(), "PYTHONIOENCODING": "utf-8"},
+            env={**os.environ, **front.environment(), "PYTHONIOENCODING": "utf-8", "CTPSIM_RETRY_MS": f"{retry_ms}"},
             cwd=directory,
             limit=64 << 20,
         )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from driver import Driver, client
 
 from ctpsim.testing import RunningFront, front
 
 DAY = "20251128"
+QUICK = {"query_interval_ms": 20}
 REBAR = "rb2605"  # its book in the load market: bids from 3079 down, offers from 3081 up, 10, 20, ... lots
 
 
@@ -55,7 +55,7 @@ async def refused(driver: Driver, values: dict[str, Any]) -> int:
 
 
 async def test_an_order_fills_in_part_then_more_and_is_cancelled() -> None:
-    async with front(market="load", day=DAY) as counter, client(counter) as driver:
+    async with front(market="load", day=DAY, limits=QUICK) as counter, client(counter) as driver:
         login = await driver.begin_trading()
         await driver.request("td", "reqOrderInsert", order(counter, "1", 3081, 25))
         await driver.wait("td", "onRtnTrade")
@@ -86,7 +86,7 @@ def cancellation(front: RunningFront, **which: Any) -> dict[str, Any]:
 
 
 async def test_orders_are_refused_with_ctps_own_errors() -> None:
-    async with front(market="load", day=DAY) as counter, client(counter) as driver:
+    async with front(market="load", day=DAY, limits=QUICK) as counter, client(counter) as driver:
         await driver.connect("td")
         await driver.authenticate(counter.user)
         await driver.log_in("td", counter.user)
@@ -106,21 +106,22 @@ async def test_orders_are_refused_with_ctps_own_errors() -> None:
         assert (await driver.wait("td", "onRspOrderAction")).error == 25, "its number was not padded"
 
 
-@pytest.mark.parametrize(("price", "reason"), [(3080.5, "最小单位"), (9999, "涨停板"), (1, "跌停板")])
-async def test_an_exchange_refuses_with_an_order_that_ended(price: float, reason: str) -> None:
-    async with front(market="load", day=DAY) as counter, client(counter) as driver:
+async def test_an_exchange_refuses_with_an_order_that_ended() -> None:
+    async with front(market="load", day=DAY, limits=QUICK) as counter, client(counter) as driver:
         await driver.begin_trading()
-        await driver.request("td", "reqOrderInsert", order(counter, "1", price, 1))
-        ended = await driver.wait("td", "onRtnOrder", lambda one: one.data["OrderStatus"] == "5")
-        assert ended.data["OrderSubmitStatus"] == "4"
-        assert reason in ended.data["StatusMsg"]
-        await driver.wait("td", "onErrRtnOrderInsert")
+        for ref, price, reason in (("1", 3080.5, "最小单位"), ("2", 9999, "涨停板"), ("3", 1, "跌停板")):
+            seen = len(driver.heard)
+            await driver.request("td", "reqOrderInsert", order(counter, ref, price, 1))
+            ended = await driver.wait("td", "onRtnOrder", lambda one: one.data["OrderStatus"] == "5", after=seen)
+            assert ended.data["OrderSubmitStatus"] == "4"
+            assert reason in ended.data["StatusMsg"]
+            await driver.wait("td", "onErrRtnOrderInsert", after=seen)
         (account,) = await driver.query("reqQryTradingAccount", "onRspQryTradingAccount")
         assert account.data["Available"] == account.data["Balance"] == 10_000_000
 
 
 async def test_a_second_session_begins_references_anew_and_hears_the_day_again() -> None:
-    async with front(market="load", day=DAY) as counter:
+    async with front(market="load", day=DAY, limits=QUICK) as counter:
         async with client(counter) as driver:
             await driver.begin_trading()
             await driver.request("td", "reqOrderInsert", order(counter, "7", 3081, 5))
@@ -135,11 +136,16 @@ async def test_a_second_session_begins_references_anew_and_hears_the_day_again()
             await driver.begin_trading(resume=2)
             await driver.query("reqQryTradingAccount", "onRspQryTradingAccount")
             assert not driver.all("td", "onRtnTrade"), "QUICK hears only what comes from now on"
+        await counter.control.fault("forget_orders")
+        async with client(counter) as driver:
+            await driver.begin_trading(resume=0)
+            await driver.query("reqQryTradingAccount", "onRspQryTradingAccount")
+            assert not driver.all("td", "onRtnTrade")
 
 
 async def test_a_resumed_session_hears_what_it_missed_and_nothing_twice(tmp_path: Any) -> None:
     flow = f"{tmp_path}/"
-    async with front(market="load", day=DAY) as counter:
+    async with front(market="load", day=DAY, limits=QUICK) as counter:
         async with client(counter) as driver:
             await driver.begin_trading(resume=1, flow=flow)
             await driver.request("td", "reqOrderInsert", order(counter, "1", 3070, 5))
@@ -152,7 +158,7 @@ async def test_a_resumed_session_hears_what_it_missed_and_nothing_twice(tmp_path
 
 
 async def test_fak_and_fok_and_closing() -> None:
-    async with front(market="load", day=DAY) as counter, client(counter) as driver:
+    async with front(market="load", day=DAY, limits=QUICK) as counter, client(counter) as driver:
         await driver.begin_trading()
         await driver.request("td", "reqOrderInsert", order(counter, "1", 3081, 25, TimeCondition="1"))
         ended = await driver.wait("td", "onRtnOrder", lambda one: one.data["OrderStatus"] == "5")

@@ -103,12 +103,11 @@ class Serving:
             _log.exception("market_failed", reason=repr(error))
 
     async def _keep_hours(self) -> None:
-        """Drop everybody when the front closes; settle when the trading day is over."""
-        state, day = self._clock.front(), self._counter.market.trading_day()
+        """Drop everybody when the front closes; see to it that each trading day is settled."""
+        state = self._clock.front()
         while True:
             await asyncio.sleep(_LOOK_S)
-            if day != (day := self._counter.market.trading_day()):
-                self._trading.settle()
+            _ = self._trading.venue
             before, state = state, self._clock.front()
             if state is not before:
                 _log.info("front_changed", state=state.value, trading_day=self._counter.market.trading_day())

@@ -43,6 +43,7 @@ class Trading:
     def __init__(self, counter: Counter, side: TraderSide) -> None:
         self._counter = counter
         self._side = side
+        self._day = counter.market.trading_day()
         self._users = {user.user_id: user for user in counter.users.values()}
         self._venue = Venue(
             [Account(user.user_id, user.balance) for user in self._users.values()], counter.market.quote
@@ -54,14 +55,20 @@ class Trading:
 
     def publish(self, quotes: Sequence[Quote]) -> None:
         """Match what waits against quotes."""
-        now = self._now()
+        venue, now = self.venue, self._now()
         for quote in quotes:
-            if self._venue.has_waiting(quote.symbol):
-                self._tell(self._venue.quote(quote, now))
+            if venue.has_waiting(quote.symbol):
+                self._tell(venue.quote(quote, now))
 
-    def settle(self) -> None:
-        """The trading day is over."""
-        self._venue.settle()
+    @property
+    def venue(self) -> Venue:
+        """As of today: settled first, where the trading day has ended since it was looked at last."""
+        day = self._counter.market.trading_day()
+        if day != self._day:
+            self._day = day
+            self._venue.settle()
+            _log.info("settled", trading_day=day)
+        return self._venue
 
     # Orders
 
@@ -73,7 +80,7 @@ class Trading:
         except Refused as refused:
             self._refuse_insert(client, session.user, request, values, refused.code)
             return
-        if self._venue.has_waiting(values["InstrumentID"]):
+        if self.venue.has_waiting(values["InstrumentID"]):
             self._counter.market.watch([values["InstrumentID"]])
         self._tell(events)
 
@@ -93,7 +100,7 @@ class Trading:
             raise Refused(Code.NOT_TRADING)
         product = product_of(asked.listing.exchange, asked.listing.symbol)
         phases = product.hours.on(now.trading_day).phases if product else None
-        return self._venue.enter(asked, phase_at(phases, now.second), now)
+        return self.venue.enter(asked, phase_at(phases, now.second), now)
 
     def _refuse_insert(self, client: Client, user: User, request: Request, values: Values, code: Code) -> None:
         answers = self._side.answers
@@ -108,17 +115,17 @@ class Trading:
         try:
             if values["ActionFlag"] != _DELETE:
                 raise Refused(Code.BAD_ACTION_FIELD)
-            self._tell(self._venue.cancel(self._meant(session.user, values), self._now()))
+            self._tell(self.venue.cancel(self._meant(session.user, values), self._now()))
         except Refused as refused:
             self._refuse_action(client, session.user, request, values, refused.code)
 
     def _meant(self, user: User, values: Values) -> Order | None:
         """The user's order that an action names, by the exchange's number or by the client's reference."""
         if values["OrderSysID"]:
-            order = self._venue.by_sys_id(values["ExchangeID"], values["OrderSysID"])
+            order = self.venue.by_sys_id(values["ExchangeID"], values["OrderSysID"])
         else:
             key = OrderKey(values["FrontID"], values["SessionID"], values["OrderRef"])
-            order = self._venue.orders.get(key)
+            order = self.venue.orders.get(key)
         return order if order is not None and order.asked.account == user.user_id else None
 
     def _refuse_action(self, client: Client, user: User, request: Request, values: Values, code: Code) -> None:
@@ -172,17 +179,17 @@ class Trading:
         }
 
     def _account(self, user: User, _: Values) -> Iterator[dict[str, Any]]:
-        account = self._venue.accounts[user.user_id]
-        yield account_values(account, user, self._venue.last_price, self._counter.market.trading_day())
+        account = self.venue.accounts[user.user_id]
+        yield account_values(account, user, self.venue.last_price, self._counter.market.trading_day())
 
     def _positions(self, user: User, asked: Values) -> Iterator[dict[str, Any]]:
         day = self._counter.market.trading_day()
-        for position in self._venue.accounts[user.user_id].positions.values():
+        for position in self.venue.accounts[user.user_id].positions.values():
             if position.lots and asked["InstrumentID"] in ("", position.listing.symbol):
-                yield from position_values(position, user, self._venue.last_price, day)
+                yield from position_values(position, user, self.venue.last_price, day)
 
     def _orders(self, user: User, asked: Values) -> Iterator[dict[str, Any]]:
-        for order in self._venue.orders.values():
+        for order in self.venue.orders.values():
             if order.asked.account == user.user_id and asked["InstrumentID"] in ("", order.asked.listing.symbol):
                 yield order_values(order, user)
 
@@ -191,7 +198,7 @@ class Trading:
             order = trade.order.asked
             return order.account == user.user_id and asked["InstrumentID"] in ("", order.listing.symbol)
 
-        return (trade_values(trade, user) for trade in self._venue.trades if wanted(trade))
+        return (trade_values(trade, user) for trade in self.venue.trades if wanted(trade))
 
     def _margin_rates(self, user: User, asked: Values) -> Iterator[dict[str, Any]]:
         for listing in self._named(asked):
@@ -222,7 +229,7 @@ class Trading:
             yield listing
 
     def _settlement(self, user: User, _: Values) -> Iterator[dict[str, Any]]:
-        day, balance = self._counter.market.trading_day(), self._venue.accounts[user.user_id].pre_balance
+        day, balance = self._counter.market.trading_day(), self.venue.accounts[user.user_id].pre_balance
         lines = ("模拟柜台 交易结算单\n", f"客户号 {user.user_id}\n", f"交易日 {day}\n", f"期初结存 {balance:.2f}\n")
         for number, line in enumerate(lines, 1):
             yield {

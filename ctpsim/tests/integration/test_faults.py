@@ -1,0 +1,210 @@
+"""What can go wrong at a front, as a client sees it. Each fault of the list has a test here or in test_hours."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from driver import client
+
+from aegis_sdk.errors import ConfigurationError
+from ctpsim.front.faults import FAULTS, Faults
+from ctpsim.records import MISSING
+from ctpsim.testing import front
+
+DAY = "20251128"
+READ_FAILED = 0x1001
+
+
+async def test_a_front_that_accepts_and_closes_is_tried_again_every_second() -> None:
+    async with front(market="load", faults=("accept_and_close",)) as counter, client(counter, retry_ms=1000) as driver:
+        began = asyncio.get_running_loop().time()
+        await driver.open("md", counter.address.market)
+        first = await driver.wait("md", "onFrontDisconnected")
+        await driver.wait("md", "onFrontDisconnected", after=driver.heard.index(first) + 1)
+        assert first.data == READ_FAILED
+        assert asyncio.get_running_loop().time() - began > 0.9
+        await counter.control.clear()
+        await driver.wait("md", "onFrontConnected")
+
+
+async def test_a_front_that_does_not_greet_is_no_connection() -> None:
+    async with front(market="load", faults=("refuse_hello",)) as counter, client(counter) as driver:
+        await driver.open("td", counter.address.trader)
+        while (await counter.control.status())["clients"]["trader"] == 0:
+            await asyncio.sleep(0.01)
+        assert await driver.request("td", "reqQryTradingAccount", {}) == -1
+        assert not driver.all("td", "onFrontConnected")
+
+
+async def test_a_front_that_is_down_says_nothing_and_its_backup_is_taken() -> None:
+    async with front(market="load", day=DAY, fronts=2) as counter, client(counter) as driver:
+        await counter.control.send("front_down", front=0)
+        await driver.open("md", *(each.market for each in counter.access.fronts))
+        await driver.wait("md", "onFrontConnected")
+        assert not driver.all("md", "onFrontDisconnected")
+        await counter.control.send("front_up", front=0)
+        await counter.control.send("front_down", front=1)
+        await driver.wait("md", "onFrontDisconnected")
+        await driver.wait("md", "onFrontConnected", after=len(driver.heard))
+
+
+async def test_a_client_is_dropped_with_a_reason_and_comes_back() -> None:
+    async with front(market="load") as counter, client(counter) as driver:
+        await driver.connect("td")
+        seen = len(driver.heard)
+        await counter.control.send("warn", side="trader", seconds=30)
+        assert (await driver.wait("td", "onHeartBeatWarning")).data == 30
+        assert await counter.control.send("drop", side="trader", reason=0x2001) == 1
+        assert (await driver.wait("td", "onFrontDisconnected")).data == 0x2001
+        await driver.wait("td", "onFrontConnected", after=seen)
+
+
+async def test_logins_are_refused_with_ctps_errors() -> None:
+    async with front(market="load") as counter, client(counter) as driver:
+        user = counter.user
+        await driver.connect("td")
+        assert (await driver.log_in("td", user)).error == 64, "it has not authenticated"
+        assert (await driver.authenticate(user, AuthCode="0" * 16)).error == 63
+        assert (await driver.authenticate(user, AppID="other")).error == 63
+        assert (await driver.authenticate(user)).error == 0
+        wrong = await driver.log_in("td", user, Password="no")
+        assert (wrong.error, wrong.arguments[1]["ErrorMsg"]) == (3, "CTP:不合法的登录")
+        await counter.control.fault("login_error@trader=7")
+        assert (await driver.log_in("td", user)).error == 7
+        await counter.control.fault("auth_error")
+        assert (await driver.authenticate(user)).error == 63
+        await counter.control.clear()
+        assert (await driver.authenticate(user)).error == 0
+        assert (await driver.log_in("td", user)).error == 0
+
+
+async def test_without_a_login_nothing_is_answered_but_error_6() -> None:
+    async with front(market="load") as counter, client(counter) as driver:
+        await driver.connect("td")
+        await driver.request("td", "reqQryTradingAccount", {})
+        assert (await driver.wait("td", "onRspError")).error == 6
+
+
+async def test_the_library_itself_refuses_requests() -> None:
+    async with front(market="load") as counter, client(counter) as driver:
+        await driver.connect("td")
+        for answer in (-1, -2, -3):
+            await counter.control.fault(f"answer={answer}")
+            async with asyncio.timeout(5):
+                while await driver.request("td", "reqUserLogin", {}) != answer:
+                    await asyncio.sleep(0.01)
+
+
+async def test_a_second_query_within_the_second_is_refused_and_so_are_too_many_requests() -> None:
+    limits = {"query_interval_ms": 60_000, "requests_per_s": 5}
+    async with front(market="load", limits=limits) as counter, client(counter) as driver:
+        await driver.begin_trading()
+        assert await driver.request("td", "reqQryTradingAccount", {}) == 0
+        assert await driver.request("td", "reqQryTradingAccount", {}) == -3
+        answers = [await driver.request("td", "reqSettlementInfoConfirm", {}) for _ in range(5)]
+        assert -3 in answers
+
+
+async def test_queries_are_not_ready_while_the_front_says_so() -> None:
+    async with front(market="load") as counter, client(counter) as driver:
+        await driver.begin_trading()
+        await counter.control.fault("query_error")
+        (answer,) = await driver.query("reqQryInstrument", "onRspQryInstrument")
+        assert answer.error == 90
+
+
+async def test_a_stalled_front_stays_connected_and_silent() -> None:
+    async with front(market="load", day=DAY) as counter, client(counter) as driver:
+        await driver.listen("rb2605")
+        await driver.counts(lambda counts: counts.get("rb2605", 0) > 0)
+        await counter.control.fault("stall@market")
+        sent = await counter.control.sent()
+        before = await driver.counts(lambda counts: counts["rb2605"] == sent["rb2605"])
+        await asyncio.sleep(0.2)
+        assert await counter.control.sent() == sent
+        assert await driver.call("", "counts") == before
+        assert not driver.all("md", "onFrontDisconnected")
+        await counter.control.clear()
+        await driver.counts(lambda counts: counts["rb2605"] > before["rb2605"])
+
+
+async def test_a_front_that_reads_nothing_lets_requests_pile_up_to_minus_2() -> None:
+    async with front(market="load") as counter, client(counter) as driver:
+        await driver.connect("td")
+        await counter.control.fault("hang@trader")
+        async with asyncio.timeout(8):
+            while (await driver.call("td", "reqUserLogin", {"UserID": "x"}, 1)) == 0:
+                pass
+        assert await driver.call("td", "reqUserLogin", {"UserID": "x"}, 1) == -2
+
+
+async def test_subscriptions_are_refused() -> None:
+    async with front(market="load", faults=("subscribe_error",)) as counter, client(counter) as driver:
+        await driver.listen("rb2605")
+        assert (await driver.wait("md", "onRspSubMarketData")).error == 16
+
+
+async def test_texts_that_are_no_gbk_and_an_unknown_exchange_do_not_end_a_query() -> None:
+    async with front(market="load", day=DAY, instruments=3) as counter, client(counter) as driver:
+        await counter.control.fault("unknown_exchange")
+        await counter.control.fault("broken_text")
+        await driver.begin_trading()
+        found = await driver.query("reqQryInstrument", "onRspQryInstrument")
+        assert [one.data["ExchangeID"] for one in found] == ["SHFE"] * 3 + ["XXEX"]
+        assert found[-1].arguments[3], "the last one says so"
+
+
+async def test_odd_ticks_follow_a_subscription() -> None:
+    faults = ("stale_snapshot", "early_ticks", "late_ticks")
+    async with front(market="load", day=DAY, rate=1, faults=faults) as counter, client(counter) as driver:
+        await driver.call("", "keep")
+        await driver.listen("rb2605")
+        ticks = await driver.ticks("rb2605", lambda ticks: len(ticks) >= 4)
+        assert [(tick["TradingDay"], tick["UpdateTime"]) for tick in ticks[:4]] == [
+            ("20251127", "15:00:00"),
+            (DAY, "08:30:00"),
+            (DAY, "08:59:00"),
+            (DAY, "15:20:00"),
+        ]
+
+
+async def test_ticks_are_spoiled() -> None:
+    faults = ("missing_prices", "repeated_time", "repeated_ticks", "volume_reset")
+    options = {"day": DAY, "rate": 200, "faults": faults}
+    async with front(market="simulated", **options) as counter, client(counter) as driver:
+        await driver.call("", "keep")
+        await driver.listen("rb2605")
+        ticks = (await driver.ticks("rb2605", lambda ticks: len(ticks) > 60))[1:]
+        assert len({(tick["UpdateTime"], tick["UpdateMillisec"]) for tick in ticks}) == 1
+        assert {tick["BidPrice1"] for tick in ticks} == {MISSING}
+        volumes = [tick["Volume"] for tick in ticks]
+        assert volumes[0::2][:20] == volumes[1::2][:20], "each came twice"
+        assert any(after < before for before, after in pairwise(volumes))
+
+
+async def test_without_ticks_a_front_still_answers() -> None:
+    async with front(market="load", day=DAY, faults=("no_ticks",)) as counter, client(counter) as driver:
+        await driver.listen("rb2605")
+        assert (await driver.wait("md", "onRspSubMarketData")).error == 0
+        assert await driver.call("", "counts") == {}
+
+
+async def test_orders_are_refused() -> None:
+    async with front(market="load", day=DAY, faults=("order_error",)) as counter, client(counter) as driver:
+        await driver.begin_trading()
+        await driver.request("td", "reqOrderInsert", {"InstrumentID": "rb2605", "OrderRef": "1"})
+        assert (await driver.wait("td", "onRspOrderInsert")).error == 31
+
+
+def test_a_fault_that_there_is_not_is_refused_by_name() -> None:
+    for written in ("nonsense", "stall@nowhere", "login_error=soon", "stall=3"):
+        with pytest.raises(ConfigurationError):
+            Faults().set(written)
+
+
+def test_each_fault_has_a_test() -> None:
+    texts = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    assert [name for name in FAULTS if name not in texts] == []
