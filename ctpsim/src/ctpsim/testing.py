@@ -65,6 +65,7 @@ async def front(**options: Any) -> AsyncIterator[RunningFront]:
             *(sys.executable, "-m", "ctpsim.program"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            stderr=None if os.environ.get("CTPSIM_DEBUG") else asyncio.subprocess.DEVNULL,
             env={name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"},
         )
         try:

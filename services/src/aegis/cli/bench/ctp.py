@@ -27,7 +27,7 @@ from ctpsim.testing import RunningFront, front
 
 __all__ = ["LONG", "SHORT", "Extent", "bench_ctp"]
 
-_QUIET: Final = 1.0
+_QUIET: Final = 0.01
 """Ticks a second before and after what is measured."""
 _SETTLE_S: Final = 2.0
 _INSTRUMENTS: Final = 500
@@ -198,7 +198,9 @@ async def _stock(server: EmbeddedServer, rate: float, seconds: float) -> Figures
     try:
         await transport.subscribe("stock.*", count)
         async with front(market="load", instruments=_INSTRUMENTS, rate=_QUIET) as counter:
-            stock = worker(server, "aegis.cli.bench.ctp_stock", environment=counter.environment())
+            stock = worker(
+                server, "aegis.cli.bench.ctp_stock", environment={**counter.environment(), "PYTHONUTF8": "1"}
+            )
             async with stock as process:
                 await process.say(msgspec.json.encode(stock_setting(counter)).decode())
                 await process.hear()

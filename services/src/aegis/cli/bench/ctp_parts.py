@@ -88,7 +88,10 @@ async def service(server: EmbeddedServer, profile: Path, nodes: int, **settings:
         **settings,
     }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "aegis.marketdata", env=environment, stdout=asyncio.subprocess.DEVNULL
+        *(sys.executable, "-m", "aegis.marketdata"),
+        env=environment,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     transport = await NatsTransport.connect(server.urls, user=user.user, password=user.password)
     try:
