@@ -158,8 +158,21 @@ async def test_many_offers_wake_the_loop_once(monkeypatch: pytest.MonkeyPatch) -
     bridge = Bridge()
     wakes: list[object] = []
     monkeypatch.setattr(asyncio.get_running_loop(), "call_soon_threadsafe", wakes.append)
-    offer(bridge, *"abcabcabc")
+    thread = threading.Thread(target=offer, args=(bridge, *"abcabcabc"))
+    thread.start()
+    thread.join()
     assert len(wakes) == 1
+
+
+async def test_an_offer_from_the_loop_itself_wakes_it_without_a_detour(monkeypatch: pytest.MonkeyPatch) -> None:
+    bridge = Bridge()
+    waiting = asyncio.create_task(bridge.filled())
+    await asyncio.sleep(0)
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncio.get_running_loop(), "call_soon_threadsafe", None)
+        offer(bridge, "a")
+    async with asyncio.timeout(5):
+        assert await waiting
 
 
 async def test_room_comes_back_when_half_of_the_ring_is_free() -> None:

@@ -26,7 +26,7 @@ from ctpsim.records import Records
 
 __all__ = ["Arena", "LoadMarket"]
 
-_TURN_S: Final = 0.002
+_TURN_S: Final = 0.005
 _MOST_AT_ONCE: Final = 500
 _FORGIVEN_S: Final = 0.5
 

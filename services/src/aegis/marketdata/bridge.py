@@ -11,7 +11,7 @@ import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from threading import Lock
+from threading import Lock, get_ident
 from typing import Final, NamedTuple
 
 import structlog
@@ -100,6 +100,7 @@ class Bridge:
         self._room_behind = room_behind
         self._on_changed = on_changed
         self._loop = asyncio.get_running_loop()
+        self._thread = get_ident()
         self._lock = Lock()
         self._ring: deque[Quote] | _Index = deque()  # an index from the moment it is full until it is empty
         self._offered = self._drained = self._late = 0
@@ -129,7 +130,10 @@ class Bridge:
             if self._awake:
                 return
             self._awake = True
-        self._loop.call_soon_threadsafe(self._filled.set)
+        if get_ident() == self._thread:  # what waits for it runs when this turn of the loop is over
+            self._filled.set()
+        else:
+            self._loop.call_soon_threadsafe(self._filled.set)
 
     def changed(self, state: FeedState, reason: str = "") -> None:
         if self._on_changed is not None:

@@ -9,6 +9,7 @@ CTP does not come back.
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import signal
@@ -51,6 +52,8 @@ _RELEASE_S: Final = 1.0
 _CHUNK: Final = 1_000
 _IN_A_TURN: Final = 200
 _MAX_SYMBOL: Final = 80
+_COLLECTIONS: Final = (100_000, 50, 100)
+"""Seldom: a tick is made of what the garbage collector need not know, and is gone in a millisecond."""
 
 
 class Session:
@@ -247,6 +250,8 @@ def main(descriptor: str) -> None:
         Outbox(connection, Ring(1, 1, 1)).say(Ended(failed))
         time.sleep(_QUIET_S)
         os._exit(1)
+    gc.freeze()
+    gc.set_threshold(*_COLLECTIONS)
     Session(connection, start).run()
     os._exit(0)
 
