@@ -13,7 +13,7 @@ import msgspec
 import typer
 
 from aegis_sdk.errors import AegisError
-from ctpsim import building, program
+from ctpsim import building
 from ctpsim.access import read_access
 from ctpsim.control import Control
 from ctpsim.frames import Limits
@@ -89,6 +89,8 @@ def serve(
     parent: Annotated[int | None, typer.Option(help="end with this process")] = None,
 ) -> None:
     """Run a counter until SIGTERM. Prints one line of JSON when it is ready."""
+    from ctpsim import program  # the other commands need none of what it imports
+
     program.run(
         ServeOptions(
             directory=directory,
