@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -20,8 +21,14 @@ struct Spi : CThostFtdcMdSpi {
     std::atomic<int> ticks{0};
     std::atomic<bool> released{false};
     bool releases_itself = false;
+    std::mutex *stuck = nullptr;   // a callback that does not return while somebody holds it
 
     void OnFrontConnected() override {
+        if (stuck) {
+            ticks = 5;
+            std::lock_guard<std::mutex> guard(*stuck);
+            return;
+        }
         CThostFtdcReqUserLoginField login{};
         strcpy(login.UserID, "x");
         api->ReqUserLogin(&login, 1);
@@ -72,6 +79,15 @@ int main(int, char **arguments) {
     wait(joined->ticks);
     joined->api->Release();
     waiting.join();
+    auto *blocked = new Spi;
+    std::mutex held;
+    {
+        std::lock_guard<std::mutex> guard(held);
+        blocked->stuck = &held;
+        blocked->open();
+        wait(blocked->ticks);
+        blocked->api->Release();   // gives up after two seconds
+    }
     front = "tcp://127.0.0.1:1";
     auto *unconnected = new Spi;
     unconnected->open();

@@ -72,10 +72,10 @@ async def test_it_says_where_it_is_and_keeps_its_secrets_in_a_file_of_its_owner(
 
 async def test_it_is_told_by_the_command_line(tmp_path: Path) -> None:
     async with served(tmp_path):
-        assert await said("control", "fault", "fault=login_error=7", "--access", str(tmp_path)) == (0, "null\n")
+        assert await said("control", "fault", "login_error=7", "--access", str(tmp_path)) == (0, "null\n")
         _, status = await said("control", "status", "--access", str(tmp_path))
         assert json.loads(status)["faults"] == {"login_error@market": 7, "login_error@trader": 7}
-        code, refusal = await said("control", "fault", "fault=nonsense", "--access", str(tmp_path))
+        code, refusal = await said("control", "fault", "nonsense", "--access", str(tmp_path))
         assert code == 1
         assert "'nonsense' is none of refuse_hello" in refusal
 
