@@ -71,7 +71,7 @@ $(INSTALLED): requirements.lock pyproject.toml sdk/pyproject.toml services/pypro
 	  echo 'Tests of wall clocks that jump will be skipped: they need libfaketime (sudo apt-get install libfaketime)'
 	@touch $@
 
-$(CTP): $(INSTALLED) requirements-ctp.lock $(CTP_SOURCES)
+.venv/.installed-ctp: $(INSTALLED) requirements-ctp.lock $(CTP_SOURCES)
 	@$(BIN)/python -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2> /dev/null || \
 	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -qy python3-dev; } || \
 	  { echo "CTP needs Python's headers: sudo apt-get install python3-dev" >&2; exit 1; }
