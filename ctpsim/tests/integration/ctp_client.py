@@ -35,9 +35,14 @@ kept: dict[str, list[Any]] = {}
 keeps = False
 
 
+def bytes_as_text(value: bytes) -> str:
+    """A settlement's lines come as they are, since one may end within a character."""
+    return value.decode("gb18030")
+
+
 def say(*parts: Any) -> None:
     with writing:
-        sys.stdout.write(json.dumps(parts, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.write(json.dumps(parts, ensure_ascii=False, default=bytes_as_text) + "\n")
         sys.stdout.flush()
 
 
