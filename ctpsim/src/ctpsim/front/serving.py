@@ -98,17 +98,21 @@ class Serving:
         return Client("T", side.connected, side.requested, side.lost)
 
     async def _keep_hours(self) -> None:
-        """Drop everybody when the front closes; see to it that each trading day is settled."""
-        state = self._clock.front()
+        """Drop everybody when the front closes, and who trades when the trading day ends: it has to log in anew."""
+        market = self._counter.market
+        state, day = self._clock.front(), market.trading_day()
         while True:
             await asyncio.sleep(_LOOK_S)
-            _ = self._trading.venue
             before, state = state, self._clock.front()
+            earlier, day = day, market.trading_day()
             if state is not before:
-                _log.info("front_changed", state=state.value, trading_day=self._counter.market.trading_day())
+                _log.info("front_changed", state=state.value, trading_day=day)
             closed = state is FrontState.CLOSED and before is not FrontState.CLOSED
-            if closed or (state is FrontState.STARTING and before is FrontState.OPEN):  # it may have jumped
+            jumped = state is FrontState.STARTING and before is FrontState.OPEN
+            if closed or jumped:
                 self._counter.drop("M", _READ_FAILED)
+            if closed or jumped or day != earlier:
+                self._trading.settle()
                 self._counter.drop("T", _READ_FAILED)
 
 
