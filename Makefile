@@ -71,17 +71,16 @@ $(INSTALLED): requirements.lock pyproject.toml sdk/pyproject.toml services/pypro
 	  echo 'Tests of wall clocks that jump will be skipped: they need libfaketime (sudo apt-get install libfaketime)'
 	@touch $@
 
-$(CTP): $(INSTALLED) requirements-ctp.lock $(CTP_SOURCES)
-	@$(BIN)/python -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2> /dev/null || \
-	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -qy python3-dev; } || \
-	  { echo "CTP needs Python's headers: sudo apt-get install python3-dev" >&2; exit 1; }
-	@[ -e /usr/share/i18n/locales/zh_CN ] || \
-	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -qy locales; } || \
-	  { echo "CTP needs what locales are made of: sudo apt-get install locales" >&2; exit 1; }
-	@echo 'Building CTP; the first time takes a minute or two.'
-	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --require-hashes -r requirements-ctp.lock
-	@$(BIN)/ctpsim build
-	@touch $@
+.venv/.installed-ctp: $(INSTALLED) requirements-ctp.lock $(CTP_SOURCES)
+	@apt() { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -qy "$$1"; }; \
+	lacks() { echo "There is no CTP here, real or simulated; it needs $$1: sudo apt-get install $$2"; exit 0; }; \
+	python_headers='import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")'; \
+	$(BIN)/python -c "$$python_headers" 2> /dev/null || apt python3-dev || lacks "Python's headers" python3-dev; \
+	[ -e /usr/share/i18n/locales/zh_CN ] || apt locales || lacks 'what locales are made of' locales; \
+	echo 'Building CTP; the first time takes a minute or two.'; \
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --require-hashes -r requirements-ctp.lock; \
+	$(BIN)/ctpsim build; \
+	touch $@
 
 without-ctp: $(INSTALLED)
-	@echo 'There is no C++ compiler, so there is no CTP here, real or simulated: sudo apt-get install g++'
+	@echo 'There is no CTP here, real or simulated; it needs a C++ compiler: sudo apt-get install g++'

@@ -13,7 +13,7 @@ import msgspec
 import typer
 
 from aegis_sdk.errors import AegisError
-from ctpsim import building, program
+from ctpsim import building
 from ctpsim.access import read_access
 from ctpsim.control import Control
 from ctpsim.frames import Limits
@@ -89,6 +89,8 @@ def serve(
     parent: Annotated[int | None, typer.Option(help="end with this process")] = None,
 ) -> None:
     """Run a counter until SIGTERM. Prints one line of JSON when it is ready."""
+    from ctpsim import program  # the other commands need none of what it imports
+
     program.run(
         ServeOptions(
             directory=directory,
@@ -118,9 +120,8 @@ def control(
     arguments: Annotated[list[str] | None, typer.Argument(help="NAME=VALUE, the value as JSON or as it is")] = None,
     access: AccessFile = _DIRECTORY,
 ) -> None:
-    """Tell a running counter something: `ctpsim control fault fault=login_error=7`."""
-    pairs = [argument.partition("=") for argument in arguments or ()]
-    result = asyncio.run(_send(access, command, {name: _value(value) for name, _, value in pairs}))
+    """Tell a running counter something: `ctpsim control fault login_error=7`, `ctpsim control drop side=trader`."""
+    result = asyncio.run(_send(access, command, _arguments(command, arguments or [])))
     typer.echo(json.dumps(result, ensure_ascii=False))
 
 
@@ -138,20 +139,28 @@ def env(
 ) -> None:
     """Print what a CTP client needs to come to a running counter."""
     known = read_access(access)
-    user, front = known.users[0], known.fronts[0]
+    user = known.users[0]
     values = {
         "CTP_BROKER_ID": user.broker_id,
         "CTP_USER_ID": user.user_id,
         "CTP_PASSWORD": user.password if show else "********",
         "CTP_APP_ID": user.app_id,
         "CTP_AUTH_CODE": user.auth_code if show else "********",
-        "CTP_MARKET_FRONT": front.market,
-        "CTP_TRADER_FRONT": front.trader,
+        "CTP_MARKET_FRONT": ",".join(front.market for front in known.fronts),
+        "CTP_TRADER_FRONT": ",".join(front.trader for front in known.fronts),
         "LOCPATH": known.locale,
         "LD_LIBRARY_PATH": known.libraries,
     }
     for name, value in values.items():
         typer.echo(f"export {name}='{value}'")
+
+
+def _arguments(command: str, given: list[str]) -> dict[str, Any]:
+    """NAME=VALUE each; what follows `fault` and `clear` is a fault as it is written."""
+    if command in ("fault", "clear"):
+        return {"fault": " ".join(given)}
+    pairs = [argument.partition("=") for argument in given]
+    return {name: _value(value) for name, _, value in pairs}
 
 
 async def _send(access: Path, command: str, arguments: dict[str, Any]) -> Any:

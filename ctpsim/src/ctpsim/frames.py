@@ -10,7 +10,21 @@ from typing import Final, Literal, NamedTuple
 
 from aegis_sdk.errors import CodecError
 
-__all__ = ["Kind", "Limits", "Reassembly", "Request", "Resume", "Side", "Topics", "call", "drop", "hello", "limits"]
+__all__ = [
+    "Kind",
+    "Limits",
+    "Reassembly",
+    "Request",
+    "Resume",
+    "Side",
+    "Topics",
+    "call",
+    "drop",
+    "hello",
+    "limits",
+    "topics",
+    "warning",
+]
 
 Side = Literal["M", "T"]
 

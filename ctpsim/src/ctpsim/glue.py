@@ -11,7 +11,8 @@ from ctpsim.records import Records
 __all__ = ["glue"]
 
 _CALLBACK_ARGUMENTS: Final = {
-    "error": "call.error<CThostFtdcRspInfoField>()",
+    "record": "record",
+    "error": "error",
     "request": "call.frame.request",
     "last": "call.frame.last",
 }
@@ -37,11 +38,15 @@ def _sizes(layout: Layout, version: str) -> Iterator[str]:
 
 
 def _callback(call: Call) -> str:
-    arguments = [
-        f"call.data<CThostFtdc{call.record}Field>()" if kind == "record" else _CALLBACK_ARGUMENTS[kind]
-        for kind in call.arguments
+    """Nothing is called back with a record that is not as long as it should be."""
+    made = [
+        f"auto *{kind} = call.{'data' if kind == 'record' else 'error'}<CThostFtdc{record}Field>();"
+        for kind, record in (("record", call.record), ("error", "RspInfo"))
+        if kind in call.arguments
     ]
-    return f"[](Spi *spi, Call &call) {{ spi->{call.name}({', '.join(arguments)}); }},"
+    arguments = ", ".join(_CALLBACK_ARGUMENTS[kind] for kind in call.arguments)
+    called = f"if (call.understood) spi->{call.name}({arguments});"
+    return f"[](Spi *spi, Call &call) {{ {' '.join([*made, called])} }},"
 
 
 def _request(number: int, call: Call) -> str:

@@ -11,7 +11,9 @@ import json
 import sys
 import threading
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 TICK = "onRtnDepthMarketData"
@@ -20,9 +22,12 @@ libraries = Path(sys.argv[1])
 for library in ("libthostmduserapi_se.so", "libthosttraderapi_se.so"):
     ctypes.CDLL(str(libraries / library))
 
-from vnpy_ctp.api import MdApi, TdApi  # noqa: E402
+# The wrappers without the gateway beside them, which would bring numpy and more with it.
+package = ModuleType("vnpy_ctp")
+package.__path__ = list(find_spec("vnpy_ctp").submodule_search_locations)
+sys.modules["vnpy_ctp"] = package
 
-from ctpsim.testing import loaded_libraries  # noqa: E402
+from vnpy_ctp.api import MdApi, TdApi  # noqa: E402
 
 writing = threading.Lock()
 ticks: Counter[str] = Counter()
@@ -30,9 +35,14 @@ kept: dict[str, list[Any]] = {}
 keeps = False
 
 
+def bytes_as_text(value: bytes) -> str:
+    """A settlement's lines come as they are, since one may end within a character."""
+    return value.decode("gb18030")
+
+
 def say(*parts: Any) -> None:
     with writing:
-        sys.stdout.write(json.dumps(parts, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.write(json.dumps(parts, ensure_ascii=False, default=bytes_as_text) + "\n")
         sys.stdout.flush()
 
 
@@ -54,7 +64,9 @@ def client_of(side: str, base: Any) -> Any:
 
 
 clients = {"md": client_of("md", MdApi), "td": client_of("td", TdApi)}
-say("", "libraries", sorted(loaded_libraries()))
+with open("/proc/self/maps") as maps:
+    loaded = {line.split(maxsplit=5)[-1].strip() for line in maps if "libthost" in line}
+say("", "libraries", sorted(loaded))
 for line in sys.stdin:
     side, method, arguments = json.loads(line)
     if side:

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from driver import client
 
-from aegis_sdk.errors import ConfigurationError
-from ctpsim.front.faults import FAULTS, Faults
 from ctpsim.records import MISSING
-from ctpsim.testing import front
+from ctpsim.testing import RunningFront, front
 
 DAY = "20251128"
 READ_FAILED = 0x1001
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_a_front_that_accepts_and_closes_is_tried_again_every_second() -> None:
-    async with front(market="load", faults=("accept_and_close",)) as counter, client(counter, retry_ms=1000) as driver:
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def shared() -> AsyncIterator[RunningFront]:
+    async with front(market="load", day=DAY, limits={"query_interval_ms": 20}) as counter:
+        yield counter
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def counter(shared: RunningFront) -> AsyncIterator[RunningFront]:
+    """A counter where all is well, before and after each test."""
+    yield shared
+    await shared.control.clear()
+
+
+async def test_a_front_that_accepts_and_closes_is_tried_again_every_second(counter: RunningFront) -> None:
+    await counter.control.fault("accept_and_close")
+    async with client(counter, retry_ms=1000) as driver:
         began = asyncio.get_running_loop().time()
         await driver.open("md", counter.address.market)
         first = await driver.wait("md", "onFrontDisconnected")
@@ -30,8 +44,9 @@ async def test_a_front_that_accepts_and_closes_is_tried_again_every_second() -> 
         await driver.wait("md", "onFrontConnected")
 
 
-async def test_a_front_that_does_not_greet_is_no_connection() -> None:
-    async with front(market="load", faults=("refuse_hello",)) as counter, client(counter) as driver:
+async def test_a_front_that_does_not_greet_is_no_connection(counter: RunningFront) -> None:
+    await counter.control.fault("refuse_hello")
+    async with client(counter) as driver:
         await driver.open("td", counter.address.trader)
         while (await counter.control.status())["clients"]["trader"] == 0:
             await asyncio.sleep(0.01)
@@ -51,8 +66,8 @@ async def test_a_front_that_is_down_says_nothing_and_its_backup_is_taken() -> No
         await driver.wait("md", "onFrontConnected", after=len(driver.heard))
 
 
-async def test_a_client_is_dropped_with_a_reason_and_comes_back() -> None:
-    async with front(market="load") as counter, client(counter) as driver:
+async def test_a_client_is_dropped_with_a_reason_and_comes_back(counter: RunningFront) -> None:
+    async with client(counter) as driver:
         await driver.connect("td")
         seen = len(driver.heard)
         await counter.control.send("warn", side="trader", seconds=30)
@@ -62,8 +77,8 @@ async def test_a_client_is_dropped_with_a_reason_and_comes_back() -> None:
         await driver.wait("td", "onFrontConnected", after=seen)
 
 
-async def test_logins_are_refused_with_ctps_errors() -> None:
-    async with front(market="load") as counter, client(counter) as driver:
+async def test_logins_are_refused_with_ctps_errors(counter: RunningFront) -> None:
+    async with client(counter) as driver:
         user = counter.user
         await driver.connect("td")
         assert (await driver.log_in("td", user)).error == 64, "it has not authenticated"
@@ -81,15 +96,15 @@ async def test_logins_are_refused_with_ctps_errors() -> None:
         assert (await driver.log_in("td", user)).error == 0
 
 
-async def test_without_a_login_nothing_is_answered_but_error_6() -> None:
-    async with front(market="load") as counter, client(counter) as driver:
+async def test_without_a_login_nothing_is_answered_but_error_6(counter: RunningFront) -> None:
+    async with client(counter) as driver:
         await driver.connect("td")
         await driver.request("td", "reqQryTradingAccount", {})
         assert (await driver.wait("td", "onRspError")).error == 6
 
 
-async def test_the_library_itself_refuses_requests() -> None:
-    async with front(market="load") as counter, client(counter) as driver:
+async def test_the_library_itself_refuses_requests(counter: RunningFront) -> None:
+    async with client(counter) as driver:
         await driver.connect("td")
         for answer in (-1, -2, -3):
             await counter.control.fault(f"answer={answer}")
@@ -108,16 +123,16 @@ async def test_a_second_query_within_the_second_is_refused_and_so_are_too_many_r
         assert -3 in answers
 
 
-async def test_queries_are_not_ready_while_the_front_says_so() -> None:
-    async with front(market="load") as counter, client(counter) as driver:
+async def test_queries_are_not_ready_while_the_front_says_so(counter: RunningFront) -> None:
+    async with client(counter) as driver:
         await driver.begin_trading()
         await counter.control.fault("query_error")
         (answer,) = await driver.query("reqQryInstrument", "onRspQryInstrument")
         assert answer.error == 90
 
 
-async def test_a_stalled_front_stays_connected_and_silent() -> None:
-    async with front(market="load", day=DAY) as counter, client(counter) as driver:
+async def test_a_stalled_front_stays_connected_and_silent(counter: RunningFront) -> None:
+    async with client(counter) as driver:
         await driver.listen("rb2605")
         await driver.counts(lambda counts: counts.get("rb2605", 0) > 0)
         await counter.control.fault("stall@market")
@@ -131,8 +146,8 @@ async def test_a_stalled_front_stays_connected_and_silent() -> None:
         await driver.counts(lambda counts: counts["rb2605"] > before["rb2605"])
 
 
-async def test_a_front_that_reads_nothing_lets_requests_pile_up_to_minus_2() -> None:
-    async with front(market="load") as counter, client(counter) as driver:
+async def test_a_front_that_reads_nothing_lets_requests_pile_up_to_minus_2(counter: RunningFront) -> None:
+    async with client(counter) as driver:
         await driver.connect("td")
         await counter.control.fault("hang@trader")
         async with asyncio.timeout(8):
@@ -141,8 +156,9 @@ async def test_a_front_that_reads_nothing_lets_requests_pile_up_to_minus_2() -> 
         assert await driver.call("td", "reqUserLogin", {"UserID": "x"}, 1) == -2
 
 
-async def test_subscriptions_are_refused() -> None:
-    async with front(market="load", faults=("subscribe_error",)) as counter, client(counter) as driver:
+async def test_subscriptions_are_refused(counter: RunningFront) -> None:
+    await counter.control.fault("subscribe_error")
+    async with client(counter) as driver:
         await driver.listen("rb2605")
         assert (await driver.wait("md", "onRspSubMarketData")).error == 16
 
@@ -185,26 +201,17 @@ async def test_ticks_are_spoiled() -> None:
         assert any(after < before for before, after in pairwise(volumes))
 
 
-async def test_without_ticks_a_front_still_answers() -> None:
-    async with front(market="load", day=DAY, faults=("no_ticks",)) as counter, client(counter) as driver:
+async def test_without_ticks_a_front_still_answers(counter: RunningFront) -> None:
+    await counter.control.fault("no_ticks")
+    async with client(counter) as driver:
         await driver.listen("rb2605")
         assert (await driver.wait("md", "onRspSubMarketData")).error == 0
         assert await driver.call("", "counts") == {}
 
 
-async def test_orders_are_refused() -> None:
-    async with front(market="load", day=DAY, faults=("order_error",)) as counter, client(counter) as driver:
+async def test_orders_are_refused(counter: RunningFront) -> None:
+    await counter.control.fault("order_error")
+    async with client(counter) as driver:
         await driver.begin_trading()
         await driver.request("td", "reqOrderInsert", {"InstrumentID": "rb2605", "OrderRef": "1"})
         assert (await driver.wait("td", "onRspOrderInsert")).error == 31
-
-
-def test_a_fault_that_there_is_not_is_refused_by_name() -> None:
-    for written in ("nonsense", "stall@nowhere", "login_error=soon", "stall=3"):
-        with pytest.raises(ConfigurationError):
-            Faults().set(written)
-
-
-def test_each_fault_has_a_test() -> None:
-    texts = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
-    assert [name for name in FAULTS if name not in texts] == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from driver import Driver, client
@@ -105,10 +104,12 @@ async def test_what_was_bought_today_is_yesterdays_on_the_next_trading_day() -> 
         await driver.wait("td", "onRtnTrade")
         (position,) = await driver.query("reqQryInvestorPosition", "onRspQryInvestorPosition")
         assert (position.data["PositionDate"], position.data["Position"]) == ("1", 1)
+        seen = len(driver.heard)
         await at(counter, "2025-11-28T20:31")
-        async with asyncio.timeout(5):
-            while (await counter.control.status())["trading_day"] != "20251201":
-                await asyncio.sleep(0.01)
+        await driver.wait("td", "onFrontDisconnected", after=seen)
+        await driver.wait("td", "onFrontConnected", after=seen)
+        await driver.authenticate(counter.user)
+        assert (await driver.log_in("td", counter.user)).data["TradingDay"] == "20251201"
         (position,) = await driver.query("reqQryInvestorPosition", "onRspQryInvestorPosition")
         assert (position.data["PositionDate"], position.data["YdPosition"]) == ("2", 1)
 

@@ -72,7 +72,7 @@ def test_a_layout_is_the_same_after_it_was_stored_and_another_one_is_not() -> No
 def test_the_glue_has_a_size_a_callback_and_a_request_for_each() -> None:
     text = glue(LAYOUT, "M", "v1")
     assert "static_assert(sizeof(CThostFtdcThingField) == 40);" in text
-    assert "spi->OnRtnThing(call.data<CThostFtdcThingField>());" in text
+    assert "auto *record = call.data<CThostFtdcThingField>(); if (call.understood) spi->OnRtnThing(record);" in text
     assert (
         "int ReqQryThing(CThostFtdcThingField *record, int id) override { return request(1, record, id, true); }"
         in text

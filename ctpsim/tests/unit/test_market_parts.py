@@ -170,15 +170,3 @@ def test_without_faults_quotes_pass_as_they_are() -> None:
     faults = Faults()
     quotes: list[Quote] = []
     assert Spoiling(faults).spoiled(quotes) is quotes
-
-
-def test_a_fault_may_be_of_one_side() -> None:
-    faults = Faults()
-    faults.set("stall@market")
-    faults.set("login-error=3")
-    assert (faults.get("M", "stall"), faults.get("T", "stall")) == (1, 0)
-    assert faults.get("T", "login_error") == 3
-    faults.clear("login_error@trader")
-    assert faults.shown() == {"stall@market": 1, "login_error@market": 3}
-    faults.clear()
-    assert faults.shown() == {}

@@ -15,6 +15,7 @@ from ctpsim.front.counter import Counter
 from ctpsim.front.market_side import MarketSide
 from ctpsim.front.trading import Trading
 from ctpsim.market.clock import Hours
+from ctpsim.market.load import LoadMarket
 from ctpsim.options import moment_ns
 
 __all__ = ["Commands", "Ports"]
@@ -78,7 +79,7 @@ class Commands:
             },
             "contracts": len(market.listings()),
             "subscribed": self._market_side.subscribed(),
-            "behind": getattr(market, "behind", 0),
+            "behind": market.behind,
             "faults": self._counter.faults.shown(),
         }
 
@@ -117,9 +118,9 @@ class Commands:
         return self._market_side.send_record(quote)
 
     def _rate(self, arguments: Arguments) -> None:
-        market: Any = self._counter.market
-        if not hasattr(market, "rate"):
-            raise AegisError("only the load market has a rate")
+        market = self._counter.market
+        if not isinstance(market, LoadMarket):
+            raise AegisError("only the load market has a rate that can change")
         market.rate = float(arguments["rate"])
 
     def _jump(self, arguments: Arguments) -> None:

@@ -55,11 +55,16 @@ class MarketSide:
     def requested(self, client: Client, request: Request) -> None:
         if self._counter.is_silent("M"):
             return
-        handler = self._handlers.get(self._answers.name(request))
+        name = self._answers.name(request)
+        handler = self._handlers.get(name)
         if handler is None:
             client.send(self._answers.frame("OnRspError", code=Code.UNSUPPORTED, request_id=request.request_id))
-        else:
+            return
+        try:
             handler(client, request)
+        except ValueError as error:
+            _log.warning("request_not_understood", request=name, problem=str(error))
+            client.close()
 
     def _log_in(self, client: Client, request: Request) -> None:
         asked = self._answers.read(request)

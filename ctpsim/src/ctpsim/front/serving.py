@@ -6,7 +6,7 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
@@ -83,8 +83,9 @@ class Serving:
         stack.push_async_callback(control.close)
         await ports.start()
         await control.start()
-        for work in (self._run_market(market), self._keep_hours()):
-            task = asyncio.create_task(work)
+        parts = {"market": market.run(_Hall(self._market_side, self._trading)), "hours": self._keep_hours()}
+        for name, work in parts.items():
+            task = asyncio.create_task(_loudly(name, work), name=name)
             stack.push_async_callback(_end, task)
         self.access = _access(ports, users, control.port, token)
 
@@ -96,23 +97,22 @@ class Serving:
         side = self._trader_side
         return Client("T", side.connected, side.requested, side.lost)
 
-    async def _run_market(self, market: Market) -> None:
-        try:
-            await market.run(_Hall(self._market_side, self._trading))
-        except Exception as error:  # clients see a silent market; why is in the log
-            _log.exception("market_failed", reason=repr(error))
-
     async def _keep_hours(self) -> None:
-        """Drop everybody when the front closes; see to it that each trading day is settled."""
-        state = self._clock.front()
+        """Drop everybody when the front closes, and who trades when the trading day ends: it has to log in anew."""
+        market = self._counter.market
+        state, day = self._clock.front(), market.trading_day()
         while True:
             await asyncio.sleep(_LOOK_S)
-            _ = self._trading.venue
             before, state = state, self._clock.front()
+            earlier, day = day, market.trading_day()
             if state is not before:
-                _log.info("front_changed", state=state.value, trading_day=self._counter.market.trading_day())
-            if state is FrontState.CLOSED and before is not FrontState.CLOSED:
+                _log.info("front_changed", state=state.value, trading_day=day)
+            closed = state is FrontState.CLOSED and before is not FrontState.CLOSED
+            jumped = state is FrontState.STARTING and before is FrontState.OPEN
+            if closed or jumped:
                 self._counter.drop("M", _READ_FAILED)
+            if closed or jumped or day != earlier:
+                self._trading.settle()
                 self._counter.drop("T", _READ_FAILED)
 
 
@@ -128,6 +128,14 @@ class _Hall:
     def publish(self, quotes: Sequence[Quote]) -> None:
         self._market_side.publish(quotes)
         self._trading.publish(quotes)
+
+
+async def _loudly(name: str, work: Coroutine[Any, Any, None]) -> None:
+    """Clients see only that nothing happens any more; why is in the log."""
+    try:
+        await work
+    except Exception as error:
+        _log.exception("part_failed", part=name, reason=repr(error))
 
 
 async def _end(task: asyncio.Task[Any]) -> None:

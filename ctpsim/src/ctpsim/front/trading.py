@@ -60,14 +60,18 @@ class Trading:
             if venue.has_waiting(quote.symbol):
                 self._tell(venue.quote(quote, now))
 
-    @property
-    def venue(self) -> Venue:
-        """As of today: settled first, where the trading day has ended since it was looked at last."""
+    def settle(self) -> None:
+        """Where the trading day has ended since it was looked at last."""
         day = self._counter.market.trading_day()
         if day != self._day:
             self._day = day
             self._venue.settle()
             _log.info("settled", trading_day=day)
+
+    @property
+    def venue(self) -> Venue:
+        """As of today."""
+        self.settle()
         return self._venue
 
     # Orders

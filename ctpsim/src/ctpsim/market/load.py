@@ -82,7 +82,7 @@ class LoadMarket:
         self, layout: Layout, depth: Depth, clock: CounterClock, *, universe: Universe, instruments: int, rate: float
     ) -> None:
         self.rate = rate
-        self.behind = 0  # ticks that were due when the machine had no time for them
+        self.behind = 0.0  # ticks
         self._layout = layout
         self._depth = depth
         self._clock = clock

@@ -34,6 +34,11 @@ class Market(Protocol):
         """What can be traded today, by symbol."""
         ...
 
+    @property
+    def behind(self) -> float:
+        """What was due and left out, since the machine had no time for it: ticks, or seconds of the market's time."""
+        ...
+
     def trading_day(self) -> str: ...
 
     def now(self) -> tuple[str, int]:

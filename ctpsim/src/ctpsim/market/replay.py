@@ -29,6 +29,7 @@ class ReplayMarket:
     """It begins with the first subscription; make one by `opened`. At speed 0 it waits for slow listeners."""
 
     def __init__(self, path: Path, speed: float, instruments: list[Instrument], first: Quote) -> None:
+        self.behind = 0.0
         self.rejections: Counter[str] = Counter()
         self.ended = asyncio.Event()
         self._feed = ReplayFeed(ReplayOptions(path=path, speed=speed))

@@ -32,7 +32,7 @@ class SimulatedMarket:
         rate: float | None = None,
         calendar: Calendar = CALENDAR,
     ) -> None:
-        self.behind = 0.0  # seconds of its time that were left out, since the machine had no time for them
+        self.behind = 0.0  # seconds of its time
         self._clock = clock
         self._universe: Universe = universe
         self._calendar = calendar

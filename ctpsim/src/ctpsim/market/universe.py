@@ -12,10 +12,12 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Final, Literal
 
+from msgspec import structs
+
 from aegis.contracts.market import Exchange, Instrument
 from aegis.marketdata.adapters.simulated.prices import base_price, limit_ratio
 from aegis.marketdata.domain.calendar import CALENDAR, Calendar
-from aegis.marketdata.domain.instruments import expiry_day, instrument_of, listed_months
+from aegis.marketdata.domain.instruments import contract_month, expiry_day, instrument_of, listed_months, symbol_of
 from aegis.marketdata.domain.products import PRODUCTS, Product, product_of
 
 __all__ = ["Listing", "Option", "Universe", "listed", "recorded"]
@@ -109,9 +111,12 @@ def recorded(instruments: list[Instrument], day: str) -> dict[str, Listing]:
 
 def _recorded(instrument: Instrument, day: str) -> Listing:
     product = product_of(instrument.exchange, instrument.symbol)
+    month = contract_month(instrument.symbol, day) or day[:6]
+    is_future = product is not None and symbol_of(product, month) == instrument.symbol
+    expires = expiry_day(product, month) if product and is_future else None
     return Listing(
-        instrument=instrument,
-        month=f"{day[:6]}",
+        instrument=structs.replace(instrument, expiry_day=expires),
+        month=month,
         open_day=day,
         margin_ratio=_MARGIN,
         base_price=base_price(product) if product and product.code not in _INDEX else 1000.0,
