@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from aegis.contracts.market import Instrument
-from ctpsim.market.clock import Always
+import asyncio
+from collections.abc import Sequence
+
+from aegis.contracts.market import Instrument, Quote
+from ctpsim.market.clock import Always, Hours
 from ctpsim.market.simulated import SimulatedMarket
 from ctpsim.market.universe import Option, listings_of
+from ctpsim.options import moment_ns
 
 DAY = "20251128"
 NAME_BYTES = 20  # of CTP's InstrumentName, without its end
@@ -37,3 +41,26 @@ def test_whatever_the_simulated_market_lists_has_a_state() -> None:
 
 def _instrument(exchange: str, symbol: str) -> Instrument:
     return Instrument(exchange=exchange, symbol=symbol, product="", name=symbol, multiplier=10, price_tick=1.0)
+
+
+async def test_a_contract_that_expired_is_gone_on_the_next_day_and_the_others_go_on() -> None:
+    clock = Hours(moment_ns("2025-12-15T10:00"))
+    market = SimulatedMarket(clock, universe="futures")
+    market.watch(["rb2512", "rb2605"])
+    assert market.quote("rb2512") is not None
+    running = asyncio.create_task(market.run(Listener()))
+    clock.jump(moment_ns("2025-12-16T10:00"))
+    async with asyncio.timeout(10):
+        while "rb2512" in market.listings():
+            await asyncio.sleep(0.01)
+    running.cancel()
+    assert market.quote("rb2605") is not None
+    assert market.trading_day() == "20251216"
+
+
+class Listener:
+    """An audience that does not mind."""
+
+    def publish(self, quotes: Sequence[Quote]) -> None: ...
+    def publish_frames(self, frames: bytes, symbols: Sequence[str]) -> None: ...
+    async def room(self) -> None: ...

@@ -36,17 +36,11 @@ class SimulatedMarket:
         self._market = Market(
             clock.market, seed=seed, rate=rate, begin_ns=clock.running_ns(), universe=_NAMES[universe]
         )
-        self._day = ""
-        self._listings: dict[str, Listing] = {}
+        self._day = clock.moment().trading_day
+        self._listings = listings_of(self._market.instruments, self._day)
         self._latest: dict[str, Quote] = {}
 
     def listings(self) -> Mapping[str, Listing]:
-        day = self.trading_day()
-        if day != self._day:
-            if self._day:
-                self._market.relist()
-            self._day = day
-            self._listings = listings_of(self._market.instruments, day)
         return self._listings
 
     def trading_day(self) -> str:
@@ -82,7 +76,17 @@ class SimulatedMarket:
         if late_ns > 0:
             self.behind += late_ns / 1e9
             market.skip(late_ns)
-        return market.step(until_ns, time.time_ns())
+        quotes = market.step(until_ns, time.time_ns())
+        self._keep_day()
+        return quotes
+
+    def _keep_day(self) -> None:
+        """List anew once the market itself has come to another day: it lists by its own time."""
+        day = self._clock.market.at(self._market.running_ns).trading_day
+        if day != self._day:
+            self._day = day
+            self._market.relist()
+            self._listings = listings_of(self._market.instruments, day)
 
     def _known(self, symbols: Iterable[str]) -> list[InstrumentId]:
         listings = self.listings()
