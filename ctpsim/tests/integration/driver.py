@@ -67,8 +67,16 @@ class Driver:
     ) -> Heard:
         """The first such callback of those after the `after` first ones, as soon as there is one."""
 
+        looked_at = after  # each of them once: an answer may have 25,000 records
+
         def found() -> Heard | None:
-            return next((one for one in self.heard[after:] if one[:2] == (side, callback) and where(one)), None)
+            nonlocal looked_at
+            while looked_at < len(self.heard):
+                one = self.heard[looked_at]
+                if one[:2] == (side, callback) and where(one):
+                    return one
+                looked_at += 1
+            return None
 
         async with asyncio.timeout(PATIENCE_S), self._news:
             await self._news.wait_for(found)

@@ -158,11 +158,14 @@ def position_values(position: Position, user: User, last_price: LastPrice, day: 
     if position.listing.exchange not in ("SHFE", "INE"):
         lots, frozen = position.lots, position.frozen_today + position.frozen_yesterday
         return [_position(position, user, last_price, day, "1", lots, frozen, position.cost)]
-    today = _position(position, user, last_price, day, "1", position.today, position.frozen_today, position.today_cost)
-    older = _position(
-        position, user, last_price, day, "2", position.yesterday, position.frozen_yesterday, position.yesterday_cost
-    )
-    return [record for record, lots in ((today, position.today), (older, position.yesterday)) if lots]
+    records: list[dict[str, Any]] = []
+    if position.open_volume:
+        lots, frozen, cost = position.today, position.frozen_today, position.today_cost
+        records.append({**_position(position, user, last_price, day, "1", lots, frozen, cost), "YdPosition": 0})
+    if position.held_before:
+        lots, frozen, cost = position.yesterday, position.frozen_yesterday, position.yesterday_cost
+        records.append(_position(position, user, last_price, day, "2", lots, frozen, cost))
+    return records
 
 
 def _position(
@@ -184,7 +187,7 @@ def _position(
         "PosiDirection": "2" if position.is_long else "3",
         "HedgeFlag": _SPECULATION,
         "PositionDate": date,
-        "YdPosition": position.yesterday,
+        "YdPosition": position.held_before,
         "Position": lots,
         "TodayPosition": position.today if date == "1" else 0,
         frozen_by: frozen,

@@ -166,9 +166,7 @@ async def _market(options: ServeOptions, layout: Layout, depth: Depth, clock: Co
             instruments=options.instruments,
             rate=options.rate or _LOAD_RATE,
         )
-    return SimulatedMarket(
-        clock, universe=options.universe, seed=options.seed, rate=options.rate, calendar=options.calendar
-    )
+    return SimulatedMarket(clock, universe=options.universe, seed=options.seed, rate=options.rate)
 
 
 def _access(ports: FrontPorts, users: Sequence[Any], control_port: int, token: str) -> Access:

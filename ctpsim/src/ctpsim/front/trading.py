@@ -189,7 +189,7 @@ class Trading:
     def _positions(self, user: User, asked: Values) -> Iterator[dict[str, Any]]:
         day = self._counter.market.trading_day()
         for position in self.venue.accounts[user.user_id].positions.values():
-            if position.lots and asked["InstrumentID"] in ("", position.listing.symbol):
+            if position.is_of_today and asked["InstrumentID"] in ("", position.listing.symbol):
                 yield from position_values(position, user, self.venue.last_price, day)
 
     def _orders(self, user: User, asked: Values) -> Iterator[dict[str, Any]]:

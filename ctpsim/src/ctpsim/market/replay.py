@@ -17,7 +17,7 @@ from aegis.marketdata.domain.sessions import to_shanghai
 from aegis.marketdata.ports import FeedState
 from aegis_sdk.errors import ConfigurationError
 from ctpsim.market.ports import Audience
-from ctpsim.market.universe import Listing, recorded
+from ctpsim.market.universe import Listing, listings_of
 
 __all__ = ["ReplayMarket"]
 
@@ -35,7 +35,7 @@ class ReplayMarket:
         self._feed = ReplayFeed(ReplayOptions(path=path, speed=speed))
         self._waits = speed == 0
         self._now = first
-        self._listings = recorded(instruments, first.trading_day)
+        self._listings = listings_of(instruments, first.trading_day)
         self._latest: dict[str, Quote] = {}
         self._pending: list[Quote] = []
         self._audience: Audience | None = None

@@ -8,16 +8,16 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from aegis.contracts.market import InstrumentId, Quote
-from aegis.marketdata.adapters.simulated.market import Market
-from aegis.marketdata.domain.calendar import CALENDAR, Calendar
+from aegis.marketdata.adapters.simulated.market import Market, UniverseName
 from ctpsim.market.clock import CounterClock
 from ctpsim.market.ports import Audience
-from ctpsim.market.universe import Listing, Universe, listed
+from ctpsim.market.universe import Listing, Universe, listings_of
 
 __all__ = ["SimulatedMarket"]
 
 _TURN_S: Final = 0.01
 _FORGIVEN_S: Final = 2.0
+_NAMES: Final[Mapping[Universe, UniverseName]] = {"futures": "futures", "all": "options"}
 
 
 class SimulatedMarket:
@@ -30,18 +30,18 @@ class SimulatedMarket:
         universe: Universe,
         seed: int = 1,
         rate: float | None = None,
-        calendar: Calendar = CALENDAR,
     ) -> None:
         self.behind = 0.0  # seconds of its time
         self._clock = clock
-        self._universe: Universe = universe
-        self._calendar = calendar
-        self._market = Market(clock.market, seed=seed, rate=rate, begin_ns=clock.running_ns())
-        self._ids = {one.symbol: one.id for one in self._market.instruments}
+        self._market = Market(
+            clock.market, seed=seed, rate=rate, begin_ns=clock.running_ns(), universe=_NAMES[universe]
+        )
+        self._day = clock.moment().trading_day
+        self._listings = listings_of(self._market.instruments, self._day)
         self._latest: dict[str, Quote] = {}
 
     def listings(self) -> Mapping[str, Listing]:
-        return listed(self.trading_day(), self._universe, self._calendar)
+        return self._listings
 
     def trading_day(self) -> str:
         return self._clock.moment().trading_day
@@ -59,8 +59,8 @@ class SimulatedMarket:
     def quote(self, symbol: str) -> Quote | None:
         if latest := self._latest.get(symbol):
             return latest
-        known = self._ids.get(symbol)
-        return self._market.snapshot(known, time.time_ns()) if known else None
+        listing = self.listings().get(symbol)
+        return self._market.snapshot(listing.instrument.id, time.time_ns()) if listing else None
 
     async def run(self, audience: Audience) -> None:
         while True:
@@ -76,7 +76,18 @@ class SimulatedMarket:
         if late_ns > 0:
             self.behind += late_ns / 1e9
             market.skip(late_ns)
-        return market.step(until_ns, time.time_ns())
+        quotes = market.step(until_ns, time.time_ns())
+        self._keep_day()
+        return quotes
+
+    def _keep_day(self) -> None:
+        """List anew once the market itself has come to another day: it lists by its own time."""
+        day = self._clock.market.at(self._market.running_ns).trading_day
+        if day != self._day:
+            self._day = day
+            self._market.relist()
+            self._listings = listings_of(self._market.instruments, day)
 
     def _known(self, symbols: Iterable[str]) -> list[InstrumentId]:
-        return [self._ids[symbol] for symbol in symbols if symbol in self._ids]
+        listings = self.listings()
+        return [listings[symbol].instrument.id for symbol in symbols if symbol in listings]

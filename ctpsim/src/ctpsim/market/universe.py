@@ -6,21 +6,22 @@ on SHFE and INE, `IO2605-C-4600` on CFFEX. Which products have some is as of lat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Final, Literal
 
-from msgspec import structs
+from msgspec.structs import replace
 
 from aegis.contracts.market import Exchange, Instrument
 from aegis.marketdata.adapters.simulated.prices import base_price, limit_ratio
 from aegis.marketdata.domain.calendar import CALENDAR, Calendar
-from aegis.marketdata.domain.instruments import contract_month, expiry_day, instrument_of, listed_months, symbol_of
+from aegis.marketdata.domain.instruments import contract_month, expiry_day, instrument_of, listed_months
 from aegis.marketdata.domain.products import PRODUCTS, Product, product_of
 
-__all__ = ["Listing", "Option", "Universe", "listed", "recorded"]
+__all__ = ["Listing", "Option", "Universe", "listed", "listings_of"]
 
 Universe = Literal["futures", "all"]
 
@@ -35,9 +36,11 @@ _OPTIONS: Final = {
 _INDEX: Final = {"IO": "IF", "HO": "IH", "MO": "IM"}
 _MONTHS: Final = 6
 _STRIKES_A_SIDE: Final = 16
-_NAME_BYTES: Final = 20
+_NAME_BYTES: Final = 20  # of CTP's InstrumentName, without its end
 _MARGIN: Final = 0.1
+_PREMIUM: Final = 0.03  # of the price of what an option is on
 _LIFE: Final = timedelta(days=365)
+_OPTION: Final = re.compile(r"([A-Za-z]{1,2}\d{3,4})(?:-?MS)?-?([CP])-?(\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,24 +107,33 @@ def listed(day: str, universe: Universe, calendar: Calendar = CALENDAR) -> dict[
     return {contract.symbol: contract for contract in contracts}
 
 
-def recorded(instruments: list[Instrument], day: str) -> dict[str, Listing]:
-    """The contracts of a recording, with what the table of products knows of them."""
-    return {one.symbol: _recorded(one, day) for one in instruments}
+def listings_of(instruments: Iterable[Instrument], day: str) -> dict[str, Listing]:
+    """The contracts that another source lists on a day, with what their symbols and the table of products tell."""
+    return {one.symbol: _listing_of(one, day) for one in instruments}
 
 
-def _recorded(instrument: Instrument, day: str) -> Listing:
+def _listing_of(instrument: Instrument, day: str) -> Listing:
     product = product_of(instrument.exchange, instrument.symbol)
-    month = contract_month(instrument.symbol, day) or day[:6]
-    is_future = product is not None and symbol_of(product, month) == instrument.symbol
-    expires = expiry_day(product, month) if product and is_future else None
+    price = base_price(PRODUCTS[product.exchange.value, _INDEX.get(product.code, product.code)]) if product else 1000.0
+    option = _option_named(instrument.symbol)
+    fits = len(instrument.name.encode("gb18030")) <= _NAME_BYTES
     return Listing(
-        instrument=structs.replace(instrument, expiry_day=expires),
-        month=month,
-        open_day=day,
+        instrument=instrument if fits else replace(instrument, name=instrument.symbol),
+        month=contract_month(option.underlying if option else instrument.symbol, day) or day[:6],
+        open_day=_year_before(instrument.expiry_day) if instrument.expiry_day else day,
         margin_ratio=_MARGIN,
-        base_price=base_price(product) if product and product.code not in _INDEX else 1000.0,
-        limit_ratio=limit_ratio(product) if product else _MARGIN,
+        base_price=price * _PREMIUM if option else price,
+        limit_ratio=1.0 if option or not product else limit_ratio(product),
+        option=option,
     )
+
+
+def _option_named(symbol: str) -> Option | None:
+    named = _OPTION.fullmatch(symbol)
+    if named is None:
+        return None
+    underlying, right, strike = named.groups()
+    return Option(underlying=underlying, strike=float(strike), call=right == "C")
 
 
 def _months(product: Product, day: str, calendar: Calendar) -> list[str]:
@@ -173,7 +185,7 @@ def _option(product: Product, month: str, strike: int, call: bool, calendar: Cal
         month=month,
         open_day=_year_before(expires),
         margin_ratio=_MARGIN,
-        base_price=max(strike * 0.03, product.price_tick),
+        base_price=max(strike * _PREMIUM, product.price_tick),
         limit_ratio=1.0,
         option=Option(underlying=future, strike=float(strike), call=call),
     )

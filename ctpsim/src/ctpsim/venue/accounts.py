@@ -38,6 +38,7 @@ class Position:
     is_long: bool
     today: int = 0
     yesterday: int = 0
+    held_before: int = 0  # when the day began, whatever was closed since
     frozen_today: int = 0
     frozen_yesterday: int = 0
     today_cost: float = 0.0
@@ -62,6 +63,11 @@ class Position:
         if option is None:
             return self.cost * self.listing.margin_ratio
         return 0.0 if self.is_long else option.strike * self.lots * self.listing.multiplier * self.listing.margin_ratio
+
+    @property
+    def is_of_today(self) -> bool:
+        """Whether there was any of it on this trading day; CTP lists it until the day ends, also once it is closed."""
+        return bool(self.held_before or self.open_volume)
 
     def profit(self, price: float | None) -> float:
         """Since it was opened, or settled last."""
@@ -196,6 +202,7 @@ class Account:
                 position.listing,
                 position.is_long,
                 yesterday=position.lots,
+                held_before=position.lots,
                 yesterday_cost=cost,
                 open_cost=position.open_cost,
             )
