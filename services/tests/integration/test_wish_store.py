@@ -33,7 +33,8 @@ class Followed:
     async def start(self) -> None:
         await self.store.ensure()
         self._following = asyncio.create_task(self.store.follow(self._news.set))
-        await self._news.wait()
+        async with asyncio.timeout(8):
+            await self._news.wait()
 
     async def until(self, consumer: str, *names: str) -> None:
         async with asyncio.timeout(8):
