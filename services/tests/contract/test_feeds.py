@@ -7,6 +7,9 @@ seconds, several of each of the first five.
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import signal
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -15,13 +18,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ctp_counter import shared_counter, start_at
 
 from aegis.contracts.market import InstrumentId, Quote
+from aegis.marketdata.adapters.ctp import CtpFeed, CtpOptions
+from aegis.marketdata.adapters.ctp.attempts import Patience
 from aegis.marketdata.adapters.replay import ReplayFeed, ReplayOptions
 from aegis.marketdata.adapters.simulated import SimulatedFeed, SimulatedOptions
 from aegis.marketdata.domain.sessions import to_shanghai
 from aegis.marketdata.ports import Feed, FeedState
+from aegis.operations.counter import is_built
 from aegis_sdk.errors import AegisError
+
+CTP = CtpOptions(patience=Patience(first_pause_s=0.05))
+
+
+async def kill_session(feed: CtpFeed) -> None:
+    assert feed.session_pid is not None
+    os.kill(feed.session_pid, signal.SIGKILL)
+
 
 RECORDED_ROWS = 10_000  # enough not to end within a test
 
@@ -49,7 +64,15 @@ FEEDS: dict[str, Callable[[Path], Feed]] = {
 }
 """Makes a feed, given a directory of the test's own."""
 
-LOSE_SESSION: dict[str, Callable[[Any], Awaitable[None]]] = {"simulated": lambda feed: feed.renew()}
+if is_built():
+    FEEDS["ctp"] = lambda _: CtpFeed("ctp", "sim", start_at(shared_counter()), CTP)
+elif shutil.which("c++"):
+    raise RuntimeError("CTP can be built here, and is not: make setup")
+
+LOSE_SESSION: dict[str, Callable[[Any], Awaitable[None]]] = {
+    "simulated": lambda feed: feed.renew(),
+    "ctp": lambda feed: kill_session(feed),
+}
 """Makes an open feed lose its session and have another one; a feed that is not here has a single session."""
 
 NOWHERE = InstrumentId("SHFE", "xx9912")

@@ -53,8 +53,6 @@ _CREDENTIALS: Final = frozenset(
     {
         3,  # wrong user or password
         4,  # the user is not active
-        6,  # the user is logged in elsewhere, and may be only once
-        60,  # no such investor
         63,  # authentication failed
         64,  # the terminal is not authenticated
         75,  # too many failed logins: locked for a time
@@ -66,7 +64,7 @@ _NOT_READY: Final = frozenset(
     {
         7,  # not initialised: each morning before the opening, and between sessions
         8,  # the front is not active
-        9,  # the user's session is being ended
+        60,  # too many sessions of the user: those of a killed process end a while after it
         90,  # a query came too soon after the one before
         0x1001,  # the connection could not be read
         0x1002,  # the connection could not be written

@@ -78,6 +78,11 @@ class CtpFeed:
         return self._name
 
     @property
+    def session_pid(self) -> int | None:
+        """Of the process of the session that there is now."""
+        return None if self._current is None else self._current.pid
+
+    @property
     def env(self) -> Env:
         return self._env
 

@@ -73,6 +73,10 @@ class WatchedSession:
         self._ending = False
 
     @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    @property
     def is_ready(self) -> bool:
         return self._ready_at is not None and not self._failed.done()
 

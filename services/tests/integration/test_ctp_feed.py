@@ -1,0 +1,372 @@
+"""The CTP feed on the unmodified wrappers of vnpy_ctp, against a simulated counter that goes wrong in every way."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ctp_counter import start_at
+
+from aegis.contracts.market import InstrumentId
+from aegis.marketdata.adapters.ctp import CtpFeed, CtpOptions
+from aegis.marketdata.adapters.ctp.attempts import Patience
+from aegis.marketdata.adapters.ctp.frames import Start
+from aegis.marketdata.adapters.ctp.watched import Limits
+from aegis.marketdata.ports import FeedState
+from aegis.operations.counter import is_built
+from aegis_sdk.errors import AegisError
+from ctpsim.testing import RunningFront, front
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not is_built() and not shutil.which("c++"), reason="CTP needs a C++ compiler"),
+]
+
+QUICK = CtpOptions(
+    limits=Limits(answer_s=1.5, silent_s=1.0, stall_s=0.6, stop_s=3.0),
+    patience=Patience(first_pause_s=0.05, longest_pause_s=0.2, attempts=3),
+)
+CYCLES = int(os.environ.get("AEGIS_CTP_CYCLES", "6"))
+
+
+@asynccontextmanager
+async def counter(**options: Any) -> AsyncIterator[RunningFront]:
+    quiet = {"market": "load", "instruments": 40, "rate": 200.0, "day": "20250102"}
+    async with front(**{**quiet, **options}) as running:
+        yield running
+
+
+@asynccontextmanager
+async def open_feed(
+    running: RunningFront, sink: Any, options: CtpOptions = QUICK, start: Start | None = None, **told: Any
+) -> AsyncIterator[CtpFeed]:
+    feed = CtpFeed("test", "sim", start or start_at(running.access), options, **told)
+    try:
+        await feed.open(sink)
+        yield feed
+    finally:
+        await feed.close()
+
+
+async def all_of(feed: CtpFeed) -> list[InstrumentId]:
+    instruments = [one.id for one in await feed.instruments()]
+    assert list(await feed.subscribe(instruments)) == []
+    return instruments
+
+
+def said(sink: Any, word: str) -> Callable[[], bool]:
+    return lambda: any(word in reason for reason in sink.reasons)
+
+
+async def until_ready_again(sink: Any, times: int = 2) -> None:
+    await sink.until(lambda: sink.states.count(FeedState.READY) >= times, timeout=15)
+
+
+def seen_from_outside(pid: int | None) -> bytes:
+    """What others on the machine see of a process."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def directories_of_sessions() -> set[Path]:
+    return set(Path(tempfile.gettempdir()).glob("aegis-ctp-*"))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+# Which libraries
+
+
+def loaded(drop_in: str, **environment: str) -> str:
+    program = (
+        "from aegis.marketdata.adapters.ctp.libraries import load_libraries, loaded_libraries\n"
+        f"print(load_libraries({drop_in!r}) or loaded_libraries())"
+    )
+    own = {**os.environ, "LOCPATH": str(Path(sys.prefix) / "share/aegis/locale"), **environment}
+    with tempfile.TemporaryDirectory() as directory:
+        (Path(directory) / ".vntrader").mkdir()
+        return subprocess.run(
+            [sys.executable, "-c", program], env=own, cwd=directory, capture_output=True, text=True, check=True
+        ).stdout
+
+
+def test_the_real_libraries_are_loaded_where_no_others_are_named() -> None:
+    maps = loaded("")
+    assert maps.count("vnpy_ctp/api/libthost") == 2
+    assert "share/ctpsim" not in maps
+
+
+def test_drop_in_libraries_take_the_place_of_the_real_ones() -> None:
+    maps = loaded(str(Path(sys.prefix) / "share/ctpsim/lib"))
+    assert maps.count("share/ctpsim/lib/libthost") == 2
+    assert "vnpy_ctp/api/libthost" not in maps
+
+
+def test_what_a_machine_lacks_is_said_in_one_clear_message(tmp_path: Path) -> None:
+    assert "cannot open shared object file" in loaded(str(tmp_path))
+    assert "locale zh_CN.GB18030 is missing" in loaded("", LOCPATH=str(tmp_path))
+
+
+# Logins
+
+
+async def test_wrong_credentials_are_tried_once(sink: Any) -> None:
+    async with counter() as running:
+        for wrong, code in (({"password": "wrong"}, "error 3"), ({"auth_code": "wrong"}, "error 63")):
+            with pytest.raises(AegisError, match=code):
+                async with open_feed(running, sink, start=start_at(running.access, **wrong)):
+                    pass
+    assert sink.states == [FeedState.CONNECTING, FeedState.FAILED, FeedState.CLOSED] * 2
+
+
+async def test_a_counter_that_is_not_initialised_yet_is_asked_until_it_is(sink: Any) -> None:
+    async with counter(faults=("login_error@trader=7",)) as running:
+        opening = asyncio.create_task(_opened(running, sink))
+        await sink.until(lambda: sum("error 7" in reason for reason in sink.reasons) >= 4, timeout=20)
+        await running.control.clear()
+        feed = await opening
+        assert sink.states[-1] is FeedState.READY
+        await feed.close()
+
+
+async def _opened(running: RunningFront, sink: Any) -> CtpFeed:
+    feed = CtpFeed("test", "sim", start_at(running.access), QUICK)
+    await feed.open(sink)
+    return feed
+
+
+async def test_another_error_ends_after_a_number_of_attempts(sink: Any) -> None:
+    async with counter(faults=("login_error@trader=12345",)) as running:
+        with pytest.raises(AegisError, match="error 12345"):
+            async with open_feed(running, sink):
+                pass
+    attempts = [FeedState.CONNECTING] * QUICK.patience.attempts
+    assert sink.states == [*attempts, FeedState.FAILED, FeedState.CLOSED]
+
+
+async def test_a_front_that_is_down_is_waited_for(sink: Any) -> None:
+    async with counter() as running:
+        await running.control.send("front_down")
+        opening = asyncio.create_task(_opened(running, sink))
+        await sink.until(said(sink, "could not connect to the trader front: no answer"), timeout=15)
+        await running.control.send("front_up")
+        feed = await opening
+        await feed.close()
+
+
+async def test_a_front_that_closes_what_it_accepts_is_waited_for(sink: Any) -> None:
+    async with counter(faults=("accept_and_close",)) as running:
+        opening = asyncio.create_task(_opened(running, sink))
+        await sink.until(said(sink, "error 4097"), timeout=15)
+        await running.control.clear()
+        feed = await opening
+        await feed.close()
+
+
+async def test_steps_are_told_in_their_order_and_no_secret_is_visible(sink: Any) -> None:
+    steps: list[str] = []
+    async with counter() as running, open_feed(running, sink, on_step=lambda step: steps.append(step.name)) as feed:
+        shown = seen_from_outside(feed.session_pid)
+        assert running.user.password.encode() not in shown
+        assert running.user.auth_code.encode() not in shown
+    trader = ["CONNECT_TRADER", "AUTHENTICATE", "LOGIN_TRADER", "QUERY_INSTRUMENTS"]
+    assert [step for step in steps if step in trader] == trader
+    assert set(steps) - set(trader) == {"CONNECT_MARKET", "LOGIN_MARKET"}
+
+
+# Sessions that are lost
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP])
+async def test_a_session_that_dies_or_hangs_is_replaced_by_itself(sink: Any, number: signal.Signals) -> None:
+    async with counter() as running, open_feed(running, sink) as feed:
+        await all_of(feed)
+        await sink.until_quotes(50)
+        first, pid = feed.session, feed.session_pid
+        assert pid is not None
+        os.kill(pid, number)
+        await until_ready_again(sink)
+        assert feed.session != first
+        assert not is_running(pid)
+        await all_of(feed)
+        await sink.until_quotes(len(sink.quotes) + 50)
+
+
+async def test_a_session_that_the_front_drops_is_replaced(sink: Any) -> None:
+    async with counter() as running, open_feed(running, sink) as feed:
+        await all_of(feed)
+        await running.control.send("drop", side="trader", reason=0x1001)
+        await sink.until_quotes(len(sink.quotes) + 50)
+        assert sink.states == [FeedState.CONNECTING, FeedState.READY], "the trader's front is not needed any more"
+        await running.control.send("drop", side="market", reason=0x2003)
+        await until_ready_again(sink)
+        assert any("error 8195" in reason for reason in sink.reasons)
+
+
+async def test_a_silent_front_is_left_only_while_the_market_is_open(sink: Any) -> None:
+    is_open = False
+    async with (
+        counter() as running,
+        open_feed(running, sink, expects=lambda *_: is_open) as feed,
+    ):
+        await all_of(feed)
+        await sink.until_quotes(50)
+        await running.control.fault("no_ticks@market")
+        await asyncio.sleep(3 * QUICK.limits.stall_s)  # that nothing happens has no event
+        assert sink.states == [FeedState.CONNECTING, FeedState.READY]
+        is_open = True
+        await until_ready_again(sink)
+        assert any("no tick for 0.6 s" in reason for reason in sink.reasons)
+
+
+# Records
+
+
+async def test_instruments_that_are_none_of_ours_are_told_and_the_others_used(sink: Any) -> None:
+    async with (
+        counter(faults=("unknown_exchange", "broken_text")) as running,
+        open_feed(running, sink) as feed,
+    ):
+        instruments = await feed.instruments()
+        assert len(instruments) >= 40
+        assert all(one.name for one in instruments)
+        await sink.until(lambda: any(reason == "unknown_exchange" for reason, _ in sink.rejections))
+
+
+async def test_names_are_what_the_counter_says(sink: Any) -> None:
+    async with counter(market="simulated", instruments=100_000, rate=None) as running, open_feed(running, sink) as feed:
+        names = {one.symbol: one.name for one in await feed.instruments()}
+    assert len(names) > 500
+    assert any("螺纹钢" in name for name in names.values())
+    assert not any("\ufffd" in name or "?" in name for name in names.values())
+
+
+async def test_a_price_that_is_missing_is_none(sink: Any) -> None:
+    async with (
+        counter(market="simulated", instruments=100_000, rate=500.0, faults=("missing_prices",)) as running,
+        open_feed(running, sink) as feed,
+    ):
+        await all_of(feed)
+        await sink.until_quotes(200)
+    for quote in sink.quotes:
+        assert quote.settlement_price is None is quote.pre_close_price
+        assert quote.bids == quote.asks == ()
+
+
+@pytest.mark.parametrize(("millisecond", "part_ns"), [(5, 5_000_000), (50, 50_000_000), (500, 500_000_000)])
+async def test_milliseconds_are_what_they_say(sink: Any, millisecond: int, part_ns: int) -> None:
+    async with counter(market="simulated", instruments=100_000, rate=None) as running, open_feed(running, sink) as feed:
+        one = next(each for each in await feed.instruments() if each.exchange == "SHFE")
+        await feed.subscribe([one.id])
+        await sink.until_quotes(1)
+        latest = sink.quotes[-1]
+        at_ns = latest.ts_exchange_ns // 10**9 * 10**9 + 2 * 10**9 + part_ns
+        await running.control.send("tick", symbol=one.symbol, ts_exchange_ns=at_ns)
+        await sink.until(lambda: any(quote.ts_exchange_ns == at_ns for quote in sink.quotes))
+
+
+async def test_symbols_that_no_field_holds_are_not_asked_for(sink: Any) -> None:
+    """The wrapper copies them unchecked: a long one would end the process."""
+    async with counter() as running, open_feed(running, sink) as feed:
+        long = InstrumentId("SHFE", "x" * 400)
+        assert list(await feed.subscribe([long])) == [long]
+        feed._require_ready().ask([long])  # as if it were known
+        await all_of(feed)
+        await sink.until_quotes(50)
+        assert sink.states == [FeedState.CONNECTING, FeedState.READY]
+
+
+async def test_in_an_overload_every_tick_is_received_or_counted(sink: Any) -> None:
+    """The sink takes nothing for a while, and the session's ring is small."""
+    async with counter(instruments=20, rate=1.0) as running:
+        start = start_at(running.access, ring=200, backlog=50, backlog_ms=20)
+        async with open_feed(running, sink, start=start) as feed:
+            await all_of(feed)
+            sink.has_room.clear()
+            await running.control.send("rate", rate=5_000)
+            await sink.until(lambda: bool(sink.quotes))
+            await asyncio.sleep(1.0)
+            await running.control.send("rate", rate=0.01)
+            sink.has_room.set()
+            sent = Counter(await running.control.sent())
+
+            def accounted() -> Counter[str]:
+                counts: Counter[str] = Counter()
+                for quote in sink.quotes:
+                    counts[quote.symbol] += 1 + quote.skipped
+                return counts
+
+            await sink.until(lambda: accounted() == sent, timeout=15)
+            assert any(quote.skipped for quote in sink.quotes)
+            newest = {quote.symbol: quote.volume for quote in sink.quotes}
+            assert all(quote.volume <= newest[quote.symbol] for quote in sink.quotes)
+
+
+# Ends
+
+
+async def test_sessions_under_flow_end_in_order_and_leave_nothing(sink: Any) -> None:
+    directories = directories_of_sessions()
+    async with counter(rate=5_000.0) as running:
+        before = (len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task")), children_of(os.getpid()))
+        for _ in range(CYCLES):
+            async with open_feed(running, sink) as feed:
+                await all_of(feed)
+                await sink.until_quotes(len(sink.quotes) + 200)
+                async with asyncio.timeout(QUICK.limits.stop_s):
+                    await feed.close()
+        after = (len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task")), children_of(os.getpid()))
+        assert after == before
+        assert (await running.control.status())["clients"] == {"market": 0, "trader": 0}
+    assert directories_of_sessions() <= directories
+
+
+async def test_a_session_ends_with_a_service_that_is_killed(sink: Any, tmp_path: Path) -> None:
+    program = f"""
+import asyncio, sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from ctp_counter import start_at
+from ctpsim.access import read_access
+from conftest import RecordingSink
+from aegis.marketdata.adapters.ctp import CtpFeed
+
+async def main():
+    feed = CtpFeed("test", "sim", start_at(read_access(__import__("pathlib").Path(sys.argv[1]))))
+    await feed.open(RecordingSink())
+    print(feed.session_pid, flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+    async with counter(directory=tmp_path):
+        killed = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, str(tmp_path), stdout=asyncio.subprocess.PIPE
+        )
+        assert killed.stdout is not None
+        while not (line := await killed.stdout.readline()).strip().isdigit():
+            assert line, "it did not come up"
+        pid = int(line)
+        killed.kill()
+        await killed.wait()
+        async with asyncio.timeout(5):
+            while is_running(pid):  # noqa: ASYNC110 (it tells nobody)
+                await asyncio.sleep(0.02)
