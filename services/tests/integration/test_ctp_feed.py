@@ -135,7 +135,7 @@ async def test_wrong_credentials_are_tried_once(sink: Any) -> None:
             with pytest.raises(AegisError, match=code):
                 async with open_feed(running, sink, start=start_at(running.access, **wrong)):
                     pass
-    assert sink.states == [FeedState.CONNECTING, FeedState.FAILED, FeedState.CLOSED] * 2
+    assert sink.states == [FeedState.CONNECTING, FeedState.FAILED] * 2
 
 
 async def test_a_counter_that_is_not_initialised_yet_is_asked_until_it_is(sink: Any) -> None:
@@ -160,7 +160,7 @@ async def test_another_error_ends_after_a_number_of_attempts(sink: Any) -> None:
             async with open_feed(running, sink):
                 pass
     attempts = [FeedState.CONNECTING] * QUICK.patience.attempts
-    assert sink.states == [*attempts, FeedState.FAILED, FeedState.CLOSED]
+    assert sink.states == [*attempts, FeedState.FAILED]
 
 
 async def test_a_front_that_is_down_is_waited_for(sink: Any) -> None:

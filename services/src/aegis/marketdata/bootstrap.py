@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from aegis.contracts.subscriptions import Scope
 from aegis.contracts.tick_codec import tick_codec
 from aegis.marketdata.adapters.bus import PublisherOptions, StreamPublisher, UniverseStore, WishStore, ticks_stream
-from aegis.marketdata.adapters.ctp import CtpFeed, start_of
+from aegis.marketdata.adapters.ctp import CtpFeed, CtpOptions, Limits, Patience, start_of
 from aegis.marketdata.adapters.replay import ReplayFeed, ReplayOptions
 from aegis.marketdata.adapters.simulated import SimulatedFeed, SimulatedOptions
+from aegis.marketdata.bridge import DEFAULT_SIZE
 from aegis.marketdata.domain.expectation import is_trading
 from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.endpoints import MarketData, Parts
@@ -24,6 +26,9 @@ from aegis_sdk.transport import Transport
 
 __all__ = ["build"]
 
+_CTP_BRIDGE: Final = 4_096
+"""What does not fit waits in the ring of the CTP session, where the newest of an instrument need not wait long."""
+
 
 def build(environment: Mapping[str, str]) -> MarketData:
     """The service as the environment wants it. Raises ConfigurationError naming what is wrong: of a profile, all."""
@@ -32,6 +37,7 @@ def build(environment: Mapping[str, str]) -> MarketData:
     profile = load(settings.profile, environment) if settings.profile else None
     feed, flow = _feed(settings, profile)
     options = PublisherOptions(ring=settings.republish_ticks)
+    bridge_size = settings.bridge_ticks or (_CTP_BRIDGE if profile else DEFAULT_SIZE)
 
     def parts(transport: Transport) -> Parts:
         codec = tick_codec(settings.codec)
@@ -43,7 +49,7 @@ def build(environment: Mapping[str, str]) -> MarketData:
 
         def make_pipeline(origin: Origin, on_changed: Callable[[FeedState, str], None]) -> Pipeline:
             outlet = StreamPublisher(transport, origin, codec.headers, options, stream)
-            return Pipeline(origin, codec, outlet, bridge_size=settings.bridge_ticks, on_changed=on_changed)
+            return Pipeline(origin, codec, outlet, bridge_size=bridge_size, on_changed=on_changed)
 
         async def next_epoch() -> int:
             """The revision of a key that is written at each start: it only ever grows, whatever the clocks say."""
@@ -69,7 +75,10 @@ def _feed(settings: MarketDataSettings, profile: CtpProfile | None) -> tuple[Fee
     """The feed, and how much it may be asked for at once: a replay everything, since it begins with the first."""
     if profile is not None:
         start = start_of(profile, profile.primary)
-        return CtpFeed(f"{profile.name}.primary", profile.env, start, expects=is_trading), FlowControl()
+        options = CtpOptions(
+            limits=Limits(stall_s=settings.ctp_stall_s), patience=Patience(attempts=settings.ctp_attempts)
+        )
+        return CtpFeed(f"{profile.name}.primary", profile.env, start, options, expects=is_trading), FlowControl()
     if settings.replay is not None:
         return ReplayFeed(ReplayOptions(path=settings.replay, speed=settings.speed)), FlowControl(batch=None)
     simulated = SimulatedOptions(

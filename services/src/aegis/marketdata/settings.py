@@ -10,7 +10,9 @@ AEGIS_WANTED               what the desk wants: futures (default; of a replay ev
 AEGIS_UNIVERSE             of the simulated market: core (default), all futures, or options too
 AEGIS_SEED                 of the simulated market
 AEGIS_RATE                 ticks a second of the simulated market; its natural rate where it is not given
-AEGIS_BRIDGE_TICKS         size of the bridge ring
+AEGIS_CTP_ATTEMPTS         logins that may fail for other reasons than a counter that is not there, before FAILED; 5
+AEGIS_CTP_STALL_S          seconds without a tick, while a subscribed product trades, after which a session is replaced
+AEGIS_BRIDGE_TICKS         size of the bridge ring; 32768, and 4096 for CTP, whose sessions have rings of their own
 AEGIS_REPUBLISH_TICKS      size of the republish ring; 132000 holds 66 s at 2,000 a second
 AEGIS_TICKS_MAX_BYTES      what the stream TICKS may hold
 AEGIS_TICKS_MAX_AGE_HOURS  how long it holds it
@@ -44,7 +46,9 @@ class MarketDataSettings(BaseModel):
     universe: Literal["core", "futures", "options"] = "core"
     seed: int = 1
     rate: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
-    bridge_ticks: Annotated[int, Field(ge=1_000, le=10_000_000)] = 32_768
+    ctp_attempts: Annotated[int, Field(ge=1, le=1_000)] = 5
+    ctp_stall_s: Annotated[float, Field(ge=1, le=3_600)] = 15.0
+    bridge_ticks: Annotated[int, Field(ge=1_000, le=10_000_000)] | None = None
     republish_ticks: Annotated[int, Field(ge=20_000, le=10_000_000)] = 132_000
     ticks_max_bytes: Annotated[int, Field(ge=10 << 20)] = 2 << 30
     ticks_max_age_hours: Annotated[float, Field(gt=0)] = 72.0

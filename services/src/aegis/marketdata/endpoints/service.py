@@ -78,7 +78,7 @@ class MarketData(FeedCalls, SubscriptionCalls):
         self._tasks: list[asyncio.Task[None]] = []
 
     async def on_start(self) -> None:
-        """Open the feed and subscribe to what is wanted. Raises AegisError where the feed cannot be opened."""
+        """Open the feed and subscribe to what is wanted. Raises AegisError where the feed cannot be opened at all."""
         if complaint := CALENDAR.complaint(to_shanghai(time.time_ns())[0]):
             _log.warning("calendar_ends", problem=complaint)
         self._parts = parts = self._build(self.transport)
@@ -96,12 +96,23 @@ class MarketData(FeedCalls, SubscriptionCalls):
         self._taken.push_async_callback(parts.feed.close)
         self._taken.push_async_callback(self._end_tasks)
         await self._learn_wishes(parts)
-        opening = self._begin("feed", parts.feed.open(self.pipeline.bridge))
+        opening = self._begin("feed", self._open(parts.feed))
         settled = self._begin("settled", self.subscriber.settled())
         with suppress(TimeoutError):
             async with asyncio.timeout(_START_S):
                 await asyncio.shield(opening)
-                await asyncio.shield(settled)
+                if self.feed_state is not FeedState.FAILED:
+                    await asyncio.shield(settled)
+
+    async def _open(self, feed: Feed) -> None:
+        """Open the feed. One that has FAILED needs a person: to start again would only try the same login again."""
+        try:
+            await feed.open(self.pipeline.bridge)
+        except AegisError as error:
+            await asyncio.sleep(0)  # its last change of state is on its way
+            if self.feed_state is not FeedState.FAILED:
+                raise
+            _log.error("feed_failed", source=feed.source, reason=str(error), todo="mend its cause, and start again")
 
     async def _learn_wishes(self, parts: Parts) -> None:
         """Know all wishes before the feed is asked for anything: a replay begins with its first subscription."""

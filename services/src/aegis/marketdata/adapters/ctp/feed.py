@@ -98,6 +98,9 @@ class CtpFeed:
         self._task = asyncio.create_task(self._keep_a_session(sink), name=f"ctp {self._source}")
         try:
             await self._opened
+        except AegisError:  # it has FAILED, and there is nothing to close
+            self._task = self._sink = None
+            raise
         except BaseException:
             await self.close()
             raise
