@@ -19,6 +19,8 @@ import time
 from threading import Lock
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from aegis.contracts.market import Instrument
 from aegis.marketdata.adapters.ctp import login
 from aegis.marketdata.adapters.ctp.failures import Failure, Kind, Step
@@ -40,12 +42,13 @@ from aegis.marketdata.adapters.ctp.instruments import NotAnInstrument, instrumen
 from aegis.marketdata.adapters.ctp.libraries import load_libraries, loaded_libraries
 from aegis.marketdata.adapters.ctp.outbox import Outbox
 from aegis.marketdata.adapters.ctp.ring import Ring
+from aegis.marketdata.adapters.ctp.shedding import Backlog, Shed, allocated_bytes
 from aegis.marketdata.adapters.ctp_fields import DepthConverter, Facts, RecordError, depth_record
 from aegis.marketdata.domain.products import product_of
 
 _ALIVE_S: Final = 0.5
 _QUERY_AGAIN_S: Final = 1.05
-_REFUSED_AGAIN_S: Final = 0.05
+_LOOK_S: Final = 0.025
 _QUIET_S: Final = 0.05
 _QUIET_WAIT_S: Final = 0.5
 _RELEASE_S: Final = 1.0
@@ -70,8 +73,13 @@ class Session:
         self._query_at = float("inf")
         self._wishes: list[tuple[str, bool]] = []  # to be asked for, or not any more
         self._wanted: set[str] = set()
+        self._ticks = Lock()  # of what follows
         self._converter = DepthConverter(self._facts_of)
+        self._shed = Shed()
+        self._sheds = False
         self._last_tick = 0.0
+        self._backlog = Backlog()
+        self._allocated = allocated_bytes()
 
     def run(self) -> None:
         """Returns when it was told to stop, or has failed."""
@@ -101,8 +109,9 @@ class Session:
                 alive_at = now + _ALIVE_S
                 self._outbox.say(Alive())
             self._query_when_due(now)
-            busy = self._ask_for_wishes()
-            readable, _, _ = select.select([self._socket], [], [], _REFUSED_AGAIN_S if busy else _REFUSED_AGAIN_S * 4)
+            self._look_at_backlog(now)
+            self._ask_for_wishes()
+            readable, _, _ = select.select([self._socket], [], [], _LOOK_S)
             if readable:
                 data = self._socket.recv(1 << 16)
                 if not data or any(self._told(to_session.decode(body)) for body in incoming.take(data)):
@@ -114,8 +123,8 @@ class Session:
             self._wishes += [(symbol, frame.wanted) for symbol in frame.symbols if len(symbol.encode()) <= _MAX_SYMBOL]
         return isinstance(frame, Stop)
 
-    def _ask_for_wishes(self) -> bool:
-        """Ask for some of what is wished for; whether there is more. What CTP refuses to take now is asked again."""
+    def _ask_for_wishes(self) -> None:
+        """Ask for some of what is wished for. What CTP refuses to take now is asked again."""
         for _ in range(min(_IN_A_TURN, len(self._wishes))):
             symbol, wanted = self._wishes[0]
             ask = self._market.subscribeMarketData if wanted else self._market.unSubscribeMarketData
@@ -123,7 +132,6 @@ class Session:
                 break
             (self._wanted.add if wanted else self._wanted.discard)(symbol)
             del self._wishes[0]
-        return bool(self._wishes)
 
     # CTP's answers
 
@@ -200,15 +208,33 @@ class Session:
 
     def on_record(self, data: Any) -> None:
         """One record of market data, in the thread of the API; nothing that it holds may stop those behind it."""
+        now_ns = time.time_ns()
+        with self._ticks:
+            if self._sheds or self._shed:
+                held = self._shed.take(data["InstrumentID"], data, now_ns, shedding=self._sheds)
+                if held is not None:
+                    self._pass_on(*held)
+            else:
+                self._pass_on(data, now_ns)
+
+    def _pass_on(self, data: Any, received_ns: int, skipped: int = 0) -> None:
+        self._last_tick = received_ns
         try:
-            quote = self._converter.quote(depth_record(data), time.time_ns())
+            quote = self._converter.quote(depth_record(data), received_ns)
         except RecordError as error:
             self._outbox.say(Rejected(error.reason, str(error)))
         except Exception as error:
             self._outbox.say(Rejected("unforeseen", f"{type(error).__name__}: {error}"))
         else:
-            self._outbox.quote(quote)
-            self._last_tick = quote.ts_received_ns
+            self._outbox.quote(replace(quote, skipped=skipped) if skipped else quote)
+
+    def _look_at_backlog(self, now: float) -> None:
+        if self._allocated is not None and self._login.ready:
+            self._sheds = self._backlog.look(now, self._allocated())
+        if self._shed:
+            with self._ticks:
+                for held in self._shed.due(time.time_ns()):
+                    self._pass_on(*held)
 
     # The end
 

@@ -75,7 +75,7 @@ class Session(asyncio.Protocol):
             *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid())),
             *(sys.executable, "-m", _PROGRAM, str(descriptor)),
             stdin=asyncio.subprocess.DEVNULL,
-            env={**own, "LOCPATH": locale_path()} if locale_path() else own,
+            env={**own, "MALLOC_ARENA_MAX": "1", **({"LOCPATH": locale_path()} if locale_path() else {})},
             cwd=self._directory,
             pass_fds=(descriptor,),
             start_new_session=True,
