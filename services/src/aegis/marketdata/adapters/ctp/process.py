@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from threading import Lock
 from typing import Any, Final
 
@@ -55,6 +56,7 @@ _RELEASE_S: Final = 1.0
 _CHUNK: Final = 1_000
 _IN_A_TURN: Final = 200
 _MAX_SYMBOL: Final = 80
+_NICE: Final = -5
 _COLLECTIONS: Final = (100_000, 50, 100)
 """Seldom: a tick is made of what the garbage collector need not know, and is gone in a millisecond."""
 
@@ -278,6 +280,8 @@ def main(descriptor: str) -> None:
         os._exit(1)
     gc.freeze()
     gc.set_threshold(*_COLLECTIONS)
+    with suppress(PermissionError):  # what is not taken in time waits in a queue that nobody bounds
+        os.nice(_NICE)
     Session(connection, start).run()
     os._exit(0)
 

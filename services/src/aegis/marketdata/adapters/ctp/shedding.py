@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 __all__ = ["Backlog", "Held", "Shed", "allocated_bytes"]
 
 PAUSE_NS: Final = 100_000_000
-_HIGH_BYTES: Final = 4 << 20  # some 6,500 ticks
+_HIGH_BYTES: Final = 6 << 20  # some 10,000 ticks
 _LOW_BYTES: Final = 1 << 20
 _WINDOW_S: Final = 60.0
 _STEP_S: Final = 1.0
