@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from aegis_sdk.ledger import Ledger
 from aegis_sdk.server import EmbeddedServer
 from aegis_sdk.testing import nats_server
 from aegis_sdk.transport import StreamConfig
-from aegis_sdk.transport_nats import NatsTransport
+from aegis_sdk.transport_nats import NatsTransport, streams
 
 
 @asynccontextmanager
@@ -36,6 +37,22 @@ async def test_a_sound_ledger_on_three_servers_has_three_replicas() -> None:
         await Ledger.open(transport, "accounts", replicas=3)
         found = {one.name: (one.outcome, one.found) for one in await ledger_checks(transport)}
         assert found == {f"LEDGER_{shard}": ("OK", "replicas: 3, servers: 3") for shard in range(3)}
+
+
+async def test_a_server_that_leads_more_than_one_shard_is_warned_of() -> None:
+    """As after its fellow was away: nothing moves leaders back by itself."""
+    async with connected(3) as (server, transport):
+        await Ledger.open(transport, "accounts", replicas=3)
+        leader = (await streams.api(transport, "STREAM.INFO.LEDGER_0"))["cluster"]["leader"]
+        node = next(node for node in server.nodes if node.name == leader)
+        await node.stop()
+        await node.start()
+        async with asyncio.timeout(30):
+            while not (warned := [one for one in await ledger_checks(transport) if one.name == "ledger leaders"]):
+                pass
+        assert warned[0].outcome == "WARN"
+        assert "losing it stops them all" in warned[0].found
+        assert "step-down LEDGER_" in warned[0].todo
 
 
 async def test_a_ledger_of_one_replica_among_three_servers_fails_and_says_what_to_do() -> None:

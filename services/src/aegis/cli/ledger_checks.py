@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from aegis.cli.checks import Check
 from aegis_sdk import subjects
 from aegis_sdk.ledger.streams import present_streams, shortcomings, stream_of
+from aegis_sdk.transport_nats import streams
 
 if TYPE_CHECKING:
     from aegis_sdk.messages import Message
@@ -37,7 +38,28 @@ async def ledger_checks(transport: NatsTransport) -> list[Check]:
         checks += [Check(name, "FAIL", each.problem, each.todo) for each in found]
         if not found:
             checks.append(Check(name, "OK", f"replicas: {config.replicas}, servers: {servers}"))
-    return checks
+    return checks + (await _leader_checks(transport, [*map(stream_of, shards)]) if wanted > 1 else [])
+
+
+async def _leader_checks(transport: NatsTransport, names: list[str]) -> list[Check]:
+    """Whether one server leads more than one shard, so that its loss stops the keys of all of them.
+
+    Shards are spread when they are made; a server that was away comes back leading none.
+    """
+    leads: dict[str, list[str]] = {}
+    for name in names:
+        leader = (await streams.api(transport, f"STREAM.INFO.{name}")).get("cluster", {}).get("leader", "")
+        leads.setdefault(leader, []).append(name)
+    return [
+        Check(
+            "ledger leaders",
+            "WARN",
+            f"{leader or 'nobody'} leads {', '.join(led)}: losing it stops them all",
+            f"`nats stream cluster step-down {led[-1]}` while it is quiet, until they are spread",
+        )
+        for leader, led in leads.items()
+        if len(led) > 1
+    ]
 
 
 async def _servers(transport: NatsTransport) -> int:
