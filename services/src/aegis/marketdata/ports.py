@@ -9,7 +9,7 @@ from typing import Protocol
 
 from aegis.contracts.market import Env, Instrument, InstrumentId, Quote
 from aegis.marketdata.domain.sequencer import Origin
-from aegis_sdk.errors import ConfigurationError
+from aegis_sdk.errors import AegisError, ConfigurationError
 from aegis_sdk.histogram import Histogram
 
 
@@ -21,6 +21,10 @@ class FeedState(StrEnum):
     READY = "ready"
     ENDED = "ended"
     FAILED = "failed"
+
+
+class FeedRefused(AegisError):
+    """A feed is FAILED because somebody outside refuses it: another start would only be refused again."""
 
 
 class FeedSink(Protocol):

@@ -23,7 +23,7 @@ from aegis.marketdata.endpoints.feed_calls import FeedCalls
 from aegis.marketdata.endpoints.subscription_calls import SubscriptionCalls
 from aegis.marketdata.metrics import feed_figures, tick_figures
 from aegis.marketdata.pipeline import Pipeline, PipelineStats
-from aegis.marketdata.ports import Feed, FeedState, FlowControl
+from aegis.marketdata.ports import Feed, FeedRefused, FeedState, FlowControl
 from aegis.marketdata.settings import MarketDataSettings
 from aegis.marketdata.subscriber import Subscriber
 from aegis.profiles import CtpProfile
@@ -101,18 +101,16 @@ class MarketData(FeedCalls, SubscriptionCalls):
         with suppress(TimeoutError):
             async with asyncio.timeout(_START_S):
                 await asyncio.shield(opening)
+                await asyncio.sleep(0)  # its last change of state is on its way
                 if self.feed_state is not FeedState.FAILED:
                     await asyncio.shield(settled)
 
     async def _open(self, feed: Feed) -> None:
-        """Open the feed. One that has FAILED needs a person: to start again would only try the same login again."""
+        """Open the feed. One that is refused stays FAILED: to end, and be started again, would try the login again."""
         try:
             await feed.open(self.pipeline.bridge)
-        except AegisError as error:
-            await asyncio.sleep(0)  # its last change of state is on its way
-            if self.feed_state is not FeedState.FAILED:
-                raise
-            _log.error("feed_failed", source=feed.source, reason=str(error), todo="mend its cause, and start again")
+        except FeedRefused as error:
+            _log.error("feed_refused", source=feed.source, reason=str(error), todo="mend its cause, and start again")
 
     async def _learn_wishes(self, parts: Parts) -> None:
         """Know all wishes before the feed is asked for anything: a replay begins with its first subscription."""

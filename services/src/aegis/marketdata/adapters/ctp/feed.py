@@ -20,7 +20,7 @@ from aegis.marketdata.adapters.ctp.attempts import Attempts, Patience
 from aegis.marketdata.adapters.ctp.failures import Failure
 from aegis.marketdata.adapters.ctp.frames import Start
 from aegis.marketdata.adapters.ctp.watched import Limits, OnStep, WatchedSession
-from aegis.marketdata.ports import FeedSink, FeedState
+from aegis.marketdata.ports import FeedRefused, FeedSink, FeedState
 from aegis_sdk.errors import AegisError, ConnectionUnavailable
 
 __all__ = ["CtpFeed", "CtpOptions", "Expects"]
@@ -87,7 +87,7 @@ class CtpFeed:
         return self._env
 
     async def open(self, sink: FeedSink) -> None:
-        """Returns when a session is READY, however long the counter is not there; raises AegisError where it cannot be.
+        """Returns when a session is READY, however long the counter is not there. Raises FeedRefused.
 
         Sessions that are lost later are replaced: the sink hears CONNECTING, and READY of a new session.
         """
@@ -98,7 +98,7 @@ class CtpFeed:
         self._task = asyncio.create_task(self._keep_a_session(sink), name=f"ctp {self._source}")
         try:
             await self._opened
-        except AegisError:  # it has FAILED, and there is nothing to close
+        except FeedRefused:  # it has FAILED, and there is nothing to close
             self._task = self._sink = None
             raise
         except BaseException:
@@ -174,7 +174,7 @@ class CtpFeed:
     def _fail(self, sink: FeedSink, failure: Failure) -> None:
         sink.changed(FeedState.FAILED, str(failure))
         if self._opened is not None and not self._opened.done():
-            self._opened.set_exception(AegisError(f"{self._source} {failure}"))
+            self._opened.set_exception(FeedRefused(f"{self._source} {failure}"))
 
     def _is_tick_expected(self, begin_ns: int, end_ns: int) -> bool:
         subscribed = [self._instruments[one] for one in self._subscribed]
