@@ -31,6 +31,7 @@ class Desk:
             **{name: value for name, value in os.environ.items() if not name.startswith("AEGIS_")},
             "AEGIS_HOME": str(home / "desk"),
             "HOME": str(home),
+            "TMPDIR": str(home),
         }
         self._home = home
 
@@ -53,8 +54,9 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     made = Desk(tmp_path)
     made.aegis("up", "-d")
     yield made
+    assert list(tmp_path.glob("aegis-ctp-*")), "where sessions keep their files"
     made.aegis("down")
-    assert not list(Path("/tmp").glob(f"aegis-ctp-*/{os.getpid()}")), "nothing of a session is left"
+    assert not list(tmp_path.glob("aegis-ctp-*")), "nothing of a session is left"
 
 
 def until(holds: Callable[[], bool], timeout: float = 30.0) -> None:
