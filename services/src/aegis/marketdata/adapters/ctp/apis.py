@@ -1,14 +1,14 @@
 """vnpy_ctp's two wrappers of the CTP API, unmodified, as the two sides of a session.
 
 Their callbacks come in threads of the wrappers. They only translate: events go to `on_event`, quotes to `on_record`.
-Lengths are checked before each request, since the wrappers copy strings into CTP's fields unchecked.
+The wrappers copy strings into CTP's fields unchecked: a profile bounds those of its logins, `process` the symbols.
 """
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from vnpy_ctp.api import MdApi, TdApi  # pyright: ignore[reportMissingImports]  # where CTP is not built
 
@@ -19,8 +19,6 @@ from aegis.marketdata.adapters.ctp.login import Error, Side
 __all__ = ["Listener", "MarketApi", "TraderApi"]
 
 Data = Mapping[str, Any]
-
-MAX_SYMBOL: Final = 80
 
 
 class Listener(Protocol):

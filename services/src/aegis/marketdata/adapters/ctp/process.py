@@ -68,7 +68,7 @@ class Session:
         self._socket = connection
         self._start = start
         self._outbox = Outbox(connection, Ring(start.ring, start.backlog, start.backlog_ms))
-        self._lock = Lock()  # of all below but for the ticks, which come in one thread
+        self._lock = Lock()  # of what follows
         self._login = login.Login()
         self._instruments: dict[str, Instrument] = {}
         self._untold: list[Instrument] = []
