@@ -51,6 +51,7 @@ class Service:
     description: ClassVar[str] = ""
 
     transport: Transport
+    instance: str
 
     async def on_start(self) -> None:
         """Make ready; an error here ends the start."""
@@ -114,7 +115,7 @@ class ServiceHost:
 
     async def start(self) -> None:
         """Run `on_start`, then take requests."""
-        self.service.transport = self._transport
+        self.service.transport, self.service.instance = self._transport, self.instance
         await self.service.on_start()
         name = self.service.name
         for endpoint in self.endpoints:

@@ -34,6 +34,7 @@ __all__ = [
     "srv",
     "tick",
     "tick_marker",
+    "tick_stored",
     "token",
     "unescape",
 ]
@@ -133,6 +134,11 @@ def command(service: str, name: str) -> str:
 def tick(exchange: str, symbol: str) -> str:
     """The ticks of one instrument; `symbol` is any text, or `*`."""
     return f"tick.{token(exchange, 'exchange')}.{symbol if symbol == ANY else escape(symbol)}"
+
+
+def tick_stored(exchange: str, symbol: str) -> str:
+    """For ticks that only the stream lacks: it stores them as if they were published to `tick`."""
+    return f"tickstore.{token(exchange, 'exchange')}.{escape(symbol)}"
 
 
 def tick_marker(feed: str) -> str:

@@ -56,9 +56,12 @@ class StreamConfig:
     rollup: bool = False  # messages may carry Nats-Rollup
     atomic: bool = False  # atomic batches
     first_sequence: int = 0  # of a stream that is created; 0: 1. Never changed later
+    renamed: tuple[str, str] | None = None  # `("a", "b")`: what is published to `a.x` is stored as if to `b.x`
 
     def __post_init__(self) -> None:
         subjects.token(self.name, "stream")
+        for prefix in self.renamed or ():
+            subjects.token(prefix, "renamed")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -138,6 +138,9 @@ class Desk(SingleActive):
             self.told.append(("on_active cancelled", key))
             raise
 
+    async def on_leaving(self, key: str) -> None:
+        self.told.append(("on_leaving", key, self.held(key).is_trusted))
+
     async def on_standby(self, key: str) -> None:
         self.told.append(("on_standby", key))
         await asyncio.sleep(self.leaving_lasts_s)

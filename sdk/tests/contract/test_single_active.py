@@ -442,7 +442,39 @@ async def test_a_standstill_between_the_arrival_of_a_request_and_its_handler_is_
     assert not [trace for trace in running.traces if isinstance(trace, Began)]
 
 
+async def test_work_that_is_no_request_is_trusted_without_the_ledger_until_a_standstill(desks: Desks) -> None:
+    running = await desks.active()
+    await until(lambda: running.desk.held(KEY).is_trusted)
+    held = running.desk.held(KEY)
+    running.transport.away = True
+    running.holding().proof_sent_at -= 60
+    assert held.is_trusted
+    running.active._gate._passed_at -= TIMERS.gate_s * 2  # as if the loop had stood still until now
+    assert not held.is_trusted
+    running.transport.away = False
+    await held.prove()
+    assert held.is_trusted
+
+
+async def test_work_that_is_no_request_is_not_trusted_any_more_once_the_key_has_left(desks: Desks) -> None:
+    first, second = await desks.pair()
+    await until(lambda: first.desk.held(KEY).is_trusted)
+    held = first.desk.held(KEY)
+    await first.active.hand_over(KEY)
+    await second.takes()
+    assert not held.is_trusted
+
+
 # While a key comes and goes
+
+
+async def test_who_gives_a_key_up_is_told_before_while_he_holds_it(desks: Desks) -> None:
+    first, second = await desks.pair()
+    await until(lambda: first.desk.held(KEY).is_trusted)
+    await first.active.hand_over(KEY)
+    await second.takes()
+    await until(lambda: first.desk.hooks("on_standby", "on_leaving") == ["on_standby", "on_leaving", "on_standby"])
+    assert ("on_leaving", KEY, True) in first.desk.told
 
 
 async def test_requests_wait_while_a_key_is_taken_over(desks: Desks) -> None:

@@ -18,6 +18,32 @@ STREAM_NOT_FOUND = 10059
 # Streams
 
 
+async def test_what_is_published_under_another_name_is_stored_in_its_place(transport: Transport, name: str) -> None:
+    config = StreamConfig(name=name, subjects=[f"{name}.>", f"{name}-x.>"], renamed=(f"{name}-x", name))
+    await transport.ensure_stream(config)
+    live = Received()
+    await transport.subscribe(f"{name}.>", live)
+    await transport.append(f"{name}.a", b"1")
+    await transport.append(f"{name}-x.a", b"2")
+    await transport.append(f"{name}.a", b"3")
+    assert [(one.subject, one.payload) for one in await stored(transport, name)] == [
+        (f"{name}.a", b"1"),
+        (f"{name}.a", b"2"),
+        (f"{name}.a", b"3"),
+    ]
+    assert [one.payload for one in live.messages] == [b"1", b"3"]
+
+
+async def test_a_message_for_another_stream_reaches_its_listeners_alone(transport: Transport, name: str) -> None:
+    await make(transport, name)
+    live = Received()
+    await transport.subscribe(f"{name}.>", live)
+    transport.publish(f"{name}.a", b"live", {"Nats-Expected-Stream": "_"})
+    await transport.append(f"{name}.a", b"both")
+    assert [one.payload for one in live.messages] == [b"live", b"both"]
+    assert payloads(await stored(transport, name)) == [b"both"]
+
+
 async def test_a_stream_is_made_once_and_changed_where_it_differs(transport: Transport, name: str) -> None:
     await make(transport, name)
     for i in range(4):
@@ -55,6 +81,7 @@ async def test_a_stream_tells_its_configuration(transport: Transport, name: str)
         rollup=True,
         atomic=True,
         first_sequence=7,
+        renamed=(f"{name}-2", f"{name}-3"),
     )
     for config in (plain, other):
         await transport.ensure_stream(config)

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
+from publishing import publishing
 from samples import QUOTE as BLANK
 
 from aegis.contracts.market import InstrumentId, Level, Tick
@@ -74,9 +75,8 @@ class Line:
         self.other = other
 
     def begin(self, options: PublisherOptions = OPTIONS, codec: TickCodec = MSGPACK) -> None:
-        outlet = StreamPublisher(self.publisher, ORIGIN, codec.headers, options)
-        self.pipeline = Pipeline(ORIGIN, codec, outlet)
-        self.running = asyncio.create_task(self.pipeline.run())
+        self.pipeline = Pipeline(codec, StreamPublisher(self.publisher, codec.headers, options))
+        self.running = asyncio.create_task(publishing(self.pipeline, ORIGIN))
 
     async def until_stored(self, count: int) -> None:
         await until(lambda: self.pipeline.stats().outlet.stored >= count)
@@ -238,8 +238,8 @@ async def test_two_feeds_share_the_stream(line: Line) -> None:
     """Neither can count on the sequence of its markers alone."""
     line.begin(PATIENT)
     options = Origin(env="sim", feed="second", source="test", session="s1", epoch=2)
-    second = Pipeline(options, MSGPACK, StreamPublisher(line.other, options, MSGPACK.headers, PATIENT))
-    running = asyncio.create_task(second.run())
+    second = Pipeline(MSGPACK, StreamPublisher(line.other, MSGPACK.headers, PATIENT))
+    running = asyncio.create_task(publishing(second, options))
     with FeedThread(line.pipeline, 5_000) as feed:
         while line.pipeline.stats().outlet.stored < 3_000:
             second.bridge.offer(replace(QUOTE, exchange="DCE", symbol="cs2505"))
@@ -259,7 +259,7 @@ async def test_the_stream_is_what_was_asked_for(line: Line) -> None:
         await line.until_more_is_stored()
     config = (await line.api("STREAM.INFO.TICKS"))["config"]
     assert isinstance(config, dict)
-    assert config["subjects"] == ["tick.>", "tickmark.>"]
+    assert config["subjects"] == ["tick.>", "tickmark.>", "tickstore.>"]
     assert (config["persist_mode"], config["discard"], config["allow_direct"]) == ("async", "old", True)
     assert config["max_bytes"] > 0
     assert config["max_age"] > 0

@@ -9,6 +9,7 @@ from math import nan
 
 import pytest
 from msgspec.structs import replace
+from publishing import publishing
 from samples import QUOTE
 from structlog.testing import capture_logs
 
@@ -29,9 +30,9 @@ class Line:
         self.broker = MemoryBroker()
         self.transport = MemoryTransport(self.broker)
         options = PublisherOptions(ring=200, batch=20, window=4, marker_interval_s=0.005, ack_timeout_s=0.3)
-        outlet = StreamPublisher(self.transport, ORIGIN, MSGPACK.headers, options)
-        self.pipeline = Pipeline(ORIGIN, MSGPACK, outlet, bridge_size=bridge_size)
-        self.running = asyncio.create_task(self.pipeline.run())
+        outlet = StreamPublisher(self.transport, MSGPACK.headers, options)
+        self.pipeline = Pipeline(MSGPACK, outlet, bridge_size=bridge_size)
+        self.running = asyncio.create_task(publishing(self.pipeline, ORIGIN))
 
     def offer(self, count: int, *symbols: str) -> None:
         for _ in range(count):

@@ -8,6 +8,8 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace as change
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -15,9 +17,9 @@ from structlog.testing import capture_logs
 from aegis.contracts.market import InstrumentId
 from aegis.marketdata.adapters.bus import PublisherOptions, StreamPublisher, ticks_stream
 from aegis.marketdata.domain.sequencer import Origin
-from aegis.marketdata.ports import Outgoing
+from aegis.marketdata.ports import Alone, Outgoing
 from aegis_sdk.errors import ConfigurationError, DeadlineExceeded
-from aegis_sdk.messages import NO_HEADERS, Headers, StoredMessage
+from aegis_sdk.messages import NO_HEADERS, Headers, Message, StoredMessage
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
 ORIGIN = Origin(env="sim", feed="main", source="test", session="s1", epoch=3)
@@ -55,11 +57,12 @@ class Disturbed(MemoryTransport):
 class Desk:
     """A broker, a publisher on it, and a look into the stream."""
 
-    def __init__(self, options: PublisherOptions = OPTIONS) -> None:
+    def __init__(self, options: PublisherOptions = OPTIONS, transport: type[Disturbed] = Disturbed) -> None:
         self.broker = MemoryBroker()
-        self.transport = Disturbed(self.broker)
+        self.transport: Any = transport(self.broker)
         self.other = MemoryTransport(self.broker)
-        self.publisher = StreamPublisher(self.transport, ORIGIN, {"Aegis-Codec": "msgpack"}, options)
+        self.publisher = StreamPublisher(self.transport, {"Aegis-Codec": "msgpack"}, options)
+        self.publisher.open(ORIGIN, Alone())
         self.sequences: Counter[str] = Counter()
 
     def publish(self, count: int, *names: str) -> None:
@@ -79,7 +82,7 @@ class Desk:
     async def settled(self) -> None:
         await self.publisher.drain(5)
         stats = self.publisher.stats()
-        assert stats.accepted == stats.stored + sum(stats.lost.values())
+        assert stats.accepted == stats.stored + stats.left + sum(stats.lost.values())
 
     async def stored(self, subject: str = "tick.>") -> list[StoredMessage]:
         found: list[StoredMessage] = []
@@ -141,6 +144,7 @@ async def test_each_batch_ends_with_a_marker_that_tells_what_is_in_it(desk: Desk
     assert markers[-1] == {
         "feed": "main",
         "epoch": 3,
+        "market": "",
         "session": "s1",
         "marker": 2,
         "ticks": 5,
@@ -375,3 +379,148 @@ def test_a_ring_that_cannot_hold_the_window_is_refused() -> None:
 def test_the_stream_is_acknowledged_before_it_is_synced_on_one_node_only() -> None:
     assert ticks_stream().persist_async
     assert not ticks_stream(replicas=3).persist_async
+
+
+# Live subscribers
+
+
+class Listener:
+    """Who listens to ticks, and to nothing else."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+
+    def __call__(self, message: Message) -> None:
+        self.numbers.append(int(message.payload.split()[1]))
+
+
+@asynccontextmanager
+async def listening(desk: Desk) -> AsyncIterator[Listener]:
+    listener = Listener()
+    subscription = await desk.other.subscribe("tick.>", listener)
+    yield listener
+    await subscription.unsubscribe()
+
+
+class Away(Disturbed):
+    """A stream that does not answer, as while its leader is replaced: what it should store is gone."""
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        super().__init__(broker)
+        self.is_away = False
+
+    def publish_many(self, messages: Iterable[tuple[str, bytes]], headers: Headers = NO_HEADERS) -> None:
+        gone = {"Nats-Expected-Stream": "_"} if self.is_away else {}
+        super().publish_many(messages, {**headers, **gone})
+
+    def append_now(
+        self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0
+    ) -> asyncio.Future[int]:
+        if not self.is_away:
+            return super().append_now(subject, payload, headers, timeout)
+        lost: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        lost.get_loop().call_later(timeout, lost.set_exception, DeadlineExceeded("no answer"))
+        return lost
+
+    async def append(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0) -> int:
+        return await self.append_now(subject, payload, headers, timeout)
+
+
+@pytest.fixture
+async def away() -> AsyncIterator[Desk]:
+    desk = Desk(change(OPTIONS, live_after_s=0.02), transport=Away)
+    async with running(desk):
+        yield desk
+
+
+async def test_live_subscribers_have_ticks_while_the_stream_is_away_and_it_has_them_afterwards(away: Desk) -> None:
+    async with listening(away) as live:
+        away.publish(5)
+        await away.until(lambda: away.publisher.stats().stored == 5)
+        away.transport.is_away = True
+        for _ in range(8):
+            away.publish(5)
+            await asyncio.sleep(0.01)
+        await away.until(lambda: live.numbers == list(range(1, 46)))
+        assert away.publisher.stats().stored == 5
+        away.transport.is_away = False
+        away.publish(5)
+        await away.settled()
+        away.publish(5)
+        await away.settled()
+        assert live.numbers == list(range(1, 56))
+        assert await away.numbers() == list(range(1, 56))
+        assert away.publisher.stats().handed_over == 55
+
+
+async def test_a_stall_longer_than_the_window_keeps_nothing_from_live_subscribers(away: Desk) -> None:
+    """Without an answer for a window of batches nothing more is sent to the stream."""
+    async with listening(away) as live:
+        away.transport.is_away = True
+        away.publish(90)
+        await away.until(lambda: len(live.numbers) == 90)
+        away.transport.is_away = False
+        await away.settled()
+        assert (live.numbers, await away.numbers()) == (list(range(1, 91)), list(range(1, 91)))
+
+
+async def test_what_broke_off_with_the_connection_reaches_live_subscribers(desk: Desk) -> None:
+    async with listening(desk) as live:
+        desk.publish(3)
+        await desk.settled()
+        desk.transport.loses.add(b"tick.SHFE.a 4")
+        desk.publish(1)
+        desk.broker.disconnect(desk.transport)
+        desk.publish(2)
+        desk.broker.reconnect(desk.transport)
+        await desk.settled()
+        assert live.numbers == list(range(1, 7))
+        assert await desk.numbers() == list(range(1, 7))
+
+
+# The licence
+
+
+class Doubtful:
+    """A licence that is not trusted before it is proved."""
+
+    def __init__(self) -> None:
+        self.is_trusted = False
+        self.proves = asyncio.Event()
+
+    async def prove(self) -> None:
+        await self.proves.wait()
+        self.is_trusted = True
+
+
+async def test_nothing_is_sent_under_a_licence_that_is_not_trusted(desk: Desk) -> None:
+    async with listening(desk) as live:
+        desk.publish(2)
+        await desk.settled()
+        licence = Doubtful()
+        desk.publisher.open(ORIGIN, licence)
+        desk.publish(3)
+        await asyncio.sleep(0.05)
+        assert live.numbers == [1, 2]
+        licence.proves.set()
+        await desk.settled()
+        assert live.numbers == await desk.numbers() == [1, 2, 3, 4, 5]
+
+
+async def test_who_has_left_sends_nothing_and_who_comes_back_begins_with_a_marker(desk: Desk) -> None:
+    desk.publish(2)
+    await desk.settled()
+    desk.publisher.open(ORIGIN, Doubtful())
+    desk.publish(3)
+    desk.publisher.leave()
+    await asyncio.sleep(0.05)
+    assert await desk.numbers() == [1, 2]
+    stats = desk.publisher.stats()
+    assert (stats.accepted, stats.stored, stats.left) == (5, 2, 3)
+    begun = desk.publisher.open(change(ORIGIN, epoch=9), Alone())
+    sequence = await begun
+    [border] = [one for one in await desk.stored("tickmark.main") if one.sequence == sequence]
+    assert json.loads(border.payload)["epoch"] == 9
+    desk.publish(1)
+    await desk.settled()
+    assert await desk.numbers() == [1, 2, 6]

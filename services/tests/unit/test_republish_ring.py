@@ -22,7 +22,7 @@ def ticks(subject: str, *sequences: int) -> list[Outgoing]:
 
 def send(ring: RepublishRing, count: int) -> None:
     """Send `count` as one batch, with its marker."""
-    ring.opened(ring.take(count))
+    ring.opened(ring.take(count)[0])
     ring.close_batch()
 
 
@@ -52,7 +52,7 @@ def test_what_is_sent_again_is_handed_over_once() -> None:
     ring.add(ticks("a", 1, 2, 3))
     send(ring, 2)
     ring.doubt()
-    ring.resolve({b"a1", b"a2"}, 3)
+    ring.resolve({b"a1", b"a2"}, 3, delivered=False)
     send(ring, 3)
     assert ring.handed_over == 3
 
@@ -70,9 +70,9 @@ def test_what_is_missing_waits_again_before_all_else() -> None:
     ring = RepublishRing(9, keep_s=0)
     ring.add(ticks("a", 1, 2, 3, 4, 5))
     send(ring, 2)
-    ring.opened(ring.take(2))
+    ring.opened(ring.take(2)[0])
     ring.doubt()
-    assert ring.resolve({b"a3", b"a4"}, 3) == 2
+    assert ring.resolve({b"a3", b"a4"}, 3, delivered=False) == 2
     assert list(ring.waiting) == ticks("a", 3, 4, 5)
     assert (ring.stored, ring.sent, ring.sequence) == (2, 0, 3)
 
@@ -83,7 +83,7 @@ def test_a_tick_overtaken_by_its_successor_is_lost() -> None:
     ring.add([*ticks("a", 1, 2), *ticks("b", 1)])
     send(ring, 3)
     ring.doubt()
-    assert ring.resolve({b"a1", b"b1"}, 2) == 1
+    assert ring.resolve({b"a1", b"b1"}, 2, delivered=False) == 1
     assert list(ring.waiting) == ticks("b", 1)
     assert ring.lost == {"a": 1}
 
@@ -91,7 +91,7 @@ def test_a_tick_overtaken_by_its_successor_is_lost() -> None:
 def test_what_could_not_be_sent_is_first_again() -> None:
     ring = RepublishRing(9, keep_s=0)
     ring.add(ticks("a", 1, 2, 3))
-    ring.returned(ring.take(2))
+    ring.returned(ring.take(2)[0], delivered=False)
     assert list(ring.waiting) == ticks("a", 1, 2, 3)
 
 
@@ -99,7 +99,7 @@ def test_giving_up_loses_all_that_is_left() -> None:
     ring = RepublishRing(9, keep_s=0)
     ring.add(ticks("a", 1, 2, 3))
     send(ring, 1)
-    ring.opened(ring.take(1))
+    ring.opened(ring.take(1)[0])
     ring.give_up()
     assert (ring.lost, len(ring)) == ({"a": 3}, 0)
 
@@ -114,7 +114,7 @@ def test_a_proven_tick_stays_for_a_moment() -> None:
     assert ring.stored == 3
     ring.doubt()
     assert (ring.in_doubt, ring.sequence) == (ticks("a", 2, 3), 2)
-    assert ring.resolve({b"a3"}, 7) == 1
+    assert ring.resolve({b"a3"}, 7, delivered=False) == 1
     assert (list(ring.waiting), ring.stored, ring.sequence) == (ticks("a", 3), 2, 7)
 
 
@@ -140,24 +140,55 @@ def test_what_is_in_doubt_stays_while_the_ring_overflows() -> None:
     assert ring.lost == {"a": 1, "b": 2}
 
 
-@given(st.lists(st.sampled_from(["add", "send", "prove", "doubt"]), max_size=60), st.integers(0, 2**32))
+def test_what_live_subscribers_have_had_is_for_the_stream_alone() -> None:
+    ring = RepublishRing(9, keep_s=0)
+    ring.add(ticks("a", 1, 2, 3))
+    assert ring.undelivered(2) == ticks("a", 1, 2)
+    ring.deliver(2)
+    assert (ring.undelivered(9), ring.handed_over) == (ticks("a", 3), 2)
+    taken = ring.take(9)
+    assert taken == (ticks("a", 1, 2), True)
+    ring.returned(taken[0], delivered=True)
+    ring.opened(ring.take(9)[0])
+    assert ring.take(9) == (ticks("a", 3), False)
+    assert ring.handed_over == 2
+
+
+def test_what_another_instance_publishes_is_left_to_it() -> None:
+    ring = RepublishRing(9, keep_s=1)
+    ring.add(ticks("a", 1, 2, 3, 4))
+    send(ring, 1)
+    ring.prove(2, now=1)
+    send(ring, 1)
+    ring.leave()
+    assert (ring.stored, ring.left, len(ring), ring.lost.total()) == (1, 3, 0, 0)
+
+
+@given(st.lists(st.sampled_from(["add", "send", "prove", "doubt", "deliver"]), max_size=60), st.integers(0, 2**32))
 def test_each_tick_ends_once_and_in_order(steps: list[str], seed: int) -> None:
-    """Whatever part of the ticks in doubt a stream has, each is stored once, in order, or lost."""
+    """Whatever part of the ticks in doubt a stream has, each is stored once, in order, or lost; so it is delivered."""
     random = Random(seed)
     ring, stream, sequences = RepublishRing(12, keep_s=2), list[Outgoing](), Counter[str]()
     in_flight: list[list[Outgoing]] = []
     handed_over: set[Outgoing] = set()
+    live: list[Outgoing] = []
     for now, step in enumerate(steps):
         if step == "add":
             subject = random.choice("ab")
             sequences[subject] += 3
             ring.add(ticks(subject, *range(sequences[subject] - 2, sequences[subject] + 1)))
         elif step == "send" and ring.waiting and ring.sent < 6:
-            batch = ring.take(3)
+            batch, delivered = ring.take(3)
             ring.opened(batch)
             ring.close_batch()
             in_flight.append(batch)
             handed_over.update(batch)
+            live += () if delivered else batch
+        elif step == "deliver":
+            fresh = ring.undelivered(2)
+            ring.deliver(len(fresh))
+            handed_over.update(fresh)
+            live += fresh
         elif step == "prove" and in_flight:
             stream.extend(in_flight.pop(0))
             ring.prove(len(stream), now)
@@ -167,7 +198,10 @@ def test_each_tick_ends_once_and_in_order(steps: list[str], seed: int) -> None:
             there = [each for each in doubtful if random.random() < 0.5]
             stream = [each for each in stream if each not in doubtful] + there
             in_flight.clear()
-            ring.resolve({payload for _, payload, _ in doubtful} - {payload for _, payload, _ in there}, len(stream))
+            missing = {payload for _, payload, _ in doubtful} - {payload for _, payload, _ in there}
+            cut = not ring.delivered and random.random() < 0.5  # they died with the connection
+            live = [each for each in live if not (cut and each[1] in missing)]
+            ring.resolve(missing, len(stream), delivered=not cut)
         assert len(ring) <= 12 + 12 // 4
         assert ring.handed_over == len(handed_over)
         assert ring.accepted == len(ring) + ring.stored + ring.lost.total()
@@ -175,3 +209,5 @@ def test_each_tick_ends_once_and_in_order(steps: list[str], seed: int) -> None:
     for subject in "ab":
         order = [sequence for name, _, sequence in stream if name == subject]
         assert order == sorted(order)
+        delivery = [sequence for name, _, sequence in live if name == subject]
+        assert delivery == sorted(set(delivery))

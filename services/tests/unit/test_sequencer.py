@@ -112,20 +112,28 @@ def test_a_new_session_goes_on_with_the_sequence() -> None:
     assert (tick.session, tick.sequence, tick.volume_delta) == ("s2", 2, 3)
 
 
-def test_a_new_epoch_begins_with_1() -> None:
+def test_a_new_epoch_begins_with_1_behind_the_ticks_of_the_one_before() -> None:
+    latest = stamped(Sequencer(ORIGIN), quote(volume=1))
     sequencer = Sequencer(ORIGIN)
-    stamped(sequencer, quote(volume=1))
-    sequencer.begin(change(ORIGIN, epoch=6))
+    sequencer.take_over(change(ORIGIN, epoch=6), latest, same_market=True)
     tick = stamped(sequencer, quote(volume=4))[0]
-    assert (tick.epoch, tick.sequence, tick.volume_delta, tick.flags) == (6, 1, 0, ())
+    assert (tick.epoch, tick.sequence, tick.volume_delta, tick.flags) == (6, 1, 3, ())
 
 
-def test_another_source_is_not_compared_with_the_one_before() -> None:
+def test_a_repeated_quote_is_one_also_if_another_instance_published_the_first() -> None:
+    latest = stamped(Sequencer(ORIGIN), quote(volume=1))
     sequencer = Sequencer(ORIGIN)
-    stamped(sequencer, quote(at=100, volume=50))
-    sequencer.begin(change(ORIGIN, source="simulated", session="s2"))
+    sequencer.take_over(change(ORIGIN, epoch=6), latest, same_market=True)
+    stamped(sequencer, quote(volume=1))
+    assert sequencer.duplicates == 1
+
+
+def test_another_market_is_not_compared_with_the_one_before() -> None:
+    latest = stamped(Sequencer(ORIGIN), quote(at=100, volume=50))
+    sequencer = Sequencer(ORIGIN)
+    sequencer.take_over(change(ORIGIN, source="simulated", epoch=6), latest, same_market=False)
     ticks = stamped(sequencer, quote(at=2, volume=90, day="20240101"), quote(at=3, volume=91, day="20240101"))
-    assert [(tick.sequence, tick.flags, tick.volume_delta) for tick in ticks] == [(2, ("reset",), 0), (3, (), 1)]
+    assert [(tick.sequence, tick.flags, tick.volume_delta) for tick in ticks] == [(1, ("reset",), 0), (2, (), 1)]
 
 
 def test_a_turnover_that_is_no_number_does_not_spoil_the_next_tick() -> None:

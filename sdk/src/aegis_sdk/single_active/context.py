@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -28,11 +29,22 @@ class Held:
     key: str
     epoch: int
     _holding: Holding
+    _enter: Callable[[], None]  # passes the gate
 
     @property
     def lock(self) -> KeyLock:
         """For whoever decides by the key's state and then commits: `async with`. Raises Suspended."""
         return self._holding.lock
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether nothing happened since the last proof by which this instance may have lost the key unnoticed.
+
+        For what goes on all the time, and shall go on while the ledger is away, such as a feed: its receivers tell
+        epochs apart. It passes the gate, and asks for no proof; what must not be done twice needs `prove`.
+        """
+        self._enter()
+        return self._holding.may_go_on
 
     async def commit(self, change: Change) -> int:
         """Commit a change of state; its journal sequence.

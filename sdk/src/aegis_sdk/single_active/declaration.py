@@ -49,7 +49,8 @@ class SingleActive(Service):
     timers: Timers = AGGRESSIVE  # AEGIS_TIMERS takes its place
     snapshot_every: ClassVar[int] = 1000  # changes of a key, intents too; it bounds what a new holder replays
 
-    _held: Mapping[str, Held] = {}  # set by the host
+    _held: Mapping[str, Held] = {}  # this and the next are set by the host
+    _look_at_health: Callable[[], None] = staticmethod(lambda: None)
 
     def keys(self) -> Iterable[str]:
         """The keys of this service: tokens, the same in every instance."""
@@ -86,6 +87,9 @@ class SingleActive(Service):
     async def on_active(self, key: str, epoch: int) -> None:
         """This instance is active for the key. `held(key)` commits what is no request's. At most `recover_s` long."""
 
+    async def on_leaving(self, key: str) -> None:
+        """The key is about to be handed over, its requests are done: finish what goes on beside them. Still held."""
+
     async def on_standby(self, key: str) -> None:
         """This instance is not active for the key: at its start, and whenever it has lost or given up the key.
 
@@ -95,6 +99,10 @@ class SingleActive(Service):
     async def healthy(self) -> bool:
         """Asked every second: False, or no answer for a second, hands over all keys until it is True again."""
         return True
+
+    def health_changed(self) -> None:
+        """Have `healthy` asked at once."""
+        self._look_at_health()
 
     def held(self, key: str) -> Held:
         """The key as held by this instance. Raises Moved where it is not."""

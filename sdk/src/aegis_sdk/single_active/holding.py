@@ -98,6 +98,11 @@ class Holding:
         """Whether a write under this epoch was stored that was sent after the last standstill; the claim is none."""
         return self.suspended_at is None and self.proof_sent_at > self._gate.broken_at
 
+    @property
+    def may_go_on(self) -> bool:
+        """Whether it is trusted, and neither ended nor about to be."""
+        return self.is_trusted and not self._leaving and not self.is_ended
+
     def is_proved(self, now: float) -> bool:
         """Whether there is a proof so young that nobody else can be effective yet."""
         return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -41,8 +41,10 @@ class Holdings:
         registration: Registration,
         requests: Requests,
         figures: ActiveFigures,
+        enter: Callable[[], None],
     ) -> None:
         self._transport = transport
+        self._enter = enter
         self._service = service
         self._registration = registration
         self._requests = requests
@@ -86,7 +88,7 @@ class Holdings:
 
     def open(self, holding: Holding) -> None:
         """Handle requests from now on."""
-        self._handles[holding.key] = Held(holding.key, holding.epoch, holding)
+        self._handles[holding.key] = Held(holding.key, holding.epoch, holding, self._enter)
         holding.open()
 
     async def drop(self, holding: Holding) -> None:

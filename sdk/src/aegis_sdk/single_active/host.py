@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any, Final
 
 import structlog
@@ -123,7 +123,7 @@ class ActiveHost:
         self._ledger = await Ledger.open(self._transport, service.name, replicas=self._replicas)
         timeout_s = self._host.options.default_timeout_s
         requests = Requests(self._transport, service.name, self._host.admission, timeout_s, self._enter, self._observer)
-        self._holdings = Holdings(self._transport, service, registration, requests, self.figures)
+        self._holdings = Holdings(self._transport, service, registration, requests, self.figures, self._enter)
         self._peers = Peers(service.name, record.instance, self._tell)
         self._tails = Tails(self._transport, self._ledger, self._tell, self._contradicted)
         self._announcements = Announcements(
@@ -224,8 +224,13 @@ class ActiveHost:
 
     async def _watch_health(self) -> None:
         assert self._holdings is not None
+        asked = asyncio.Event()
+        self._service._look_at_health = asked.set  # pyright: ignore[reportPrivateUsage]  # the service's way to ask
         while True:
-            await asyncio.sleep(_HEALTH_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_HEALTH_S):
+                    await asked.wait()
+            asked.clear()
             was, self._healthy = self._healthy, await self._is_healthy()
             if self._healthy is not was:
                 _log.warning("health_changed", healthy=self._healthy)

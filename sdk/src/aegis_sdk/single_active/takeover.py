@@ -200,6 +200,8 @@ class Takeover:
         key, epoch = release.key, release.epoch
         if holding is not None and release.drain and not await holding.drained(drain_s):
             _log.warning("released_undrained", key=key, epoch=epoch, at_work=holding.work.requests)
+        if holding is not None and release.drain:
+            await self._holdings.run_hook(key, self._service.on_leaving(key))
         state = LeaseState.HANDOVER if release.successor else LeaseState.VACANT
         lease = Lease(state, self._record.instance, self._record.incarnation, successor=release.successor)
         writer = self._ledger.epoch(key, epoch)

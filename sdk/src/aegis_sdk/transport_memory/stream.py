@@ -75,6 +75,7 @@ class MemoryStream:
         A message of a batch is stored together with the last one; None until then. Raises StreamError where a guard
         does not hold, or a header or the size is not allowed.
         """
+        message = self._renamed(message)
         if batches.ID in message.headers:
             return self._take_batched(message, now, timestamp_ns)
         self._check_guards(message)
@@ -82,6 +83,15 @@ class MemoryStream:
         if admitted.duplicate_of:
             return Storage(admitted.duplicate_of, duplicate=True)
         return self._store([admitted], now, timestamp_ns)
+
+    def _renamed(self, message: Message) -> Message:
+        if self.config.renamed is None:
+            return message
+        published, stored = self.config.renamed
+        first, dot, rest = message.subject.partition(".")
+        if not dot or first != published:
+            return message
+        return Message(f"{stored}.{rest}", message.payload, message.headers, message.reply)
 
     def _take_batched(self, message: Message, now: float, timestamp_ns: int) -> Storage | None:
         if not self.config.atomic:

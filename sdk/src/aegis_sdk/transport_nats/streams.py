@@ -111,7 +111,18 @@ def settings(config: StreamConfig) -> dict[str, Any]:
         "allow_rollup_hdrs": config.rollup,
         "allow_atomic": config.atomic,
         **({"persist_mode": "async"} if config.persist_async else {}),
+        **({"subject_transform": _transform(*config.renamed)} if config.renamed else {}),
     }
+
+
+def _transform(published: str, stored: str) -> dict[str, str]:
+    return {"src": f"{published}.{subjects.REST}", "dest": f"{stored}.{subjects.REST}"}
+
+
+def _renamed(transform: dict[str, str] | None) -> tuple[str, str] | None:
+    if not transform:
+        return None
+    return transform["src"].removesuffix(f".{subjects.REST}"), transform["dest"].removesuffix(f".{subjects.REST}")
 
 
 async def ensure(transport: Transport, config: StreamConfig) -> None:
@@ -214,6 +225,7 @@ async def configuration(transport: Transport, stream: str) -> StreamConfig:
         rollup=found.get("allow_rollup_hdrs", False),
         atomic=found.get("allow_atomic", False),
         first_sequence=found.get("first_seq", 0),
+        renamed=_renamed(found.get("subject_transform")),
     )
 
 

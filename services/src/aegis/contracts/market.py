@@ -147,3 +147,31 @@ class Tick(msgspec.Struct, frozen=True, gc=False, array_like=True):
     @property
     def instrument_id(self) -> InstrumentId:
         return InstrumentId(self.exchange, self.symbol)
+
+    @property
+    def quote(self) -> Quote:
+        """What the feed saw."""
+        return Quote(
+            self.exchange,
+            self.symbol,
+            self.trading_day,
+            self.action_day,
+            self.ts_exchange_ns,
+            self.ts_received_ns,
+            self.last_price,
+            self.open_price,
+            self.high_price,
+            self.low_price,
+            self.pre_close_price,
+            self.pre_settlement_price,
+            self.settlement_price,
+            self.upper_limit_price,
+            self.lower_limit_price,
+            self.volume,
+            self.turnover,
+            self.open_interest,
+            self.pre_open_interest,
+            self.bids,
+            self.asks,
+            self.flags,
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -49,9 +49,11 @@ class FeedStatus(_Frozen):
     """The feed and its pipeline at one moment. Counters count ticks since the process started."""
 
     feed: str
+    instance: str  # that answers
+    role: Literal["active", "standby"]  # whether it publishes
     source: str
     session: str
-    epoch: int
+    epoch: int  # under which it publishes, or published last; 0: never
     state: str
     reason: str
     codec: str
@@ -67,6 +69,8 @@ class FeedStatus(_Frozen):
     published: int  # handed to the connection, each counted once; what was lost before that is not among them
     stored: int  # proven to be in the stream
     waiting: int  # in both rings
+    held: int  # by a standby, until they are seen published
+    left: int  # to the instance that publishes now
     republished: int
     repairs: int  # how often the stream had to be read back
     lost: int
@@ -142,6 +146,7 @@ class FeedChanged(_Frozen):
     """Event `event.market.<feed>.changed`: the feed's session entered a state."""
 
     feed: str
+    instance: str
     source: str
     session: str
     epoch: int

@@ -5,23 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from aegis.contracts.market import Tick
 from aegis.contracts.subscriptions import Scope
 from aegis.contracts.tick_codec import tick_codec
-from aegis.marketdata.adapters.bus import PublisherOptions, StreamPublisher, UniverseStore, WishStore, ticks_stream
+from aegis.marketdata.adapters.bus import (
+    PublisherOptions,
+    StreamPublisher,
+    TickFollower,
+    UniverseStore,
+    WishStore,
+    ticks_stream,
+)
 from aegis.marketdata.adapters.ctp import CtpFeed, CtpOptions, Limits, Patience, start_of
 from aegis.marketdata.adapters.replay import ReplayFeed, ReplayOptions
 from aegis.marketdata.adapters.simulated import SimulatedFeed, SimulatedOptions
 from aegis.marketdata.bridge import DEFAULT_SIZE
 from aegis.marketdata.domain.expectation import is_trading
-from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.endpoints import MarketData, Parts
 from aegis.marketdata.pipeline import Pipeline
 from aegis.marketdata.ports import Feed, FeedState, FlowControl
 from aegis.marketdata.settings import MarketDataSettings
 from aegis.profiles import CtpProfile, load
 from aegis_sdk.config import Settings
+from aegis_sdk.errors import ConfigurationError
 from aegis_sdk.events import Events
-from aegis_sdk.kv import KeyValue
 from aegis_sdk.transport import Transport
 
 __all__ = ["build"]
@@ -47,15 +54,13 @@ def build(environment: Mapping[str, str]) -> MarketData:
             max_age_s=settings.ticks_max_age_hours * 3600,
         )
 
-        def make_pipeline(origin: Origin, on_changed: Callable[[FeedState, str], None]) -> Pipeline:
-            outlet = StreamPublisher(transport, origin, codec.headers, options, stream)
-            return Pipeline(origin, codec, outlet, bridge_size=bridge_size, on_changed=on_changed)
+        def make_pipeline(on_changed: Callable[[FeedState, str], None]) -> Pipeline:
+            outlet = StreamPublisher(transport, codec.headers, options, stream)
+            return Pipeline(codec, outlet, bridge_size=bridge_size, on_changed=on_changed)
 
-        async def next_epoch() -> int:
-            """The revision of a key that is written at each start: it only ever grows, whatever the clocks say."""
-            bucket = KeyValue(transport, "aegis_config")
-            await bucket.ensure(replicas=replicas)
-            return await bucket.put(f"marketdata.{settings.feed}.epoch", b"")
+        def make_follower(on_tick: Callable[[str, Tick], None]) -> TickFollower:
+            allow_pickle = settings.codec == "pickle"
+            return TickFollower(transport, stream, settings.feed, on_tick, allow_pickle=allow_pickle)
 
         return Parts(
             feed=feed,
@@ -64,8 +69,8 @@ def build(environment: Mapping[str, str]) -> MarketData:
             wishes=WishStore(transport, settings.feed, replicas=replicas),
             universes=UniverseStore(transport, settings.feed, replicas=replicas),
             events=Events(transport, replicas=replicas),
-            next_epoch=next_epoch,
             make_pipeline=make_pipeline,
+            make_follower=make_follower,
         )
 
     return MarketData(settings, parts, profile)
@@ -74,11 +79,7 @@ def build(environment: Mapping[str, str]) -> MarketData:
 def _feed(settings: MarketDataSettings, profile: CtpProfile | None) -> tuple[Feed, FlowControl]:
     """The feed, and how much it may be asked for at once: a replay everything, since it begins with the first."""
     if profile is not None:
-        start = start_of(profile, profile.primary)
-        options = CtpOptions(
-            limits=Limits(stall_s=settings.ctp_stall_s), patience=Patience(attempts=settings.ctp_attempts)
-        )
-        return CtpFeed(f"{profile.name}.primary", profile.env, start, options, expects=is_trading), FlowControl()
+        return _ctp_feed(settings, profile), FlowControl()
     if settings.replay is not None:
         return ReplayFeed(ReplayOptions(path=settings.replay, speed=settings.speed)), FlowControl(batch=None)
     simulated = SimulatedOptions(
@@ -89,6 +90,20 @@ def _feed(settings: MarketDataSettings, profile: CtpProfile | None) -> tuple[Fee
         universe=settings.universe,
     )
     return SimulatedFeed(simulated), FlowControl()
+
+
+def _ctp_feed(settings: MarketDataSettings, profile: CtpProfile) -> CtpFeed:
+    login = profile.primary if settings.login == "primary" else profile.backup
+    if login is None:
+        raise ConfigurationError("AEGIS_LOGIN", f"the profile {profile.name} has no [backup]")
+    return CtpFeed(
+        f"{profile.name}.{settings.login}",
+        profile.name,
+        profile.env,
+        start_of(profile, login),
+        CtpOptions(limits=Limits(stall_s=settings.ctp_stall_s), patience=Patience(attempts=settings.ctp_attempts)),
+        expects=is_trading,
+    )
 
 
 def _desk(settings: MarketDataSettings) -> tuple[Scope, ...]:

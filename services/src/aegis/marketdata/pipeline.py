@@ -3,13 +3,16 @@
 The pipeline takes quotes out of the bridge ring only while the outlet has room, so that a slow server fills the ring,
 where the newest quotes of each instrument survive. While the outlet is cut off it takes them all the same: then the
 outlet keeps the last minute. Feeds that can wait, wait in both cases.
+
+While another instance publishes, quotes are held until they are seen published. `take_over` publishes what is left of
+them, and every one that comes from then on; `stand_by` ends that.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,8 +21,9 @@ import structlog
 from aegis.contracts.market import InstrumentId, Quote, Tick
 from aegis.contracts.tick_codec import TickCodec
 from aegis.marketdata.bridge import DEFAULT_SIZE, Bridge, BridgeStats, Drained, StateHandler
+from aegis.marketdata.domain.alignment import Alignment
 from aegis.marketdata.domain.sequencer import Origin, Sequencer
-from aegis.marketdata.ports import Outgoing, OutletStats, TickOutlet
+from aegis.marketdata.ports import License, Outgoing, OutletStats, TickOutlet
 
 __all__ = ["Pipeline", "PipelineStats"]
 
@@ -28,17 +32,21 @@ _log = structlog.get_logger("aegis.pipeline")
 _TURN: Final = 1_000
 """Quotes worked on in one turn of the event loop: at most about 5 ms."""
 _MAX_TICK_BYTES: Final = 65_536
+_HELD: Final = 132_000
+"""Quotes that a standby holds: a minute at 2,000 a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PipelineStats:
     """The whole way at one moment.
 
-    bridge.drained == outlet.accepted + the sum of unserializable, between two turns.
+    bridge.drained == outlet.accepted + held + aligned + the sum of unserializable, between two turns.
     """
 
     bridge: BridgeStats
     outlet: OutletStats
+    held: int  # not yet seen published by the instance that publishes
+    aligned: int  # of which another instance published the like, or for which the standby ring had no room
     unserializable: Mapping[InstrumentId, int]
     duplicates: int  # equal to the quote before, published all the same
     stale: int
@@ -49,32 +57,100 @@ class Pipeline:
 
     def __init__(
         self,
-        origin: Origin,
         codec: TickCodec,
         outlet: TickOutlet,
         *,
         bridge_size: int = DEFAULT_SIZE,
+        held_size: int = _HELD,
         on_changed: StateHandler | None = None,
     ) -> None:
         self.bridge = Bridge(bridge_size, room_behind=outlet.space, on_changed=on_changed)
-        self._sequencer = Sequencer(origin)
         self._codec = codec
         self._outlet = outlet
+        self._held_size = held_size
+        self._alignment = Alignment(held_size)
+        self._sequencer: Sequencer | None = None  # while we publish
+        self._lagging: set[InstrumentId] = set()  # of which our feed may yet bring what others have published
+        self._turn = asyncio.Lock()
         self._latest: dict[str, Tick] = {}
+        self._heard: Counter[InstrumentId] = Counter()
         self._unserializable: Counter[InstrumentId] = Counter()
+        self._published = self._duplicates = self._stale = 0
         self._drain_s = 0.0
 
     @property
     def latest(self) -> Mapping[str, Tick]:
-        """The latest published tick of each instrument, by subject."""
+        """The latest published tick of each instrument, by subject; also of those that another instance published."""
         return self._latest
 
+    @property
+    def heard(self) -> Mapping[InstrumentId, int]:
+        """How many quotes of each instrument the feed has brought."""
+        return self._heard
+
+    @property
+    def is_publishing(self) -> bool:
+        return self._sequencer is not None
+
+    # Who publishes
+
     def begin(self, origin: Origin) -> None:
-        """Quotes offered from now on are of this origin; those that wait are published as of the one before."""
-        while self.bridge.stats().depth:
-            self._publish(self.bridge.take(_TURN))
-        self._sequencer.begin(origin)
-        self._outlet.begin(origin)
+        """Quotes offered from now on are of another session; those that wait are of the one before."""
+        if self._sequencer is not None:
+            while self.bridge.stats().depth:
+                self._take(self.bridge.take(_TURN))
+            self._sequencer.begin(origin)
+            self._outlet.begin(origin)
+
+    def seen(self, subject: str, tick: Tick) -> None:
+        """Another instance has published this."""
+        self._latest[subject] = tick
+        if self._sequencer is None:
+            self._alignment.published(tick)
+
+    def open(self, origin: Origin, license: License) -> Awaitable[int]:
+        """Let the outlet begin, before `take_over`; done with the place in the stream up to which others published."""
+        return self._outlet.open(origin, license)
+
+    async def take_over(self, origin: Origin, *, same_market: bool) -> int:
+        """Publish what the others have not, and from now on everything; how many ticks the others had left."""
+        async with self._turn:
+            sequencer = Sequencer(origin)
+            sequencer.take_over(origin, self._latest.values(), same_market=same_market)
+            left: Sequence[Quote] = self._alignment.release()
+            if not same_market:
+                left, self._alignment = (), Alignment(self._held_size)
+            self._lagging = self._alignment.lagging()
+            self._sequencer = sequencer
+            self._outlet.begin(origin)
+            for start in range(0, len(left), _TURN):
+                self._publish(left[start : start + _TURN], sequencer)
+                await asyncio.sleep(0)
+        return len(left)
+
+    async def leave(self, timeout: float) -> None:
+        """Publish what has come, but nothing more; returns when that is stored, or after `timeout` seconds."""
+        async with self._turn:
+            if self._sequencer is not None:
+                while self.bridge.stats().depth:
+                    self._take(self.bridge.take(_TURN))
+                self._end_publishing()
+        await self._outlet.flushed(timeout)
+
+    def stand_by(self) -> None:
+        """Publish nothing: another instance does, or will. What it has published is to be told anew, by `seen`."""
+        self._end_publishing()
+        self._outlet.leave()
+
+    def _end_publishing(self) -> None:
+        if self._sequencer is not None:
+            self._duplicates += self._sequencer.duplicates
+            self._stale += self._sequencer.stale
+            self._sequencer = None
+            self._alignment = Alignment(self._held_size)
+            self._lagging = set()
+
+    # One task
 
     async def run(self) -> None:
         """Publish until `stop` is called or the task is cancelled."""
@@ -83,7 +159,8 @@ class Pipeline:
                 outlet = group.create_task(self._outlet.run(), name="outlet")
                 while await self.bridge.filled():
                     await self._outlet.room()
-                    self._publish(self.bridge.take(_TURN))
+                    async with self._turn:
+                        self._take(self.bridge.take(_TURN))
                     await asyncio.sleep(0)
                 await self._outlet.drain(self._drain_s)
                 outlet.cancel()
@@ -96,20 +173,46 @@ class Pipeline:
         self.bridge.close()
 
     def stats(self) -> PipelineStats:
+        sequencer, outlet, bridge, held = self._sequencer, self._outlet.stats(), self.bridge.stats(), self._alignment
+        unserializable = dict(self._unserializable)
         return PipelineStats(
-            bridge=self.bridge.stats(),
-            outlet=self._outlet.stats(),
-            unserializable=dict(self._unserializable),
-            duplicates=self._sequencer.duplicates,
-            stale=self._sequencer.stale,
+            bridge=bridge,
+            outlet=outlet,
+            held=len(held),
+            aligned=bridge.drained - outlet.accepted - len(held) - sum(unserializable.values()),
+            unserializable=unserializable,
+            duplicates=self._duplicates + (sequencer.duplicates if sequencer else 0),
+            stale=self._stale + (sequencer.stale if sequencer else 0),
         )
 
-    def _publish(self, drained: Drained) -> None:
-        self._sequencer.skip(drained.dropped)
-        stamp, encode, latest = self._sequencer.stamp, self._codec.encode, self._latest
-        ticks: list[Outgoing] = []
-        received_ns = drained.quotes[0].ts_received_ns if drained.quotes else 0
+    def _take(self, drained: Drained) -> None:
+        heard = self._heard
         for quote in drained.quotes:
+            heard[quote.exchange, quote.symbol] += 1  # pyright: ignore[reportArgumentType]  # equal, and faster
+        if self._sequencer is None:
+            for quote in drained.quotes:
+                self._alignment.hold(quote)
+            return
+        self._sequencer.skip(drained.dropped)
+        quotes: Sequence[Quote] = drained.quotes
+        if self._lagging:
+            quotes = [quote for quote in quotes if self._admits(quote)]
+        self._publish(quotes, self._sequencer)
+
+    def _admits(self, quote: Quote) -> bool:
+        instrument = InstrumentId(quote.exchange, quote.symbol)
+        if instrument not in self._lagging:
+            return True
+        admitted = self._alignment.admits(quote)
+        if admitted:
+            self._lagging.discard(instrument)
+        return admitted
+
+    def _publish(self, quotes: Sequence[Quote], sequencer: Sequencer) -> None:
+        stamp, encode, latest = sequencer.stamp, self._codec.encode, self._latest
+        ticks: list[Outgoing] = []
+        received_ns = quotes[0].ts_received_ns if quotes else 0
+        for quote in quotes:
             try:
                 subject, tick = stamp(quote)
                 payload = encode(tick)

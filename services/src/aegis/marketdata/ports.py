@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -84,6 +84,11 @@ class Feed(Protocol):
     def session(self) -> str: ...
 
     @property
+    def market(self) -> str:
+        """Feeds of one market bring the same quotes, so that one can go on where the other stops."""
+        ...
+
+    @property
     def env(self) -> Env: ...
 
     async def open(self, sink: FeedSink) -> None:
@@ -105,13 +110,38 @@ class Feed(Protocol):
         ...
 
 
+class License(Protocol):
+    """The right to publish ticks of one epoch."""
+
+    @property
+    def is_trusted(self) -> bool:
+        """False where it may have been lost unnoticed: then nothing is sent before `prove` has returned."""
+        ...
+
+    async def prove(self) -> None:
+        """Return when it is certain. Raises AegisError where it is lost, or that cannot be known now."""
+        ...
+
+
+class Alone:
+    """The licence of a publisher that nobody can replace: of a benchmark, not of a desk."""
+
+    is_trusted: bool = True
+
+    async def prove(self) -> None:
+        pass
+
+
 Outgoing = tuple[str, bytes, int]
 """A tick on its way out: its subject, its payload, its sequence."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutletStats:
-    """What became of the ticks that an outlet was given: accepted == waiting + in_flight + stored + the sum of lost."""
+    """What became of the ticks that an outlet was given.
+
+    accepted == waiting + in_flight + stored + left + the sum of lost.
+    """
 
     accepted: int
     handed_over: int  # to the connection, each counted once: also those that never arrived
@@ -119,6 +149,7 @@ class OutletStats:
     in_flight: int  # sent, and not yet known to be stored
     stored: int  # goes back when a server forgot what it had acknowledged
     lost: Mapping[InstrumentId, int]
+    left: int  # to the instance that publishes now
     republished: int  # sent again, since the stream did not have them
     repairs: int  # times that the stream was read to find out
     last_stored_ns: int  # when that was last known of a tick, UTC; 0: never
@@ -126,10 +157,18 @@ class OutletStats:
 
 
 class TickOutlet(Protocol):
-    """Where ticks go out to."""
+    """Where ticks go out to. Nothing is published before `open` and after `leave`."""
+
+    def open(self, origin: Origin, license: License) -> Awaitable[int]:
+        """Publish under a licence, from now on. Done when the stream says so: with the sequence of its first marker."""
+        ...
 
     def begin(self, origin: Origin) -> None:
-        """Ticks that are published from now on are of this origin."""
+        """Ticks that are published from now on are of this origin, in the same epoch."""
+        ...
+
+    def leave(self) -> None:
+        """The licence has ended: send nothing more. What is not known to be stored is left to whoever publishes now."""
         ...
 
     def publish(self, ticks: Sequence[Outgoing], received_ns: int = 0) -> None:
@@ -149,6 +188,10 @@ class TickOutlet(Protocol):
 
     async def run(self) -> None:
         """Send, and see to it that what was sent is stored. Runs until it is cancelled."""
+        ...
+
+    async def flushed(self, timeout: float) -> None:
+        """Return when all is stored, or after `timeout` seconds."""
         ...
 
     async def drain(self, timeout: float) -> None:

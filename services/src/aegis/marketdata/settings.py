@@ -4,6 +4,8 @@ AEGIS_FEED                 the feed set's name; `main` where it is not given
 AEGIS_CODEC                json (default), msgpack or pickle
 AEGIS_REPLAY               a tick file or a directory of them
 AEGIS_PROFILE              a CTP profile, by name or path; the simulated market where neither is given
+AEGIS_LOGIN                which of its logins: primary (default) or backup
+AEGIS_PREFERRED            the instance that publishes, if it can, where none does yet
 AEGIS_SPEED                1 (default): as recorded, or as the session clock goes; N times faster; 0: as fast as can be
 AEGIS_WALL_CLOCK           1: the simulated market follows the real sessions
 AEGIS_WANTED               what the desk wants: futures (default; of a replay everything), everything or nothing
@@ -40,6 +42,8 @@ class MarketDataSettings(BaseModel):
     codec: Literal["json", "msgpack", "pickle"] = "json"
     replay: Path | None = None
     profile: str | None = None
+    login: Literal["primary", "backup"] = "primary"
+    preferred: Annotated[str, Field(pattern=r"^[A-Za-z0-9_=-]{1,128}$")] | None = None
     speed: Annotated[float, Field(ge=0, le=1_000_000)] = 1.0
     wall_clock: bool = False
     wanted: Literal["futures", "everything", "nothing"] | None = None
@@ -57,6 +61,8 @@ class MarketDataSettings(BaseModel):
     def _fit_together(self) -> MarketDataSettings:
         if self.replay is not None and self.wall_clock:
             raise ValueError("AEGIS_WALL_CLOCK is for the simulated market; a replay has the times of its file")
+        if self.profile is None and self.login != "primary":
+            raise ValueError("AEGIS_LOGIN is for the CTP fronts of AEGIS_PROFILE; other sources know no login")
         if self.profile is not None:
             for field in ("replay", "wall_clock", "seed", "rate", "speed"):
                 if getattr(self, field) != type(self).model_fields[field].default:

@@ -14,14 +14,13 @@ from typing import Final
 
 import structlog
 
-from aegis.contracts.market import InstrumentId, Tick
+from aegis.contracts.market import InstrumentId
 from aegis.contracts.subscriptions import SubscriptionState
 from aegis.marketdata.domain.subscriptions import NOT_TAKEN, Totals, reconcile, state_of
 from aegis.marketdata.domain.universe import EMPTY, Universe
 from aegis.marketdata.domain.wishes import Wishes
 from aegis.marketdata.ports import Feed, FeedState, FlowControl
-from aegis_sdk import subjects
-from aegis_sdk.errors import AegisError, ConfigurationError
+from aegis_sdk.errors import AegisError
 
 __all__ = ["Subscriber"]
 
@@ -34,14 +33,14 @@ OnUniverse = Callable[[Universe, Universe], None]
 
 
 class Subscriber:
-    """Works for one feed. `latest` gives the latest tick by subject: ticks alone prove a subscription."""
+    """Works for one feed. `heard` says how many quotes of each instrument came: they alone prove a subscription."""
 
     def __init__(
         self,
         feed: Feed,
         flow: FlowControl,
         wishes: Wishes,
-        latest: Mapping[str, Tick],
+        heard: Mapping[InstrumentId, int],
         *,
         universe: Universe = EMPTY,
         on_universe: OnUniverse | None = None,
@@ -50,12 +49,12 @@ class Subscriber:
         self._feed = feed
         self._flow = flow
         self._wishes = wishes
-        self._latest = latest
+        self._heard = heard
         self._on_universe = on_universe
         self._wanted: set[InstrumentId] = set()
         self._names: list[tuple[str, InstrumentId]] | None = None
         self._subscribed: set[InstrumentId] = set()
-        self._unproven: dict[InstrumentId, tuple[str, int]] = {}  # subject, and sequence of the tick before
+        self._unproven: dict[InstrumentId, int] = {}  # and how many quotes had come before
         self._refused: dict[InstrumentId, str] = {}
         self._ready = False
         self._began = False  # a session whose universe is not known yet
@@ -130,13 +129,9 @@ class Subscriber:
             yield name, state, reason
 
     def _prove(self) -> None:
-        """Forget the unproven of which a tick came."""
-        proven = [
-            one
-            for one, (subject, before) in self._unproven.items()
-            if (tick := self._latest.get(subject)) is not None and tick.sequence > before
-        ]
-        for one in proven:
+        """Forget the unproven of which a quote came."""
+        heard = self._heard
+        for one in [one for one, before in self._unproven.items() if heard.get(one, 0) > before]:
             del self._unproven[one]
 
     # How it gets there
@@ -185,7 +180,7 @@ class Subscriber:
 
     async def _subscribe(self, batch: Sequence[InstrumentId]) -> bool:
         """Subscribe these; False where the session ended meanwhile."""
-        before = {one: (subject, self._sequence(subject)) for one in batch for subject in (_subject(one),)}
+        before = {one: self._heard.get(one, 0) for one in batch}
         session = self._feed.session
         unknown = frozenset(await self._feed.subscribe(batch))
         if not self._ready or self._began or self._feed.session != session:
@@ -204,15 +199,3 @@ class Subscriber:
     def _batches(self, instruments: Sequence[InstrumentId]) -> Iterator[Sequence[InstrumentId]]:
         size = self._flow.batch or max(len(instruments), 1)
         return (instruments[start : start + size] for start in range(0, len(instruments), size))
-
-    def _sequence(self, subject: str) -> int:
-        tick = self._latest.get(subject)
-        return tick.sequence if tick is not None else 0
-
-
-def _subject(instrument: InstrumentId) -> str:
-    """Where its ticks are published; empty where it cannot have a subject, and so never ticks."""
-    try:
-        return subjects.tick(*instrument)
-    except ConfigurationError:
-        return ""

@@ -21,6 +21,7 @@ from aegis.marketdata.adapters.simulated.clock import SessionClock
 from aegis.marketdata.adapters.simulated.market import Market
 from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.pipeline import Pipeline
+from aegis.marketdata.ports import Alone
 from aegis_sdk.transport import StreamConfig
 
 _OFFERED_AT_ONCE: Final = 500
@@ -49,8 +50,9 @@ async def publish_by_aegis(codec_name: str, seconds: float, rate: int, quotes: l
     codec = tick_codec(codec_name)
     epoch = time.time_ns()
     origin = Origin(env="sim", feed="bench", source="bench", session="bench", epoch=epoch)
-    pipeline = Pipeline(origin, codec, StreamPublisher(transport, origin, codec.headers, stream=stream(replicas)))
+    pipeline = Pipeline(codec, StreamPublisher(transport, codec.headers, stream=stream(replicas)))
     running = asyncio.create_task(pipeline.run())
+    await _begin(pipeline, origin)
     tell("ready")
     await asked()
     cpu_s = time.process_time()
@@ -85,9 +87,14 @@ async def _offer_bursts(pipeline: Pipeline, origin: Origin, quotes: list[Quote],
             await asyncio.sleep(0)
         if time.monotonic() > until:
             return
-        while bridge.stats().depth:  # noqa: ASYNC110 (some turns of this loop, which the pipeline takes)
-            await asyncio.sleep(0)
-        pipeline.begin(dataclasses.replace(origin, epoch=origin.epoch + repeat + 1))
+        await pipeline.leave(_DRAIN_S)
+        pipeline.stand_by()
+        await _begin(pipeline, dataclasses.replace(origin, epoch=origin.epoch + repeat + 1))
+
+
+async def _begin(pipeline: Pipeline, origin: Origin) -> None:
+    await pipeline.open(origin, Alone())
+    await pipeline.take_over(origin, same_market=False)
 
 
 async def _offer_paced(pipeline: Pipeline, quotes: list[Quote], seconds: float, rate: int) -> None:

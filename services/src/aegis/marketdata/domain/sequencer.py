@@ -7,7 +7,7 @@ sees is a dropped tick, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 
@@ -28,6 +28,7 @@ class Origin:
     source: str
     session: str
     epoch: int
+    market: str = ""  # of the feed; ticks of one market go on from each other
 
 
 class _Instrument:
@@ -59,17 +60,24 @@ class Sequencer:
         return self._origin
 
     def begin(self, origin: Origin) -> None:
-        """Go on with another origin.
-
-        A new epoch numbers each instrument from 1 again. Another source has a volume and a clock of its own: the first
-        tick of each instrument that was known is flagged `reset`.
-        """
-        if origin.epoch != self._origin.epoch:
-            self._instruments.clear()
-        elif origin.source != self._origin.source:
-            for instrument in self._instruments.values():
-                instrument.trading_day = ""
+        """Go on with another session of the same epoch."""
         self._origin = origin
+
+    def take_over(self, origin: Origin, latest: Iterable[Tick], *, same_market: bool) -> None:
+        """Begin a new epoch, in which each instrument is numbered from 1 again, behind the latest ticks of others.
+
+        What changed since these is told as if they were ours. Another market has a volume and a clock of its own: there
+        the first tick of each is flagged `reset`.
+        """
+        self._origin = origin
+        self._instruments.clear()
+        for tick in latest:
+            instrument = self._instrument(tick.exchange, tick.symbol)
+            instrument.trading_day = tick.trading_day if same_market else ""
+            instrument.ts_exchange_ns = tick.ts_exchange_ns
+            instrument.volume = tick.volume
+            instrument.turnover = tick.turnover
+            instrument.previous = tick.quote
 
     def skip(self, dropped: Mapping[InstrumentId, int]) -> None:
         """Leave a hole for quotes that were dropped; before the next quote of their instruments is stamped."""

@@ -52,6 +52,8 @@ class FeedCalls(Service):
         lost = sorted(stats.outlet.lost.items(), key=lambda item: -item[1])
         return FeedStatus(
             feed=self.settings.feed,
+            instance=self.instance,
+            role="active" if self.pipeline.is_publishing else "standby",
             source=self.origin.source,
             session=self.origin.session,
             epoch=self.origin.epoch,
@@ -70,6 +72,8 @@ class FeedCalls(Service):
             published=stats.outlet.handed_over,
             stored=stats.outlet.stored,
             waiting=stats.bridge.depth + stats.outlet.waiting,
+            held=stats.held,
+            left=stats.outlet.left,
             republished=stats.outlet.republished,
             repairs=stats.outlet.repairs,
             lost=sum(count for _, count in lost),

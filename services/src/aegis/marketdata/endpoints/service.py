@@ -1,10 +1,15 @@
-"""The market data service: one feed set, its pipeline, what is subscribed of it, and what it can be asked."""
+"""The market data service: one feed set, its pipeline, what is subscribed of it, and what it can be asked.
+
+Its key is the feed set's name. Of several instances one publishes; the others are logged in and subscribed as well,
+hold what their feeds bring until they see it published, and go on behind the last published tick when it is their turn.
+An instance whose feed is not READY gives the key up.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -12,16 +17,16 @@ from typing import Any, Final
 import structlog
 from pydantic import BaseModel
 
-from aegis.contracts.marketdata import SERVICE, FeedChanged
+from aegis.contracts.market import Tick
+from aegis.contracts.marketdata import SERVICE
 from aegis.contracts.subscriptions import DESK, PAGE, Scope, UniverseChanged
-from aegis.marketdata.adapters.bus import UniverseStore, WishStore
+from aegis.marketdata.adapters.bus import TickFollower, UniverseStore, WishStore
 from aegis.marketdata.domain.calendar import CALENDAR
 from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.domain.sessions import to_shanghai
 from aegis.marketdata.domain.universe import Universe, UniverseChange, compare
 from aegis.marketdata.endpoints.feed_calls import FeedCalls
 from aegis.marketdata.endpoints.subscription_calls import SubscriptionCalls
-from aegis.marketdata.metrics import feed_figures, tick_figures
 from aegis.marketdata.pipeline import Pipeline, PipelineStats
 from aegis.marketdata.ports import Feed, FeedRefused, FeedState, FlowControl
 from aegis.marketdata.settings import MarketDataSettings
@@ -30,7 +35,8 @@ from aegis.profiles import CtpProfile
 from aegis_sdk import subjects
 from aegis_sdk.errors import AegisError, Unavailable
 from aegis_sdk.events import Events
-from aegis_sdk.metrics import Metric
+from aegis_sdk.placement import Placement
+from aegis_sdk.single_active import SingleActive
 from aegis_sdk.transport import Transport
 
 __all__ = ["MarketData", "Parts"]
@@ -40,6 +46,10 @@ _log = structlog.get_logger("aegis.marketdata")
 _DRAIN_S: Final = 5.0
 _START_S: Final = 10.0
 """For so long a start waits for its feed. Behind a front that is closed it goes on, with the universe known last."""
+_SEAM_S: Final = 0.15
+"""For so long a new holder waits to have read all that was published before it; live subscribers wait with it."""
+_FLUSH_S: Final = 0.5
+_ABLE: Final = frozenset({FeedState.READY, FeedState.ENDED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +62,11 @@ class Parts:
     wishes: WishStore
     universes: UniverseStore
     events: Events
-    next_epoch: Callable[[], Awaitable[int]]
-    make_pipeline: Callable[[Origin, Callable[[FeedState, str], None]], Pipeline]
+    make_pipeline: Callable[[Callable[[FeedState, str], None]], Pipeline]
+    make_follower: Callable[[Callable[[str, Tick], None]], TickFollower]
 
 
-class MarketData(FeedCalls, SubscriptionCalls):
+class MarketData(FeedCalls, SubscriptionCalls, SingleActive):
     """Brings the ticks of one feed set to NATS."""
 
     name = SERVICE
@@ -76,6 +86,7 @@ class MarketData(FeedCalls, SubscriptionCalls):
         self._news: asyncio.Queue[tuple[str, BaseModel]] = asyncio.Queue(maxsize=1000)
         self._universes: asyncio.Queue[Universe] = asyncio.Queue(maxsize=1)
         self._tasks: list[asyncio.Task[None]] = []
+        self._following: asyncio.Task[None] | None = None  # while another instance publishes
 
     async def on_start(self) -> None:
         """Open the feed and subscribe to what is wanted. Raises AegisError where the feed cannot be opened at all."""
@@ -88,11 +99,13 @@ class MarketData(FeedCalls, SubscriptionCalls):
             feed=self.settings.feed,
             source=parts.feed.source,
             session="",
-            epoch=await parts.next_epoch(),
+            epoch=0,
+            market=parts.feed.market,
         )
-        self.pipeline = parts.make_pipeline(self.origin, self._feed_changed)
+        self.pipeline = parts.make_pipeline(self._feed_changed)
         self._pumping = asyncio.create_task(self.pipeline.run(), name="pipeline")
         self._taken.push_async_callback(self._drain)
+        self._taken.push_async_callback(self._end_following)
         self._taken.push_async_callback(parts.feed.close)
         self._taken.push_async_callback(self._end_tasks)
         await self._learn_wishes(parts)
@@ -121,8 +134,8 @@ class MarketData(FeedCalls, SubscriptionCalls):
             parts.feed,
             parts.flow,
             parts.wishes.table,
-            self.pipeline.latest,
-            universe=await parts.universes.load(parts.feed.source),
+            self.pipeline.heard,
+            universe=await parts.universes.load(parts.feed.market),
             on_universe=self._universe_changed,
         )
         self._stats = self.pipeline.stats
@@ -145,58 +158,26 @@ class MarketData(FeedCalls, SubscriptionCalls):
         self._tasks.append(task)
         return task
 
-    async def run(self) -> None:
-        """Tell of the feed's changes; end with the first of its parts that fails."""
+    # Whose turn it is
+
+    def keys(self) -> Iterable[str]:
+        return [self.settings.feed]
+
+    def placement(self, key: str) -> Placement:
+        return Placement(prefer=(self.settings.preferred,) if self.settings.preferred else ())
+
+    async def healthy(self) -> bool:
+        return self.feed_state in _ABLE
+
+    async def on_active(self, key: str, epoch: int) -> None:
+        """Publish, behind what others have published."""
+        origin = self.origin = replace(self.origin, epoch=epoch)
+        begun = self.pipeline.open(origin, self.held(key))
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._tell_news())
-                group.create_task(self._store_universes())
-                for task in (self._pumping, *self._tasks):
-                    group.create_task(_outcome(task))
-        except ExceptionGroup as failed:
-            raise failed.exceptions[0] from failed
-
-    async def on_stop(self) -> None:
-        await self._taken.aclose()
-
-    async def _end_tasks(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _drain(self) -> None:
-        """Store what the feed has offered."""
-        self.pipeline.stop(_DRAIN_S)
-        await self._pumping
-
-    def configuration(self) -> Mapping[str, Any]:
-        shown = self.settings.model_dump(mode="json")
-        return shown if self._profile is None else {**shown, "ctp": self._profile.model_dump(mode="json")}
-
-    def metrics(self) -> Iterable[Metric]:
-        if self._stats is not None:
-            listed, totals = len(self.subscriber.universe), self.subscriber.totals()
-            yield from feed_figures(self.feed_state, self._opened, listed, totals)
-            yield from tick_figures(self._stats())
-
-    def _feed_changed(self, state: FeedState, reason: str) -> None:
-        self._opened += state is FeedState.READY
-        self.feed_state, self.feed_reason = state, reason
-        log = _log.error if state is FeedState.FAILED else _log.info
-        log("feed_changed", state=state, reason=reason)
-        feed = self._parts.feed
-        if state is FeedState.READY and feed.session != self.origin.session:
-            self.origin = replace(self.origin, source=feed.source, session=feed.session)
-            self.pipeline.begin(self.origin)
-        self.subscriber.feed_changed(state)
-        changed = FeedChanged(
-            feed=self.settings.feed,
-            source=feed.source,
-            session=feed.session,
-            epoch=self.origin.epoch,
-            state=state,
-            reason=reason,
-        )
+            async with asyncio.timeout(_SEAM_S):
+                await self._follower.reached(await begun)
+        except TimeoutError:  # live subscribers wait for ticks, not for the stream
+            _log.warning("seam_unproved", reason="the stream does not say what was published last", waited_s=_SEAM_S)
         self._tell("changed", changed)
 
     def _universe_changed(self, before: Universe, after: Universe) -> None:
@@ -240,7 +221,7 @@ class MarketData(FeedCalls, SubscriptionCalls):
         while True:
             universe = await self._universes.get()
             try:
-                await self._parts.universes.save(self.origin.source, universe)
+                await self._parts.universes.save(self.origin.market, universe)
             except AegisError as error:
                 _log.warning("universe_not_stored", reason=str(error))
 

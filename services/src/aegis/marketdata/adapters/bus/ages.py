@@ -31,6 +31,10 @@ class StoreAges:
             self._latest_ns = received_ns
             self._open.append((position, received_ns))
 
+    def forget(self) -> None:
+        """None of them will be stored by us."""
+        self._open.clear()
+
     def settled(self, position: int, now_ns: int) -> None:
         """All up to this position are known to be stored."""
         while self._open and self._open[0][0] <= position:

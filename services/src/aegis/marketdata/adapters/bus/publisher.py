@@ -9,6 +9,13 @@ reads the stream up to there, sends again what is missing, in order, and goes on
 kept, and nothing is stored twice.
 
 At most `window` batches are in flight, so that the server's ingest is never overrun: it drops what it cannot queue.
+
+Live subscribers need no stream. Where it does not store for longer than `live_after_s`, because its leader is being
+replaced, ticks go to them alone: under a guard that no stream can meet. They stay in the ring, and go to the stream
+alone when it is there again, by a subject that nobody else listens to. So both see each tick once, and in order.
+
+It sends under a licence, and only while that is trusted: an instance that stood still may have been replaced. Whoever
+takes over has a higher epoch. Its first marker is the border: behind it ticks of a lower epoch are void.
 """
 
 from __future__ import annotations
@@ -17,6 +24,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -28,7 +36,7 @@ from aegis.marketdata.adapters.bus.outage import Outage
 from aegis.marketdata.adapters.bus.republish_ring import RepublishRing
 from aegis.marketdata.adapters.bus.stream import ticks_stream
 from aegis.marketdata.domain.sequencer import Origin
-from aegis.marketdata.ports import Outgoing, OutletStats
+from aegis.marketdata.ports import License, Outgoing, OutletStats
 from aegis_sdk import subjects
 from aegis_sdk.errors import AegisError, ConfigurationError, ConnectionUnavailable
 from aegis_sdk.messages import Headers
@@ -37,6 +45,8 @@ from aegis_sdk.transport import ConnectionState, StreamConfig, Transport
 _RETRY_S: Final = 0.05
 _MAX_RETRY_S: Final = 1.0
 _READ_S: Final = 10.0
+_FOR_LISTENERS: Final = {"Nats-Expected-Stream": "_"}
+"""A guard that no stream meets: whoever listens has the message, and no stream stores it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +58,7 @@ class PublisherOptions:
     marker_interval_s: float = 0.02  # from the first tick of a batch to its marker, at most
     window: int = 8  # batches in flight, at most
     ack_timeout_s: float = 2.0
+    live_after_s: float = 0.1  # without progress for so long, live subscribers have their ticks before the stream
     keep_s: float = 0.25  # stored ticks are kept so long: a server with `persist_async` writes within some 10 ms
 
     def __post_init__(self) -> None:
@@ -61,14 +72,13 @@ class StreamPublisher:
     def __init__(
         self,
         transport: Transport,
-        origin: Origin,
         headers: Headers,
         options: PublisherOptions | None = None,
         stream: StreamConfig | None = None,
     ) -> None:
         self._transport = transport
-        self._origin = origin
         self._headers = headers
+        self._live_headers = {**headers, **_FOR_LISTENERS}
         self._options = options or PublisherOptions()
         self._stream = stream or ticks_stream()
         self._ring = RepublishRing(self._options.ring, self._options.keep_s)
@@ -76,7 +86,15 @@ class StreamPublisher:
         self._acks: deque[asyncio.Future[int]] = deque()  # one for each batch in flight
         self._markers = 0
         self._marker_due: asyncio.TimerHandle | None = None
+        self._origin: Origin | None = None  # this and the next: while it is open
+        self._license: License | None = None
+        self._opened = asyncio.Event()
+        self._begun: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._proving: asyncio.Task[None] | None = None
         self._flowing = False
+        self._live_due: asyncio.TimerHandle | None = None
+        self._live = False  # live subscribers have ticks first
+        self._cut: Sequence[Outgoing] = ()  # sent to a connection that broke: live subscribers may lack them
         self._woken = asyncio.Event()  # something happened that the proof waits for
         self._progress = asyncio.Event()  # something happened that those who fill or drain wait for
         self._outage: Outage | None = None
@@ -84,36 +102,57 @@ class StreamPublisher:
 
     # The side of the pipeline
 
+    def open(self, origin: Origin, license: License) -> asyncio.Future[int]:
+        self._origin, self._license = origin, license
+        self._begun = asyncio.get_running_loop().create_future()
+        self._opened.set()
+        return self._begun
+
     def begin(self, origin: Origin) -> None:
         if self._flowing and self._ring.open:
             self._mark()
         self._origin = origin
 
+    def leave(self) -> None:
+        self._license = None
+        self._opened.clear()
+        self._begun.cancel()
+        self._stop_sending()
+        self._cut = ()
+        self._ring.leave()
+        self._ages.forget()
+        self._outage = None
+
     def publish(self, ticks: Sequence[Outgoing], received_ns: int = 0) -> None:
         if received_ns:
             self._ages.accepted(self._ring.accepted + 1, received_ns)
         self._ring.add(ticks)
+        if self._live or self._ring.delivered:
+            self._send_live()
         if self._flowing:
             self._send()
         elif self._outage is not None:
             self._outage.note_loss(self._ring.lost)
 
     async def room(self) -> None:
-        while self._flowing and self._is_full():
+        while self._flowing and not self._live and self._is_full():
             await self._next_progress()
 
     async def space(self) -> None:
         while self._is_full():
             await self._next_progress()
 
-    async def drain(self, timeout: float) -> None:
-        try:
+    async def flushed(self, timeout: float) -> None:
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while len(self._ring):
                     if self._flowing and self._ring.open:
                         self._mark()
                     await self._next_progress()
-        except TimeoutError:
+
+    async def drain(self, timeout: float) -> None:
+        await self.flushed(timeout)
+        if len(self._ring):
             self._stop_sending()
             self._ring.give_up()
 
@@ -126,6 +165,7 @@ class StreamPublisher:
             in_flight=ring.sent,
             stored=ring.stored,
             lost={_instrument(subject): count for subject, count in ring.lost.items()},
+            left=ring.left,
             republished=self._republished,
             repairs=self._repairs,
             last_stored_ns=self._last_stored_ns,
@@ -145,6 +185,7 @@ class StreamPublisher:
         end_listening = self._transport.on_state(self._on_state)
         try:
             while True:
+                await self._opened.wait()
                 await self._settle_doubts()
                 await self._flow()
         finally:
@@ -153,12 +194,13 @@ class StreamPublisher:
 
     def _send(self) -> None:
         ring, options = self._ring, self._options
-        while self._flowing and ring.waiting and len(self._acks) < options.window:
-            ticks = ring.take(options.batch - len(ring.open))
+        while self._flowing and ring.waiting and len(self._acks) < options.window and self._is_trusted():
+            ticks, delivered = ring.take(options.batch - len(ring.open))
+            messages = [(_stored(subject) if delivered else subject, payload) for subject, payload, _ in ticks]
             try:
-                self._transport.publish_many([(subject, payload) for subject, payload, _ in ticks], self._headers)
+                self._transport.publish_many(messages, self._headers)
             except ConnectionUnavailable as error:
-                ring.returned(ticks)
+                ring.returned(ticks, delivered=delivered)
                 return self._doubt(str(error))
             ring.opened(ticks)
             if len(ring.open) >= options.batch:
@@ -166,20 +208,84 @@ class StreamPublisher:
         if ring.open and self._marker_due is None:
             loop = asyncio.get_running_loop()
             self._marker_due = loop.call_later(options.marker_interval_s, self._mark)
+        if ring.waiting and len(self._acks) >= options.window:
+            self._expect_progress()
         return None
+
+    def _is_trusted(self) -> bool:
+        """Whether ticks may be sent. Where it is in doubt, that is seen to."""
+        if self._license is None:
+            return False
+        if self._license.is_trusted:
+            return True
+        if self._proving is None or self._proving.done():
+            self._proving = asyncio.create_task(self._prove_license(self._license), name="prove the licence")
+        return False
+
+    async def _prove_license(self, license: License) -> None:
+        while self._license is license:
+            try:
+                await license.prove()
+            except AegisError:  # it is lost, which we are told, or nobody knows yet
+                await asyncio.sleep(_RETRY_S)
+            else:
+                self._send()
+                return
+
+    # Live subscribers
+
+    def _expect_progress(self) -> None:
+        if self._live_due is None and not self._live:
+            loop = asyncio.get_running_loop()
+            self._live_due = loop.call_later(self._options.live_after_s, self._go_live)
+
+    def _go_live(self) -> None:
+        self._live_due, self._live = None, True
+        self._send_live()
+        self._progress.set()
+
+    def _end_live(self) -> None:
+        self._live = False
+        if self._live_due is not None:
+            self._live_due.cancel()
+            self._live_due = None
+
+    def _send_live(self) -> None:
+        """Send some of what live subscribers have not had, and come back for the rest."""
+        if self._transport.state is not ConnectionState.CONNECTED or not self._is_trusted():
+            return
+        cut, self._cut = self._cut, ()
+        fresh = self._ring.undelivered(self._options.batch)
+        try:
+            messages = [(subject, payload) for subject, payload, _ in (*cut, *fresh)]
+            self._transport.publish_many(messages, self._live_headers)
+        except ConnectionUnavailable:
+            self._cut = cut
+            return
+        self._ring.deliver(len(fresh))
+        if len(fresh) == self._options.batch:
+            asyncio.get_running_loop().call_soon(self._send_more_live)
+
+    def _send_more_live(self) -> None:
+        if self._live or self._ring.delivered:
+            self._send_live()
 
     def _mark(self) -> None:
         """End the open batch with a marker."""
         self._cancel_marker()
         body = self._marker(self._ring.close_batch())
-        subject = subjects.tick_marker(self._origin.feed)
-        ack = self._transport.append_now(subject, body, timeout=self._options.ack_timeout_s)
+        ack = self._transport.append_now(self._marker_subject(), body, timeout=self._options.ack_timeout_s)
         ack.add_done_callback(self._on_ack)
         self._acks.append(ack)
 
     def _marker(self, batch: Sequence[Outgoing]) -> bytes:
+        assert self._origin is not None
         self._markers += 1
         return marker(self._origin, self._markers, batch)
+
+    def _marker_subject(self) -> str:
+        assert self._origin is not None
+        return subjects.tick_marker(self._origin.feed)
 
     def _cancel_marker(self) -> None:
         if self._marker_due is not None:
@@ -193,7 +299,13 @@ class StreamPublisher:
 
     def _on_state(self, state: ConnectionState) -> None:
         if state is not ConnectionState.CONNECTED:
+            flowed = self._flowing
             self._doubt(f"the connection is {state}")
+            if flowed:
+                self._cut = self._ring.unproven
+            self._end_live()
+        elif self._license is not None and not self._flowing:
+            self._expect_progress()
 
     def _doubt(self, reason: str) -> None:
         """Stop sending, until it is known what became of all that was sent."""
@@ -201,10 +313,12 @@ class StreamPublisher:
             self._stop_sending()
             self._ring.doubt()
             self._outage = Outage(reason, self._ring.lost)
+            self._expect_progress()
 
     def _stop_sending(self) -> None:
         self._flowing = False
         self._cancel_marker()
+        self._end_live()
         self._acks.clear()
         self._woken.set()
         self._progress.set()
@@ -213,7 +327,7 @@ class StreamPublisher:
 
     async def _flow(self) -> None:
         """Prove batch after batch; returns when there is doubt."""
-        self._flowing = True
+        self._flowing = self._license is not None
         self._on_state(self._transport.state)
         self._send()
         while self._flowing:
@@ -240,6 +354,7 @@ class StreamPublisher:
     def _prove_oldest(self) -> None:
         self._ring.prove(self._acks.popleft().result(), time.monotonic())
         self._last_stored_ns = time.time_ns()
+        self._end_live()
         self._ages.settled(self._ring.accepted - len(self._ring), self._last_stored_ns)
         self._send()
         self._progress.set()
@@ -261,20 +376,29 @@ class StreamPublisher:
 
     async def _settle_doubts(self) -> None:
         """Return when NATS is there, and all that was sent is known to be stored or waits to be sent again."""
-        pause = _RETRY_S
+        pause, license = _RETRY_S, self._license
         while True:
             try:
                 end = await self._store_marker()
                 missing = {payload for _, payload, _ in self._ring.in_doubt}
                 await self._find(missing, *self._where_to_look(end))
-                break
             except (AegisError, TimeoutError) as error:
                 if self._transport.state is ConnectionState.CLOSED:
                     raise
+                if self._license is not license:
+                    return
                 self._outage = self._outage or Outage(f"cannot begin: {error}", self._ring.lost)
+                self._expect_progress()
+            else:
+                if self._license is not license:
+                    return
+                break
             await asyncio.sleep(pause)
             pause = min(2 * pause, _MAX_RETRY_S)
-        again = self._ring.resolve(missing, end)
+        if not self._begun.done():
+            self._begun.set_result(end)
+        again = self._ring.resolve(missing, end, delivered=not self._cut)
+        self._cut = ()
         self._republished += again
         if self._outage is not None:
             self._repairs += 1
@@ -285,8 +409,8 @@ class StreamPublisher:
     async def _store_marker(self) -> int:
         await self._transport.wait_connected(_MAX_RETRY_S)
         await self._transport.ensure_stream(self._stream)
-        subject, timeout = subjects.tick_marker(self._origin.feed), self._options.ack_timeout_s
-        return await self._transport.append(subject, self._marker(()), timeout=timeout)
+        timeout = self._options.ack_timeout_s
+        return await self._transport.append(self._marker_subject(), self._marker(()), timeout=timeout)
 
     def _where_to_look(self, end: int) -> tuple[int, int]:
         """Behind which sequence, and up to which one: no more messages than the ring is long."""
@@ -306,6 +430,11 @@ class StreamPublisher:
                 wanted.discard(message.payload)
                 if not wanted or message.sequence >= until:
                     return
+
+
+@lru_cache(maxsize=65_536)
+def _stored(subject: str) -> str:
+    return subjects.tick_stored(*_instrument(subject))
 
 
 @lru_cache(maxsize=65_536)  # each scrape asks again for all that lost something

@@ -2,6 +2,8 @@
 
     [ proven | batches in flight, each awaiting the acknowledgement of its marker | open batch | waiting ]
 
+Ticks may go to live subscribers first, while the stream cannot be written: they wait on, for the stream alone.
+
 It is bounded. When it is full, the oldest of those that wait are lost: what was sent may be stored already, and stays
 until that is known. So each tick accepted ends as stored or as lost, once. Proven ticks stay for a moment: a server
 that acknowledges before it writes forgets them when it is killed. They may make the ring a quarter longer.
@@ -41,14 +43,21 @@ class RepublishRing:
         self._proven_in_doubt = 0  # how many of them, the first, were proven once
         self.sequence = 0  # in the stream, of the last marker: nothing in flight is before it
         self._fresh = 0  # how many of those that wait, the last, were never sent
+        self.delivered = 0  # how many of those that wait, the first, only the stream lacks
         self.accepted = 0
         self.handed_over = 0  # sent, each counted once
         self.stored = 0  # goes back when a server forgot what it had acknowledged
+        self.left = 0  # to another instance
         self.lost: Counter[str] = Counter()  # by subject
 
     def __len__(self) -> int:
         """How many are not known to be stored."""
         return len(self.waiting) + self.sent
+
+    @property
+    def unproven(self) -> Sequence[Outgoing]:
+        """What is in doubt and was never proven to be stored."""
+        return self.in_doubt[self._proven_in_doubt :]
 
     @property
     def sent(self) -> int:
@@ -65,11 +74,25 @@ class RepublishRing:
         if excess > 0:
             self._lose(self.waiting.popleft() for _ in range(excess))
             self._fresh = min(self._fresh, len(self.waiting))
+            self.delivered = max(0, self.delivered - excess)
 
-    def take(self, limit: int) -> list[Outgoing]:
-        """The next to be sent: afterwards they are either `opened` or `returned`."""
-        popleft = self.waiting.popleft
-        return [popleft() for _ in range(min(limit, len(self.waiting)))]
+    def take(self, limit: int) -> tuple[list[Outgoing], bool]:
+        """The next to be sent, and whether live subscribers have had them. Then they are `opened` or `returned`."""
+        popleft, delivered = self.waiting.popleft, self.delivered > 0
+        ticks = [popleft() for _ in range(min(limit, self.delivered or len(self.waiting)))]
+        self.delivered -= len(ticks) if delivered else 0
+        return ticks, delivered
+
+    def undelivered(self, limit: int) -> list[Outgoing]:
+        """The next of those that wait which live subscribers have not had, to be sent to them alone."""
+        return [*islice(self.waiting, self.delivered, self.delivered + limit)]
+
+    def deliver(self, count: int) -> None:
+        """So many of the `undelivered` were sent to live subscribers."""
+        self.delivered += count
+        never_sent = min(self._fresh, len(self.waiting) - self.delivered)
+        self.handed_over += self._fresh - never_sent
+        self._fresh = never_sent
 
     def opened(self, ticks: Sequence[Outgoing]) -> None:
         """These were sent, and belong to the batch whose marker comes next."""
@@ -78,9 +101,10 @@ class RepublishRing:
         self._fresh -= first_time
         self.handed_over += first_time
 
-    def returned(self, ticks: Sequence[Outgoing]) -> None:
-        """These could not be sent."""
+    def returned(self, ticks: Sequence[Outgoing], *, delivered: bool) -> None:
+        """These could not be sent, or have to be sent again."""
         self.waiting.extendleft(reversed(ticks))
+        self.delivered += len(ticks) if delivered else 0
 
     def close_batch(self) -> Sequence[Outgoing]:
         """The open batch, in flight from now on."""
@@ -121,11 +145,12 @@ class RepublishRing:
         self.stored -= self._count_proven
         self._proven_in_doubt, self._count_proven, self._count_in_flight = self._count_proven, 0, 0
 
-    def resolve(self, missing: Container[bytes], sequence: int) -> int:
+    def resolve(self, missing: Container[bytes], sequence: int, *, delivered: bool) -> int:
         """Settle what is in doubt, by the payloads that the stream lacks. Returns how many wait to be sent again.
 
         A tick whose successor of the same instrument is stored came too late: sent again it would pass for the latest.
-        It is lost. `sequence` is that of a marker behind all of them.
+        It is lost. `sequence` is that of a marker behind all of them. `delivered` says whether live subscribers have
+        had what was in doubt; if they have not, they have had nothing of what waits either.
         """
         overtaken: set[str] = set()
         again: deque[Outgoing] = deque()
@@ -139,7 +164,7 @@ class RepublishRing:
             else:
                 again.appendleft(tick)
         self.in_doubt, self._proven_in_doubt = [], 0
-        self.returned(again)
+        self.returned(again, delivered=delivered)
         self.sequence = sequence
         return len(again)
 
@@ -149,9 +174,20 @@ class RepublishRing:
             self.doubt()
         self.stored += self._proven_in_doubt
         self._lose([*self.in_doubt[self._proven_in_doubt :], *self.waiting])
+        self._clear()
+
+    def leave(self) -> None:
+        """Another instance publishes now: what was never proven to be stored is left to it."""
+        if not self.in_doubt:
+            self.doubt()
+        self.stored += self._proven_in_doubt
+        self.left += len(self.in_doubt) - self._proven_in_doubt + len(self.waiting)
+        self._clear()
+
+    def _clear(self) -> None:
         self.in_doubt, self._proven_in_doubt = [], 0
         self.waiting.clear()
-        self._fresh = 0
+        self._fresh = self.delivered = 0
 
     def _lose(self, ticks: Iterable[Outgoing]) -> None:
         self.lost.update(subject for subject, _, _ in ticks)

@@ -7,7 +7,7 @@ from typing import Final
 from aegis_sdk.transport import StreamConfig
 
 TICKS: Final = "TICKS"
-_SUBJECTS: Final = ("tick.>", "tickmark.>")
+_SUBJECTS: Final = ("tick.>", "tickmark.>", "tickstore.>")
 
 
 def ticks_stream(*, replicas: int = 1, max_bytes: int = 2 * 2**30, max_age_s: float = 3 * 86_400) -> StreamConfig:
@@ -23,4 +23,5 @@ def ticks_stream(*, replicas: int = 1, max_bytes: int = 2 * 2**30, max_age_s: fl
         max_bytes=max_bytes,
         max_age_s=max_age_s,
         persist_async=replicas == 1,
+        renamed=("tickstore", "tick"),
     )

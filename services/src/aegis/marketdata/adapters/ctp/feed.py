@@ -40,7 +40,7 @@ class CtpOptions:
 
 
 class CtpFeed:
-    """The `Feed` of one CTP login. `source` names it in each tick; `start` has its secrets.
+    """The `Feed` of one CTP login. `source` names it in each tick, `market` whose ticks it has; `start` has secrets.
 
     `expects` is asked whether a silence is a stall; without it none is. `on_step` hears of each step of each login.
     """
@@ -48,6 +48,7 @@ class CtpFeed:
     def __init__(
         self,
         source: str,
+        market: str,
         env: Env,
         start: Start,
         options: CtpOptions | None = None,
@@ -56,6 +57,7 @@ class CtpFeed:
         on_step: OnStep = lambda _: None,
     ) -> None:
         self._source = source
+        self._market = market
         self._env: Env = env
         self._start = start
         self._options = options or CtpOptions()
@@ -72,6 +74,10 @@ class CtpFeed:
     @property
     def source(self) -> str:
         return self._source
+
+    @property
+    def market(self) -> str:
+        return self._market
 
     @property
     def session(self) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
+from uuid import uuid4
 
 from msgspec.structs import force_setattr
 
@@ -73,6 +74,7 @@ class ReplayFeed:
 
     def __init__(self, options: ReplayOptions) -> None:
         self._options = options
+        self.market = f"{self.source} {uuid4().hex[:12]}"  # each begins at the beginning
         self._session = ""
         self._sink: FeedSink | None = None
         self._known: dict[InstrumentId, Instrument] = {}

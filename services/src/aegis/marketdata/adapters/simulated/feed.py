@@ -57,6 +57,7 @@ class SimulatedFeed:
 
     def __init__(self, options: SimulatedOptions | None = None) -> None:
         self._options = options or SimulatedOptions()
+        self.market = f"{self.source} {uuid4().hex[:12]}"
         self._session = ""
         self._market: Market | None = None
         self._sink: FeedSink | None = None

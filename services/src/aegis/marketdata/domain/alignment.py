@@ -1,0 +1,184 @@
+"""Two feeds of one market, told apart by nothing but their quotes: which of ours has the other one published already?
+
+A standby holds the quotes of its own feed until it sees them published. When it takes over it publishes what is left,
+and goes on. Two quotes are the same if they agree on all that the exchange says of them: trading day, cumulative volume
+and turnover, time, last price and book. They are compared in the order of their arrival, since an exchange may give
+several the same second. Per instrument, at most one of these queues is long:
+
+    ahead    published, and not yet come from our feed      (ours is the slower one)
+    held     come from our feed, and not yet published      (ours is the faster one, or the other one has failed)
+
+A quote in one of them that meets its like in the other takes out all that was before it in both: what one feed has
+left out stays left out, so that the order of the instrument holds. Where our feed has not come up to what was
+published, a quote without a like counts as new only if it is later by day, volume or time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from aegis.contracts.market import InstrumentId, Quote, Tick
+
+__all__ = ["Alignment"]
+
+_AHEAD: Final = 256
+"""Published ticks of one instrument that our feed may lag behind, two minutes of the fastest: older are forgotten."""
+_HELD: Final = 1_024
+"""Quotes of one instrument that are held; also bounds the look for the like of a published one."""
+
+
+class _Likeness(NamedTuple):
+    """By what two quotes of an instrument are known for the same."""
+
+    trading_day: str
+    volume: int
+    ts_exchange_ns: int
+    turnover: float
+    last_price: float | None
+    bids: tuple[object, ...]
+    asks: tuple[object, ...]
+
+    @classmethod
+    def of(cls, one: Quote | Tick) -> _Likeness:
+        return cls(one.trading_day, one.volume, one.ts_exchange_ns, one.turnover, one.last_price, one.bids, one.asks)
+
+    def is_after(self, other: _Likeness) -> bool:
+        """Whether it is later for certain. A volume that went back within a day is later if its time is."""
+        if self.trading_day != other.trading_day:
+            return self.trading_day > other.trading_day
+        if self.ts_exchange_ns != other.ts_exchange_ns:
+            return self.ts_exchange_ns > other.ts_exchange_ns
+        return self.volume > other.volume
+
+
+class _Instrument:
+    __slots__ = ("ahead", "held", "published")
+
+    def __init__(self) -> None:
+        self.ahead: deque[_Likeness] = deque(maxlen=_AHEAD)
+        self.held: deque[tuple[int, _Likeness, Quote]] = deque()  # with the order of arrival over all instruments
+        self.published: _Likeness | None = None  # the last one
+
+
+class Alignment:
+    """Of all instruments of a feed. `size` bounds the quotes held, of all: beyond it the oldest are forgotten."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._instruments: dict[tuple[str, str], _Instrument] = {}
+        self._order: deque[tuple[int, _Instrument]] = deque()  # of arrival; some of them are held no more
+        self._arrivals = 0
+        self._held = 0
+        self.forgotten = 0  # for which there was no room
+
+    def __len__(self) -> int:
+        """How many quotes are held."""
+        return self._held
+
+    # While another one publishes
+
+    def hold(self, quote: Quote) -> None:
+        """A quote came from our feed."""
+        instrument, likeness = self._instrument(quote.exchange, quote.symbol), _Likeness.of(quote)
+        if instrument.ahead and _take_out(instrument.ahead, likeness):
+            self._forget_held(instrument)
+            return
+        self._arrivals += 1
+        instrument.held.append((self._arrivals, likeness, quote))
+        self._order.append((self._arrivals, instrument))
+        self._held += 1
+        if len(instrument.held) > _HELD:
+            self._forget(instrument)
+        elif self._held > self._size:
+            self._forget_oldest()
+        if len(self._order) > 2 * self._size:
+            self._order = deque(entry for entry in self._order if _is_held(*entry))
+
+    def published(self, tick: Tick) -> None:
+        """A tick was published by the other one."""
+        instrument, likeness = self._instrument(tick.exchange, tick.symbol), _Likeness.of(tick)
+        instrument.published = likeness
+        for place, (_, ours, _) in enumerate(instrument.held):
+            if ours == likeness:
+                for _ in range(place + 1):
+                    instrument.held.popleft()
+                self._held -= place + 1
+                instrument.ahead.clear()
+                return
+        instrument.ahead.append(likeness)
+
+    # Taking over
+
+    def release(self) -> list[Quote]:
+        """What we hold and the other one has not published, in the order of its arrival. Nothing is held any more."""
+        left: list[tuple[int, Quote]] = []
+        for instrument in self._instruments.values():
+            left += self._unpublished(instrument)
+            instrument.held.clear()
+        self._held = 0
+        self._order.clear()
+        left.sort(key=lambda entry: entry[0])
+        return [quote for _, quote in left]
+
+    def lagging(self) -> set[InstrumentId]:
+        """The instruments of which our feed may yet bring what is published: `admits` is to be asked about them."""
+        return {InstrumentId(*name) for name, instrument in self._instruments.items() if instrument.ahead}
+
+    def admits(self, quote: Quote) -> bool:
+        """Whether a quote that came after `release` is to be published."""
+        instrument, likeness = self._instrument(quote.exchange, quote.symbol), _Likeness.of(quote)
+        if not instrument.ahead:
+            return True
+        if _take_out(instrument.ahead, likeness):
+            return False
+        if instrument.published is not None and not likeness.is_after(instrument.published):
+            return False
+        instrument.ahead.clear()
+        return True
+
+    def _unpublished(self, instrument: _Instrument) -> Iterator[tuple[int, Quote]]:
+        for arrival, likeness, quote in instrument.held:
+            if instrument.ahead and instrument.published is not None and likeness.is_after(instrument.published):
+                instrument.ahead.clear()
+            if not instrument.ahead:
+                yield arrival, quote
+
+    # Bounds
+
+    def _instrument(self, exchange: str, symbol: str) -> _Instrument:
+        instrument = self._instruments.get((exchange, symbol))
+        if instrument is None:
+            instrument = self._instruments[exchange, symbol] = _Instrument()
+        return instrument
+
+    def _forget_held(self, instrument: _Instrument) -> None:
+        """What was held came before a quote that is published."""
+        self._held -= len(instrument.held)
+        instrument.held.clear()
+
+    def _forget_oldest(self) -> None:
+        while True:
+            arrival, instrument = self._order.popleft()
+            if _is_held(arrival, instrument):
+                return self._forget(instrument)
+
+    def _forget(self, instrument: _Instrument) -> None:
+        instrument.held.popleft()
+        self._held -= 1
+        self.forgotten += 1
+
+
+def _take_out(ahead: deque[_Likeness], likeness: _Likeness) -> bool:
+    """Take out the first that is alike, and all before it; whether there is one."""
+    for place, theirs in enumerate(ahead):
+        if theirs == likeness:
+            for _ in range(place + 1):
+                ahead.popleft()
+            return True
+    return False
+
+
+def _is_held(arrival: int, instrument: _Instrument) -> bool:
+    return bool(instrument.held) and instrument.held[0][0] <= arrival
