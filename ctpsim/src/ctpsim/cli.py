@@ -76,7 +76,7 @@ def serve(
     begin: Annotated[str, typer.Option(help="live through the real hours from 2025-11-28T20:00, Shanghai, on")] = "",
     holiday: Annotated[list[str] | None, typer.Option(help="a weekday without sessions, YYYYMMDD; repeat it")] = None,
     fault: Annotated[
-        list[str] | None, typer.Option(help="what goes wrong: NAME[@market|trader][=N]; repeat it")
+        list[str] | None, typer.Option(help="what goes wrong: NAME[@market|trader[.FRONT]][=N]; repeat it")
     ] = None,
     fronts: Annotated[int, typer.Option(help="pairs of ports; 2: one is a backup")] = 1,
     port: Annotated[
@@ -85,6 +85,7 @@ def serve(
     users: Annotated[Path | None, typer.Option(help="a JSON file of users; one random user if not given")] = None,
     query_interval_ms: Annotated[int, typer.Option(help="between two queries of a session")] = 1000,
     requests_per_s: Annotated[int, typer.Option(help="of a session; 0: no limit")] = 0,
+    record: Annotated[Path | None, typer.Option(help="a new file for each tick: symbol,time,volume,turnover")] = None,
     directory: Annotated[Path, typer.Option(help="where the access file and the lock are")] = _DIRECTORY,
     parent: Annotated[int | None, typer.Option(help="end with this process")] = None,
 ) -> None:
@@ -109,6 +110,7 @@ def serve(
             fronts=fronts,
             ports=tuple(port or ()),
             limits=Limits(query_interval_ms=query_interval_ms, requests_per_s=requests_per_s),
+            record=record,
             parent=parent,
         )
     )

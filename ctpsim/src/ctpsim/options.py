@@ -50,6 +50,8 @@ class ServeOptions:
     ports: tuple[int, ...] = ()
     """For market data and trading, of each front in turn; free ones where none are given."""
     limits: Limits = field(default_factory=Limits)
+    record: Path | None = None
+    """A new file for what the market did: symbol, time (UTC nanoseconds), volume, turnover of each tick."""
     parent: int | None = None
     """Ends with this process."""
 

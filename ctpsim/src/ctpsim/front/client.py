@@ -30,8 +30,9 @@ OnClient = Callable[["Client"], None]
 class Client(asyncio.Protocol):
     """Bytes in, bytes out. Who it is and what it may is known to the side that it came to."""
 
-    def __init__(self, side: Side, on_made: OnClient, on_request: OnRequest, on_lost: OnClient) -> None:
+    def __init__(self, side: Side, front: int, on_made: OnClient, on_request: OnRequest, on_lost: OnClient) -> None:
         self.side: Side = side
+        self.front = front  # by which it came
         self.session_id = 0
         self.user_id = ""
         self.topics = _NO_TOPICS

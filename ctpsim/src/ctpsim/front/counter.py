@@ -49,23 +49,23 @@ class Counter:
 
     def welcome(self, client: Client) -> bool:
         """Greet who has connected, unless a fault or the hour says otherwise."""
-        if self.front_state() is FrontState.CLOSED or self.faults.get(client.side, "accept_and_close"):
+        if self.front_state() is FrontState.CLOSED or self._has(client, "accept_and_close"):
             client.abort()
             return False
         self.clients[client.side][client] = None
-        if self.faults.get(client.side, "refuse_hello"):
+        if self._has(client, "refuse_hello"):
             return True
-        client.send(hello(client.side, self._digest, self._limits(client.side)))
-        client.hang(bool(self.faults.get(client.side, "hang")))
+        client.send(hello(client.side, self._digest, self._limits(client)))
+        client.hang(self._has(client, "hang"))
         return True
 
     def faults_changed(self) -> None:
         """Let those that are connected feel it."""
-        for side, clients in self.clients.items():
+        for clients in self.clients.values():
             for client in list(clients):
-                client.send(limits(self._limits(side)))
-                client.hang(bool(self.faults.get(side, "hang")))
-                if self.faults.get(side, "accept_and_close"):
+                client.send(limits(self._limits(client)))
+                client.hang(self._has(client, "hang"))
+                if self._has(client, "accept_and_close"):
                     client.drop(_READ_FAILED)
 
     def drop(self, side: Side, reason: int) -> int:
@@ -75,12 +75,22 @@ class Counter:
             client.drop(reason)
         return len(clients)
 
-    def is_silent(self, side: Side) -> bool:
-        return bool(self.faults.get(side, "stall"))
+    def is_silent(self, client: Client) -> bool:
+        return self._has(client, "stall")
 
-    def _limits(self, side: Side) -> Limits:
+    def is_without_ticks(self, client: Client) -> bool:
+        return self._has(client, "stall") or self._has(client, "no_ticks")
+
+    def fault(self, client: Client, name: str) -> int:
+        """The value of a fault for who came by that front, 0 where it is off."""
+        return self.faults.get(client.side, name, client.front)
+
+    def _has(self, client: Client, name: str) -> bool:
+        return bool(self.fault(client, name))
+
+    def _limits(self, client: Client) -> Limits:
         return Limits(
             query_interval_ms=self.permitted.query_interval_ms,
             requests_per_s=self.permitted.requests_per_s,
-            answer=self.faults.get(side, "answer"),
+            answer=self.fault(client, "answer"),
         )

@@ -1,6 +1,7 @@
 """What can be made to go wrong, and what goes wrong now. Pure: the front asks it at each step.
 
-A fault is written NAME, NAME=VALUE, NAME@market or NAME@trader=VALUE; without a side it holds for both.
+A fault is written NAME, NAME=VALUE, NAME@market or NAME@trader=VALUE; without a side it holds for both. With the
+number of a front, as in NAME@market.1, it holds for who came by that front alone: connections, logins and silence only.
 """
 
 from __future__ import annotations
@@ -44,47 +45,57 @@ FAULTS: Final[dict[str, Fault]] = {
     "broken_text": Fault("list contracts with names that are not GBK"),
     "forget_orders": Fault("replay nothing of the private stream"),
 }
+_OF_A_FRONT: Final = frozenset(
+    {"refuse_hello", "accept_and_close", "stall", "no_ticks", "hang", "auth_error", "login_error", "answer"}
+)
 _SIDES: Final[dict[str, tuple[Side, ...]]] = {"market": ("M",), "trader": ("T",), "": ("M", "T")}
 
 
 class Faults:
-    """Those that are on, by side."""
+    """Those that are on, by side and front."""
 
     def __init__(self) -> None:
-        self._on: dict[tuple[Side, str], int] = {}
+        self._on: dict[tuple[Side, int | None, str], int] = {}
 
     def set(self, written: str) -> None:
         """Raises ConfigurationError for a fault that there is not."""
         named, _, value = written.partition("=")
-        name, sides = _understood(named)
+        name, sides, front = _understood(named)
         for side in sides:
-            self._on[side, name] = _value(name, value)
+            self._on[side, front, name] = _value(name, value)
 
     def clear(self, written: str = "") -> None:
         """End one, or all of them."""
         if not written:
             self._on.clear()
             return
-        name, sides = _understood(written)
+        name, sides, front = _understood(written)
         for side in sides:
-            self._on.pop((side, name), None)
+            self._on.pop((side, front, name), None)
 
-    def get(self, side: Side, name: str) -> int:
-        """Its value, 0 where it is off."""
-        return self._on.get((side, name), 0)
+    def get(self, side: Side, name: str, front: int | None = None) -> int:
+        """Its value for all, or for who came by that front; 0 where it is off."""
+        return self._on.get((side, None, name), 0) or self._on.get((side, front, name), 0)
 
     def shown(self) -> dict[str, int]:
-        return {f"{name}@{'market' if side == 'M' else 'trader'}": value for (side, name), value in self._on.items()}
+        return {_written(*fault): value for fault, value in self._on.items()}
 
 
-def _understood(written: str) -> tuple[str, tuple[Side, ...]]:
-    name, _, side = written.partition("@")
+def _written(side: Side, front: int | None, name: str) -> str:
+    return f"{name}@{'market' if side == 'M' else 'trader'}{'' if front is None else f'.{front}'}"
+
+
+def _understood(written: str) -> tuple[str, tuple[Side, ...], int | None]:
+    name, _, where = written.partition("@")
+    side, dot, front = where.partition(".")
     name = name.replace("-", "_")
     if name not in FAULTS:
         raise ConfigurationError("fault", f"{name!r} is none of {', '.join(FAULTS)}")
     if side not in _SIDES:
         raise ConfigurationError("fault", f"{side!r} is neither market nor trader")
-    return name, _SIDES[side]
+    if dot and not (front.isdecimal() and name in _OF_A_FRONT):
+        raise ConfigurationError("fault", f"{written!r}: {', '.join(sorted(_OF_A_FRONT))} can be of one front")
+    return name, _SIDES[side], int(front) if dot else None
 
 
 def _value(name: str, text: str) -> int:

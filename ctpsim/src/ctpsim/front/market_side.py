@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter as Counts
 from collections.abc import Iterable, Sequence
+from typing import TextIO
 
 import structlog
 
@@ -23,14 +24,18 @@ _log = structlog.get_logger("ctpsim")
 
 
 class MarketSide:
-    """Who listens to what. Anybody may log in, as real market data fronts let them."""
+    """Who listens to what. Anybody may log in, as real market data fronts let them.
 
-    def __init__(self, counter: Counter, depth: Depth) -> None:
+    `recording` gets a line for each tick of a market that is not made of frames: symbol, time, volume, turnover.
+    """
+
+    def __init__(self, counter: Counter, depth: Depth, recording: TextIO | None = None) -> None:
         self.sent: Counts[str] = Counts()  # of clients that are gone
         self.unsent: Counts[str] = Counts()
         self._counter = counter
         self._answers = Answers(counter.layout, "M")
         self._depth = depth
+        self._recording = recording
         self._spoiling = Spoiling(counter.faults)
         self._wanted: dict[Client, dict[str, None]] = {}
         self._listeners: dict[str, list[Client]] = {}
@@ -53,7 +58,7 @@ class MarketSide:
         self.unsent += client.unsent
 
     def requested(self, client: Client, request: Request) -> None:
-        if self._counter.is_silent("M"):
+        if self._counter.is_silent(client):
             return
         name = self._answers.name(request)
         handler = self._handlers.get(name)
@@ -69,7 +74,7 @@ class MarketSide:
     def _log_in(self, client: Client, request: Request) -> None:
         asked = self._answers.read(request)
         starting = Code.NOT_INITIALISED if self._counter.front_state() is FrontState.STARTING else 0
-        code = self._counter.faults.get("M", "login_error") or starting
+        code = self._counter.fault(client, "login_error") or starting
         if not code:
             client.session_id = self._counter.next_session()
             client.user_id = asked["UserID"]
@@ -135,7 +140,7 @@ class MarketSide:
 
     def _send_snapshots(self, client: Client, symbols: Iterable[str]) -> None:
         """The latest state of each, as fronts send it after a subscription."""
-        if self._counter.faults.get("M", "no_ticks"):
+        if self._counter.is_without_ticks(client):
             return
         latest = [quote for symbol in symbols if (quote := self._counter.market.quote(symbol)) is not None]
         quotes = [odd for quote in latest for odd in odd_ticks(quote, self._counter.faults)]
@@ -145,8 +150,7 @@ class MarketSide:
 
     def publish(self, quotes: Sequence[Quote]) -> None:
         """To whoever listens; each client gets its own in one piece."""
-        if self._mute():
-            return
+        self._record(quotes)
         parts: dict[Client, tuple[list[bytes], list[str]]] = {}
         for quote in self._spoiling.spoiled(quotes):
             if listeners := self._listeners.get(quote.symbol):
@@ -156,12 +160,13 @@ class MarketSide:
                     frames.append(frame)
                     symbols.append(quote.symbol)
         for client, (frames, symbols) in parts.items():
-            client.deliver(b"".join(frames), symbols)
+            if not self._counter.is_without_ticks(client):
+                client.deliver(b"".join(frames), symbols)
 
     def publish_frames(self, frames: bytes, symbols: Sequence[str]) -> None:
-        if self._mute():
-            return
         for client, wanted in self._wanted.items():
+            if self._counter.is_without_ticks(client):
+                continue
             if all(map(wanted.__contains__, symbols)):
                 client.deliver(frames, symbols)
             elif own := [index for index, symbol in enumerate(symbols) if symbol in wanted]:
@@ -190,8 +195,14 @@ class MarketSide:
     def subscribed(self) -> int:
         return len(self._listeners)
 
-    def _mute(self) -> bool:
-        return bool(self._counter.is_silent("M") or self._counter.faults.get("M", "no_ticks"))
+    def _record(self, quotes: Sequence[Quote]) -> None:
+        """Write down all that somebody listens to, whether a fault keeps it from him or not."""
+        if self._recording is not None:
+            for quote in quotes:
+                if quote.symbol in self._listeners:
+                    row = (quote.symbol, quote.ts_exchange_ns, quote.volume, quote.turnover)
+                    self._recording.write(f"{','.join(map(str, row))}\n")
+            self._recording.flush()
 
 
 def _symbols(request: Request) -> list[str]:

@@ -14,12 +14,14 @@ from ctpsim.front.counter import Counter
 
 __all__ = ["FrontPorts"]
 
-Make = Callable[[], Client]
+Make = Callable[[int], Client]
+"""Called with the number of the front."""
 
 
 @dataclass(slots=True)
 class _Port:
     make: Make
+    front: int
     number: int = 0
     server: asyncio.Server | None = None
     clients: list[Client] = field(default_factory=list[Client])
@@ -31,7 +33,8 @@ class FrontPorts:
     def __init__(self, counter: Counter, numbers: Sequence[tuple[int, int]], makes: dict[Side, Make]) -> None:
         self._counter = counter
         self._ports: list[dict[Side, _Port]] = [
-            {"M": _Port(makes["M"], market), "T": _Port(makes["T"], trader)} for market, trader in numbers
+            {"M": _Port(makes["M"], front, market), "T": _Port(makes["T"], front, trader)}
+            for front, (market, trader) in enumerate(numbers)
         ]
 
     async def start(self) -> None:
@@ -74,7 +77,7 @@ class FrontPorts:
 async def _listen(port: _Port) -> None:
     def make() -> Client:
         port.clients = [client for client in port.clients if client.is_open]
-        port.clients.append(client := port.make())
+        port.clients.append(client := port.make(port.front))
         return client
 
     loop = asyncio.get_running_loop()

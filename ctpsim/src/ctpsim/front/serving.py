@@ -68,7 +68,8 @@ class Serving:
         market = await _market(options, self._layout, self._depth, self._clock)
         users = list(options.users) or [random_user()]
         self._counter = Counter(self._layout, market, users, options.limits, self._clock.front)
-        self._market_side = MarketSide(self._counter, self._depth)
+        recording = None if options.record is None else stack.enter_context(options.record.open("x"))
+        self._market_side = MarketSide(self._counter, self._depth, recording)
         self._trader_side = TraderSide(self._counter)
         self._trading = Trading(self._counter, self._trader_side)
         queries = Queries(self._counter, self._trader_side, self._trading.queries())
@@ -89,13 +90,13 @@ class Serving:
             stack.push_async_callback(_end, task)
         self.access = _access(ports, users, control.port, token)
 
-    def _market_client(self) -> Client:
+    def _market_client(self, front: int) -> Client:
         side = self._market_side
-        return Client("M", side.connected, side.requested, side.lost)
+        return Client("M", front, side.connected, side.requested, side.lost)
 
-    def _trader_client(self) -> Client:
+    def _trader_client(self, front: int) -> Client:
         side = self._trader_side
-        return Client("T", side.connected, side.requested, side.lost)
+        return Client("T", front, side.connected, side.requested, side.lost)
 
     async def _keep_hours(self) -> None:
         """Drop everybody when the front closes, and who trades when the trading day ends: it has to log in anew."""

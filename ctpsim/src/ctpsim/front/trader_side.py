@@ -53,7 +53,7 @@ class TraderSide:
 
     def requested(self, client: Client, request: Request) -> None:
         session = self._sessions.get(client)
-        if session is None or self._counter.is_silent("T"):
+        if session is None or self._counter.is_silent(client):
             return
         name = self.answers.name(request)
         handler = self._open.get(name) or self._handlers.get(name)
@@ -99,7 +99,7 @@ class TraderSide:
 
     def _authenticate(self, client: Client, session: TraderSession, request: Request, values: Values) -> None:
         who = (values["BrokerID"], values["UserID"])
-        code = self._counter.faults.get("T", "auth_error") or authenticate(
+        code = self._counter.fault(client, "auth_error") or authenticate(
             self._counter.users.get(who), values["AppID"], values["AuthCode"]
         )
         session.authenticated = None if code else who
@@ -111,9 +111,7 @@ class TraderSide:
         user = self._counter.users.get((values["BrokerID"], values["UserID"]))
         starting = Code.NOT_INITIALISED if self._counter.front_state() is FrontState.STARTING else 0
         code = (
-            self._counter.faults.get("T", "login_error")
-            or starting
-            or check_password(session, user, values["Password"])
+            self._counter.fault(client, "login_error") or starting or check_password(session, user, values["Password"])
         )
         if not code:
             session.user = user

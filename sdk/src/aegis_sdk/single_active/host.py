@@ -210,9 +210,10 @@ class ActiveHost:
         await self._tails.caught_up()
         for key in self._keys:
             await self._holdings.run_hook(key, self._service.on_standby(key))
+        self._holdings.show(InstanceStatus.STANDBY)
+        await self._check_health()
         self._tell(Wanted(self._keys))
         self._tell(LeasesCaughtUp())
-        self._holdings.show(InstanceStatus.STANDBY)
         started.set()
 
     async def _tick(self) -> None:
@@ -231,13 +232,16 @@ class ActiveHost:
                 async with asyncio.timeout(_HEALTH_S):
                     await asked.wait()
             asked.clear()
-            was, self._healthy = self._healthy, await self._is_healthy()
-            if self._healthy is not was:
-                _log.warning("health_changed", healthy=self._healthy)
-                self._retire()
+            await self._check_health()
             for holding in tuple(self._holdings.held.values()):
                 if holding.is_open and holding.journal.intents:
                     self._start(self._takeover.settle_again, holding)
+
+    async def _check_health(self) -> None:
+        was, self._healthy = self._healthy, await self._is_healthy()
+        if self._healthy is not was:
+            _log.warning("health_changed", healthy=self._healthy)
+            self._retire()
 
     async def _is_healthy(self) -> bool:
         try:

@@ -17,6 +17,7 @@ from aegis.cli.console import fail
 from aegis.cli.contracts import contracts
 from aegis.cli.doctor import doctor, version
 from aegis.cli.env import env
+from aegis.cli.feeds import feeds
 from aegis.cli.handover import drain, handover
 from aegis.cli.leases import leases
 from aegis.cli.listings import instances, services
@@ -78,7 +79,7 @@ app = typer.Typer(
 
 for command in (
     *(up, down, ps, logs, doctor, services, instances, leases, handover, drain),
-    *(ticks, contracts, subscribe, unsubscribe, subscriptions, call, env, version),
+    *(ticks, feeds, contracts, subscribe, unsubscribe, subscriptions, call, env, version),
 ):
     app.command()(command)
 app.add_typer(config_app, name="config")

@@ -188,21 +188,24 @@ async def _call_all(method: Any, requests: Sequence[BaseModel]) -> list[Any]:
 
 
 async def _found(listed: bool, **which: Any) -> tuple[FeedStatus, list[WishView], list[SubscriptionView]]:
-    from aegis.contracts.marketdata import STATUS
+    from aegis.cli.feeds import feed_statuses
     from aegis.contracts.subscriptions import SUBSCRIPTIONS, WISHES, SubscriptionsRequest
     from aegis_sdk.client import Client
+    from aegis_sdk.errors import Unavailable
     from aegis_sdk.method import Empty
 
     async with connect() as transport:
         client, views, after = Client(transport), list["SubscriptionView"](), ""
-        status = await client.call(STATUS, Empty())
+        statuses = await feed_statuses(transport)
+        if not statuses:
+            raise Unavailable("no market data instance answers: `aegis ps` shows what runs")
         wishes = (await client.call(WISHES, Empty())).wishes
         while listed:
             page = await client.call(SUBSCRIPTIONS, SubscriptionsRequest(after=after, **which), timeout=_CALL_S)
             views += page.subscriptions
             after = page.next
             listed = bool(after)
-        return status, wishes, views
+        return statuses[0], wishes, views
 
 
 def _show(replies: Sequence[WishReply | UnsubscribeReply], as_json: bool, counts: dict[str, int], note: str) -> None:

@@ -12,17 +12,16 @@ from typing import Final
 
 from aegis.cli.console import duration
 from aegis.cli.desk import connect, is_remote
+from aegis.cli.feeds import feed_statuses
 from aegis.cli.tick_output import Output
 from aegis.cli.tick_patterns import Selection
-from aegis.contracts.market import InstrumentId, Tick
-from aegis.contracts.marketdata import STATUS, FeedStatus
+from aegis.contracts.market import InstrumentId, Tick, market_of
+from aegis.contracts.marketdata import FeedStatus
 from aegis.contracts.tick_codec import decode
 from aegis.ticks import TickOptions, subscribe_ticks
 from aegis_sdk import subjects
-from aegis_sdk.client import Client
 from aegis_sdk.errors import CodecError, RpcError
 from aegis_sdk.messages import Message
-from aegis_sdk.method import Empty
 from aegis_sdk.transport import Transport
 
 __all__ = ["show"]
@@ -142,7 +141,7 @@ def _writes_pickle(feed: FeedStatus | None) -> bool:
 async def _feed(transport: Transport) -> FeedStatus | None:
     """The feed of now; None where its service does not answer."""
     try:
-        return await Client(transport).call(STATUS, Empty(), timeout=1.0)
+        return next(iter(await feed_statuses(transport)), None)
     except RpcError:
         return None
 
@@ -153,7 +152,7 @@ def _of_the_present_market(feed: FeedStatus | None, take: Callable[[Tick], None]
         return take
 
     def present(tick: Tick) -> None:
-        if tick.feed != feed.feed or tick.source == feed.source or tick.epoch >= feed.epoch:
+        if tick.feed != feed.feed or market_of(tick.source) == market_of(feed.source) or tick.epoch >= feed.epoch:
             take(tick)
 
     return present

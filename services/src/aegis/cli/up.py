@@ -96,6 +96,7 @@ def up(
     if market is Market.ctpsim and (wall_clock or speed is not None):
         raise typer.BadParameter("the counter has a clock of its own: `ctpsim serve --help`", param_hint="--market")
     state = StateDirectory(directory) if directory else state_directory()
+    counter = _has_counter(market, plain=not (replay or profile or wall_clock or speed is not None or plan))
     options = DeskOptions(
         directory=str(state.path),
         port=port,
@@ -105,7 +106,8 @@ def up(
         speed=speed,
         wall_clock=wall_clock or None,
         codec=codec.value if codec else None,
-        counter=_has_counter(market, plain=not (replay or profile or wall_clock or speed is not None or plan)),
+        counter=counter,
+        standby=counter or (replay is None and _has_backup(profile)),
         plan_file=str(plan) if plan else "",
     )
     raise typer.Exit(_bring_up(state, options, detach))
@@ -119,6 +121,18 @@ def _has_counter(market: Market | None, *, plain: bool) -> bool:
         fail("the simulated CTP counter is not built: make setup, on a machine with a C++ compiler", 2)
     others = any(os.environ.get(name) for name in _OTHER_MARKETS)
     return market is Market.ctpsim or (market is None and plain and not others and is_built())
+
+
+def _has_backup(profile: str | None) -> bool:
+    """Whether the profile has a second login. What is wrong with one is said elsewhere."""
+    from aegis.profiles import load
+    from aegis_sdk.errors import ConfigurationError
+
+    named = profile or os.environ.get("AEGIS_PROFILE")
+    try:
+        return bool(named) and load(named, os.environ).backup is not None
+    except ConfigurationError:
+        return False
 
 
 def _absolute(profile: str) -> str:
@@ -162,6 +176,8 @@ def _check(options: DeskOptions) -> None:
         for service in plan(options):
             if service.service == "marketdata":
                 settings = {**inherited(os.environ), **service.environment}
+                if options.counter:  # its profile does not exist yet
+                    del settings["AEGIS_LOGIN"]
                 build({**settings, "AEGIS_NATS_URL": "nats://127.0.0.1", "AEGIS_INSTANCE": service.instance})
                 if recorded := settings.get("AEGIS_REPLAY"):
                     recordings_in(Path(recorded))

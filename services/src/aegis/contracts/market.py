@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-__all__ = ["Env", "Exchange", "Flag", "Instrument", "InstrumentId", "Level", "Quote", "Tick"]
+__all__ = ["Env", "Exchange", "Flag", "Instrument", "InstrumentId", "Level", "Quote", "Tick", "market_of"]
 
 Env = Literal["sim", "live"]
 Price = float | None
@@ -35,6 +35,11 @@ snapshot: the state at the time of subscription, not a change. auction: formed i
 stamped outside of the instrument's trading hours. stale: its exchange time is older than that of a tick before it.
 reset: the day's cumulative volume began anew, or went back.
 """
+
+
+def market_of(source: str) -> str:
+    """What the sources of the same quotes have in common: the profile, of the logins of one profile."""
+    return source.removesuffix(".primary").removesuffix(".backup")
 
 
 class InstrumentId(NamedTuple):

@@ -22,6 +22,7 @@ from aegis_sdk.server import ports
 __all__ = ["Counter", "is_built"]
 
 _NAME: Final = "ctpsim"
+_LOGINS: Final = ("primary", "backup")
 _LIBRARIES: Final = ("libthostmduserapi_se.so", "libthosttraderapi_se.so")
 
 
@@ -36,12 +37,12 @@ class Counter:
     """Kept in `directory`, which holds secrets: of mode 0700, its files of 0600."""
 
     directory: Path
-    market_port: int
-    trader_port: int
+    fronts: tuple[tuple[int, int], ...]  # market data and trader ports: of the primary login, and of the backup
 
     @classmethod
     def on_free_ports(cls, directory: Path) -> Counter:
-        return cls(directory, *ports.pick(2))
+        market, trader, market_too, trader_too = ports.pick(4)
+        return cls(directory, ((market, trader), (market_too, trader_too)))
 
     def service(self) -> ServicePlan:
         """Its process. It is ready when its access file says so."""
@@ -50,7 +51,8 @@ class Counter:
             instance=_NAME,
             command=(
                 *(sys.executable, "-m", _NAME, "serve", "--directory", str(self.directory)),
-                *("--users", str(self._users), "--port", str(self.market_port), "--port", str(self.trader_port)),
+                *("--users", str(self._users), "--fronts", str(len(self.fronts))),
+                *(word for front in self.fronts for port in front for word in ("--port", str(port))),
             ),
             ready_file=str(self.directory / "access.json"),
         )
@@ -60,21 +62,14 @@ class Counter:
         return {"AEGIS_PROFILE": str(self._profile)}
 
     def write(self) -> None:
-        """Make a user, and write down what both sides must know of it."""
-        user = {
-            "broker_id": "9999",
-            "user_id": f"{secrets.randbelow(900_000) + 100_000}",
-            "password": secrets.token_urlsafe(12),
-            "app_id": "aegis_ctpsim_1.0",
-            "auth_code": secrets.token_hex(8).upper(),
-        }
+        """Make a user for each login, and write down what both sides must know of them."""
+        users = [_user() for _ in self.fronts]
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(self._users, json.dumps([user]))
-        login = "\n".join(f'{name} = "{value}"' for name, value in user.items())
-        fronts = f"""market_fronts = ["tcp://{ports.HOST}:{self.market_port}"]
-trader_fronts = ["tcp://{ports.HOST}:{self.trader_port}"]"""
-        whole = f'env = "sim"\nmode = "production"\nlibraries = "{_libraries()}"'
-        _write(self._profile, f"{whole}\n\n[primary]\n{login}\n{fronts}\n")
+        _write(self._users, json.dumps(users))
+        logins = "\n".join(
+            _login(name, user, front) for name, user, front in zip(_LOGINS, users, self.fronts, strict=True)
+        )
+        _write(self._profile, f'env = "sim"\nmode = "production"\nlibraries = "{_libraries()}"\n{logins}')
 
     @property
     def _users(self) -> Path:
@@ -83,6 +78,24 @@ trader_fronts = ["tcp://{ports.HOST}:{self.trader_port}"]"""
     @property
     def _profile(self) -> Path:
         return self.directory / "ctpsim.toml"
+
+
+def _user() -> dict[str, str]:
+    return {
+        "broker_id": "9999",
+        "user_id": f"{secrets.randbelow(900_000) + 100_000}",
+        "password": secrets.token_urlsafe(12),
+        "app_id": "aegis_ctpsim_1.0",
+        "auth_code": secrets.token_hex(8).upper(),
+    }
+
+
+def _login(name: str, user: dict[str, str], front: tuple[int, int]) -> str:
+    market, trader = front
+    fronts = {"market_fronts": f"tcp://{ports.HOST}:{market}", "trader_fronts": f"tcp://{ports.HOST}:{trader}"}
+    written = [f'{key} = "{value}"' for key, value in user.items()]
+    written += [f'{key} = ["{address}"]' for key, address in fronts.items()]
+    return f"\n[{name}]\n" + "\n".join(written) + "\n"
 
 
 def _libraries() -> Path:

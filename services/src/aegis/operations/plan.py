@@ -28,6 +28,7 @@ class DeskOptions(msgspec.Struct, frozen=True, kw_only=True):
     wall_clock: bool | None = None  # the simulated market follows the real sessions
     codec: str | None = None  # of the ticks
     counter: bool = False  # market data from a simulated CTP counter, in place of the simulated market
+    standby: bool = False  # market data twice: the second by the backup login of the profile or the counter
     plan_file: str = ""  # processes to run in place of the usual ones: a JSON list of ServicePlan
     ready_deadline_s: float = 30.0
 
@@ -47,20 +48,29 @@ def plan(options: DeskOptions) -> list[ServicePlan]:
     """The services in the order of their start; they stop in reverse. Raises ConfigurationError."""
     if options.plan_file:
         return _read(Path(options.plan_file))
+    primary, backup = f"{MARKETDATA}-1", f"{MARKETDATA}-2"
+    if not options.standby:
+        return [_market_data(options, primary)]
     return [
-        ServicePlan(
-            service=MARKETDATA,
-            instance=f"{MARKETDATA}-1",
-            command=(sys.executable, "-m", "aegis.marketdata"),
-            environment=_given(
-                AEGIS_REPLAY=options.replay,
-                AEGIS_PROFILE=options.profile,
-                AEGIS_SPEED=options.speed,
-                AEGIS_WALL_CLOCK=None if options.wall_clock is None else int(options.wall_clock),
-                AEGIS_CODEC=options.codec,
-            ),
-        )
+        _market_data(options, primary, AEGIS_LOGIN="primary", AEGIS_PREFERRED=primary),
+        _market_data(options, backup, AEGIS_LOGIN="backup", AEGIS_PREFERRED=primary),
     ]
+
+
+def _market_data(options: DeskOptions, instance: str, **more: str) -> ServicePlan:
+    given = _given(
+        AEGIS_REPLAY=options.replay,
+        AEGIS_PROFILE=options.profile,
+        AEGIS_SPEED=options.speed,
+        AEGIS_WALL_CLOCK=None if options.wall_clock is None else int(options.wall_clock),
+        AEGIS_CODEC=options.codec,
+    )
+    return ServicePlan(
+        service=MARKETDATA,
+        instance=instance,
+        command=(sys.executable, "-m", "aegis.marketdata"),
+        environment={**given, **more},
+    )
 
 
 def inherited(environment: Mapping[str, str]) -> dict[str, str]:

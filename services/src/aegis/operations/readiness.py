@@ -14,7 +14,8 @@ from aegis_sdk.instances import InstanceStatus
 __all__ = ["serves"]
 
 _POLL_S: Final = 0.05
-_READY: Final = (InstanceStatus.ACTIVE, InstanceStatus.STANDBY)
+_READY: Final = (InstanceStatus.ACTIVE, InstanceStatus.STANDBY, InstanceStatus.UNHEALTHY)
+"""Unhealthy is who does his work but lacks something outside: a feed behind a front that is closed for the night."""
 
 
 async def serves(directory: Directory, service: ServicePlan, since: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -18,7 +18,7 @@ import structlog
 from pydantic import BaseModel
 
 from aegis.contracts.market import Tick
-from aegis.contracts.marketdata import SERVICE
+from aegis.contracts.marketdata import SERVICE, FeedChanged
 from aegis.contracts.subscriptions import DESK, PAGE, Scope, UniverseChanged
 from aegis.marketdata.adapters.bus import TickFollower, UniverseStore, WishStore
 from aegis.marketdata.domain.calendar import CALENDAR
@@ -27,6 +27,7 @@ from aegis.marketdata.domain.sessions import to_shanghai
 from aegis.marketdata.domain.universe import Universe, UniverseChange, compare
 from aegis.marketdata.endpoints.feed_calls import FeedCalls
 from aegis.marketdata.endpoints.subscription_calls import SubscriptionCalls
+from aegis.marketdata.metrics import feed_figures, tick_figures
 from aegis.marketdata.pipeline import Pipeline, PipelineStats
 from aegis.marketdata.ports import Feed, FeedRefused, FeedState, FlowControl
 from aegis.marketdata.settings import MarketDataSettings
@@ -35,6 +36,7 @@ from aegis.profiles import CtpProfile
 from aegis_sdk import subjects
 from aegis_sdk.errors import AegisError, Unavailable
 from aegis_sdk.events import Events
+from aegis_sdk.metrics import Metric
 from aegis_sdk.placement import Placement
 from aegis_sdk.single_active import SingleActive
 from aegis_sdk.transport import Transport
@@ -178,6 +180,82 @@ class MarketData(FeedCalls, SubscriptionCalls, SingleActive):
                 await self._follower.reached(await begun)
         except TimeoutError:  # live subscribers wait for ticks, not for the stream
             _log.warning("seam_unproved", reason="the stream does not say what was published last", waited_s=_SEAM_S)
+        same_market = self._follower.market in ("", origin.market)
+        await self._end_following()
+        left = await self.pipeline.take_over(self.origin, same_market=same_market)
+        _log.info("feed_taken_over", epoch=epoch, source=origin.source, left_by_the_other=left, same_market=same_market)
+
+    async def on_leaving(self, key: str) -> None:
+        await self.pipeline.leave(_FLUSH_S)
+
+    async def on_standby(self, key: str) -> None:
+        self.pipeline.stand_by()
+        if self._following is None:
+            self._follower = self._parts.make_follower(self.pipeline.seen)
+            self._following = asyncio.create_task(self._follower.run(), name="follower")
+
+    async def _end_following(self) -> None:
+        following, self._following = self._following, None
+        if following is not None:
+            following.cancel()
+            await asyncio.wait({following})
+
+    # Life
+
+    async def run(self) -> None:
+        """Tell of the feed's changes; end with the first of its parts that fails."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._tell_news())
+                group.create_task(self._store_universes())
+                for task in (self._pumping, *self._tasks):
+                    group.create_task(_outcome(task))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed
+
+    async def on_stop(self) -> None:
+        await self._taken.aclose()
+
+    async def _end_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _drain(self) -> None:
+        """Store what the feed has offered."""
+        self.pipeline.stop(_DRAIN_S)
+        await self._pumping
+
+    def configuration(self) -> Mapping[str, Any]:
+        shown = self.settings.model_dump(mode="json")
+        return shown if self._profile is None else {**shown, "ctp": self._profile.model_dump(mode="json")}
+
+    def metrics(self) -> Iterable[Metric]:
+        if self._stats is not None:
+            listed, totals = len(self.subscriber.universe), self.subscriber.totals()
+            yield from feed_figures(self.feed_state, self._opened, listed, totals)
+            yield from tick_figures(self._stats())
+
+    def _feed_changed(self, state: FeedState, reason: str) -> None:
+        self._opened += state is FeedState.READY
+        self.feed_state, self.feed_reason = state, reason
+        log = _log.error if state is FeedState.FAILED else _log.info
+        log("feed_changed", state=state, reason=reason)
+        feed = self._parts.feed
+        if state is FeedState.READY and feed.session != self.origin.session:
+            self.origin = replace(self.origin, source=feed.source, session=feed.session)
+            self.pipeline.begin(self.origin)
+        self.subscriber.feed_changed(state)
+        self.health_changed()
+        changed = FeedChanged(
+            feed=self.settings.feed,
+            instance=self.instance,
+            source=feed.source,
+            session=feed.session,
+            epoch=self.origin.epoch,
+            state=state,
+            reason=reason,
+        )
         self._tell("changed", changed)
 
     def _universe_changed(self, before: Universe, after: Universe) -> None:
