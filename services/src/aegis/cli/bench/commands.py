@@ -103,6 +103,15 @@ def ctp(
 
 
 @bench_app.command()
+def feed(as_json: Json = False, long: Long = False, nodes: Nodes = 1) -> None:
+    """Feed: whatever happens to the one that publishes, the other goes on behind its last tick."""
+    from aegis.cli.bench.feed import FAULTS, LONG, SHORT, bench_feed
+
+    rounds, say = LONG if long else SHORT, _teller()
+    _run(lambda server: bench_feed(server, rounds=rounds, faults=tuple(FAULTS), say=say), nodes, as_json)
+
+
+@bench_app.command()
 def active(as_json: Json = False, long: Long = False, nodes: Nodes = 1) -> None:
     """Active instance: a call against the same work by hand; its guarded commits against a plain stored message."""
     from aegis.cli.bench.active import bench_active

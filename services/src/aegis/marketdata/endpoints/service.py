@@ -48,8 +48,10 @@ _log = structlog.get_logger("aegis.marketdata")
 _DRAIN_S: Final = 5.0
 _START_S: Final = 10.0
 """For so long a start waits for its feed. Behind a front that is closed it goes on, with the universe known last."""
-_SEAM_S: Final = 0.15
-"""For so long a new holder waits to have read all that was published before it; live subscribers wait with it."""
+_BEGIN_S: Final = 0.5
+"""For so long a new holder waits for the stream to take its first marker; live subscribers wait with it."""
+_SEAM_S: Final = 2.0
+"""And for so long to have read all that was published before: otherwise some of it would be published twice."""
 _FLUSH_S: Final = 0.5
 _ABLE: Final = frozenset({FeedState.READY, FeedState.ENDED})
 
@@ -176,10 +178,12 @@ class MarketData(FeedCalls, SubscriptionCalls, SingleActive):
         origin = self.origin = replace(self.origin, epoch=epoch)
         begun = self.pipeline.open(origin, self.held(key))
         try:
+            async with asyncio.timeout(_BEGIN_S):
+                border = await begun
             async with asyncio.timeout(_SEAM_S):
-                await self._follower.reached(await begun)
+                await self._follower.reached(border)
         except TimeoutError:  # live subscribers wait for ticks, not for the stream
-            _log.warning("seam_unproved", reason="the stream does not say what was published last", waited_s=_SEAM_S)
+            _log.warning("seam_unproved", reason="the stream does not say in time what was published last")
         same_market = self._follower.market in ("", origin.market)
         await self._end_following()
         left = await self.pipeline.take_over(self.origin, same_market=same_market)

@@ -31,6 +31,8 @@ __all__ = ["Limits", "OnReady", "OnStep", "WatchedSession"]
 _log = structlog.get_logger("aegis.ctp")
 
 _LOOK_S: Final = 0.1
+_STOOD_STILL_S: Final = 0.5
+"""Who has not looked for so long stood still himself: the silence was his."""
 _ORDER: Final = tuple(Step)
 
 OnStep = Callable[[Step], None]
@@ -172,10 +174,14 @@ class WatchedSession:
 
     async def _watch(self) -> None:
         ended = asyncio.create_task(self._process.ended())
+        looked_at = clock.now()
         try:
             while not ended.done():
                 await asyncio.wait({ended}, timeout=_LOOK_S)
-                self._look(clock.now())
+                before, looked_at = looked_at, clock.now()
+                if looked_at - before > _STOOD_STILL_S:
+                    self._heard_at = self._progress_at = self._quotes_at = looked_at
+                self._look(looked_at)
             self._fail(self._failure(Kind.NOT_READY, f"its process ended {ended.result()}"))
         finally:
             ended.cancel()

@@ -1,0 +1,270 @@
+"""A feed set twice, behind the two fronts of a simulated counter, which writes down every tick; and who hears them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+from aegis.contracts.market import Tick
+from aegis.contracts.marketdata import STATUS, FeedStatus
+from aegis.ticks import subscribe_ticks
+from aegis_sdk.client import Client
+from aegis_sdk.errors import AegisError, RpcError
+from aegis_sdk.method import Empty
+from aegis_sdk.server import EmbeddedServer
+from aegis_sdk.transport_nats import NatsTransport
+from ctpsim.options import random_user
+from ctpsim.testing import RunningFront, front
+
+__all__ = ["INSTANCES", "STALL_S", "FeedPair", "Heard", "Listener"]
+
+INSTANCES: Final = ("primary", "backup")
+"""Each logs in at the front of its place."""
+STALL_S: Final = 1.0
+_RECORD: Final = "sent.csv"
+_READY_S: Final = 30.0
+_POLL_S: Final = 0.05
+_QUIET_S: Final = 0.5
+
+
+class Heard(NamedTuple):
+    """What a tick says that the counter wrote down too, as exactly as CTP carries it for every exchange."""
+
+    second: int  # since 1970
+    volume: int
+    turnover: int  # in yuan
+
+    @classmethod
+    def of(cls, ts_exchange_ns: int, volume: int, turnover: float) -> Self:
+        return cls(ts_exchange_ns // 1_000_000_000, volume, round(turnover))
+
+
+class _Snapshot(Heard):
+    """The state at the time of a subscription, which the counter has perhaps never sent as a tick."""
+
+
+class Listener:
+    """A subscriber of all ticks: what it had of each instrument, and its longest pause over all of them, in seconds."""
+
+    def __init__(self) -> None:
+        self.heard: defaultdict[str, list[Heard]] = defaultdict(list)
+        self.pause_s = 0.0
+        self._last_at = time.monotonic()
+        self.epochs: set[int] = set()
+
+    def take(self, tick: Tick) -> None:
+        now = time.monotonic()
+        self.pause_s, self._last_at = max(self.pause_s, now - self._last_at), now
+        self.epochs.add(tick.epoch)
+        kind = _Snapshot if "snapshot" in tick.flags else Heard
+        self.heard[tick.symbol].append(kind.of(tick.ts_exchange_ns, tick.volume, tick.turnover))
+
+    def begin(self) -> None:
+        """Forget the pauses of before."""
+        self.pause_s, self._last_at = 0.0, time.monotonic()
+
+    @property
+    def silent_s(self) -> float:
+        return time.monotonic() - self._last_at
+
+
+class FeedPair:
+    """Made by `of`. `hurt` by the caller, `settled` afterwards."""
+
+    def __init__(
+        self, server: EmbeddedServer, transport: NatsTransport, counter: RunningFront, directory: Path
+    ) -> None:
+        self.counter = counter
+        self.listener = Listener()
+        self.transport = transport
+        self.client = Client(transport)
+        self._server = server
+        self._directory = directory
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, server: EmbeddedServer, *, rate: float) -> AsyncGenerator[Self]:
+        """Both run and are ready when this yields."""
+        user = server.credentials
+        async with AsyncExitStack() as stack:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aegis-feeds-")))
+            users = (random_user(), random_user())
+            market = front(rate=rate, fronts=len(INSTANCES), users=users, record=directory / _RECORD)
+            counter = await stack.enter_async_context(market)
+            transport = await NatsTransport.connect(server.urls, user=user.user, password=user.password)
+            stack.push_async_callback(transport.close)
+            pair = cls(server, transport, counter, directory)
+            pair._write_profile()
+            stack.push_async_callback(pair._end)
+            for instance in INSTANCES:
+                await pair.start(instance)
+            await pair.settled()
+            await stack.enter_async_context(subscribe_ticks(transport, on_tick=pair.listener.take))
+            yield pair
+
+    # Its processes
+
+    async def start(self, instance: str) -> None:
+        user = self._server.credentials
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AEGIS_")},
+            "AEGIS_NATS_URL": ",".join(self._server.urls),
+            "AEGIS_NATS_USER": user.user,
+            "AEGIS_NATS_PASSWORD": user.password,
+            "AEGIS_NATS_REPLICAS": str(len(self._server.nodes)),
+            "AEGIS_PROFILE": str(self._directory / "pair.toml"),
+            "AEGIS_LOGIN": instance,
+            "AEGIS_INSTANCE": instance,
+            "AEGIS_PREFERRED": INSTANCES[0],
+            "AEGIS_CODEC": "msgpack",
+            "AEGIS_CTP_STALL_S": str(STALL_S),
+        }
+        with (self._directory / f"{instance}.log").open("ab") as log:
+            self._processes[instance] = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "aegis.marketdata"), env=environment, stdout=log, stderr=log
+            )
+
+    def send_signal(self, instance: str, number: signal.Signals) -> None:
+        self._processes[instance].send_signal(number)
+
+    async def kill(self, instance: str) -> None:
+        self._processes[instance].kill()
+        await self._processes[instance].wait()
+
+    def kill_session(self, instance: str) -> None:
+        """SIGKILL the process of its CTP session."""
+        pid = self._processes[instance].pid
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+
+    def is_running(self, instance: str) -> bool:
+        return self._processes[instance].returncode is None
+
+    def pid(self, instance: str) -> int:
+        return self._processes[instance].pid
+
+    def log(self, instance: str) -> str:
+        return (self._directory / f"{instance}.log").read_text()
+
+    async def _end(self) -> None:
+        for process in self._processes.values():
+            if process.returncode is None:
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+        for process in self._processes.values():
+            await process.wait()
+
+    # What they say
+
+    async def statuses(self) -> dict[str, FeedStatus]:
+        """Of those that answer."""
+        found: dict[str, FeedStatus] = {}
+        for instance in INSTANCES:
+            try:
+                found[instance] = await self.client.call(STATUS, Empty(), instance=instance, timeout=1.0)
+            except RpcError:
+                continue
+        return found
+
+    async def settled(self) -> str:
+        """Return when one publishes and the other could take over at once; who publishes."""
+        async with asyncio.timeout(_READY_S):
+            while True:
+                found = await self.statuses()
+                active = [name for name, one in found.items() if one.role == "active"]
+                if len(active) == 1 and len(found) == len(INSTANCES) and all(map(_is_complete, found.values())):
+                    return active[0]
+                await asyncio.sleep(_POLL_S)
+
+    async def taken_over(self, before: str) -> str:
+        """Return when another instance than `before` publishes; which one."""
+        async with asyncio.timeout(_READY_S):
+            while True:
+                for name, one in (await self.statuses()).items():
+                    if one.role == "active" and name != before:
+                        return name
+                await asyncio.sleep(_POLL_S)
+
+    # What was heard, against what was sent
+
+    async def compared(self) -> dict[str, int]:
+        """End the market. How many ticks the listener had, and how many it lacks or had twice, by the counter's record.
+
+        `wrong` are instruments whose ticks are not those that were sent, in their order.
+        """
+        for number in range(len(INSTANCES)):
+            await self.counter.control.send("front_down", front=number)
+        async with asyncio.timeout(_READY_S):
+            while self.listener.silent_s < _QUIET_S:  # noqa: ASYNC110 (who waits for silence is told nothing)
+                await asyncio.sleep(_POLL_S)
+        sent = await asyncio.to_thread(_sent, self._directory / _RECORD)
+        result = {"ticks": 0, "lost": 0, "duplicated": 0, "wrong": 0}
+        for symbol, all_heard in self.listener.heard.items():
+            heard = [*_ticks(all_heard, sent[symbol])]
+            result["ticks"] += len(heard)
+            behind = _from(sent[symbol], heard)
+            if behind[: len(heard)] != heard:
+                result["wrong"] += 1
+                result["lost"] += len(set(behind[: len(heard)]) - set(heard))
+                result["duplicated"] += len(heard) - len(set(heard))
+        return result
+
+    def _write_profile(self) -> None:
+        whole = f'env = "sim"\nmode = "production"\nlibraries = "{self.counter.libraries}"\n'
+        for name, user, address in zip(INSTANCES, self.counter.access.users, self.counter.access.fronts, strict=True):
+            whole += f"""
+[{name}]
+broker_id = "{user.broker_id}"
+user_id = "{user.user_id}"
+password = "{user.password}"
+app_id = "{user.app_id}"
+auth_code = "{user.auth_code}"
+market_fronts = ["{address.market}"]
+trader_fronts = ["{address.trader}"]
+"""
+        path = self._directory / "pair.toml"
+        path.touch(mode=0o600)
+        path.write_text(whole)
+
+
+def _is_complete(one: FeedStatus) -> bool:
+    return one.state == "ready" and 0 < one.wanted == one.subscribed
+
+
+def _sent(record: Path) -> dict[str, list[Heard]]:
+    found: defaultdict[str, list[Heard]] = defaultdict(list)
+    for line in record.read_text().splitlines():
+        symbol, ts_ns, volume, turnover = line.split(",")
+        found[symbol].append(Heard.of(int(ts_ns), int(volume), float(turnover)))
+    return found
+
+
+def _ticks(heard: list[Heard], sent: list[Heard]) -> Iterator[Heard]:
+    """Without snapshots that are no ticks, or repeat one."""
+    known, before = set(sent), None
+    for one in heard:
+        if not isinstance(one, _Snapshot) or (one in known and one != before):
+            yield one
+            before = one
+
+
+def _from(sent: list[Heard], heard: list[Heard]) -> list[Heard]:
+    """What was sent from the first tick on that was heard. Raises AegisError where that was never sent."""
+    if not heard:
+        return []
+    for start, one in enumerate(sent):
+        if one == heard[0] and sent[start : start + len(heard)] == heard:
+            return sent[start:]
+    if heard[0] not in sent:
+        raise AegisError(f"a tick was heard that the counter never sent: {heard[0]}")
+    return sent[sent.index(heard[0]) :]
