@@ -7,7 +7,14 @@ from typing import Final
 
 from aegis.contracts.subscriptions import Scope
 from aegis.contracts.tick_codec import tick_codec
-from aegis.marketdata.adapters.bus import PublisherOptions, StreamPublisher, UniverseStore, WishStore, ticks_stream
+from aegis.marketdata.adapters.bus import (
+    PublisherOptions,
+    RollStore,
+    StreamPublisher,
+    UniverseStore,
+    WishStore,
+    ticks_stream,
+)
 from aegis.marketdata.adapters.ctp import CtpFeed, CtpOptions, Limits, Patience, start_of
 from aegis.marketdata.adapters.replay import ReplayFeed, ReplayOptions
 from aegis.marketdata.adapters.simulated import SimulatedFeed, SimulatedOptions
@@ -63,6 +70,7 @@ def build(environment: Mapping[str, str]) -> MarketData:
             desk=_desk(settings),
             wishes=WishStore(transport, settings.feed, replicas=replicas),
             universes=UniverseStore(transport, settings.feed, replicas=replicas),
+            rolls=RollStore(transport, settings.feed, replicas=replicas),
             events=Events(transport, replicas=replicas),
             next_epoch=next_epoch,
             make_pipeline=make_pipeline,

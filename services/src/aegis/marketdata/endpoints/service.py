@@ -14,16 +14,18 @@ from pydantic import BaseModel
 
 from aegis.contracts.marketdata import SERVICE, FeedChanged
 from aegis.contracts.subscriptions import DESK, PAGE, Scope, UniverseChanged
-from aegis.marketdata.adapters.bus import UniverseStore, WishStore
+from aegis.marketdata.adapters.bus import RollStore, UniverseStore, WishStore
 from aegis.marketdata.domain.calendar import CALENDAR
 from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.domain.sessions import to_shanghai
 from aegis.marketdata.domain.universe import Universe, UniverseChange, compare
 from aegis.marketdata.endpoints.feed_calls import FeedCalls
+from aegis.marketdata.endpoints.reference_calls import ReferenceCalls
 from aegis.marketdata.endpoints.subscription_calls import SubscriptionCalls
 from aegis.marketdata.metrics import feed_figures, tick_figures
 from aegis.marketdata.pipeline import Pipeline, PipelineStats
 from aegis.marketdata.ports import Feed, FeedRefused, FeedState, FlowControl
+from aegis.marketdata.roll_keeper import RollKeeper
 from aegis.marketdata.settings import MarketDataSettings
 from aegis.marketdata.subscriber import Subscriber
 from aegis.profiles import CtpProfile
@@ -51,12 +53,13 @@ class Parts:
     desk: tuple[Scope, ...]  # what the desk itself wants
     wishes: WishStore
     universes: UniverseStore
+    rolls: RollStore
     events: Events
     next_epoch: Callable[[], Awaitable[int]]
     make_pipeline: Callable[[Origin, Callable[[FeedState, str], None]], Pipeline]
 
 
-class MarketData(FeedCalls, SubscriptionCalls):
+class MarketData(FeedCalls, ReferenceCalls, SubscriptionCalls):
     """Brings the ticks of one feed set to NATS."""
 
     name = SERVICE
@@ -96,6 +99,7 @@ class MarketData(FeedCalls, SubscriptionCalls):
         self._taken.push_async_callback(parts.feed.close)
         self._taken.push_async_callback(self._end_tasks)
         await self._learn_wishes(parts)
+        await self._keep_rolls(parts)
         opening = self._begin("feed", self._open(parts.feed))
         settled = self._begin("settled", self.subscriber.settled())
         with suppress(TimeoutError):
@@ -139,6 +143,24 @@ class MarketData(FeedCalls, SubscriptionCalls):
                 await known.wait()
         except TimeoutError:
             raise Unavailable(f"what is wanted cannot be read within {_START_S:g} s") from None
+
+    async def _keep_rolls(self, parts: Parts) -> None:
+        """Decide which contracts lead, for as long as this instance publishes."""
+        self.rolls = parts.rolls
+        await parts.rolls.ensure()
+        keeper = RollKeeper(
+            self.transport,
+            parts.rolls,
+            self.settings.feed,
+            source=lambda: self.origin.source,
+            latest=lambda: self.pipeline.latest,
+            expiry_of=self._expiry_of,
+        )
+        self._begin("rolls", keeper.run())
+
+    def _expiry_of(self, name: str) -> str | None:
+        listed = self.subscriber.universe.get(name)
+        return listed.expiry_day if listed is not None else None
 
     def _begin(self, name: str, work: Any) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)

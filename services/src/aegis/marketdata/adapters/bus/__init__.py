@@ -1,8 +1,9 @@
 """The way out: ticks to NATS, captured by the stream TICKS, with proof that they are stored; and what is kept there."""
 
 from aegis.marketdata.adapters.bus.publisher import PublisherOptions, StreamPublisher
+from aegis.marketdata.adapters.bus.roll_store import RollStore
 from aegis.marketdata.adapters.bus.stream import TICKS, ticks_stream
 from aegis.marketdata.adapters.bus.universe_store import UniverseStore
 from aegis.marketdata.adapters.bus.wish_store import WishStore
 
-__all__ = ["TICKS", "PublisherOptions", "StreamPublisher", "UniverseStore", "WishStore", "ticks_stream"]
+__all__ = ["TICKS", "PublisherOptions", "RollStore", "StreamPublisher", "UniverseStore", "WishStore", "ticks_stream"]
