@@ -29,18 +29,18 @@ class Epochs:
     """The highest epoch of each feed set that one reader has come to."""
 
     def __init__(self) -> None:
-        self._highest: dict[str, int] = {}
+        self.highest: dict[str, int] = {}  # by feed set
 
     def admit(self, feed: str, epoch: int) -> bool:
         """Whether a message of that epoch counts: none of a higher one was read before."""
-        highest = self._highest.get(feed, 0)
+        highest = self.highest.get(feed, 0)
         if epoch > highest:
-            self._highest[feed] = epoch
+            self.highest[feed] = epoch
         return epoch >= highest
 
     def admit_all(self, others: Epochs) -> None:
         """Come to what another reader has come to."""
-        for feed, epoch in others._highest.items():
+        for feed, epoch in others.highest.items():
             self.admit(feed, epoch)
 
 
@@ -104,7 +104,7 @@ class Seam:
 
     def live(self, subject: str, tick: Tick) -> bool:
         """Whether a live tick is delivered now."""
-        if not self._epochs.admit(tick.feed, tick.epoch):
+        if self._epochs.highest.get(tick.feed) != tick.epoch and not self._epochs.admit(tick.feed, tick.epoch):
             self.stale += 1
             return False
         instrument = self._instruments.get(subject)
