@@ -255,7 +255,7 @@ class MarketData(FeedCalls, ReferenceCalls, SubscriptionCalls):
             try:
                 await self._parts.events.publish(subjects.event("market", self.settings.feed, name), body)
             except AegisError as error:
-                _log.warning("event_not_stored", event=name, reason=str(error))
+                _log.warning("event_not_stored", name=name, reason=str(error))
 
     async def _store_universes(self) -> None:
         """Store each universe for the next start; what cannot be stored comes again with the next session."""
