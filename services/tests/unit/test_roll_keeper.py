@@ -164,6 +164,23 @@ async def test_one_that_was_overtaken_decides_by_what_the_other_stored(
     assert await main_of(store) == "rb2510"
 
 
+async def test_one_that_was_overtaken_at_the_first_decision_keeps_what_the_other_stored(
+    store: RollStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, overtaken = KeyValue.create, False
+
+    async def late_create(self: KeyValue, *arguments: Any) -> int:
+        nonlocal overtaken
+        if not overtaken:
+            overtaken = True
+            await store.decide("test", RB, NEXT, [close("202510", 20)])
+        return await create(self, *arguments)
+
+    monkeypatch.setattr(KeyValue, "create", late_create)
+    assert await store.decide("test", RB, DAY, [close("202505", 10)]) is None
+    assert await main_of(store) == "rb2510"
+
+
 async def test_whoever_never_gets_to_write_says_so(store: RollStore, monkeypatch: pytest.MonkeyPatch) -> None:
     async def refused(self: KeyValue, *arguments: Any) -> int:
         raise RevisionMismatch("rb", 1, StreamError("wrong last sequence", 10071))
