@@ -132,7 +132,7 @@ class TickSubscription:
 
         Ticks that were waiting are in it, so it is called before iterating: it does not know what was taken already.
         Raises Unavailable where the latest ticks cannot be read, DeadlineExceeded where they are not within `timeout`
-        seconds; then nothing is lost, and iteration begins with what came.
+        seconds; then iteration begins with the latest of each that came.
         """
         if self._deliver != self._enqueue or self._picture is not None:
             raise ConfigurationError("snapshot", "one is taken at a time, of a subscription that is iterated")

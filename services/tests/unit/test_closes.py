@@ -45,6 +45,16 @@ def test_a_feed_may_know_better_when_a_contract_expires() -> None:
     assert closes.of(DAY)[RB]["rb2505"].expiry_day == "20250514"
 
 
+def test_what_a_feed_learns_about_expiry_counts_from_the_next_day_on() -> None:
+    expiries: dict[str, str] = {}
+    closes = Closes(expiries.get)
+    closes.see(tick(LAST_S))
+    expiries["SHFE.rb2505"] = "20250514"
+    closes.forget(DAY)
+    closes.see(tick(NIGHT_S, day=NEXT))
+    assert closes.of(NEXT)[RB]["rb2505"].expiry_day == "20250514"
+
+
 def test_only_futures_of_known_products_are_kept() -> None:
     names = ["rb2505C3000", "SP m2505&m2509", "zz2505", "l2505F", "rb2513", "IO2505-C-3000"]
     closes = seen(*(tick(LAST_S, symbol=name) for name in names))

@@ -83,8 +83,9 @@ class Closes:
         return self._days.get(day, {})
 
     def forget(self, day: str) -> None:
-        """That day and those before are done: no tick of them is kept any more."""
+        """That day and those before are done: no tick of them is kept any more. Expiries are asked for anew."""
         self._done = max(self._done, day)
+        self._facts.clear()
         for done in [one for one in self._days if one <= self._done]:
             del self._days[done]
 
