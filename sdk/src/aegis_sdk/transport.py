@@ -195,7 +195,7 @@ class Transport(Protocol):
     def read(
         self,
         stream: str,
-        subject: str = ">",
+        subject: str | Sequence[str] = ">",
         *,
         after: int = 0,
         last_per_subject: bool = False,
@@ -204,6 +204,7 @@ class Transport(Protocol):
     ) -> AbstractAsyncContextManager[AsyncIterator[StoredMessage | None]]:
         """The stored messages of `subject` in order, then each new one as it comes, without a gap or a repeat.
 
+        Several subjects are read in the one order of the stream; of these no two may match the same subject.
         Starts after sequence `after`, or with the last message of each subject. None is yielded once, each time
         the reader has caught up with the stream's end as it was at the start, or after a gap was healed. Nothing
         is acknowledged; a broken connection, a dead server or a lost message is healed from the last sequence seen.

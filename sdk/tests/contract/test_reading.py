@@ -55,6 +55,25 @@ async def test_a_reader_gets_its_subjects_only(transport: Transport, name: str) 
         assert payloads(await take(messages, 1)) == [b"a.z"]
 
 
+async def test_a_reader_of_several_subjects_has_them_in_the_order_of_the_stream(
+    transport: Transport, network: Network, name: str
+) -> None:
+    await make(transport, name)
+    for subject in ("a.x", "b.x", "c.x", "a.x", "b.y"):
+        await transport.append(f"{name}.{subject}", subject.encode())
+    several = [f"{name}.a.*", f"{name}.b.*"]
+    async with transport.read(name, several) as messages:
+        assert payloads(await take(messages, 5)) == [b"a.x", b"b.x", b"a.x", b"b.y", None]
+        await transport.append(f"{name}.c.x", b"c")
+        await transport.append(f"{name}.b.z", b"b.z")
+        assert payloads(await take(messages, 1)) == [b"b.z"]
+        await interrupt(network, transport)
+        await transport.append(f"{name}.a.z", b"a.z")
+        assert b"a.z" in payloads(await take(messages, 2))
+    async with transport.read(name, several, last_per_subject=True) as messages:
+        assert payloads(await take(messages, 6)) == [b"b.x", b"a.x", b"b.y", b"b.z", b"a.z", None]
+
+
 @pytest.mark.parametrize(("after", "expected"), [(0, [b"1", b"2", b"3"]), (2, [b"3"]), (3, []), (9, [])])
 async def test_a_reader_starts_behind_a_sequence(
     transport: Transport, name: str, after: int, expected: list[bytes]

@@ -8,6 +8,10 @@ come later, beginning with the latest of each instrument. Both are in order for 
 - if the first live tick is not the successor of the last stored one, the ticks between were published before we
   subscribed and stored after we looked, or do not exist at all. Live ticks are then held until the stored ones have
   come up to them. Either way nothing is left out.
+
+And per feed set: once a message of a higher epoch was read, ticks of a lower one are void, whatever their instrument.
+What a stream stored before that message is read before it and stays good, so each reader of a stream has `Epochs` of
+its own. What it has come to binds live ticks once the seam has ended: until then good ones may still be on their way.
 """
 
 from __future__ import annotations
@@ -18,7 +22,26 @@ from typing import Final
 
 from aegis.contracts.market import Tick
 
-__all__ = ["Seam"]
+__all__ = ["Epochs", "Seam"]
+
+
+class Epochs:
+    """The highest epoch of each feed set that one reader has come to."""
+
+    def __init__(self) -> None:
+        self.highest: dict[str, int] = {}  # by feed set
+
+    def admit(self, feed: str, epoch: int) -> bool:
+        """Whether a message of that epoch counts: none of a higher one was read before."""
+        highest = self.highest.get(feed, 0)
+        if epoch > highest:
+            self.highest[feed] = epoch
+        return epoch >= highest
+
+    def admit_all(self, others: Epochs) -> None:
+        """Come to what another reader has come to."""
+        for feed, epoch in others.highest.items():
+            self.admit(feed, epoch)
 
 
 class _Phase(Enum):
@@ -59,10 +82,12 @@ class Seam:
 
     def __init__(self, held_limit: int) -> None:
         self._instruments: dict[str, _Instrument] = {}
+        self._epochs = Epochs()  # of live ticks
+        self._stored_epochs = Epochs()
         self._held_limit = held_limit
         self._held = 0
         self.duplicates = 0
-        self.stale = 0  # of an epoch lower than seen
+        self.stale = 0  # of an epoch lower than was read before of their feed set
         self.dropped = 0  # held ticks beyond the limit, the oldest of their instrument
         self.unfilled = 0  # instruments for which the seam ended before the stored ticks had come up to the live ones
 
@@ -73,8 +98,15 @@ class Seam:
             instrument.phase = _Phase.NOTHING
         return released
 
+    def begun(self, feed: str, epoch: int) -> None:
+        """A marker said that this epoch has begun: live ticks of a lower one are void."""
+        self._epochs.admit(feed, epoch)
+
     def live(self, subject: str, tick: Tick) -> bool:
         """Whether a live tick is delivered now."""
+        if self._epochs.highest.get(tick.feed) != tick.epoch and not self._epochs.admit(tick.feed, tick.epoch):
+            self.stale += 1
+            return False
         instrument = self._instruments.get(subject)
         if instrument is None:
             self._instruments[subject] = _Instrument(tick, _LIVE)
@@ -98,8 +130,12 @@ class Seam:
         instrument.sequence = tick.sequence
         return True
 
-    def stored(self, subject: str, tick: Tick) -> list[Tick]:
-        """What to deliver now that a stored tick has come."""
+    def stored(self, subject: str, tick: Tick, read: Epochs) -> list[Tick]:
+        """What to deliver now that a stored tick has come; `read` is what its reader has come to."""
+        if not read.admit(tick.feed, tick.epoch):
+            self.stale += 1
+            return []
+        self._stored_epochs.admit(tick.feed, tick.epoch)
         instrument = self._instruments.get(subject)
         if instrument is None:
             self._instruments[subject] = _Instrument(tick, _STORED)
@@ -125,6 +161,7 @@ class Seam:
                 self.unfilled += 1
                 released += self._release(instrument, instrument.held)
             instrument.phase = _LIVE
+        self._epochs.admit_all(self._stored_epochs)
         return released
 
     def _hold(self, instrument: _Instrument, held: deque[Tick], tick: Tick) -> None:

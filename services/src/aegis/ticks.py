@@ -1,11 +1,13 @@
 """Ticks for consumers: the latest of each instrument first, then every one as it comes, no gap or repeat between.
 
     async with subscribe_ticks(transport, "SHFE.*", "CZCE.SP m2505&m2509") as ticks:
-        async for tick in ticks:
+        market = await ticks.snapshot()  # the latest tick of each, complete; or leave it out
+        async for tick in ticks:  # goes on from exactly there
             ...
 
 Live ticks come by core NATS, the latest ones before them from the stream TICKS; `tick_seam` joins the two. After each
-reconnect they are joined again: of what came meanwhile, the latest tick of each instrument is delivered.
+reconnect they are joined again: of what came meanwhile, the latest tick of each instrument is delivered. Who must not
+miss one of them follows the stream itself: `aegis.tick_history`.
 """
 
 from __future__ import annotations
@@ -19,15 +21,22 @@ from typing import Final, Self
 
 import structlog
 
-from aegis.contracts.market import Tick
-from aegis.contracts.tick_codec import decode
-from aegis.tick_seam import Seam
+from aegis.contracts.market import InstrumentId, Tick
+from aegis.contracts.tick_codec import decode, decode_marker
+from aegis.tick_seam import Epochs, Seam
 from aegis_sdk import subjects
-from aegis_sdk.errors import AegisError, CodecError, ConfigurationError, StreamError
+from aegis_sdk.errors import (
+    AegisError,
+    CodecError,
+    ConfigurationError,
+    DeadlineExceeded,
+    StreamError,
+    Unavailable,
+)
 from aegis_sdk.messages import Message, StoredMessage
 from aegis_sdk.transport import ConnectionState, Subscription, Transport
 
-__all__ = ["TickOptions", "TickStats", "TickSubscription", "subscribe_ticks"]
+__all__ = ["TickOptions", "TickStats", "TickSubscription", "subject_of", "subscribe_ticks"]
 
 _log = structlog.get_logger("aegis.ticks")
 _RETRY_S: Final = 0.1
@@ -53,7 +62,7 @@ class TickStats:
     waiting: int
     dropped: int  # for which a slow consumer had no room
     duplicates: int  # live ticks that were delivered before
-    stale: int  # of an epoch lower than seen
+    stale: int  # void: of an epoch lower than was read before of their feed set
     malformed: int
     seams: int  # times that stored and live ticks were joined
     unfilled: int  # instruments for which that was not achieved: between the latest and the live ticks may be a gap
@@ -90,12 +99,15 @@ class TickSubscription:
         options: TickOptions,
     ) -> None:
         self._transport = transport
-        self._subjects = [_subject(pattern) for pattern in patterns]
+        self._subjects = list(dict.fromkeys(subject_of(pattern) for pattern in patterns))
         self._options = options
         self._deliver = on_tick or self._enqueue
         self._seam = Seam(options.queue)
         self._queue: deque[Tick] = deque()
         self._filled = asyncio.Event()
+        self._picture: dict[InstrumentId, Tick] | None = None  # while a snapshot is being taken
+        self._unread = set(self._subjects)  # whose latest ticks were never read to the end
+        self._looked_up = asyncio.Event()  # nothing is unread, or a look-up was given up
         self._joining: set[asyncio.Task[None]] = set()  # at most one that is not cancelled
         self._subscriptions: list[Subscription] = []
         self._end_listening: Callable[[], None] | None = None
@@ -115,6 +127,32 @@ class TickSubscription:
             await self._filled.wait()
         return self._queue.popleft()
 
+    async def snapshot(self, timeout: float = 10.0) -> dict[InstrumentId, Tick]:
+        """The latest tick of each instrument that has one; iteration goes on from exactly there.
+
+        Ticks that were waiting are in it, so it is called before iterating: it does not know what was taken already.
+        Raises Unavailable where the latest ticks cannot be read, DeadlineExceeded where they are not within `timeout`
+        seconds; then iteration begins with the latest of each that came.
+        """
+        if self._deliver != self._enqueue or self._picture is not None:
+            raise ConfigurationError("snapshot", "one is taken at a time, of a subscription that is iterated")
+        picture = self._picture = {tick.instrument_id: tick for tick in self._queue}
+        self._queue.clear()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._looked_up.wait()
+            if self._unread or self._ended:
+                raise Unavailable("the latest ticks cannot be read")
+        except BaseException as error:
+            self._picture = None
+            for tick in picture.values():
+                self._enqueue(tick)
+            if isinstance(error, TimeoutError):
+                raise DeadlineExceeded(f"the latest ticks were not read within {timeout:g} s") from None
+            raise
+        self._picture = None
+        return picture
+
     def stats(self) -> TickStats:
         return TickStats(
             delivered=self._delivered,
@@ -132,6 +170,8 @@ class TickSubscription:
         self._end_listening = self._transport.on_state(self._on_state)
         for subject in self._subjects:
             self._subscriptions.append(await self._transport.subscribe(subject, self._on_message))
+        markers = subjects.tick_marker(subjects.ANY)
+        self._subscriptions.append(await self._transport.subscribe(markers, self._on_marker))
         self._on_state(self._transport.state)
 
     async def close(self) -> None:
@@ -157,12 +197,24 @@ class TickSubscription:
             self._delivered += 1
             self._deliver(tick)
 
+    def _on_marker(self, message: Message) -> None:
+        """Some 20 ms after a tick of any instrument: a deposed feed is known so without a tick of ours."""
+        try:
+            marker = decode_marker(message.payload)
+        except CodecError as error:
+            self._note_malformed(message.subject, error)
+        else:
+            self._seam.begun(marker.feed, marker.epoch)
+
     def _deliver_all(self, ticks: Iterable[Tick]) -> None:
         for tick in ticks:
             self._delivered += 1
             self._deliver(tick)
 
     def _enqueue(self, tick: Tick) -> None:
+        if self._picture is not None:
+            self._picture[tick.instrument_id] = tick
+            return
         queue = self._queue
         if len(queue) >= self._options.queue:
             queue.popleft()
@@ -207,6 +259,7 @@ class TickSubscription:
     def _end(self) -> None:
         self._ended = True
         self._filled.set()
+        self._looked_up.set()
 
     async def _join(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -222,12 +275,14 @@ class TickSubscription:
         while not await self._read(subject, deadline):
             if loop.time() >= deadline:
                 _log.warning("latest_ticks_unknown", subject=subject, waited_s=self._options.look_up_s)
+                self._looked_up.set()
                 return
             await asyncio.sleep(_RETRY_S)
 
     async def _read(self, subject: str, deadline: float) -> bool:
         """Whether all of the latest ticks were read."""
         complete = False
+        read = Epochs()
         try:
             async with (
                 asyncio.timeout_at(deadline) as limit,
@@ -235,25 +290,33 @@ class TickSubscription:
             ):
                 async for message in messages:
                     if message is not None:
-                        self._on_stored(message)
+                        self._on_stored(message, read)
                     elif not complete:
                         complete = True
+                        self._note_read(subject)
                         limit.reschedule(asyncio.get_running_loop().time() + self._options.settle_s)
         except (AegisError, TimeoutError) as error:
-            nothing_yet = isinstance(error, StreamError) and error.code == _STREAM_NOT_FOUND
-            return complete or nothing_yet
+            if isinstance(error, StreamError) and error.code == _STREAM_NOT_FOUND:  # there is nothing yet
+                self._note_read(subject)
+                return True
         return complete
 
-    def _on_stored(self, message: StoredMessage) -> None:
+    def _note_read(self, subject: str) -> None:
+        self._unread.discard(subject)
+        if not self._unread:
+            self._looked_up.set()
+
+    def _on_stored(self, message: StoredMessage, read: Epochs) -> None:
         try:
             tick = decode(message.headers, message.payload, self._options.allow_pickle)
         except CodecError as error:
             self._note_malformed(message.subject, error)
             return
-        self._deliver_all(self._seam.stored(message.subject, tick))
+        self._deliver_all(self._seam.stored(message.subject, tick, read))
 
 
-def _subject(pattern: str) -> str:
+def subject_of(pattern: str) -> str:
+    """The subject of a pattern such as `SHFE.rb2505`, `SHFE.*` or `*.*`. Raises ConfigurationError for others."""
     exchange, dot, symbol = pattern.partition(".")
     if not (exchange and dot and symbol):
         raise ConfigurationError("pattern", f"{pattern!r} is not like SHFE.rb2505, SHFE.* or *.*")

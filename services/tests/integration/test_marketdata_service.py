@@ -26,8 +26,10 @@ from aegis.contracts.marketdata import (
     LossesRequest,
     LossesView,
 )
+from aegis.contracts.reference import CONTINUOUS, MAINS, ContinuousRequest, MainsRequest
 from aegis.contracts.tick_codec import decode
 from aegis_sdk import Client, Empty, Events, NatsTransport
+from aegis_sdk.errors import NotFound, Rejected
 from aegis_sdk.messages import Message
 from aegis_sdk.server import EmbeddedServer
 from aegis_sdk.testing import nats_server
@@ -144,6 +146,36 @@ async def test_a_stop_stores_all_that_was_received_and_the_next_start_has_a_high
                 ticks = [tick for tick in await stored_ticks(running.transport) if tick.epoch == epoch]
                 assert_complete(ticks)
                 assert len(ticks) >= status.received
+
+
+async def test_main_contracts_are_decided_at_the_close_and_can_be_asked(tmp_path: Path) -> None:
+    """The first tick of the next night tells that the day is over."""
+    rows = replayed(
+        tmp_path / "close.csv",
+        "20230615,rb2310,SHFE,3700,10,900,14:59:59,0",
+        "20230615,rb2310,SHFE,3701,11,100,15:00:00,0",
+        "20230615,rb2401,SHFE,3650,5,300,15:00:00,500",
+        "20230615,rb2405,SHFE,3600,5,200,15:00:00,500",
+        "20230616,ag2308,SHFE,5600,5,200,21:00:00,500",
+    )
+    async with nats_server() as server, marketdata(server, **rows) as running, asyncio.timeout(DEADLINE_S):
+        while not (mains := (await running.client.call(MAINS, MainsRequest(product="rb"))).mains):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        [main] = mains
+        assert (main.main, main.second, main.since, main.decided_day) == (
+            "SHFE.rb2401",
+            "SHFE.rb2405",
+            "20230616",
+            "20230615",
+        )
+        history = await running.client.call(CONTINUOUS, ContinuousRequest(product="rb", exchange="SHFE"))
+        assert [(roll.contract, roll.new_price) for roll in history.rolls] == [("SHFE.rb2401", 3650.0)]
+        assert (history.revision, history.contract_on("20230616")) == (main.revision, main.main)
+        with pytest.raises(NotFound):
+            await running.client.call(CONTINUOUS, ContinuousRequest(product="au"))
+        with pytest.raises(Rejected):
+            await running.client.call(MAINS, MainsRequest(exchange="S.H"))
+        await running.stop()
 
 
 async def blink(server: EmbeddedServer, running: Running, rate: int, seconds: float) -> None:

@@ -11,13 +11,14 @@ from msgspec.structs import replace
 from samples import TICK
 
 from aegis.contracts.market import Tick
-from aegis.tick_seam import Seam
+from aegis.tick_seam import Epochs, Seam
 
 SUBJECT = "tick.SHFE.rb2505"
+OTHER = "tick.SHFE.ag2506"
 
 
-def tick(sequence: int, epoch: int = 1) -> Tick:
-    return replace(TICK, sequence=sequence, epoch=epoch)
+def tick(sequence: int, epoch: int = 1, feed: str = "main") -> Tick:
+    return replace(TICK, sequence=sequence, epoch=epoch, feed=feed)
 
 
 class Consumer:
@@ -25,18 +26,20 @@ class Consumer:
 
     def __init__(self, held_limit: int = 100) -> None:
         self.seam = Seam(held_limit)
+        self.read = Epochs()
         self.got: list[tuple[int, int]] = []
 
-    def live(self, *ticks: Tick) -> None:
+    def live(self, *ticks: Tick, subject: str = SUBJECT) -> None:
         for each in ticks:
-            if self.seam.live(SUBJECT, each):
+            if self.seam.live(subject, each):
                 self._take([each])
 
-    def stored(self, *ticks: Tick) -> None:
+    def stored(self, *ticks: Tick, subject: str = SUBJECT) -> None:
         for each in ticks:
-            self._take(self.seam.stored(SUBJECT, each))
+            self._take(self.seam.stored(subject, each, self.read))
 
     def begin(self) -> None:
+        self.read = Epochs()  # the stream is read anew
         self._take(self.seam.begin())
 
     def end(self) -> None:
@@ -125,6 +128,67 @@ def test_a_lower_epoch_is_dropped_and_counted() -> None:
     consumer.live(tick(1, epoch=3), tick(7, epoch=2))
     assert consumer.got == [(2, 5), (2, 6), (3, 1)]
     assert consumer.seam.stale == 2
+
+
+def test_an_epoch_that_one_instrument_shows_ends_the_one_before_for_all_of_its_feed() -> None:
+    """The deposed feed still sends ticks of an instrument that has not ticked in the new epoch yet."""
+    consumer = Consumer()
+    consumer.live(tick(5))
+    consumer.live(tick(1, epoch=2), subject=OTHER)
+    consumer.live(tick(6))
+    assert consumer.got == [(1, 5), (2, 1)]
+    assert consumer.seam.stale == 1
+    consumer.live(tick(1, epoch=2), tick(7), tick(2, epoch=2))
+    assert consumer.got == [(1, 5), (2, 1), (2, 1), (2, 2)]
+    assert consumer.seam.stale == 2
+
+
+def test_a_marker_ends_the_epochs_before_it() -> None:
+    consumer = Consumer()
+    consumer.live(tick(5, epoch=2))
+    consumer.seam.begun("main", 3)
+    consumer.seam.begun("main", 1)  # late, of the deposed one
+    consumer.live(tick(6, epoch=2), tick(1, epoch=3))
+    assert consumer.got == [(2, 5), (3, 1)]
+    assert consumer.seam.stale == 1
+
+
+def test_another_feed_set_has_epochs_of_its_own() -> None:
+    consumer = Consumer()
+    consumer.live(tick(1, epoch=9, feed="second"), subject=OTHER)
+    consumer.live(tick(5, epoch=2), tick(6, epoch=2))
+    assert consumer.sequences == [1, 5, 6]
+    assert consumer.seam.stale == 0
+
+
+def test_what_was_stored_before_the_new_epoch_began_is_still_the_latest() -> None:
+    """The other instrument has ticked since the takeover, live and stored; this one has not."""
+    consumer = Consumer()
+    consumer.live(tick(1, epoch=2), subject=OTHER)
+    consumer.stored(tick(5))
+    consumer.stored(tick(2, epoch=2), subject=OTHER)
+    assert consumer.got == [(2, 1), (1, 5)]
+    assert consumer.seam.stale == 0
+
+
+def test_what_a_deposed_feed_stored_after_the_new_epoch_began_is_void() -> None:
+    consumer = Consumer()
+    consumer.stored(tick(1, epoch=2), subject=OTHER)
+    consumer.stored(tick(5))
+    assert consumer.got == [(2, 1)]
+    assert consumer.seam.stale == 1
+
+
+def test_a_stored_tick_of_a_new_epoch_ends_the_one_before_when_the_seam_has_ended() -> None:
+    """Until then live ticks from before the takeover may be on their way: they are no hole."""
+    consumer = Consumer()
+    consumer.live(tick(5))
+    consumer.stored(tick(1, epoch=2), subject=OTHER)
+    consumer.live(tick(6))
+    consumer.end()
+    consumer.live(tick(7))
+    assert consumer.got == [(1, 5), (2, 1), (1, 6)]
+    assert consumer.seam.stale == 1
 
 
 def test_the_first_ticks_of_a_new_epoch_are_waited_for_too() -> None:

@@ -15,7 +15,7 @@ from aegis.contracts.tick_codec import JSON, MSGPACK, PICKLE
 from aegis.marketdata.adapters.bus import ticks_stream
 from aegis.ticks import TickOptions, TickSubscription, subscribe_ticks
 from aegis_sdk import subjects
-from aegis_sdk.errors import ConfigurationError
+from aegis_sdk.errors import ConfigurationError, DeadlineExceeded, Unavailable
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
 OPTIONS = TickOptions(settle_s=0.02, look_up_s=0.3)
@@ -33,6 +33,10 @@ class Market:
         for sequence in sequences:
             tick = replace(TICK, exchange=exchange, symbol=symbol, sequence=sequence, epoch=epoch)
             self.feed.publish(subjects.tick(exchange, symbol), MSGPACK.encode(tick), MSGPACK.headers)
+
+    def mark(self, epoch: int, feed: str = "main") -> None:
+        body = b'{"feed": "%s", "epoch": %d, "ticks": 0, "instruments": {}}' % (feed.encode(), epoch)
+        self.feed.publish(subjects.tick_marker(feed), body)
 
 
 @pytest.fixture
@@ -216,3 +220,127 @@ async def test_joining_a_busy_market_at_any_moment_leaves_nothing_out(market: Ma
         steps = [after - before for before, after in pairwise(sequences)]
         assert all(step > 0 for step in steps), "it went back or repeated"
         assert sum(step > 1 for step in steps) <= 1, "only the cut may leave ticks out"
+
+
+# The snapshot
+
+
+async def test_a_snapshot_is_the_whole_market_and_iteration_goes_on_behind_it(market: Market) -> None:
+    market.publish(1, 2, 3)
+    market.publish(1, 2, symbol="ag2506")
+    async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
+        snapshot = await ticks.snapshot()
+        assert {str(name): tick.sequence for name, tick in snapshot.items()} == {"SHFE.rb2505": 3, "SHFE.ag2506": 2}
+        market.publish(4, 5)
+        assert await take(ticks, 2) == [("rb2505", 4), ("rb2505", 5)]
+
+
+async def test_what_waited_when_the_snapshot_was_asked_for_is_in_it(market: Market) -> None:
+    async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
+        market.publish(1, 2)
+        await until(lambda: ticks.stats().waiting == 2)
+        snapshot = await ticks.snapshot()
+        assert [tick.sequence for tick in snapshot.values()] == [2]
+        assert ticks.stats().waiting == 0
+
+
+async def test_a_market_without_ticks_has_an_empty_snapshot() -> None:
+    market = Market()
+    async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
+        assert await ticks.snapshot() == {}, "not even the stream is there"
+    await market.desk.close()
+    await market.feed.close()
+
+
+async def test_a_snapshot_has_all_instruments_though_the_queue_is_short(market: Market) -> None:
+    for number in range(50):
+        market.publish(1, symbol=f"x{number}")
+    async with subscribe_ticks(market.desk, options=TickOptions(queue=3, settle_s=0.01)) as ticks:
+        assert len(await ticks.snapshot()) == 50
+        assert ticks.stats().dropped == 0
+
+
+async def test_a_snapshot_that_cannot_be_had_in_time_loses_nothing(market: Market) -> None:
+    market.broker.stop()
+    async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
+        with pytest.raises(DeadlineExceeded, match=r"0\.02"):
+            await ticks.snapshot(timeout=0.02)
+        market.broker.start()
+        market.publish(1)
+        assert await take(ticks, 1) == [("rb2505", 1)]
+        assert await ticks.snapshot() == {}, "it was taken already"
+
+
+async def test_a_snapshot_is_refused_where_the_stream_cannot_be_read(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise Unavailable("no JetStream")
+
+    monkeypatch.setattr(market.desk, "read", refused)
+    async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
+        market.publish(1)
+        with pytest.raises(Unavailable, match="cannot be read"):
+            await ticks.snapshot()
+        assert await take(ticks, 1) == [("rb2505", 1)]
+
+
+async def test_a_snapshot_is_for_who_iterates(market: Market) -> None:
+    async with subscribe_ticks(market.desk, on_tick=lambda _: None, options=OPTIONS) as ticks:
+        with pytest.raises(ConfigurationError):
+            await ticks.snapshot()
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_a_snapshot_of_a_busy_market_has_no_seam(market: Market, seed: int) -> None:
+    symbols = ["a", "b", "c"]
+
+    async def flow() -> None:
+        for sequence in range(1, 101):
+            for symbol in symbols:
+                market.publish(sequence, symbol=symbol)
+            await asyncio.sleep(0)
+
+    flowing = asyncio.create_task(flow())
+    for _ in range(seed * 3):
+        await asyncio.sleep(0)
+    async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
+        last = {tick.symbol: tick.sequence for tick in (await ticks.snapshot()).values()}
+        await flowing
+        async with asyncio.timeout(5):
+            while last != dict.fromkeys(symbols, 100):
+                tick = await anext(ticks)
+                assert tick.sequence == last.get(tick.symbol, tick.sequence - 1) + 1
+                last[tick.symbol] = tick.sequence
+
+
+# Epochs of a feed set
+
+
+async def test_a_marker_of_a_new_epoch_voids_the_deposed_feed_s_ticks(market: Market) -> None:
+    """Before any tick of the new epoch, and of an instrument that has not ticked in it."""
+    async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
+        market.publish(1)
+        market.mark(2)
+        market.publish(2)
+        market.mark(1)
+        market.publish(3)
+        market.publish(1, epoch=2)
+        assert await take(ticks, 2) == [("rb2505", 1), ("rb2505", 1)]
+        assert ticks.stats().stale == 2
+
+
+async def test_a_late_joiner_gets_what_was_stored_before_the_takeover_and_nothing_void(market: Market) -> None:
+    market.publish(7, symbol="quiet")
+    market.publish(1, symbol="busy", epoch=2)
+    market.publish(9, symbol="void")
+    async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
+        snapshot = await ticks.snapshot()
+        assert {name.symbol: tick.sequence for name, tick in snapshot.items()} == {"quiet": 7, "busy": 1}
+        assert ticks.stats().stale == 1
+
+
+async def test_a_marker_that_is_none_is_counted(market: Market) -> None:
+    async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
+        market.feed.publish("tickmark.main", b"[]")
+        await until(lambda: ticks.stats().malformed == 1)

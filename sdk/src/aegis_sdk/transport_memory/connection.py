@@ -256,7 +256,7 @@ class MemoryTransport:
     async def read(
         self,
         stream: str,
-        subject: str = ">",
+        subject: str | Sequence[str] = ">",
         *,
         after: int = 0,
         last_per_subject: bool = False,

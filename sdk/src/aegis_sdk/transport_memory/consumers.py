@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -58,17 +58,17 @@ class MemoryReader:
         self,
         transport: Transport,
         stream: MemoryStream,
-        subject: str,
+        subject: str | Sequence[str],
         after: int,
         last_per_subject: bool,
         pause: Callable[[], Awaitable[None]] | None,
     ) -> None:
         self._pause = pause
         self._stream = stream
-        self._subject = subject
+        self._subjects = (subject,) if isinstance(subject, str) else tuple(subject)
         self._waiter = _Waiter(transport, stream)
         self._seen = after
-        self._snapshot = sorted(stream.last_of_each(subject), reverse=True) if last_per_subject else []
+        self._snapshot = sorted(stream.last_of_each(*self._subjects), reverse=True) if last_per_subject else []
         self._caught_up_at: int | None = stream.last_sequence
 
     def __aiter__(self) -> AsyncIterator[StoredMessage | None]:
@@ -98,7 +98,7 @@ class MemoryReader:
             if message is not None and message.sequence > self._seen:
                 return message
             self._snapshot.pop()
-        message = self._stream.after(self._seen, self._subject)
+        message = self._stream.after(self._seen, *self._subjects)
         if message is None:
             self._seen = self._stream.last_sequence
         return message

@@ -274,18 +274,22 @@ class MemoryStream:
             return self._by_subject[pattern][-1]
         return max(self.last_of_each(pattern), default=0)
 
-    def last_of_each(self, pattern: str) -> Iterator[int]:
-        """The sequence of the last message of each subject that `pattern` matches."""
-        return (found[-1] for subject, found in self._by_subject.items() if subjects.matches(pattern, subject))
+    def last_of_each(self, *patterns: str) -> Iterator[int]:
+        """The sequence of the last message of each subject that a pattern matches."""
+        return (found[-1] for subject, found in self._by_subject.items() if _match(patterns, subject))
 
-    def after(self, sequence: int, pattern: str) -> StoredMessage | None:
-        """The first message behind `sequence` whose subject `pattern` matches."""
+    def after(self, sequence: int, *patterns: str) -> StoredMessage | None:
+        """The first message behind `sequence` whose subject a pattern matches."""
         first = next(iter(self._messages), self.last_sequence + 1)
         for candidate in range(max(sequence + 1, first), self.last_sequence + 1):
             message = self._messages.get(candidate)
-            if message is not None and subjects.matches(pattern, message.subject):
+            if message is not None and _match(patterns, message.subject):
                 return message
         return None
+
+
+def _match(patterns: Sequence[str], subject: str) -> bool:
+    return any(subjects.matches(pattern, subject) for pattern in patterns)
 
 
 def _size(message: Message | StoredMessage) -> int:

@@ -349,7 +349,7 @@ class NatsTransport:
     def read(
         self,
         stream: str,
-        subject: str = ">",
+        subject: str | Sequence[str] = ">",
         *,
         after: int = 0,
         last_per_subject: bool = False,

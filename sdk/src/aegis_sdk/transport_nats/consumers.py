@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, NamedTuple
 
@@ -116,11 +116,17 @@ class Reader:
     """See `Transport.read`. What is sent comes to an inbox, which is a new one for each consumer."""
 
     def __init__(
-        self, transport: Transport, stream: str, subject: str, after: int, last_per_subject: bool, idle_s: float
+        self,
+        transport: Transport,
+        stream: str,
+        subject: str | Sequence[str],
+        after: int,
+        last_per_subject: bool,
+        idle_s: float,
     ) -> None:
         self._transport = transport
         self._stream = stream
-        self._subject = subject
+        self._filter = {"filter_subject" if isinstance(subject, str) else "filter_subjects": subject}
         self._idle_s = idle_s
         self._arrivals = _Arrivals(transport)
         self._first_position: dict[str, Any] = (
@@ -161,7 +167,7 @@ class Reader:
             "inactive_threshold": _UNWATCHED_S * _NS,
             "mem_storage": True,
             "num_replicas": 1,
-            "filter_subject": self._subject,
+            **self._filter,
             **self._delivery(inbox),
             **position,
         }
@@ -231,7 +237,12 @@ def _behind(sequence: int) -> dict[str, Any]:
 
 @asynccontextmanager
 async def read(
-    transport: Transport, stream: str, subject: str, after: int, last_per_subject: bool, idle_heartbeat_s: float
+    transport: Transport,
+    stream: str,
+    subject: str | Sequence[str],
+    after: int,
+    last_per_subject: bool,
+    idle_heartbeat_s: float,
 ) -> AsyncGenerator[AsyncIterator[StoredMessage | None]]:
     """`Transport.read` over JetStream."""
     reader = Reader(transport, stream, subject, after, last_per_subject, idle_heartbeat_s)

@@ -6,7 +6,7 @@ the consumer's numbers, an error or no answer means that the consumer is given u
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ class _PollingReader(Reader):
         self,
         transport: Transport,
         stream: str,
-        subject: str,
+        subject: str | Sequence[str],
         after: int,
         last_per_subject: bool,
         pause: Callable[[], Awaitable[None]],
@@ -105,7 +105,7 @@ class _PollingReader(Reader):
 async def poll(
     transport: Transport,
     stream: str,
-    subject: str,
+    subject: str | Sequence[str],
     after: int,
     last_per_subject: bool,
     pause: Callable[[], Awaitable[None]],

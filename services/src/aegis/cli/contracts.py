@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aegis.cli.console import AsJson, print_json, print_lines
+from aegis.cli.continuous import show_mains
 from aegis.cli.desk import connect, run
 
 if TYPE_CHECKING:
@@ -20,12 +21,17 @@ def contracts(
     product: Annotated[str, typer.Option("--product", "-p", help="Of this product, such as rb.")] = "",
     kind: Annotated[str, typer.Option(help=f"One of {', '.join(KINDS)}.")] = "",
     expiry: Annotated[str, typer.Option(help="Whose last trading day begins so: 2026, 202605, 20260515.")] = "",
+    main: Annotated[bool, typer.Option("--main", help="Which of each product lead, and since when.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the contracts that the feed lists.
+    """Show the contracts that the feed lists, or with --main which of them lead.
 
     For example: aegis contracts --product rb --expiry 2026
     """
+    if main:
+        if kind or expiry:
+            raise typer.BadParameter("--main goes with --exchange and --product only")
+        return show_mains(exchange, product, as_json)
     if kind not in ("", *KINDS):
         raise typer.BadParameter(f"{kind!r} is none of {', '.join(KINDS)}", param_hint="--kind")
     if expiry and not (expiry.isdecimal() and len(expiry) <= 8):

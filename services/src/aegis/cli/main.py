@@ -14,6 +14,7 @@ from aegis.cli.bench import bench_app
 from aegis.cli.call import call
 from aegis.cli.config import config_app
 from aegis.cli.console import fail
+from aegis.cli.continuous import continuous
 from aegis.cli.contracts import contracts
 from aegis.cli.doctor import doctor, version
 from aegis.cli.env import env
@@ -23,6 +24,7 @@ from aegis.cli.leases import leases
 from aegis.cli.listings import instances, services
 from aegis.cli.logs import logs
 from aegis.cli.ps import ps
+from aegis.cli.snapshot import snapshot
 from aegis.cli.subscriptions import subscribe, subscriptions, unsubscribe
 from aegis.cli.ticks import ticks
 from aegis.cli.up import down, up
@@ -79,7 +81,7 @@ app = typer.Typer(
 
 for command in (
     *(up, down, ps, logs, doctor, services, instances, leases, handover, drain),
-    *(ticks, feeds, contracts, subscribe, unsubscribe, subscriptions, call, env, version),
+    *(ticks, snapshot, feeds, contracts, continuous, subscribe, unsubscribe, subscriptions, call, env, version),
 ):
     app.command()(command)
 app.add_typer(config_app, name="config")

@@ -24,7 +24,7 @@ from aegis_sdk.errors import CodecError, RpcError
 from aegis_sdk.messages import Message
 from aegis_sdk.transport import Transport
 
-__all__ = ["show"]
+__all__ = ["feed_of", "is_present", "may_read_pickle", "show"]
 
 _BATCH_S: Final = 0.1
 _QUIET_S: Final = 3.0
@@ -101,12 +101,17 @@ async def _incoming(
 
     Yields what counts the messages that were no ticks.
     """
-    feed = await _feed(transport)
-    allow_pickle = _writes_pickle(feed) and not is_remote()
+    feed = await feed_of(transport)
+    allow_pickle = may_read_pickle(feed)
     if latest:
         options = TickOptions(allow_pickle=allow_pickle)
-        present = _of_the_present_market(feed, take)
-        async with subscribe_ticks(transport, *selection.subscriptions, on_tick=present, options=options) as ticks:
+        present = is_present(feed)
+
+        def take_present(tick: Tick) -> None:
+            if present(tick):
+                take(tick)
+
+        async with subscribe_ticks(transport, *selection.subscriptions, on_tick=take_present, options=options) as ticks:
             yield lambda: ticks.stats().malformed
         return
     live = _Live(take, allow_pickle)
@@ -133,12 +138,12 @@ class _Live:
             self._take(tick)
 
 
-def _writes_pickle(feed: FeedStatus | None) -> bool:
-    """Whether somebody has chosen pickle for this desk: nobody else makes us read it."""
-    return feed is not None and feed.codec == "pickle"
+def may_read_pickle(feed: FeedStatus | None) -> bool:
+    """Whether somebody has chosen pickle for this desk, which is ours: nobody else makes us read it."""
+    return feed is not None and feed.codec == "pickle" and not is_remote()
 
 
-async def _feed(transport: Transport) -> FeedStatus | None:
+async def feed_of(transport: Transport) -> FeedStatus | None:
     """The feed of now; None where its service does not answer."""
     try:
         return next(iter(await feed_statuses(transport)), None)
@@ -146,13 +151,12 @@ async def _feed(transport: Transport) -> FeedStatus | None:
         return None
 
 
-def _of_the_present_market(feed: FeedStatus | None, take: Callable[[Tick], None]) -> Callable[[Tick], None]:
-    """Leave out the latest ticks that another source left in the stream: a replay's, or a simulation's before it."""
+def is_present(feed: FeedStatus | None) -> Callable[[Tick], bool]:
+    """Whether a tick is of the market of now: another source leaves its latest in the stream, be it a replay's."""
     if feed is None:
-        return take
+        return lambda _: True
 
-    def present(tick: Tick) -> None:
-        if tick.feed != feed.feed or market_of(tick.source) == market_of(feed.source) or tick.epoch >= feed.epoch:
-            take(tick)
+    def present(tick: Tick) -> bool:
+        return tick.feed != feed.feed or market_of(tick.source) == market_of(feed.source) or tick.epoch >= feed.epoch
 
     return present

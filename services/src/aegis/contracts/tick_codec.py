@@ -19,7 +19,7 @@ from aegis.contracts.market import Tick
 from aegis_sdk.errors import CodecError, ConfigurationError
 from aegis_sdk.messages import CODEC, NO_HEADERS, Headers
 
-__all__ = ["JSON", "MSGPACK", "PICKLE", "TickCodec", "as_object", "decode", "tick_codec"]
+__all__ = ["JSON", "MSGPACK", "PICKLE", "Marker", "TickCodec", "as_object", "decode", "decode_marker", "tick_codec"]
 
 
 class TickCodec(Protocol):
@@ -158,6 +158,24 @@ def decode(headers: Headers, payload: bytes, allow_pickle: bool = False) -> Tick
     if codec is None:
         raise CodecError(f"a tick in {name!r}, which is no codec for ticks")
     return codec.decode(payload)
+
+
+class Marker(msgspec.Struct, frozen=True, gc=False):
+    """Of the message that ends a batch of ticks in the stream, what tells which epochs are over."""
+
+    feed: str
+    epoch: int
+
+
+_load_marker: Final = msgspec.json.Decoder(Marker).decode
+
+
+def decode_marker(payload: bytes) -> Marker:
+    """The marker of a payload; what else it says is skipped. Raises CodecError for a malformed one."""
+    try:
+        return _load_marker(payload)
+    except msgspec.MsgspecError as error:
+        raise CodecError(f"not a marker: {error}") from error
 
 
 def _require_finite(tick: Tick) -> None:

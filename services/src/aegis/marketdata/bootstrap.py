@@ -10,6 +10,7 @@ from aegis.contracts.subscriptions import Scope
 from aegis.contracts.tick_codec import tick_codec
 from aegis.marketdata.adapters.bus import (
     PublisherOptions,
+    RollStore,
     StreamPublisher,
     TickFollower,
     UniverseStore,
@@ -68,6 +69,7 @@ def build(environment: Mapping[str, str]) -> MarketData:
             desk=_desk(settings),
             wishes=WishStore(transport, settings.feed, replicas=replicas),
             universes=UniverseStore(transport, settings.feed, replicas=replicas),
+            rolls=RollStore(transport, settings.feed, replicas=replicas),
             events=Events(transport, replicas=replicas),
             make_pipeline=make_pipeline,
             make_follower=make_follower,

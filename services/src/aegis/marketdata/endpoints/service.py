@@ -20,16 +20,18 @@ from pydantic import BaseModel
 from aegis.contracts.market import Tick
 from aegis.contracts.marketdata import SERVICE, FeedChanged
 from aegis.contracts.subscriptions import DESK, PAGE, Scope, UniverseChanged
-from aegis.marketdata.adapters.bus import TickFollower, UniverseStore, WishStore
+from aegis.marketdata.adapters.bus import RollStore, TickFollower, UniverseStore, WishStore
 from aegis.marketdata.domain.calendar import CALENDAR
 from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.domain.sessions import to_shanghai
 from aegis.marketdata.domain.universe import Universe, UniverseChange, compare
 from aegis.marketdata.endpoints.feed_calls import FeedCalls
+from aegis.marketdata.endpoints.reference_calls import ReferenceCalls
 from aegis.marketdata.endpoints.subscription_calls import SubscriptionCalls
 from aegis.marketdata.metrics import feed_figures, tick_figures
 from aegis.marketdata.pipeline import Pipeline, PipelineStats
 from aegis.marketdata.ports import Feed, FeedRefused, FeedState, FlowControl
+from aegis.marketdata.roll_keeper import RollKeeper
 from aegis.marketdata.settings import MarketDataSettings
 from aegis.marketdata.subscriber import Subscriber
 from aegis.profiles import CtpProfile
@@ -65,12 +67,13 @@ class Parts:
     desk: tuple[Scope, ...]  # what the desk itself wants
     wishes: WishStore
     universes: UniverseStore
+    rolls: RollStore
     events: Events
     make_pipeline: Callable[[Callable[[FeedState, str], None]], Pipeline]
     make_follower: Callable[[Callable[[str, Tick], None]], TickFollower]
 
 
-class MarketData(FeedCalls, SubscriptionCalls, SingleActive):
+class MarketData(FeedCalls, ReferenceCalls, SubscriptionCalls, SingleActive):
     """Brings the ticks of one feed set to NATS."""
 
     name = SERVICE
@@ -91,6 +94,7 @@ class MarketData(FeedCalls, SubscriptionCalls, SingleActive):
         self._universes: asyncio.Queue[Universe] = asyncio.Queue(maxsize=1)
         self._tasks: list[asyncio.Task[None]] = []
         self._following: asyncio.Task[None] | None = None  # while another instance publishes
+        self._keeping: asyncio.Task[None] | None = None  # while we publish
 
     async def on_start(self) -> None:
         """Open the feed and subscribe to what is wanted. Raises AegisError where the feed cannot be opened at all."""
@@ -110,9 +114,11 @@ class MarketData(FeedCalls, SubscriptionCalls, SingleActive):
         self._pumping = asyncio.create_task(self.pipeline.run(), name="pipeline")
         self._taken.push_async_callback(self._drain)
         self._taken.push_async_callback(self._end_following)
+        self._taken.push_async_callback(self._end_keeping)
         self._taken.push_async_callback(parts.feed.close)
         self._taken.push_async_callback(self._end_tasks)
         await self._learn_wishes(parts)
+        await self._prepare_rolls(parts)
         opening = self._begin("feed", self._open(parts.feed))
         settled = self._begin("settled", self.subscriber.settled())
         with suppress(TimeoutError):
@@ -157,6 +163,24 @@ class MarketData(FeedCalls, SubscriptionCalls, SingleActive):
         except TimeoutError:
             raise Unavailable(f"what is wanted cannot be read within {_START_S:g} s") from None
 
+    async def _prepare_rolls(self, parts: Parts) -> None:
+        """Know which contracts have led; which one leads is decided while this instance publishes."""
+        self.rolls = parts.rolls
+        await parts.rolls.ensure()
+        keeper = RollKeeper(
+            self.transport,
+            parts.rolls,
+            self.settings.feed,
+            source=lambda: self.origin.source,
+            latest=lambda: self.pipeline.latest,
+            expiry_of=self._expiry_of,
+        )
+        self._keeper = keeper
+
+    def _expiry_of(self, name: str) -> str | None:
+        listed = self.subscriber.universe.get(name)
+        return listed.expiry_day if listed is not None else None
+
     def _begin(self, name: str, work: Any) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
         self._tasks.append(task)
@@ -189,20 +213,25 @@ class MarketData(FeedCalls, SubscriptionCalls, SingleActive):
         left = await self.pipeline.take_over(self.origin, same_market=same_market)
         _log.info("feed_taken_over", epoch=epoch, source=origin.source, left_by_the_other=left, same_market=same_market)
 
+        self._keeping = asyncio.create_task(self._keeper.run(), name="rolls")
+
     async def on_leaving(self, key: str) -> None:
         await self.pipeline.leave(_FLUSH_S)
 
     async def on_standby(self, key: str) -> None:
         self.pipeline.stand_by()
+        await self._end_keeping()
         if self._following is None:
             self._follower = self._parts.make_follower(self.pipeline.seen)
             self._following = asyncio.create_task(self._follower.run(), name="follower")
 
     async def _end_following(self) -> None:
         following, self._following = self._following, None
-        if following is not None:
-            following.cancel()
-            await asyncio.wait({following})
+        await _ended(following)
+
+    async def _end_keeping(self) -> None:
+        keeping, self._keeping = self._keeping, None
+        await _ended(keeping)
 
     # Life
 
@@ -296,7 +325,7 @@ class MarketData(FeedCalls, SubscriptionCalls, SingleActive):
             try:
                 await self._parts.events.publish(subjects.event("market", self.settings.feed, name), body)
             except AegisError as error:
-                _log.warning("event_not_stored", event=name, reason=str(error))
+                _log.warning("event_not_stored", name=name, reason=str(error))
 
     async def _store_universes(self) -> None:
         """Store each universe for the next start; what cannot be stored comes again with the next session."""
@@ -306,6 +335,14 @@ class MarketData(FeedCalls, SubscriptionCalls, SingleActive):
                 await self._parts.universes.save(self.origin.market, universe)
             except AegisError as error:
                 _log.warning("universe_not_stored", reason=str(error))
+
+
+async def _ended(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("task_failed", task=task.get_name(), exc_info=error)
 
 
 async def _outcome(task: asyncio.Task[None]) -> None:

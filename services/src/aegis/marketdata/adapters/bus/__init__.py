@@ -2,8 +2,18 @@
 
 from aegis.marketdata.adapters.bus.follower import TickFollower
 from aegis.marketdata.adapters.bus.publisher import PublisherOptions, StreamPublisher
+from aegis.marketdata.adapters.bus.roll_store import RollStore
 from aegis.marketdata.adapters.bus.stream import TICKS, ticks_stream
 from aegis.marketdata.adapters.bus.universe_store import UniverseStore
 from aegis.marketdata.adapters.bus.wish_store import WishStore
 
-__all__ = ["TICKS", "PublisherOptions", "StreamPublisher", "TickFollower", "UniverseStore", "WishStore", "ticks_stream"]
+__all__ = [
+    "TICKS",
+    "PublisherOptions",
+    "RollStore",
+    "StreamPublisher",
+    "TickFollower",
+    "UniverseStore",
+    "WishStore",
+    "ticks_stream",
+]
