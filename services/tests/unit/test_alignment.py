@@ -125,14 +125,6 @@ def test_the_ring_forgets_the_oldest() -> None:
     assert alignment.release() == [quote(2, "a"), quote(1, "b"), quote(2, "b")]
 
 
-def test_an_instrument_of_which_nothing_is_published_does_not_take_all_the_room() -> None:
-    alignment = seen(size=10_000)
-    for number in range(2_000):
-        alignment.hold(quote(number))
-    assert len(alignment) == 1_024
-    assert alignment.release()[-1] == quote(1_999)
-
-
 @given(st.integers(0, 2**32), st.integers(1, 60), st.floats(0, 1), st.floats(0, 1))
 def test_one_goes_on_exactly_where_the_other_stops(seed: int, count: int, stops: float, ahead: float) -> None:
     """Two feeds bring the same quotes at their own pace. One stops publishing, the other one takes over."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from aegis.contracts.market import Tick
 from aegis.contracts.subscriptions import Scope
 from aegis.contracts.tick_codec import tick_codec
 from aegis.marketdata.adapters.bus import (
+    OnTick,
     PublisherOptions,
     RollStore,
     StreamPublisher,
@@ -59,9 +59,9 @@ def build(environment: Mapping[str, str]) -> MarketData:
             outlet = StreamPublisher(transport, codec.headers, options, stream)
             return Pipeline(codec, outlet, bridge_size=bridge_size, on_changed=on_changed)
 
-        def make_follower(on_tick: Callable[[str, Tick], None]) -> TickFollower:
+        def make_follower(on_tick: OnTick) -> TickFollower:
             allow_pickle = settings.codec == "pickle"
-            return TickFollower(transport, stream, settings.feed, on_tick, allow_pickle=allow_pickle)
+            return TickFollower(transport, stream, settings.feed, feed.market, on_tick, allow_pickle=allow_pickle)
 
         return Parts(
             feed=feed,

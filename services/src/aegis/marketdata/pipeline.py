@@ -64,14 +64,16 @@ class Pipeline:
         held_size: int = _HELD,
         on_changed: StateHandler | None = None,
     ) -> None:
-        self.bridge = Bridge(bridge_size, room_behind=outlet.space, on_changed=on_changed)
+        self.bridge = Bridge(bridge_size, room_behind=self._room_behind, on_changed=on_changed)
         self._codec = codec
         self._outlet = outlet
         self._held_size = held_size
         self._alignment = Alignment(held_size)
+        self._arrivals = 0  # what was held before others published last
         self._sequencer: Sequencer | None = None  # while we publish
         self._lagging: set[InstrumentId] = set()  # of which our feed may yet bring what others have published
         self._turn = asyncio.Lock()
+        self._released = asyncio.Event()  # what is held has become less
         self._latest: dict[str, Tick] = {}
         self._heard: Counter[InstrumentId] = Counter()
         self._unserializable: Counter[InstrumentId] = Counter()
@@ -102,24 +104,34 @@ class Pipeline:
             self._sequencer.begin(origin)
             self._outlet.begin(origin)
 
-    def seen(self, subject: str, tick: Tick) -> None:
-        """Another instance has published this."""
+    def seen(self, subject: str, tick: Tick, *, live: bool, ours: bool) -> None:
+        """Another instance has published this: just now, or before we stood by; of our market, or of another one."""
         self._latest[subject] = tick
-        if self._sequencer is None:
+        if self._sequencer is not None:
+            return
+        if ours:
             self._alignment.published(tick)
+            self._released.set()
+        elif live:
+            self._arrivals = self._alignment.arrivals
 
     def open(self, origin: Origin, license: License) -> Awaitable[int]:
         """Let the outlet begin, before `take_over`; done with the place in the stream up to which others published."""
         return self._outlet.open(origin, license)
 
     async def take_over(self, origin: Origin, *, same_market: bool) -> int:
-        """Publish what the others have not, and from now on everything; how many ticks the others had left."""
+        """Publish what the others have not, and from now on everything; how many ticks the others had left.
+
+        Of another market that is what came since they published last: it is a switch of the source.
+        """
         async with self._turn:
             sequencer = Sequencer(origin)
             sequencer.take_over(origin, self._latest.values(), same_market=same_market)
-            left: Sequence[Quote] = self._alignment.release()
-            if not same_market:
-                left, self._alignment = (), Alignment(self._held_size)
+            if same_market:
+                left = self._alignment.release()
+            else:
+                left, self._alignment = self._alignment.held_since(self._arrivals), Alignment(self._held_size)
+            self._released.set()
             self._lagging = self._alignment.lagging()
             self._sequencer = sequencer
             self._outlet.begin(origin)
@@ -148,7 +160,15 @@ class Pipeline:
             self._stale += self._sequencer.stale
             self._sequencer = None
             self._alignment = Alignment(self._held_size)
+            self._arrivals = 0
             self._lagging = set()
+
+    async def _room_behind(self) -> None:
+        """Feeds that can wait do so while too much is held: of a replay nothing is lost before it is its turn."""
+        while self._sequencer is None and len(self._alignment) > self._held_size // 2:
+            self._released.clear()
+            await self._released.wait()
+        await self._outlet.space()
 
     # One task
 

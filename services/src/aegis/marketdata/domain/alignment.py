@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 from aegis.contracts.market import InstrumentId, Quote, Tick
@@ -25,8 +26,8 @@ __all__ = ["Alignment"]
 
 _AHEAD: Final = 256
 """Published ticks of one instrument that our feed may lag behind, two minutes of the fastest: older are forgotten."""
-_HELD: Final = 1_024
-"""Quotes of one instrument that are held; also bounds the look for the like of a published one."""
+_LOOKED_AT: Final = 1_024
+"""Quotes of one instrument, the oldest held, among which the like of a published one is looked for."""
 
 
 class _Likeness(NamedTuple):
@@ -69,7 +70,7 @@ class Alignment:
         self._size = size
         self._instruments: dict[tuple[str, str], _Instrument] = {}
         self._order: deque[tuple[int, _Instrument]] = deque()  # of arrival; some of them are held no more
-        self._arrivals = 0
+        self.arrivals = 0  # quotes that were held, ever
         self._held = 0
         self.forgotten = 0  # for which there was no room
 
@@ -85,13 +86,11 @@ class Alignment:
         if instrument.ahead and _take_out(instrument.ahead, likeness):
             self._forget_held(instrument)
             return
-        self._arrivals += 1
-        instrument.held.append((self._arrivals, likeness, quote))
-        self._order.append((self._arrivals, instrument))
+        self.arrivals += 1
+        instrument.held.append((self.arrivals, likeness, quote))
+        self._order.append((self.arrivals, instrument))
         self._held += 1
-        if len(instrument.held) > _HELD:
-            self._forget(instrument)
-        elif self._held > self._size:
+        if self._held > self._size:
             self._forget_oldest()
         if len(self._order) > 2 * self._size:
             self._order = deque(entry for entry in self._order if _is_held(*entry))
@@ -100,7 +99,7 @@ class Alignment:
         """A tick was published by the other one."""
         instrument, likeness = self._instrument(tick.exchange, tick.symbol), _Likeness.of(tick)
         instrument.published = likeness
-        for place, (_, ours, _) in enumerate(instrument.held):
+        for place, (_, ours, _) in enumerate(islice(instrument.held, _LOOKED_AT)):
             if ours == likeness:
                 for _ in range(place + 1):
                     instrument.held.popleft()
@@ -119,8 +118,12 @@ class Alignment:
             instrument.held.clear()
         self._held = 0
         self._order.clear()
-        left.sort(key=lambda entry: entry[0])
-        return [quote for _, quote in left]
+        return _in_order(left)
+
+    def held_since(self, arrivals: int) -> list[Quote]:
+        """What we hold and has come after so many arrivals, in their order: of a market that is not the other one's."""
+        entries = [entry for instrument in self._instruments.values() for entry in instrument.held]
+        return _in_order([(arrival, quote) for arrival, _, quote in entries if arrival > arrivals])
 
     def lagging(self) -> set[InstrumentId]:
         """The instruments of which our feed may yet bring what is published: `admits` is to be asked about them."""
@@ -168,6 +171,11 @@ class Alignment:
         instrument.held.popleft()
         self._held -= 1
         self.forgotten += 1
+
+
+def _in_order(entries: list[tuple[int, Quote]]) -> list[Quote]:
+    entries.sort(key=lambda entry: entry[0])
+    return [quote for _, quote in entries]
 
 
 def _take_out(ahead: deque[_Likeness], likeness: _Likeness) -> bool:

@@ -17,10 +17,9 @@ from typing import Any, Final
 import structlog
 from pydantic import BaseModel
 
-from aegis.contracts.market import Tick
 from aegis.contracts.marketdata import SERVICE, FeedChanged
 from aegis.contracts.subscriptions import DESK, PAGE, Scope, UniverseChanged
-from aegis.marketdata.adapters.bus import RollStore, TickFollower, UniverseStore, WishStore
+from aegis.marketdata.adapters.bus import OnTick, RollStore, TickFollower, UniverseStore, WishStore
 from aegis.marketdata.domain.calendar import CALENDAR
 from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.domain.sessions import to_shanghai
@@ -70,7 +69,7 @@ class Parts:
     rolls: RollStore
     events: Events
     make_pipeline: Callable[[Callable[[FeedState, str], None]], Pipeline]
-    make_follower: Callable[[Callable[[str, Tick], None]], TickFollower]
+    make_follower: Callable[[OnTick], TickFollower]
 
 
 class MarketData(FeedCalls, ReferenceCalls, SubscriptionCalls, SingleActive):
@@ -208,7 +207,7 @@ class MarketData(FeedCalls, ReferenceCalls, SubscriptionCalls, SingleActive):
                 await self._follower.reached(border)
         except TimeoutError:  # live subscribers wait for ticks, not for the stream
             _log.warning("seam_unproved", reason="the stream does not say in time what was published last")
-        same_market = self._follower.market in ("", origin.market)
+        same_market = self._follower.market_before(epoch) in ("", origin.market)
         await self._end_following()
         left = await self.pipeline.take_over(self.origin, same_market=same_market)
         _log.info("feed_taken_over", epoch=epoch, source=origin.source, left_by_the_other=left, same_market=same_market)

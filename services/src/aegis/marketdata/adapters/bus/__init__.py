@@ -1,6 +1,6 @@
 """The way out: ticks to NATS, captured by the stream TICKS, with proof that they are stored; and what is kept there."""
 
-from aegis.marketdata.adapters.bus.follower import TickFollower
+from aegis.marketdata.adapters.bus.follower import OnTick, TickFollower
 from aegis.marketdata.adapters.bus.publisher import PublisherOptions, StreamPublisher
 from aegis.marketdata.adapters.bus.roll_store import RollStore
 from aegis.marketdata.adapters.bus.stream import TICKS, ticks_stream
@@ -9,6 +9,7 @@ from aegis.marketdata.adapters.bus.wish_store import WishStore
 
 __all__ = [
     "TICKS",
+    "OnTick",
     "PublisherOptions",
     "RollStore",
     "StreamPublisher",

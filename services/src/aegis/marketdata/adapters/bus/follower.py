@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 import structlog
@@ -17,16 +16,25 @@ from aegis_sdk.errors import AegisError, CodecError
 from aegis_sdk.messages import StoredMessage
 from aegis_sdk.transport import ConnectionState, StreamConfig, Transport
 
-__all__ = ["TickFollower"]
+__all__ = ["OnTick", "TickFollower"]
 
 _log = structlog.get_logger("aegis.standby")
 _RETRY_S: Final = 0.2
 
 
+class OnTick(Protocol):
+    """Called with what is published, in the order of the stream.
+
+    `live`: since we follow, not before; `ours`: it is of the market that our feed brings too.
+    """
+
+    def __call__(self, subject: str, tick: Tick, *, live: bool, ours: bool) -> None: ...
+
+
 class TickFollower:
     """Begins with the latest tick of each instrument. Ticks of an epoch that has ended are left out.
 
-    `on_tick` is called with subject and tick, in the order of the stream. `allow_pickle`: where that is the codec.
+    `allow_pickle`: where that is the feed's codec.
     """
 
     def __init__(
@@ -34,17 +42,20 @@ class TickFollower:
         transport: Transport,
         stream: StreamConfig,
         feed: str,
-        on_tick: Callable[[str, Tick], None],
+        market: str,
+        on_tick: OnTick,
         *,
         allow_pickle: bool = False,
     ) -> None:
-        self.market = ""  # whose ticks were published last; empty: nobody's
         self._transport = transport
         self._stream = stream
         self._feed = feed
+        self._market = market
         self._marker_subject = subjects.tick_marker(feed)
         self._on_tick = on_tick
         self._allow_pickle = allow_pickle
+        self._markets: dict[int, str] = {}  # by epoch
+        self._live = False
         self._epoch = 0
         self._sequence = 0
         self._advanced = asyncio.Event()
@@ -65,10 +76,19 @@ class TickFollower:
             self._advanced.clear()
             await self._advanced.wait()
 
+    def market_before(self, epoch: int) -> str:
+        """Whose ticks were published under the latest epoch below this one; empty where nobody's were."""
+        return self._markets.get(max((one for one in self._markets if one < epoch), default=0), "")
+
     async def _follow(self) -> None:
+        latest = await self._transport.last(self._stream.name, self._marker_subject)
+        if latest is not None:
+            self._take(latest)
         async with self._transport.read(self._stream.name, last_per_subject=True) as messages:
             async for message in messages:
-                if message is not None:
+                if message is None:
+                    self._live = True
+                else:
                     self._take(message)
                     self._sequence = message.sequence
                     self._advanced.set()
@@ -85,8 +105,8 @@ class TickFollower:
     def _take_tick(self, subject: str, tick: Tick) -> None:
         if tick.feed == self._feed and tick.epoch >= self._epoch:
             self._epoch = tick.epoch
-            self._on_tick(subject, tick)
+            self._on_tick(subject, tick, live=self._live, ours=self._markets.get(tick.epoch) == self._market)
 
     def _take_border(self, found: Border) -> None:
-        if found.epoch >= self._epoch:
-            self._epoch, self.market = found.epoch, found.market
+        self._markets[found.epoch] = found.market
+        self._epoch = max(self._epoch, found.epoch)
