@@ -22,6 +22,8 @@ from aegis.cli.leases import leases
 from aegis.cli.listings import instances, services
 from aegis.cli.logs import logs
 from aegis.cli.ps import ps
+from aegis.cli.query import query
+from aegis.cli.record import record
 from aegis.cli.subscriptions import subscribe, subscriptions, unsubscribe
 from aegis.cli.ticks import ticks
 from aegis.cli.up import down, up
@@ -78,7 +80,7 @@ app = typer.Typer(
 
 for command in (
     *(up, down, ps, logs, doctor, services, instances, leases, handover, drain),
-    *(ticks, contracts, subscribe, unsubscribe, subscriptions, call, env, version),
+    *(ticks, record, query, contracts, subscribe, unsubscribe, subscriptions, call, env, version),
 ):
     app.command()(command)
 app.add_typer(config_app, name="config")

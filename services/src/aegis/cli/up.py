@@ -51,7 +51,9 @@ def up(
     replay: Annotated[
         Path | None,
         typer.Option(
-            exists=True, help="Recorded ticks to replay, in place of the simulated market; default: AEGIS_REPLAY."
+            exists=True,
+            help="Recorded ticks to replay, in place of the simulated market: a file, or a directory, also one of "
+            "`aegis record`; default: AEGIS_REPLAY.",
         ),
     ] = None,
     profile: Annotated[
@@ -75,6 +77,12 @@ def up(
             "market without one; default: the counter, where it is built."
         ),
     ] = None,
+    record: Annotated[
+        bool,
+        typer.Option(
+            "--record", help="Record all ticks; to AEGIS_RECORD_DIRECTORY, or `recording` in the state directory."
+        ),
+    ] = False,
     codec: Annotated[Codec | None, typer.Option(help="How ticks are written; default: json, or AEGIS_CODEC.")] = None,
     directory: Annotated[Path | None, typer.Option(help="State directory; AEGIS_HOME or .aegis without.")] = None,
     plan: Annotated[Path | None, typer.Option(exists=True, hidden=True)] = None,
@@ -106,6 +114,7 @@ def up(
         wall_clock=wall_clock or None,
         codec=codec.value if codec else None,
         counter=_has_counter(market, plain=not (replay or profile or wall_clock or speed is not None or plan)),
+        record=_recording(state) if record else None,
         plan_file=str(plan) if plan else "",
     )
     raise typer.Exit(_bring_up(state, options, detach))
@@ -119,6 +128,13 @@ def _has_counter(market: Market | None, *, plain: bool) -> bool:
         fail("the simulated CTP counter is not built: make setup, on a machine with a C++ compiler", 2)
     others = any(os.environ.get(name) for name in _OTHER_MARKETS)
     return market is Market.ctpsim or (market is None and plain and not others and is_built())
+
+
+def _recording(state: StateDirectory) -> str:
+    """Where a desk records to."""
+    from aegis.cli.record import default_directory
+
+    return str(default_directory(state).absolute())
 
 
 def _absolute(profile: str) -> str:

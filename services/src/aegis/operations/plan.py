@@ -11,9 +11,10 @@ import msgspec
 
 from aegis_sdk.errors import ConfigurationError
 
-__all__ = ["MARKETDATA", "DeskOptions", "ServicePlan", "inherited", "plan"]
+__all__ = ["MARKETDATA", "RECORDER", "DeskOptions", "ServicePlan", "inherited", "plan"]
 
 MARKETDATA: Final = "marketdata"
+RECORDER: Final = "recorder"
 
 
 class DeskOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +29,7 @@ class DeskOptions(msgspec.Struct, frozen=True, kw_only=True):
     wall_clock: bool | None = None  # the simulated market follows the real sessions
     codec: str | None = None  # of the ticks
     counter: bool = False  # market data from a simulated CTP counter, in place of the simulated market
+    record: str | None = None  # the directory that ticks are recorded to; None: they are not
     plan_file: str = ""  # processes to run in place of the usual ones: a JSON list of ServicePlan
     ready_deadline_s: float = 30.0
 
@@ -48,6 +50,7 @@ def plan(options: DeskOptions) -> list[ServicePlan]:
     if options.plan_file:
         return _read(Path(options.plan_file))
     return [
+        *_recorder(options),  # ends after those whose ticks it records
         ServicePlan(
             service=MARKETDATA,
             instance=f"{MARKETDATA}-1",
@@ -59,6 +62,19 @@ def plan(options: DeskOptions) -> list[ServicePlan]:
                 AEGIS_WALL_CLOCK=None if options.wall_clock is None else int(options.wall_clock),
                 AEGIS_CODEC=options.codec,
             ),
+        ),
+    ]
+
+
+def _recorder(options: DeskOptions) -> list[ServicePlan]:
+    if options.record is None:
+        return []
+    return [
+        ServicePlan(
+            service=RECORDER,
+            instance=f"{RECORDER}-1",
+            command=(sys.executable, "-m", "aegis.recorder"),
+            environment={"AEGIS_RECORD_DIRECTORY": options.record},
         )
     ]
 
