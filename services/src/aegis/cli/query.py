@@ -97,7 +97,7 @@ def _print_table(table: pa.Table) -> None:
 
 
 def _heading(name: str) -> str:
-    return {"ts_exchange_ns": "TIME", "trading_day": "DAY"}.get(name, name.upper().removesuffix("_PRICE"))
+    return {"ts_exchange_ns": "TIME", "trading_day": "DAY"}.get(name, name.upper())
 
 
 def _rows(table: pa.Table) -> Iterator[list[tuple[Any, ...]]]:

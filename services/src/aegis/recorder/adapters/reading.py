@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aegis.recorder.domain.intake import Intake, StreamChanged
-from aegis_sdk.messages import StoredMessage
 from aegis_sdk.transport import ConnectionState, Transport
 
 __all__ = ["STREAM", "read"]
 
 STREAM: Final = "TICKS"
 _CHUNK: Final = 1_024
+_MINUTE_NS: Final = 60_000_000_000
 
 
 async def read(transport: Transport, intake: Intake, filled: Callable[[], Awaitable[None]]) -> None:
@@ -30,28 +30,33 @@ async def read(transport: Transport, intake: Intake, filled: Callable[[], Awaita
 
     end_listening = transport.on_state(on_state)
     try:
-        is_known = intake.stored_ns > 0
-        async with transport.read(STREAM, after=intake.last - is_known) as messages:
-            if is_known:
-                await _compare(transport, messages, intake)
+        known = newest = (intake.last, intake.stored_ns)
+        await _compare(transport, *known)
+        async with transport.read(STREAM, after=intake.last) as messages:
             async for message in messages:
                 if broken:
                     return
-                if message is not None:
-                    intake.add(message)
-                    if intake.waiting >= _CHUNK:
-                        await filled()
+                if message is None:  # the reader has caught up, maybe with another stream: it would not say so
+                    await _compare(transport, *known)
+                    continue
+                intake.add(message)
+                if message.timestamp_ns - newest[1] > _MINUTE_NS:
+                    seen = (intake.last, intake.stored_ns)
+                    known, newest = newest if newest[1] else seen, seen
+                if intake.waiting >= _CHUNK:
+                    await filled()
     finally:
         end_listening()
 
 
-async def _compare(transport: Transport, messages: AsyncIterator[StoredMessage | None], intake: Intake) -> None:
-    """Look whether the last message of the intake is still what it was. One that is gone for its age proves nothing."""
-    first = await anext(messages, None)
+async def _compare(transport: Transport, sequence: int, stored_ns: int) -> None:
+    """Look whether a message that was read is still what it was. One that is gone for its age proves nothing."""
+    if not stored_ns:
+        return
+    async with transport.read(STREAM, after=sequence - 1) as messages:
+        first = await anext(messages, None)
     if first is None:
-        if await transport.last_sequence(STREAM) < intake.last:
-            raise StreamChanged(f"the stream ends before sequence {intake.last}")
-    elif first.sequence != intake.last:
-        intake.add(first)
-    elif first.timestamp_ns != intake.stored_ns:
-        raise StreamChanged(f"the stream has another message of sequence {intake.last}")
+        if await transport.last_sequence(STREAM) < sequence:
+            raise StreamChanged(f"the stream ends before sequence {sequence}")
+    elif first.sequence == sequence and first.timestamp_ns != stored_ns:
+        raise StreamChanged(f"the stream has another message of sequence {sequence}")
