@@ -169,7 +169,7 @@ async def test_a_stream_made_anew_begins_a_generation_and_what_comes_again_is_le
             await until(lambda: len(load(tmp_path).stretches) == 2 and settled(tmp_path) == 3)
             now = recorder.look()
             assert now is not None
-            assert (now.generation, now.repeated, now.lost, now.recorded) == (2, 1, 0, 4)
+            assert (now.generation, now.repeated, now.void, now.lost) == (2, 1, 1, 0)
         await transport.close()
     assert check(tmp_path).is_complete
     assert [quote.ts_received_ns // 10**9 for quote in quotes(tmp_path)] == [1, 2, 3, 4]
