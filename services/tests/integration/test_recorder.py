@@ -97,6 +97,7 @@ def start(server: EmbeddedServer, directory: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "aegis.recorder"], env=environment, stderr=subprocess.DEVNULL)
 
 
+@pytest.mark.slow
 async def test_killed_at_any_moment_it_records_everything_once_and_what_it_recorded_can_be_replayed(
     tmp_path: Path,
 ) -> None:
@@ -118,7 +119,7 @@ async def test_killed_at_any_moment_it_records_everything_once_and_what_it_recor
                 await asyncio.sleep(0.01)
 
         offering = asyncio.create_task(offer())
-        for _ in range(3):
+        for _ in range(2):
             process = start(server, tmp_path)
             begun = settled(tmp_path)
             await until(lambda begun=begun: settled(tmp_path) > begun)

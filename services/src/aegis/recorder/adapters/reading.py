@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -12,15 +13,17 @@ __all__ = ["STREAM", "read"]
 
 STREAM: Final = "TICKS"
 _CHUNK: Final = 1_024
+_PAUSE_S: Final = 0.05
 _MINUTE_NS: Final = 60_000_000_000
 
 
 async def read(transport: Transport, intake: Intake, filled: Callable[[], Awaitable[None]]) -> None:
     """Add all messages to the intake, until the connection breaks: the stream may be another one afterwards.
 
-    `filled` is awaited whenever the intake has some 1,000 ticks to be taken; meanwhile the server sends no more than
-    its flow control allows. Raises StreamChanged, what `Transport.read` raises, and StreamError 10059 where there is
-    no stream.
+    It asks for what is there, some hundred messages at a time, so that a backlog never stands before the pongs of the
+    connection. `filled` is awaited whenever the intake has some 1,000 ticks to be taken.
+
+    Raises StreamChanged, what `Transport.read` raises, and StreamError 10059 where there is no stream.
     """
     broken = False
 
@@ -32,7 +35,7 @@ async def read(transport: Transport, intake: Intake, filled: Callable[[], Awaita
     try:
         known = newest = (intake.last, intake.stored_ns)
         await _compare(transport, *known)
-        async with transport.read(STREAM, after=intake.last) as messages:
+        async with transport.read(STREAM, after=intake.last, pause=_pause) as messages:
             async for message in messages:
                 if broken:
                     return
@@ -47,6 +50,11 @@ async def read(transport: Transport, intake: Intake, filled: Callable[[], Awaita
                     await filled()
     finally:
         end_listening()
+
+
+async def _pause() -> None:
+    """Before it asks again, when nothing was there."""
+    await asyncio.sleep(_PAUSE_S)
 
 
 async def _compare(transport: Transport, sequence: int, stored_ns: int) -> None:
