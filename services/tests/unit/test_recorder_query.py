@@ -71,6 +71,12 @@ def test_a_query_is_narrowed_by_day_and_by_times_of_shanghai(
     assert sequences(recording, **which) == expected
 
 
+def test_ticks_of_days_that_overlap_in_the_stream_keep_its_order(tmp_path: Path) -> None:
+    mixed = [at(n, TIMES[2], day=("20250103", "20250102")[n % 2]) for n in range(1, 7)]
+    record(tmp_path, mixed[:3], mixed[3:])
+    assert sequences(tmp_path) == [1, 2, 3, 4, 5, 6]
+
+
 def test_a_query_survives_a_merge_between_its_look_and_its_read(
     recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from aegis.recordings.manifest import Manifest, Stretch, load, path_of, paths_of
 from aegis.recordings.reading import database
 
@@ -82,9 +85,6 @@ _DAYS = """
 
 
 def _damaged(directory: Path, manifest: Manifest) -> Iterator[str]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     for part in manifest.parts:
         path = path_of(directory, part)
         try:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+import duckdb
 import structlog
 
 from aegis.contracts.recorder import SERVICE, STATUS, RecorderStatus
@@ -182,8 +183,6 @@ class Recorder(Service):
     # Merging
 
     async def _merge(self, directory: RecordingDirectory) -> None:
-        import duckdb
-
         while True:
             self._writing.news.clear()
             now = time.monotonic()

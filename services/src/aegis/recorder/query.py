@@ -1,6 +1,8 @@
-"""Recorded ticks by instrument and time, as Arrow tables.
+"""Recorded ticks by instrument and time.
 
-table = query("recording", "SHFE.rb2505", day="20250102", columns=["ts_exchange_ns", "last_price"])
+    table = query("recording", "SHFE.rb2505", day="20250102", columns=["ts_exchange_ns", "last_price"])
+
+It is an Arrow table: `table.to_pandas()`, `polars.from_arrow(table)`.
 """
 
 from __future__ import annotations
@@ -8,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
 
 from aegis.recordings.columns import COLUMNS
 from aegis.recordings.manifest import Part, load, paths_of
+from aegis.recordings.reading import IN_ORDER, database, overlapping
+from aegis.recordings.table import SCHEMA
 from aegis_sdk.errors import AegisError, ConfigurationError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["Moments", "query"]
 
@@ -50,23 +54,22 @@ def query(
     `day` is a trading day, YYYYMMDD. Columns are those of `aegis.recordings.columns.COLUMNS`, all of them by default.
     Raises RecordingDamaged, and ConfigurationError for what is no instrument, day or column.
     """
-    from aegis.recordings.table import SCHEMA
-
     directory = Path(directory)
     exchange, symbol = _split(instrument)
     names = _known(columns)
     if day is not None and not (len(day) == 8 and day.isdecimal()):
         raise ConfigurationError("day", f"{day!r} is not a trading day as YYYYMMDD")
     conditions, values = _conditions(symbol, moments)
-    statement = (
-        f"SELECT {', '.join(names)} FROM read_parquet(?) WHERE {' AND '.join(conditions)} "  # noqa: S608 (our own names)
-        f"ORDER BY generation, stream_sequence{'' if limit is None else f' LIMIT {int(limit)}'}"
-    )
+    wanted = f"SELECT {', '.join(names)} FROM read_parquet(?) WHERE {' AND '.join(conditions)}"  # noqa: S608 (our names)
+    most = "" if limit is None else f" LIMIT {int(limit)}"
     for attempt in range(_TRIES):
         parts = load(directory).of(day=day or "", exchange=exchange)
         if not parts:
             return SCHEMA.empty_table().select(names)
-        table = _asked(directory, parts, statement, values, is_last=attempt == _TRIES - 1)
+        groups = overlapping(parts)
+        parts = [part for group in groups for part in group]
+        order = "" if len(groups) == len(parts) else IN_ORDER  # by itself it is that of the parts, and of their rows
+        table = _asked(directory, parts, f"{wanted} {order}{most}", values, is_last=attempt == _TRIES - 1)
         if table is not None:
             return table
     raise AssertionError("the last attempt returns or raises")
@@ -74,10 +77,6 @@ def query(
 
 def _asked(directory: Path, parts: Sequence[Part], statement: str, values: list[Any], *, is_last: bool) -> Any:
     """A table; None where a part was merged into another one meanwhile."""
-    import duckdb
-
-    from aegis.recordings.reading import database
-
     try:
         with database() as connection:
             return connection.sql(statement, params=[paths_of(directory, parts), *values]).to_arrow_table()

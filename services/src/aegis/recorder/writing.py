@@ -9,17 +9,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+import pyarrow as pa
 import structlog
 
 from aegis.recorder.adapters.directory import RecordingDirectory
 from aegis.recorder.domain.intake import Intake
 from aegis.recordings.columns import Placed
 from aegis.recordings.manifest import Stretch
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from aegis.recordings.table import UNFIT, batch_of
 
 __all__ = ["Writing"]
 
@@ -121,8 +120,6 @@ class Writing:
 
 def _batches(intake: Intake, ticks: list[Placed]) -> list[pa.RecordBatch]:
     """Ticks as columns. One with a number that no column can hold is left out, and counted as malformed."""
-    from aegis.recordings.table import UNFIT, batch_of
-
     try:
         return [batch_of(intake.generation, ticks)]
     except UNFIT:

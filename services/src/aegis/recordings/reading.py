@@ -14,11 +14,11 @@ from aegis.contracts.market import Quote
 from aegis.recordings.columns import COLUMNS, quote_maker
 from aegis.recordings.manifest import Part, load, paths_of
 
-__all__ = ["database", "first_received_ns", "instruments", "overlapping", "quotes"]
+__all__ = ["IN_ORDER", "database", "first_received_ns", "instruments", "overlapping", "quotes"]
 
 _MEMORY: Final = "1GB"
 _FETCHED: Final = 4_096
-_IN_ORDER: Final = "ORDER BY generation, stream_sequence"
+IN_ORDER: Final = "ORDER BY generation, stream_sequence"
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def quotes(directory: Path) -> Generator[Quote]:
     names = ", ".join(COLUMNS)
     with database() as connection:
         for group in overlapping(parts):
-            query = f"SELECT {names} FROM read_parquet(?) {_IN_ORDER}"  # noqa: S608 (our own names)
+            query = f"SELECT {names} FROM read_parquet(?) {IN_ORDER}"  # noqa: S608 (our own names)
             rows = connection.execute(query, [paths_of(directory, group)])
             while batch := rows.fetchmany(_FETCHED):
                 yield from map(make, batch)
@@ -50,7 +50,7 @@ def instruments(directory: Path) -> list[tuple[str, str]]:
 
 def first_received_ns(directory: Path) -> int:
     """When the first quote was received; 0 if there is none."""
-    found = _asked(directory, f"SELECT ts_received_ns FROM read_parquet(?) {_IN_ORDER} LIMIT 1")  # noqa: S608 (ours)
+    found = _asked(directory, f"SELECT ts_received_ns FROM read_parquet(?) {IN_ORDER} LIMIT 1")  # noqa: S608 (ours)
     return found[0][0] if found else 0
 
 

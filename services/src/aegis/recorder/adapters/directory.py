@@ -13,18 +13,18 @@ import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
+import pyarrow as pa
 import structlog
 
 from aegis.recorder.adapters.files import make_directories, put, sync_directory
+from aegis.recorder.adapters.merge import highest_sequences, merge
 from aegis.recorder.domain.intake import Identity
 from aegis.recordings.manifest import FILE, Manifest, Part, RecordingDamaged, Stretch, is_recording, load, path_of
+from aegis.recordings.table import parquet, split
 from aegis_sdk.errors import AegisError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["DirectoryInUse", "RecordingDirectory"]
 
@@ -67,8 +67,6 @@ class RecordingDirectory:
 
     def write(self, batches: Sequence[pa.RecordBatch], stretch: Stretch) -> list[Part]:
         """Record ticks, and what is settled with them; the new parts. Raises OSError; may then be called again."""
-        from aegis.recordings.table import parquet, split
-
         parts: list[Part] = []
         for day, exchange, rows in split(batches) if batches else ():
             sequences = rows["stream_sequence"].to_numpy()
@@ -93,8 +91,6 @@ class RecordingDirectory:
 
     def merge(self, parts: Sequence[Part]) -> Part:
         """Make one part of several of one trading day, exchange and generation. Raises OSError or a duckdb.Error."""
-        from aegis.recorder.adapters.merge import merge
-
         first, last = min(one.first for one in parts), max(one.last for one in parts)
         merges = max(one.merges for one in parts) + 1
         made = msgspec.structs.replace(parts[0], first=first, last=last, merges=merges)
@@ -118,8 +114,6 @@ class RecordingDirectory:
 
     def recorded(self) -> dict[Identity, int]:
         """The highest sequence of each instrument, epoch and session among the newest trading days."""
-        from aegis.recorder.adapters.merge import highest_sequences
-
         days = sorted({part.trading_day for part in self.manifest.parts})[-_DAYS_BACK:]
         return highest_sequences([path_of(self.path, part) for part in self.manifest.parts if part.trading_day in days])
 
