@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, Final, get_type_hints
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aegis.contracts.market import Tick
@@ -33,6 +32,12 @@ def _type(name: str) -> Any:
 
 
 SCHEMA: Final = pa.schema([(name, _type(name)) for name in COLUMNS])
+_PARTITION: Final = ["trading_day", "exchange"]
+_SORTED_BY: Final = (*_PARTITION, "symbol", "stream_sequence")
+_ENCODINGS: Final[dict[str, Any]] = {
+    "use_dictionary": [field.name for field in SCHEMA if field.type == pa.string()],
+    "column_encoding": {field.name: "DELTA_BINARY_PACKED" for field in SCHEMA if field.type == pa.int64()},
+}
 
 
 def batch_of(generation: int, placed: Sequence[Placed]) -> pa.RecordBatch:
@@ -44,21 +49,26 @@ def batch_of(generation: int, placed: Sequence[Placed]) -> pa.RecordBatch:
 
 def split(batches: Sequence[pa.RecordBatch]) -> list[tuple[str, str, pa.Table]]:
     """(trading day, exchange, their rows by symbol and sequence) of all that are among the rows."""
-    table = pa.Table.from_batches(batches, SCHEMA)
-    pairs = table.select(["trading_day", "exchange"]).group_by(["trading_day", "exchange"]).aggregate([])
+    rows = pa.Table.from_batches(batches, SCHEMA).combine_chunks().sort_by([(name, "ascending") for name in _SORTED_BY])
+    days = rows.select(_PARTITION).group_by(_PARTITION).aggregate([([], "count_all")]).to_pylist()
     found: list[tuple[str, str, pa.Table]] = []
-    for pair in sorted(pairs.to_pylist(), key=lambda pair: (pair["trading_day"], pair["exchange"])):
-        day, exchange = pair["trading_day"], pair["exchange"]
-        ours = (pc.field("trading_day") == day) & (pc.field("exchange") == exchange)
-        order = [("symbol", "ascending"), ("stream_sequence", "ascending")]
-        found.append((day, exchange, table.filter(ours).sort_by(order)))
+    begin = 0
+    for day, exchange, count in sorted((one["trading_day"], one["exchange"], one["count_all"]) for one in days):
+        found.append((day, exchange, rows.slice(begin, count)))
+        begin += count
     return found
 
 
 def parquet(table: pa.Table) -> memoryview:
-    """A table as a file's content."""
+    """A table as a file's content: whole numbers as what they differ from the row before."""
     out = pa.BufferOutputStream()
     pq.write_table(
-        table, out, compression="zstd", compression_level=COMPRESSION_LEVEL, row_group_size=ROW_GROUP, version="2.6"
+        table,
+        out,
+        compression="zstd",
+        compression_level=COMPRESSION_LEVEL,
+        row_group_size=ROW_GROUP,
+        version="2.6",
+        **_ENCODINGS,
     )
     return memoryview(out.getvalue())

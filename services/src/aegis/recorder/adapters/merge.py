@@ -22,7 +22,8 @@ def merge(parts: Sequence[Path], into: Path) -> int:
     target = str(into).replace("'", "''")
     query = f"""
         COPY (SELECT {", ".join(COLUMNS)} FROM read_parquet(?) ORDER BY symbol, stream_sequence) TO '{target}'
-        (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {COMPRESSION_LEVEL}, ROW_GROUP_SIZE {ROW_GROUP})
+        (FORMAT parquet, PARQUET_VERSION v2, ROW_GROUP_SIZE {ROW_GROUP},
+         COMPRESSION zstd, COMPRESSION_LEVEL {COMPRESSION_LEVEL})
     """  # noqa: S608 (our own names, and a quoted path)
     with database(threads=1) as connection:
         [(rows,)] = connection.execute(query, [[str(part) for part in parts]]).fetchall()
