@@ -22,7 +22,8 @@ SECOND_NS = 1_000_000_000
 def tick(sequence: int = 1, symbol: str = "rb2505", **fields: object) -> Tick:
     """One with a book, received a second after the one of the sequence before."""
     book = {"bids": (Level(3309.0, sequence),), "asks": (Level(3311.0, 2), Level(3312.0, 3))}
-    return replace(TICK, symbol=symbol, sequence=sequence, ts_received_ns=sequence * SECOND_NS, **{**book, **fields})
+    given = {"ts_received_ns": sequence * SECOND_NS, **book, **fields}
+    return replace(TICK, symbol=symbol, sequence=sequence, **given)
 
 
 def stored(sequence: int, content: Tick | bytes, subject: str = "tick.SHFE.rb2505") -> StoredMessage:

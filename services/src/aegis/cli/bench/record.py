@@ -1,7 +1,8 @@
 """`aegis bench record`: the recorder under a steady stream, killed in the middle; its backlog; and one query.
 
 Ticks go through the pipeline into the stream TICKS, as live ones do, while the recorder, a process of its own, writes
-them to Parquet files. In the middle it is killed with SIGKILL and started again. Then the files are looked through:
+them to Parquet files. In the middle it is killed with SIGKILL and started again; its processor time is that of both
+processes, their starts included. `behind` is from the last tick stored in the stream to the last one in a file. Then the files are looked through:
 what the stream had and they lack is lost. A second recording begins when all is there, so that it is all backlog.
 """
 
@@ -71,11 +72,13 @@ async def _sustained(
             sent: dict[str, Any] = await publisher.hear(seconds * 4 + 60)
             last = await _last(server)
             await _until(lambda: _settled(directory) == last)
-            took_s = time.time() - sent["first_offered_ns"] / 1e9
+            ended_ns = time.time_ns()
             cpu_s += recorder.cpu_s()
     findings = await asyncio.to_thread(check, directory)
     return {
-        "rate_per_s": findings.ticks / took_s,
+        "offered_per_s": sent["ticks"] / ((sent["last_stored_ns"] - sent["first_offered_ns"]) / 1e9),
+        "rate_per_s": findings.ticks / ((ended_ns - sent["first_offered_ns"]) / 1e9),
+        "behind_ms": (ended_ns - sent["last_stored_ns"]) / 1e6,
         "ticks": findings.ticks,
         "lost": _lost(findings, sent["ticks"]),
         "duplicated": findings.duplicates + sum(day.duplicates for day in findings.days),
