@@ -2,8 +2,9 @@
 
 Ticks go through the pipeline into the stream TICKS, as live ones do, while the recorder, a process of its own, writes
 them to Parquet files. In the middle it is killed with SIGKILL and started again; its processor time is that of both
-processes, their starts included. `behind` is from the last tick stored in the stream to the last one in a file. Then the files are looked through:
-what the stream had and they lack is lost. A second recording begins when all is there, so that it is all backlog.
+processes, their starts included. *Behind* is from the last tick in the stream to the last one in a file. Then all is
+looked through: what the stream had and the files lack is lost. A second recording begins when all is there, so that it
+is all backlog.
 """
 
 from __future__ import annotations
