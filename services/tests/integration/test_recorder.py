@@ -26,6 +26,7 @@ from aegis.recorder.check import check
 from aegis.recorder.endpoints import Recorder
 from aegis.recorder.settings import RecorderSettings
 from aegis.recordings import is_recording, load
+from aegis.recordings.manifest import path_of
 from aegis.recordings.reading import quotes
 from aegis_sdk import subjects
 from aegis_sdk.server import EmbeddedServer
@@ -258,15 +259,28 @@ async def test_a_tick_that_no_column_can_hold_costs_no_other(tmp_path: Path) -> 
     assert check(tmp_path).is_complete
 
 
-async def test_parts_of_a_day_that_ended_are_merged_at_the_next_start(tmp_path: Path) -> None:
+async def test_parts_of_a_day_that_ended_are_merged_at_the_next_start_and_damaged_ones_put_aside(
+    tmp_path: Path,
+) -> None:
     async with nats_server() as server:
         transport = await connect(server)
         await transport.ensure_stream(ticks_stream())
-        for sequence, day in enumerate(("20250102", "20250102", "20250103"), start=1):
-            async with recording(transport, tmp_path):
+        days = ("20250101", "20250102", "20250101", "20250102", "20250103")
+        async with recording(transport, tmp_path):
+            for sequence, day in enumerate(days, start=1):
                 await publish(transport, tick(sequence, trading_day=day))
+                await until(lambda sequence=sequence: settled(tmp_path) == sequence)
+        [damaged, _] = load(tmp_path).of(day="20250101")
+        path_of(tmp_path, damaged).write_bytes(b"x")
         async with recording(transport, tmp_path):
             await until(lambda: [part.merges for part in load(tmp_path).of(day="20250102")] == [1])
+            await publish(transport, tick(6, trading_day="20250103"))
+            await until(lambda: settled(tmp_path) == 6)
         await transport.close()
-    assert check(tmp_path).is_complete
-    assert len(load(tmp_path).parts) == 2
+    findings = check(tmp_path)
+    assert findings.damaged == (str(path_of(tmp_path, damaged)),)
+    assert [(day.trading_day, day.ticks) for day in findings.days] == [
+        ("20250102", 2),
+        ("20250101", 1),
+        ("20250103", 2),
+    ]

@@ -131,6 +131,27 @@ def test_only_one_recorder_writes_to_a_directory(tmp_path: Path) -> None:
     RecordingDirectory(tmp_path).close()
 
 
+def test_a_directory_is_not_given_free_before_the_work_in_it_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads cannot be ended: whoever stopped waiting for one has closed the directory all the same."""
+    record(tmp_path, ticks(OLD), ticks(NEW))
+    directory = RecordingDirectory(tmp_path)
+
+    def closes(*_: object) -> int:
+        directory.close()
+        with pytest.raises(DirectoryInUse):
+            RecordingDirectory(tmp_path)
+        raise OSError("the merge failed")
+
+    monkeypatch.setattr("aegis.recorder.adapters.directory.merge", closes)
+    with pytest.raises(OSError, match="the merge failed"):
+        directory.merge(directory.manifest.of(exchange="SHFE"))
+    assert found(tmp_path) == OLD + NEW
+    with pytest.raises(DirectoryInUse, match="was closed"):
+        write(directory, NEW)
+
+
 def test_parts_without_their_manifest_are_neither_used_nor_removed(tmp_path: Path) -> None:
     record(tmp_path, ticks(OLD))
     (tmp_path / FILE).unlink()

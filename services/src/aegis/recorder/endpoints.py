@@ -20,7 +20,7 @@ from aegis.recorder.domain.merging import due
 from aegis.recorder.metrics import figures
 from aegis.recorder.settings import RecorderSettings
 from aegis.recorder.writing import Writing
-from aegis.recordings.manifest import Stretch
+from aegis.recordings.manifest import Part, RecordingDamaged, Stretch
 from aegis_sdk.errors import AegisError, StreamError, Unavailable
 from aegis_sdk.handler import rpc
 from aegis_sdk.method import Empty
@@ -49,6 +49,7 @@ class Recorder(Service):
         self.settings = settings
         self._directory: RecordingDirectory | None = None
         self._intakes: deque[Intake] = deque(maxlen=1)  # that of the present generation
+        self._merging: asyncio.Task[Part] | None = None
         self._behind = 0
 
     @property
@@ -82,7 +83,7 @@ class Recorder(Service):
             raise failed.exceptions[0] from failed
 
     async def on_stop(self) -> None:
-        """Record what was read. What cannot be written within 8 s is read again at the next start."""
+        """Record what was read; wait for a merge. What is not done after 8 s is done again at the next start."""
         directory, self._directory = self._directory, None
         if directory is None:
             return
@@ -90,6 +91,8 @@ class Recorder(Service):
             async with asyncio.timeout(_LAST_WRITE_S):
                 await self._writing.flush(self._intake)
                 await self._writing.done()
+                if self._merging is not None:
+                    await asyncio.wait({self._merging})
         except TimeoutError:
             _log.warning("ticks_not_written", ticks=self._writing.waiting, hint="they are read again at the next start")
         finally:
@@ -145,8 +148,9 @@ class Recorder(Service):
             except (AegisError, TimeoutError) as error:
                 if str(error) != reason:
                     reason = str(error)
-                    missing = isinstance(error, StreamError) and error.code == _NO_STREAM
-                    _log.info("stream_awaited") if missing else _log.warning("stream_not_read", reason=reason)
+                    nothing_yet = isinstance(error, StreamError) and error.code == _NO_STREAM
+                    log = _log.info if nothing_yet else _log.warning
+                    log("stream_awaited", stream=STREAM, reason=reason)
                 await asyncio.sleep(_RETRY_S)
 
     async def _begin(self) -> None:
@@ -183,21 +187,25 @@ class Recorder(Service):
     # Merging
 
     async def _merge(self, directory: RecordingDirectory) -> None:
+        """Merge what is due. Parts that cannot be merged are put aside until the next start, and said."""
+        put_aside: set[Part] = set()
         while True:
             self._writing.news.clear()
             now = time.monotonic()
             growing = {which for which, since in self._writing.grew.items() if now - since < _QUIET_S}
-            parts = due(directory.manifest.parts, growing)
+            parts = due([part for part in directory.manifest.parts if part not in put_aside], growing)
             if not parts:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_MERGE_AGAIN_S):
                         await self._writing.news.wait()
                 continue
             try:
-                await asyncio.to_thread(directory.merge, parts)
-            except (OSError, duckdb.Error) as error:
-                _log.warning("parts_not_merged", day=parts[0].trading_day, parts=len(parts), reason=str(error))
-                await asyncio.sleep(_MERGE_AGAIN_S)
+                self._merging = asyncio.create_task(asyncio.to_thread(directory.merge, parts), name="merge parts")
+                await asyncio.shield(self._merging)
+            except (OSError, duckdb.Error, RecordingDamaged) as error:
+                where = f"{parts[0].trading_day}/{parts[0].exchange}"
+                _log.error("parts_not_merged", where=where, parts=len(parts), reason=str(error))
+                put_aside.update(parts)
 
 
 def _ended_ns(directory: RecordingDirectory) -> int:

@@ -11,7 +11,8 @@ import fcntl
 import os
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +40,7 @@ class DirectoryInUse(AegisError):
 
 
 class RecordingDirectory:
-    """Its methods may be called from any thread; `close` gives the directory free."""
+    """Its methods may be called from any thread."""
 
     def __init__(self, path: Path) -> None:
         """Lock it, know what is recorded, remove what a killed recorder left behind.
@@ -49,7 +50,9 @@ class RecordingDirectory:
         self.path = path.absolute()
         make_directories(self.path)
         self._lock = _locked(self.path)
-        self._changing = threading.Lock()
+        self._changing = threading.RLock()
+        self._at_work = 0
+        self._closed = False
         try:
             self.manifest = self._known()
             self._clean()
@@ -58,7 +61,26 @@ class RecordingDirectory:
             raise
 
     def close(self) -> None:
-        os.close(self._lock)
+        """Give the directory free, as soon as no write or merge is under way."""
+        with self._changing:
+            self._closed = True
+            if not self._at_work:
+                os.close(self._lock)
+
+    @contextmanager
+    def _work(self) -> Iterator[None]:
+        """While it lasts nobody else gets the directory, even if whoever waited for the work has given up."""
+        with self._changing:
+            if self._closed:
+                raise DirectoryInUse(f"the recording in {self.path} was closed")
+            self._at_work += 1
+        try:
+            yield
+        finally:
+            with self._changing:
+                self._at_work -= 1
+                if self._closed and not self._at_work:
+                    os.close(self._lock)
 
     @property
     def stretch(self) -> Stretch:
@@ -67,6 +89,10 @@ class RecordingDirectory:
 
     def write(self, batches: Sequence[pa.RecordBatch], stretch: Stretch) -> list[Part]:
         """Record ticks, and what is settled with them; the new parts. Raises OSError; may then be called again."""
+        with self._work():
+            return self._write(batches, stretch)
+
+    def _write(self, batches: Sequence[pa.RecordBatch], stretch: Stretch) -> list[Part]:
         parts: list[Part] = []
         for day, exchange, rows in split(batches) if batches else ():
             sequences = rows["stream_sequence"].to_numpy()
@@ -91,6 +117,10 @@ class RecordingDirectory:
 
     def merge(self, parts: Sequence[Part]) -> Part:
         """Make one part of several of one trading day, exchange and generation. Raises OSError or a duckdb.Error."""
+        with self._work():
+            return self._merge(parts)
+
+    def _merge(self, parts: Sequence[Part]) -> Part:
         first, last = min(one.first for one in parts), max(one.last for one in parts)
         merges = max(one.merges for one in parts) + 1
         made = msgspec.structs.replace(parts[0], first=first, last=last, merges=merges)
