@@ -81,14 +81,17 @@ def test_epochs_are_remembered_over_a_restart() -> None:
 
 
 def test_a_marker_that_cannot_be_read_is_only_counted() -> None:
-    _, stretch = taken([stored(1, b"{", "tickmark.main"), stored(2, b"", "tickmark.main")])
-    assert (stretch.markers, stretch.epochs) == (2, {})
+    hostile = [b"{", b"", b'{"feed":"\xff","epoch":1}', b'{"x":' + b"[" * 100_000]
+    _, stretch = taken([stored(n, payload, "tickmark.main") for n, payload in enumerate(hostile, start=1)])
+    assert (stretch.markers, stretch.epochs) == (4, {})
 
 
 @pytest.mark.parametrize(
     "content",
     [
         b"{",
+        b'{"env":"\xff',
+        b'{"x":' + b"[" * 100_000,
         tick(trading_day="../../etc"),
         tick(trading_day="2025010"),
         tick(exchange=".."),
@@ -96,7 +99,7 @@ def test_a_marker_that_cannot_be_read_is_only_counted() -> None:
         tick(bids=(Level(1.0, 1),) * 6),
         tick(asks=(Level(1.0, 1),) * 6),
     ],
-    ids=["no tick", "day", "short day", "exchange", "slash", "six bids", "six asks"],
+    ids=["no tick", "no text", "brackets", "day", "short day", "exchange", "slash", "six bids", "six asks"],
 )
 def test_what_cannot_be_recorded_is_malformed(content: Tick | bytes) -> None:
     ticks, stretch = taken([stored(1, content)])

@@ -59,9 +59,10 @@ def test_flags_that_the_sequencer_gives_are_left_to_the_next_one() -> None:
     assert quote_maker(COLUMNS)(tuple(row.values())).flags == ("auction",)
 
 
-def test_a_number_beyond_64_bits_fits_no_column() -> None:
+@pytest.mark.parametrize("unfit", [tick(volume=2**63), tick(symbol="\ud800")], ids=["number", "text"])
+def test_a_number_beyond_64_bits_and_a_text_that_is_no_utf8_fit_no_column(unfit: Tick) -> None:
     with pytest.raises(UNFIT):
-        batch_of(1, [(tick(volume=2**63), 1, 1)])
+        batch_of(1, [(unfit, 1, 1)])
 
 
 def test_a_recording_is_read_in_the_order_of_the_stream_over_exchanges_and_parts(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ __all__ = ["ROW_GROUP", "SCHEMA", "UNFIT", "batch_of", "parquet", "split"]
 ROW_GROUP: Final = 65_536
 """Rows that are read or left out together by what is known of their symbols: about the day of a busy instrument."""
 COMPRESSION_LEVEL: Final = 3
-UNFIT: Final = (pa.ArrowException, OverflowError)
+UNFIT: Final = (pa.ArrowException, OverflowError, UnicodeError)
 """What `batch_of` raises for a value that no column can hold."""
 
 _TYPES: Final[dict[Any, Any]] = {int: pa.int64(), float: pa.float64(), str: pa.string()}
@@ -41,7 +41,7 @@ _ENCODINGS: Final[dict[str, Any]] = {
 
 
 def batch_of(generation: int, placed: Sequence[Placed]) -> pa.RecordBatch:
-    """Ticks as columns. Raises one of UNFIT where a number is larger than 64 bits."""
+    """Ticks as columns. Raises one of UNFIT where a number is larger than 64 bits, or a text no UTF-8."""
     columns = columns_of(generation, placed)
     arrays = [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)

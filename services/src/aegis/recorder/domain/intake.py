@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from aegis.contracts.market import Tick
-from aegis.contracts.tick_codec import decode
+from aegis.contracts.tick_codec import UNREADABLE, decode
 from aegis.recordings.columns import LEVELS, Placed
 from aegis.recordings.manifest import Stretch
 from aegis_sdk.errors import AegisError, CodecError
@@ -161,7 +161,7 @@ class Intake:
         self.markers += 1
         try:
             marker = _load_marker(payload)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return
         self._advance(marker.feed, marker.epoch)
 
