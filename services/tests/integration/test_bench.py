@@ -13,6 +13,7 @@ from aegis.cli.bench.events import bench_events
 from aegis.cli.bench.failover import Extent, bench_failover
 from aegis.cli.bench.figures import Case, Report
 from aegis.cli.bench.paced_calls import Answered, Calls, JournalCheck, stale_answers
+from aegis.cli.bench.record import bench_record
 from aegis.cli.bench.rpc import bench_rpc
 from aegis.cli.bench.ticks import bench_ticks
 from aegis.cli.bench.universe import bench_universe
@@ -58,6 +59,17 @@ async def test_ticks_are_measured_and_a_seeded_burst_says_that_it_is_one() -> No
     assert [case["aegis"]["lost"] for case in cases.values()] == [0, 0, 0]
     assert cases["burst"]["plain"]["lost"] == 0
     assert 0 < cases["5k"]["aegis"]["p50_us"] < 1_000_000
+
+
+@pytest.mark.slow
+async def test_a_recording_is_measured_and_complete() -> None:
+    async with nats_server() as server:
+        cases = shape(await bench_record(server, nodes=1, seconds=0.5, rate=2_000))
+    assert set(cases) == {"sustained", "backlog", "query"}
+    sustained, backlog, query = (case["aegis"] for case in cases.values())
+    assert (sustained["ticks"], sustained["lost"], sustained["duplicated"], backlog["lost"]) == (1_000, 0, 0, 0)
+    assert sustained["rate_per_s"] > 0
+    assert 0 < query["p50_us"] <= query["p99_us"]
 
 
 async def test_a_whole_market_is_subscribed_proved_and_given_up() -> None:

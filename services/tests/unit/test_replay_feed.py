@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from recordings import record, tick
 
 from aegis.contracts.market import InstrumentId, Quote
 from aegis.marketdata.adapters.replay import RecordingUnreadable, ReplayFeed, ReplayOptions
@@ -304,3 +305,21 @@ async def test_the_event_loop_is_not_blocked_by_reading(tmp_path: Path, sink: An
 def test_a_speed_that_makes_no_sense_is_refused(speed: float):
     with pytest.raises(ConfigurationError, match=r"replay\.speed"):
         ReplayOptions(path=Path("day.csv"), speed=speed)
+
+
+async def test_what_the_recorder_wrote_is_a_recording_too(tmp_path: Path, sink: Any) -> None:
+    ticks = [tick(n, symbol, ts_received_ns=n) for n in (1, 2) for symbol in ("rb2505", "ag2506")]
+    record(tmp_path, ticks[:3], ticks[3:])
+    async with opened(tmp_path, sink) as feed:
+        known = {instrument.id: instrument.multiplier for instrument in await feed.instruments()}
+        assert known == {InstrumentId("SHFE", "rb2505"): 10, InstrumentId("SHFE", "ag2506"): 15}
+        await feed.subscribe([*known])
+        await sink.until(lambda: FeedState.ENDED in sink.states)
+    assert [(quote.symbol, quote.bids) for quote in sink.quotes] == [(one.symbol, one.bids) for one in ticks]
+
+
+async def test_a_recording_that_is_damaged_is_refused(tmp_path: Path, sink: Any) -> None:
+    (tmp_path / "recording.json").write_text("{")
+    with pytest.raises(ConfigurationError, match="cannot be understood"):
+        async with opened(tmp_path, sink):
+            pass

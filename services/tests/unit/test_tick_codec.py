@@ -119,6 +119,12 @@ def test_no_bytes_break_the_decoder(codec: TickCodec, garbage: bytes) -> None:
         decode(codec.headers, garbage, allow_pickle=True)
 
 
+@pytest.mark.parametrize("payload", [b'{"env":"\xff', b'{"x":' + b"[" * 100_000], ids=["no text", "brackets"])
+def test_what_the_decoder_does_not_call_its_own_error_is_malformed_too(payload: bytes) -> None:
+    with pytest.raises(CodecError, match="not a tick in json"):
+        decode({}, payload)
+
+
 @ALL
 def test_a_field_of_another_type_is_an_error(codec: TickCodec) -> None:
     with pytest.raises(CodecError):

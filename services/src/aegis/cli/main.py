@@ -24,6 +24,8 @@ from aegis.cli.leases import leases
 from aegis.cli.listings import instances, services
 from aegis.cli.logs import logs
 from aegis.cli.ps import ps
+from aegis.cli.query import query
+from aegis.cli.record import record
 from aegis.cli.snapshot import snapshot
 from aegis.cli.subscriptions import subscribe, subscriptions, unsubscribe
 from aegis.cli.ticks import ticks
@@ -81,7 +83,8 @@ app = typer.Typer(
 
 for command in (
     *(up, down, ps, logs, doctor, services, instances, leases, handover, drain),
-    *(ticks, snapshot, feeds, contracts, continuous, subscribe, unsubscribe, subscriptions, call, env, version),
+    *(ticks, snapshot, record, query, feeds, contracts, continuous, subscribe, unsubscribe, subscriptions),
+    *(call, env, version),
 ):
     app.command()(command)
 app.add_typer(config_app, name="config")

@@ -51,7 +51,9 @@ def up(
     replay: Annotated[
         Path | None,
         typer.Option(
-            exists=True, help="Recorded ticks to replay, in place of the simulated market; default: AEGIS_REPLAY."
+            exists=True,
+            help="Recorded ticks to replay, in place of the simulated market: a file, or a directory, also one of "
+            "`aegis record`; default: AEGIS_REPLAY.",
         ),
     ] = None,
     profile: Annotated[
@@ -75,6 +77,12 @@ def up(
             "market without one; default: the counter, where it is built."
         ),
     ] = None,
+    record: Annotated[
+        bool,
+        typer.Option(
+            "--record", help="Record all ticks; to AEGIS_RECORD_DIRECTORY, or `recording` in the state directory."
+        ),
+    ] = False,
     codec: Annotated[Codec | None, typer.Option(help="How ticks are written; default: json, or AEGIS_CODEC.")] = None,
     directory: Annotated[Path | None, typer.Option(help="State directory; AEGIS_HOME or .aegis without.")] = None,
     plan: Annotated[Path | None, typer.Option(exists=True, hidden=True)] = None,
@@ -108,6 +116,7 @@ def up(
         codec=codec.value if codec else None,
         counter=counter,
         standby=counter or (replay is None and _has_backup(profile)),
+        record=_recording(state) if record else None,
         plan_file=str(plan) if plan else "",
     )
     raise typer.Exit(_bring_up(state, options, detach))
@@ -133,6 +142,13 @@ def _has_backup(profile: str | None) -> bool:
         return bool(named) and load(named, os.environ).backup is not None
     except ConfigurationError:
         return False
+
+
+def _recording(state: StateDirectory) -> str:
+    """Where a desk records to."""
+    from aegis.cli.record import default_directory
+
+    return str(default_directory(state).absolute())
 
 
 def _absolute(profile: str) -> str:

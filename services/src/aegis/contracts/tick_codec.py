@@ -19,7 +19,18 @@ from aegis.contracts.market import Tick
 from aegis_sdk.errors import CodecError, ConfigurationError
 from aegis_sdk.messages import CODEC, NO_HEADERS, Headers
 
-__all__ = ["JSON", "MSGPACK", "PICKLE", "Marker", "TickCodec", "as_object", "decode", "decode_marker", "tick_codec"]
+__all__ = [
+    "JSON",
+    "MSGPACK",
+    "PICKLE",
+    "UNREADABLE",
+    "Marker",
+    "TickCodec",
+    "as_object",
+    "decode",
+    "decode_marker",
+    "tick_codec",
+]
 
 
 class TickCodec(Protocol):
@@ -40,6 +51,8 @@ class TickCodec(Protocol):
         ...
 
 
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for hostile bytes: of wrong UTF-8, and of brackets in brackets, errors that are not its own."""
 _UNWRITABLE: Final = (TypeError, ValueError, OverflowError, AttributeError, msgspec.MsgspecError)
 
 _NamedTick: Any = msgspec.defstruct(
@@ -69,7 +82,7 @@ class _Json:
     def decode(self, payload: bytes) -> Tick:
         try:
             return Tick(*astuple(_load_json(payload)))
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise _malformed(self.name, error) from error
 
 
@@ -96,7 +109,7 @@ class _Msgpack:
     def decode(self, payload: bytes) -> Tick:
         try:
             return _load_msgpack(payload)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise _malformed(self.name, error) from error
 
 

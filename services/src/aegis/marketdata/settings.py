@@ -2,7 +2,7 @@
 
 AEGIS_FEED                 the feed set's name; `main` where it is not given
 AEGIS_CODEC                json (default), msgpack or pickle
-AEGIS_REPLAY               a tick file or a directory of them
+AEGIS_REPLAY               a tick file, a directory of them, or of a recording
 AEGIS_PROFILE              a CTP profile, by name or path; the simulated market where neither is given
 AEGIS_LOGIN                which of its logins: primary (default) or backup
 AEGIS_PREFERRED            the instance that publishes, if it can, where none does yet

@@ -11,9 +11,10 @@ import msgspec
 
 from aegis_sdk.errors import ConfigurationError
 
-__all__ = ["MARKETDATA", "DeskOptions", "ServicePlan", "inherited", "plan"]
+__all__ = ["MARKETDATA", "RECORDER", "DeskOptions", "ServicePlan", "inherited", "plan"]
 
 MARKETDATA: Final = "marketdata"
+RECORDER: Final = "recorder"
 
 
 class DeskOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +30,7 @@ class DeskOptions(msgspec.Struct, frozen=True, kw_only=True):
     codec: str | None = None  # of the ticks
     counter: bool = False  # market data from a simulated CTP counter, in place of the simulated market
     standby: bool = False  # market data twice: the second by the backup login of the profile or the counter
+    record: str | None = None  # the directory that ticks are recorded to; None: they are not
     plan_file: str = ""  # processes to run in place of the usual ones: a JSON list of ServicePlan
     ready_deadline_s: float = 30.0
 
@@ -48,12 +50,29 @@ def plan(options: DeskOptions) -> list[ServicePlan]:
     """The services in the order of their start; they stop in reverse. Raises ConfigurationError."""
     if options.plan_file:
         return _read(Path(options.plan_file))
+    return [*_recorder(options), *_feeds(options)]  # what records ends after those whose ticks it records
+
+
+def _feeds(options: DeskOptions) -> list[ServicePlan]:
     primary, backup = f"{MARKETDATA}-1", f"{MARKETDATA}-2"
     if not options.standby:
         return [_market_data(options, primary)]
     return [
         _market_data(options, primary, AEGIS_LOGIN="primary", AEGIS_PREFERRED=primary),
         _market_data(options, backup, AEGIS_LOGIN="backup", AEGIS_PREFERRED=primary),
+    ]
+
+
+def _recorder(options: DeskOptions) -> list[ServicePlan]:
+    if options.record is None:
+        return []
+    return [
+        ServicePlan(
+            service=RECORDER,
+            instance=f"{RECORDER}-1",
+            command=(sys.executable, "-m", "aegis.recorder"),
+            environment={"AEGIS_RECORD_DIRECTORY": options.record},
+        )
     ]
 
 

@@ -112,6 +112,23 @@ def feed(as_json: Json = False, long: Long = False, nodes: Nodes = 1) -> None:
 
 
 @bench_app.command()
+def record(
+    as_json: Json = False,
+    long: Long = False,
+    nodes: Nodes = 1,
+    rate: Annotated[int, typer.Option(min=1_000, help="Ticks a second.")] = 20_000,
+    replay: Annotated[
+        Path | None, typer.Option(help="A tick file to take the ticks from; seeded ones without.")
+    ] = None,
+) -> None:
+    """The recorder: a steady stream to files with a SIGKILL in the middle, a backlog, and a query."""
+    from aegis.cli.bench.record import bench_record
+
+    seconds, ticks = 60.0 if long else 10.0, replay or _recorded_burst()
+    _run(lambda server: bench_record(server, nodes=nodes, seconds=seconds, rate=rate, replay=ticks), nodes, as_json)
+
+
+@bench_app.command()
 def active(as_json: Json = False, long: Long = False, nodes: Nodes = 1) -> None:
     """Active instance: a call against the same work by hand; its guarded commits against a plain stored message."""
     from aegis.cli.bench.active import bench_active

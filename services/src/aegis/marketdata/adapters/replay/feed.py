@@ -19,7 +19,7 @@ from msgspec.structs import force_setattr
 from aegis.contracts.market import Env, Exchange, Instrument, InstrumentId, Quote
 from aegis.marketdata.adapters.ctp_fields import facts_of_product
 from aegis.marketdata.adapters.replay.pace import Pace
-from aegis.marketdata.adapters.replay.reading import Recording, merged, recordings_in
+from aegis.marketdata.adapters.replay.reading import Played, merged, recordings_in
 from aegis.marketdata.domain.instruments import contract_month, expiry_day
 from aegis.marketdata.domain.products import product_of
 from aegis.marketdata.domain.sessions import to_shanghai
@@ -42,7 +42,7 @@ class ReplayOptions:
     """What to play, and how fast."""
 
     path: Path
-    """A .csv or .csv.gz file, or a directory of them."""
+    """A .csv or .csv.gz file, a directory of them, or what the recorder wrote."""
     speed: float = 1.0
     """Times as fast as recorded; 0 is as fast as the sink takes it."""
 
@@ -140,7 +140,7 @@ class ReplayFeed:
         if sink is not None:
             sink.changed(FeedState.CLOSED)
 
-    async def _play(self, recordings: list[Recording], sink: FeedSink) -> None:
+    async def _play(self, recordings: list[Played], sink: FeedSink) -> None:
         try:
             await self._subscribed.wait()
             offered = await self._offer_all(recordings, sink)
@@ -149,7 +149,7 @@ class ReplayFeed:
         except Exception as error:  # whatever it is, this feed will not go on by itself
             sink.changed(FeedState.FAILED, f"{type(error).__name__}: {error}")
 
-    async def _offer_all(self, recordings: list[Recording], sink: FeedSink) -> int:
+    async def _offer_all(self, recordings: list[Played], sink: FeedSink) -> int:
         loop = asyncio.get_running_loop()
         rejected: list[tuple[str, str]] = []
 
@@ -191,7 +191,7 @@ class ReplayFeed:
         rejected.clear()
 
 
-async def _scan(recordings: Sequence[Recording]) -> dict[InstrumentId, Instrument]:
+async def _scan(recordings: Sequence[Played]) -> dict[InstrumentId, Instrument]:
     """The instruments of all rows, but for rows without a symbol or an exchange: these are rejected when played."""
     rows = (names for recording in recordings for names in recording.instruments())
     seen: set[tuple[str, str]] = set()

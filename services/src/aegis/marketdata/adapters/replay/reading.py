@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import zlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -18,9 +18,11 @@ from msgspec.structs import force_setattr
 from aegis.contracts.market import Quote
 from aegis.marketdata.adapters.ctp_fields import DepthConverter, RecordError
 from aegis.marketdata.adapters.replay.formats import Layout, MissingColumn, layout_of
+from aegis.marketdata.adapters.replay.recorded import RecordedTicks
+from aegis.recordings import is_recording
 from aegis_sdk.errors import ConfigurationError
 
-__all__ = ["OnRejected", "Recording", "RecordingUnreadable", "merged", "read_quotes", "recordings_in"]
+__all__ = ["OnRejected", "Played", "Recording", "RecordingUnreadable", "merged", "read_quotes", "recordings_in"]
 
 OnRejected = Callable[[str, str], None]
 """Called with (reason, detail) for each row that is skipped: ("malformed_row", "ticks.csv:17: Volume is 'x'")."""
@@ -52,8 +54,13 @@ def read_quotes(path: Path | str, on_rejected: OnRejected) -> Generator[Quote]:
     return merged(recordings_in(Path(path)), on_rejected)
 
 
-def recordings_in(path: Path) -> list[Recording]:
-    """The recordings at a path, by name: the file itself, or each .csv and .csv.gz directly in the directory."""
+def recordings_in(path: Path) -> list[Played]:
+    """The recordings at a path, by name: the file itself, or each .csv and .csv.gz directly in the directory.
+
+    A directory to which the recorder wrote is one recording.
+    """
+    if is_recording(path):
+        return [RecordedTicks.of(path)]
     if not path.is_dir():
         return [Recording.of(path)]
     files = sorted(file for file in path.iterdir() if file.name.lower().endswith(_SUFFIXES) and file.name[0] != ".")
@@ -62,7 +69,7 @@ def recordings_in(path: Path) -> list[Recording]:
     return [Recording.of(file) for file in files]
 
 
-def merged(recordings: list[Recording], on_rejected: OnRejected) -> Generator[Quote]:
+def merged(recordings: Sequence[Played], on_rejected: OnRejected) -> Generator[Quote]:
     """The quotes of several recordings by the time they were received; a file is open only while it is being read."""
     waiting = sorted(((rec.first_ns(), place) for place, rec in enumerate(recordings)), reverse=True)
     open_ones: list[tuple[int, int, Quote, Iterator[Quote]]] = []
@@ -144,6 +151,10 @@ class Recording:
                         yield line, _fields(content)
         except _DAMAGED as error:
             on_rejected("damaged_file", f"{self.path.name}:{line}: cannot be read beyond this line: {error}")
+
+
+Played = Recording | RecordedTicks
+"""What can be played."""
 
 
 def _fields(line: str) -> list[str]:
