@@ -1,8 +1,8 @@
 """Prices, money and rates: decimal numbers, exact to the last digit, on the wire as JSON strings.
 
 A price is in yuan for the quoted unit of the good, money in yuan. Venues count in binary floating point: what they
-send becomes a decimal by `exact`, at the edge and nowhere else. Amounts are kept unrounded while a day lasts, as CTP
-keeps them, and compared to the cent.
+send becomes a decimal by `exact`, at the edge and nowhere else. Amounts are not rounded to cents while a day lasts, as
+CTP does not: each is kept to the 8th decimal, and compared to the cent.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-__all__ = ["CENT", "ZERO", "Money", "Price", "Rate", "exact", "is_same_money", "to_cents"]
+__all__ = ["CENT", "ZERO", "Money", "Price", "Rate", "exact", "is_same_money", "to_cents", "to_grain"]
 
 Price = Annotated[Decimal, Field(max_digits=16, decimal_places=6, allow_inf_nan=False)]
 """May be zero or negative: a combination's is."""
@@ -26,14 +26,19 @@ _GRAIN: Final = Decimal("1e-8")
 _GREATEST: Final = 1e15
 
 
-def exact(number: float, grain: Decimal = _GRAIN) -> Decimal:
+def exact(number: float) -> Decimal:
     """What a venue's double stands for, to the 8th decimal: 0.1 + 0.2 is 0.3. Raises ValueError for no amount.
 
     CTP's DBL_MAX, for a missing figure, is none; nor is what 15 digits cannot hold.
     """
     if not abs(number) <= _GREATEST:
         raise ValueError(f"{number} is no amount")
-    return Decimal(repr(number)).quantize(grain, ROUND_HALF_UP).normalize() + ZERO
+    return to_grain(Decimal(repr(number)))
+
+
+def to_grain(amount: Decimal) -> Decimal:
+    """To the 8th decimal; what a rate and a price made, or a division."""
+    return amount.quantize(_GRAIN, ROUND_HALF_UP).normalize() + ZERO
 
 
 def to_cents(amount: Decimal) -> Decimal:

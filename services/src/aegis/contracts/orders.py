@@ -51,7 +51,7 @@ Hedge = Literal["speculation", "arbitrage", "hedge"]
 OrderType = Literal["limit", "market", "fak", "fok"]
 """market: at any price, the rest is cancelled. fak: at the limit at once, the rest is cancelled. fok: all or none."""
 Mode = Literal["normal", "close_only", "cancel_only", "halted"]
-"""What an account may do: everything; close and cancel; cancel; nothing (a kill cancels all as it sets this)."""
+"""What an account may do: everything; close and cancel; cancel; nothing, not even flatten. A cancel always passes."""
 OrderStatus = Literal[
     "pending",
     "unknown",
@@ -124,7 +124,7 @@ class Order(_Frozen):
     @property
     def left(self) -> int:
         """Lots that are not filled, whether they still work or not."""
-        return self.volume - self.filled
+        return max(self.volume - self.filled, 0)
 
     @property
     def is_final(self) -> bool:

@@ -117,7 +117,7 @@ class PlaceOrderReply(_Frozen):
 
 
 class CancelOrder(_Frozen):
-    """Ask the venue to cancel one order; allowed in every mode but halted, where the kill has cancelled all."""
+    """Ask the venue to cancel one order; no mode forbids it, only the exchange in the minute of an auction's match."""
 
     account: AccountName
     client_order_id: ClientOrderId
@@ -215,7 +215,10 @@ class KillReply(_Frozen):
 
 
 class FlattenRequest(_Frozen):
-    """Close all positions of an account, or of some instruments. `confirm` repeats the account's name."""
+    """Close all positions of an account, or of some instruments; not while it is halted.
+
+    `confirm` repeats the account's name.
+    """
 
     account: AccountName
     confirm: AccountName

@@ -201,7 +201,8 @@ class InstrumentTerms(_Frozen):
     max_market_volume: Annotated[int, Field(ge=1)]
     is_trading: bool = True
     expiry_day: Day | None = None
-    larger_side: bool = False  # MaxMarginSideAlgorithm: of both directions only the dearer one is charged
+    delivery_month: Annotated[str, Field(pattern=r"^\d{6}$")] | None = None
+    larger_side: bool = False  # MaxMarginSideAlgorithm: of its product only the dearer direction is charged
     pre_settlement_price: Price | None = None
     upper_limit_price: Price | None = None
     lower_limit_price: Price | None = None
