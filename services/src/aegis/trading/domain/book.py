@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Final
 
 from aegis.contracts.amounts import ZERO, Price
 from aegis.contracts.orders import Direction, Hedge, Mode, Order, OrderEnv, Trade
@@ -24,6 +25,9 @@ __all__ = ["Book", "Prices", "trade_key"]
 
 Prices = Mapping[str, Price]
 """The latest price of each instrument; one without has no position profit."""
+
+
+_NO_TIMES: Final = {"ts_updated_ns": 0, "ts_accepted_ns": 0}
 
 
 @dataclass(slots=True)
@@ -150,9 +154,7 @@ class Book:
             needed = margin(terms, order.direction, order.hedge, at * terms.multiplier, 1)
             return Hold(needed, commission(terms, "open", price, 1), order.volume)
         key = holding_key(order.instrument, order.direction, order.hedge)
-        free = self.free(key)
-        lots = held_back(exchange_of(order.instrument), order.offset, order.volume, free)
-        today, yesterday = lots or free
+        today, yesterday = held_back(exchange_of(order.instrument), order.offset, order.volume, self.free(key))
         fee = commission(terms, "close", price, 1) if self.rules.close_holds_commission else ZERO
         return Hold(ZERO, fee, order.volume, key, today, yesterday)
 
@@ -168,10 +170,8 @@ class Book:
         self._settle_hold(order)
 
     def become(self, order: Order) -> bool:
-        """The order as it is now; whether that is news."""
+        """The order as it is now; whether that is news, and not only a later time of the same."""
         before = self.orders[order.client_order_id]
-        if order == before:
-            return False
         self.orders[order.client_order_id] = order
         if order.is_final:
             self.working.pop(order.client_order_id, None)
@@ -179,7 +179,7 @@ class Book:
         if terms is not None:
             self.commission += order_fees(terms, order) - order_fees(terms, before)
         self._settle_hold(order)
-        return True
+        return {**order.__dict__, **_NO_TIMES} != {**before.__dict__, **_NO_TIMES}
 
     def book(self, order: Order, report: VenueTrade) -> Trade | None:
         """A fill of an order: positions and money, once for each trade. None where it was booked before."""

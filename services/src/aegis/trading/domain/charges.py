@@ -32,10 +32,11 @@ def order_fees(terms: InstrumentTerms, order: Order) -> Decimal:
 
     An order that the exchange rejected, or never saw, costs nothing.
     """
-    if not order.ts_accepted_ns or order.status in ("rejected", "not_sent"):
+    order_fee, cancel_fee = terms.commission.order_fee, terms.commission.cancel_fee
+    if not (order_fee or cancel_fee) or not order.ts_accepted_ns or order.status in ("rejected", "not_sent"):
         return ZERO
     cancelled = order.status == "cancelled" and order.cancel_asked
-    return to_grain(terms.commission.order_fee + (terms.commission.cancel_fee if cancelled else ZERO))
+    return to_grain(order_fee + (cancel_fee if cancelled else ZERO))
 
 
 def margin(terms: InstrumentTerms, direction: Direction, hedge: Hedge, value: Decimal, lots: int) -> Decimal:

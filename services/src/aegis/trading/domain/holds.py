@@ -38,12 +38,10 @@ class Hold:
 
 
 def days_of(report: VenueTrade, holding: Holding, hold: Hold | None) -> tuple[int, int]:
-    """How many of yesterday's and of today's lots a trade closes: as its venue says, else as its order holds them."""
+    """How many of yesterday's and of today's lots a trade closes: as its offset says where that counts, else as held."""
     lots = report.volume
-    if report.offset == "close_today":
-        return 0, lots
-    if report.offset == "close_yesterday" or exchange_of(report.instrument) in TELLS_DAYS_APART:
-        return lots, 0
+    if exchange_of(report.instrument) in TELLS_DAYS_APART:
+        return (0, lots) if report.offset == "close_today" else (lots, 0)
     there = holding.lots_yesterday
     first = hold.yesterday if hold is not None and hold.lots >= lots else there
     older = min(lots, first, there)

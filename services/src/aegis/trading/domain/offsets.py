@@ -36,22 +36,14 @@ def exchange_of(instrument: str) -> str:
     return instrument.partition(".")[0]
 
 
-def held_back(exchange: str, offset: Offset, lots: int, free: Free) -> Free | None:
-    """Which lots an order that closes holds back, so that no other closes them. None: there are too few."""
+def held_back(exchange: str, offset: Offset, lots: int, free: Free) -> Free:
+    """Which lots an order that closes holds back, so that no other closes them; fewer than asked where there are no
+    more. Only SHFE and INE tell `close_today` and `close_yesterday` from `close`."""
     today, yesterday = free
     if exchange in TELLS_DAYS_APART:
-        if offset == "close_today":
-            yesterday = 0
-        else:
-            today = 0
-    elif offset == "close_today":
-        yesterday = 0
-    elif offset == "close_yesterday":
-        today = 0
-    if lots > today + yesterday:
-        return None
+        today, yesterday = (today, 0) if offset == "close_today" else (0, yesterday)
     older = min(lots, yesterday)
-    return Free(lots - older, older)
+    return Free(min(lots - older, today), older)
 
 
 def split(exchange: str, policy: SplitPolicy, lots: int, free: Free) -> list[Leg]:
