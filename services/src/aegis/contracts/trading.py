@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from aegis.contracts.amounts import Price
 from aegis.contracts.orders import (
@@ -108,6 +108,12 @@ class OrderRequest(_Frozen):
     type: OrderType = "limit"
     price: Price | None = None
     volume: Annotated[int, Field(ge=1, le=MOST_LOTS)]
+
+    @model_validator(mode="after")
+    def _split_closes(self) -> OrderRequest:
+        if self.split is not None and self.offset != "close":
+            raise ValueError(f"a split is of `close`, not of `{self.offset}`")
+        return self
 
 
 class PlaceOrderReply(_Frozen):

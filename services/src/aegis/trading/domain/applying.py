@@ -35,6 +35,7 @@ __all__ = ["Applied", "Note", "adopted_order", "apply"]
 Note = Literal[
     "unknown_account",
     "unknown_order",
+    "other_day",
     "no_terms",
     "beyond_order",
     "beyond_position",
@@ -88,6 +89,9 @@ def _open(group: Group, change: AccountOpened, done: Applied) -> None:
 
 
 def _apply(group: Group, book: Book, change: Change, done: Applied) -> None:
+    if isinstance(change, OrderTold | TradeTold | Adopted) and change.report.trading_day != book.trading_day:
+        done.notes.append("other_day")  # names and numbers may have begun anew since
+        return
     match change:
         case OrdersIntended():
             for one in change.orders:

@@ -38,7 +38,7 @@ class Hold:
 
 
 def days_of(report: VenueTrade, holding: Holding, hold: Hold | None) -> tuple[int, int]:
-    """How many of yesterday's and of today's lots a trade closes: as its offset says where that counts, else as held."""
+    """How many of yesterday's and of today's lots a trade closes: by its offset where that counts, else as held."""
     lots = report.volume
     if exchange_of(report.instrument) in TELLS_DAYS_APART:
         return (0, lots) if report.offset == "close_today" else (lots, 0)

@@ -1,0 +1,216 @@
+"""The journaled state: the same changes make the same state, and a snapshot loses nothing of it."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from trading_desk import MEAL, REBAR, Desk
+
+from aegis.contracts.amounts import ZERO
+from aegis.contracts.venue import Submitted
+from aegis.trading.domain.applying import apply
+from aegis.trading.domain.changes import (
+    Answered,
+    CancelAsked,
+    Change,
+    OrdersIntended,
+    OrderTold,
+    TradeTold,
+    read_change,
+    write_change,
+)
+from aegis.trading.domain.group import Group, restore, snapshot
+
+PRICES = {REBAR: Decimal(3007), MEAL: Decimal(2995)}
+
+
+def replayed(journal: list[Change]) -> Group:
+    group = Group()
+    for change in journal:
+        apply(group, read_change(write_change(change)))
+    return group
+
+
+_STEPS = st.one_of(
+    st.tuples(
+        st.just("intend"),
+        st.sampled_from(["buy", "sell"]),
+        st.integers(1, 4),
+        st.sampled_from(["2990", "3000", "3010"]),
+        st.sampled_from(["open", "open", "close", "close_today", "close_yesterday"]),
+        st.sampled_from([REBAR, MEAL]),
+    ),
+    st.tuples(st.just("answer"), st.integers(0, 9), st.sampled_from(["accepted", "refused", "not_sent", "unknown"])),
+    st.tuples(
+        st.just("report"),
+        st.integers(0, 9),
+        st.sampled_from(["accepted", "partly_filled", "cancelled", "rejected", "expired"]),
+    ),
+    st.tuples(st.just("fill"), st.integers(0, 9), st.integers(1, 3), st.sampled_from(["2995", "3000", "3005"])),
+    st.tuples(st.just("ask_cancel"), st.integers(0, 9)),
+    st.tuples(st.just("again"), st.integers(0, 99)),
+    st.tuples(st.just("roll")),
+)
+
+
+def play(steps: list[Any], closing: str) -> Desk:
+    """A desk that is told anything in any order, also what no truthful venue says."""
+    desk = Desk(closing=closing)
+    day = 20251128
+    for what, *arguments in steps:
+        names = list(desk.book.orders)
+        if what == "intend":
+            side, volume, price, offset, instrument = arguments
+            desk.intend(side, volume, price, offset, instrument=instrument)
+        elif what == "again":
+            desk.tell(desk.journal[arguments[0] % len(desk.journal)])
+        elif what == "roll":
+            day += 1
+            desk.roll(str(day), rb2605="3003", m2605="2999")
+        elif names:
+            index, *rest = arguments
+            getattr(desk, what)(names[index % len(names)], *rest)
+        hold(desk)
+    return desk
+
+
+def hold(desk: Desk) -> None:
+    """What is true at any time, whatever was told."""
+    book = desk.book
+    for key, holding in book.holdings.items():
+        frozen = book.frozen(key)
+        assert 0 <= frozen.today <= holding.lots_today
+        assert 0 <= frozen.yesterday <= holding.lots_yesterday
+        assert all(layer.lots > 0 for layer in (*holding.today, *holding.yesterday))
+        assert holding.lots or holding.cost == holding.open_cost == 0
+    for held in book.holds.values():
+        assert held.lots > 0
+        assert min(held.today, held.yesterday, held.margin_each, held.commission_each) >= 0
+        assert not held.holding or held.today + held.yesterday <= held.lots
+    assert set(book.working) == {name for name, order in book.orders.items() if not order.is_final}
+    assert set(book.holds) <= set(book.orders)
+    assert book.frozen_margin >= 0
+    assert book.margin() >= 0
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_STEPS, max_size=40), st.sampled_from(["first_in", "average"]))
+def test_whatever_is_told_the_books_stay_sound_and_a_snapshot_and_a_replay_make_them_again(
+    steps: list[Any], closing: str
+) -> None:
+    desk = play(steps, closing)
+    assert restore(snapshot(desk.group)) == desk.group
+    assert replayed(desk.journal) == desk.group
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["buy", "sell"]), st.integers(1, 4), st.integers(2990, 3010)), max_size=30),
+    st.sampled_from(["first_in", "average"]),
+)
+def test_money_is_conserved_what_was_paid_and_got_is_all_that_there_is(trades: list[Any], closing: str) -> None:
+    """Cash flow by itself, with no notion of a position: what is held is worth its price, and that is the balance."""
+    desk = Desk(closing=closing, money=ZERO)
+    flow, net = ZERO, 0
+    for side, lots, price in trades:
+        long, short = (desk.book.free(f"{REBAR}|{way}|speculation").today for way in ("long", "short"))
+        offset = "close_today" if lots <= (short if side == "buy" else long) else "open"
+        desk.done(side, lots, str(price), offset)
+        sign = 1 if side == "buy" else -1
+        flow -= sign * lots * price * 10 + lots * price * Decimal("0.001")
+        net += sign * lots
+    assert desk.book.balance(PRICES) == flow + net * PRICES[REBAR] * 10
+
+
+def test_a_change_that_comes_twice_counts_once() -> None:
+    desk = Desk()
+    name = desk.intend("buy", 2)
+    desk.report(name, "accepted")
+    desk.fill(name, 1)
+    desk.ask_cancel(name)
+    desk.report(name, "cancelled", filled=1)
+    desk.roll(rb2605="3010")
+    told = list(desk.journal)
+    before = snapshot(desk.group)
+    for change in told[3:]:  # of a day that is over
+        if change.kind != "orders_intended":
+            apply(desk.group, change)
+    assert restore(snapshot(desk.group)) == restore(before)
+
+
+def test_independent_reports_may_come_in_any_order() -> None:
+    one, other = Desk(), Desk()
+    for desk in (one, other):
+        first, second = desk.intend("buy", 1), desk.intend("sell", 1, instrument=MEAL)
+        changes = [
+            lambda desk=desk, name=first: desk.fill(name, 1, trade_id="1", ts_exchange_ns=1),
+            lambda desk=desk, name=second: desk.fill(name, 1, trade_id="2", ts_exchange_ns=1),
+        ]
+        for step in changes if desk is one else reversed(changes):
+            step()
+    assert one.group == other.group
+
+
+def test_what_does_not_fit_is_noted_and_changes_nothing() -> None:
+    desk = Desk()
+    name = desk.intend("buy", 1)
+    report, trade = desk.told(name, "accepted"), desk.trade(name, 1)
+    empty = Desk()
+    before = snapshot(empty.group)
+    from_elsewhere = [change for change in desk.journal if change.kind == "orders_intended"]
+    assert apply(Group(), from_elsewhere[0]).notes == ["unknown_account"]
+    who: dict[str, Any] = {"account": "a", "ts_ns": 0, "client_order_id": "none"}
+    for change in (
+        OrderTold(**who, report=report),
+        TradeTold(**who, report=trade),
+        CancelAsked(**who),
+        Answered(**who, answer=Submitted(outcome="accepted")),
+    ):
+        applied = empty.tell(change)
+        assert applied.notes == ["unknown_order"]
+        assert applied.events == 0
+    assert snapshot(empty.group) == before
+
+
+def test_a_journal_that_cannot_be_read_is_an_error() -> None:
+    for rubbish in (b"", b"{}", b'{"kind": "day_rolled", "account": "a"}', b'{"kind": "none"}'):
+        with pytest.raises(ValidationError):
+            read_change(rubbish)
+    with pytest.raises(ValidationError):
+        restore(b"{]")
+    assert restore(None) == Group()
+
+
+def test_an_account_of_ten_thousand_orders_is_replayed_well_within_a_second() -> None:
+    """As the ledger replays: the latest snapshot, and the thousand changes at most that were committed since."""
+    desk = Desk()
+    name = desk.intend("buy", 2)
+    (intended,) = desk.journal[-1].orders  # type: ignore[union-attr]
+    trade = desk.trade(name, 2)
+    for number in range(10_000):  # made without looking at them, since that is not what is measured
+        name = f"n{number}"
+        asked = {
+            "client_order_id": name,
+            "instrument": (REBAR, MEAL)[number % 2],
+            "side": ("buy", "sell")[number % 3 % 2],
+        }
+        one = intended.model_copy(update={"order": intended.order.model_copy(update=asked)})
+        desk.tell(OrdersIntended.model_construct(account="a", ts_ns=number, orders=[one]))
+        told = trade.model_copy(update={**asked, "trade_id": name})
+        desk.tell(TradeTold.model_construct(account="a", ts_ns=number, client_order_id=name, report=told))
+    tail = [write_change(change) for change in desk.journal[-1000:]]
+    data = snapshot(desk.group)
+    began = time.process_time()
+    group = restore(data)
+    for change in tail:
+        apply(group, read_change(change))
+    took = time.process_time() - began
+    assert len(group.books["a"].orders) == 10_001
+    assert len(group.books["a"].trades) == 10_000
+    assert took < 0.9, f"{took:.2f} s of processor"
