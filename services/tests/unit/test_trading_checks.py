@@ -55,7 +55,8 @@ def test_an_order_that_nothing_speaks_against_passes() -> None:
 
 
 def test_the_documentation_has_each_reason_with_its_check() -> None:
-    shown = re.findall(r"^\| `(\w+)` \|", DOCS.read_text().split("<!-- reasons -->")[1], re.MULTILINE)
+    table = DOCS.read_text(encoding="utf-8").split("<!-- reasons -->")[1]
+    shown = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
     assert shown == list(get_args(Reason))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from trading_desk import MEAL, REBAR, Desk
 
+from aegis.contracts.orders import Mode
 from aegis.contracts.venue import VenueAccount, VenueOrder, VenuePosition, VenueTrade
 from aegis.trading.domain.reconciliation import adopted_name, catch_up, compare, without_terms
 from aegis.trading.domain.views import account_of, positions_of
@@ -130,6 +131,9 @@ def test_an_order_that_the_venue_does_not_know_is_a_mismatch_unless_it_may_be_on
     assert compared.open == [pending, lost]
     assert [(one.of, one.theirs) for one in compared.differences] == [(accepted, "missing")]
     assert compared.verdict == "mismatch"
+    modes: tuple[Mode, ...] = ("normal", "close_only", "cancel_only", "halted")
+    assert [compared.mode(mode) for mode in modes] == ["close_only", "close_only", "cancel_only", "halted"]
+    assert [compare(Desk().book, [], [], []).mode(mode) for mode in modes] == list(modes)
 
 
 def test_an_order_that_is_final_here_and_works_there_is_a_mismatch() -> None:

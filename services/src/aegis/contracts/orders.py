@@ -51,7 +51,7 @@ Hedge = Literal["speculation", "arbitrage", "hedge"]
 OrderType = Literal["limit", "market", "fak", "fok"]
 """market: at any price, the rest is cancelled. fak: at the limit at once, the rest is cancelled. fok: all or none."""
 Mode = Literal["normal", "close_only", "cancel_only", "halted"]
-"""What an account may do: everything; close and cancel; cancel; nothing, not even flatten. A cancel always passes."""
+"""What an account may do: everything; close and cancel; cancel; cancel, until a person says otherwise (a kill)."""
 OrderStatus = Literal[
     "pending",
     "unknown",

@@ -221,7 +221,7 @@ class KillReply(_Frozen):
 
 
 class FlattenRequest(_Frozen):
-    """Close all positions of an account, or of some instruments; not while it is halted.
+    """Close all positions of an account, or of some instruments; in mode normal or close_only.
 
     `confirm` repeats the account's name.
     """

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aegis.contracts.amounts import is_same_money
-from aegis.contracts.orders import Order
+from aegis.contracts.orders import Mode, Order
 from aegis.contracts.trading import Difference, Verdict
 from aegis.contracts.venue import VenueAccount, VenueOrder, VenuePosition, VenueTrade
 from aegis.trading.domain.book import Book, Prices, trade_key
@@ -40,6 +40,10 @@ class Compared:
     def verdict(self) -> Verdict:
         """A mismatch stops openings until somebody has looked."""
         return "mismatch" if self.differences else "agreed"
+
+    def mode(self, now: Mode) -> Mode:
+        """The mode of an account from now on: a mismatch makes it close-only, and never less strict than it was."""
+        return "close_only" if self.differences and now == "normal" else now
 
     def differ(self, what: Any, of: str, name: str, ours: object, theirs: object) -> None:
         self.differences.append(Difference(what=what, of=of, field=name, ours=str(ours), theirs=str(theirs)))
