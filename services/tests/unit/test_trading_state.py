@@ -10,21 +10,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from trading_desk import DAY, MEAL, REBAR, Desk
+from trading_desk import DAY, MEAL, REBAR, Desk, rates, terms
 
 from aegis.contracts.amounts import ZERO
-from aegis.contracts.venue import Submitted
+from aegis.contracts.venue import MarginRates, Submitted
 from aegis.trading.domain.applying import apply
 from aegis.trading.domain.changes import (
+    AccountOpened,
+    Adopted,
     Answered,
+    CancelAnswered,
     CancelAsked,
+    CashMoved,
     Change,
+    Intended,
+    OrdersIntended,
     OrderTold,
+    Rules,
+    RulesSet,
+    TermsLearned,
     TradeTold,
     read_change,
     write_change,
 )
 from aegis.trading.domain.group import Group, restore, snapshot
+from aegis.trading.domain.reconciliation import catch_up
 
 PRICES = {REBAR: Decimal(3007), MEAL: Decimal(2995)}
 
@@ -175,6 +185,83 @@ def test_what_does_not_fit_is_noted_and_changes_nothing() -> None:
         assert applied.notes == ["unknown_order"]
         assert applied.events == 0
     assert snapshot(empty.group) == before
+
+
+def test_reports_of_another_day_are_not_booked_though_a_name_was_used_again() -> None:
+    desk = Desk()
+    name = desk.intend("buy", 1)
+    late_trade, late_report = desk.trade(name, 1), desk.told(name, "cancelled")
+    desk.roll()
+    again = desk.order("buy", 1, client_order_id=name)
+    desk.tell(OrdersIntended(account="a", ts_ns=0, orders=[Intended(order=again, hold_price=Decimal(3000))]))
+    who: dict[str, Any] = {"account": "a", "ts_ns": 0}
+    for change in (
+        TradeTold(**who, client_order_id=name, report=late_trade),
+        OrderTold(**who, client_order_id=name, report=late_report),
+        Adopted(**who, client_order_id="other", report=late_report),
+    ):
+        assert desk.tell(change).notes == ["other_day"]
+    assert list(desk.book.orders.values()) == [again]
+    assert catch_up(desk.book, [late_report], [late_trade], 0) == []
+
+
+def test_a_name_is_used_once_whoever_uses_it() -> None:
+    desk = Desk()
+    name = desk.intend("buy", 1)
+    report = desk.told(name, "accepted")
+    (twice,) = (change for change in desk.journal if change.kind == "orders_intended")
+    assert desk.tell(twice).notes == ["taken_name"]
+    adopted = Adopted(account="a", ts_ns=0, client_order_id=name, report=report)
+    assert desk.tell(adopted).notes == ["taken_name"]
+    assert desk.book.orders[name].status == "pending"
+
+
+def test_a_cancel_that_did_not_come_through_may_be_asked_again() -> None:
+    desk = Desk()
+    name = desk.intend("buy", 1)
+    for outcome, asked in (("accepted", True), ("unknown", True), ("refused", False), ("not_sent", False)):
+        desk.ask_cancel(name)
+        assert desk.book.orders[name].cancel_asked
+        answer = Submitted.model_validate({"outcome": outcome})
+        desk.tell(CancelAnswered(account="a", ts_ns=0, client_order_id=name, answer=answer))
+        assert desk.book.orders[name].cancel_asked is asked
+    desk.report(name, "cancelled")
+    assert desk.ask_cancel(name).events == 0
+
+
+def test_money_that_comes_and_goes_rates_and_rules_take_effect_at_once() -> None:
+    desk = Desk()
+    desk.done("buy", 1)
+    who: dict[str, Any] = {"account": "a", "ts_ns": 0}
+    before = desk.book.balance({})
+    desk.tell(CashMoved(**who, deposit=Decimal(500), withdraw=Decimal(20)))
+    desk.tell(CashMoved(**who, deposit=Decimal(500), withdraw=Decimal(20)))  # of the day so far: not added up
+    assert desk.book.balance({}) == before + 480
+    dearer = MarginRates(long=rates("0.2"), short=rates("0.2"))
+    desk.tell(TermsLearned(**who, terms=terms(margin={"speculation": dearer})))
+    assert desk.book.margin() == 6000
+    desk.tell(RulesSet(**who, rules=Rules(gains_available=False)))
+    prices = {REBAR: Decimal(3100)}
+    assert desk.book.balance(prices) - desk.book.available(prices) == 6000 + 1000
+    desk.roll(rb2605="3000")
+    assert desk.book.pre_balance == before + 480
+    assert desk.book.terms[REBAR].pre_settlement_price == 3000
+
+
+def test_two_accounts_of_a_group_have_books_of_their_own_and_common_counts() -> None:
+    desk = Desk()
+    desk.tell(AccountOpened(account="b", ts_ns=0, env="sim", trading_day=DAY, pre_balance=Decimal(5)))
+    desk.tell(TermsLearned(account="b", ts_ns=0, terms=terms()))
+    buy = desk.intend("buy", 1)
+    sell = desk.order("sell", 1, account="b")
+    desk.tell(OrdersIntended(account="b", ts_ns=0, orders=[Intended(order=sell, hold_price=Decimal(3000))]))
+    desk.fill(buy, 1, trade_id="m")
+    other = desk.trade(buy, 1, account="b", side="sell", trade_id="m", venue_order_id="x")
+    applied = desk.tell(TradeTold(account="b", ts_ns=0, client_order_id=sell.client_order_id, report=other))
+    assert applied.notes == ["self_trade"]
+    assert desk.group.books["b"].holdings[f"{REBAR}|short|speculation"].lots == 1
+    assert desk.book.holdings[f"{REBAR}|long|speculation"].lots == 1
+    assert desk.group.tallies[REBAR].self_trades == 1
 
 
 def test_a_journal_that_cannot_be_read_is_an_error() -> None:
