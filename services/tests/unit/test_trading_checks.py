@@ -250,6 +250,9 @@ def test_an_order_that_could_trade_with_one_s_own_is_refused_in_the_whole_group(
     assert reason(situation(desk, price="3004")) is None
     assert reason(situation(desk, price="3005")) == "self_trade"
     assert reason(situation(desk, side="sell", price="2990")) is None
+    other = Desk()
+    other.group.books["b"] = desk.book
+    assert reason(situation(other, price="3005")) == "self_trade"
     meal = Desk()
     meal.intend("sell", 1, "3005", instrument=MEAL)
     assert reason(situation(meal, instrument=MEAL, type="market", price=None)) == "self_trade"
@@ -264,6 +267,8 @@ def test_positions_count_with_what_working_orders_may_still_open_and_limits_may_
     for settings in ({"max_position_lots": 9}, {"position_lots": {REBAR: 9}}, {"position_lots": {"SHFE.rb": 9}}):
         assert reason(situation(desk, settings, volume=1)) is None
         assert reason(situation(desk, settings, volume=2)) == "position_limit"
+    desk.intend("sell", 5, "3300")  # the other direction is another matter
+    assert reason(situation(desk, {"max_position_lots": 9}, volume=1)) is None
     closing = {"side": "sell", "price": "3001", "offset": "close_today"}
     assert reason(situation(desk, {"max_position_lots": 0}, **closing)) is None
     assert reason(situation(desk, {"position_lots": {REBAR: 0}}, side="sell", price="3001")) == "position_limit"
@@ -275,6 +280,8 @@ def test_openings_end_with_the_day_s_greatest_loss() -> None:
     settings = {"max_loss": "1000"}
     assert reason(situation(desk, settings, prices={REBAR: Decimal(2901)})) is None  # 990 and 3 of commission
     assert reason(situation(desk, settings, prices={REBAR: Decimal(2900)})) == "loss_limit"
+    assert reason(situation(desk, {"max_loss": "1003"}, prices={REBAR: Decimal(2900)})) == "loss_limit"
+    assert reason(situation(desk, {"max_loss": "1003.01"}, prices={REBAR: Decimal(2900)})) is None
     fall = {"prices": {REBAR: Decimal(2900)}, "side": "sell", "offset": "close_today"}
     assert reason(situation(desk, settings, **fall)) is None
 
@@ -320,6 +327,8 @@ def test_a_day_s_limits_may_be_set_and_orders_have_one_only_if_set() -> None:
     limits = {"SHFE": DayLimits(orders=100)}
     assert reason(situation(desk, {"day_limits": limits})) == "orders_used"
     assert reason(situation(desk, {"day_limits": {"SHFE": DayLimits(cancels=100)}})) == "cancels_used"
+    every = RiskSettings(stop_share=Decimal(1))
+    assert [every.stop_at(limit) for limit in (1, 5, 500)] == [0, 4, 499]
     assert RiskSettings().limits("CFFEX") == {"cancels": 400, "large_cancels": 100, "self_trades": 5}
 
 
@@ -335,6 +344,8 @@ def test_what_counts_is_orders_at_the_exchange_and_cancels_of_those_that_waited(
     filled = desk.intend("buy", 300)
     desk.fill(filled, 1)
     desk.report(filled, "cancelled", filled=1)
+    desk.report(filled, "cancelled", filled=2)
+    desk.fill(filled, 1)  # its trade comes late
     assert desk.group.tallies[REBAR] == Tally(orders=6, cancels=4, large_cancels=1)
 
 

@@ -58,6 +58,15 @@ def test_a_fill_before_the_acknowledgement_counts_and_the_late_acknowledgement_c
     assert (order.status, order.filled, order.traded) == ("partly_filled", 1, 1)
 
 
+def test_an_acknowledgement_that_tells_of_fills_is_one_of_a_fill() -> None:
+    desk = Desk()
+    name = desk.intend("buy", 3)
+    desk.report(name, "accepted", filled=1)
+    assert (desk.book.orders[name].status, desk.book.orders[name].filled) == ("partly_filled", 1)
+    desk.report(name, "accepted", filled=3)
+    assert desk.book.orders[name].status == "filled"
+
+
 def test_a_cancel_that_crosses_a_fill_ends_as_cancelled_and_the_late_trade_is_still_booked() -> None:
     desk = Desk()
     name = desk.intend("buy", 3)

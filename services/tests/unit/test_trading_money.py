@@ -88,6 +88,45 @@ def test_where_close_tells_no_days_apart_lots_opened_today_pay_first_and_the_old
     assert (holding.lots_yesterday, holding.lots_today) == (0, opened + yesterday - closed)
 
 
+def test_lots_that_paid_as_today_s_are_not_counted_again() -> None:
+    fees = CommissionRates(open=rates(), close=rates(by_volume="1"), close_today=rates(by_volume="15"))
+    desk = Desk(terms(MEAL, commission=fees))
+    desk.done("buy", 3, instrument=MEAL)
+    desk.roll(m2605="3000")
+    desk.done("buy", 1, instrument=MEAL)
+    closes = [desk.done("sell", 1, offset="close", instrument=MEAL).trades[0].commission for _ in range(3)]
+    assert closes == [15, 1, 1]
+
+
+def test_an_order_closes_the_lots_that_it_holds_and_what_others_hold_only_for_want_of_more() -> None:
+    desk = Desk()
+    desk.done("buy", 2, instrument=MEAL)
+    desk.roll(m2605="3000")
+    desk.done("buy", 2, instrument=MEAL)
+    key = holding_key(MEAL, "long", "speculation")
+    older, newer = (desk.intend("sell", 2, "3010", "close", instrument=MEAL) for _ in range(2))
+    beyond = desk.intend("sell", 1, "3010", "close", instrument=MEAL)  # nothing is left for it to hold
+    assert desk.book.free(key) == (0, 0)
+    desk.fill(newer, 2)
+    assert (desk.book.holdings[key].lots_yesterday, desk.book.holdings[key].lots_today) == (2, 0)
+    desk.fill(beyond, 1)
+    assert desk.book.holdings[key].lots_yesterday == 1
+    desk.report(older, "cancelled", filled=0)
+    assert desk.book.free(key) == (0, 1)
+
+
+def test_what_a_cancelled_order_still_holds_is_yesterday_s_first_since_they_trade_first() -> None:
+    desk = Desk()
+    desk.done("buy", 2, instrument=MEAL)
+    desk.roll(m2605="3000")
+    desk.done("buy", 2, instrument=MEAL)
+    name = desk.intend("sell", 4, "3010", "close", instrument=MEAL)
+    desk.report(name, "cancelled", filled=3)
+    held = desk.book.holds[name]
+    assert (held.lots, held.yesterday, held.today) == (3, 2, 1)
+    assert desk.book.free(holding_key(MEAL, "long", "speculation")) == (1, 0)
+
+
 def test_shfe_charges_a_close_by_the_day_that_its_order_names() -> None:
     fees = CommissionRates(open=rates(), close=rates(by_volume="1"), close_today=rates(by_volume="15"))
     desk = Desk(terms(commission=fees))
@@ -143,9 +182,13 @@ def test_fees_are_due_for_orders_at_the_exchange_and_for_cancels_that_were_asked
     desk.ask_cancel(name)
     desk.report(name, "cancelled")
     assert desk.book.commission == money("1.5")
+    own_end = desk.intend("buy", 1)
+    desk.report(own_end, "cancelled")  # nobody asked: an end of the exchange's own
+    assert desk.book.commission == money("2.5")
     refused = desk.intend("buy", 1)
+    desk.report(refused, "accepted")  # by the counter, before its exchange says no
     desk.report(refused, "rejected")
-    assert desk.book.commission == money("1.5")
+    assert desk.book.commission == money("2.5")
 
 
 def test_ctp_closes_the_first_opened_lots_of_a_day_the_simulated_counter_their_average() -> None:
@@ -186,6 +229,8 @@ def test_an_order_that_closes_holds_its_commission_back_at_the_rate_of_a_close()
 
 def test_at_the_end_of_the_day_orders_expire_lots_become_yesterday_s_and_the_day_s_figures_begin_anew() -> None:
     desk = Desk()
+    desk.done("sell", 1, "3000")
+    desk.done("buy", 1, "3000", "close_today")
     desk.done("buy", 2, "3000")
     waiting = desk.intend("sell", 1, "3050", "close_today")
     book = desk.book
@@ -196,6 +241,7 @@ def test_at_the_end_of_the_day_orders_expire_lots_become_yesterday_s_and_the_day
     assert (book.orders, book.trades, book.holds, book.working) == ({}, {}, {}, {})
     shown = position_of(book, LONG, {})
     assert (shown.today, shown.yesterday, shown.position_cost, shown.open_cost) == (0, 2, 60200, 60000)
+    assert list(book.holdings) == [LONG]
     assert desk.roll(rb2605="9999").events == 0  # told twice
     assert book.pre_balance == balance
 

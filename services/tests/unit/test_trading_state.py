@@ -244,8 +244,17 @@ def test_money_that_comes_and_goes_rates_and_rules_take_effect_at_once() -> None
     prices = {REBAR: Decimal(3100)}
     assert desk.book.balance(prices) - desk.book.available(prices) == 6000 + 1000
     desk.roll(rb2605="3000")
-    assert desk.book.pre_balance == before + 480
+    assert desk.book.pre_balance == desk.book.balance({}) == before + 480
     assert desk.book.terms[REBAR].pre_settlement_price == 3000
+
+
+def test_an_account_is_opened_once() -> None:
+    desk = Desk()
+    desk.done("buy", 1)
+    before = snapshot(desk.group)
+    again = desk.tell(AccountOpened(account="a", ts_ns=0, env="live", trading_day="20300101", pre_balance=Decimal(5)))
+    assert again.events == 0
+    assert snapshot(desk.group) == before
 
 
 def test_two_accounts_of_a_group_have_books_of_their_own_and_common_counts() -> None:
