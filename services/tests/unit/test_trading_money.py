@@ -276,14 +276,18 @@ def test_the_venue_s_books_take_the_place_of_ours_when_somebody_says_so() -> Non
         "open_cost": Decimal("90000"),
         "margin": Decimal(0),
     }
-    applied = desk.tell(
-        BooksTaken.model_validate({"account": "a", "ts_ns": 0, "state": theirs, "positions": [position]})
-    )
+    taken = {"account": "a", "ts_ns": 0, "state": theirs, "positions": [position]}
+    applied = desk.tell(BooksTaken.model_validate(taken))
     assert applied.holdings == [LONG, SHORT]
     shown = position_of(desk.book, SHORT, {})
     assert (shown.today, shown.yesterday, shown.position_cost, shown.open_cost) == (1, 2, 90001, 90000)
     assert position_of(desk.book, LONG, {}).lots == 0
     assert desk.book.balance({}) == 507
+    waiting = desk.intend("buy", 1)
+    later = {**taken, "state": {**theirs, "trading_day": NEXT_DAY}}
+    applied = desk.tell(BooksTaken.model_validate(later))
+    assert [(order.client_order_id, order.status) for order in applied.orders] == [(waiting, "expired")]
+    assert (desk.book.trading_day, desk.book.balance({})) == (NEXT_DAY, 507)
 
 
 def test_events_carry_the_state_at_the_prices_given_and_go_on_counting() -> None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from trading_desk import MEAL, REBAR, Desk, terms
 
 from aegis.contracts.trading import OrderRequest
+from aegis.contracts.venue import VenueReport
 from aegis.trading.domain.offsets import Leg
 from aegis.trading.domain.placing import hold_price, orders_of, submit_of, to_flatten
 from aegis.trading.domain.situation import MarketPrice
@@ -113,6 +114,16 @@ def test_flattening_closes_what_no_order_closes_yet() -> None:
 def test_what_no_venue_could_take_is_no_request(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         request(**wrong)
+
+
+def test_a_report_of_a_venue_tells_of_exactly_one_thing() -> None:
+    assert VenueReport(session="s", sequence=1, state="ready").order is None
+    desk = holding(1, 0)
+    trade = desk.trade("o4", 1)
+    assert VenueReport(session="s", sequence=1, trade=trade).trade == trade
+    for wrong in ({}, {"state": "ready", "trade": trade}):
+        with pytest.raises(ValidationError, match="exactly one"):
+            VenueReport(session="s", sequence=1, **wrong)  # type: ignore[arg-type]
 
 
 def test_amounts_travel_as_exact_decimals_and_come_back_the_same() -> None:

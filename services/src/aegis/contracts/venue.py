@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from aegis.contracts.amounts import ZERO, Money, Price, Rate
 from aegis.contracts.orders import (
@@ -211,7 +211,7 @@ class InstrumentTerms(_Frozen):
 
 
 class VenueReport(_Frozen):
-    """One thing that happened: exactly one of `order`, `trade` and `account` is given, or `state` has changed.
+    """One thing that happened: exactly one of `order`, `trade`, `account` and `state` is given.
 
     `state` is the venue's connection as its port sees it: ready takes orders, down takes none, closed will take none
     before the next trading day.
@@ -224,3 +224,9 @@ class VenueReport(_Frozen):
     account: VenueAccount | None = None
     state: Literal["ready", "down", "closed"] | None = None
     trading_day: Day | None = None
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> VenueReport:
+        if sum(one is not None for one in (self.order, self.trade, self.account, self.state)) != 1:
+            raise ValueError("a report tells of exactly one thing")
+        return self

@@ -131,7 +131,7 @@ def _apply(group: Group, book: Book, change: Change, done: Applied) -> None:
         case DayRolled():
             _roll(group, book, change, done)
         case BooksTaken():
-            _take(book, change, done)
+            _take(group, book, change, done)
         case AccountOpened():
             pass
         case _:
@@ -258,8 +258,10 @@ def _roll(group: Group, book: Book, change: DayRolled, done: Applied) -> None:
     done.money = True
 
 
-def _take(book: Book, change: BooksTaken, done: Applied) -> None:
+def _take(group: Group, book: Book, change: BooksTaken, done: Applied) -> None:
+    """Orders stay, unless a day has ended since that nobody told us of."""
     theirs = change.state
+    _roll(group, book, DayRolled(account=book.account, ts_ns=change.ts_ns, trading_day=theirs.trading_day), done)
     done.holdings.extend(book.holdings)
     book.holdings.clear()
     for one in change.positions:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
-from aegis.contracts.amounts import ZERO, Price
+from aegis.contracts.amounts import ZERO, Price, to_grain
 from aegis.contracts.orders import Direction, Hedge, Mode, Order, OrderEnv, Trade
 from aegis.contracts.venue import InstrumentTerms, VenueTrade
 from aegis.trading.domain.changes import Rules
@@ -21,10 +21,22 @@ from aegis.trading.domain.holds import Hold, days_of
 from aegis.trading.domain.lifecycle import traded
 from aegis.trading.domain.offsets import TELLS_DAYS_APART, Free, exchange_of, held_back
 
-__all__ = ["Book", "Prices", "trade_key"]
+__all__ = ["Book", "Figures", "Prices", "trade_key"]
 
 Prices = Mapping[str, Price]
 """The latest price of each instrument; one without has no position profit."""
+
+
+class Figures(NamedTuple):
+    """Money of an account at some prices. `available` is the balance less margin and what orders hold back, and less
+    the profit of open positions where the broker does not let it be spent."""
+
+    position_profit: Decimal
+    margin: Decimal
+    frozen_margin: Decimal
+    frozen_commission: Decimal
+    balance: Decimal
+    available: Decimal
 
 
 _NO_TIMES: Final = {"ts_updated_ns": 0, "ts_accepted_ns": 0}
@@ -115,20 +127,30 @@ class Book:
             group = (exchange, terms.product, holding.hedge if exchange == "CFFEX" else "")
             side = sides.setdefault(group, {"long": ZERO, "short": ZERO})
             side[holding.direction] += needed
-        return total + sum((max(side.values()) for side in sides.values()), ZERO)
+        return to_grain(total + sum((max(side.values()) for side in sides.values()), ZERO))
 
     def position_profit(self, prices: Prices) -> Decimal:
         return sum((self._profit(one, prices.get(one.instrument)) for one in self.holdings.values()), ZERO)
 
     def balance(self, prices: Prices) -> Decimal:
-        """PreBalance + Deposit - Withdraw + CloseProfit + PositionProfit - Commission."""
-        settled = self.pre_balance + self.deposit - self.withdraw + self.close_profit - self.commission
-        return settled + self.position_profit(prices)
+        return self.settled + self.position_profit(prices)
 
     def available(self, prices: Prices) -> Decimal:
-        """Balance less margin and what orders hold back; less the profit of positions, where that is not spent."""
-        free = self.balance(prices) - self.margin() - self.frozen_margin - self.frozen_commission
-        return free if self.rules.gains_available else free - max(self.position_profit(prices), ZERO)
+        return self.figures(prices).available
+
+    @property
+    def settled(self) -> Decimal:
+        """The balance but for open positions: PreBalance + Deposit - Withdraw + CloseProfit - Commission."""
+        return self.pre_balance + self.deposit - self.withdraw + self.close_profit - self.commission
+
+    def figures(self, prices: Prices) -> Figures:
+        """What follows from the rest, by CTP's TradingAccount."""
+        profit, margin = self.position_profit(prices), self.margin()
+        frozen_margin, frozen_commission = self.frozen_margin, self.frozen_commission
+        balance = self.settled + profit
+        unspent = ZERO if self.rules.gains_available else max(profit, ZERO)
+        available = balance - margin - frozen_margin - frozen_commission - unspent
+        return Figures(profit, margin, frozen_margin, frozen_commission, balance, available)
 
     @property
     def frozen_margin(self) -> Decimal:
@@ -151,7 +173,7 @@ class Book:
             at = price
             if self.rules.today_margin == "pre_settlement" and terms.pre_settlement_price is not None:
                 at = terms.pre_settlement_price
-            needed = margin(terms, order.direction, order.hedge, at * terms.multiplier, 1)
+            needed = to_grain(margin(terms, order.direction, order.hedge, at * terms.multiplier, 1))
             return Hold(needed, commission(terms, "open", price, 1), order.volume)
         key = holding_key(order.instrument, order.direction, order.hedge)
         today, yesterday = held_back(exchange_of(order.instrument), order.offset, order.volume, self.free(key))

@@ -2,7 +2,7 @@
 
 Sources are the fields of CTP's API 6.7: InstrumentCommissionRate, InstrumentOrderCommRate, InstrumentMarginRate. Each
 rate has a part of the lot's value (`ByMoney`) and a part in yuan a lot (`ByVolume`); one of the two is usually zero,
-and they are added up. Amounts are kept to the 8th decimal, not to the cent.
+and they are added up. Fees are kept to the 8th decimal, not to the cent.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def margin(terms: InstrumentTerms, direction: Direction, hedge: Hedge, value: De
     """`value * <Direction>MarginRatioByMoney + lots * <Direction>MarginRatioByVolume`, in yuan.
 
     `value` is price times lots times VolumeMultiple. A hedge flag without rates of its own has those of speculation.
+    Not rounded: sums of it are.
     """
     rates = terms.margin.get(hedge) or terms.margin["speculation"]
     by = rates.long if direction == "long" else rates.short
-    return to_grain(value * by.by_money + lots * by.by_volume)
+    return value * by.by_money + lots * by.by_volume

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import count
 
-from aegis.contracts.amounts import ZERO
+from aegis.contracts.amounts import ZERO, to_grain
 from aegis.contracts.orders import (
     Account,
     AccountReported,
@@ -40,7 +40,7 @@ def position_of(book: Book, key: str, prices: Prices) -> Position:
         frozen_yesterday=frozen.yesterday,
         position_cost=holding.cost,
         open_cost=holding.open_cost,
-        margin=book.margin_of(holding),
+        margin=to_grain(book.margin_of(holding)),
         position_profit=profit,
         close_profit=holding.close_profit,
         commission=holding.commission,
@@ -67,13 +67,8 @@ def account_of(book: Book, prices: Prices) -> Account:
         deposit=book.deposit,
         withdraw=book.withdraw,
         close_profit=book.close_profit,
-        position_profit=book.position_profit(prices),
         commission=book.commission,
-        margin=book.margin(),
-        frozen_margin=book.frozen_margin,
-        frozen_commission=book.frozen_commission,
-        balance=book.balance(prices),
-        available=book.available(prices),
+        **book.figures(prices)._asdict(),
     )
 
 
