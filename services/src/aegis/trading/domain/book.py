@@ -28,8 +28,11 @@ Prices = Mapping[str, Price]
 
 
 class Figures(NamedTuple):
-    """Money of an account at some prices. `available` is the balance less margin and what orders hold back, and less
-    the profit of open positions where the broker does not let it be spent."""
+    """Money of an account at some prices.
+
+    `available` is the balance less margin and what orders hold back, and less the profit of open positions where the
+    broker does not let it be spent.
+    """
 
     position_profit: Decimal
     margin: Decimal

@@ -37,8 +37,10 @@ def exchange_of(instrument: str) -> str:
 
 
 def held_back(exchange: str, offset: Offset, lots: int, free: Free) -> Free:
-    """Which lots an order that closes holds back, so that no other closes them; fewer than asked where there are no
-    more. Only SHFE and INE tell `close_today` and `close_yesterday` from `close`."""
+    """Which lots an order that closes holds back, so that no other closes them; fewer where there are no more.
+
+    Only SHFE and INE tell `close_today` and `close_yesterday` from `close`.
+    """
     today, yesterday = free
     if exchange in TELLS_DAYS_APART:
         today, yesterday = (today, 0) if offset == "close_today" else (0, yesterday)
