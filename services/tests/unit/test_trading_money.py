@@ -85,7 +85,7 @@ def test_where_close_tells_no_days_apart_lots_opened_today_pay_first_and_the_old
     trade = desk.done("sell", closed, offset="close", instrument=MEAL).trades[0]
     assert trade.commission == as_today * 15 + (closed - as_today)
     holding = desk.book.holdings[holding_key(MEAL, "long", "speculation")]
-    assert (holding.lots_yesterday, holding.lots_today) == (0, opened + yesterday - closed)
+    assert (holding.yesterday.lots, holding.today.lots) == (0, opened + yesterday - closed)
 
 
 def test_lots_that_paid_as_today_s_are_not_counted_again() -> None:
@@ -108,9 +108,9 @@ def test_an_order_closes_the_lots_that_it_holds_and_what_others_hold_only_for_wa
     beyond = desk.intend("sell", 1, "3010", "close", instrument=MEAL)  # nothing is left for it to hold
     assert desk.book.free(key) == (0, 0)
     desk.fill(newer, 2)
-    assert (desk.book.holdings[key].lots_yesterday, desk.book.holdings[key].lots_today) == (2, 0)
+    assert (desk.book.holdings[key].yesterday.lots, desk.book.holdings[key].today.lots) == (2, 0)
     desk.fill(beyond, 1)
-    assert desk.book.holdings[key].lots_yesterday == 1
+    assert desk.book.holdings[key].yesterday.lots == 1
     desk.report(older, "cancelled", filled=0)
     assert desk.book.free(key) == (0, 1)
 
@@ -136,7 +136,7 @@ def test_shfe_charges_a_close_by_the_day_that_its_order_names() -> None:
     assert desk.done("sell", 1, offset="close").trades[0].commission == 1
     assert desk.done("sell", 1, offset="close_today").trades[0].commission == 15
     holding = desk.book.holdings[LONG]
-    assert (holding.lots_yesterday, holding.lots_today) == (1, 1)
+    assert (holding.yesterday.lots, holding.today.lots) == (1, 1)
 
 
 def test_margin_is_by_money_or_by_volume_by_direction_and_by_hedge_flag() -> None:

@@ -94,9 +94,12 @@ def hold(desk: Desk) -> None:
     book = desk.book
     for key, holding in book.holdings.items():
         frozen = book.frozen(key)
-        assert 0 <= frozen.today <= holding.lots_today
-        assert 0 <= frozen.yesterday <= holding.lots_yesterday
-        assert all(layer.lots > 0 for layer in (*holding.today, *holding.yesterday))
+        assert 0 <= frozen.today <= holding.today.lots
+        assert 0 <= frozen.yesterday <= holding.yesterday.lots
+        for pile in (holding.today, holding.yesterday):
+            assert all(layer.lots > 0 for layer in pile.layers)
+            for name in ("lots", "cost", "open_cost"):
+                assert sum(getattr(layer, name) for layer in pile.layers) == getattr(pile, name)
         assert holding.lots or holding.cost == holding.open_cost == 0
     for held in book.holds.values():
         assert held.lots > 0

@@ -27,7 +27,7 @@ from aegis.trading.domain.changes import (
     TradeTold,
 )
 from aegis.trading.domain.group import Group
-from aegis.trading.domain.holdings import Holding, Layer, holding_key
+from aegis.trading.domain.holdings import Holding, holding_key
 from aegis.trading.domain.lifecycle import answered, expired, reported
 
 __all__ = ["Applied", "Note", "adopted_order", "apply"]
@@ -280,7 +280,6 @@ def _fill(holding: Holding, theirs: VenuePosition) -> None:
     if not lots:
         return
     cost, open_cost = (to_grain(one * theirs.today / lots) for one in (theirs.position_cost, theirs.open_cost))
-    holding.today = [Layer(theirs.today, cost, open_cost)] if theirs.today else []
-    rest = Layer(theirs.yesterday, theirs.position_cost - cost, theirs.open_cost - open_cost)
-    holding.yesterday = [rest] if theirs.yesterday else []
+    holding.today.put(theirs.today, cost, open_cost)
+    holding.yesterday.put(theirs.yesterday, theirs.position_cost - cost, theirs.open_cost - open_cost)
     holding.opened = theirs.today

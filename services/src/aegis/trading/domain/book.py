@@ -81,8 +81,8 @@ class Book:
             return Free(0, 0)
         held = [hold for hold in self.holds.values() if hold.holding == key]
         return Free(
-            min(sum(hold.today for hold in held), holding.lots_today),
-            min(sum(hold.yesterday for hold in held), holding.lots_yesterday),
+            min(sum(hold.today for hold in held), holding.today.lots),
+            min(sum(hold.yesterday for hold in held), holding.yesterday.lots),
         )
 
     def free(self, key: str) -> Free:
@@ -91,7 +91,7 @@ class Book:
         if holding is None:
             return Free(0, 0)
         frozen = self.frozen(key)
-        return Free(holding.lots_today - frozen.today, holding.lots_yesterday - frozen.yesterday)
+        return Free(holding.today.lots - frozen.today, holding.yesterday.lots - frozen.yesterday)
 
     def working_orders(self, instrument: str = "") -> list[Order]:
         """Orders that may still trade, of one instrument or of all."""
@@ -108,8 +108,8 @@ class Book:
         value = holding.cost
         settled = terms.pre_settlement_price
         if self.rules.today_margin == "pre_settlement" and settled is not None:
-            today = sum((layer.cost for layer in holding.today), ZERO)
-            value += settled * holding.lots_today * terms.multiplier - today
+            today = holding.today.cost
+            value += settled * holding.today.lots * terms.multiplier - today
         return margin(terms, holding.direction, holding.hedge, value, holding.lots)
 
     def margin(self) -> Decimal:

@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 from aegis.contracts.amounts import ZERO, Price, to_grain
 from aegis.contracts.orders import Direction, Hedge
 
-__all__ = ["Holding", "Layer", "Taken", "holding_key", "split_key"]
+__all__ = ["Holding", "Layer", "Pile", "Taken", "holding_key", "split_key"]
 
 
 class Taken(NamedTuple):
@@ -36,14 +36,63 @@ class Layer:
 
 
 @dataclass(slots=True)
+class Pile:
+    """Lots of one kind of day, in layers, oldest first, and what they are together."""
+
+    layers: list[Layer] = field(default_factory=list[Layer])
+    lots: int = 0
+    cost: Decimal = ZERO
+    open_cost: Decimal = ZERO
+
+    def put(self, lots: int, cost: Decimal, open_cost: Decimal, merged: bool = False) -> None:
+        """Add lots on top; `merged` with those there already, as are lots of the same cost."""
+        if not lots:
+            return
+        top = self.layers[-1] if self.layers else None
+        if top is not None and (merged or _is_alike(top, lots, cost, open_cost)):
+            top.lots += lots
+            top.cost += cost
+            top.open_cost += open_cost
+        else:
+            self.layers.append(Layer(lots, cost, open_cost))
+        self.lots += lots
+        self.cost += cost
+        self.open_cost += open_cost
+
+    def take(self, lots: int) -> Taken:
+        """Take lots away from below. What is taken and what is left add up to the last digit."""
+        cost = open_cost = ZERO
+        missing = lots
+        while missing and self.layers:
+            layer = self.layers[0]
+            count = min(layer.lots, missing)
+            if count == layer.lots:
+                self.layers.pop(0)
+                share, opened = layer.cost, layer.open_cost
+            else:
+                share = to_grain(layer.cost * count / layer.lots)
+                opened = to_grain(layer.open_cost * count / layer.lots)
+                layer.lots -= count
+                layer.cost -= share
+                layer.open_cost -= opened
+            cost += share
+            open_cost += opened
+            missing -= count
+        self.lots -= lots - missing
+        self.cost -= cost
+        self.open_cost -= open_cost
+        return Taken(lots - missing, cost, open_cost)
+
+
+@dataclass(slots=True)
 class Holding:
     """One direction of an instrument and hedge flag, and what the day made of it."""
 
     instrument: str
     direction: Direction
     hedge: Hedge
-    today: list[Layer] = field(default_factory=list[Layer])
-    yesterday: list[Layer] = field(default_factory=list[Layer])
+    today: Pile = field(default_factory=Pile)
+    yesterday: Pile = field(default_factory=Pile)
     close_profit: Decimal = ZERO
     commission: Decimal = ZERO
     opened: int = 0  # lots of the day
@@ -55,24 +104,21 @@ class Holding:
         return holding_key(self.instrument, self.direction, self.hedge)
 
     @property
-    def lots_today(self) -> int:
-        return sum(layer.lots for layer in self.today)
-
-    @property
-    def lots_yesterday(self) -> int:
-        return sum(layer.lots for layer in self.yesterday)
-
-    @property
     def lots(self) -> int:
-        return self.lots_today + self.lots_yesterday
+        return self.today.lots + self.yesterday.lots
 
     @property
     def cost(self) -> Decimal:
-        return sum((layer.cost for layer in (*self.yesterday, *self.today)), ZERO)
+        return self.today.cost + self.yesterday.cost
 
     @property
     def open_cost(self) -> Decimal:
-        return sum((layer.open_cost for layer in (*self.yesterday, *self.today)), ZERO)
+        return self.today.open_cost + self.yesterday.open_cost
+
+    @property
+    def is_of_today(self) -> bool:
+        """Whether there is or was any of it on this day."""
+        return bool(self.lots or self.opened or self.closed)
 
     def profit(self, price: Price | None, multiplier: int) -> Decimal:
         """PositionProfit: what the lots are worth at a price, less their cost. 0 where there is no price."""
@@ -84,17 +130,11 @@ class Holding:
     def open(self, lots: int, cost: Decimal, averaged: bool) -> None:
         """Add lots of today."""
         self.opened += lots
-        if self.today and (averaged or self._is_of_price(self.today[-1], lots, cost)):
-            layer = self.today[-1]
-            layer.lots += lots
-            layer.cost += cost
-            layer.open_cost += cost
-        else:
-            self.today.append(Layer(lots, cost, cost))
+        self.today.put(lots, cost, cost, merged=averaged)
 
     def close(self, lots: int, of_today: bool) -> Taken:
         """Take away lots of one day."""
-        taken = _take(self.today if of_today else self.yesterday, lots)
+        taken = (self.today if of_today else self.yesterday).take(lots)
         self.closed += taken.lots
         return taken
 
@@ -107,26 +147,15 @@ class Holding:
         self.closed_as_today += count
         return count
 
-    @property
-    def is_of_today(self) -> bool:
-        """Whether there is or was any of it on this day."""
-        return bool(self.lots or self.opened or self.closed)
-
     def roll(self, settlement: Price | None, multiplier: int, averaged: bool) -> None:
         """End the day: all lots become yesterday's, at the settlement price; without one they keep their cost."""
-        layers = [*self.yesterday, *self.today]
-        if settlement is not None:
-            for layer in layers:
-                layer.cost = settlement * layer.lots * multiplier
-        if averaged and layers:
-            layers = [Layer(self.lots, sum((one.cost for one in layers), ZERO), self.open_cost)]
-        self.yesterday, self.today = layers, []
+        settled = Pile()
+        for layer in (*self.yesterday.layers, *self.today.layers):
+            cost = layer.cost if settlement is None else settlement * layer.lots * multiplier
+            settled.put(layer.lots, cost, layer.open_cost, merged=averaged)
+        self.yesterday, self.today = settled, Pile()
         self.close_profit = self.commission = ZERO
         self.opened = self.closed = self.closed_as_today = 0
-
-    @staticmethod
-    def _is_of_price(layer: Layer, lots: int, cost: Decimal) -> bool:
-        return layer.cost * lots == cost * layer.lots and layer.open_cost == layer.cost
 
 
 def holding_key(instrument: str, direction: Direction, hedge: Hedge) -> str:
@@ -139,22 +168,5 @@ def split_key(key: str) -> tuple[str, Direction, Hedge]:
     return instrument, cast("Direction", direction), cast("Hedge", hedge)
 
 
-def _take(layers: list[Layer], lots: int) -> Taken:
-    cost = open_cost = ZERO
-    missing = lots
-    while missing and layers:
-        layer = layers[0]
-        if layer.lots <= missing:
-            layers.pop(0)
-            share, opened, count = layer.cost, layer.open_cost, layer.lots
-        else:  # what is taken and what is left add up to the last digit
-            count = missing
-            share = to_grain(layer.cost * count / layer.lots)
-            opened = to_grain(layer.open_cost * count / layer.lots)
-            layer.lots -= count
-            layer.cost -= share
-            layer.open_cost -= opened
-        cost += share
-        open_cost += opened
-        missing -= count
-    return Taken(lots - missing, cost, open_cost)
+def _is_alike(layer: Layer, lots: int, cost: Decimal, open_cost: Decimal) -> bool:
+    return layer.cost * lots == cost * layer.lots and layer.open_cost * lots == open_cost * layer.lots

@@ -42,9 +42,9 @@ def days_of(report: VenueTrade, holding: Holding, hold: Hold | None) -> tuple[in
     lots = report.volume
     if exchange_of(report.instrument) in TELLS_DAYS_APART:
         return (0, lots) if report.offset == "close_today" else (lots, 0)
-    there = holding.lots_yesterday
+    there = holding.yesterday.lots
     first = hold.yesterday if hold is not None and hold.lots >= lots else there
     older = min(lots, first, there)
-    newer = min(lots - older, holding.lots_today)
+    newer = min(lots - older, holding.today.lots)
     older += min(lots - older - newer, there - older)
     return older, lots - older
