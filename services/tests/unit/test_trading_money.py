@@ -52,7 +52,7 @@ def test_a_day_trade_of_rebar_costs_what_the_statement_says() -> None:
     assert book.balance({}) == book.available({}) == money("1000087.67")
 
 
-def test_an_index_future_is_settled_daily_as_its_broker_s_statement_says() -> None:
+def test_an_index_future_is_settled_daily_as_a_published_statement_says() -> None:
     """Bought at 2626.2, settled at 2607.2, sold the next day at 2616.4: 300 yuan a point, -5,700 and then +2,760.
 
     The price it was opened at plays no part on the second day.

@@ -256,10 +256,13 @@ class Difference(_Frozen):
 
 
 class ReconcileReply(_Frozen):
-    """What was found. `adopted` are orders of the venue that nobody here had asked for; a mismatch means close-only."""
+    """What was found. `adopted` are orders of the venue that nobody here had asked for; a mismatch means close-only.
+
+    Of the differences the first 500 are told.
+    """
 
     verdict: Verdict
-    differences: list[Difference]
+    differences: Annotated[list[Difference], Field(max_length=PAGE)]
     adopted: list[ClientOrderId]
     trades_booked: int  # that the venue had and we had not
 

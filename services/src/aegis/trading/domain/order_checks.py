@@ -14,7 +14,7 @@ __all__ = ["collar_price", "has_instrument", "has_lots", "has_phase", "has_price
 def has_instrument(s: Situation) -> Refusal | None:
     """Known, a future, and traded (CTP's IsTrading); last days and delivery months are for closing.
 
-    CFFEX's futures are settled in cash and trade to their last day like on any other.
+    CFFEX's futures, stock index and bonds, are traded through their last month as before.
     """
     if s.terms is None:
         return Refusal("unknown_instrument")
