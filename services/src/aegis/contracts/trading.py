@@ -1,0 +1,279 @@
+"""What the trading service can be asked. Its key is the account group; an account in no group is its own.
+
+`place_order` and the like are calls to the active instance (`Client.call_active`) whose idempotency key is the
+client_order_id: they end with a reply, with `OrderRejected` or another Rejected, with NotExecuted (nothing was done)
+or with OutcomeUnknown (ask again with the same key).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from aegis.contracts.amounts import Price
+from aegis.contracts.orders import (
+    Account,
+    AccountName,
+    ClientOrderId,
+    Hedge,
+    InstrumentName,
+    Mode,
+    Offset,
+    Order,
+    OrderType,
+    Position,
+    Side,
+    StrategyId,
+    Text,
+    Trade,
+)
+from aegis_sdk.errors import Rejected
+from aegis_sdk.method import Method
+
+__all__ = [
+    "ACCOUNT",
+    "CANCEL_ORDER",
+    "FLATTEN",
+    "KILL",
+    "ORDERS",
+    "PLACE_ORDER",
+    "POSITIONS",
+    "RECONCILE",
+    "SERVICE",
+    "SET_MODE",
+    "TRADES",
+    "AccountReply",
+    "AccountRequest",
+    "CancelOrder",
+    "CancelReply",
+    "Difference",
+    "FlattenReply",
+    "FlattenRequest",
+    "KillReply",
+    "KillRequest",
+    "OrderRejected",
+    "OrderRequest",
+    "OrdersReply",
+    "OrdersRequest",
+    "PlaceOrderReply",
+    "PositionsReply",
+    "PositionsRequest",
+    "ReconcileReply",
+    "ReconcileRequest",
+    "SetMode",
+    "SplitPolicy",
+    "TradesReply",
+    "TradesRequest",
+    "Verdict",
+]
+
+SERVICE: Final = "trading"
+PAGE: Final = 500
+MOST_LOTS: Final = 1_000_000
+
+SplitPolicy = Literal["today_first", "yesterday_first", "lock"]
+"""How a close is spread over today's and yesterday's lots.
+
+lock: today's lots are never closed: yesterday's are, and what is more opens the other direction.
+"""
+Verdict = Literal["agreed", "mismatch"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OrderRejected(Rejected):
+    """An order did not pass the checks; nothing was sent. `details`: {reason, ...}, reasons as docs/trading.md says."""
+
+    code = "order_rejected"
+
+
+class OrderRequest(_Frozen):
+    """Place an order. With `split`, `offset` is `close` and says only that: which lots, we choose.
+
+    `client_order_id` is the caller's and never used twice in an account. `price` is needed but for market orders.
+    A split may make two orders; they are named `<client_order_id>-1` and `-2`, hence 32 characters here and 36 there.
+    """
+
+    account: AccountName
+    client_order_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+    strategy_id: StrategyId = ""
+    instrument: InstrumentName
+    side: Side
+    offset: Offset
+    split: SplitPolicy | None = None
+    hedge: Hedge = "speculation"
+    type: OrderType = "limit"
+    price: Price | None = None
+    volume: Annotated[int, Field(ge=1, le=MOST_LOTS)]
+
+    @model_validator(mode="after")
+    def _split_closes(self) -> OrderRequest:
+        if self.split is not None and self.offset != "close":
+            raise ValueError(f"a split is of `close`, not of `{self.offset}`")
+        return self
+
+
+class PlaceOrderReply(_Frozen):
+    """The order, or the orders that it was split into, as they are once the venue has answered for each."""
+
+    orders: Annotated[list[Order], Field(min_length=1, max_length=2)]
+
+
+class CancelOrder(_Frozen):
+    """Ask the venue to cancel one order; no mode forbids it, only the exchange in the minute of an auction's match."""
+
+    account: AccountName
+    client_order_id: ClientOrderId
+
+
+class CancelReply(_Frozen):
+    """The order as it is now: asked to be cancelled, or final already."""
+
+    order: Order
+
+
+class OrdersRequest(_Frozen):
+    """Orders of the trading day, by what is given; a page begins behind `after`, a client_order_id."""
+
+    account: AccountName
+    client_order_id: str = Field("", max_length=36)
+    strategy_id: StrategyId = ""
+    instrument: str = Field("", max_length=90)
+    working: bool = False  # only those that are not final
+    after: str = Field("", max_length=36)
+    limit: Annotated[int, Field(ge=1, le=PAGE)] = PAGE
+
+
+class OrdersReply(_Frozen):
+    """One page, in the order they were made; `next` is the `after` of the following page, empty on the last.
+
+    Events of a higher `sequence` are news to whoever has read this.
+    """
+
+    orders: list[Order]
+    next: str
+    sequence: int
+
+
+class TradesRequest(_Frozen):
+    """Trades of the trading day in the order they came, from the `after`th on."""
+
+    account: AccountName
+    client_order_id: str = Field("", max_length=36)
+    strategy_id: StrategyId = ""
+    after: Annotated[int, Field(ge=0)] = 0
+    limit: Annotated[int, Field(ge=1, le=PAGE)] = PAGE
+
+
+class TradesReply(_Frozen):
+    """One page; `next` is the `after` of the following page, 0 on the last."""
+
+    trades: list[Trade]
+    next: int
+    sequence: int
+
+
+class PositionsRequest(_Frozen):
+    account: AccountName
+    instrument: str = Field("", max_length=90)
+
+
+class PositionsReply(_Frozen):
+    """Every direction with lots, or with trades of the day; at most some thousands."""
+
+    positions: list[Position]
+    sequence: int
+
+
+class AccountRequest(_Frozen):
+    account: AccountName
+
+
+class AccountReply(_Frozen):
+    state: Account
+    sequence: int
+
+
+class SetMode(_Frozen):
+    """Change what an account may do. `armed` None leaves it as it is; only a person arms a live account."""
+
+    account: AccountName
+    mode: Mode
+    armed: bool | None = None
+    reason: Text = ""
+
+
+class KillRequest(_Frozen):
+    """Halt an account and cancel all its working orders. Positions stay."""
+
+    account: AccountName
+    reason: Text = ""
+
+
+class KillReply(_Frozen):
+    """The account is halted. `asked` are cancelled, as far as the venue was told; of `failed` nobody could tell it."""
+
+    asked: list[ClientOrderId]
+    failed: list[ClientOrderId]
+
+
+class FlattenRequest(_Frozen):
+    """Close all positions of an account, or of some instruments; in mode normal or close_only.
+
+    `confirm` repeats the account's name.
+    """
+
+    account: AccountName
+    confirm: AccountName
+    instruments: Annotated[list[InstrumentName], Field(max_length=PAGE)] = []
+    strategy_id: StrategyId = "flatten"
+
+
+class FlattenReply(_Frozen):
+    """The orders that were made, as far as they are known; `refused` are instruments with the reason."""
+
+    orders: list[Order]
+    refused: dict[str, Text]
+
+
+class ReconcileRequest(_Frozen):
+    """Compare an account with its venue now, as is done at each takeover, each minute and each new day."""
+
+    account: AccountName
+
+
+class Difference(_Frozen):
+    """One figure that is not the same here and there. `what` is order, trade, position or account; `of` says which."""
+
+    what: Literal["order", "trade", "position", "account"]
+    of: Text
+    field: Text
+    ours: Text
+    theirs: Text
+
+
+class ReconcileReply(_Frozen):
+    """What was found. `adopted` are orders of the venue that nobody here had asked for; a mismatch means close-only.
+
+    Of the differences the first 500 are told.
+    """
+
+    verdict: Verdict
+    differences: Annotated[list[Difference], Field(max_length=PAGE)]
+    adopted: list[ClientOrderId]
+    trades_booked: int  # that the venue had and we had not
+
+
+PLACE_ORDER: Final = Method(SERVICE, "place_order", OrderRequest, PlaceOrderReply)
+CANCEL_ORDER: Final = Method(SERVICE, "cancel_order", CancelOrder, CancelReply)
+ORDERS: Final = Method(SERVICE, "orders", OrdersRequest, OrdersReply, idempotent=True)
+TRADES: Final = Method(SERVICE, "trades", TradesRequest, TradesReply, idempotent=True)
+POSITIONS: Final = Method(SERVICE, "positions", PositionsRequest, PositionsReply, idempotent=True)
+ACCOUNT: Final = Method(SERVICE, "account", AccountRequest, AccountReply, idempotent=True)
+SET_MODE: Final = Method(SERVICE, "set_mode", SetMode, AccountReply)
+KILL: Final = Method(SERVICE, "kill", KillRequest, KillReply)
+FLATTEN: Final = Method(SERVICE, "flatten", FlattenRequest, FlattenReply)
+RECONCILE: Final = Method(SERVICE, "reconcile", ReconcileRequest, ReconcileReply)

@@ -1,0 +1,128 @@
+"""Checks of an order against its account and group. Each is a question of its own, None where it passes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final, get_args
+
+from aegis.contracts.amounts import ZERO
+from aegis.contracts.orders import Hedge, Mode, Order
+from aegis.trading.domain.charges import order_fees
+from aegis.trading.domain.holdings import holding_key
+from aegis.trading.domain.offsets import held_back
+from aegis.trading.domain.situation import Reason, Refusal, Situation
+
+__all__ = [
+    "crosses_nothing_own",
+    "has_counts_left",
+    "has_lots_to_close",
+    "has_money",
+    "has_room",
+    "is_affordable_loss",
+    "is_allowed",
+    "is_new",
+    "is_slow_enough",
+]
+
+_MODES: Final[dict[Mode, Reason]] = {"halted": "halted", "cancel_only": "cancel_only", "close_only": "close_only"}
+_USED: Final[dict[str, Reason]] = {
+    "orders": "orders_used",
+    "cancels": "cancels_used",
+    "large_cancels": "large_cancels_used",
+    "self_trades": "self_trades_used",
+}
+
+
+def is_new(s: Situation) -> Refusal | None:
+    """A client_order_id is used once in an account and day."""
+    return Refusal("duplicate_id") if s.order.client_order_id in s.book.orders else None
+
+
+def is_allowed(s: Situation) -> Refusal | None:
+    """The account's env, whether it is armed, and its mode."""
+    if s.order.env != s.book.env:
+        return Refusal("wrong_env", f"{s.order.env} order, {s.book.env} account")
+    if not s.book.armed:
+        return Refusal("disarmed")
+    if s.book.mode == "normal" or (s.book.mode == "close_only" and not s.order.is_open):
+        return None
+    return Refusal(_MODES[s.book.mode])
+
+
+def is_slow_enough(s: Situation) -> Refusal | None:
+    most = s.settings.orders_per_s
+    return Refusal("order_rate", f"{most} a second") if s.orders_last_s >= most else None
+
+
+def has_counts_left(s: Situation) -> Refusal | None:
+    """Openings end before the exchange's limit of the day, so that what is left serves to close and to cancel."""
+    tally = s.group.tallies.get(s.order.instrument)
+    if tally is None or not s.order.is_open:
+        return None
+    for name, limit in s.settings.limits(s.exchange).items():
+        count = getattr(tally, name)
+        if count >= s.settings.stop_at(limit):
+            return Refusal(_USED[name], f"{count} of {limit}")
+    return None
+
+
+def crosses_nothing_own(s: Situation) -> Refusal | None:
+    """No order of the group that works on the other side may trade with it."""
+    mine = s.order
+    for book in s.group.books.values():
+        for other in book.working_orders(mine.instrument):
+            if other.side != mine.side and _may_meet(mine, other):
+                return Refusal("self_trade", f"{other.account} {other.client_order_id}")
+    return None
+
+
+def _may_meet(mine: Order, other: Order) -> bool:
+    if mine.price is None or other.price is None:
+        return True
+    return mine.price >= other.price if mine.is_buy else mine.price <= other.price
+
+
+def has_room(s: Situation) -> Refusal | None:
+    """Lots of a direction, with those that working orders may still open."""
+    if not s.order.is_open:
+        return None
+    hedges: Iterable[Hedge] = get_args(Hedge)
+    keys = [holding_key(s.order.instrument, s.direction, hedge) for hedge in hedges]
+    held = sum(s.book.holdings[key].lots for key in keys if key in s.book.holdings)
+    opening = sum(
+        max(order.volume - order.traded, 0)
+        for order in s.book.working_orders(s.order.instrument)
+        if order.is_open and order.direction == s.direction
+    )
+    after, most = held + opening + s.order.volume, s.settings.lots_allowed(s.order.instrument, s.facts.product)
+    return Refusal("position_limit", f"{after} of {most}") if after > most else None
+
+
+def is_affordable_loss(s: Situation) -> Refusal | None:
+    """The day's loss: of closed and open positions, and commission."""
+    most = s.settings.max_loss
+    if most is None or not s.order.is_open:
+        return None
+    loss = s.book.commission - s.book.close_profit - s.book.position_profit(s.prices)
+    return Refusal("loss_limit", f"{loss:.2f} of {most}") if loss >= most else None
+
+
+def has_lots_to_close(s: Situation) -> Refusal | None:
+    """Lots that the offset may close and no other order does."""
+    if s.order.is_open:
+        return None
+    free = s.book.free(holding_key(s.order.instrument, s.direction, s.order.hedge))
+    lots = sum(held_back(s.exchange, s.order.offset, s.order.volume, free))
+    return Refusal("too_few_to_close", f"{lots} of {s.order.volume}") if lots < s.order.volume else None
+
+
+def has_money(s: Situation) -> Refusal | None:
+    """Margin, commission and fee of what opens, at the worst price; a close is never kept back for its commission."""
+    if not s.order.is_open:
+        return None
+    hold = s.book.hold_for(s.order, s.hold_price)
+    sent = s.order.model_copy(update={"status": "accepted", "ts_accepted_ns": 1})
+    needed: Decimal = (hold.margin_each + hold.commission_each) * hold.lots + order_fees(s.facts, sent)
+    available = s.book.available(s.prices)
+    return Refusal("no_money", f"{needed:.2f} of {max(available, ZERO):.2f}") if needed > available else None

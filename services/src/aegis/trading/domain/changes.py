@@ -1,0 +1,210 @@
+"""What is journaled: everything that changes the state of an account group, in the words it is told in.
+
+A change carries its time and whatever it needs, so that applying it anywhere, at any time, makes the same state.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from aegis.contracts.amounts import ZERO, Money, Price
+from aegis.contracts.orders import AccountName, ClientOrderId, Day, Mode, Order, OrderEnv, Text
+from aegis.contracts.venue import (
+    InstrumentTerms,
+    Submitted,
+    VenueAccount,
+    VenueOrder,
+    VenuePosition,
+    VenueTrade,
+)
+
+__all__ = [
+    "AccountOpened",
+    "Adopted",
+    "Answered",
+    "BooksTaken",
+    "CancelAnswered",
+    "CancelAsked",
+    "CashMoved",
+    "Change",
+    "DayRolled",
+    "Intended",
+    "ModeSet",
+    "OrderTold",
+    "OrdersIntended",
+    "Rules",
+    "RulesSet",
+    "TermsLearned",
+    "TradeTold",
+    "read_change",
+    "write_change",
+]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Rules(_Frozen):
+    """How an account's venue counts. The defaults are CTP's; a real counter tells its own in BrokerTradingParams.
+
+    closing: which lots of one day a close takes: the first opened (CTP), or all at their average (ctpsim).
+    today_margin: MarginPriceType: today's lots are charged at the price they were opened at (4) or at the settlement
+    price of the day before (1). gains_available: Algorithm: whether a profit of open positions can be spent (1), or
+    only a loss counts (2). close_holds_commission: whether an order that closes holds its commission back.
+    """
+
+    closing: Literal["first_in", "average"] = "first_in"
+    today_margin: Literal["open", "pre_settlement"] = "open"
+    gains_available: bool = True
+    close_holds_commission: bool = True
+
+
+class _Change(_Frozen):
+    account: AccountName
+    ts_ns: int
+
+
+class AccountOpened(_Change):
+    """An account is known from now on. A live one is disarmed."""
+
+    kind: Literal["account_opened"] = "account_opened"
+    env: OrderEnv
+    trading_day: Day
+    pre_balance: Money
+    rules: Rules = Rules()
+
+
+class RulesSet(_Change):
+    kind: Literal["rules_set"] = "rules_set"
+    rules: Rules
+
+
+class TermsLearned(_Change):
+    """How an instrument is traded; before its first order, and when its rates have changed."""
+
+    kind: Literal["terms_learned"] = "terms_learned"
+    terms: InstrumentTerms
+
+
+class Intended(_Frozen):
+    """An order about to be sent; `hold_price` is what a lot of it may cost at most, its limit where it has one."""
+
+    order: Order
+    hold_price: Price
+
+
+class OrdersIntended(_Change):
+    """Orders that passed the checks; stored before the venue hears of them."""
+
+    kind: Literal["orders_intended"] = "orders_intended"
+    orders: Annotated[list[Intended], Field(min_length=1)]
+
+
+class Answered(_Change):
+    """What the venue, or the way there, said to the submission of an order."""
+
+    kind: Literal["answered"] = "answered"
+    client_order_id: ClientOrderId
+    answer: Submitted
+
+
+class OrderTold(_Change):
+    """The venue reported an order of ours."""
+
+    kind: Literal["order_told"] = "order_told"
+    client_order_id: ClientOrderId
+    report: VenueOrder
+
+
+class Adopted(_Change):
+    """The venue has an order that nobody here asked for; from now on it is one of ours, under this name."""
+
+    kind: Literal["adopted"] = "adopted"
+    client_order_id: ClientOrderId
+    report: VenueOrder
+
+
+class TradeTold(_Change):
+    """The venue reported a trade of an order of ours."""
+
+    kind: Literal["trade_told"] = "trade_told"
+    client_order_id: ClientOrderId
+    report: VenueTrade
+
+
+class CancelAsked(_Change):
+    """Somebody wants an order cancelled; stored before the venue hears of it."""
+
+    kind: Literal["cancel_asked"] = "cancel_asked"
+    client_order_id: ClientOrderId
+
+
+class CancelAnswered(_Change):
+    """The venue's word on a cancel. Refused or not sent, the order goes on as if nobody had asked."""
+
+    kind: Literal["cancel_answered"] = "cancel_answered"
+    client_order_id: ClientOrderId
+    answer: Submitted
+
+
+class ModeSet(_Change):
+    kind: Literal["mode_set"] = "mode_set"
+    mode: Mode
+    armed: bool | None = None
+    reason: Text = ""
+
+
+class CashMoved(_Change):
+    """Deposits and withdrawals of the day so far, as the venue counts them."""
+
+    kind: Literal["cash_moved"] = "cash_moved"
+    deposit: Money = ZERO
+    withdraw: Money = ZERO
+
+
+class DayRolled(_Change):
+    """A new trading day: by these settlement prices positions are settled, orders are gone, counts begin anew."""
+
+    kind: Literal["day_rolled"] = "day_rolled"
+    trading_day: Day
+    settlements: dict[str, Price] = {}
+
+
+class BooksTaken(_Change):
+    """Positions and money as the venue has them, in place of ours: at the first start, or by somebody's decision."""
+
+    kind: Literal["books_taken"] = "books_taken"
+    state: VenueAccount
+    positions: list[VenuePosition]
+    reason: Text = ""
+
+
+Change = (
+    AccountOpened
+    | RulesSet
+    | TermsLearned
+    | OrdersIntended
+    | Answered
+    | OrderTold
+    | Adopted
+    | TradeTold
+    | CancelAsked
+    | CancelAnswered
+    | ModeSet
+    | CashMoved
+    | DayRolled
+    | BooksTaken
+)
+_CHANGE: Final[TypeAdapter[Change]] = TypeAdapter(Annotated[Change, Field(discriminator="kind")])
+
+
+def read_change(data: bytes) -> Change:
+    """Raises pydantic's ValidationError, a ValueError, for what `write_change` has not written."""
+    return _CHANGE.validate_json(data)
+
+
+def write_change(change: Change) -> bytes:
+    return _CHANGE.dump_json(change)

@@ -1,0 +1,83 @@
+"""All checks of an order, in the order they are asked; the first refusal is the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from aegis.trading.domain import account_checks as account
+from aegis.trading.domain import order_checks as order
+from aegis.trading.domain.exchange_rules import ORDER_TYPES, Phase
+from aegis.trading.domain.group import Group
+from aegis.trading.domain.offsets import exchange_of
+from aegis.trading.domain.risk import RiskSettings
+from aegis.trading.domain.situation import Refusal, Situation
+
+__all__ = ["CHECKS", "Warned", "check", "check_cancel", "converted", "warnings"]
+
+CHECKS: Final[tuple[Callable[[Situation], Refusal | None], ...]] = (
+    account.is_new,
+    account.is_allowed,
+    order.has_instrument,
+    order.has_phase,
+    order.is_of_type,
+    order.has_lots,
+    order.has_price,
+    order.is_within_collar,
+    account.is_slow_enough,
+    account.has_counts_left,
+    account.crosses_nothing_own,
+    account.has_room,
+    account.is_affordable_loss,
+    account.has_lots_to_close,
+    account.has_money,
+)
+
+
+class Warned(NamedTuple):
+    """A count of the day that has come near its limit."""
+
+    instrument: str
+    counted: str
+    number: int
+    limit: int
+
+
+def check(situation: Situation) -> Refusal | None:
+    """Why the order may not be sent; None: it may."""
+    return next((refusal for ask in CHECKS if (refusal := ask(situation)) is not None), None)
+
+
+def check_cancel(settings: RiskSettings, phase: Phase, cancels_last_s: int) -> Refusal | None:
+    """Why a cancel may not be sent. No mode forbids one."""
+    if phase == "match":
+        return Refusal("match_minute")
+    most = settings.cancels_per_s
+    return Refusal("cancel_rate", f"{most} a second") if cancels_last_s >= most else None
+
+
+def converted(situation: Situation) -> Situation:
+    """With a FAK at the edge of the collar in place of a market order, where the exchange has none and policy says so.
+
+    As it is where there is no price to go by; the checks refuse it then.
+    """
+    asked, settings = situation.order, situation.settings
+    has_market = "market" in ORDER_TYPES.get(situation.exchange, frozenset())
+    if asked.type != "market" or has_market or settings.market_orders != "convert" or situation.terms is None:
+        return situation
+    price = order.collar_price(situation)
+    if price is None:
+        return situation
+    fak = asked.model_copy(update={"type": "fak", "price": price})
+    return replace(situation, order=fak, hold_price=price)
+
+
+def warnings(group: Group, settings: RiskSettings) -> list[Warned]:
+    """Counts of the day at `warn_share` of their limit and above, by instrument."""
+    return [
+        Warned(instrument, name, number, limit)
+        for instrument, tally in sorted(group.tallies.items())
+        for name, limit in settings.limits(exchange_of(instrument)).items()
+        if (number := getattr(tally, name)) >= limit * settings.warn_share
+    ]

@@ -1,0 +1,69 @@
+"""The journaled state of an account group: what all committed changes add up to. `restore(snapshot(x)) == x`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from aegis.contracts.orders import Order, Trade
+from aegis.contracts.venue import VenueTrade
+from aegis.trading.domain.book import Book
+from aegis.trading.domain.offsets import exchange_of
+from aegis.trading.domain.tallies import EXCHANGE_LIMITS, Tally, counted_cancel
+
+__all__ = ["Group", "restore", "snapshot"]
+
+
+@dataclass(slots=True)
+class Group:
+    """Accounts whose self-trades and cancels are counted together. `day` is that of the counts."""
+
+    books: dict[str, Book] = field(default_factory=dict[str, Book])
+    day: str = ""
+    tallies: dict[str, Tally] = field(default_factory=dict[str, Tally])  # by instrument
+    sides: dict[str, str] = field(default_factory=dict[str, str])  # the side of each match that was ours first
+
+    def tally(self, instrument: str) -> Tally:
+        return self.tallies.setdefault(instrument, Tally())
+
+    def begin_day(self, day: str) -> None:
+        """Counts begin anew with the first account that enters a later day."""
+        if day > self.day:
+            self.day = day
+            self.tallies.clear()
+            self.sides.clear()
+
+    def count_order(self, before: Order | None, after: Order) -> None:
+        """An order counts when it reaches the exchange, a cancel when it is done."""
+        if after.ts_accepted_ns and not (before and before.ts_accepted_ns):
+            self.tally(after.instrument).orders += 1
+        if counted_cancel(after) and not (before and counted_cancel(before)):
+            tally = self.tally(after.instrument)
+            tally.cancels += 1
+            limits = EXCHANGE_LIMITS.get(exchange_of(after.instrument))
+            terms = self.books[after.account].terms.get(after.instrument)
+            if limits and terms and limits.is_large(after.left, terms.max_limit_volume):
+                tally.large_cancels += 1
+
+    def count_trade(self, report: VenueTrade, trade: Trade) -> bool:
+        """Whether its other side is ours too: both have the same id of one match."""
+        key = f"{report.instrument}|{report.trade_id}"
+        is_own = self.sides.setdefault(key, trade.side) != trade.side
+        if is_own:
+            self.tally(report.instrument).self_trades += 1
+        return is_own
+
+
+_GROUP: Final = TypeAdapter(Group)
+
+
+def snapshot(group: Group) -> bytes:
+    """All of it as JSON; some 600 bytes an order of the day and 500 a trade."""
+    return _GROUP.dump_json(group)
+
+
+def restore(data: bytes | None) -> Group:
+    """What `snapshot` wrote, an empty group from None. Raises pydantic's ValidationError for anything else."""
+    return Group() if data is None else _GROUP.validate_json(data)

@@ -1,0 +1,79 @@
+"""From what is asked for to the orders that will be checked, journaled and sent."""
+
+from __future__ import annotations
+
+from aegis.contracts.amounts import Price
+from aegis.contracts.orders import Order
+from aegis.contracts.trading import OrderRequest
+from aegis.contracts.venue import InstrumentTerms, Submit
+from aegis.trading.domain.book import Book
+from aegis.trading.domain.holdings import holding_key
+from aegis.trading.domain.offsets import Leg, exchange_of, split
+from aegis.trading.domain.situation import MarketPrice
+
+__all__ = ["hold_price", "orders_of", "submit_of", "to_flatten"]
+
+
+def orders_of(request: OrderRequest, book: Book, ts_ns: int) -> list[Order]:
+    """One order, or two that the request's policy splits it into; none where there are too few lots to close."""
+    legs = [Leg(request.offset, request.volume)]
+    if request.split is not None:
+        direction = "short" if request.side == "buy" else "long"
+        free = book.free(holding_key(request.instrument, direction, request.hedge))
+        legs = split(exchange_of(request.instrument), request.split, request.volume, free)
+    names = [request.client_order_id]
+    if len(legs) > 1:
+        names = [f"{request.client_order_id}-{number}" for number in range(1, len(legs) + 1)]
+    return [
+        Order(
+            account=book.account,
+            env=book.env,
+            client_order_id=name,
+            request_id=request.client_order_id,
+            strategy_id=request.strategy_id,
+            instrument=request.instrument,
+            side=request.side,
+            offset=leg.offset,
+            hedge=request.hedge,
+            type=request.type,
+            price=request.price,
+            volume=leg.lots,
+            status="pending",
+            trading_day=book.trading_day,
+            ts_created_ns=ts_ns,
+            ts_updated_ns=ts_ns,
+        )
+        for name, leg in zip(names, legs, strict=False)
+    ]
+
+
+def hold_price(order: Order, terms: InstrumentTerms, market: MarketPrice | None) -> Price | None:
+    """What a lot may cost: its limit, a market order's the day's upper limit, as counters do; None: nobody knows."""
+    if order.price is not None:
+        return order.price
+    return (market and market.upper_limit) or terms.upper_limit_price
+
+
+def submit_of(order: Order) -> Submit:
+    """What the venue is asked."""
+    return Submit(
+        account=order.account,
+        client_order_id=order.client_order_id,
+        instrument=order.instrument,
+        side=order.side,
+        offset=order.offset,
+        hedge=order.hedge,
+        type=order.type,
+        price=order.price,
+        volume=order.volume,
+    )
+
+
+def to_flatten(book: Book, instrument: str = "") -> list[tuple[str, Leg]]:
+    """What closes all lots that no order closes yet: the key of a holding, and an order for it."""
+    return [
+        (key, leg)
+        for key, holding in book.holdings.items()
+        if instrument in ("", holding.instrument) and (free := book.free(key)) and sum(free)
+        for leg in split(exchange_of(holding.instrument), "yesterday_first", sum(free), free)
+    ]

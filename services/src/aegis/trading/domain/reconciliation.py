@@ -1,0 +1,183 @@
+"""Our state against the venue's: what we missed, what nobody here asked for, and what does not agree.
+
+In two steps: `catch_up` gives the changes that the venue's orders and trades amount to, which are committed like any
+other; `compare` then looks at what is left. What the venue told must be of one moment at which no report was under way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aegis.contracts.amounts import is_same_money
+from aegis.contracts.orders import Mode, Order
+from aegis.contracts.trading import Difference, Verdict
+from aegis.contracts.venue import VenueAccount, VenueOrder, VenuePosition, VenueTrade
+from aegis.trading.domain.book import Book, Prices, trade_key
+from aegis.trading.domain.changes import Adopted, Change, OrderTold, TradeTold
+from aegis.trading.domain.holdings import holding_key
+from aegis.trading.domain.lifecycle import reported
+from aegis.trading.domain.offsets import exchange_of
+from aegis.trading.domain.views import account_of, position_of
+
+__all__ = ["Compared", "adopted_name", "catch_up", "compare", "without_terms"]
+
+_MONEY: Final = ("pre_balance", "deposit", "withdraw", "close_profit", "commission", "margin")
+_FROZEN: Final = ("frozen_margin", "frozen_commission")
+_AT_VENUE: Final = frozenset(("accepted", "partly_filled"))
+
+
+@dataclass(slots=True)
+class Compared:
+    """What does not agree. `open` are orders that the venue does not know and that may still be on their way there."""
+
+    differences: list[Difference] = field(default_factory=list[Difference])
+    open: list[str] = field(default_factory=list[str])
+
+    @property
+    def verdict(self) -> Verdict:
+        """A mismatch stops openings until somebody has looked."""
+        return "mismatch" if self.differences else "agreed"
+
+    def mode(self, now: Mode) -> Mode:
+        """The mode of an account from now on: a mismatch makes it close-only, and never less strict than it was."""
+        return "close_only" if self.differences and now == "normal" else now
+
+    def differ(self, what: Any, of: str, name: str, ours: object, theirs: object) -> None:
+        self.differences.append(Difference(what=what, of=of, field=name, ours=str(ours), theirs=str(theirs)))
+
+
+def without_terms(book: Book, told: Iterable[VenueOrder | VenueTrade | VenuePosition]) -> set[str]:
+    """Instruments whose terms must be learned before anything of them is booked."""
+    return {one.instrument for one in told} - set(book.terms)
+
+
+def catch_up(book: Book, orders: Iterable[VenueOrder], trades: Iterable[VenueTrade], ts_ns: int) -> list[Change]:
+    """What was not known yet of this trading day, in the order to commit it: orders and adoptions, then trades."""
+    changes: list[Change] = []
+    names = _Names(book)
+    for told in (one for one in orders if one.trading_day == book.trading_day):
+        name = names.find(told)
+        if name is None:
+            name = names.adopt(told)
+            changes.append(Adopted(account=book.account, ts_ns=ts_ns, client_order_id=name, report=told))
+        elif name in book.orders and _is_news(book.orders[name], told):
+            changes.append(OrderTold(account=book.account, ts_ns=ts_ns, client_order_id=name, report=told))
+    for trade in (one for one in trades if one.trading_day == book.trading_day):
+        name = names.find(trade)
+        if name is not None and trade_key(trade) not in book.trades:
+            changes.append(TradeTold(account=book.account, ts_ns=ts_ns, client_order_id=name, report=trade))
+    return changes
+
+
+def compare(
+    book: Book,
+    orders: Iterable[VenueOrder],
+    trades: Iterable[VenueTrade],
+    positions: Iterable[VenuePosition],
+    state: VenueAccount | None = None,
+) -> Compared:
+    """What still differs once the venue's orders and trades are booked. Money is compared to the cent."""
+    found = Compared()
+    _compare_orders(book, list(orders), found)
+    _compare_trades(book, list(trades), found)
+    _compare_positions(book, positions, found)
+    if state is not None:
+        _compare_money(book, state, found)
+    return found
+
+
+def adopted_name(order: VenueOrder) -> str:
+    """The name under which an order is adopted whose own is not known: it is unique on its exchange and day."""
+    plain = re.sub(r"[^A-Za-z0-9_-]", "", order.venue_order_id)
+    return f"venue-{exchange_of(order.instrument)}-{plain}"[:36]
+
+
+class _Names:
+    """Which of our orders the venue speaks of: by our name, else by its number on the exchange."""
+
+    def __init__(self, book: Book) -> None:
+        self._known = set(book.orders)
+        self._by_number = {
+            (exchange_of(order.instrument), order.venue_order_id): name
+            for name, order in book.orders.items()
+            if order.venue_order_id
+        }
+
+    def find(self, told: VenueOrder | VenueTrade) -> str | None:
+        if told.client_order_id in self._known:
+            return told.client_order_id
+        return self._by_number.get((exchange_of(told.instrument), told.venue_order_id))
+
+    def adopt(self, told: VenueOrder) -> str:
+        name = told.client_order_id or adopted_name(told)
+        self._known.add(name)
+        if told.venue_order_id:
+            self._by_number[exchange_of(told.instrument), told.venue_order_id] = name
+        return name
+
+
+def _is_news(order: Order, told: VenueOrder) -> bool:
+    after = reported(order, told)
+    return (after.status, after.filled, after.venue_order_id) != (order.status, order.filled, order.venue_order_id)
+
+
+def _compare_orders(book: Book, orders: list[VenueOrder], found: Compared) -> None:
+    names = _Names(book)
+    theirs = {name: told for told in orders if (name := names.find(told)) is not None}
+    for order in book.orders.values():
+        told = theirs.get(order.client_order_id)
+        if told is None:
+            if order.status in _AT_VENUE or order.filled:
+                found.differ("order", order.client_order_id, "status", order.status, "missing")
+            elif not order.is_final:
+                found.open.append(order.client_order_id)
+            continue
+        for name in ("status", "filled", "volume", "side", "instrument"):
+            if getattr(order, name) != getattr(told, name):
+                found.differ("order", order.client_order_id, name, getattr(order, name), getattr(told, name))
+    for told in orders:
+        if names.find(told) is None:
+            found.differ("order", told.client_order_id or told.venue_order_id, "status", "missing", told.status)
+
+
+def _compare_trades(book: Book, trades: list[VenueTrade], found: Compared) -> None:
+    theirs = {trade_key(trade): trade for trade in trades}
+    for key in theirs.keys() - book.trades.keys():
+        found.differ("trade", key, "volume", "missing", theirs[key].volume)
+    for key in book.trades.keys() - theirs.keys():
+        found.differ("trade", key, "volume", book.trades[key].volume, "missing")
+    for key in book.trades.keys() & theirs.keys():
+        for name in ("volume", "price"):
+            if (ours := getattr(book.trades[key], name)) != (other := getattr(theirs[key], name)):
+                found.differ("trade", key, name, ours, other)
+
+
+def _compare_positions(book: Book, positions: Iterable[VenuePosition], found: Compared) -> None:
+    theirs = {holding_key(one.instrument, one.direction, one.hedge): one for one in positions}
+    for key in sorted(theirs.keys() | book.holdings.keys()):
+        ours, told = position_of(book, key, {}), theirs.get(key)
+        for name in ("today", "yesterday"):
+            other = getattr(told, name) if told else 0
+            if getattr(ours, name) != other:
+                found.differ("position", key, name, getattr(ours, name), other)
+        if (
+            told
+            and ours.lots == told.today + told.yesterday
+            and not is_same_money(ours.position_cost, told.position_cost)
+        ):
+            found.differ("position", key, "position_cost", ours.position_cost, told.position_cost)
+
+
+def _compare_money(book: Book, state: VenueAccount, found: Compared) -> None:
+    """Position profit, balance and available follow from a price, which is not the same here and there."""
+    no_prices: Prices = {}
+    ours = account_of(book, no_prices)
+    if ours.trading_day != state.trading_day:
+        found.differ("account", book.account, "trading_day", ours.trading_day, state.trading_day)
+        return
+    for name in (*_MONEY, *_FROZEN):
+        if not is_same_money(getattr(ours, name), getattr(state, name)):
+            found.differ("account", book.account, name, getattr(ours, name), getattr(state, name))

@@ -1,0 +1,130 @@
+"""What is known when an order is checked, and what a check says."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from aegis.contracts.amounts import Price
+from aegis.contracts.orders import Direction, Order
+from aegis.contracts.venue import InstrumentTerms
+from aegis.trading.domain.book import Book, Prices
+from aegis.trading.domain.exchange_rules import Phase
+from aegis.trading.domain.group import Group
+from aegis.trading.domain.offsets import exchange_of
+from aegis.trading.domain.risk import RiskSettings
+
+__all__ = ["MarketPrice", "Pace", "Reason", "Refusal", "Situation"]
+
+Reason = Literal[
+    "duplicate_id",
+    "wrong_env",
+    "disarmed",
+    "halted",
+    "cancel_only",
+    "close_only",
+    "unknown_instrument",
+    "not_a_future",
+    "not_trading",
+    "last_day",
+    "delivery_month",
+    "closed",
+    "match_minute",
+    "auction_type",
+    "order_type",
+    "price_missing",
+    "price_tick",
+    "above_limit",
+    "below_limit",
+    "too_few_lots",
+    "too_many_lots",
+    "no_price",
+    "stale_price",
+    "collar",
+    "order_rate",
+    "cancel_rate",
+    "orders_used",
+    "cancels_used",
+    "large_cancels_used",
+    "self_trades_used",
+    "self_trade",
+    "position_limit",
+    "loss_limit",
+    "too_few_to_close",
+    "no_money",
+]
+"""Why an order is refused; docs/trading.md says of each what it compares."""
+
+
+class Refusal(NamedTuple):
+    """`detail` has the figures that were compared."""
+
+    reason: Reason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketPrice:
+    """The latest tick of an instrument that this account may hear. Age in seconds, by the receiver's clock."""
+
+    bid: Price | None
+    ask: Price | None
+    last: Price | None
+    age_s: float
+    upper_limit: Price | None = None
+    lower_limit: Price | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """One order, pending, and all that is looked at."""
+
+    order: Order
+    hold_price: Price  # what a lot may cost at most
+    terms: InstrumentTerms | None
+    phase: Phase
+    market: MarketPrice | None
+    group: Group
+    book: Book
+    settings: RiskSettings
+    prices: Prices
+    orders_last_s: int = 0  # sent in the second before, this one not among them
+
+    @property
+    def exchange(self) -> str:
+        return exchange_of(self.order.instrument)
+
+    @property
+    def direction(self) -> Direction:
+        return self.order.direction
+
+    @property
+    def facts(self) -> InstrumentTerms:
+        """The terms, behind the check that there are any."""
+        assert self.terms is not None
+        return self.terms
+
+    @property
+    def upper_limit(self) -> Price | None:
+        """The market's word of today before that of the contract query."""
+        return (self.market and self.market.upper_limit) or self.facts.upper_limit_price
+
+    @property
+    def lower_limit(self) -> Price | None:
+        return (self.market and self.market.lower_limit) or self.facts.lower_limit_price
+
+
+class Pace:
+    """How often something happened in the last second. Times are seconds of any clock that never goes back."""
+
+    def __init__(self) -> None:
+        self._times: deque[float] = deque(maxlen=4096)
+
+    def happened(self, now: float) -> None:
+        self._times.append(now)
+
+    def last_second(self, now: float) -> int:
+        while self._times and self._times[0] <= now - 1.0:
+            self._times.popleft()
+        return len(self._times)

@@ -1,0 +1,90 @@
+"""What others are shown: positions, accounts and events, at the prices given."""
+
+from __future__ import annotations
+
+from itertools import count
+
+from aegis.contracts.amounts import ZERO, to_grain
+from aegis.contracts.orders import (
+    Account,
+    AccountReported,
+    OrderReported,
+    Position,
+    PositionReported,
+    TradeReported,
+)
+from aegis.trading.domain.applying import Applied
+from aegis.trading.domain.book import Book, Prices
+from aegis.trading.domain.holdings import Holding, split_key
+
+__all__ = ["Event", "account_of", "events_of", "position_of", "positions_of"]
+
+Event = OrderReported | TradeReported | PositionReported | AccountReported
+
+
+def position_of(book: Book, key: str, prices: Prices) -> Position:
+    """One direction of an instrument, by its key; empty where nothing is left of it."""
+    instrument, direction, hedge = split_key(key)
+    holding = book.holdings.get(key) or Holding(instrument, direction, hedge)
+    frozen = book.frozen(key)
+    terms = book.terms.get(holding.instrument)
+    profit = holding.profit(prices.get(holding.instrument), terms.multiplier) if terms else ZERO
+    return Position(
+        account=book.account,
+        instrument=holding.instrument,
+        direction=holding.direction,
+        hedge=holding.hedge,
+        today=holding.today.lots,
+        yesterday=holding.yesterday.lots,
+        frozen_today=frozen.today,
+        frozen_yesterday=frozen.yesterday,
+        position_cost=holding.cost,
+        open_cost=holding.open_cost,
+        margin=to_grain(book.margin_of(holding)),
+        position_profit=profit,
+        close_profit=holding.close_profit,
+        commission=holding.commission,
+    )
+
+
+def positions_of(book: Book, prices: Prices, instrument: str = "") -> list[Position]:
+    """All that there are or were on this day, of one instrument or of all."""
+    return [
+        position_of(book, key, prices)
+        for key, holding in book.holdings.items()
+        if holding.is_of_today and instrument in ("", holding.instrument)
+    ]
+
+
+def account_of(book: Book, prices: Prices) -> Account:
+    return Account(
+        account=book.account,
+        env=book.env,
+        trading_day=book.trading_day,
+        mode=book.mode,
+        armed=book.armed,
+        pre_balance=book.pre_balance,
+        deposit=book.deposit,
+        withdraw=book.withdraw,
+        close_profit=book.close_profit,
+        commission=book.commission,
+        **book.figures(prices)._asdict(),
+    )
+
+
+def events_of(book: Book, applied: Applied, prices: Prices, reason: str = "") -> list[Event]:
+    """The events of a change that was just applied, in the order of their sequence."""
+    account = applied.account
+    numbers = count(applied.sequence + 1)
+    events: list[Event] = [
+        *(OrderReported(account=account, sequence=next(numbers), order=order) for order in applied.orders),
+        *(TradeReported(account=account, sequence=next(numbers), trade=trade) for trade in applied.trades),
+        *(
+            PositionReported(account=account, sequence=next(numbers), position=position_of(book, key, prices))
+            for key in applied.holdings
+        ),
+    ]
+    if applied.money:
+        state = account_of(book, prices)
+        events.append(AccountReported(account=account, sequence=next(numbers), state=state, reason=reason))
+    return events

@@ -1,0 +1,383 @@
+"""What is refused before anybody outside hears of it, and why."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from trading_desk import INDEX, MEAL, REBAR, Desk, rates, terms
+
+from aegis.contracts.orders import Mode, OrderType
+from aegis.contracts.venue import CommissionRates
+from aegis.trading.domain.changes import ModeSet
+from aegis.trading.domain.checking import check, check_cancel, converted, warnings
+from aegis.trading.domain.order_checks import collar_price
+from aegis.trading.domain.risk import DayLimits, RiskSettings, may_hear
+from aegis.trading.domain.situation import MarketPrice, Pace, Reason, Situation
+from aegis.trading.domain.tallies import EXCHANGE_LIMITS, Tally
+
+DOCS = Path(__file__).parents[3] / "docs" / "trading.md"
+FRESH = MarketPrice(bid=Decimal(2999), ask=Decimal(3000), last=Decimal(2999), age_s=0.1)
+
+
+def situation(desk: Desk | None = None, settings: dict[str, Any] | None = None, **other: Any) -> Situation:
+    """A buy of one lot at the ask that passes all checks; order fields and others may be changed."""
+    desk = desk or Desk()
+    own = {name: other.pop(name) for name in tuple(other) if name in Situation.__dataclass_fields__}
+    asked = {"side": "buy", "volume": 1, "price": "3000", **other}
+    order = own.pop("order", None) or desk.order(**asked)
+    facts: dict[str, Any] = {
+        "order": order,
+        "hold_price": order.price or Decimal(3300),
+        "terms": desk.book.terms.get(order.instrument),
+        "phase": "trading",
+        "market": FRESH,
+        "group": desk.group,
+        "book": desk.book,
+        "settings": RiskSettings(**(settings or {})),
+        "prices": {},
+    }
+    return Situation(**{**facts, **own})
+
+
+def reason(of: Situation) -> str | None:
+    refusal = check(of)
+    return None if refusal is None else refusal.reason
+
+
+def test_an_order_that_nothing_speaks_against_passes() -> None:
+    assert check(situation()) is None
+
+
+def test_the_documentation_has_each_reason_with_its_check() -> None:
+    table = DOCS.read_text(encoding="utf-8").split("<!-- reasons -->")[1]
+    shown = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert shown == list(get_args(Reason))
+
+
+# The order and its market
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        ({"price": "3000.5"}, "price_tick"),
+        ({"price": None}, "price_missing"),
+        ({"price": "3301"}, "above_limit"),
+        ({"price": "2699"}, "below_limit"),
+        ({"price": "3060"}, None),
+        ({"price": "3061"}, "collar"),
+        ({"side": "sell", "price": "2939"}, "collar"),
+        ({"side": "sell", "price": "2940"}, None),
+        ({"volume": 101}, "too_many_lots"),
+        ({"type": "market", "price": None}, "order_type"),
+        ({"instrument": "SHFE.none"}, "unknown_instrument"),
+        ({"phase": "closed"}, "closed"),
+        ({"phase": "break"}, "closed"),
+        ({"phase": "match"}, "match_minute"),
+        ({"phase": "auction"}, None),
+        ({"phase": "auction", "type": "fak"}, "auction_type"),
+        ({"phase": "auction", "type": "fok"}, "auction_type"),
+        ({"phase": "trading", "type": "fok"}, None),
+        ({"market": None}, "no_price"),
+        ({"env": "paper"}, "wrong_env"),
+        ({"orders_last_s": 20}, "order_rate"),
+        ({"orders_last_s": 19}, None),
+        ({"offset": "close"}, "too_few_to_close"),
+    ],
+)
+def test_an_order_is_refused_with_the_reason(other: dict[str, Any], expected: str | None) -> None:
+    assert reason(situation(**other)) == expected
+
+
+def test_the_day_s_limits_of_the_market_count_before_those_of_the_contract_query() -> None:
+    market = MarketPrice(
+        bid=Decimal(3190), ask=Decimal(3200), last=None, age_s=0, upper_limit=Decimal(3200), lower_limit=Decimal(3100)
+    )
+    assert reason(situation(market=market, price="3201")) == "above_limit"
+    assert reason(situation(market=market, price="3099")) == "below_limit"
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        ({"kind": "option"}, "not_a_future"),
+        ({"is_trading": False}, "not_trading"),
+        ({"expiry_day": "20251128"}, "last_day"),
+        ({"expiry_day": "20251129"}, None),
+        ({"delivery_month": "202511"}, "delivery_month"),
+        ({"min_limit_volume": 2}, "too_few_lots"),
+        ({"max_limit_volume": 1}, None),
+    ],
+)
+def test_an_instrument_s_terms_decide(other: dict[str, Any], expected: str | None) -> None:
+    assert reason(situation(Desk(terms(**other)))) == expected
+
+
+def test_last_days_and_delivery_months_are_for_closing_and_index_futures_have_no_such_month() -> None:
+    desk = Desk(
+        terms(expiry_day="20251128"), terms(MEAL, delivery_month="202511"), terms(INDEX, delivery_month="202511")
+    )
+    for instrument in (REBAR, MEAL):
+        desk.done("buy", 1, instrument=instrument)
+        offset = "close_today" if instrument == REBAR else "close"
+        assert reason(situation(desk, instrument=instrument, side="sell", offset=offset)) is None
+    assert reason(situation(desk, instrument=INDEX)) is None
+
+
+def test_a_stale_price_stops_what_opens_and_lets_pass_what_closes() -> None:
+    desk = Desk()
+    desk.done("buy", 1)
+    stale = MarketPrice(bid=Decimal(2999), ask=Decimal(3000), last=None, age_s=5.1)
+    assert reason(situation(desk, market=stale)) == "stale_price"
+    for market in (stale, None):
+        assert reason(situation(desk, market=market, side="sell", price="2701", offset="close_today")) is None
+
+
+@pytest.mark.parametrize("exchange", ["SHFE", "INE", "DCE", "CZCE", "CFFEX", "GFEX"])
+def test_order_types_are_those_of_the_exchange_unless_settings_say_otherwise(exchange: str) -> None:
+    name = f"{exchange}.x2605"
+    desk = Desk(terms(name))
+
+    def passes(type: OrderType, settings: dict[str, Any] | None = None) -> bool:
+        price = None if type == "market" else "3000"
+        return reason(situation(desk, settings, instrument=name, type=type, price=price)) is None
+
+    assert passes("limit")
+    assert passes("fak")
+    assert passes("market") is (exchange not in ("SHFE", "INE"))
+    assert passes("fok") is (exchange != "CZCE")
+    assert not passes("fak", {"order_types": {exchange: ["limit"]}})
+
+
+def test_a_market_order_becomes_a_fak_at_the_collar_where_policy_says_so() -> None:
+    convert = {"market_orders": "convert"}
+    market = {"type": "market", "price": None}
+    made = converted(situation(settings=convert, **market))
+    assert (made.order.type, made.order.price, made.hold_price) == ("fak", 3060, 3060)
+    assert check(made) is None
+    sold = converted(situation(settings=convert, side="sell", **market))
+    assert sold.order.price == 2940  # 2999 less 2 % is 2939.02, upwards to the tick
+    kept = situation(settings=convert, instrument=MEAL, **market)
+    assert converted(kept) is kept
+    assert converted(situation(**market)).order.type == "market"
+    blind = situation(settings=convert, market=None, **market)
+    assert converted(blind) is blind
+
+
+@given(
+    st.integers(1, 100_000),
+    st.sampled_from(["0.2", "0.5", "1", "5"]),
+    st.sampled_from(["buy", "sell"]),
+    st.sampled_from(["0.001", "0.02", "0.1"]),
+)
+def test_a_price_at_the_collar_passes_its_own_checks(steps: int, tick: str, side: str, collar: str) -> None:
+    price = steps * Decimal(tick)
+    desk = Desk(terms(price_tick=Decimal(tick), upper_limit_price=None, lower_limit_price=None), money=Decimal(10**12))
+    market = MarketPrice(bid=price, ask=price, last=price, age_s=0)
+    asked = situation(desk, {"collar": collar}, market=market, side=side)
+    worst = collar_price(asked)
+    assert worst is not None
+    assert reason(situation(desk, {"collar": collar}, market=market, side=side, price=str(worst))) is None
+    beyond = worst + Decimal(tick) * (1 if side == "buy" else -1)
+    assert reason(situation(desk, {"collar": collar}, market=market, side=side, price=str(beyond))) == "collar"
+
+
+# The account
+
+
+@pytest.mark.parametrize(
+    ("mode", "opening", "closing"),
+    [
+        ("normal", None, None),
+        ("close_only", "close_only", None),
+        ("cancel_only", "cancel_only", "cancel_only"),
+        ("halted", "halted", "halted"),
+    ],
+)
+def test_a_mode_allows_what_it_says(mode: Mode, opening: str | None, closing: str | None) -> None:
+    desk = Desk()
+    desk.done("buy", 1)
+    desk.tell(ModeSet(account="a", ts_ns=0, mode=mode))
+    assert reason(situation(desk)) == opening
+    assert reason(situation(desk, side="sell", offset="close_today")) == closing
+
+
+def test_a_live_account_starts_disarmed_and_sends_nothing_before_somebody_arms_it() -> None:
+    desk = Desk(env="live")
+    assert not desk.book.armed
+    assert reason(situation(desk)) == "disarmed"
+    desk.tell(ModeSet(account="a", ts_ns=0, mode="normal"))
+    assert reason(situation(desk)) == "disarmed"
+    desk.tell(ModeSet(account="a", ts_ns=0, mode="normal", armed=True))
+    assert reason(situation(desk)) is None
+    assert Desk().book.armed
+
+
+@pytest.mark.parametrize(
+    ("env", "tick", "heard"),
+    [
+        ("live", "live", True),
+        ("live", "sim", False),
+        ("sim", "sim", True),
+        ("sim", "live", False),
+        ("paper", "live", False),
+        ("paper", "sim", False),
+    ],
+)
+def test_an_account_hears_ticks_of_its_own_env_only(env: Any, tick: str, heard: bool) -> None:
+    assert may_hear(env, RiskSettings(), tick, "main") is heard
+    named = RiskSettings(tick_feeds=["main"])
+    assert may_hear("paper", named, tick, "main")
+    assert not may_hear("paper", named, tick, "other")
+    assert not may_hear("live", named, "sim", "main")  # naming it changes nothing
+
+
+def test_a_client_order_id_is_used_once() -> None:
+    desk = Desk()
+    name = desk.intend("buy", 1)
+    assert reason(situation(desk, order=desk.book.orders[name])) == "duplicate_id"
+
+
+def test_an_order_that_could_trade_with_one_s_own_is_refused_in_the_whole_group() -> None:
+    desk = Desk()
+    desk.intend("sell", 1, "3005")
+    assert reason(situation(desk, price="3004")) is None
+    assert reason(situation(desk, price="3005")) == "self_trade"
+    assert reason(situation(desk, side="sell", price="2990")) is None
+    other = Desk()
+    other.group.books["b"] = desk.book
+    assert reason(situation(other, price="3005")) == "self_trade"
+    meal = Desk()
+    meal.intend("sell", 1, "3005", instrument=MEAL)
+    assert reason(situation(meal, instrument=MEAL, type="market", price=None)) == "self_trade"
+
+
+def test_positions_count_with_what_working_orders_may_still_open_and_limits_may_be_of_a_product() -> None:
+    desk = Desk()
+    desk.done("buy", 3)
+    desk.done("buy", 1, hedge="hedge")
+    name = desk.intend("buy", 4)
+    desk.fill(name, 1)
+    for settings in ({"max_position_lots": 9}, {"position_lots": {REBAR: 9}}, {"position_lots": {"SHFE.rb": 9}}):
+        assert reason(situation(desk, settings, volume=1)) is None
+        assert reason(situation(desk, settings, volume=2)) == "position_limit"
+    desk.intend("sell", 5, "3300")  # the other direction is another matter
+    assert reason(situation(desk, {"max_position_lots": 9}, volume=1)) is None
+    closing = {"side": "sell", "price": "3001", "offset": "close_today"}
+    assert reason(situation(desk, {"max_position_lots": 0}, **closing)) is None
+    assert reason(situation(desk, {"position_lots": {REBAR: 0}}, side="sell", price="3001")) == "position_limit"
+
+
+def test_openings_end_with_the_day_s_greatest_loss() -> None:
+    desk = Desk()
+    desk.done("buy", 1)
+    settings = {"max_loss": "1000"}
+    assert reason(situation(desk, settings, prices={REBAR: Decimal(2901)})) is None  # 990 and 3 of commission
+    assert reason(situation(desk, settings, prices={REBAR: Decimal(2900)})) == "loss_limit"
+    assert reason(situation(desk, {"max_loss": "1003"}, prices={REBAR: Decimal(2900)})) == "loss_limit"
+    assert reason(situation(desk, {"max_loss": "1003.01"}, prices={REBAR: Decimal(2900)})) is None
+    fall = {"prices": {REBAR: Decimal(2900)}, "side": "sell", "offset": "close_today"}
+    assert reason(situation(desk, settings, **fall)) is None
+
+
+def test_an_order_that_opens_needs_margin_commission_and_fee() -> None:
+    fees = CommissionRates(open=rates("0.0001"), close=rates(), close_today=rates(), order_fee=Decimal(1))
+    assert reason(situation(Desk(terms(commission=fees), money=Decimal(3004)))) is None
+    assert reason(situation(Desk(terms(commission=fees), money=Decimal("3003.99")))) == "no_money"
+
+
+def test_lots_that_another_order_closes_are_not_there_to_close() -> None:
+    desk = Desk()
+    desk.done("buy", 2)
+    desk.intend("sell", 1, "3010", "close_today")
+    assert reason(situation(desk, side="sell", offset="close_today")) is None
+    assert reason(situation(desk, side="sell", offset="close_today", volume=2)) == "too_few_to_close"
+    assert reason(situation(desk, side="sell", offset="close_yesterday")) == "too_few_to_close"
+
+
+# Counts of the day
+
+
+@pytest.mark.parametrize(("count", "limit"), [("cancels", 500), ("large_cancels", 50), ("self_trades", 5)])
+def test_openings_end_before_the_exchange_s_limit_and_a_warning_comes_before(count: str, limit: int) -> None:
+    desk = Desk()
+    desk.done("buy", 1)
+    tally = desk.group.tallies[REBAR] = Tally()
+    stop = min(limit * 95 // 100, limit - 1)
+    for value, expected in ((stop - 1, None), (stop, f"{count}_used")):
+        setattr(tally, count, value)
+        assert reason(situation(desk)) == expected
+    assert reason(situation(desk, side="sell", offset="close_today")) is None
+    assert reason(situation(desk, instrument=MEAL)) is None
+    assert [(one.instrument, one.counted) for one in warnings(desk.group, RiskSettings())] == [(REBAR, count)]
+    setattr(tally, count, limit * 8 // 10 - 1)
+    assert warnings(desk.group, RiskSettings()) == []
+
+
+def test_a_day_s_limits_may_be_set_and_orders_have_one_only_if_set() -> None:
+    desk = Desk()
+    desk.group.tallies[REBAR] = Tally(orders=99, cancels=99)
+    assert reason(situation(desk)) is None
+    limits = {"SHFE": DayLimits(orders=100)}
+    assert reason(situation(desk, {"day_limits": limits})) == "orders_used"
+    assert reason(situation(desk, {"day_limits": {"SHFE": DayLimits(cancels=100)}})) == "cancels_used"
+    every = RiskSettings(stop_share=Decimal(1))
+    assert [every.stop_at(limit) for limit in (1, 5, 500)] == [0, 4, 499]
+    assert RiskSettings().limits("CFFEX") == {"cancels": 400, "large_cancels": 100, "self_trades": 5}
+
+
+def test_what_counts_is_orders_at_the_exchange_and_cancels_of_those_that_waited() -> None:
+    desk = Desk()
+    refused = desk.intend("buy", 1)
+    desk.report(refused, "rejected")
+    for volume, other in ((1, {}), (300, {}), (299, {}), (300, {"type": "fak"}), (300, {"hedge": "hedge"})):
+        name = desk.intend("buy", volume, **other)
+        desk.report(name, "accepted")
+        desk.report(name, "cancelled")
+        desk.report(name, "cancelled")
+    filled = desk.intend("buy", 300)
+    desk.fill(filled, 1)
+    desk.report(filled, "cancelled", filled=1)
+    desk.report(filled, "cancelled", filled=2)
+    desk.fill(filled, 1)  # its trade comes late
+    assert desk.group.tallies[REBAR] == Tally(orders=6, cancels=4, large_cancels=1)
+
+
+def test_a_large_cancel_is_one_of_many_lots_or_of_a_share_of_the_largest_order() -> None:
+    assert [EXCHANGE_LIMITS["CZCE"].is_large(lots, 1000) for lots in (799, 800)] == [False, True]
+    assert [EXCHANGE_LIMITS["CFFEX"].is_large(lots, 20) for lots in (15, 16)] == [False, True]
+
+
+def test_a_trade_on_both_sides_of_one_match_is_a_self_trade() -> None:
+    desk = Desk()
+    buy, sell = desk.intend("buy", 1), desk.intend("sell", 1)
+    assert desk.fill(buy, 1, trade_id="m1").notes == []
+    assert desk.fill(sell, 1, trade_id="m1").notes == ["self_trade"]
+    assert desk.fill(desk.intend("sell", 1), 1, trade_id="m2").notes == []
+    assert desk.group.tallies[REBAR].self_trades == 1
+    desk.roll()
+    assert desk.group.tallies == {}
+
+
+# Cancels
+
+
+def test_a_cancel_passes_in_every_mode_but_not_in_the_match_minute_nor_too_often() -> None:
+    settings = RiskSettings(cancels_per_s=3)
+    assert check_cancel(settings, "auction", 2) is None
+    assert check_cancel(settings, "closed", 0) is None
+    refused = check_cancel(settings, "match", 0), check_cancel(settings, "trading", 3)
+    assert [one and one.reason for one in refused] == ["match_minute", "cancel_rate"]
+
+
+def test_a_pace_forgets_what_is_a_second_old() -> None:
+    pace = Pace()
+    for now in (10.0, 10.5, 10.9):
+        pace.happened(now)
+    assert [pace.last_second(now) for now in (10.9, 11.0, 11.6, 12.0)] == [3, 2, 1, 0]

@@ -1,0 +1,174 @@
+"""An order's way: whatever the order of what is said of it, it ends the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from random import Random
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from trading_desk import Desk
+
+from aegis.contracts.orders import OrderStatus
+from aegis.contracts.venue import VenueTrade
+from aegis.trading.domain.changes import OrderTold, TradeTold
+from aegis.trading.domain.lifecycle import FINAL, TRANSITIONS, Happening, step
+
+STATUSES = get_args(OrderStatus)
+HAPPENINGS = get_args(Happening)
+DOCS = Path(__file__).parents[3] / "docs" / "trading.md"
+
+
+def test_a_final_status_is_never_left_and_every_other_one_has_a_way_to_each_end() -> None:
+    assert set(TRANSITIONS) | FINAL == set(STATUSES)
+    assert not set(TRANSITIONS) & FINAL
+    for status in STATUSES:
+        for happening in HAPPENINGS:
+            if status in FINAL:
+                assert step(status, happening) == status
+        assert status in FINAL or {"filled", "cancelled", "expired"} <= set(TRANSITIONS[status].values())
+
+
+def test_the_table_never_leads_back() -> None:
+    rank = {"pending": 0, "unknown": 1, "accepted": 2, "partly_filled": 3} | dict.fromkeys(FINAL, 4)
+    for status, row in TRANSITIONS.items():
+        assert all(rank[after] >= rank[status] for after in row.values())
+
+
+def test_the_documentation_shows_this_table() -> None:
+    table = DOCS.read_text(encoding="utf-8").split("<!-- transitions -->")[1].partition("\n\n")[0]
+    rows = re.findall(r"^\| `(\w+)` \|(.*)\|$", table, re.MULTILINE)
+    shown = {status: [cell.strip().strip("`") for cell in cells.split("|")] for status, cells in rows}
+    assert shown == {
+        status: [TRANSITIONS[status].get(happening, "") for happening in HAPPENINGS] for status in TRANSITIONS
+    }
+
+
+def test_a_fill_before_the_acknowledgement_counts_and_the_late_acknowledgement_changes_nothing() -> None:
+    desk = Desk()
+    name = desk.intend("buy", 3)
+    desk.fill(name, 1)
+    assert desk.book.orders[name].status == "partly_filled"
+    desk.report(name, "accepted")
+    desk.answer(name, "accepted")
+    order = desk.book.orders[name]
+    assert (order.status, order.filled, order.traded) == ("partly_filled", 1, 1)
+
+
+def test_an_acknowledgement_that_tells_of_fills_is_one_of_a_fill() -> None:
+    desk = Desk()
+    name = desk.intend("buy", 3)
+    desk.report(name, "accepted", filled=1)
+    assert (desk.book.orders[name].status, desk.book.orders[name].filled) == ("partly_filled", 1)
+    desk.report(name, "accepted", filled=3)
+    assert desk.book.orders[name].status == "filled"
+
+
+def test_a_cancel_that_crosses_a_fill_ends_as_cancelled_and_the_late_trade_is_still_booked() -> None:
+    desk = Desk()
+    name = desk.intend("buy", 3)
+    desk.report(name, "accepted")
+    desk.ask_cancel(name)
+    desk.report(name, "cancelled", filled=1)
+    assert desk.book.holds[name].lots == 1  # the fill that is known, and not yet booked
+    desk.fill(name, 1)
+    order = desk.book.orders[name]
+    assert (order.status, order.filled, order.traded) == ("cancelled", 1, 1)
+    assert desk.book.holdings["SHFE.rb2605|long|speculation"].lots == 1
+    assert desk.book.holds == {}
+
+
+def test_a_lost_answer_leaves_the_order_unknown_until_the_venue_speaks_of_it() -> None:
+    desk = Desk()
+    name = desk.intend("buy", 1)
+    desk.answer(name, "unknown")
+    assert desk.book.orders[name].status == "unknown"
+    assert name in desk.book.working
+    desk.report(name, "accepted")
+    desk.answer(name, "unknown")  # an answer that is given up late says nothing of what the venue has
+    assert desk.book.orders[name].status == "accepted"
+
+
+@pytest.mark.parametrize(("outcome", "status"), [("refused", "rejected"), ("not_sent", "not_sent")])
+def test_what_the_venue_has_not_holds_nothing_back_and_costs_nothing(outcome: str, status: str) -> None:
+    desk = Desk()
+    name = desk.intend("buy", 1)
+    assert desk.book.frozen_margin == 3000
+    desk.answer(name, outcome, reason="no_money", text="资金不足")
+    order = desk.book.orders[name]
+    assert (order.status, order.reason, order.text) == (status, "no_money", "资金不足")
+    assert desk.book.frozen_margin == desk.book.commission == 0
+    desk.report(name, "accepted")
+    assert desk.book.orders[name].status == status
+
+
+def test_a_trade_beyond_an_order_is_booked_and_noted() -> None:
+    desk = Desk()
+    name = desk.intend("buy", 1)
+    desk.fill(name, 1)
+    applied = desk.fill(name, 1)
+    assert applied.notes == ["beyond_order"]
+    assert desk.book.holdings["SHFE.rb2605|long|speculation"].lots == 2
+    assert desk.book.orders[name].left == 0
+
+
+def test_an_event_is_numbered_for_each_thing_that_changed() -> None:
+    desk = Desk()
+    before = desk.book.sequence
+    name = desk.intend("buy", 2)
+    applied = desk.fill(name, 2)
+    assert applied.sequence > before
+    assert desk.book.sequence == applied.sequence + 4  # the order, the trade, the position, the account
+    before = desk.book.sequence
+    assert desk.report(name, "filled", filled=2).events == 0
+    assert desk.book.sequence == before
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[int, list[tuple[str, int]]]:
+    """What a truthful venue says of one order: acknowledgement, fills and an end, in the order it happened."""
+    volume = draw(st.integers(1, 5))
+    said: list[tuple[str, int]] = [("accepted", 0)]
+    filled = 0
+    for lots in draw(st.lists(st.integers(1, 2), max_size=3)):
+        if filled + lots > volume:
+            break
+        filled += lots
+        said += [("filled" if filled == volume else "partly_filled", filled), ("trade", lots)]
+    if filled < volume and (end := draw(st.sampled_from(["cancelled", "expired", ""]))):
+        said.append((end, filled))
+    return volume, said
+
+
+@given(histories(), st.randoms(use_true_random=False))
+def test_reports_in_any_order_and_twice_make_the_same_end(
+    history: tuple[int, list[tuple[str, int]]], chance: Random
+) -> None:
+    volume, said = history
+
+    def told(shuffled: bool) -> Desk:
+        desk = Desk()
+        name = desk.intend("buy", volume)
+        reports: list[object] = [
+            desk.trade(name, number) if what == "trade" else desk.told(name, what, number) for what, number in said
+        ]
+        if shuffled:
+            reports = reports + reports[::2]
+            chance.shuffle(reports)
+        for each in reports:
+            make = TradeTold if isinstance(each, VenueTrade) else OrderTold
+            desk.tell(make(account="a", ts_ns=0, client_order_id=name, report=each))  # type: ignore[arg-type]
+            order = desk.book.orders[name]
+            assert 0 <= order.traded <= order.filled <= order.volume
+            assert 0 <= sum(hold.lots for hold in desk.book.holds.values()) <= volume
+        return desk
+
+    inorder, shuffled = told(False).book, told(True).book
+    assert shuffled.orders == inorder.orders
+    assert shuffled.holdings == inorder.holdings
+    assert shuffled.holds == inorder.holds
+    assert (shuffled.commission, shuffled.working) == (inorder.commission, inorder.working)
+    assert set(shuffled.trades) == set(inorder.trades)
