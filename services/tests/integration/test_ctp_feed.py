@@ -22,6 +22,7 @@ from aegis.contracts.market import InstrumentId
 from aegis.marketdata.adapters.ctp import CtpFeed, CtpOptions
 from aegis.marketdata.adapters.ctp.attempts import Patience
 from aegis.marketdata.adapters.ctp.frames import Start
+from aegis.marketdata.adapters.ctp.probe import probe
 from aegis.marketdata.adapters.ctp.watched import Limits
 from aegis.marketdata.ports import FeedState
 from aegis.operations.counter import is_built
@@ -67,6 +68,17 @@ async def all_of(feed: CtpFeed) -> list[InstrumentId]:
 
 def said(sink: Any, word: str) -> Callable[[], bool]:
     return lambda: any(word in reason for reason in sink.reasons)
+
+
+def figure(feed: CtpFeed, name: str, **labels: str) -> float:
+    """One of what a scrape shows of the feed's sessions."""
+    [found] = (
+        one.value
+        for each in feed.metrics()
+        for one in each.samples
+        if one.name == f"aegis_marketdata_ctp_{name}" and one.labels == labels
+    )
+    return found
 
 
 async def until_ready_again(sink: Any, times: int = 2) -> None:
@@ -184,8 +196,12 @@ async def test_a_front_that_closes_what_it_accepts_is_waited_for(sink: Any) -> N
 
 async def test_steps_are_told_in_their_order_and_no_secret_is_visible(sink: Any) -> None:
     steps: list[str] = []
-    async with counter() as running, open_feed(running, sink, on_step=lambda step: steps.append(step.name)) as feed:
-        shown = seen_from_outside(feed.session_pid)
+    async with counter() as running:
+        known = await probe(start_at(running.access), QUICK.limits, lambda step: steps.append(step.name))
+        assert known == 40
+        async with open_feed(running, sink) as feed:
+            shown = seen_from_outside(feed.session_pid)
+        assert shown
         assert running.user.password.encode() not in shown
         assert running.user.auth_code.encode() not in shown
     trader = ["CONNECT_TRADER", "AUTHENTICATE", "LOGIN_TRADER", "QUERY_INSTRUMENTS"]
@@ -207,6 +223,8 @@ async def test_a_session_that_dies_or_hangs_is_replaced_by_itself(sink: Any, num
         await until_ready_again(sink)
         assert feed.session != first
         assert not is_running(pid)
+        assert figure(feed, "failed_sessions_total", kind="not_ready") == 1
+        assert figure(feed, "killed_sessions_total") == (number == signal.SIGSTOP), "the others had ended"
         await all_of(feed)
         await sink.until_quotes(len(sink.quotes) + 50)
 
