@@ -21,7 +21,7 @@ from aegis.marketdata.domain.sessions import to_shanghai
 from aegis.operations.counter import is_built
 from aegis.ticks import subscribe_ticks
 from aegis_sdk import Client, Events, subjects
-from aegis_sdk.service import ServiceHost
+from aegis_sdk.service import Service, ServiceHost
 from aegis_sdk.testing import nats_server
 from aegis_sdk.transport_nats import NatsTransport
 from ctpsim.testing import RunningFront, front
@@ -44,6 +44,7 @@ class Desk:
         self._counter = counter
         self._client = client
         self._news = asyncio.Event()
+        self.service: Service | None = None
         self.changes: list[FeedChanged] = []
         self.ticks: list[Tick] = []
 
@@ -63,6 +64,13 @@ class Desk:
 
     async def at(self, moment: str) -> None:
         await self._counter.control.send("jump", to=moment)
+
+    def figure(self, name: str, **labels: str) -> float:
+        """What a scrape of the service shows."""
+        assert self.service is not None
+        shown = (one for each in self.service.metrics() for one in each.samples)
+        [found] = (one.value for one in shown if one.name == f"aegis_marketdata_{name}" and one.labels == labels)
+        return found
 
     def ready(self) -> int:
         return sum(change.state == "ready" for change in self.changes)
@@ -113,6 +121,7 @@ async def desk(monkeypatch: pytest.MonkeyPatch, begin: str) -> AsyncGenerator[De
         following = group.create_task(follow(transport, made))
         with profile(counter) as login:
             service = bootstrap.build({"AEGIS_NATS_URL": "x", "AEGIS_PROFILE": str(login), "AEGIS_WANTED": "nothing"})
+        made.service = service
         host = ServiceHost(await NatsTransport.connect(server.urls, user=user.user, password=user.password), service)
         async with subscribe_ticks(transport, on_tick=made.heard):
             stop = asyncio.Event()
@@ -197,6 +206,8 @@ async def test_whole_days_with_their_nights_a_weekend_and_a_holiday(monkeypatch:
         await day.until(lambda: day.ready() == 3)
         await day.at("2026-01-05T09:28")
         await day.until_ticks_at("2026-01-05T09:30:10", *WATCHED)
+        assert day.figure("ctp_failed_sessions_total", kind="not_ready") == len(day.changes) - day.ready() - 1
+        assert day.figure("session_reconnects_total") == 2
 
     for name in AT_NIGHT:
         assert days(day.ticks, name, ("20251128T21:00", "20251129T00:00")) == {("20251201", "20251128")}, name

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from aegis.contracts.market import Env, Instrument, InstrumentId, Quote
 from aegis.marketdata.domain.sequencer import Origin
 from aegis_sdk.errors import AegisError, ConfigurationError
 from aegis_sdk.histogram import Histogram
-from aegis_sdk.metrics import Metric
 
 
 class FeedState(StrEnum):
@@ -104,13 +103,6 @@ class Feed(Protocol):
     async def close(self) -> None:
         """End the session; no quote is offered after it returned. Closing twice is fine."""
         ...
-
-
-@runtime_checkable
-class MeasuredFeed(Protocol):
-    """A feed that has figures of its own, beside those of the ticks that it offers."""
-
-    def metrics(self) -> Iterable[Metric]: ...
 
 
 Outgoing = tuple[str, bytes, int]

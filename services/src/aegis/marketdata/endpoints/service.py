@@ -21,9 +21,9 @@ from aegis.marketdata.domain.sessions import to_shanghai
 from aegis.marketdata.domain.universe import Universe, UniverseChange, compare
 from aegis.marketdata.endpoints.feed_calls import FeedCalls
 from aegis.marketdata.endpoints.subscription_calls import SubscriptionCalls
-from aegis.marketdata.metrics import feed_figures, tick_figures
+from aegis.marketdata.metrics import MeasuredFeed, feed_figures, tick_figures
 from aegis.marketdata.pipeline import Pipeline, PipelineStats
-from aegis.marketdata.ports import Feed, FeedRefused, FeedState, FlowControl, MeasuredFeed
+from aegis.marketdata.ports import Feed, FeedRefused, FeedState, FlowControl
 from aegis.marketdata.settings import MarketDataSettings
 from aegis.marketdata.subscriber import Subscriber
 from aegis.profiles import CtpProfile
