@@ -35,7 +35,7 @@ pytestmark = [
 ]
 
 QUICK = CtpOptions(
-    limits=Limits(answer_s=1.5, silent_s=1.0, stall_s=0.6, stop_s=3.0),
+    limits=Limits(answer_s=2.5, silent_s=1.0, stall_s=0.6, stop_s=3.0),
     patience=Patience(first_pause_s=0.05, longest_pause_s=0.2, attempts=3),
 )
 CYCLES = int(os.environ.get("AEGIS_CTP_CYCLES", "6"))

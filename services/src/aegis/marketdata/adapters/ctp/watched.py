@@ -47,7 +47,7 @@ class Limits:
     """All in seconds."""
 
     answer_s: float = 10.0  # a session that comes up is given up when nothing was answered for so long
-    silent_s: float = 5.0  # a process that says nothing for so long hangs
+    silent_s: float = 5.0  # a process that says nothing for so long, once it has begun to, hangs
     stall_s: float = 15.0  # without a tick for so long, where some are expected, a session is replaced
     stop_s: float = 3.0  # after so long a session that was told to end is killed
 
@@ -79,7 +79,7 @@ class WatchedSession:
         self._clock = MarketClock()
         self.waiting = Waiting(0, 0)  # as it said last
         self._crowded = asyncio.Event()
-        self._ending = self._told_its_end = False
+        self._has_begun = self._ending = self._told_its_end = False
 
     @property
     def pid(self) -> int | None:
@@ -133,6 +133,8 @@ class WatchedSession:
 
     def _heard(self, frame: FromSession) -> None:
         self._heard_at = clock.now()
+        if not self._has_begun:
+            self._has_begun, self._progress_at = True, self._heard_at
         if self._ending or self._failed.done():
             return
         try:
@@ -202,7 +204,7 @@ class WatchedSession:
         limits = self._limits
         if self._crowded.is_set():
             return
-        if now - self._heard_at > limits.silent_s:
+        if self._has_begun and now - self._heard_at > limits.silent_s:
             self._fail(self._failure(Kind.NOT_READY, f"its process has said nothing for {limits.silent_s:g} s"))
         elif self._ready_at is None:
             if now - self._progress_at > limits.answer_s:
