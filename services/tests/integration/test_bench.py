@@ -9,9 +9,8 @@ from typer.testing import CliRunner
 
 from aegis.cli.bench import bench_app
 from aegis.cli.bench.active import bench_active
-from aegis.cli.bench.cases import OF_A_CLUSTER, Baseline, CtpCase, FailoverCase, Source
-from aegis.cli.bench.ctp import Extent as CtpExtent
-from aegis.cli.bench.ctp import bench_ctp
+from aegis.cli.bench.cases import OF_A_CLUSTER, Baseline, FailoverCase, Source
+from aegis.cli.bench.ctp import bench_baseline
 from aegis.cli.bench.events import bench_events
 from aegis.cli.bench.failover import Extent, bench_failover
 from aegis.cli.bench.figures import Case, Report
@@ -86,24 +85,10 @@ async def test_a_whole_market_is_subscribed_over_ctp_too() -> None:
 
 
 @of_ctp
-async def test_ctp_is_measured_beside_a_bridge_of_a_coroutine_for_each_tick() -> None:
-    extent = CtpExtent(sustained_s=1.0, paced_s=0, overload_s=0, stock_s=1.0)
-    said: list[str] = []
+async def test_a_coroutine_for_each_tick_is_a_baseline_of_its_own() -> None:
     async with nats_server() as server:
-        report = await bench_ctp(
-            server,
-            nodes=1,
-            rate=2_000,
-            extent=extent,
-            replay=None,
-            say=said.append,
-            cases=[CtpCase.SUSTAINED],
-            baseline=Baseline.THREADSAFE,
-        )
-    case = shape(report)["sustained"]
-    assert (case["aegis"]["lost"], case["aegis"]["unaccounted"]) == (0, 0)
-    assert case["plain"]["rate_per_s"] > 1_000
-    assert "threadsafe" in case["note"]
+        figures = await bench_baseline(server, Baseline.THREADSAFE, rate=2_000, seconds=1.0)
+    assert figures["rate_per_s"] > 1_000
 
 
 async def test_active_calls_and_commits_are_measured_against_the_baseline() -> None:

@@ -377,7 +377,8 @@ async def main():
 
 asyncio.run(main())
 """
-    async with counter(directory=tmp_path):
+    before = directories_of_sessions()
+    async with counter(directory=tmp_path) as running:
         killed = await asyncio.create_subprocess_exec(
             sys.executable, "-c", program, str(tmp_path), stdout=asyncio.subprocess.PIPE
         )
@@ -390,3 +391,7 @@ asyncio.run(main())
         async with asyncio.timeout(5):
             while is_running(pid):  # noqa: ASYNC110 (it tells nobody)
                 await asyncio.sleep(0.02)
+        left = directories_of_sessions() - before
+        assert left
+        async with open_feed(running, sink):
+            assert not left & directories_of_sessions(), "the next session sweeps it away"

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -29,7 +30,7 @@ from aegis_sdk.server import EmbeddedServer
 from aegis_sdk.transport_nats import NatsTransport
 from ctpsim.testing import RunningFront, front
 
-__all__ = ["LONG", "SHORT", "Extent", "bench_ctp"]
+__all__ = ["LONG", "SHORT", "Extent", "bench_baseline", "bench_ctp"]
 
 _QUIET: Final = 0.01
 """Ticks a second before and after what is measured."""
@@ -87,7 +88,7 @@ async def _sustained(
     async with _path(server, nodes, market="load") as path:
         figures = await path.measured(rate, extent.sustained_s)
     say(f"sustained: {figures['rate_per_s']:,.0f} ticks/s")
-    plain = await _baseline(server, baseline, rate, extent.stock_s)
+    plain = await bench_baseline(server, baseline, rate, extent.stock_s)
     say(f"{baseline}: {plain['rate_per_s']:,.0f} ticks/s")
     note = f"{rate:,.0f} ticks/s for {extent.sustained_s:g} s, then drained; beside it {baseline}"
     return Case("sustained", figures, plain, note)
@@ -203,7 +204,7 @@ async def _path(server: EmbeddedServer, nodes: int, **market: Any) -> AsyncGener
         yield _Path(counter, behind, reader)
 
 
-async def _baseline(server: EmbeddedServer, baseline: Baseline, rate: float, seconds: float) -> Figures:
+async def bench_baseline(server: EmbeddedServer, baseline: Baseline, rate: float, seconds: float) -> Figures:
     """How many ticks a second a baseline brings to NATS."""
     received = 0
 
@@ -217,13 +218,15 @@ async def _baseline(server: EmbeddedServer, baseline: Baseline, rate: float, sec
         await transport.subscribe("stock.*", count)
         async with front(market="load", instruments=_INSTRUMENTS, rate=_QUIET) as counter:
             module, told, environment = _BASELINES[baseline](counter)
-            async with worker(server, f"aegis.cli.bench.{module}", environment=environment) as process:
-                await process.say(msgspec.json.encode(told).decode())
-                await process.hear()
-                await counter.control.send("rate", rate=rate)
-                before, began_at = received, time.monotonic()
-                await asyncio.sleep(seconds)
-                return {"rate_per_s": (received - before) / (time.monotonic() - began_at)}
+            with TemporaryDirectory(prefix="aegis-bench-") as directory:  # where it leaves its files
+                of_it = {**environment, "TMPDIR": directory}
+                async with worker(server, f"aegis.cli.bench.{module}", environment=of_it) as process:
+                    await process.say(msgspec.json.encode(told).decode())
+                    await process.hear()
+                    await counter.control.send("rate", rate=rate)
+                    before, began_at = received, time.monotonic()
+                    await asyncio.sleep(seconds)
+                    return {"rate_per_s": (received - before) / (time.monotonic() - began_at)}
     finally:
         await transport.close()
 
