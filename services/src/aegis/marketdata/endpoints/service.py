@@ -20,6 +20,7 @@ from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.domain.sessions import to_shanghai
 from aegis.marketdata.domain.universe import Universe, UniverseChange, compare
 from aegis.marketdata.endpoints.feed_calls import FeedCalls
+from aegis.marketdata.endpoints.repair_calls import RepairCalls
 from aegis.marketdata.endpoints.subscription_calls import SubscriptionCalls
 from aegis.marketdata.metrics import feed_figures, tick_figures
 from aegis.marketdata.pipeline import Pipeline, PipelineStats
@@ -56,7 +57,7 @@ class Parts:
     make_pipeline: Callable[[Origin, Callable[[FeedState, str], None]], Pipeline]
 
 
-class MarketData(FeedCalls, SubscriptionCalls):
+class MarketData(FeedCalls, SubscriptionCalls, RepairCalls):
     """Brings the ticks of one feed set to NATS."""
 
     name = SERVICE
@@ -104,6 +105,10 @@ class MarketData(FeedCalls, SubscriptionCalls):
                 await asyncio.sleep(0)  # its last change of state is on its way
                 if self.feed_state is not FeedState.FAILED:
                     await asyncio.shield(settled)
+
+    @property
+    def feed(self) -> Feed:
+        return self._parts.feed
 
     async def _open(self, feed: Feed) -> None:
         """Open the feed. One that is refused stays FAILED: to end, and be started again, would try the login again."""
