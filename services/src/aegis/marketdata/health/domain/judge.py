@@ -8,6 +8,7 @@ judged as a whole.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -18,10 +19,10 @@ from aegis.marketdata.domain.instruments import contract_month, expiry_day
 from aegis.marketdata.domain.products import PRODUCTS, Product, product_of
 from aegis.marketdata.domain.sessions import BOND, Phase, to_shanghai, trading_day_of
 from aegis.marketdata.domain.subscriptions import NOT_LISTED
-from aegis.marketdata.health.domain.findings import Findings, Verdict
+from aegis.marketdata.health.domain.findings import ALARMS, Case, Findings, Verdict
 from aegis.marketdata.health.domain.market_time import MarketTime, TradingTime
 from aegis.marketdata.health.domain.pace import Pace
-from aegis.marketdata.health.domain.summary import Judged, summed_up
+from aegis.marketdata.health.domain.summary import Tally, summed_up
 
 __all__ = ["MEMBERS", "FeedSeen", "Judge"]
 
@@ -35,8 +36,6 @@ SNAPSHOT_S: Final = 15.0
 DOWN_S: Final = 3.0
 
 _INTERVALS: Final = 9.0
-_ALIVE_INTERVALS: Final = 4.0
-_ALIVE_S: Final = 1.0
 _LULL: Final = 1.5
 _MOST_LULL: Final = 4.0
 _LULL_TICKS: Final = 50.0
@@ -84,7 +83,7 @@ class _Instrument:
 class _Front:
     """All instruments of an exchange."""
 
-    __slots__ = ("expected", "is_alive", "is_silent", "lull", "members", "rate", "ticked_ns", "ticks", "usual")
+    __slots__ = ("expected", "is_silent", "lull", "members", "rate", "silent_s", "ticked_ns", "ticks", "usual")
 
     def __init__(self) -> None:
         self.ticked_ns = 0  # by the time of the market
@@ -97,7 +96,7 @@ class _Front:
         self.usual = 0.0  # ticks a second that are expected at least, of those that trade now
         self.expected = 0.0  # on average
         self.lull = 1.0  # how much slower than usual it is
-        self.is_alive = True
+        self.silent_s = 0.0
         self.is_silent = False
 
     def look(self, elapsed_s: float, silent_s: float) -> None:
@@ -107,8 +106,8 @@ class _Front:
         self.ticks = 0
         if self.expected * _LULL_S > _LULL_TICKS and self.rate * _LULL < self.expected:
             self.lull = min(self.expected / max(self.rate, 0.001), _MOST_LULL)
+        self.silent_s = silent_s
         if self.members >= MEMBERS:
-            self.is_alive = silent_s < max(_ALIVE_S, _ALIVE_INTERVALS / self.usual)
             self.is_silent = silent_s > max(FRONT_S, _INTERVALS / self.usual)
 
 
@@ -122,10 +121,11 @@ class Judge:
         self._feed = FeedSeen(session="", state="")
         self._feed_changed_s = self._wall_s = wall_s
         self._known: dict[str, _Instrument] = {}
-        self._wanted: set[str] = set()
+        self._in_order: list[_Instrument] = []  # those that somebody wants
         self._subscribed = 0
         self._fronts: dict[str, _Front] = {}
         self._looked_ns = begin_ns
+        self._silent_s = 0.0  # all fronts
         self._night = self._is_night()
 
     # What it is told
@@ -140,13 +140,14 @@ class Judge:
         states = list(states)
         subscribed = sum(state in _SUBSCRIBED for _, state, _ in states)
         is_on_its_way, self._subscribed = subscribed > self._subscribed, subscribed
-        self._wanted.clear()
+        wanted: list[_Instrument] = []
         for name, state, reason in states:
             one = self._instrument(name)
-            self._wanted.add(name)
+            wanted.append(one)
             if state != one.state or (is_on_its_way and state == "waiting"):
                 one.state, one.changed_s = state, self._wall_s
             one.reason = reason
+        self._in_order = sorted(wanted, key=lambda one: one.name)
 
     def feed(self, seen: FeedSeen) -> None:
         """How the feed is. In a new session silence begins anew."""
@@ -198,9 +199,15 @@ class Judge:
         self._night = self._is_night()
         self._look_at_fronts()
         trading_day = self._trading_day()
-        judged = [self._judged(self._known[name], trading_day) for name in sorted(self._wanted)]
-        silent = sorted(name for name, front in self._fronts.items() if front.is_silent)
-        return summed_up(judged, silent, self._trouble(judged, silent), self._time.now_ns, is_down=self._is_down())
+        tallies: dict[str, Tally] = defaultdict(Tally)
+        cases: list[Case] = []
+        for one in self._in_order:
+            verdict, reason = self._verdict(one, trading_day)
+            phase = Phase.CLOSED if one.group is None else one.group.phase
+            tallies[one.exchange].count(verdict, phase, subscribed=one.state in _SUBSCRIBED, ticked=one.ticks > 0)
+            if verdict in ALARMS:
+                cases.append(self._case(one, verdict, reason))
+        return summed_up(tallies, cases, self._trouble(cases), self._time.now_ns, is_down=self._is_down())
 
     @property
     def market_ns(self) -> int:
@@ -213,7 +220,7 @@ class Judge:
         for front in self._fronts.values():
             front.begin()
         opened: dict[str, int] = {}
-        for one in self._known.values():
+        for one in self._in_order:
             pace = one.paces[self._night]
             if one.state in _SUBSCRIBED and one.group and one.group.opened_ns and pace.is_known:
                 front = self._fronts[one.exchange]
@@ -224,17 +231,15 @@ class Judge:
         for name, opened_ns in opened.items():
             front = self._fronts[name]
             front.look(elapsed_s, (now_ns - max(front.ticked_ns, opened_ns)) / 1e9)
+        looked_at = [self._fronts[name] for name in opened]
+        few = sum(front.members for front in looked_at) < MEMBERS  # nothing to compare a silence with
+        self._silent_s = 0.0 if few else min(front.silent_s for front in looked_at)
 
-    def _judged(self, one: _Instrument, trading_day: str) -> Judged:
-        verdict, reason = self._verdict(one, trading_day)
-        return Judged(
-            name=one.name,
-            exchange=one.exchange,
+    def _case(self, one: _Instrument, verdict: Verdict, reason: str) -> Case:
+        return Case(
+            instrument=one.name,
             verdict=verdict,
             reason=reason,
-            phase=Phase.CLOSED if one.group is None else one.group.phase,
-            subscribed=one.state in _SUBSCRIBED,
-            ticked=one.ticks > 0,
             silent_s=self._silence_s(one) if one.mark_s >= 0 else None,
             usual_s=one.paces[self._night].usual_s or None,
         )
@@ -266,10 +271,12 @@ class Judge:
         return (Verdict.HEALTHY if one.ticks and one.paces[self._night].is_known else Verdict.QUIET), ""
 
     def _is_stalled(self, one: _Instrument) -> bool:
-        """Found only while its front ticks; once found, until it ticks again."""
+        """Found only where others have ticked for most of its silence; once found, until it ticks again."""
         pace, front = one.paces[self._night], self._fronts[one.exchange]
         if not one.stalled and one.group and one.group.opened_ns and one.mark_s >= 0 and pace.is_known:
-            one.stalled = front.is_alive and self._silence_s(one) > pace.limit_s * front.lull
+            silent_s = self._silence_s(one)
+            others_s = front.silent_s if front.members >= MEMBERS else self._silent_s
+            one.stalled = silent_s > pace.limit_s * front.lull and others_s < silent_s / 2
         return one.stalled
 
     def _silence_s(self, one: _Instrument) -> float:
@@ -278,11 +285,11 @@ class Judge:
     def _is_down(self) -> bool:
         return self._feed.state not in ("ready", "ended") and self._wall_s - self._feed_changed_s > DOWN_S
 
-    def _trouble(self, judged: list[Judged], silent: list[str]) -> str:
-        if any(one.verdict is Verdict.SESSION_DOWN for one in judged):
-            return f"the feed is {self._feed.state or 'not there'}" + (
-                f": {self._feed.reason}" if self._feed.reason else ""
-            )
+    def _trouble(self, cases: list[Case]) -> str:
+        if any(one.verdict is Verdict.SESSION_DOWN for one in cases):
+            reason = f": {self._feed.reason}" if self._feed.reason else ""
+            return f"the feed is {self._feed.state or 'not there'}{reason}"
+        silent = sorted(name for name, front in self._fronts.items() if front.is_silent)
         return f"no ticks of {', '.join(silent)}" if silent else ""
 
     # What it knows
