@@ -18,6 +18,7 @@ from aegis.cli.contracts import contracts
 from aegis.cli.doctor import doctor, version
 from aegis.cli.env import env
 from aegis.cli.handover import drain, handover
+from aegis.cli.health import health
 from aegis.cli.leases import leases
 from aegis.cli.listings import instances, services
 from aegis.cli.logs import logs
@@ -78,7 +79,7 @@ app = typer.Typer(
 
 for command in (
     *(up, down, ps, logs, doctor, services, instances, leases, handover, drain),
-    *(ticks, contracts, subscribe, unsubscribe, subscriptions, call, env, version),
+    *(ticks, contracts, subscribe, unsubscribe, subscriptions, health, call, env, version),
 ):
     app.command()(command)
 app.add_typer(config_app, name="config")

@@ -14,6 +14,7 @@ from aegis_sdk.errors import ConfigurationError
 __all__ = ["MARKETDATA", "DeskOptions", "ServicePlan", "inherited", "plan"]
 
 MARKETDATA: Final = "marketdata"
+HEALTH: Final = "health"
 
 
 class DeskOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +60,12 @@ def plan(options: DeskOptions) -> list[ServicePlan]:
                 AEGIS_WALL_CLOCK=None if options.wall_clock is None else int(options.wall_clock),
                 AEGIS_CODEC=options.codec,
             ),
-        )
+        ),
+        ServicePlan(
+            service=HEALTH,
+            instance=f"{HEALTH}-1",
+            command=(sys.executable, "-m", "aegis.marketdata.health"),
+        ),
     ]
 
 
