@@ -36,6 +36,8 @@ SNAPSHOT_S: Final = 15.0
 DOWN_S: Final = 3.0
 
 _INTERVALS: Final = 9.0
+_PAUSE_S: Final = 0.3
+_PAUSE_TICKS: Final = 8.0  # that would have come meanwhile; by chance that is seen once in 3,000
 _LULL: Final = 1.5
 _MOST_LULL: Final = 4.0
 _LULL_TICKS: Final = 50.0
@@ -61,7 +63,7 @@ class _Instrument:
     """What is known of one that is wanted or has ticked."""
 
     __slots__ = (
-        *("changed_s", "exchange", "expiry", "group", "is_bond", "mark_s", "name", "paces"),
+        *("changed_s", "exchange", "expiry", "group", "is_bond", "mark_s", "name", "paces", "paused_s"),
         *("reason", "stalled", "state", "ticks"),
     )
 
@@ -73,6 +75,7 @@ class _Instrument:
         self.is_bond = group is not None and group.hours is BOND
         self.paces = (Pace(), Pace())  # of the day, of the night
         self.mark_s = -1.0  # of its trading time, at its last tick; below 0: not yet
+        self.paused_s = 0.0  # of its front, by then
         self.ticks = 0
         self.state: SubscriptionState | None = None
         self.reason = ""
@@ -83,11 +86,15 @@ class _Instrument:
 class _Front:
     """All instruments of an exchange."""
 
-    __slots__ = ("expected", "is_silent", "lull", "members", "rate", "silent_s", "ticked_ns", "ticks", "usual")
+    __slots__ = (
+        *("expected", "is_silent", "lull", "members", "paused_s", "rate", "silent_s"),
+        *("ticked_ns", "ticks", "usual"),
+    )
 
     def __init__(self) -> None:
         self.ticked_ns = 0  # by the time of the market
         self.ticks = 0  # since the last look
+        self.paused_s = 0.0  # all its pauses, which are none of a single instrument's
         self.rate = 0.0  # ticks a second, of the last `_LULL_S`
         self.begin()
 
@@ -98,6 +105,18 @@ class _Front:
         self.lull = 1.0  # how much slower than usual it is
         self.silent_s = 0.0
         self.is_silent = False
+
+    def tick(self, now_ns: int, opened_ns: int) -> None:
+        """One of its instruments has ticked."""
+        if opened_ns:
+            self.paused_s += self.pause_s((now_ns - max(self.ticked_ns, opened_ns)) / 1e9)
+        self.ticked_ns = now_ns
+        self.ticks += 1
+
+    def pause_s(self, silent_s: float) -> float:
+        """How much of a silence is a pause of the whole front: all, where so many would have ticked; else nothing."""
+        is_pause = self.members >= MEMBERS and silent_s > _PAUSE_S and silent_s * self.expected > _PAUSE_TICKS
+        return silent_s if is_pause else 0.0
 
     def look(self, elapsed_s: float, silent_s: float) -> None:
         """Judge it, some time after the last look, when it has been silent for so long."""
@@ -163,6 +182,7 @@ class Judge:
         for one in self._known.values():
             if one.group is not None and one.mark_s >= 0:
                 one.mark_s = one.group.seconds(now_ns)
+                one.paused_s = self._fronts[one.exchange].paused_s
             one.stalled = False
             one.changed_s = self._wall_s
         for front in self._fronts.values():
@@ -179,16 +199,14 @@ class Judge:
             one = self._instrument(name)
         one.ticks += 1
         one.stalled = False
-        front = self._fronts[one.exchange]
-        front.ticked_ns = time.now_ns
-        front.ticks += 1
-        group = one.group
+        front, group = self._fronts[one.exchange], one.group
+        front.tick(time.now_ns, group.opened_ns if group else 0)
         if group is None:
             return
         mark_s = group.seconds(time.now_ns)
         if one.mark_s >= 0 and group.opened_ns and not flags:
-            one.paces[self._night].learn(mark_s - one.mark_s)
-        one.mark_s = mark_s
+            one.paces[self._night].learn(max(mark_s - one.mark_s - (front.paused_s - one.paused_s), 0.0))
+        one.mark_s, one.paused_s = mark_s, front.paused_s
 
     # What it finds
 
@@ -220,7 +238,7 @@ class Judge:
         for front in self._fronts.values():
             front.begin()
         opened: dict[str, int] = {}
-        for one in self._in_order:
+        for one in self._in_order if self._feed.state == "ready" else ():
             pace = one.paces[self._night]
             if one.state in _SUBSCRIBED and one.group and one.group.opened_ns and pace.is_known:
                 front = self._fronts[one.exchange]
@@ -274,7 +292,7 @@ class Judge:
         """Found only where others have ticked for most of its silence; once found, until it ticks again."""
         pace, front = one.paces[self._night], self._fronts[one.exchange]
         if not one.stalled and one.group and one.group.opened_ns and one.mark_s >= 0 and pace.is_known:
-            silent_s = self._silence_s(one)
+            silent_s = self._silence_s(one) - (front.paused_s - one.paused_s) - front.pause_s(front.silent_s)
             others_s = front.silent_s if front.members >= MEMBERS else self._silent_s
             one.stalled = silent_s > pace.limit_s * front.lull and others_s < silent_s / 2
         return one.stalled
