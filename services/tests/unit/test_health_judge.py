@@ -177,6 +177,19 @@ def test_a_feed_without_a_session_is_down_while_something_trades_and_rests_other
         assert found.is_down
 
 
+def test_a_feed_that_has_failed_waits_for_a_person_at_any_hour() -> None:
+    bench = Bench("16:00:00")
+    bench.feed(session="", state="failed", reason="wrong password")
+    found = bench.run(1)
+    assert (found.level, found.session_trouble) == (Level.CRITICAL, "the feed is failed: wrong password")
+
+
+def test_a_feed_that_never_had_a_session_is_not_healthy() -> None:
+    bench = Bench("16:00:00", {})
+    bench.feed(session="", state="connecting")
+    assert bench.run(5).level is Level.DEGRADED
+
+
 def test_a_new_session_begins_anew() -> None:
     bench = Bench("09:01:00")
     bench.run(120)
@@ -235,9 +248,11 @@ def test_bonds_end_their_last_day_at_noon() -> None:
 def test_pauses_of_the_whole_front_make_no_instrument_irregular() -> None:
     """Else a machine that was busy for a second would have a fast one missed late."""
     bench = Bench("09:01:00")
+    bench.run(15)
     for _ in range(20):
         bench.run(5)
         bench.run(1, PACES)
+    bench.run(5)
     after_s, found = bench.until_found([FAST[0]])
     assert after_s <= 3
     assert verdicts(found) == {FAST[0]: Verdict.STALLED}

@@ -42,6 +42,7 @@ _LULL: Final = 1.5
 _MOST_LULL: Final = 4.0
 _LULL_TICKS: Final = 50.0
 _LULL_S: Final = 20.0
+_LULL_WATCHED: Final = 0.5
 _EVENING: Final = 18 * 3600
 _MORNING: Final = 6 * 3600
 _NOON: Final = 11 * 3600 + 1800
@@ -88,14 +89,15 @@ class _Front:
 
     __slots__ = (
         *("expected", "is_silent", "lull", "members", "paused_s", "rate", "silent_s"),
-        *("ticked_ns", "ticks", "usual"),
+        *("ticked_ns", "ticks", "usual", "watched"),
     )
 
     def __init__(self) -> None:
         self.ticked_ns = 0  # by the time of the market
         self.ticks = 0  # since the last look
         self.paused_s = 0.0  # all its pauses, which are none of a single instrument's
-        self.rate = 0.0  # ticks a second, of the last `_LULL_S`
+        self.rate = 0.0  # ticks a second, of the last `_LULL_S`, as far as these were watched
+        self.watched = 0.0  # the share of them
         self.begin()
 
     def begin(self) -> None:
@@ -121,10 +123,13 @@ class _Front:
     def look(self, elapsed_s: float, silent_s: float) -> None:
         """Judge it, some time after the last look, when it has been silent for so long."""
         if 0 < elapsed_s < _LULL_S:
-            self.rate += elapsed_s / _LULL_S * (self.ticks / elapsed_s - self.rate)
+            part = elapsed_s / _LULL_S
+            self.rate += part * (self.ticks / elapsed_s - self.rate)
+            self.watched += part * (1 - self.watched)
         self.ticks = 0
-        if self.expected * _LULL_S > _LULL_TICKS and self.rate * _LULL < self.expected:
-            self.lull = min(self.expected / max(self.rate, 0.001), _MOST_LULL)
+        usually, rate = self.expected, self.rate / max(self.watched, 0.001)
+        if usually * _LULL_S > _LULL_TICKS and rate * _LULL < usually and self.watched > _LULL_WATCHED:
+            self.lull = min(usually / max(rate, 0.001), _MOST_LULL)
         self.silent_s = silent_s
         if self.members >= MEMBERS:
             self.is_silent = silent_s > max(FRONT_S, _INTERVALS / self.usual)
@@ -225,7 +230,10 @@ class Judge:
             tallies[one.exchange].count(verdict, phase, subscribed=one.state in _SUBSCRIBED, ticked=one.ticks > 0)
             if verdict in ALARMS:
                 cases.append(self._case(one, verdict, reason))
-        return summed_up(tallies, cases, self._trouble(cases), self._time.now_ns, is_down=self._is_down())
+        trouble, is_down = self._trouble(cases), self._is_down()
+        unknown = is_down and not self._in_order
+        note = f"the feed is {self._feed.state}, and nothing that is wanted is known" if unknown else ""
+        return summed_up(tallies, cases, trouble, note, self._time.now_ns, is_down=is_down)
 
     @property
     def market_ns(self) -> int:
@@ -304,7 +312,8 @@ class Judge:
         return self._feed.state not in ("ready", "ended") and self._wall_s - self._feed_changed_s > DOWN_S
 
     def _trouble(self, cases: list[Case]) -> str:
-        if any(one.verdict is Verdict.SESSION_DOWN for one in cases):
+        """What is wrong with the session as a whole. One that has failed for good waits for a person at any hour."""
+        if self._feed.state == "failed" or any(one.verdict is Verdict.SESSION_DOWN for one in cases):
             reason = f": {self._feed.reason}" if self._feed.reason else ""
             return f"the feed is {self._feed.state or 'not there'}{reason}"
         silent = sorted(name for name, front in self._fronts.items() if front.is_silent)

@@ -53,20 +53,20 @@ class Pace:
     def learn(self, interval_s: float) -> None:
         """Take one more interval into account."""
         self.count += 1
+        if self._first is not None:
+            self._begin(interval_s, self._first)
+            return
         self._counted += 1
         if interval_s > LONG_S:
             self._long += 1
         if self._counted >= _HALVED_AT:
             self._counted, self._long = self._counted / 2, self._long / 2
-        if self._first is not None:
-            self._begin(interval_s, self._first)
-            return
         self.mean_s += _MEAN_STEP * (interval_s - self.mean_s)
         share = _USUAL_SHARE if interval_s > self.usual_s else _USUAL_SHARE - 1
         self.usual_s *= 1 + _STEP * share
 
     def _begin(self, interval_s: float, first: list[float]) -> None:
-        """The longest of the first ones is a usual interval that is none too short."""
+        """The longest of the first ones is a usual interval that is none too short. Of pauses nothing is known yet."""
         first.append(interval_s)
         if len(first) == ENOUGH:
             self.usual_s = max(*first, 0.001)

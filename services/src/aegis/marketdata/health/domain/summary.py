@@ -61,14 +61,16 @@ class Tally:
 
 
 def summed_up(
-    tallies: Mapping[str, Tally], cases: Iterable[Case], trouble: str, market_ns: int, *, is_down: bool
+    tallies: Mapping[str, Tally], cases: Iterable[Case], trouble: str, note: str, market_ns: int, *, is_down: bool
 ) -> Findings:
-    """`trouble` says what is wrong with the session as a whole; empty: nothing."""
+    """`trouble` says what is wrong with the session as a whole, `note` what is not as it should be; empty: nothing."""
     whole = Tally()
     for tally in tallies.values():
         whole.add(tally)
     in_all, listed = whole.found(), tuple(cases)
     level, reason = _level(listed, in_all, trouble)
+    if note and level is Level.HEALTHY:
+        level, reason = Level.DEGRADED, note
     return Findings(
         level=level,
         reason=reason,
