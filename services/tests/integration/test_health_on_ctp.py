@@ -22,6 +22,7 @@ import pytest
 
 from aegis.cli.bench.ctp_parts import profile
 from aegis.contracts.health import REPORT, HealthChanged, HealthReport, RepairDone
+from aegis.contracts.marketdata import INSTRUMENTS, InstrumentsRequest
 from aegis.operations.counter import is_built
 from aegis_sdk.client import Client
 from aegis_sdk.errors import RpcError
@@ -157,10 +158,14 @@ async def test_it_finds_what_falls_silent_and_heals_it() -> None:
 
 
 async def listed(desk: Running) -> list[str]:
-    from aegis.contracts.marketdata import INSTRUMENTS, InstrumentsRequest
-
-    page = await desk.client.call(INSTRUMENTS, InstrumentsRequest())
-    return [one.instrument for one in page.instruments]
+    names: list[str] = []
+    after, more = "", True
+    while more:
+        page = await desk.client.call(INSTRUMENTS, InstrumentsRequest(after=after))
+        names += (one.instrument for one in page.instruments)
+        after = page.next
+        more = bool(after)
+    return names
 
 
 async def forgotten(desk: Running, symbol: str, names: dict[str, str]) -> None:

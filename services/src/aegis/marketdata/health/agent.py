@@ -22,7 +22,7 @@ from aegis.contracts.health import (
     RepairView,
 )
 from aegis.marketdata.health.domain.findings import Findings, Level
-from aegis.marketdata.health.domain.repairs import Kind, Outcome, Repair, Repairs
+from aegis.marketdata.health.domain.repairs import Kind, Outcome, Patience, Repair, Repairs
 from aegis.marketdata.health.figures import health_figures
 from aegis.marketdata.health.hooks import OperationsHook, RecoveryHook
 from aegis.marketdata.health.reports import MOST_NAMED, at, level_name, report_of
@@ -50,9 +50,12 @@ class HealthAgent(SingleActive):
     name = SERVICE
     description = "Whether a feed set brings the ticks that are wanted, and repairs where it does not."
 
-    def __init__(self, settings: HealthSettings, hook: RecoveryHook | None = None) -> None:
+    def __init__(
+        self, settings: HealthSettings, hook: RecoveryHook | None = None, patience: Patience | None = None
+    ) -> None:
         self.settings = settings
-        self.repairs = Repairs()
+        self._patience = patience or Patience()
+        self.repairs = Repairs(self._patience)
         self.counted: Counter[tuple[Kind, Outcome]] = Counter()
         self._hook = hook
         self._done: deque[RepairView] = deque(maxlen=_MOST_REPAIRS)
@@ -79,7 +82,7 @@ class HealthAgent(SingleActive):
 
     async def on_standby(self, key: str) -> None:
         """What was tried is of no meaning when we repair again."""
-        self.repairs = Repairs()
+        self.repairs = Repairs(self._patience)
 
     @active(REPORT, stale_ok=True)
     async def report(self, request: Empty, context: ActiveContext) -> HealthReport:

@@ -19,10 +19,11 @@ ENOUGH: Final = 20
 """Intervals without which an instrument is not judged at all."""
 LEAST_S: Final = 2.5
 """No silence is a stall before: five snapshots."""
-LONG_S: Final = 0.6
+LONG_S: Final = 0.75
 
 _USUAL_SHARE: Final = 0.95
 _STEP: Final = 0.05
+_YOUNG_STEP: Final = 0.1
 _MEAN_STEP: Final = 0.05
 _INTERVALS: Final = 9.0
 _YOUNG_S: Final = 4.5
@@ -63,13 +64,13 @@ class Pace:
             self._counted, self._long = self._counted / 2, self._long / 2
         self.mean_s += _MEAN_STEP * (interval_s - self.mean_s)
         share = _USUAL_SHARE if interval_s > self.usual_s else _USUAL_SHARE - 1
-        self.usual_s *= 1 + _STEP * share
+        self.usual_s *= 1 + (_STEP if self.count > _MANY else _YOUNG_STEP) * share
 
     def _begin(self, interval_s: float, first: list[float]) -> None:
-        """The longest of the first ones is a usual interval that is none too short. Of pauses nothing is known yet."""
+        """The second longest of the first ones; the longest may be a pause, of which nothing is known yet."""
         first.append(interval_s)
         if len(first) == ENOUGH:
-            self.usual_s = max(*first, 0.001)
+            self.usual_s = max(sorted(first)[-2], 0.001)
             self.mean_s = sum(first) / ENOUGH
             self._first = None
 
