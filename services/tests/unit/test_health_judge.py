@@ -245,6 +245,17 @@ def test_bonds_end_their_last_day_at_noon() -> None:
     assert bench.run(30, ["CFFEX.T2503"]).in_all.verdicts == {Verdict.RESTING: 1}
 
 
+def test_a_front_that_sends_all_at_once_does_not_pause_between() -> None:
+    """Exchanges send the snapshots of all contracts together, twice a second."""
+    bench = Bench(
+        "09:01:00", {f"SHFE.{code}{month}": 0.5 for code in ("rb", "cu", "al") for month in range(2502, 2513)}
+    )
+    bench.run(120)
+    after_s, found = bench.until_found(["SHFE.rb2505"])
+    assert after_s <= 3
+    assert verdicts(found) == {"SHFE.rb2505": Verdict.STALLED}
+
+
 def test_pauses_of_the_whole_front_make_no_instrument_irregular() -> None:
     """Else a machine that was busy for a second would have a fast one missed late."""
     bench = Bench("09:01:00")

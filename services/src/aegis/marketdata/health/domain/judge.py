@@ -36,7 +36,8 @@ SNAPSHOT_S: Final = 15.0
 DOWN_S: Final = 3.0
 
 _INTERVALS: Final = 9.0
-_PAUSE_S: Final = 0.3
+_PAUSE_S: Final = 0.75
+_TURN_S: Final = 0.5  # exchanges send the snapshots of all contracts together, twice a second: so long is no pause
 _PAUSE_TICKS: Final = 8.0  # that would have come meanwhile; by chance that is seen once in 3,000
 _LULL: Final = 1.5
 _MOST_LULL: Final = 4.0
@@ -116,9 +117,9 @@ class _Front:
         self.ticks += 1
 
     def pause_s(self, silent_s: float) -> float:
-        """How much of a silence is a pause of the whole front: all, where so many would have ticked; else nothing."""
+        """How much of a silence is a pause of the whole front: nothing, unless many would have ticked meanwhile."""
         is_pause = self.members >= MEMBERS and silent_s > _PAUSE_S and silent_s * self.expected > _PAUSE_TICKS
-        return silent_s if is_pause else 0.0
+        return silent_s - _TURN_S if is_pause else 0.0
 
     def look(self, elapsed_s: float, silent_s: float) -> None:
         """Judge it, some time after the last look, when it has been silent for so long."""
