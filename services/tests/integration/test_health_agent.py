@@ -23,10 +23,12 @@ from aegis.contracts.subscriptions import SUBSCRIBE, WishRequest
 from aegis.marketdata.adapters.simulated import SimulatedFeed, SimulatedOptions
 from aegis.marketdata.bootstrap import build
 from aegis.marketdata.health.agent import HealthAgent
-from aegis.marketdata.health.domain.repairs import Patience
+from aegis.marketdata.health.desk import Desk
+from aegis.marketdata.health.domain.repairs import Kind, Patience, Repair
 from aegis.marketdata.health.settings import HealthSettings
 from aegis.marketdata.ports import FeedSink
 from aegis_sdk import Client, Empty, Events, Service, rpc
+from aegis_sdk.discovery import Directory
 from aegis_sdk.errors import Rejected, RpcError
 from aegis_sdk.instances import InstanceRecord, InstanceStatus
 from aegis_sdk.registry import Registration
@@ -103,11 +105,16 @@ async def hosted(broker: MemoryBroker, service: Service, instance: str) -> Async
 
 
 class Running:
-    def __init__(self, broker: MemoryBroker, feed: Deaf, agent: HealthAgent) -> None:
+    def __init__(self, broker: MemoryBroker, feed: Deaf, agents: list[HealthAgent]) -> None:
         self.transport = MemoryTransport(broker)
         self.client = Client(self.transport)
         self.feed = feed
-        self.agent = agent
+        self.agents = agents
+
+    @property
+    def repairers(self) -> list[HealthAgent]:
+        """The agents that have tried to repair something."""
+        return [one for one in self.agents if one.counted]
 
     async def report(self) -> HealthReport:
         return (await self.client.call_active(REPORT, "main", Empty(), timeout=DEADLINE_S)).value
@@ -123,7 +130,8 @@ class Running:
         await self.until(lambda report: report.in_all.verdicts == {"healthy": len(CONTRACTS)})
 
     def figures(self) -> dict[tuple[str, ...], float]:
-        samples = (sample for metric in self.agent.metrics() for sample in metric.samples)
+        [agent] = self.repairers
+        samples = (sample for metric in agent.metrics() for sample in metric.samples)
         return {(one.name, *one.labels.values()): one.value for one in samples}
 
 
@@ -134,9 +142,13 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 
 async def desk(
-    stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch, operations: Operations | None = None, **settings: Any
+    stack: AsyncExitStack,
+    monkeypatch: pytest.MonkeyPatch,
+    operations: Operations | None = None,
+    patience: Patience = QUICK,
+    **settings: Any,
 ) -> Running:
-    """Market data with some contracts, one agent, and perhaps an operations plane."""
+    """Market data with some contracts, two agents of which one may repair, and perhaps an operations plane."""
     broker, feed = MemoryBroker(), Deaf()
     monkeypatch.setattr("aegis.marketdata.bootstrap.SimulatedFeed", lambda _: feed)
     await stack.enter_async_context(asyncio.timeout(DEADLINE_S))
@@ -144,9 +156,10 @@ async def desk(
     await stack.enter_async_context(hosted(broker, made, "marketdata-1"))
     if operations is not None:
         await stack.enter_async_context(hosted(broker, operations, "operations-1"))
-    agent = HealthAgent(HealthSettings(**settings), patience=QUICK)
-    await stack.enter_async_context(hosted(broker, agent, "health-1"))
-    running = Running(broker, feed, agent)
+    agents = [HealthAgent(HealthSettings(**settings), patience=patience) for _ in range(2)]
+    for number, agent in enumerate(agents, 1):
+        await stack.enter_async_context(hosted(broker, agent, f"health-{number}"))
+    running = Running(broker, feed, agents)
     stack.push_async_callback(running.transport.close)
     await running.client.call(SUBSCRIBE, WishRequest(consumer="a", instruments=CONTRACTS), timeout=DEADLINE_S)
     await running.warm()
@@ -180,19 +193,21 @@ async def test_what_no_repair_heals_is_told_to_operations_which_may_have_it_trie
     async with Events(running.transport).follow("event.health.main.escalated", Escalation) as events:
         assert (await anext(events)).body == first
     figures = running.figures()
-    assert figures["aegis_health_level_state",] >= 1
+    assert figures["aegis_health_level_state", "healthy"] == 0
     assert figures["aegis_health_repairs_total", "resubscribe", "done"] == 4
     assert figures["aegis_health_repairs_total", "escalate", "done"] == 2
     assert figures["aegis_health_instruments", "stalled"] == 1
     assert figures["aegis_health_coverage_ratio", "SHFE"] == pytest.approx(5 / 6)
 
+    assert len(running.repairers) == 1, "of two agents"
     running.feed.muted.clear()
     await running.until(lambda report: report.level == "healthy" and not report.escalated)
 
 
 async def test_operations_may_hold_all_repairs(stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
     operations = Operations(RecoveryAnswer(decision="hold", hold_s=600))
-    running = await desk(stack, monkeypatch, operations)
+    impatient = Patience(resubscribe_s=0.1, renew_s=0.2, fail_over_s=0.1)
+    running = await desk(stack, monkeypatch, operations, impatient)
     running.feed.muted.add(CONTRACTS[0])
     await running.until(lambda report: bool(report.escalated))
     running.feed.muted.add(CONTRACTS[1])
@@ -229,3 +244,37 @@ async def test_repairs_that_are_asked_for_too_often_are_refused(
     with pytest.raises(RpcError):
         await call(RENEW, RenewRequest())
     await running.until(lambda report: report.instances[0].session != before.session)
+
+
+class Held(SingleActive):
+    """A feed set that can change hands."""
+
+    name = "marketdata"
+
+    def keys(self) -> list[str]:
+        return ["main"]
+
+
+async def test_a_failover_is_the_handover_of_the_feed_set_and_not_possible_without_a_second_instance(
+    stack: AsyncExitStack,
+) -> None:
+    await stack.enter_async_context(asyncio.timeout(DEADLINE_S))
+    broker = MemoryBroker()
+    transport = MemoryTransport(broker)
+    stack.push_async_callback(transport.close)
+    await stack.enter_async_context(hosted(broker, Held(), "marketdata-1"))
+    directory = await stack.enter_async_context(Directory.open(transport, service="marketdata"))
+
+    def holder() -> list[str]:
+        return [one.record.instance for one in directory.instances() if "main" in one.record.keys]
+
+    feeds = Desk(Client(transport), directory, "main")
+    repair = Repair(kind=Kind.FAIL_OVER, reason="no ticks")
+    await directory.wait_for(lambda _: holder() == ["marketdata-1"], DEADLINE_S)
+    outcome, said = await feeds.do(repair, "marketdata-1")
+    assert (outcome, said) == ("not_possible", "nobody but marketdata-1 is there to take main")
+    await stack.enter_async_context(hosted(broker, Held(), "marketdata-2"))
+    await directory.wait_for(lambda table: len(table.instances()) == 2, DEADLINE_S)
+    outcome, said = await feeds.do(repair, "marketdata-1")
+    assert (outcome, said) == ("done", "marketdata-1 has given main up")
+    await directory.wait_for(lambda _: holder() == ["marketdata-2"], DEADLINE_S)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from aegis.marketdata.health.domain.findings import Findings, Level, Verdict
 from aegis.marketdata.health.domain.repairs import Kind, Outcome
-from aegis_sdk.metrics import Metric, counter, gauge
+from aegis_sdk.metrics import Metric, counter, gauge, states
 
 __all__ = ["health_figures"]
 
@@ -15,7 +15,8 @@ def health_figures(
     level: Level, found: Findings, repairs: Mapping[tuple[Kind, Outcome], int], malformed: int
 ) -> Iterator[Metric]:
     """`repairs` are those that were tried, by kind and outcome."""
-    yield gauge("aegis_health_level_state", "0 healthy, 1 degraded, 2 critical, 3 unknown.", float(level))
+    levels = [one.name.lower() for one in Level]
+    yield states("aegis_health_level_state", "How the feed set is.", level.name.lower(), levels)
     coverage = {(name,): one.coverage for name, one in found.exchanges.items()}
     says = "Share of what is wanted, listed and not expired that is subscribed and without an alarm."
     yield gauge("aegis_health_coverage_ratio", says, coverage, ("exchange",))
