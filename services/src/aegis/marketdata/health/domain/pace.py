@@ -26,7 +26,9 @@ _STEP: Final = 0.05
 _YOUNG_STEP: Final = 0.1
 _MEAN_STEP: Final = 0.05
 _INTERVALS: Final = 9.0
-_YOUNG_S: Final = 4.5
+_YOUNG_INTERVALS: Final = 18.0  # real contracts come in bursts: what was heard for a minute may have been one
+_YOUNG_S: Final = 10.0
+_LONG_HEARD_S: Final = 300.0
 _MANY: Final = 100  # intervals that tell how few are long
 _HALVED_AT: Final = 20_000
 _FEW: Final = 0.0085  # none of a hundred
@@ -37,13 +39,14 @@ _CHANCE: Final = 23.0  # minus the logarithm of 1e-10
 class Pace:
     """Intervals are in seconds in which the instrument trades."""
 
-    __slots__ = ("_counted", "_first", "_long", "count", "mean_s", "usual_s")
+    __slots__ = ("_counted", "_first", "_heard_s", "_long", "count", "mean_s", "usual_s")
 
     def __init__(self) -> None:
         self.count = 0
         self.usual_s = 0.0
         self.mean_s = 0.0
         self._first: list[float] | None = []
+        self._heard_s = 0.0
         self._counted = 0.0
         self._long = 0.0
 
@@ -54,6 +57,7 @@ class Pace:
     def learn(self, interval_s: float) -> None:
         """Take one more interval into account."""
         self.count += 1
+        self._heard_s += interval_s
         if self._first is not None:
             self._begin(interval_s, self._first)
             return
@@ -79,7 +83,7 @@ class Pace:
         """The longest silence that may be chance. To be asked once `is_known`."""
         slow_s = max(_INTERVALS * self.usual_s, LEAST_S)
         if self._counted < _MANY:
-            return max(slow_s, _YOUNG_S)
+            return slow_s if self._heard_s > _LONG_HEARD_S else max(_YOUNG_INTERVALS * self.usual_s, _YOUNG_S)
         share = (self._long + 1) / (self._counted + 20)
         if share < _FEW:
             return LEAST_S
