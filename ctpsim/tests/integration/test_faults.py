@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from driver import client
 
+from ctpsim.control import ControlRefused
 from ctpsim.records import MISSING
 from ctpsim.testing import RunningFront, front
 
@@ -207,6 +208,23 @@ async def test_without_ticks_a_front_still_answers(counter: RunningFront) -> Non
         await driver.listen("rb2605")
         assert (await driver.wait("md", "onRspSubMarketData")).error == 0
         assert await driver.call("", "counts") == {}
+
+
+async def test_single_contracts_are_silenced_and_forgotten_while_others_tick(counter: RunningFront) -> None:
+    async with client(counter) as driver:
+        await driver.listen("rb2605", "hc2605", "cu2605")
+        await driver.counts(lambda counts: len(counts) == 3)
+        await counter.control.send("mute", symbol="rb2605")
+        assert await counter.control.send("forget", symbol="hc2605") == 1
+        assert await counter.control.send("forget", symbol="hc2605") == 0
+        before = await driver.counts(lambda _: True)
+        counts = await driver.counts(lambda counts: counts["cu2605"] > before["cu2605"] + 100)
+        assert all(counts[symbol] <= before[symbol] + 20 for symbol in ("rb2605", "hc2605")), "but what was on its way"
+        await counter.control.send("unmute", symbol="rb2605")
+        await driver.call("md", "subscribeMarketData", "hc2605")
+        await driver.counts(lambda now: all(now[symbol] > counts[symbol] + 50 for symbol in ("rb2605", "hc2605")))
+        with pytest.raises(ControlRefused, match="is not listed"):
+            await counter.control.send("mute", symbol="none")
 
 
 async def test_orders_are_refused(counter: RunningFront) -> None:

@@ -54,6 +54,17 @@ def test_wrong_usage_is_one_line(capsys: pytest.CaptureFixture[str], arguments: 
     assert err.count("\n") == 1
 
 
+def test_a_check_of_health_that_cannot_run_ends_with_3(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AEGIS_NATS_URL", "nats://127.0.0.1:1")
+    with pytest.raises(SystemExit) as ended:
+        app(["health"], prog_name="aegis")
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out) == (3, "")
+    assert err.startswith("aegis: the check could not run: ")
+
+
 def test_of_errors_that_end_tasks_together_the_first_is_told(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

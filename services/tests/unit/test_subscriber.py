@@ -178,6 +178,33 @@ async def test_what_is_refused_says_why_and_holds_up_nothing(line: Line) -> None
     assert line.feed.calls == [("subscribe", 2)]  # not asked for again in this session
 
 
+async def test_what_is_resubscribed_is_unsubscribed_first_and_unproven_until_a_tick(line: Line) -> None:
+    await line.feed.open(line.sink)
+    first, second = await line.names(2)
+    line.want(WishPart(instruments=(first, second)))
+    await line.settled()
+    line.feed.calls.clear()
+    named = {InstrumentId(*name.split(".")) for name in (first, "SHFE.none")}
+    assert line.subscriber.resubscribe(named) == 1
+    await line.settled()
+    assert line.feed.calls == [("unsubscribe", 1), ("subscribe", 1)]
+    assert line.state(first) == ("subscribed", "")
+    assert line.subscriber.totals().subscribed == 2
+
+
+async def test_what_was_refused_is_asked_for_again_when_it_is_resubscribed(line: Line) -> None:
+    await line.feed.open(line.sink)
+    [name] = await line.names(1)
+    one = InstrumentId(*name.split("."))
+    line.feed.refused = {one}
+    line.want(WishPart(instruments=(name,)))
+    await line.settled()
+    line.feed.refused.clear()
+    assert line.subscriber.resubscribe({one}) == 1
+    await line.settled()
+    assert line.state(name) == ("subscribed", "")
+
+
 async def test_without_a_session_a_wish_waits(line: Line) -> None:
     line.want(WishPart(instruments=("SHFE.rb2505",)))
     await asyncio.sleep(0)

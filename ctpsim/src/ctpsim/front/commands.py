@@ -50,6 +50,9 @@ class Commands:
             "warn": self._warn,
             "sent": self._sent,
             "tick": self._tick,
+            "mute": self._mute,
+            "unmute": self._unmute,
+            "forget": self._forget,
             "rate": self._rate,
             "jump": self._jump,
             "front_down": self._front_down,
@@ -116,6 +119,21 @@ class Commands:
         quote = replace(latest, **given)
         self._trading.publish([quote])
         return self._market_side.send_record(quote)
+
+    def _mute(self, arguments: Arguments) -> None:
+        self._market_side.mute(self._listed(arguments))
+
+    def _unmute(self, arguments: Arguments) -> None:
+        self._market_side.mute(self._listed(arguments), muted=False)
+
+    def _forget(self, arguments: Arguments) -> int:
+        return self._market_side.forget(self._listed(arguments))
+
+    def _listed(self, arguments: Arguments) -> str:
+        symbol = arguments["symbol"]
+        if symbol not in self._counter.market.listings():
+            raise AegisError(f"{symbol} is not listed")
+        return symbol
 
     def _rate(self, arguments: Arguments) -> None:
         market = self._counter.market

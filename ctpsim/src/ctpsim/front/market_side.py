@@ -39,6 +39,7 @@ class MarketSide:
         self._spoiling = Spoiling(counter.faults)
         self._wanted: dict[Client, dict[str, None]] = {}
         self._listeners: dict[str, list[Client]] = {}
+        self._muted: set[str] = set()
         self._handlers = {
             "ReqUserLogin": self._log_in,
             "ReqUserLogout": self._log_out,
@@ -142,7 +143,8 @@ class MarketSide:
         """The latest state of each, as fronts send it after a subscription."""
         if self._counter.is_without_ticks(client):
             return
-        latest = [quote for symbol in symbols if (quote := self._counter.market.quote(symbol)) is not None]
+        heard = [symbol for symbol in symbols if symbol not in self._muted]
+        latest = [quote for symbol in heard if (quote := self._counter.market.quote(symbol)) is not None]
         quotes = [odd for quote in latest for odd in odd_ticks(quote, self._counter.faults)]
         client.deliver(b"".join(map(self._depth.frame, quotes)), [quote.symbol for quote in quotes])
 
@@ -152,6 +154,8 @@ class MarketSide:
         """To whoever listens; each client gets its own in one piece."""
         self._record(quotes)
         parts: dict[Client, tuple[list[bytes], list[str]]] = {}
+        if self._muted:
+            quotes = [quote for quote in quotes if quote.symbol not in self._muted]
         for quote in self._spoiling.spoiled(quotes):
             if listeners := self._listeners.get(quote.symbol):
                 frame = self._depth.frame(quote)
@@ -167,9 +171,9 @@ class MarketSide:
         for client, wanted in self._wanted.items():
             if self._counter.is_without_ticks(client):
                 continue
-            if all(map(wanted.__contains__, symbols)):
+            if not self._muted and all(map(wanted.__contains__, symbols)):
                 client.deliver(frames, symbols)
-            elif own := [index for index, symbol in enumerate(symbols) if symbol in wanted]:
+            elif own := [at for at, symbol in enumerate(symbols) if symbol in wanted and symbol not in self._muted]:
                 size = len(frames) // len(symbols)
                 part = b"".join([frames[index * size : (index + 1) * size] for index in own])
                 client.deliver(part, [symbols[index] for index in own])
@@ -185,6 +189,18 @@ class MarketSide:
         for client in listeners:
             client.deliver(frame, [quote.symbol])
         return len(listeners)
+
+    def mute(self, symbol: str, *, muted: bool = True) -> None:
+        """Send no ticks of one contract, whoever subscribed to it; or send them again."""
+        (self._muted.add if muted else self._muted.discard)(symbol)
+
+    def forget(self, symbol: str) -> int:
+        """Lose the subscriptions to one contract, and tell nobody; how many there were."""
+        clients = list(self._listeners.get(symbol, ()))
+        for client in clients:
+            del self._wanted[client][symbol]
+            self._drop(client, [symbol])
+        return len(clients)
 
     def counted(self) -> tuple[Counts[str], Counts[str]]:
         """Ticks sent, and ticks that clients had no room for, by symbol, since the start."""

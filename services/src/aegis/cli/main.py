@@ -20,6 +20,7 @@ from aegis.cli.doctor import doctor, version
 from aegis.cli.env import env
 from aegis.cli.feeds import feeds
 from aegis.cli.handover import drain, handover
+from aegis.cli.health import health
 from aegis.cli.leases import leases
 from aegis.cli.listings import instances, services
 from aegis.cli.logs import logs
@@ -84,7 +85,7 @@ app = typer.Typer(
 for command in (
     *(up, down, ps, logs, doctor, services, instances, leases, handover, drain),
     *(ticks, snapshot, record, query, feeds, contracts, continuous, subscribe, unsubscribe, subscriptions),
-    *(call, env, version),
+    *(health, call, env, version),
 ):
     app.command()(command)
 app.add_typer(config_app, name="config")

@@ -105,6 +105,10 @@ class Feed(Protocol):
 
     async def unsubscribe(self, instruments: Sequence[InstrumentId]) -> None: ...
 
+    async def renew(self, reason: str) -> None:
+        """End the session and have another, as if it were lost. Raises AegisError where there is none to be had."""
+        ...
+
     async def close(self) -> None:
         """End the session; no quote is offered after it returned. Closing twice is fine."""
         ...

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from operator import itemgetter
 from typing import Final
@@ -56,6 +56,7 @@ class Subscriber:
         self._subscribed: set[InstrumentId] = set()
         self._unproven: dict[InstrumentId, int] = {}  # and how many quotes had come before
         self._refused: dict[InstrumentId, str] = {}
+        self._again: set[InstrumentId] = set()  # to be unsubscribed first
         self._ready = False
         self._began = False  # a session whose universe is not known yet
         self._woken = asyncio.Event()
@@ -76,7 +77,17 @@ class Subscriber:
         self._subscribed.clear()
         self._unproven.clear()
         self._refused.clear()
+        self._again.clear()
         self.wishes_changed()
+
+    def resubscribe(self, instruments: Set[InstrumentId]) -> int:
+        """Unsubscribe and subscribe these again, of those that are wanted and listed; how many these are."""
+        meant = instruments & self._wanted & self.universe.ids
+        for one in meant:
+            self._refused.pop(one, None)
+        self._again |= meant & self._subscribed
+        self.wishes_changed()
+        return len(meant)
 
     async def run(self) -> None:
         """Work until cancelled. What the feed refuses to do is tried again, at growing intervals."""
@@ -158,6 +169,8 @@ class Subscriber:
             self._on_universe(before, universe)
 
     async def _converge(self) -> None:
+        if not await self._let_go():
+            return
         plan = reconcile(self._wanted, self.universe.ids, self._subscribed, self._refused)
         for batch in self._batches(plan.unsubscribe):
             await self._feed.unsubscribe(batch)
@@ -177,6 +190,17 @@ class Subscriber:
                 refused=len(self._refused),
                 in_all=len(self._subscribed),
             )
+
+    async def _let_go(self) -> bool:
+        """Unsubscribe what is to be subscribed again; False where there is something newer to do."""
+        for batch in self._batches(sorted(self._again & self._subscribed)):
+            await self._feed.unsubscribe(batch)
+            self._subscribed.difference_update(batch)
+            self._again.difference_update(batch)
+            if await self._overtaken():
+                return False
+        self._again.clear()
+        return True
 
     async def _subscribe(self, batch: Sequence[InstrumentId]) -> bool:
         """Subscribe these; False where the session ended meanwhile."""

@@ -15,6 +15,7 @@ __all__ = ["MARKETDATA", "RECORDER", "DeskOptions", "ServicePlan", "inherited", 
 
 MARKETDATA: Final = "marketdata"
 RECORDER: Final = "recorder"
+HEALTH: Final = "health"
 
 
 class DeskOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +51,10 @@ def plan(options: DeskOptions) -> list[ServicePlan]:
     """The services in the order of their start; they stop in reverse. Raises ConfigurationError."""
     if options.plan_file:
         return _read(Path(options.plan_file))
-    return [*_recorder(options), *_feeds(options)]  # what records ends after those whose ticks it records
+    health = ServicePlan(
+        service=HEALTH, instance=f"{HEALTH}-1", command=(sys.executable, "-m", "aegis.marketdata.health")
+    )
+    return [*_recorder(options), *_feeds(options), health]  # what records ends after those whose ticks it records
 
 
 def _feeds(options: DeskOptions) -> list[ServicePlan]:

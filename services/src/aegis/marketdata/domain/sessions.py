@@ -24,6 +24,7 @@ from aegis.marketdata.domain.calendar import CALENDAR, WEEKDAYS, Calendar
 __all__ = [
     "BOND",
     "DAY",
+    "DAY_S",
     "GRACE_S",
     "NIGHT_0100",
     "NIGHT_0230",

@@ -26,6 +26,7 @@ from aegis.marketdata.domain.sessions import to_shanghai
 from aegis.marketdata.domain.universe import Universe, UniverseChange, compare
 from aegis.marketdata.endpoints.feed_calls import FeedCalls
 from aegis.marketdata.endpoints.reference_calls import ReferenceCalls
+from aegis.marketdata.endpoints.repair_calls import RepairCalls
 from aegis.marketdata.endpoints.subscription_calls import SubscriptionCalls
 from aegis.marketdata.metrics import MeasuredFeed, feed_figures, tick_figures
 from aegis.marketdata.pipeline import Pipeline, PipelineStats
@@ -72,7 +73,7 @@ class Parts:
     make_follower: Callable[[OnTick], TickFollower]
 
 
-class MarketData(FeedCalls, ReferenceCalls, SubscriptionCalls, SingleActive):
+class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, SingleActive):
     """Brings the ticks of one feed set to NATS."""
 
     name = SERVICE
@@ -126,6 +127,10 @@ class MarketData(FeedCalls, ReferenceCalls, SubscriptionCalls, SingleActive):
                 await asyncio.sleep(0)  # its last change of state is on its way
                 if self.feed_state is not FeedState.FAILED:
                     await asyncio.shield(settled)
+
+    @property
+    def feed(self) -> Feed:
+        return self._parts.feed
 
     async def _open(self, feed: Feed) -> None:
         """Open the feed. One that is refused stays FAILED: to end, and be started again, would try the login again."""

@@ -134,6 +134,10 @@ class CtpFeed:
             del self._subscribed[one]
         current.ask(dropped, wanted=False)
 
+    async def renew(self, reason: str) -> None:
+        """End the session, as one that has failed. Raises ConnectionUnavailable while there is none."""
+        self._require_ready().give_up(reason)
+
     async def close(self) -> None:
         task, sink = self._task, self._sink
         if task is None or sink is None:

@@ -122,6 +122,10 @@ class WatchedSession:
         if instruments:
             self._process.subscribe([one.symbol for one in instruments], wanted=wanted)
 
+    def give_up(self, reason: str) -> None:
+        """End it, as one that has failed."""
+        self._fail(self._failure(Kind.NOT_READY, reason))
+
     async def _end(self) -> None:
         """In order where it is ready, and at once where it is not."""
         self._ending = True

@@ -127,6 +127,10 @@ class ReplayFeed:
     async def unsubscribe(self, instruments: Sequence[InstrumentId]) -> None:
         self._wanted.difference_update(instruments)
 
+    async def renew(self, reason: str) -> None:
+        """Raises AegisError: a recording plays once."""
+        raise AegisError("a recording plays in one session, from its begin to its end")
+
     async def close(self) -> None:
         sink, playing = self._sink, self._playing
         self._sink = self._playing = None

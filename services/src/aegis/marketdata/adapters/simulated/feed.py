@@ -107,11 +107,11 @@ class SimulatedFeed:
         await asyncio.wait({task})
         sink.changed(FeedState.CLOSED)
 
-    async def renew(self) -> None:
+    async def renew(self, reason: str = "the session is renewed") -> None:
         """Lose the session and have another at once, as when a front is started anew: with the contracts of its day."""
         market, sink = self._open_market(), self._sink
         assert sink is not None
-        sink.changed(FeedState.CONNECTING, "the session is renewed")
+        sink.changed(FeedState.CONNECTING, reason)
         market.unwatch(market.watched)
         self._fresh.clear()
         self._wanted.clear()

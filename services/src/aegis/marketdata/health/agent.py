@@ -1,0 +1,217 @@
+"""The health agent: looks, tells, repairs. Of several for one feed set one repairs, by the lease of its name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+from pydantic import BaseModel
+
+from aegis.contracts.health import (
+    REPORT,
+    SERVICE,
+    Escalation,
+    HealthChanged,
+    HealthReport,
+    RepairDone,
+    RepairView,
+)
+from aegis.marketdata.health.domain.findings import Findings, Level
+from aegis.marketdata.health.domain.repairs import Kind, Outcome, Patience, Repair, Repairs
+from aegis.marketdata.health.figures import health_figures
+from aegis.marketdata.health.hooks import OperationsHook, RecoveryHook
+from aegis.marketdata.health.reports import MOST_NAMED, at, level_name, report_of
+from aegis.marketdata.health.settings import HealthSettings
+from aegis.marketdata.health.watch import LOOK_S, Watch
+from aegis_sdk import clock, subjects
+from aegis_sdk.client import Client
+from aegis_sdk.errors import AegisError, Moved, Suspended
+from aegis_sdk.events import Events
+from aegis_sdk.method import Empty
+from aegis_sdk.metrics import Metric
+from aegis_sdk.single_active import ActiveContext, SingleActive, active
+
+__all__ = ["HealthAgent"]
+
+_log = structlog.get_logger("aegis.health")
+
+_MOST_REPAIRS: Final = 20
+_OUTCOMES: Final = {Level.HEALTHY: _log.info, Level.DEGRADED: _log.warning}
+
+
+class HealthAgent(SingleActive):
+    """Watches one feed set. With `hook` somebody else than the service `operations` hears of escalations."""
+
+    name = SERVICE
+    description = "Whether a feed set brings the ticks that are wanted, and repairs where it does not."
+
+    def __init__(
+        self, settings: HealthSettings, hook: RecoveryHook | None = None, patience: Patience | None = None
+    ) -> None:
+        self.settings = settings
+        self._patience = patience or Patience()
+        self.repairs = Repairs(self._patience)
+        self.counted: Counter[tuple[Kind, Outcome]] = Counter()
+        self._hook = hook
+        self._done: deque[RepairView] = deque(maxlen=_MOST_REPAIRS)
+        self._told: tuple[Level, tuple[str, ...]] | None = None
+        self._latest: tuple[Level, Findings] | None = None
+        self._taken = AsyncExitStack()
+
+    def keys(self) -> Iterable[str]:
+        return [self.settings.feed]
+
+    def configuration(self) -> Mapping[str, Any]:
+        return self.settings.model_dump(mode="json")
+
+    async def on_start(self) -> None:
+        """Begin to look. Raises Unavailable where the registry cannot be read."""
+        client = Client(self.transport)
+        self._events = Events(self.transport)
+        await self._events.ensure()
+        self._hook = self._hook or OperationsHook(client)
+        self._watch = await self._taken.enter_async_context(Watch.open(self.transport, client, self.settings.feed))
+
+    async def on_stop(self) -> None:
+        await self._taken.aclose()
+
+    async def on_standby(self, key: str) -> None:
+        """What was tried is of no meaning when we repair again."""
+        self.repairs = Repairs(self._patience)
+
+    @active(REPORT, stale_ok=True)
+    async def report(self, request: Empty, context: ActiveContext) -> HealthReport:
+        return report_of(
+            self._watch,
+            self.settings.feed,
+            agent_epoch=context.epoch,
+            repairs_on=self.settings.repairs == "on",
+            attempts=self.repairs.attempts,
+            repairs=list(self._done),
+            escalated=self.repairs.escalated,
+        )
+
+    def metrics(self) -> Iterable[Metric]:
+        if self._latest is not None:
+            yield from health_figures(*self._latest, self.counted, self._watch.malformed)
+
+    async def run(self) -> None:
+        """Look five times a second; one repair at a time."""
+        await self._watch.asked()
+        while True:
+            level, reason, found = self._watch.look()
+            self._latest = level, found
+            if await self._holds():
+                await self._tell_changes(level, reason, found)
+                if level is not Level.UNKNOWN and self.settings.repairs == "on" and self._watch.holder is not None:
+                    await self._repair(found)
+            await asyncio.sleep(LOOK_S)
+
+    async def _holds(self) -> bool:
+        """Whether we are the one to act. Our lease is proven anew where something is to be done."""
+        try:
+            self.held(self.settings.feed)
+        except Moved:
+            self._told = None
+            return False
+        return True
+
+    async def _tell_changes(self, level: Level, reason: str, found: Findings) -> None:
+        named = tuple(one.instrument for one in found.cases)
+        if self._told == (level, named):
+            return
+        if self._told is None and level is Level.HEALTHY:
+            self._told = level, named
+            return
+        self._told = level, named
+        tell = _OUTCOMES.get(level, _log.error)
+        tell("health_changed", level=level_name(level), reason=reason, cases=len(named), first=named[:5])
+        await self._publish(
+            "changed",
+            HealthChanged(
+                feed=self.settings.feed,
+                level=level_name(level),
+                reason=reason,
+                cases=len(named),
+                named=list(named[:MOST_NAMED]),
+                market_time=at(found.market_ns),
+            ),
+        )
+
+    async def _repair(self, found: Findings) -> None:
+        repair = self.repairs.decide(found, clock.now())
+        if repair is None:
+            return
+        try:
+            await self.held(self.settings.feed).prove()
+        except (Moved, Suspended):
+            return
+        holder = self._watch.holder
+        assert holder is not None
+        outcome, detail = await self._watch.desk.do(repair, holder.view.instance)
+        self.repairs.done(repair, outcome, clock.now())
+        self.counted[repair.kind, outcome] += 1
+        self._done.append(
+            RepairView(
+                at=datetime.now(UTC),
+                kind=repair.kind.value,
+                instruments=len(repair.instruments),
+                reason=repair.reason,
+                outcome=outcome,
+                detail=detail,
+            )
+        )
+        if repair.kind is Kind.ESCALATE:
+            await self._escalate(repair, found)
+        else:
+            await self._tell_repair(repair, outcome, detail)
+
+    async def _tell_repair(self, repair: Repair, outcome: Outcome, detail: str) -> None:
+        named = list(repair.instruments[:MOST_NAMED])
+        _log.warning(
+            "repair_tried", kind=repair.kind, outcome=outcome, reason=repair.reason, first=named[:5], detail=detail
+        )
+        await self._publish(
+            "repair",
+            RepairDone(
+                feed=self.settings.feed,
+                kind=repair.kind.value,
+                instruments=len(repair.instruments),
+                named=named,
+                reason=repair.reason,
+                outcome=outcome,
+                detail=detail,
+            ),
+        )
+
+    async def _escalate(self, repair: Repair, found: Findings) -> None:
+        """Tell a person by event, metric and level; ask the operations plane how to go on."""
+        named = list(repair.instruments[:MOST_NAMED])
+        escalation = Escalation(
+            feed=self.settings.feed,
+            level=level_name(Level.CRITICAL),
+            reason=repair.reason or found.reason,
+            instruments=len(repair.instruments),
+            named=named,
+            tried=list(self._done),
+        )
+        _log.error("escalated", reason=escalation.reason, instruments=escalation.instruments, first=named[:5])
+        await self._publish("escalated", escalation)
+        assert self._hook is not None
+        answer = await self._hook.escalated(escalation)
+        _log.info("operations_answered", decision=answer.decision, hold_s=answer.hold_s, note=answer.note)
+        if answer.decision == "retry":
+            self.repairs.retry()
+        elif answer.decision == "hold":
+            self.repairs.hold(clock.now() + answer.hold_s)
+
+    async def _publish(self, name: str, body: BaseModel) -> None:
+        try:
+            await self._events.publish(subjects.event("health", self.settings.feed, name), body)
+        except AegisError as error:
+            _log.warning("event_not_stored", event=name, reason=str(error))

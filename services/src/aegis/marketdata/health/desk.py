@@ -1,0 +1,129 @@
+"""What the agent asks of market data, and what it has it do: calls to its instances, one by one."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from aegis.contracts.health import InstanceView
+from aegis.contracts.marketdata import INSTRUMENTS, SERVICE, STATUS, FeedStatus, InstrumentsRequest
+from aegis.contracts.repairs import RENEW, RESUBSCRIBE, RenewRequest, ResubscribeRequest
+from aegis.contracts.subscriptions import SUBSCRIPTIONS, SubscriptionsRequest, SubscriptionState
+from aegis.marketdata.health.domain.repairs import Kind, Outcome, Repair
+from aegis_sdk.client import Client
+from aegis_sdk.discovery import Directory
+from aegis_sdk.errors import DeadlineExceeded, Rejected, RpcError
+from aegis_sdk.instances import Instance, InstanceStatus
+from aegis_sdk.method import Empty
+from aegis_sdk.single_active.operations import Handover, handover_of
+
+__all__ = ["Desk", "Publisher"]
+
+_STATUS_S: Final = 1.0
+_PAGE_S: Final = 5.0
+_REPAIR_S: Final = 5.0
+_HANDOVER_S: Final = 15.0
+_ABLE: Final = (InstanceStatus.ACTIVE, InstanceStatus.STANDBY)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publisher:
+    """An instance of the feed set and what it says; of several the one that publishes comes first."""
+
+    view: InstanceView
+    status: FeedStatus
+
+
+class Desk:
+    """The instances of market data that bring one feed set. `directory` knows those of the service."""
+
+    def __init__(self, client: Client, directory: Directory, feed: str) -> None:
+        self._client = client
+        self._directory = directory
+        self._feed = feed
+
+    async def publishers(self) -> tuple[list[Publisher], bool]:
+        """All that answer, and whether some that is alive does not: then it may be one of this feed set."""
+        living = self._directory.instances(SERVICE)
+        asked = await asyncio.gather(*map(self._asked, living))
+        found = [one for one in asked if one is not None and one.status.feed == self._feed]
+        found.sort(key=lambda one: (not one.view.holds, one.view.status != InstanceStatus.ACTIVE, one.view.instance))
+        return found, None in asked
+
+    async def _asked(self, instance: Instance) -> Publisher | None:
+        record = instance.record
+        try:
+            status = await self._client.call(STATUS, Empty(), timeout=_STATUS_S, instance=record.instance)
+        except RpcError:
+            return None
+        view = InstanceView(
+            instance=record.instance,
+            status=str(instance.status),
+            holds=self._feed in record.keys,
+            session=status.session,
+            state=status.state,
+            reason=status.reason,
+        )
+        return Publisher(view=view, status=status)
+
+    async def listed(self, instance: str) -> dict[str, str | None]:
+        """All that an instance's feed lists, with the last trading days. Raises RpcError."""
+        listed: dict[str, str | None] = {}
+        after, more = "", True
+        while more:
+            page = await self._client.call(
+                INSTRUMENTS, InstrumentsRequest(after=after), timeout=_PAGE_S, instance=instance
+            )
+            listed.update((one.instrument, one.expiry_day) for one in page.instruments)
+            after = page.next
+            more = bool(after)
+        return listed
+
+    async def wanted(self, instance: str) -> list[tuple[str, SubscriptionState, str]]:
+        """Name, state and reason of all that somebody wants. Raises RpcError."""
+        wanted: list[tuple[str, SubscriptionState, str]] = []
+        after, more = "", True
+        while more:
+            page = await self._client.call(
+                SUBSCRIPTIONS, SubscriptionsRequest(after=after), timeout=_PAGE_S, instance=instance
+            )
+            wanted.extend((one.instrument, one.state, one.reason) for one in page.subscriptions)
+            after = page.next
+            more = bool(after)
+        return wanted
+
+    async def do(self, repair: Repair, instance: str) -> tuple[Outcome, str]:
+        """Have the instance that publishes do a repair; what became of it, and what there is to say of that."""
+        try:
+            match repair.kind:
+                case Kind.RESUBSCRIBE:
+                    request = ResubscribeRequest(instruments=list(repair.instruments))
+                    reply = await self._client.call(RESUBSCRIBE, request, timeout=_REPAIR_S, instance=instance)
+                    return "done", f"{reply.instruments} asked for again"
+                case Kind.RENEW:
+                    renew = RenewRequest(reason=f"health: {repair.reason}"[:128])
+                    await self._client.call(RENEW, renew, timeout=_REPAIR_S, instance=instance)
+                    return "done", f"a fresh session of {instance}"
+                case Kind.FAIL_OVER:
+                    return await self._fail_over()
+                case Kind.ESCALATE:
+                    return "done", ""
+        except Rejected as error:
+            return "failed", str(error)
+        except DeadlineExceeded as error:
+            return "failed", f"no answer: {error}"
+        except RpcError as error:
+            return "failed", f"{error.code}: {error}"
+
+    async def _fail_over(self) -> tuple[Outcome, str]:
+        living = self._directory.instances(SERVICE)
+        holder = next((one.record.instance for one in living if self._feed in one.record.keys), None)
+        if holder is None:
+            return "not_possible", f"no lease of {SERVICE}/{self._feed} is held"
+        takers = [one.record.instance for one in living if one.record.instance != holder and one.status in _ABLE]
+        if not takers:
+            return "not_possible", f"nobody but {holder} is there to take {self._feed}"
+        request = Handover(key=self._feed)
+        await self._client.call(handover_of(SERVICE), request, timeout=_HANDOVER_S, instance=holder)
+        return "done", f"{holder} has given {self._feed} up"

@@ -1,0 +1,1 @@
+"""What is judged how, and which repair follows: pure, with the time as an argument."""

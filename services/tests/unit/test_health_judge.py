@@ -1,0 +1,269 @@
+"""Verdicts on instruments that tick, or do not, at a pace that the test sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import pytest
+
+from aegis.contracts.subscriptions import SubscriptionState
+from aegis.marketdata.domain.sessions import to_utc_ns
+from aegis.marketdata.domain.subscriptions import NOT_LISTED
+from aegis.marketdata.health.domain.findings import Findings, Level, Verdict
+from aegis.marketdata.health.domain.judge import FeedSeen, Judge
+
+S = 1_000_000_000
+DAY = "20250102"
+FAST = ("SHFE.rb2505", "SHFE.hc2505", "SHFE.cu2502", "SHFE.al2502")
+SLOW = "SHFE.ru2505"
+OTHERS = ("DCE.m2505", "DCE.y2505", "DCE.p2505")
+PACES = dict.fromkeys((*FAST, *OTHERS), 0.5) | {SLOW: 20.0}
+
+
+def at(clock: str, day: str = DAY) -> int:
+    hour, minute, second = map(int, clock.split(":"))
+    return to_utc_ns(day, hour * 3600 + minute * 60 + second)
+
+
+class Bench:
+    """A judge, and instruments that tick evenly. Our clock is that of the market, from 0 on."""
+
+    def __init__(self, clock: str, paces: Mapping[str, float] = PACES, day: str = DAY, **feed: object) -> None:
+        self.now_ns = self.begin_ns = at(clock, day)
+        self.judge = Judge(self.now_ns, 0.0)
+        self.paces = dict(paces)
+        self.states: dict[str, tuple[SubscriptionState, str]] = dict.fromkeys(paces, ("ticking", ""))
+        self.feed(**feed)
+        self.want()
+
+    def feed(self, **changes: object) -> None:
+        self.judge.feed(FeedSeen(**{"session": "1", "state": "ready", **changes}))  # type: ignore[arg-type]
+
+    def want(self, **changes: object) -> None:
+        self.judge.want([(name, state, reason) for name, (state, reason) in self.states.items()])
+
+    @property
+    def wall_s(self) -> float:
+        return (self.now_ns - self.begin_ns) / S
+
+    def run(self, seconds: float, silent: Iterable[str] = ()) -> Findings:
+        """Let time pass in steps of a quarter of a second."""
+        found = self.judge.look(self.wall_s)
+        for _ in range(round(seconds * 4)):
+            self.now_ns += S // 4
+            for name, pace_s in self.paces.items():
+                if self.now_ns % int(pace_s * S) == 0 and name not in silent:
+                    self.judge.tick(name, self.now_ns, (), self.wall_s)
+            found = self.judge.look(self.wall_s)
+        return found
+
+    def until_found(self, silent: Iterable[str], most_s: float = 300) -> tuple[float, Findings]:
+        """Seconds until something is found, and what."""
+        for quarter in range(round(most_s * 4)):
+            found = self.run(0.25, silent)
+            if found.cases or found.session_trouble:
+                return (quarter + 1) / 4, found
+        raise AssertionError("nothing was found")
+
+
+def verdicts(found: Findings) -> dict[str, Verdict]:
+    return {one.instrument: one.verdict for one in found.cases}
+
+
+def test_a_fast_one_that_falls_silent_is_found_within_three_seconds_and_nothing_else() -> None:
+    bench = Bench("09:01:00")
+    assert bench.run(120).level is Level.HEALTHY
+    after_s, found = bench.until_found([FAST[0]])
+    assert after_s <= 3
+    assert verdicts(found) == {FAST[0]: Verdict.STALLED}
+    assert found.level is Level.CRITICAL if found.in_all.coverage < 0.9 else Level.DEGRADED
+    assert not bench.run(1).cases, "it ticks again"
+
+
+def test_a_slow_one_is_found_within_ten_of_its_usual_intervals() -> None:
+    bench = Bench("09:01:00")
+    bench.run(600)
+    after_s, found = bench.until_found([SLOW])
+    [case] = found.cases
+    assert case.verdict is Verdict.STALLED
+    assert case.usual_s == pytest.approx(20, rel=0.2)
+    assert 8 * 20 < after_s < 10 * 20
+
+
+def test_an_exchange_that_falls_silent_is_a_silent_front_and_no_stalled_instruments() -> None:
+    bench = Bench("09:01:00")
+    bench.run(120)
+    after_s, found = bench.until_found([*FAST, SLOW])
+    assert after_s <= 5
+    assert set(verdicts(found).values()) == {Verdict.FRONT_SILENT}
+    assert found.session_trouble == "no ticks of SHFE"
+    assert found.level is Level.CRITICAL
+
+
+def test_all_of_the_feed_silent_is_trouble_of_the_session() -> None:
+    bench = Bench("09:01:00")
+    bench.run(120)
+    after_s, found = bench.until_found(PACES)
+    assert after_s <= 5
+    assert found.session_trouble == "no ticks of DCE, SHFE"
+
+
+def test_a_break_is_no_silence_and_the_silence_before_it_goes_on_after_it() -> None:
+    bench = Bench("10:00:00")
+    bench.run(14 * 60 + 58)
+    assert not bench.run(0.5, PACES).cases
+    for _ in range(15 * 60 + 3):  # over the break, and until the first ticks come
+        assert not bench.run(1.0, PACES).cases
+    assert bench.run(120).level is Level.HEALTHY
+
+
+@pytest.mark.parametrize(
+    ("clock", "day"),
+    [("08:57:00", DAY), ("12:00:00", DAY), ("16:00:00", DAY), ("23:30:00", "20250103"), ("10:00:00", "20250128")],
+)
+def test_auctions_breaks_nights_and_holidays_rest(clock: str, day: str) -> None:
+    """23:30 on a Friday is trading time of copper, and not of what ends at 23:00; the 28th of January is a holiday."""
+    bench = Bench(clock, {"SHFE.rb2505": 0.5, "DCE.m2505": 0.5}, day)
+    found = bench.run(30, bench.paces)
+    assert found.in_all.verdicts == {Verdict.RESTING: 2}
+    assert not found.is_trading
+
+
+def test_what_hardly_ever_ticks_is_quiet_and_no_alarm() -> None:
+    bench = Bench("09:01:00", {**PACES, "SHFE.wr2505": 10_000.0})
+    found = bench.run(1200)
+    assert found.level is Level.HEALTHY
+    assert found.in_all.verdicts[Verdict.QUIET] == 1
+
+
+def test_what_waits_is_an_alarm_after_a_moment_and_not_while_others_become_subscribed() -> None:
+    bench = Bench("09:01:00")
+    bench.states[SLOW] = ("waiting", "")
+    bench.want()
+    assert not bench.run(1.5).cases
+    bench.states["SHFE.ag2502"] = ("subscribed", "")
+    bench.want()
+    assert not bench.run(1.5).cases
+    assert verdicts(bench.run(1.0)) == {SLOW: Verdict.NOT_SUBSCRIBED}
+
+
+def test_a_subscription_without_a_snapshot_is_an_alarm_but_not_of_a_replay() -> None:
+    for snapshots, expected in ((True, {SLOW: Verdict.NEVER_TICKED}), (False, {})):
+        bench = Bench("09:01:00", snapshots=snapshots)
+        bench.states[SLOW] = ("subscribed", "")
+        bench.want()
+        assert not bench.run(10, [SLOW]).cases
+        assert verdicts(bench.run(10, [SLOW])) == expected
+
+
+def test_what_is_not_listed_is_degraded_and_what_has_expired_is_fine() -> None:
+    bench = Bench("09:01:00", {**PACES, "SHFE.rb2412": 1e6, "SHFE.rb2599": 1e6})
+    bench.states["SHFE.rb2412"] = ("refused", NOT_LISTED)
+    bench.states["SHFE.rb2599"] = ("refused", NOT_LISTED)
+    bench.want()
+    found = bench.run(5)
+    assert verdicts(found) == {"SHFE.rb2599": Verdict.NOT_LISTED}
+    assert found.in_all.verdicts[Verdict.EXPIRED] == 1
+    assert found.in_all.due == len(PACES)
+
+
+def test_a_feed_without_a_session_is_down_while_something_trades_and_rests_otherwise() -> None:
+    for clock, level in (("09:01:00", Level.CRITICAL), ("16:00:00", Level.HEALTHY)):
+        bench = Bench(clock)
+        bench.run(1)
+        bench.feed(session="", state="connecting", reason="refused")
+        found = bench.run(5, PACES)
+        assert found.level is level
+        assert found.is_down
+
+
+def test_a_feed_that_has_failed_waits_for_a_person_at_any_hour() -> None:
+    bench = Bench("16:00:00")
+    bench.feed(session="", state="failed", reason="wrong password")
+    found = bench.run(1)
+    assert (found.level, found.session_trouble) == (Level.CRITICAL, "the feed is failed: wrong password")
+
+
+def test_a_feed_that_never_had_a_session_is_not_healthy() -> None:
+    bench = Bench("16:00:00", {})
+    bench.feed(session="", state="connecting")
+    assert bench.run(5).level is Level.DEGRADED
+
+
+def test_a_new_session_begins_anew() -> None:
+    bench = Bench("09:01:00")
+    bench.run(120)
+    bench.run(2, [FAST[0]])
+    bench.feed(session="2")
+    assert not bench.run(2, [FAST[0]]).cases
+    assert bench.run(2, [FAST[0]]).cases
+
+
+def test_when_we_ourselves_were_late_nothing_was_silent() -> None:
+    """A process that was stopped for a minute looks before it hears what waits."""
+    bench = Bench("09:01:00")
+    bench.run(120)
+    bench.now_ns += 60 * S
+    assert not bench.judge.look(bench.wall_s).cases
+
+
+def test_a_recording_that_was_played_to_its_end_is_no_silence() -> None:
+    bench = Bench("09:01:00")
+    bench.run(60)
+    bench.feed(state="ended")
+    found = bench.run(60, PACES)
+    assert found.level is Level.HEALTHY
+    assert found.in_all.verdicts == {Verdict.ENDED: len(PACES)}
+
+
+def test_one_wrong_stamp_moves_nothing_and_a_market_that_skips_the_night_is_followed() -> None:
+    bench = Bench("14:50:00")
+    bench.run(120)
+    bench.judge.tick(FAST[0], at("09:00:00", "20250106"), (), bench.wall_s)
+    assert not bench.run(10).cases
+    assert bench.judge.market_ns == bench.now_ns
+    skipped_ns = at("09:30:00", "20250103") - bench.now_ns
+    bench.now_ns += skipped_ns
+    bench.begin_ns += skipped_ns  # it took no time of ours
+    assert not bench.run(10).cases
+    assert bench.judge.market_ns == bench.now_ns
+
+
+def test_a_lull_of_the_whole_front_is_no_stall() -> None:
+    """All tick at a third of their pace: the one that would be too late by its own rate alone is not."""
+    paces = dict.fromkeys((f"SHFE.{code}2505" for code in ("rb", "hc", "cu", "al", "zn", "ag")), 0.5)
+    bench = Bench("09:01:00", paces)
+    bench.run(300)
+    bench.paces = dict.fromkeys(paces, 2.5)
+    for _ in range(240):
+        assert not bench.run(0.25).cases
+
+
+def test_bonds_end_their_last_day_at_noon() -> None:
+    bench = Bench("13:10:00", {"CFFEX.T2503": 0.5}, "20250314")
+    bench.judge.list({"CFFEX.T2503": "20250314"})
+    assert bench.run(30, ["CFFEX.T2503"]).in_all.verdicts == {Verdict.RESTING: 1}
+
+
+def test_a_front_that_sends_all_at_once_does_not_pause_between() -> None:
+    """Exchanges send the snapshots of all contracts together, twice a second."""
+    bench = Bench(
+        "09:01:00", {f"SHFE.{code}{month}": 0.5 for code in ("rb", "cu", "al") for month in range(2502, 2513)}
+    )
+    bench.run(120)
+    after_s, found = bench.until_found(["SHFE.rb2505"])
+    assert after_s <= 3
+    assert verdicts(found) == {"SHFE.rb2505": Verdict.STALLED}
+
+
+def test_pauses_of_the_whole_front_make_no_instrument_irregular() -> None:
+    """Else a machine that was busy for a second would have a fast one missed late."""
+    bench = Bench("09:01:00")
+    bench.run(15)
+    for _ in range(20):
+        bench.run(5)
+        bench.run(1, PACES)
+    bench.run(5)
+    after_s, found = bench.until_found([FAST[0]])
+    assert after_s <= 3
+    assert verdicts(found) == {FAST[0]: Verdict.STALLED}

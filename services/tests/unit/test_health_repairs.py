@@ -1,0 +1,152 @@
+"""Which repair follows what was found, how often, and when it ends."""
+
+from __future__ import annotations
+
+from aegis.marketdata.health.domain.findings import Case, ExchangeFindings, Findings, Level, Verdict
+from aegis.marketdata.health.domain.repairs import Kind, Outcome, Patience, Repairs
+
+PATIENCE = Patience()
+NOTHING = ExchangeFindings(phase="trading", wanted=9, subscribed=9, due=9, covered=9, ticked=9, verdicts={})
+
+
+def found(*cases: tuple[str, Verdict], trouble: str = "", down: bool = False, trading: bool = True) -> Findings:
+    return Findings(
+        level=Level.DEGRADED,
+        reason="",
+        market_ns=0,
+        is_trading=trading,
+        session_trouble=trouble,
+        is_down=down,
+        cases=tuple(Case(instrument=name, verdict=verdict) for name, verdict in cases),
+        in_all=NOTHING,
+        exchanges={},
+    )
+
+
+STALLED = found(("SHFE.rb2505", Verdict.STALLED))
+SILENT = found(("SHFE.rb2505", Verdict.FRONT_SILENT), trouble="no ticks of SHFE")
+DOWN = found(("SHFE.rb2505", Verdict.SESSION_DOWN), trouble="the feed is connecting", down=True)
+WELL = found()
+
+
+class Bench:
+    """Lives through seconds, and does each repair at once."""
+
+    def __init__(self) -> None:
+        self.repairs = Repairs(PATIENCE)
+        self.now_s = 1000.0
+        self.outcomes: dict[Kind, Outcome] = {}
+
+    def live(self, findings: Findings, seconds: float) -> list[Kind]:
+        done: list[Kind] = []
+        end_s = self.now_s + seconds
+        while self.now_s < end_s:
+            repair = self.repairs.decide(findings, self.now_s)
+            if repair is not None:
+                done.append(repair.kind)
+                self.repairs.done(repair, self.outcomes.get(repair.kind, "done"), self.now_s)
+            self.now_s += 0.25
+        return done
+
+
+def test_an_instrument_is_resubscribed_twice_then_the_session_renewed_then_failed_over_then_left_to_a_person() -> None:
+    bench = Bench()
+    expected = [Kind.RESUBSCRIBE, Kind.RESUBSCRIBE, Kind.RENEW, Kind.FAIL_OVER, Kind.ESCALATE]
+    assert bench.live(STALLED, 3600) == expected
+    assert bench.repairs.escalated == ["SHFE.rb2505"]
+    assert bench.repairs.attempts("SHFE.rb2505") == len(expected)
+
+
+def test_a_silent_front_needs_a_fresh_session_and_a_third_one_is_not_tried() -> None:
+    bench = Bench()
+    assert bench.live(SILENT, 3600) == [Kind.RENEW, Kind.RENEW, Kind.FAIL_OVER, Kind.ESCALATE]
+    assert bench.repairs.escalated == [""]
+
+
+def test_a_feed_that_has_no_session_is_given_time_and_then_failed_over() -> None:
+    bench = Bench()
+    assert bench.live(DOWN, PATIENCE.down_s) == []
+    assert bench.live(DOWN, 3600) == [Kind.FAIL_OVER, Kind.ESCALATE]
+
+
+def test_a_session_that_goes_down_while_it_is_renewed_begins_no_new_ladder() -> None:
+    bench = Bench()
+    done = bench.live(SILENT, 1) + bench.live(DOWN, 60) + bench.live(SILENT, 3600)
+    assert done == [Kind.RENEW, Kind.FAIL_OVER, Kind.ESCALATE]
+
+
+def test_where_nobody_can_take_over_the_next_step_follows_at_once() -> None:
+    bench = Bench()
+    bench.outcomes[Kind.FAIL_OVER] = "not_possible"
+    bench.live(SILENT, 2 * PATIENCE.renew_s)
+    assert bench.live(SILENT, 1) == [Kind.FAIL_OVER, Kind.ESCALATE]
+
+
+def test_each_step_is_given_time_to_help() -> None:
+    bench = Bench()
+    assert bench.live(STALLED, PATIENCE.resubscribe_s - 1) == [Kind.RESUBSCRIBE]
+    assert bench.live(STALLED, 2) == [Kind.RESUBSCRIBE]
+
+
+def test_what_is_well_is_forgotten_after_a_while_and_not_before() -> None:
+    bench = Bench()
+    bench.live(STALLED, 1)
+    bench.live(WELL, PATIENCE.calm_s / 2)
+    assert bench.repairs.attempts("SHFE.rb2505") == 1
+    assert bench.live(STALLED, 1) == [Kind.RESUBSCRIBE]
+    assert bench.repairs.attempts("SHFE.rb2505") == 2, "it goes on where it was"
+    bench.live(WELL, PATIENCE.calm_s + 1)
+    assert bench.repairs.attempts("SHFE.rb2505") == 0
+
+
+def test_single_instruments_cost_one_session_in_ten_minutes() -> None:
+    bench = Bench()
+    bench.live(STALLED, 3 * PATIENCE.resubscribe_s + 1)
+    assert bench.live(WELL, PATIENCE.calm_s + 1) == []
+    assert bench.live(STALLED, PATIENCE.budget_s - 120) == [
+        Kind.RESUBSCRIBE,
+        Kind.RESUBSCRIBE,
+        Kind.FAIL_OVER,
+        Kind.ESCALATE,
+    ]
+
+
+def test_one_that_never_ticked_disturbs_no_other() -> None:
+    bench = Bench()
+    done = bench.live(found(("SHFE.wr2505", Verdict.NEVER_TICKED)), 3600)
+    assert done == [Kind.RESUBSCRIBE, Kind.RESUBSCRIBE, Kind.ESCALATE]
+
+
+def test_many_are_resubscribed_in_parts() -> None:
+    bench = Bench()
+    many = found(*((f"SHFE.x{number}", Verdict.NOT_SUBSCRIBED) for number in range(700)))
+    first = bench.repairs.decide(many, bench.now_s)
+    assert first is not None
+    assert len(first.instruments) == 500
+    bench.repairs.done(first, "done", bench.now_s)
+    second = bench.repairs.decide(many, bench.now_s)
+    assert second is not None
+    assert len(second.instruments) == 200
+
+
+def test_what_cannot_be_repaired_is_not_tried() -> None:
+    bench = Bench()
+    assert bench.live(found(("SHFE.rb2599", Verdict.NOT_LISTED)), 600) == []
+
+
+def test_operations_may_have_it_tried_anew_or_held() -> None:
+    bench = Bench()
+    bench.live(STALLED, 3600)
+    bench.repairs.hold(bench.now_s + 100)
+    bench.repairs.retry()
+    assert bench.live(STALLED, 1) == [Kind.RESUBSCRIBE]
+    bench.repairs.hold(bench.now_s + 100)
+    assert bench.live(STALLED, 99) == []
+    assert bench.live(STALLED, 5) == [Kind.RESUBSCRIBE]
+
+
+def test_the_end_of_a_session_ends_all_cases() -> None:
+    bench = Bench()
+    bench.live(STALLED, 3600)
+    bench.live(found(trading=False), 1)
+    assert bench.repairs.escalated == []
