@@ -23,6 +23,12 @@ def recording(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def logs_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command sets up logging for its whole process, which is ours here."""
+    monkeypatch.setattr("aegis_sdk.telemetry.configure_logging", lambda **_: None)
+
+
 def said(*arguments: str, code: int = 0) -> str:
     result = CliRunner().invoke(app, list(arguments))
     assert result.exit_code == code, result.output
@@ -78,7 +84,7 @@ def test_a_check_says_whether_a_recording_is_complete_and_its_exit_code_too(reco
 
 
 def test_a_desk_records_where_it_is_asked_to_and_the_recorder_outlives_the_feed() -> None:
-    assert [one.service for one in plan(DeskOptions(directory="x"))] == ["marketdata"]
-    recorder, marketdata = plan(DeskOptions(directory="x", record="/recording"))
+    assert [one.service for one in plan(DeskOptions(directory="x"))] == ["marketdata", "health"]
+    recorder, marketdata, _ = plan(DeskOptions(directory="x", record="/recording"))
     assert (recorder.service, marketdata.service) == ("recorder", "marketdata")  # stopped in reverse
     assert recorder.environment == {"AEGIS_RECORD_DIRECTORY": "/recording"}

@@ -31,7 +31,7 @@ class Events:
 async def test_an_event_that_cannot_be_stored_is_logged_and_ends_nothing() -> None:
     service: Any = MarketData(MarketDataSettings(), lambda _: None)  # type: ignore[arg-type,return-value]
     service._parts = SimpleNamespace(events=(events := Events()))
-    body = FeedChanged(feed="main", source="x", session="s", epoch=1, state="ready", reason="")
+    body = FeedChanged(feed="main", instance="i", source="x", session="s", epoch=1, state="ready", reason="")
     for name in ("changed", "universe"):
         service._tell(name, body)
     with capture_logs() as logs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from aegis.cli.console import AsJson, print_json, table, terminal
@@ -47,6 +46,8 @@ def feeds(as_json: AsJson = False) -> None:
 
 async def feed_statuses(transport: Transport) -> list[FeedStatus]:
     """What each market data instance says of itself; of each feed set the one that publishes first."""
+    import asyncio
+
     from aegis.cli.discovery import ask_all
     from aegis.contracts.marketdata import SERVICE, STATUS
     from aegis_sdk.client import Client
