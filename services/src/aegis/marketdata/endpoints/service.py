@@ -17,6 +17,7 @@ from typing import Any, Final
 import structlog
 from pydantic import BaseModel
 
+from aegis.contracts.market import market_of
 from aegis.contracts.marketdata import SERVICE, FeedChanged
 from aegis.contracts.subscriptions import DESK, PAGE, Scope, UniverseChanged
 from aegis.marketdata.adapters.bus import OnTick, RollStore, TickFollower, UniverseStore, WishStore
@@ -149,7 +150,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
             parts.flow,
             parts.wishes.table,
             self.pipeline.heard,
-            universe=await parts.universes.load(parts.feed.market),
+            universe=await parts.universes.load(market_of(parts.feed.source)),
             on_universe=self._universe_changed,
         )
         self._stats = self.pipeline.stats
@@ -338,7 +339,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         while True:
             universe = await self._universes.get()
             try:
-                await self._parts.universes.save(self.origin.market, universe)
+                await self._parts.universes.save(market_of(self.origin.source), universe)
             except AegisError as error:
                 _log.warning("universe_not_stored", reason=str(error))
 
