@@ -19,7 +19,7 @@ from aegis_sdk.discovery import Directory
 from aegis_sdk.testing import nats_server
 
 UNITS = ("seconds", "bytes", "ticks", "quotes", "instruments", "requests", "keys", "info", "state", "status")
-OCCURRENCES = ("reconnects_total", "repairs_total")
+OCCURRENCES = ("reconnects_total", "repairs_total", "switches_total", "standstills_total")
 """Counters of what has no other unit than its own."""
 
 ROWS = [f"20260302,rb260{month},SHFE,{3500 + i}.0,{i},{i},09:00:{i % 60:02},0" for i in range(50) for month in (5, 9)]
