@@ -12,7 +12,7 @@ from aegis.cli.bench.figures import Case, Report, latencies_ms
 from aegis.cli.bench.tried import Say
 from aegis_sdk.server import EmbeddedServer
 
-__all__ = ["FAULTS", "LONG", "SHORT", "bench_feed"]
+__all__ = ["FAULTS", "LONG", "SHORT", "bench_feed", "play"]
 
 SHORT: Final = 2
 LONG: Final = 10
@@ -67,20 +67,20 @@ FAULTS: Final[dict[str, Hurt]] = {
 async def bench_feed(server: EmbeddedServer, *, rounds: int, faults: Sequence[str], say: Say) -> Report:
     """A case for each fault: the longest pause that a subscriber of all instruments sees, over so many rounds.
 
-    `lost`, `duplicated` and `wrong` compare what it had with what the counter wrote down, by instrument, over all.
+    `lost` and `wrong` compare what it had with what the counter wrote down, by instrument, over all.
     """
     async with FeedPair.of(server, rate=_RATE) as pair:
         pauses: dict[str, list[float]] = {name: [] for name in faults}
         for number in range(rounds):
             for name in faults:
-                pauses[name].append(await _round(pair, FAULTS[name]))
+                pauses[name].append(await play(pair, FAULTS[name]))
                 say(f"{name} {number + 1}/{rounds}: {pauses[name][-1] * 1e3:.0f} ms")
         compared = {name: float(count) for name, count in (await pair.compared()).items()}
     say(f"compared: {compared}")
     return Report("feed", [_case(name, seconds, compared) for name, seconds in pauses.items()])
 
 
-async def _round(pair: FeedPair, hurt: Hurt) -> float:
+async def play(pair: FeedPair, hurt: Hurt) -> float:
     """The longest pause while one feed is hurt and the other takes over; both are well again afterwards."""
     active = await pair.settled()
     pair.listener.begin()

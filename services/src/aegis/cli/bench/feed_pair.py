@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -18,7 +18,7 @@ from aegis.contracts.market import Tick
 from aegis.contracts.marketdata import STATUS, FeedStatus
 from aegis.ticks import subscribe_ticks
 from aegis_sdk.client import Client
-from aegis_sdk.errors import AegisError, RpcError
+from aegis_sdk.errors import RpcError
 from aegis_sdk.method import Empty
 from aegis_sdk.server import EmbeddedServer
 from aegis_sdk.transport_nats import NatsTransport
@@ -57,14 +57,19 @@ class Listener:
 
     def __init__(self) -> None:
         self.heard: defaultdict[str, list[Heard]] = defaultdict(list)
+        self.declared: Counter[str] = Counter()  # ticks that holes in the sequences say were left out
         self.pause_s = 0.0
-        self._last_at = time.monotonic()
         self.epochs: set[int] = set()
+        self._last_at = time.monotonic()
+        self._latest: dict[str, tuple[int, int]] = {}
 
     def take(self, tick: Tick) -> None:
         now = time.monotonic()
         self.pause_s, self._last_at = max(self.pause_s, now - self._last_at), now
         self.epochs.add(tick.epoch)
+        epoch, sequence = self._latest.get(tick.symbol, (tick.epoch, tick.sequence - 1))
+        self.declared[tick.symbol] += tick.sequence - (sequence if epoch == tick.epoch else 0) - 1
+        self._latest[tick.symbol] = tick.epoch, tick.sequence
         kind = _Snapshot if "snapshot" in tick.flags else Heard
         self.heard[tick.symbol].append(kind.of(tick.ts_exchange_ns, tick.volume, tick.turnover))
 
@@ -198,9 +203,10 @@ class FeedPair:
     # What was heard, against what was sent
 
     async def compared(self) -> dict[str, int]:
-        """End the market. How many ticks the listener had, and how many it lacks or had twice, by the counter's record.
+        """End the market. What the listener had, by the counter's record: {ticks, lost, wrong}.
 
-        `wrong` are instruments whose ticks are not those that were sent, in their order.
+        lost: ticks that were sent between its first and its last, that it did not have, and that no hole in a sequence
+        tells of. wrong: instruments of which it had something twice, in another order, or never sent.
         """
         for number in range(len(INSTANCES)):
             await self.counter.control.send("front_down", front=number)
@@ -208,15 +214,13 @@ class FeedPair:
             while self.listener.silent_s < _QUIET_S:  # noqa: ASYNC110 (who waits for silence is told nothing)
                 await asyncio.sleep(_POLL_S)
         sent = await asyncio.to_thread(_sent, self._directory / _RECORD)
-        result = {"ticks": 0, "lost": 0, "duplicated": 0, "wrong": 0}
+        result = {"ticks": 0, "lost": 0, "wrong": 0}
         for symbol, all_heard in self.listener.heard.items():
             heard = [*_ticks(all_heard, sent[symbol])]
+            left_out = _left_out(heard, sent[symbol])
             result["ticks"] += len(heard)
-            behind = _from(sent[symbol], heard)
-            if behind[: len(heard)] != heard:
-                result["wrong"] += 1
-                result["lost"] += len(set(behind[: len(heard)]) - set(heard))
-                result["duplicated"] += len(heard) - len(set(heard))
+            result["wrong"] += left_out is None
+            result["lost"] += max(0, (left_out or 0) - self.listener.declared[symbol])
         return result
 
     def _write_profile(self) -> None:
@@ -258,13 +262,19 @@ def _ticks(heard: list[Heard], sent: list[Heard]) -> Iterator[Heard]:
             before = one
 
 
-def _from(sent: list[Heard], heard: list[Heard]) -> list[Heard]:
-    """What was sent from the first tick on that was heard. Raises AegisError where that was never sent."""
+def _left_out(heard: list[Heard], sent: list[Heard]) -> int | None:
+    """How many were sent between the first and the last that were heard, and not heard; None for no part of it."""
     if not heard:
-        return []
-    for start, one in enumerate(sent):
-        if one == heard[0] and sent[start : start + len(heard)] == heard:
-            return sent[start:]
+        return 0
     if heard[0] not in sent:
-        raise AegisError(f"a tick was heard that the counter never sent: {heard[0]}")
-    return sent[sent.index(heard[0]) :]
+        return None
+    place = sent.index(heard[0])
+    left_out = 0
+    for one in heard:
+        while place < len(sent) and sent[place] != one:
+            place += 1
+            left_out += 1
+        if place == len(sent):
+            return None
+        place += 1
+    return left_out
