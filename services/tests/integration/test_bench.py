@@ -1,6 +1,7 @@
 """The benchmarks run, and report in the shape that is documented; how fast is not the question here."""
 
 import asyncio
+import shutil
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from typer.testing import CliRunner
 
 from aegis.cli.bench import bench_app
 from aegis.cli.bench.active import bench_active
-from aegis.cli.bench.cases import OF_A_CLUSTER, FailoverCase
+from aegis.cli.bench.cases import OF_A_CLUSTER, Baseline, FailoverCase, Source
+from aegis.cli.bench.ctp import bench_baseline
 from aegis.cli.bench.events import bench_events
 from aegis.cli.bench.failover import Extent, bench_failover
 from aegis.cli.bench.figures import Case, Report
@@ -16,9 +18,11 @@ from aegis.cli.bench.paced_calls import Answered, Calls, JournalCheck, stale_ans
 from aegis.cli.bench.rpc import bench_rpc
 from aegis.cli.bench.ticks import bench_ticks
 from aegis.cli.bench.universe import bench_universe
+from aegis.operations.counter import is_built
 from aegis_sdk.ledger.records import Begin, Entry, Result, Verdict
 from aegis_sdk.testing import nats_server
 
+of_ctp = pytest.mark.skipif(not is_built() and not shutil.which("c++"), reason="CTP needs a C++ compiler")
 OF_THE_MACHINE = ("machine_gap_max_ms", "disk_sync_max_ms")
 
 
@@ -68,6 +72,23 @@ async def test_a_whole_market_is_subscribed_proved_and_given_up() -> None:
     assert 0 < figures["subscribed_ms"] <= figures["proved_ms"]
     assert figures["memory_mb"] > 20
     assert figures["lost"] == 0
+
+
+@of_ctp
+async def test_a_whole_market_is_subscribed_over_ctp_too() -> None:
+    async with nats_server() as server:
+        cases = shape(await bench_universe(server, universes=("futures",), over=Source.CTP))
+    figures = cases["futures"]["aegis"]
+    assert figures["instruments"] == 856
+    assert figures["session_memory_mb"] > 20
+    assert figures["lost"] == 0
+
+
+@of_ctp
+async def test_a_coroutine_for_each_tick_is_a_baseline_of_its_own() -> None:
+    async with nats_server() as server:
+        figures = await bench_baseline(server, Baseline.THREADSAFE, rate=2_000, seconds=1.0)
+    assert figures["rate_per_s"] > 1_000
 
 
 async def test_active_calls_and_commits_are_measured_against_the_baseline() -> None:

@@ -22,6 +22,7 @@ from aegis.contracts.market import InstrumentId
 from aegis.marketdata.adapters.ctp import CtpFeed, CtpOptions
 from aegis.marketdata.adapters.ctp.attempts import Patience
 from aegis.marketdata.adapters.ctp.frames import Start
+from aegis.marketdata.adapters.ctp.probe import probe
 from aegis.marketdata.adapters.ctp.watched import Limits
 from aegis.marketdata.ports import FeedState
 from aegis.operations.counter import is_built
@@ -34,7 +35,7 @@ pytestmark = [
 ]
 
 QUICK = CtpOptions(
-    limits=Limits(answer_s=1.5, silent_s=1.0, stall_s=0.6, stop_s=3.0),
+    limits=Limits(answer_s=2.5, silent_s=1.0, stall_s=0.6, stop_s=3.0),
     patience=Patience(first_pause_s=0.05, longest_pause_s=0.2, attempts=3),
 )
 CYCLES = int(os.environ.get("AEGIS_CTP_CYCLES", "6"))
@@ -67,6 +68,17 @@ async def all_of(feed: CtpFeed) -> list[InstrumentId]:
 
 def said(sink: Any, word: str) -> Callable[[], bool]:
     return lambda: any(word in reason for reason in sink.reasons)
+
+
+def figure(feed: CtpFeed, name: str, **labels: str) -> float:
+    """One of what a scrape shows of the feed's sessions."""
+    [found] = (
+        one.value
+        for each in feed.metrics()
+        for one in each.samples
+        if one.name == f"aegis_marketdata_ctp_{name}" and one.labels == labels
+    )
+    return found
 
 
 async def until_ready_again(sink: Any, times: int = 2) -> None:
@@ -184,8 +196,12 @@ async def test_a_front_that_closes_what_it_accepts_is_waited_for(sink: Any) -> N
 
 async def test_steps_are_told_in_their_order_and_no_secret_is_visible(sink: Any) -> None:
     steps: list[str] = []
-    async with counter() as running, open_feed(running, sink, on_step=lambda step: steps.append(step.name)) as feed:
-        shown = seen_from_outside(feed.session_pid)
+    async with counter() as running:
+        known = await probe(start_at(running.access), QUICK.limits, lambda step: steps.append(step.name))
+        assert known == 40
+        async with open_feed(running, sink) as feed:
+            shown = seen_from_outside(feed.session_pid)
+        assert shown
         assert running.user.password.encode() not in shown
         assert running.user.auth_code.encode() not in shown
     trader = ["CONNECT_TRADER", "AUTHENTICATE", "LOGIN_TRADER", "QUERY_INSTRUMENTS"]
@@ -207,6 +223,8 @@ async def test_a_session_that_dies_or_hangs_is_replaced_by_itself(sink: Any, num
         await until_ready_again(sink)
         assert feed.session != first
         assert not is_running(pid)
+        assert figure(feed, "failed_sessions_total", kind="not_ready") == 1
+        assert figure(feed, "killed_sessions_total") == (number == signal.SIGSTOP), "the others had ended"
         await all_of(feed)
         await sink.until_quotes(len(sink.quotes) + 50)
 
@@ -359,7 +377,8 @@ async def main():
 
 asyncio.run(main())
 """
-    async with counter(directory=tmp_path):
+    before = directories_of_sessions()
+    async with counter(directory=tmp_path) as running:
         killed = await asyncio.create_subprocess_exec(
             sys.executable, "-c", program, str(tmp_path), stdout=asyncio.subprocess.PIPE
         )
@@ -372,3 +391,7 @@ asyncio.run(main())
         async with asyncio.timeout(5):
             while is_running(pid):  # noqa: ASYNC110 (it tells nobody)
                 await asyncio.sleep(0.02)
+        left = directories_of_sessions() - before
+        assert left
+        async with open_feed(running, sink):
+            assert not left & directories_of_sessions(), "the next session sweeps it away"

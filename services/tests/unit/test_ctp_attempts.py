@@ -42,6 +42,12 @@ def test_other_errors_end_after_a_number_of_attempts() -> None:
     assert pauses(attempts(), Kind.OTHER, 3) == [1.0, 2.0, None]
 
 
+def test_after_an_overload_there_is_another_session_at_once_and_nothing_is_counted() -> None:
+    made = attempts()
+    assert pauses(made, Kind.OVERLOAD, 100) == [0.0] * 100
+    assert pauses(made, Kind.OTHER, 3) == [1.0, 2.0, None]
+
+
 def test_a_steady_session_begins_the_count_anew() -> None:
     made = attempts()
     assert pauses(made, Kind.OTHER, 2) == [1.0, 2.0]

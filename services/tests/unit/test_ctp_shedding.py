@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from sys import getsizeof
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,19 +57,42 @@ def test_every_record_passes_or_is_counted_by_a_later_one(steps: list[tuple[str,
         account(shed.take(symbol, {"symbol": symbol, "number": came[symbol]}, now, shedding=shedding))
         for held in shed.due(now) if look else ():
             account(held)
-    for held in shed.due(now + PAUSE):
+    for held in shed.all(now):
         account(held)
     assert accounted == came
 
 
+def test_the_tables_of_what_is_held_back_are_known() -> None:
+    shed = Shed(PAUSE)
+    record = {f"field{number}": 0.0 for number in range(46)}
+    for number in range(1_000):
+        for _ in range(2):
+            shed.take(str(number), dict(record), 1_000, shedding=True)
+    assert shed.held_bytes() == 1_000 * getsizeof(dict(record)) > MB
+
+
 def test_a_backlog_is_large_from_its_high_water_to_its_low_water() -> None:
     backlog = Backlog()
-    levels = [10, 12, 15, 17, 14, 12, 10.5, 12]
+    levels = [10, 11, 13.9, 14.1, 14, 12, 10.5, 11]
     assert [backlog.look(number / 40, int(level * MB)) for number, level in enumerate(levels)] == [
         *(False, False, False),
         *(True, True, True),
         *(False, False),
     ]
+
+
+def looked_at(*sizes_mb: float) -> list[bool]:
+    """What is said of a backlog of these sizes, one after the other, forty times a second."""
+    backlog = Backlog()
+    return [backlog.look(number / 40, int((10 + size) * MB)) for number, size in enumerate(sizes_mb)]
+
+
+def test_a_backlog_that_rises_without_a_pause_is_large_before_it_is_high() -> None:
+    steadily = [number * 0.2 for number in range(20)]
+    assert looked_at(*steadily).index(True) == 8, "1.6 MB"
+    assert not any(looked_at(0, 0, 0, 1.6, 1.8, 1.9)), "for less than a tenth of a second"
+    assert not any(looked_at(0, 3.9, *[3.8 - size for size in steadily[:19]])), "a pause of the machine, made up"
+    assert not any(looked_at(*steadily[:8], *[1.5 + number / 100 for number in range(40) for _ in "ab"]))
 
 
 def test_what_grows_slowly_is_no_backlog() -> None:

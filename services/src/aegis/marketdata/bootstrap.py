@@ -26,7 +26,7 @@ from aegis_sdk.transport import Transport
 
 __all__ = ["build"]
 
-_CTP_BRIDGE: Final = 4_096
+_CTP_BRIDGE: Final = 1_024
 """What does not fit waits in the ring of the CTP session, where the newest of an instrument need not wait long."""
 
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from typing import Protocol, runtime_checkable
 
 from aegis.marketdata.domain.subscriptions import Totals
 from aegis.marketdata.pipeline import PipelineStats
 from aegis.marketdata.ports import FeedState
 from aegis_sdk.metrics import Metric, counter, gauge, histogram, states
 
-__all__ = ["feed_figures", "tick_figures"]
+__all__ = ["MeasuredFeed", "feed_figures", "tick_figures"]
+
+
+@runtime_checkable
+class MeasuredFeed(Protocol):
+    """A feed that has figures of its own, beside those of the ticks that it offers."""
+
+    def metrics(self) -> Iterable[Metric]: ...
 
 
 def feed_figures(state: FeedState, opened: int, listed: int, totals: Totals) -> Iterator[Metric]:

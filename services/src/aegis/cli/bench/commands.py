@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
-from aegis.cli.bench.cases import OF_A_CLUSTER, FailoverCase
+from aegis.cli.bench.cases import OF_A_CLUSTER, Baseline, CtpCase, FailoverCase, Source
 
 if TYPE_CHECKING:
     from aegis.cli.bench.figures import Report
@@ -94,12 +94,34 @@ def ctp(
     replay: Annotated[
         Path | None, typer.Option(help="A tick file of a whole market for burst20; left out without.")
     ] = None,
+    case: Annotated[
+        list[CtpCase] | None, typer.Option("--case", help="Only this case; give it again for more.")
+    ] = None,
+    baseline: Annotated[
+        Baseline, typer.Option(help="Beside the sustained case: vnpy's gateway, or our path but for its bridge.")
+    ] = Baseline.STOCK,
 ) -> None:
     """CTP: ticks of a simulated counter, stored, to a subscriber; and what vnpy's own gateway does beside it."""
     from aegis.cli.bench.ctp import LONG, SHORT, bench_ctp
 
     burst, extent, say = replay or _recorded_burst(), LONG if long else SHORT, _teller()
-    _run(lambda server: bench_ctp(server, nodes=nodes, rate=rate, extent=extent, replay=burst, say=say), nodes, as_json)
+    cases = case or list(CtpCase)
+    if case and CtpCase.BURST in case and burst is None:
+        raise typer.BadParameter("burst20 needs a recording", param_hint="--replay")
+    _run(
+        lambda server: bench_ctp(
+            server,
+            nodes=nodes,
+            rate=rate,
+            extent=extent,
+            replay=burst,
+            say=say,
+            cases=cases,
+            baseline=baseline,
+        ),
+        nodes,
+        as_json,
+    )
 
 
 @bench_app.command()
@@ -112,11 +134,17 @@ def active(as_json: Json = False, long: Long = False, nodes: Nodes = 1) -> None:
 
 
 @bench_app.command()
-def universe(as_json: Json = False, nodes: Nodes = 1) -> None:
+def universe(
+    as_json: Json = False,
+    nodes: Nodes = 1,
+    over: Annotated[
+        Source, typer.Option(help="The simulated market within the service, or a simulated CTP counter.")
+    ] = Source.SIMULATED,
+) -> None:
     """Subscriptions: the time and the memory that all futures take, and 25,000 contracts with options."""
     from aegis.cli.bench.universe import bench_universe
 
-    _run(lambda server: bench_universe(server), nodes, as_json)
+    _run(lambda server: bench_universe(server, over=over), nodes, as_json)
 
 
 def _recorded_burst() -> Path | None:

@@ -1,8 +1,9 @@
 """`aegis bench ctp`: from a simulated CTP counter to a subscriber in another process, all of it on this machine.
 
 The counter sends at a steady rate, and stamps each tick with the time of its sending. The service is the real program
-with its CTP session in a process of its own; ticks are stored in JetStream. Beside it, at the same rate: vnpy's own
-gateway with its EventEngine, a coroutine for each tick, and JSON.
+with its CTP session in a process of its own; ticks are stored in JetStream. Beside it, at the same rate, a baseline:
+vnpy's own gateway with its EventEngine, a coroutine for each tick, and JSON; or all that is ours but the bridge, which
+is a coroutine for each tick (`run_coroutine_threadsafe`).
 """
 
 from __future__ import annotations
@@ -10,22 +11,26 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from aegis.cli.bench.cases import Baseline, CtpCase
 from aegis.cli.bench.ctp_parts import Service, Subscriber, profile, service, stock_setting, subscriber
 from aegis.cli.bench.figures import Case, Figures, Report
 from aegis.cli.bench.tried import Say
 from aegis.cli.bench.workers import worker
+from aegis.marketdata.adapters.ctp import start_of
+from aegis.profiles import load
 from aegis_sdk.server import EmbeddedServer
 from aegis_sdk.transport_nats import NatsTransport
 from ctpsim.testing import RunningFront, front
 
-__all__ = ["LONG", "SHORT", "Extent", "bench_ctp"]
+__all__ = ["LONG", "SHORT", "Extent", "bench_baseline", "bench_ctp"]
 
 _QUIET: Final = 0.01
 """Ticks a second before and after what is measured."""
@@ -49,30 +54,44 @@ LONG: Final = Extent(60.0, 30.0, 30.0, 20.0)
 
 
 async def bench_ctp(
-    server: EmbeddedServer, *, nodes: int, rate: float, extent: Extent, replay: Path | None, say: Say
+    server: EmbeddedServer,
+    *,
+    nodes: int,
+    rate: float,
+    extent: Extent,
+    replay: Path | None,
+    say: Say,
+    cases: Sequence[CtpCase] = tuple(CtpCase),
+    baseline: Baseline = Baseline.STOCK,
 ) -> Report:
-    """Cases sustained, 5k, overload, and burst20 where there is a recording of a whole market.
+    """The cases that are asked for; burst20 only where there is a recording of a whole market.
 
     `lost`: ticks that the counter has sent, and that were neither received by the subscriber nor counted as conflated
     or rejected; `unaccounted`: instruments for which these do not add up exactly.
     """
-    cases = [
-        await _sustained(server, nodes, rate, extent, say),
-        await _paced(server, nodes, extent, say),
-        await _overload(server, nodes, rate, extent, say),
-    ]
-    if replay is not None:
-        cases.append(await _burst(server, nodes, replay, say))
-    return Report("ctp", cases)
+    measured: list[Case] = []
+    for case in cases:
+        if case is CtpCase.SUSTAINED:
+            measured.append(await _sustained(server, nodes, rate, extent, baseline, say))
+        elif case is CtpCase.PACED:
+            measured.append(await _paced(server, nodes, extent, say))
+        elif case is CtpCase.OVERLOAD:
+            measured.append(await _overload(server, nodes, rate, extent, say))
+        elif replay is not None:
+            measured.append(await _burst(server, nodes, replay, say))
+    return Report("ctp", measured)
 
 
-async def _sustained(server: EmbeddedServer, nodes: int, rate: float, extent: Extent, say: Say) -> Case:
+async def _sustained(
+    server: EmbeddedServer, nodes: int, rate: float, extent: Extent, baseline: Baseline, say: Say
+) -> Case:
     async with _path(server, nodes, market="load") as path:
         figures = await path.measured(rate, extent.sustained_s)
     say(f"sustained: {figures['rate_per_s']:,.0f} ticks/s")
-    plain = await _stock(server, rate, extent.stock_s)
-    say(f"stock gateway: {plain['rate_per_s']:,.0f} ticks/s")
-    return Case("sustained", figures, plain, f"{rate:,.0f} ticks/s for {extent.sustained_s:g} s, then drained")
+    plain = await bench_baseline(server, baseline, rate, extent.stock_s)
+    say(f"{baseline}: {plain['rate_per_s']:,.0f} ticks/s")
+    note = f"{rate:,.0f} ticks/s for {extent.sustained_s:g} s, then drained; beside it {baseline}"
+    return Case("sustained", figures, plain, note)
 
 
 async def _paced(server: EmbeddedServer, nodes: int, extent: Extent, say: Say) -> Case:
@@ -185,8 +204,8 @@ async def _path(server: EmbeddedServer, nodes: int, **market: Any) -> AsyncGener
         yield _Path(counter, behind, reader)
 
 
-async def _stock(server: EmbeddedServer, rate: float, seconds: float) -> Figures:
-    """How many ticks a second vnpy's own gateway and a coroutine for each bring to NATS."""
+async def bench_baseline(server: EmbeddedServer, baseline: Baseline, rate: float, seconds: float) -> Figures:
+    """How many ticks a second a baseline brings to NATS."""
     received = 0
 
     def count(_: object) -> None:
@@ -198,15 +217,30 @@ async def _stock(server: EmbeddedServer, rate: float, seconds: float) -> Figures
     try:
         await transport.subscribe("stock.*", count)
         async with front(market="load", instruments=_INSTRUMENTS, rate=_QUIET) as counter:
-            stock = worker(
-                server, "aegis.cli.bench.ctp_stock", environment={**counter.environment(), "PYTHONUTF8": "1"}
-            )
-            async with stock as process:
-                await process.say(msgspec.json.encode(stock_setting(counter)).decode())
-                await process.hear()
-                await counter.control.send("rate", rate=rate)
-                before, began_at = received, time.monotonic()
-                await asyncio.sleep(seconds)
-                return {"rate_per_s": (received - before) / (time.monotonic() - began_at)}
+            module, told, environment = _BASELINES[baseline](counter)
+            with TemporaryDirectory(prefix="aegis-bench-") as directory:  # where it leaves its files
+                of_it = {**environment, "TMPDIR": directory}
+                async with worker(server, f"aegis.cli.bench.{module}", environment=of_it) as process:
+                    await process.say(msgspec.json.encode(told).decode())
+                    await process.hear()
+                    await counter.control.send("rate", rate=rate)
+                    before, began_at = received, time.monotonic()
+                    await asyncio.sleep(seconds)
+                    return {"rate_per_s": (received - before) / (time.monotonic() - began_at)}
     finally:
         await transport.close()
+
+
+def _of_stock(counter: RunningFront) -> _Told:
+    return "ctp_stock", stock_setting(counter), {**counter.environment(), "PYTHONUTF8": "1"}
+
+
+def _of_threadsafe(counter: RunningFront) -> _Told:
+    with profile(counter) as path:
+        login = load(str(path), {})
+    return "ctp_threadsafe", start_of(login, login.primary), {"LOCPATH": counter.access.locale}
+
+
+_Told = tuple[str, Any, Mapping[str, str]]
+"""The module of a baseline's process, what it is told, and what is added to its environment."""
+_BASELINES: Final = {Baseline.STOCK: _of_stock, Baseline.THREADSAFE: _of_threadsafe}

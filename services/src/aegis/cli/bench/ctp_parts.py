@@ -21,7 +21,7 @@ from aegis_sdk.server import EmbeddedServer
 from aegis_sdk.transport_nats import NatsTransport
 from ctpsim.testing import RunningFront
 
-__all__ = ["Service", "Subscriber", "profile", "service", "stock_setting", "subscriber"]
+__all__ = ["Service", "Subscriber", "children_of", "profile", "service", "stock_setting", "subscriber"]
 
 _READY_S: Final = 60.0
 _POLL_S: Final = 0.1
@@ -66,10 +66,10 @@ class Service:
 
     def cpu_s(self) -> float:
         """Of all its processes, so far."""
-        return sum(_cpu_s(pid) for pid in (self.pid, *_children(self.pid)))
+        return sum(_cpu_s(pid) for pid in (self.pid, *children_of(self.pid)))
 
     def memory_mb(self) -> float:
-        return sum(_resident(pid) for pid in (self.pid, *_children(self.pid))) / 1e6
+        return sum(_resident(pid) for pid in (self.pid, *children_of(self.pid))) / 1e6
 
 
 @asynccontextmanager
@@ -168,7 +168,8 @@ def stock_setting(counter: RunningFront) -> Mapping[str, str]:
     }
 
 
-def _children(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
+    """The processes that it has started. Raises AegisError where it has ended."""
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:

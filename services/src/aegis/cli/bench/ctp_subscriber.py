@@ -29,9 +29,10 @@ class _Seen:
 
     def take(self, tick: Tick) -> None:
         self.counts[tick.symbol] += 1
-        if len(self._sent) < _SAMPLES:
+        if len(self._received) < _SAMPLES:
             self._received.append((time.time_ns() - tick.ts_received_ns) / 1e9)
-            self._sent.append(time.monotonic_ns() / 1e9 - tick.turnover / 1e6)
+            if tick.turnover:  # else it is the state at the time of a subscription, which was not sent at any time
+                self._sent.append(time.monotonic_ns() / 1e9 - tick.turnover / 1e6)
 
     def report(self) -> dict[str, Any]:
         return {

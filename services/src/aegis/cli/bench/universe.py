@@ -1,8 +1,8 @@
 """`aegis bench universe`: how long a whole market takes to be subscribed, and how much memory that needs.
 
-The market data service runs as a process of its own with the simulated market: all futures, and then some 25,000
-contracts with options. First nothing is wanted; then one wish asks for everything. Memory is that of the service, the
-simulated market in it included.
+The market data service runs as a process of its own: all futures, and then some 25,000 contracts with options. First
+nothing is wanted; then one wish asks for everything. Its feed is the simulated market, which is part of the service and
+of its memory; or a simulated CTP counter, and then the session's process is measured beside the service's.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from aegis.cli.bench.cases import Source
+from aegis.cli.bench.ctp_parts import children_of, profile
 from aegis.cli.bench.figures import Case, Figures, Report
 from aegis.contracts.marketdata import STATUS, FeedStatus
 from aegis.contracts.subscriptions import SUBSCRIBE, UNSUBSCRIBE, Scope, UnsubscribeRequest, WishRequest
@@ -23,6 +25,7 @@ from aegis_sdk.client import Client
 from aegis_sdk.method import Empty
 from aegis_sdk.server import EmbeddedServer
 from aegis_sdk.transport_nats import NatsTransport
+from ctpsim.testing import front
 
 _LOOK_S: Final = 0.01
 _DEADLINE_S: Final = 60.0
@@ -30,24 +33,48 @@ _EVERYTHING: Final = Scope(kind=None)
 _CONSUMER: Final = "bench"
 
 
-async def bench_universe(server: EmbeddedServer, *, universes: Sequence[str] = ("futures", "options")) -> Report:
+async def bench_universe(
+    server: EmbeddedServer, *, universes: Sequence[str] = ("futures", "options"), over: Source = Source.SIMULATED
+) -> Report:
     """One case for each universe of the simulated market."""
-    return Report("universe", [Case(name, await _measured(server, name)) for name in universes])
+    measured = {Source.SIMULATED: _simulated, Source.CTP: _over_ctp}[over]
+    return Report("universe", [Case(name, await measured(server, name), note=f"over {over}") for name in universes])
 
 
-async def _measured(server: EmbeddedServer, universe: str) -> Figures:
-    began = time.perf_counter()
-    async with _service(server, universe) as (client, process):
-        known = await _until(client, lambda status: status.instruments > 0)
-        known_s = time.perf_counter() - began
-        memory_before = _memory_mb(process.pid)
+async def _simulated(server: EmbeddedServer, universe: str) -> Figures:
+    async with _service(server, universe, AEGIS_UNIVERSE=universe) as measured:
+        return await measured.figures()
+
+
+async def _over_ctp(server: EmbeddedServer, universe: str) -> Figures:
+    """The counter runs already, and has its universe listed, before the service starts."""
+    listed = {"futures": "futures", "options": "all"}[universe]
+    async with front(market="simulated", universe=listed) as counter:
+        with profile(counter) as login:
+            async with _service(server, f"ctp-{universe}", AEGIS_PROFILE=str(login)) as measured:
+                return await measured.figures()
+
+
+class _Measured:
+    """A service that has just been started. Its other processes are those of CTP sessions."""
+
+    def __init__(self, client: Client, pid: int, began: float) -> None:
+        self._client = client
+        self._pid = pid
+        self._began = began
+
+    async def figures(self) -> Figures:
+        client = self._client
+        known = await _until(client, lambda status: status.instruments > 0 and status.state == "ready")
+        known_s = time.perf_counter() - self._began
+        before = self._memory()
         asked = time.perf_counter()
         await client.call(SUBSCRIBE, WishRequest(consumer=_CONSUMER, scopes=[_EVERYTHING]), timeout=_DEADLINE_S)
         await _until(client, lambda status: status.subscribed == known.instruments)
         subscribed_s = time.perf_counter() - asked
         proved = await _until(client, lambda status: status.ticking == known.instruments)
         proved_s = time.perf_counter() - asked
-        memory = _memory_mb(process.pid)
+        after = self._memory()
         given_up = time.perf_counter()
         request = UnsubscribeRequest(consumer=_CONSUMER, everything=True)
         await client.call(UNSUBSCRIBE, request, timeout=_DEADLINE_S)
@@ -58,34 +85,41 @@ async def _measured(server: EmbeddedServer, universe: str) -> Figures:
             "subscribed_ms": subscribed_s * 1e3,
             "proved_ms": proved_s * 1e3,
             "unsubscribed_ms": (time.perf_counter() - given_up) * 1e3,
-            "memory_before_mb": memory_before,
-            "memory_mb": memory,
+            **{f"{name}before_mb": value for name, value in before.items()},
+            **{f"{name}mb": value for name, value in after.items()},
             "lost": proved.lost + proved.conflated,
         }
 
+    def _memory(self) -> Figures:
+        """In megabytes, of what processes share their whole."""
+        children = children_of(self._pid)
+        of_session = {"session_memory_": sum(map(_memory_mb, children))} if children else {}
+        return {"memory_": _memory_mb(self._pid), **of_session}
+
 
 @asynccontextmanager
-async def _service(server: EmbeddedServer, universe: str) -> AsyncGenerator[tuple[Client, asyncio.subprocess.Process]]:
+async def _service(server: EmbeddedServer, feed: str, **settings: str) -> AsyncGenerator[_Measured]:
     user = server.credentials
-    settings = {
+    given = {
         "AEGIS_NATS_URL": ",".join(server.urls),
         "AEGIS_NATS_USER": user.user,
         "AEGIS_NATS_PASSWORD": user.password,
-        "AEGIS_FEED": f"bench-{universe}",
-        "AEGIS_UNIVERSE": universe,
+        "AEGIS_FEED": f"bench-{feed}",
         "AEGIS_WANTED": "nothing",
+        **settings,
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AEGIS_")}
+    began = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "aegis.marketdata",
-        env={**inherited, **settings},
+        env={**inherited, **given},
         stderr=asyncio.subprocess.DEVNULL,
     )
     transport = await NatsTransport.connect(server.urls, user=user.user, password=user.password)
     try:
-        yield Client(transport), process
+        yield _Measured(Client(transport), process.pid, began)
     finally:
         await transport.close()
         if process.returncode is None:

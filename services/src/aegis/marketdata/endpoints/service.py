@@ -21,7 +21,7 @@ from aegis.marketdata.domain.sessions import to_shanghai
 from aegis.marketdata.domain.universe import Universe, UniverseChange, compare
 from aegis.marketdata.endpoints.feed_calls import FeedCalls
 from aegis.marketdata.endpoints.subscription_calls import SubscriptionCalls
-from aegis.marketdata.metrics import feed_figures, tick_figures
+from aegis.marketdata.metrics import MeasuredFeed, feed_figures, tick_figures
 from aegis.marketdata.pipeline import Pipeline, PipelineStats
 from aegis.marketdata.ports import Feed, FeedRefused, FeedState, FlowControl
 from aegis.marketdata.settings import MarketDataSettings
@@ -178,6 +178,8 @@ class MarketData(FeedCalls, SubscriptionCalls):
             listed, totals = len(self.subscriber.universe), self.subscriber.totals()
             yield from feed_figures(self.feed_state, self._opened, listed, totals)
             yield from tick_figures(self._stats())
+            if isinstance(self._parts.feed, MeasuredFeed):
+                yield from self._parts.feed.metrics()
 
     def _feed_changed(self, state: FeedState, reason: str) -> None:
         self._opened += state is FeedState.READY

@@ -7,8 +7,8 @@ The wrappers copy strings into CTP's fields unchecked: a profile bounds those of
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Protocol
 
 from vnpy_ctp.api import MdApi, TdApi  # pyright: ignore[reportMissingImports]  # where CTP is not built
 
@@ -39,64 +39,21 @@ def _error(error: Data) -> Error:
     return Error(error.get("ErrorID", 0), error.get("ErrorMsg", "")) if error else Error()
 
 
-class MarketApi(MdApi):
-    def __init__(self, listener: Listener, who: Login) -> None:
-        super().__init__()
-        self._listener = listener
-        self._who = who
-        self._requests = 0
-        self._pinned = False
-        self.onRtnDepthMarketData = listener.on_record  # what comes most often takes the shortest way
+class _Api:
+    """What both wrappers are asked and say in the same words; comes before the wrapper among the bases of a class."""
 
-    def log_in(self) -> int:
-        who = self._who
-        self._requests += 1
-        wanted = {"BrokerID": who.broker_id, "UserID": who.user_id, "Password": who.password}
-        return self.reqUserLogin(wanted, self._requests)
+    side: ClassVar[Side]
+    _listener: Listener
+    _who: Login
+    _requests = 0
+    _pinned = False
 
-    def onFrontConnected(self) -> None:
-        if not self._pinned:
-            self._pinned = True
-            _keep_thread_state()
-        self._listener.on_event(login.FrontConnected(Side.MARKET))
-
-    def onFrontDisconnected(self, reason: int) -> None:
-        self._listener.on_event(login.FrontDisconnected(Side.MARKET, reason))
-
-    def onRspUserLogin(self, data: Data, error: Data, reqid: int, last: bool) -> None:
-        self._listener.on_event(login.LoggedIn(Side.MARKET, _error(error), data.get("TradingDay", "")))
-
-    def onRspError(self, error: Data, reqid: int, last: bool) -> None:
-        self._listener.on_refused("request_refused", str(_error(error)))
-
-    def onRspSubMarketData(self, data: Data, error: Data, reqid: int, last: bool) -> None:
-        failed = _error(error)
-        if failed.code:
-            self._listener.on_refused("subscription_refused", f"{data.get('InstrumentID', '')}: {failed.message}")
-
-
-class TraderApi(TdApi):
-    def __init__(self, listener: Listener, who: Login) -> None:
-        super().__init__()
-        self._listener = listener
-        self._who = who
-        self._requests = 0
-        self._pinned = False
-
-    def authenticate(self) -> int:
-        who = self._who
-        return self.reqAuthenticate(
-            {"BrokerID": who.broker_id, "UserID": who.user_id, "AppID": who.app_id, "AuthCode": who.auth_code},
-            self._next(),
-        )
+    reqUserLogin: Callable[[Data, int], int]  # the wrapper's
 
     def log_in(self) -> int:
         who = self._who
         wanted = {"BrokerID": who.broker_id, "UserID": who.user_id, "Password": who.password}
         return self.reqUserLogin(wanted, self._next())
-
-    def query_instruments(self) -> int:
-        return self.reqQryInstrument({}, self._next())
 
     def _next(self) -> int:
         self._requests += 1
@@ -106,16 +63,53 @@ class TraderApi(TdApi):
         if not self._pinned:
             self._pinned = True
             _keep_thread_state()
-        self._listener.on_event(login.FrontConnected(Side.TRADER))
+        self._listener.on_event(login.FrontConnected(self.side))
 
     def onFrontDisconnected(self, reason: int) -> None:
-        self._listener.on_event(login.FrontDisconnected(Side.TRADER, reason))
+        self._listener.on_event(login.FrontDisconnected(self.side, reason))
+
+    def onRspUserLogin(self, data: Data, error: Data, reqid: int, last: bool) -> None:
+        self._listener.on_event(login.LoggedIn(self.side, _error(error), data.get("TradingDay", "")))
+
+    def onRspError(self, error: Data, reqid: int, last: bool) -> None:
+        self._listener.on_refused("request_refused", str(_error(error)))
+
+
+class MarketApi(_Api, MdApi):
+    side = Side.MARKET
+
+    def __init__(self, listener: Listener, who: Login) -> None:
+        MdApi.__init__(self)
+        self._listener = listener
+        self._who = who
+        self.onRtnDepthMarketData = listener.on_record  # what comes most often takes the shortest way
+
+    def onRspSubMarketData(self, data: Data, error: Data, reqid: int, last: bool) -> None:
+        failed = _error(error)
+        if failed.code:
+            self._listener.on_refused("subscription_refused", f"{data.get('InstrumentID', '')}: {failed.message}")
+
+
+class TraderApi(_Api, TdApi):
+    side = Side.TRADER
+
+    def __init__(self, listener: Listener, who: Login) -> None:
+        TdApi.__init__(self)
+        self._listener = listener
+        self._who = who
+
+    def authenticate(self) -> int:
+        who = self._who
+        return self.reqAuthenticate(
+            {"BrokerID": who.broker_id, "UserID": who.user_id, "AppID": who.app_id, "AuthCode": who.auth_code},
+            self._next(),
+        )
+
+    def query_instruments(self) -> int:
+        return self.reqQryInstrument({}, self._next())
 
     def onRspAuthenticate(self, data: Data, error: Data, reqid: int, last: bool) -> None:
         self._listener.on_event(login.Authenticated(_error(error)))
-
-    def onRspUserLogin(self, data: Data, error: Data, reqid: int, last: bool) -> None:
-        self._listener.on_event(login.LoggedIn(Side.TRADER, _error(error), data.get("TradingDay", "")))
 
     def onRspQryInstrument(self, data: Data, error: Data, reqid: int, last: bool) -> None:
         failed = _error(error)
@@ -123,6 +117,3 @@ class TraderApi(TdApi):
             self._listener.on_instrument(data)
         if last or failed.code:
             self._listener.on_event(login.InstrumentsRead(failed))
-
-    def onRspError(self, error: Data, reqid: int, last: bool) -> None:
-        self._listener.on_refused("request_refused", str(_error(error)))

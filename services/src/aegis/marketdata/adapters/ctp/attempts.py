@@ -39,6 +39,8 @@ class Attempts:
             self._failed = self._counted = 0
         if failure.kind in _FINAL:
             return None
+        if failure.kind is Kind.OVERLOAD:
+            return 0.0
         if failure.kind is Kind.OTHER:
             self._counted += 1
             if self._counted >= self._patience.attempts:

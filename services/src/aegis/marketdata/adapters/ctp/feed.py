@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -18,10 +19,12 @@ import structlog
 from aegis.contracts.market import Env, Instrument, InstrumentId
 from aegis.marketdata.adapters.ctp.attempts import Attempts, Patience
 from aegis.marketdata.adapters.ctp.failures import Failure
-from aegis.marketdata.adapters.ctp.frames import Start
-from aegis.marketdata.adapters.ctp.watched import Limits, OnStep, WatchedSession
+from aegis.marketdata.adapters.ctp.frames import Start, Waiting
+from aegis.marketdata.adapters.ctp.metrics import session_figures
+from aegis.marketdata.adapters.ctp.watched import Limits, WatchedSession
 from aegis.marketdata.ports import FeedRefused, FeedSink, FeedState
 from aegis_sdk.errors import AegisError, ConnectionUnavailable
+from aegis_sdk.metrics import Metric
 
 __all__ = ["CtpFeed", "CtpOptions", "Expects"]
 
@@ -42,7 +45,7 @@ class CtpOptions:
 class CtpFeed:
     """The `Feed` of one CTP login. `source` names it in each tick; `start` has its secrets.
 
-    `expects` is asked whether a silence is a stall; without it none is. `on_step` hears of each step of each login.
+    `expects` is asked whether a silence is a stall; without it none is.
     """
 
     def __init__(
@@ -53,14 +56,12 @@ class CtpFeed:
         options: CtpOptions | None = None,
         *,
         expects: Expects = lambda *_: False,
-        on_step: OnStep = lambda _: None,
     ) -> None:
         self._source = source
         self._env: Env = env
         self._start = start
         self._options = options or CtpOptions()
         self._expects = expects
-        self._on_step = on_step
         self._name = ""
         self._sink: FeedSink | None = None
         self._task: asyncio.Task[None] | None = None
@@ -68,6 +69,8 @@ class CtpFeed:
         self._current: WatchedSession | None = None
         self._instruments: dict[InstrumentId, Instrument] = {}
         self._subscribed: dict[InstrumentId, None] = {}
+        self._ended: Counter[str] = Counter()  # sessions, by what they failed of
+        self._killed = 0
 
     @property
     def source(self) -> str:
@@ -136,6 +139,10 @@ class CtpFeed:
             self._opened.cancel()
         sink.changed(FeedState.CLOSED)
 
+    def metrics(self) -> Iterable[Metric]:
+        waiting = Waiting(0, 0) if self._current is None else self._current.waiting
+        return session_figures(self._ended, self._killed, waiting)
+
     def _require_ready(self) -> WatchedSession:
         if self._task is None or self._current is None or not self._current.is_ready:
             raise ConnectionUnavailable(f"{self._source} has no session now")
@@ -146,13 +153,11 @@ class CtpFeed:
         sink.changed(FeedState.CONNECTING)
         while True:
             session = self._current = WatchedSession(
-                sink,
-                self._options.limits,
-                on_ready=self._begin,
-                on_step=self._on_step,
-                is_expected=self._is_tick_expected,
+                sink, self._options.limits, on_ready=self._begin, is_expected=self._is_tick_expected
             )
             failure = await session.run(self._start)
+            self._ended[failure.kind] += 1
+            self._killed += session.was_killed
             pause_s = attempts.pause_after(failure, session.ready_s)
             _log.warning("session_ended", source=self._source, kind=failure.kind, reason=str(failure), again_s=pause_s)
             if pause_s is None:

@@ -28,6 +28,7 @@ __all__ = [
     "Subscribe",
     "ToSession",
     "Universe",
+    "Waiting",
     "encoded",
     "from_session",
     "to_session",
@@ -66,8 +67,9 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     production: bool
     libraries: str = ""
     ring: int = 32_768
-    backlog: int = 4_096
-    backlog_ms: int = 100
+    backlog: int = 2_048
+    backlog_ms: int = 60
+    most_waiting: int = 64 << 20  # bytes in front of the session; beyond that it ends itself
 
 
 class Subscribe(msgspec.Struct, frozen=True, tag="subscribe"):
@@ -88,6 +90,13 @@ ToSession = Start | Subscribe | Stop
 
 class Alive(msgspec.Struct, frozen=True, tag="alive"):
     """Said twice a second, by the thread that hears what the session is told."""
+
+
+class Waiting(msgspec.Struct, frozen=True, tag="waiting"):
+    """How much waits in the session, said once a second while it is ready."""
+
+    ring: int  # quotes
+    queue: int  # bytes, in the wrapper's queue in front of it; 0 where that cannot be told
 
 
 class Reached(msgspec.Struct, frozen=True, tag="reached"):
@@ -120,7 +129,7 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     failure: Failure | None = None  # None: as it was told to
 
 
-FromSession = Alive | Reached | Universe | Ready | Quotes | Rejected | Ended
+FromSession = Alive | Waiting | Reached | Universe | Ready | Quotes | Rejected | Ended
 
 _encoder: Final = msgspec.msgpack.Encoder()
 from_session: Final = msgspec.msgpack.Decoder(FromSession)

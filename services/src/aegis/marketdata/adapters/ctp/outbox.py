@@ -43,6 +43,10 @@ class Outbox:
         self._asleep = True
         Thread(target=self._keep_flushing, name="outbox", daemon=True).start()
 
+    def __len__(self) -> int:
+        """Quotes that wait."""
+        return len(self._ring)
+
     def quote(self, quote: Quote) -> None:
         """From CTP's thread: never blocks."""
         with self._lock:

@@ -18,16 +18,17 @@ import sys
 import time
 from contextlib import suppress
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
 
-from aegis.contracts.market import Instrument
+from aegis.contracts.market import Instrument, Quote
 from aegis.marketdata.adapters.ctp import login
 from aegis.marketdata.adapters.ctp.failures import Failure, Kind, Step
 from aegis.marketdata.adapters.ctp.frames import (
     Alive,
     Ended,
+    FromSession,
     Reached,
     Ready,
     Reassembly,
@@ -37,6 +38,7 @@ from aegis.marketdata.adapters.ctp.frames import (
     Subscribe,
     ToSession,
     Universe,
+    Waiting,
     to_session,
 )
 from aegis.marketdata.adapters.ctp.instruments import NotAnInstrument, instrument_of
@@ -49,6 +51,7 @@ from aegis.marketdata.domain.products import product_of
 
 _ALIVE_S: Final = 0.5
 _QUERY_AGAIN_S: Final = 1.05
+_TELL_S: Final = 1.0
 _LOOK_S: Final = 0.025
 _QUIET_S: Final = 0.05
 _QUIET_WAIT_S: Final = 0.5
@@ -56,18 +59,27 @@ _RELEASE_S: Final = 1.0
 _CHUNK: Final = 1_000
 _IN_A_TURN: Final = 200
 _MAX_SYMBOL: Final = 80
-_NICE: Final = -5
+_NICE: Final = -10
 _COLLECTIONS: Final = (100_000, 50, 100)
 """Seldom: a tick is made of what the garbage collector need not know, and is gone in a millisecond."""
+
+
+class Outlet(Protocol):
+    """Where a session's words and quotes go: the outbox, or a benchmark's. None of it blocks but `drain`."""
+
+    def __len__(self) -> int: ...
+    def quote(self, quote: Quote) -> None: ...
+    def say(self, frame: FromSession) -> None: ...
+    def drain(self, timeout: float) -> None: ...
 
 
 class Session:
     """Listens to both sides of the API in their threads, and to the parent in the main one."""
 
-    def __init__(self, connection: socket.socket, start: Start) -> None:
+    def __init__(self, connection: socket.socket, start: Start, outbox: Outlet) -> None:
         self._socket = connection
         self._start = start
-        self._outbox = Outbox(connection, Ring(start.ring, start.backlog, start.backlog_ms))
+        self._outbox = outbox
         self._lock = Lock()  # of what follows
         self._login = login.Login()
         self._instruments: dict[str, Instrument] = {}
@@ -78,7 +90,7 @@ class Session:
         self._ticks = Lock()  # of what follows
         self._converter = DepthConverter(self._facts_of)
         self._shed = Shed()
-        self._sheds = False
+        self._sheds = self._holds = False
         self._last_tick = 0.0
         self._backlog = Backlog()
         self._allocated = allocated_bytes()
@@ -104,7 +116,7 @@ class Session:
 
     def _hear(self) -> None:
         incoming = Reassembly()
-        alive_at = 0.0
+        alive_at = tell_at = 0.0
         while not self._login.failed:
             now = time.monotonic()
             if now >= alive_at:
@@ -112,6 +124,9 @@ class Session:
                 self._outbox.say(Alive())
             self._query_when_due(now)
             self._look_at_backlog(now)
+            if self._login.ready and now >= tell_at:
+                tell_at = now + _TELL_S
+                self._outbox.say(Waiting(len(self._outbox), self._backlog.size))
             self._ask_for_wishes()
             readable, _, _ = select.select([self._socket], [], [], _LOOK_S)
             if readable:
@@ -165,9 +180,11 @@ class Session:
 
     def _requested(self, step: Step, refused: int) -> None:
         if refused:
-            failed = Failure(step=step, kind=Kind.NOT_READY, message="CTP does not take the request", code=refused)
-            self._login.failed = True
-            self._outbox.say(Ended(failed))
+            self._fail(Failure(step=step, kind=Kind.NOT_READY, message="CTP does not take the request", code=refused))
+
+    def _fail(self, failure: Failure) -> None:
+        self._login.failed = True
+        self._outbox.say(Ended(failure))
 
     def _query_when_due(self, now: float) -> None:
         with self._lock:
@@ -212,7 +229,7 @@ class Session:
         """One record of market data, in the thread of the API; nothing that it holds may stop those behind it."""
         now_ns = time.time_ns()
         with self._ticks:
-            if self._sheds or self._shed:
+            if self._sheds or self._holds:
                 held = self._shed.take(data["InstrumentID"], data, now_ns, shedding=self._sheds)
                 if held is not None:
                     self._pass_on(*held)
@@ -231,12 +248,30 @@ class Session:
             self._outbox.quote(replace(quote, skipped=skipped) if skipped else quote)
 
     def _look_at_backlog(self, now: float) -> None:
-        if self._allocated is not None and self._login.ready:
-            self._sheds = self._backlog.look(now, self._allocated())
-        if self._shed:
-            with self._ticks:
-                for held in self._shed.due(time.time_ns()):
-                    self._pass_on(*held)
+        if self._allocated is None or not self._login.ready:
+            return
+        allocated = self._allocated()
+        with self._ticks:
+            self._sheds = self._backlog.look(now, allocated - self._shed.held_bytes())
+            for held in self._shed.due(time.time_ns()):
+                self._pass_on(*held)
+            self._holds = bool(self._shed)
+        if self._backlog.size > self._start.most_waiting:
+            self._end_overloaded()
+
+    def _end_overloaded(self) -> None:
+        """Nothing can empty the wrapper's queue but the end of this process. What it has called back goes first."""
+        with self._ticks:
+            for held in self._shed.all(time.time_ns()):
+                self._pass_on(*held)
+        self._outbox.drain(_QUIET_WAIT_S)
+        self._fail(
+            Failure(
+                step=Step.FLOW,
+                kind=Kind.OVERLOAD,
+                message=f"{self._backlog.size >> 20} MB of ticks wait in the wrapper's queue",
+            )
+        )
 
     # The end
 
@@ -282,7 +317,7 @@ def main(descriptor: str) -> None:
     gc.set_threshold(*_COLLECTIONS)
     with suppress(PermissionError):  # what is not taken in time waits in a queue that nobody bounds
         os.nice(_NICE)
-    Session(connection, start).run()
+    Session(connection, start, Outbox(connection, Ring(start.ring, start.backlog, start.backlog_ms))).run()
     os._exit(0)
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Final, cast
 
+import structlog
+
+from aegis.marketdata.adapters.ctp.directories import SessionDirectory, sweep
 from aegis.marketdata.adapters.ctp.frames import (
     FromSession,
     Reassembly,
@@ -29,9 +29,11 @@ from aegis_sdk.server import launch
 
 __all__ = ["Session"]
 
+_log = structlog.get_logger("aegis.ctp")
+
 _PROGRAM: Final = "aegis.marketdata.adapters.ctp.process"
 _INHERITED: Final = ("PATH", "HOME", "TZ", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
-_BUFFER: Final = 128 * 1024
+_BUFFER: Final = 48 * 1024
 """Of the socket: some hundred quotes. What waits longer than it takes to read them waits in the session's ring."""
 
 Heard = Callable[[FromSession], None]
@@ -45,22 +47,24 @@ class Session(asyncio.Protocol):
         self._incoming = Reassembly()
         self._transport: asyncio.Transport | None = None
         self._process: asyncio.subprocess.Process | None = None
-        self._directory = ""
+        self._directory: SessionDirectory | None = None
+        self.was_killed = False
 
     @property
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
 
     async def start(self, start: Start) -> None:
-        """Begin it. Its directory is private, and goes when it ends: CTP keeps its flow files there."""
-        self._directory = tempfile.mkdtemp(prefix="aegis-ctp-")
-        (Path(self._directory) / ".vntrader").mkdir()  # else vnpy makes one in the home directory
+        """Begin it. Raises OSError where that cannot be."""
+        if swept := sweep():
+            _log.info("session_directories_swept", count=len(swept), reason="their service was killed")
+        self._directory = SessionDirectory()
         ours, theirs = socket.socketpair()
         with theirs:
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
             try:
-                self._process = await self._spawn(theirs.fileno())
+                self._process = await self._spawn(theirs.fileno(), self._directory)
             except BaseException:
                 ours.close()
                 raise
@@ -69,14 +73,14 @@ class Session(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self.tell(start)
 
-    async def _spawn(self, descriptor: int) -> asyncio.subprocess.Process:
+    async def _spawn(self, descriptor: int, directory: SessionDirectory) -> asyncio.subprocess.Process:
         own = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid())),
             *(sys.executable, "-m", _PROGRAM, str(descriptor)),
             stdin=asyncio.subprocess.DEVNULL,
             env={**own, "MALLOC_ARENA_MAX": "1", **({"LOCPATH": locale_path()} if locale_path() else {})},
-            cwd=self._directory,
+            cwd=directory.path,
             pass_fds=(descriptor,),
             start_new_session=True,
         )
@@ -130,9 +134,13 @@ class Session(asyncio.Protocol):
         """SIGKILL, if it still runs; returns when its process is gone and its directory with it."""
         process, self._process = self._process, None
         if process is not None:
-            with suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
+            if process.returncode is None:
+                self.was_killed = True
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
             await process.wait()
         if self._transport is not None:
             self._transport.close()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        directory, self._directory = self._directory, None
+        if directory is not None:
+            directory.remove()

@@ -21,8 +21,10 @@ from aegis.marketdata.adapters.ctp.frames import (
     Rejected,
     Start,
     Universe,
+    Waiting,
 )
 from aegis.marketdata.adapters.ctp.session import Session
+from aegis.marketdata.adapters.ctp.silence import MarketClock
 from aegis.marketdata.ports import FeedSink
 from aegis_sdk import clock
 
@@ -45,7 +47,7 @@ class Limits:
     """All in seconds."""
 
     answer_s: float = 10.0  # a session that comes up is given up when nothing was answered for so long
-    silent_s: float = 5.0  # a process that says nothing for so long hangs
+    silent_s: float = 5.0  # a process that says nothing for so long, once it has begun to, hangs
     stall_s: float = 15.0  # without a tick for so long, where some are expected, a session is replaced
     stop_s: float = 3.0  # after so long a session that was told to end is killed
 
@@ -54,7 +56,13 @@ class WatchedSession:
     """Made in the event loop, run once. `is_expected` is asked whether a silence is none of the market's."""
 
     def __init__(
-        self, sink: FeedSink, limits: Limits, *, on_ready: OnReady, on_step: OnStep, is_expected: IsExpected
+        self,
+        sink: FeedSink,
+        limits: Limits,
+        *,
+        on_ready: OnReady,
+        is_expected: IsExpected,
+        on_step: OnStep = lambda _: None,
     ) -> None:
         self._sink = sink
         self._limits = limits
@@ -68,9 +76,10 @@ class WatchedSession:
         self._unwanted: set[InstrumentId] = set()
         self._ready_at: float | None = None
         self._heard_at = self._progress_at = self._quotes_at = clock.now()
-        self._market_ns = 0  # the exchange's time of the latest quote
+        self._clock = MarketClock()
+        self.waiting = Waiting(0, 0)  # as it said last
         self._crowded = asyncio.Event()
-        self._ending = False
+        self._has_begun = self._ending = self._told_its_end = False
 
     @property
     def pid(self) -> int | None:
@@ -79,6 +88,11 @@ class WatchedSession:
     @property
     def is_ready(self) -> bool:
         return self._ready_at is not None and not self._failed.done()
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether its process had to be killed, and had not said that it ends; known once `run` has returned."""
+        return self._process.was_killed and not self._told_its_end
 
     @property
     def ready_s(self) -> float:
@@ -119,6 +133,8 @@ class WatchedSession:
 
     def _heard(self, frame: FromSession) -> None:
         self._heard_at = clock.now()
+        if not self._has_begun:
+            self._has_begun, self._progress_at = True, self._heard_at
         if self._ending or self._failed.done():
             return
         try:
@@ -131,6 +147,8 @@ class WatchedSession:
         match frame:
             case Quotes(quotes):
                 self._offer(quotes)
+            case Waiting():
+                self.waiting = frame
             case Universe(instruments):
                 self._progress_at = self._heard_at
                 self._universe += instruments
@@ -145,12 +163,14 @@ class WatchedSession:
             case Rejected(reason, detail):
                 self._sink.rejected(reason, detail)
             case Ended(failure):
+                self._told_its_end = True
                 self._fail(failure or self._failure(Kind.NOT_READY, "its process ended unasked"))
             case _:
                 pass
 
     def _offer(self, quotes: Sequence[Quote]) -> None:
-        self._quotes_at, self._market_ns = self._heard_at, quotes[-1].ts_exchange_ns
+        self._quotes_at = self._heard_at
+        self._clock.heard(quotes)
         offer, unwanted = self._sink.offer, self._unwanted
         for quote in quotes:
             if not unwanted or InstrumentId(quote.exchange, quote.symbol) not in unwanted:
@@ -184,7 +204,7 @@ class WatchedSession:
         limits = self._limits
         if self._crowded.is_set():
             return
-        if now - self._heard_at > limits.silent_s:
+        if self._has_begun and now - self._heard_at > limits.silent_s:
             self._fail(self._failure(Kind.NOT_READY, f"its process has said nothing for {limits.silent_s:g} s"))
         elif self._ready_at is None:
             if now - self._progress_at > limits.answer_s:
@@ -193,10 +213,8 @@ class WatchedSession:
             self._fail(self._failure(Kind.NOT_READY, f"no tick for {limits.stall_s:g} s, while the market is open"))
 
     def _should_tick(self, silent_s: float) -> bool:
-        """By the clock of the market, which may be a simulated one; before its first quote by ours."""
-        silent_ns = int(silent_s * 1e9)
-        begin_ns = self._market_ns or time.time_ns() - silent_ns
-        return self._is_expected(begin_ns, begin_ns + silent_ns)
+        spans = self._clock.spans(_ns(silent_s), _ns(self._limits.stall_s), time.time_ns())
+        return all(self._is_expected(begin_ns, end_ns) for begin_ns, end_ns in spans)
 
     def _failure(self, kind: Kind, message: str) -> Failure:
         waiting_for = next((step for step in _ORDER if step not in self._reached), Step.FLOW)
@@ -205,3 +223,7 @@ class WatchedSession:
     def _fail(self, failure: Failure) -> None:
         if not self._failed.done():
             self._failed.set_result(failure)
+
+
+def _ns(seconds: float) -> int:
+    return int(seconds * 1e9)

@@ -1,0 +1,25 @@
+"""The figures of a feed's CTP sessions, in the words of Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from aegis.marketdata.adapters.ctp.failures import Kind
+from aegis.marketdata.adapters.ctp.frames import Waiting
+from aegis_sdk.metrics import Metric, counter, gauge
+
+__all__ = ["session_figures"]
+
+_PREFIX = "aegis_marketdata_ctp"
+
+
+def session_figures(ended: Mapping[str, int], killed: int, waiting: Waiting) -> Iterator[Metric]:
+    """`ended` by the kind of failure; `waiting` is what the present session said last."""
+    by_kind = {(kind.value,): float(ended.get(kind, 0)) for kind in Kind}
+    says = "Sessions that have failed and were ended, by what kind of failure it was."
+    yield counter(f"{_PREFIX}_failed_sessions_total", says, by_kind, ("kind",))
+    says = "Sessions whose process still ran when they were over, and was killed."
+    yield counter(f"{_PREFIX}_killed_sessions_total", says, killed)
+    yield gauge(f"{_PREFIX}_ring_ticks", "Quotes that wait in the session's process.", waiting.ring)
+    says = "What waits in the wrapper's queue in front of the session, by what its process has allocated."
+    yield gauge(f"{_PREFIX}_queue_bytes", says, waiting.queue)

@@ -1,0 +1,60 @@
+"""What the program of a CTP session says of itself while it is ready. CTP itself is not needed for that."""
+
+from __future__ import annotations
+
+import socket
+from threading import Thread
+
+from aegis.contracts.market import Quote
+from aegis.marketdata.adapters.ctp.frames import Alive, FromSession, FrontAddresses, Login, Start, Waiting
+from aegis.marketdata.adapters.ctp.process import Session
+
+START = Start(
+    login=Login(broker_id="", user_id="", password="", app_id="", auth_code=""),
+    fronts=FrontAddresses(market=(), trader=()),
+    production=True,
+)
+
+
+class Heard:
+    """In place of the outbox. The session is ended by its second sign of life."""
+
+    def __init__(self, ours: socket.socket) -> None:
+        self._ours = ours
+        self.frames: list[FromSession] = []
+
+    def __len__(self) -> int:
+        return 7
+
+    def quote(self, quote: Quote) -> None: ...
+
+    def say(self, frame: FromSession) -> None:
+        self.frames.append(frame)
+        if sum(isinstance(one, Alive) for one in self.frames) == 2:
+            self._ours.close()
+
+    def drain(self, timeout: float) -> None: ...
+
+
+def told(ready: bool) -> list[FromSession]:
+    """All that a session says in half a second."""
+    ours, theirs = socket.socketpair()
+    heard = Heard(ours)
+    session = Session(theirs, START, heard)
+    session._login.ready = ready
+    running = Thread(target=session._hear, daemon=True)
+    running.start()
+    running.join(5)
+    assert not running.is_alive()
+    theirs.close()
+    return heard.frames
+
+
+def test_how_much_waits_is_said_at_most_once_a_second() -> None:
+    waiting = [frame for frame in told(ready=True) if isinstance(frame, Waiting)]
+    assert [frame.ring for frame in waiting] == [7]
+    assert waiting[0].queue >= 0
+
+
+def test_a_session_that_only_comes_up_says_no_more_than_that_it_lives() -> None:
+    assert {type(frame) for frame in told(ready=False)} == {Alive}
