@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aegis.marketdata.adapters.ctp.failures import Failure, Kind, Step
-from aegis.marketdata.adapters.ctp.login import (
+from aegis.ctp.failures import Failure, Kind, Step
+from aegis.ctp.login import (
     Authenticated,
     Error,
     Event,

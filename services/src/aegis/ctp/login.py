@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from aegis.marketdata.adapters.ctp.failures import Failure, Kind, Step, failure_of
+from aegis.ctp.failures import Failure, Kind, Step, failure_of
 
 __all__ = [
     "Action",
