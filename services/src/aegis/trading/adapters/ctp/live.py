@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
 
-from aegis.contracts.venue import Cancel, Submission, Submit, Submitted, VenueOrder, VenueTrade
+from aegis.contracts.venue import Cancel, Submit, Submitted, VenueOrder, VenueTrade
 from aegis.ctp.failures import Kind
 from aegis.ctp.frames import Login
 from aegis.trading.adapters.ctp.day import Day, Entry
 from aegis.trading.adapters.ctp.frames import Answer, NotTaken, Ready, Record, Told
 from aegis.trading.adapters.ctp.queries import Pace, Queries, Urgency
 from aegis.trading.adapters.ctp.records import refused_order
-from aegis.trading.adapters.ctp.requests import cancel_fields, insert_fields, who
+from aegis.trading.adapters.ctp.requests import OrderKey, cancel_fields, insert_fields, who
 from aegis.trading.adapters.ctp.watched import WatchedSession
 from aegis.trading.adapters.ctp.words import reason_of
 from aegis_sdk.errors import DeadlineExceeded, Unavailable
@@ -29,6 +30,22 @@ _TEXT: Final = 256
 _NOT_TAKEN: Final = {-1: "not_connected", -2: "too_many_wait", -3: "too_many_a_second"}
 
 Report = Callable[[VenueOrder | VenueTrade], None]
+
+
+@dataclass(slots=True)
+class _Cancelling:
+    """A cancel that waits for its answer, and by which name CTP was asked."""
+
+    cancel: Cancel
+    sys_id: str
+    key: OrderKey | None
+    answered: asyncio.Future[Submitted]
+
+    def is_meant(self, record: Record) -> bool:
+        """Whether an action that CTP tells all sessions of is this one: numbers are each session's own."""
+        if self.sys_id:
+            return record["OrderSysID"] == self.sys_id
+        return (record["FrontID"], record["SessionID"], record["OrderRef"]) == self.key
 
 
 class Live:
@@ -48,7 +65,7 @@ class Live:
         self._sent: dict[int, str] = {}  # names by the numbers of their requests
         self._refused: set[str] = set()
         self._submits: dict[str, asyncio.Future[Submitted]] = {}
-        self._cancels: dict[int, tuple[Cancel, asyncio.Future[Submitted]]] = {}
+        self._cancels: dict[int, _Cancelling] = {}
         self._calls: dict[int, asyncio.Future[Answer]] = {}
 
     # What it is asked
@@ -79,7 +96,7 @@ class Live:
             return Submitted(outcome="not_sent", reason="unknown_order")
         number = self._session.next_number()
         answered: asyncio.Future[Submitted] = asyncio.get_running_loop().create_future()
-        self._cancels[number] = cancel, answered
+        self._cancels[number] = _Cancelling(cancel, sys_id, key, answered)
         self._session.ask("OrderAction", cancel_fields(self._login, cancel.instrument, number, sys_id, key))
         try:
             async with asyncio.timeout(answer_s):
@@ -121,10 +138,8 @@ class Live:
         self._queries.close(reason)
         for name, answered in self._submits.items():
             self._settle(answered, self._as_known(name, ""))
-        for cancel, answered in self._cancels.values():
-            self._settle(
-                answered, Submitted(outcome="unknown", venue_order_id=cancel.venue_order_id, reason="no_answer")
-            )
+        for one in self._cancels.values():
+            self._settle(one.answered, Submitted(outcome="unknown", venue_order_id=one.sys_id, reason="no_answer"))
         for answered in self._calls.values():
             if not answered.done():
                 answered.set_exception(Unavailable(reason))
@@ -140,7 +155,9 @@ class Live:
             case Told("ErrRtnOrderInsert", record, code, text):
                 self._refuse_order(self._day.names.find(record.get("OrderMemo", "")), record, code, text)
             case Told("ErrRtnOrderAction", record, code, text):
-                self._refuse_cancel(record.get("OrderActionRef", 0), code, text)
+                number = record.get("OrderActionRef", 0)
+                if number in self._cancels and self._cancels[number].is_meant(record):
+                    self._refuse_cancel(number, code, text)
             case Answer(number, record, code, text) if number in self._sent:
                 if code:
                     self._refuse_order(self._sent[number], record, code, text)
@@ -162,7 +179,7 @@ class Live:
             self._day.forget(name)
             self._settle(self._submits[name], answer)
         elif number in self._cancels:
-            self._settle(self._cancels[number][1], answer)
+            self._settle(self._cancels[number].answered, answer)
         elif number in self._calls:
             self._settle(self._calls[number], Answer(number, {}, code, "is not taken now"))
         else:
@@ -210,21 +227,21 @@ class Live:
         return True
 
     def _refuse_cancel(self, number: int, code: int, text: str) -> None:
-        if number in self._cancels:
-            cancel, answered = self._cancels[number]
-            known = {"venue_order_id": cancel.venue_order_id, "reason": reason_of(code), "text": text[:_TEXT]}
-            self._settle(answered, Submitted(outcome="refused", **known))
+        one = self._cancels[number]
+        known = {"venue_order_id": one.sys_id, "reason": reason_of(code), "text": text[:_TEXT]}
+        self._settle(one.answered, Submitted(outcome="refused", **known))
 
     def _end_cancels(self, entry: Entry) -> None:
         """An order has ended: cancelled, or before a cancel could reach it."""
-        for cancel, answered in self._cancels.values():
-            if self._find(cancel) is entry:
-                is_cancelled = entry.order.status == "cancelled"
-                outcome: Submission = "accepted" if is_cancelled else "refused"
-                reason = "" if is_cancelled else "order_is_done"
-                self._settle(
-                    answered, Submitted(outcome=outcome, venue_order_id=entry.order.venue_order_id, reason=reason)
-                )
+        is_cancelled = entry.order.status == "cancelled"
+        answer = Submitted(
+            outcome="accepted" if is_cancelled else "refused",
+            venue_order_id=entry.order.venue_order_id,
+            reason="" if is_cancelled else "order_is_done",
+        )
+        for one in self._cancels.values():
+            if self._find(one.cancel) is entry:
+                self._settle(one.answered, answer)
 
     def _find(self, cancel: Cancel) -> Entry | None:
         return self._day.find(cancel.client_order_id, cancel.instrument, cancel.venue_order_id)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from uuid import uuid4
@@ -51,6 +52,15 @@ _ACCOUNT: Final = re.compile(r"[A-Za-z0-9_-]{1,12}")
 _STATEMENT: Final = 1 << 20
 
 
+@contextmanager
+def _understood(what: str) -> Iterator[None]:
+    """A record that is none of ours: nothing of the answer can be relied on."""
+    try:
+        yield
+    except (ValueError, KeyError) as error:
+        raise Unavailable(f"CTP tells of {what} in a way that is not understood: {error!r}") from error
+
+
 @dataclass(frozen=True, kw_only=True)
 class VenueOptions:
     """How long a session may take for what, and when it is followed by another."""
@@ -88,10 +98,11 @@ class CtpVenue:
         self._current: WatchedSession | None = None
         self._live: Live | None = None
         self._is_ready = False
+        self._is_up = False  # as the sink was told last
 
     @property
     def session(self) -> str:
-        return self._name
+        return self._name if self._live is not None else ""
 
     @property
     def session_pid(self) -> int | None:
@@ -149,13 +160,16 @@ class CtpVenue:
         return self._day.trades()
 
     async def positions(self, account: AccountName) -> Sequence[VenuePosition]:
-        return positions_of(await self._query("QryInvestorPosition", account), account)
+        records = await self._query("QryInvestorPosition", account)
+        with _understood("positions"):
+            return positions_of(records, account)
 
     async def account(self, account: AccountName) -> VenueAccount:
         records = await self._query("QryTradingAccount", account)
         if not records:
             raise Unavailable(f"CTP knows no money of {account}")
-        return account_of(records[0], account)
+        with _understood("money"):
+            return account_of(records[0], account)
 
     async def terms(self, account: AccountName, instruments: Sequence[InstrumentName]) -> Sequence[InstrumentTerms]:
         live = self._require(account)
@@ -197,14 +211,21 @@ class CtpVenue:
             _log.warning(
                 "session_ended", account=self._account, kind=failure.kind, reason=str(failure), again_s=pause_s
             )
-            if self._name:
-                self._report(state="down" if pause_s is not None else "closed")
-                self._name = ""
             if pause_s is None:
-                if self._opened is not None and not self._opened.done():
-                    self._opened.set_exception(AegisError(f"{self._account} {failure}"))
+                self._fail(f"{self._account} {failure}")
                 return
+            if self._is_up:
+                self._is_up = False
+                self._report(state="down")
             await asyncio.sleep(pause_s)
+
+    def _fail(self, reason: str) -> None:
+        """No other session follows."""
+        assert self._opened is not None
+        if self._opened.done():
+            self._report(state="closed")
+        else:
+            self._opened.set_exception(AegisError(reason))
 
     def _heard(self, word: Ready | NotTaken | Answer | Told) -> None:
         if isinstance(word, Ready):
@@ -230,7 +251,7 @@ class CtpVenue:
         except RpcError as error:
             session.fail(Kind.NOT_READY, str(error))
             return
-        self._is_ready = True
+        self._is_ready = self._is_up = True
         self._report(state="ready", trading_day=live.trading_day)
         if self._opened is not None and not self._opened.done():
             self._opened.set_result(None)
