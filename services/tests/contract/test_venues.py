@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from decimal import Decimal
 from typing import Final
 
 import pytest
+from ctp_stage import ctp_house, ctp_stage
 from paper_stage import paper_house, paper_stage
 from venue_stage import Stage, Statement, Trader
 
 from aegis.contracts.amounts import is_same_money
 from aegis.contracts.venue import VenueOrder, VenueTrade
+from aegis.operations.counter import is_built
 from aegis_sdk.testing import nats_server_thread
 
 OpenStage = Callable[[], AbstractAsyncContextManager[Stage]]
@@ -25,7 +28,15 @@ def paper() -> Generator[OpenStage]:
         yield lambda: paper_stage(house)
 
 
-VENUES: Final = {"paper": paper}
+@contextmanager
+def ctp() -> Generator[OpenStage]:
+    if not is_built() and not shutil.which("c++"):
+        pytest.skip("CTP needs a C++ compiler")
+    with ctp_house(accounts=30) as house:
+        yield lambda: ctp_stage(house)
+
+
+VENUES: Final = {"paper": paper, "ctp": ctp}
 
 
 @pytest.fixture(scope="module", params=VENUES)

@@ -93,7 +93,7 @@ class Live:
         sys_id = entry.order.venue_order_id if entry else cancel.venue_order_id
         key = entry.key if entry else self._day.key_of(cancel.client_order_id)
         if not sys_id and key is None:
-            return Submitted(outcome="not_sent", reason="unknown_order")
+            return Submitted(outcome="refused", reason="unknown_order")  # CTP cannot even be asked
         number = self._session.next_number()
         answered: asyncio.Future[Submitted] = asyncio.get_running_loop().create_future()
         self._cancels[number] = _Cancelling(cancel, sys_id, key, answered)
