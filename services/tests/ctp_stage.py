@@ -85,7 +85,7 @@ class CtpStage:
         self._control = control
         self.account = user.user_id
         self.heard = Heard()
-        self.venue = CtpVenue(start, OPTIONS)
+        self.venue = CtpVenue(start, OPTIONS, known=tuple)
 
     async def quote(
         self, instrument: str, bid: tuple[int, int], ask: tuple[int, int], last: int | None = None, traded: int = 0

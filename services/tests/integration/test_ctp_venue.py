@@ -320,13 +320,13 @@ async def test_what_the_stream_leaves_out_is_found_by_asking() -> None:
 
 async def test_a_wrong_password_ends_it_and_a_counter_that_is_not_ready_is_waited_for() -> None:
     async with counter(faults=("login_error@trader=7",)) as running:
-        wrong = CtpVenue(start_at(running, password="wrong"), QUICK)
+        wrong = CtpVenue(start_at(running, password="wrong"), QUICK, known=tuple)
         await running.control.clear()
         with pytest.raises(AegisError, match="error 3"):
             await wrong.open(RecordingVenueSink())
         await running.control.fault("login_error@trader=7")
         sink = RecordingVenueSink()
-        venue = CtpVenue(start_at(running), QUICK)
+        venue = CtpVenue(start_at(running), QUICK, known=tuple)
         with capture_logs() as logs:
             opening = asyncio.create_task(venue.open(sink))
             while sum("error 7" in one.get("reason", "") for one in logs) < 2:  # noqa: ASYNC110  # a log has no event

@@ -75,12 +75,12 @@ class VenueOptions:
 class CtpVenue:
     """The `Venue` of one CTP login, whose one account is its user. `start` has its secrets.
 
-    `known` gives the client_order_ids that the account's journal has of the trading day: by them orders are known
+    `known` gives the client_order_ids that the account's journal has of the trading day: by them alone orders are known
     again that another process has sent. Raises ConfigurationError for a user that no InvestorID holds.
     """
 
     def __init__(
-        self, start: Start, options: VenueOptions | None = None, *, known: Callable[[], Iterable[str]] = tuple
+        self, start: Start, options: VenueOptions | None = None, *, known: Callable[[], Iterable[str]]
     ) -> None:
         self._start = start
         self._options = options or VenueOptions()
