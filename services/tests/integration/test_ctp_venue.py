@@ -9,7 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from structlog.testing import capture_logs
@@ -21,6 +21,7 @@ from aegis.ctp.frames import FrontAddresses, Login
 from aegis.operations.counter import is_built
 from aegis.trading.adapters.ctp import CtpVenue, Limits, Pace, VenueOptions
 from aegis.trading.adapters.ctp.frames import Start
+from aegis.trading.adapters.ctp.queries import Urgency
 from aegis_sdk.errors import AegisError, NotFound, Unavailable
 from ctpsim.testing import RunningFront, front
 
@@ -169,6 +170,8 @@ async def test_what_is_refused_says_why_and_is_reported_once() -> None:
 
         market = await venue.submit(order(running, "market", None, 1, type="market"))
         assert (market.outcome, market.reason) == ("not_sent", "order_type"), "SHFE has none"
+        theirs = await venue.submit(order(running, "theirs", "3080", 1, account="nobody"))
+        assert (theirs.outcome, theirs.reason) == ("not_sent", "unknown_account")
         again = await venue.submit(order(running, "dear", "3080", 1))
         assert (again.outcome, again.reason) == ("refused", "duplicate_id")
         for code, reason in ((-2, "too_many_wait"), (-3, "too_many_a_second")):
@@ -195,6 +198,12 @@ async def test_terms_are_asked_once_for_a_day() -> None:
         assert await venue.terms(account, [REBAR, "CZCE.SR605"]) == first
         with pytest.raises(Unavailable, match="error 17"):
             await venue.terms(account, ["SHFE.rb2610"])
+        await running.control.clear()
+        session, live = venue.session, cast("Any", venue._live)
+        with pytest.raises(Unavailable, match="refuses QryInstrument"):
+            await live.query("QryInstrument", {"InstrumentID": "x" * 400}, Urgency.STATE)
+        assert await venue.account(account)
+        assert venue.session == session, "a text that is too long does not reach the wrapper, which would crash"
 
 
 async def test_a_standby_knows_what_another_process_sent_by_its_name_and_nobody_elses() -> None:
@@ -285,7 +294,7 @@ def _deafen(venue: CtpVenue) -> None:
     current._process._transport.pause_reading()
 
 
-async def test_a_front_that_is_silent_is_left_when_a_query_is_not_answered() -> None:
+async def test_a_front_that_does_not_answer_and_a_process_that_hangs_are_left() -> None:
     sink = RecordingVenueSink()
     async with counter() as running, open_venue(running, sink) as venue:
         await running.control.fault("stall@trader")
@@ -294,6 +303,9 @@ async def test_a_front_that_is_silent_is_left_when_a_query_is_not_answered() -> 
         await running.control.clear()
         await sink.until(lambda: sink.states == ["ready", "down", "ready"])
         assert (await venue.account(running.user.user_id)).pre_balance == 10_000_000
+        assert venue.session_pid is not None
+        os.kill(venue.session_pid, signal.SIGSTOP)
+        await sink.until(lambda: sink.states == ["ready", "down"] * 2 + ["ready"])
 
 
 async def test_what_the_stream_leaves_out_is_found_by_asking() -> None:
@@ -316,6 +328,20 @@ async def test_what_the_stream_leaves_out_is_found_by_asking() -> None:
             day.begin(DAY)
             await cold.until(lambda: len(cold.trades) == 2)
             assert cold.statuses("waits") == [("filled", 10)] * 2, "and once in a while"
+        await running.control.clear()
+        await running.control.fault("query_error@trader=90")
+        early = RecordingVenueSink()
+        async with asyncio.TaskGroup() as group:
+            opening = group.create_task(_once_opened(running, early))
+            await early.until(lambda: len(early.trades) == 1)
+            assert not early.states, "the stream tells the day before any query is answered"
+            assert not opening.done()
+            await running.control.clear()
+
+
+async def _once_opened(running: RunningFront, sink: RecordingVenueSink) -> None:
+    async with open_venue(running, sink):
+        assert sink.states == ["ready"]
 
 
 async def test_a_wrong_password_ends_it_and_a_counter_that_is_not_ready_is_waited_for() -> None:
@@ -348,6 +374,7 @@ async def test_a_new_trading_day_begins_with_nothing_of_the_old_one() -> None:
     async with counter(**hours) as running, open_venue(running, sink) as venue:
         account = running.user.user_id
         await venue.confirm_settlement(account)
+        assert await venue.terms(account, [REBAR])
         await venue.submit(order(running, "of-friday", "2800", 1))
         await running.control.send("jump", to="2025-11-28T20:58")
         await sink.until(lambda: sink.states[-1:] == ["ready"] and len(sink.states) == 3, timeout=20)
@@ -355,3 +382,6 @@ async def test_a_new_trading_day_begins_with_nothing_of_the_old_one() -> None:
         assert await venue.orders(account) == []
         early = await venue.submit(order(running, "of-friday", "2800", 1))
         assert early.reason == "settlement_not_confirmed", "a name is free again, and each day is confirmed"
+        await running.control.fault("query_error@trader=17")
+        with pytest.raises(Unavailable, match="error 17"):  # rates may be others today
+            await venue.terms(account, [REBAR])

@@ -74,7 +74,8 @@ async def test_the_most_urgent_comes_first_and_each_waits_for_the_one_before() -
 
 
 async def test_what_is_not_taken_or_not_ready_is_asked_again_a_number_of_times() -> None:
-    reactions: dict[int, Any] = {1: -3, 2: [Answer(2, {}, 90, "not ready")], 3: [Answer(3, {"of": "money"})]}
+    cut_short = [Answer(2, {"of": "money"}, last=False), Answer(2, {}, 90, "not ready")]
+    reactions: dict[int, Any] = {1: -3, 2: cut_short, 3: [Answer(3, {"of": "money"})]}
     async with counter(lambda number, _: reactions[number]) as one:
         assert await one.queries.ask("money", {}, Urgency.STATE) == [{"of": "money"}]
     async with counter(lambda *_: -2) as one:

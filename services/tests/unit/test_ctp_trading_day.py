@@ -37,12 +37,21 @@ def test_a_tag_fits_ctps_field_and_is_the_same_everywhere() -> None:
 
 
 def test_a_name_is_found_by_what_the_journal_has_and_nobody_elses_memo_is_taken_for_one() -> None:
-    journal = ["first"]
-    names = Names(lambda: journal)
+    journal, read = ["first"], 0
+
+    def known() -> list[str]:
+        nonlocal read
+        read += 1
+        return journal
+
+    names = Names(known)
     assert names.find(tag_of("second")) == ""
     journal.append("second")
     assert names.find(tag_of("second")) == "second"
-    assert [names.find(memo) for memo in ("", "second", "hello", tag_of("third"), "~" + "A" * 11)] == [""] * 5
+    assert read == 2
+    assert [names.find(memo) for memo in ("", "second", "hello", "twelve bytes")] == [""] * 4
+    assert read == 2, "what is no tag is not looked for"
+    assert [names.find(memo) for memo in (tag_of("third"), "~" + "A" * 11)] == ["", ""]
 
 
 # Words
@@ -127,6 +136,20 @@ def test_an_order_is_the_same_by_its_number_when_the_counter_has_given_it_anothe
     assert entry.order.filled == 4
 
 
+def test_a_key_that_a_restarted_counter_gives_to_another_order_does_not_make_it_ours() -> None:
+    one = day("mine")
+    tag = one.expect("mine", (1, 7, "1"))
+    one.order(order_record(OrderMemo=tag))
+    _, is_news = one.order(order_record(number=2, OrderMemo="another's"))
+    assert is_news
+    _, is_news = one.order(order_record(number=3, OrderMemo=tag))
+    assert is_news
+    for _ in range(2):
+        assert [told.client_order_id for told in one.orders()] == ["mine", "", ""], "nor does a name used twice"
+        one.order(order_record("1", 4, number=3, OrderMemo=tag))
+    assert one.find("mine", REBAR, "") is one.find("", REBAR, f"{1:>12}")
+
+
 def test_names_come_by_the_key_by_the_tag_or_later() -> None:
     known: list[str] = []
     one = Day("A1", lambda: known)
@@ -144,6 +167,7 @@ def test_names_come_by_the_key_by_the_tag_or_later() -> None:
     one.begin("20251201")
     assert not one.orders()
     assert not one.knows("later")
+    assert one.names.find(memo) == "", "a name of a day that is over"
 
 
 def test_an_order_is_found_by_its_padded_number_on_its_exchange() -> None:

@@ -90,10 +90,9 @@ class Day:
         """The order as it is known from now on, and whether that is news. Raises ValueError, KeyError."""
         key = record["FrontID"], record["SessionID"], record["OrderRef"]
         number = record["ExchangeID"], record["OrderSysID"]
-        told = order_of(record, self._account, self._names.get(key) or self.names.find(record["OrderMemo"]))
         is_answered = record["OrderStatus"] != UNANSWERED
-        known = self._by_number.get(number) if record["OrderSysID"] else None
-        known = known or self._by_key.get(key)
+        known = self._by_number.get(number) or self._without_number(key, record)
+        told = order_of(record, self._account, self._name_of(record["OrderMemo"], key, known))
         if known is None:
             known = Entry(told, key, record["OrderMemo"], is_answered)
             self._entries.append(known)
@@ -108,6 +107,23 @@ class Day:
         if record["OrderSysID"]:
             self._by_number[number] = known
         return known, is_news
+
+    def _name_of(self, memo: str, key: OrderKey, known: Entry | None) -> str:
+        """By the key only where the counter shows no memo: one that was restarted gives keys anew.
+
+        A second order of a name is nobody's, so that it is adopted, and told.
+        """
+        if not memo:
+            return self._names.get(key, "")
+        return self.names.find(memo) if self._by_memo.get(memo, known) is known else ""
+
+    def _without_number(self, key: OrderKey, record: Record) -> Entry | None:
+        """The order of that key, unless its exchange calls it otherwise than this record."""
+        found = self._by_key.get(key)
+        if found is None or found.memo != record["OrderMemo"]:
+            return None
+        numbers = found.order.venue_order_id, record["OrderSysID"]
+        return found if numbers[0] == numbers[1] or "" in numbers else None
 
     def trade(self, record: Record) -> VenueTrade | None:
         """A trade that was not known. Raises ValueError, KeyError."""
@@ -129,7 +145,7 @@ class Day:
         found = self._by_number.get((split_instrument(instrument)[0], venue_order_id)) if venue_order_id else None
         if found is None and name:
             key = self._keys.get(name)
-            found = (self._by_key.get(key) if key else None) or self._by_memo.get(tag_of(name))
+            found = self._by_memo.get(tag_of(name)) or (self._by_key.get(key) if key else None)
         return found
 
     def orders(self) -> list[VenueOrder]:
@@ -140,7 +156,7 @@ class Day:
 
     def _named(self, entry: Entry) -> VenueOrder:
         """With its name, where only now somebody knows it."""
-        if not entry.order.client_order_id and (name := self.names.find(entry.memo)):
+        if not entry.order.client_order_id and (name := self._name_of(entry.memo, entry.key, entry)):
             entry.order = entry.order.model_copy(update={"client_order_id": name})
         return entry.order
 
