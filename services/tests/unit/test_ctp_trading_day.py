@@ -150,6 +150,17 @@ def test_a_key_that_a_restarted_counter_gives_to_another_order_does_not_make_it_
     assert one.find("mine", REBAR, "") is one.find("", REBAR, f"{1:>12}")
 
 
+def test_orders_of_one_key_are_told_apart_by_number_or_by_memo() -> None:
+    one = day()
+    records = (
+        order_record(OrderMemo=""),
+        order_record(number=2, OrderMemo=""),
+        order_record("a", number=None, OrderMemo="x"),
+    )
+    assert [one.order(record)[1] for record in records] == [True] * 3
+    assert len(one.orders()) == 3
+
+
 def test_names_come_by_the_key_by_the_tag_or_later() -> None:
     known: list[str] = []
     one = Day("A1", lambda: known)
