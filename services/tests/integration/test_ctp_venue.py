@@ -226,6 +226,15 @@ async def test_a_standby_knows_what_another_process_sent_by_its_name_and_nobody_
             assert refused.outcome == "refused"
             pid = venue.session_pid
             assert pid is not None
+            os.kill(pid, signal.SIGSTOP)  # exactly between the last check and the call
+            journal.append("late")
+            sending = asyncio.create_task(venue.submit(order(running, "late", "3000", 1)))
+            assert (await standby.account(account)).account == account
+            assert not await _named(standby, account, "late"), "the standby would call it never sent, after a time"
+            os.kill(pid, signal.SIGCONT)
+            await other.until(lambda: bool(other.orders("late")))
+            assert await _named(standby, account, "late"), "the window: it comes all the same, and under its name"
+            assert (await sending).outcome == "accepted"
             await venue.close()  # of its process nothing is left but what the counter has
             assert (await standby.submit(order(running, "ours", "3081", 25))).reason == "duplicate_id"
             assert (await standby.cancel(cancelling(running, "ours"))).outcome == "accepted", (
@@ -235,10 +244,14 @@ async def test_a_standby_knows_what_another_process_sent_by_its_name_and_nobody_
             assert len(stranger.trades) == 1
             assert not stranger.orders("ours")
             journal_names = [one.client_order_id for one in await cold.orders(account)]
-            assert journal_names == ["", ""], "without a journal they are somebody's"
+            assert journal_names == ["", "", ""], "without a journal they are somebody's"
             assert (await cold.submit(order(running, "ours", "3081", 1))).reason == "duplicate_id", (
                 "but never sent twice"
             )
+
+
+async def _named(venue: CtpVenue, account: str, name: str) -> bool:
+    return any(one.client_order_id == name for one in await venue.orders(account))
 
 
 async def test_an_order_that_a_disconnection_meets_is_unknown_until_the_counter_speaks_of_it() -> None:
@@ -366,6 +379,13 @@ async def test_a_wrong_password_ends_it_and_a_counter_that_is_not_ready_is_waite
         await running.control.send("drop", side="trader", reason=0x1001)
         await sink.until(lambda: sink.states == ["ready", "down", "closed"])
         await venue.close()
+        await running.control.fault("login_error@trader=7")
+        given_up = CtpVenue(start_at(running), QUICK, known=tuple)
+        opening = asyncio.create_task(given_up.open(sink))
+        await asyncio.sleep(0)
+        await given_up.close()
+        await asyncio.wait({opening}, timeout=5)
+        assert opening.cancelled(), "who waits for it does not wait for ever"
 
 
 async def test_a_new_trading_day_begins_with_nothing_of_the_old_one() -> None:

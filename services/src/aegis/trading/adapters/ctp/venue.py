@@ -127,6 +127,8 @@ class CtpVenue:
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
+        if self._opened is not None:
+            self._opened.cancel()
 
     # What it is asked
 
