@@ -9,7 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from aegis.marketdata.adapters.ctp.frames import FrontAddresses, Login, Start
+from aegis.ctp.frames import FrontAddresses, Login
+from aegis.marketdata.adapters.ctp.frames import Start
 from ctpsim.access import Access, read_access
 
 __all__ = ["shared_counter", "start_at"]

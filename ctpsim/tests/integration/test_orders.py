@@ -124,12 +124,13 @@ async def test_a_second_session_begins_references_anew_and_hears_the_day_again()
     async with front(market="load", day=DAY, limits=QUICK) as counter:
         async with client(counter) as driver:
             await driver.begin_trading()
-            await driver.request("td", "reqOrderInsert", order(counter, "7", 3081, 5))
+            await driver.request("td", "reqOrderInsert", order(counter, "7", 3081, 5, OrderMemo="of mine"))
             trade = await driver.wait("td", "onRtnTrade")
         async with client(counter) as driver:
             await driver.begin_trading(resume=0)
             again = await driver.wait("td", "onRtnTrade")
             assert again.data == trade.data
+            assert {one.data["OrderMemo"] for one in driver.all("td", "onRtnOrder")} == {"of mine"}
             assert await driver.request("td", "reqOrderInsert", order(counter, "1", 3081, 1)) == 0
             await driver.wait("td", "onRtnTrade", lambda one: one.data["OrderRef"] == "1")
         async with client(counter) as driver:

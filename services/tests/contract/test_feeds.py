@@ -21,8 +21,8 @@ import pytest
 from ctp_counter import shared_counter, start_at
 
 from aegis.contracts.market import InstrumentId, Quote
+from aegis.ctp.attempts import Patience
 from aegis.marketdata.adapters.ctp import CtpFeed, CtpOptions
-from aegis.marketdata.adapters.ctp.attempts import Patience
 from aegis.marketdata.adapters.replay import ReplayFeed, ReplayOptions
 from aegis.marketdata.adapters.simulated import SimulatedFeed, SimulatedOptions
 from aegis.marketdata.domain.sessions import to_shanghai

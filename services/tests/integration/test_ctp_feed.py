@@ -19,8 +19,8 @@ import pytest
 from ctp_counter import start_at
 
 from aegis.contracts.market import InstrumentId
+from aegis.ctp.attempts import Patience
 from aegis.marketdata.adapters.ctp import CtpFeed, CtpOptions
-from aegis.marketdata.adapters.ctp.attempts import Patience
 from aegis.marketdata.adapters.ctp.frames import Start
 from aegis.marketdata.adapters.ctp.probe import probe
 from aegis.marketdata.adapters.ctp.watched import Limits
@@ -110,7 +110,7 @@ def children_of(pid: int) -> list[int]:
 
 def loaded(drop_in: str, **environment: str) -> str:
     program = (
-        "from aegis.marketdata.adapters.ctp.libraries import load_libraries, loaded_libraries\n"
+        "from aegis.ctp.libraries import load_libraries, loaded_libraries\n"
         f"print(load_libraries({drop_in!r}) or loaded_libraries())"
     )
     own = {**os.environ, "LOCPATH": str(Path(sys.prefix) / "share/aegis/locale"), **environment}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aegis.marketdata.adapters.ctp.attempts import Attempts, Patience
-from aegis.marketdata.adapters.ctp.failures import Failure, Kind, Step
+from aegis.ctp.attempts import Attempts, Patience
+from aegis.ctp.failures import Failure, Kind, Step
 
 PATIENCE = Patience(first_pause_s=1.0, longest_pause_s=8.0, attempts=3, steady_s=30.0)
 

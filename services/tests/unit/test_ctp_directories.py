@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from aegis.marketdata.adapters.ctp.directories import SessionDirectory, sweep
+from aegis.ctp.directories import SessionDirectory, sweep
 
 ABANDON = """
 import os
-from aegis.marketdata.adapters.ctp.directories import SessionDirectory
+from aegis.ctp.directories import SessionDirectory
 print(SessionDirectory().path, flush=True)
 os.kill(os.getpid(), 9)
 """

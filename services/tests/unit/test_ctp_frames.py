@@ -8,22 +8,9 @@ from hypothesis import strategies as st
 from samples import QUOTE
 
 from aegis.contracts.market import Level
-from aegis.marketdata.adapters.ctp.failures import Failure, Kind, Step
-from aegis.marketdata.adapters.ctp.frames import (
-    Alive,
-    Ended,
-    FrontAddresses,
-    Login,
-    Quotes,
-    Reached,
-    Ready,
-    Reassembly,
-    Start,
-    Subscribe,
-    encoded,
-    from_session,
-    to_session,
-)
+from aegis.ctp.failures import Failure, Kind, Step
+from aegis.ctp.frames import Alive, Ended, FrontAddresses, Login, Reached, Reassembly, encoded
+from aegis.marketdata.adapters.ctp.frames import Quotes, Ready, Start, Subscribe, from_session, to_session
 from aegis_sdk.errors import CodecError
 
 LOGIN = Login(broker_id="9999", user_id="u1", password="secret-1", app_id="app", auth_code="secret-2")

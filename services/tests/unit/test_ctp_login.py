@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aegis.marketdata.adapters.ctp.failures import Failure, Kind, Step
-from aegis.marketdata.adapters.ctp.login import (
+from aegis.ctp.failures import Failure, Kind, Step
+from aegis.ctp.login import (
     Authenticated,
     Error,
     Event,
@@ -19,6 +19,7 @@ from aegis.marketdata.adapters.ctp.login import (
     Request,
     Side,
     step,
+    trading_login,
 )
 
 TRADER, MARKET = Side.TRADER, Side.MARKET
@@ -97,3 +98,15 @@ def test_once_ready_only_the_market_data_front_matters() -> None:
 def test_nothing_more_is_done_after_a_failure() -> None:
     login = after(*WELL[:1], Authenticated(Error(63, "no")))
     assert [step(login, event) for event in WELL] == [()] * len(WELL)
+
+
+def test_a_session_that_trades_needs_the_trader_front_alone_and_ends_with_its_connection() -> None:
+    login = trading_login()
+    trader = [FrontConnected(TRADER), Authenticated(), LoggedIn(TRADER, trading_day="20250102")]
+    assert [step(login, event) for event in trader] == [
+        (Reached(Step.CONNECT_TRADER), Request.AUTHENTICATE),
+        (Reached(Step.AUTHENTICATE), Request.LOGIN_TRADER),
+        (Reached(Step.LOGIN_TRADER), Ready("20250102")),
+    ]
+    lost = failed(login, FrontDisconnected(TRADER, 0x1001))
+    assert (lost.step, lost.kind) == (Step.TRADE, Kind.NOT_READY)

@@ -6,7 +6,8 @@ import socket
 from threading import Thread
 
 from aegis.contracts.market import Quote
-from aegis.marketdata.adapters.ctp.frames import Alive, FromSession, FrontAddresses, Login, Start, Waiting
+from aegis.ctp.frames import Alive, FrontAddresses, Login
+from aegis.marketdata.adapters.ctp.frames import FromSession, Start, Waiting
 from aegis.marketdata.adapters.ctp.process import Session
 
 START = Start(

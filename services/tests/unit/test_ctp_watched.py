@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aegis.marketdata.adapters.ctp.frames import Alive
+from aegis.ctp.frames import Alive
 from aegis.marketdata.adapters.ctp.watched import Limits, WatchedSession
 from aegis_sdk import clock
 

@@ -108,16 +108,22 @@ class Commands:
         return {"sent": dict(sent), "unsent": dict(unsent)}
 
     def _tick(self, arguments: Arguments) -> int:
-        """A tick of `symbol` out of turn: its latest state, with what else is given. Orders are matched against it."""
+        """A tick of `symbol` out of turn: its latest state, with what else is given. Orders are matched against it.
+
+        With `hold` they go by it, and positions too, until another is held.
+        """
         latest = self._counter.market.quote(arguments["symbol"])
         if latest is None:
             raise AegisError(f"{arguments['symbol']} has no state yet")
-        given = {name: value for name, value in arguments.items() if name not in ("symbol", "command")}
+        given = {name: value for name, value in arguments.items() if name not in ("symbol", "hold", "command")}
         for name in ("bids", "asks"):
             if name in given:
                 given[name] = msgspec.convert(given[name], type=_types()[name])
         quote = replace(latest, **given)
-        self._trading.publish([quote])
+        if arguments.get("hold"):
+            self._trading.hold(quote)
+        else:
+            self._trading.publish([quote])
         return self._market_side.send_record(quote)
 
     def _mute(self, arguments: Arguments) -> None:

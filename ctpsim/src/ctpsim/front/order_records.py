@@ -49,6 +49,7 @@ def asked_order(values: Values, user: User, key: OrderKey, listings: Mapping[str
         volume=volume,
         immediate=values["TimeCondition"] == _IMMEDIATELY or price_type is PriceType.MARKET,
         minimum=minimum,
+        memo=values["OrderMemo"],
     )
 
 
@@ -105,6 +106,7 @@ def order_values(order: Order, user: User) -> dict[str, Any]:
         "FrontID": asked.key.front_id,
         "SessionID": asked.key.session_id,
         "StatusMsg": order.text,
+        "OrderMemo": asked.memo,
     }
 
 

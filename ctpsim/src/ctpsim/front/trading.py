@@ -45,8 +45,10 @@ class Trading:
         self._side = side
         self._day = counter.market.trading_day()
         self._users = {user.user_id: user for user in counter.users.values()}
+        self._held: dict[str, Quote] = {}
         self._venue = Venue(
-            [Account(user.user_id, user.balance) for user in self._users.values()], counter.market.quote
+            [Account(user.user_id, user.balance) for user in self._users.values()],
+            lambda symbol: self._held.get(symbol) or counter.market.quote(symbol),
         )
         counter.has_orders = self._venue.has_waiting
         side.add({"ReqOrderInsert": self._insert, "ReqOrderAction": self._act})
@@ -55,10 +57,19 @@ class Trading:
 
     def publish(self, quotes: Sequence[Quote]) -> None:
         """Match what waits against quotes."""
-        venue, now = self.venue, self._now()
         for quote in quotes:
-            if venue.has_waiting(quote.symbol):
-                self._tell(venue.quote(quote, now))
+            if quote.symbol not in self._held:
+                self._match(quote)
+
+    def hold(self, quote: Quote) -> None:
+        """Let the venue go by this one for its contract, whatever the market does, until it is given another."""
+        self._held[quote.symbol] = quote
+        self._match(quote)
+
+    def _match(self, quote: Quote) -> None:
+        venue = self.venue
+        if venue.has_waiting(quote.symbol):
+            self._tell(venue.quote(quote, self._now()))
 
     def settle(self) -> None:
         """Where the trading day has ended since it was looked at last."""

@@ -95,6 +95,7 @@ class NewOrder:
     volume: int
     immediate: bool = False  # what cannot be traded at once is cancelled
     minimum: int = 0
+    memo: str = ""  # the client's own words, shown to it again
 
     @property
     def is_buy(self) -> bool:

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from aegis.cli.checks import Check
-from aegis.marketdata.adapters.ctp.failures import Failure, Kind, Step
+from aegis.ctp.failures import Failure, Kind, Step
 from aegis.marketdata.adapters.ctp.logins import start_of
 from aegis.marketdata.adapters.ctp.probe import probe
 from aegis.marketdata.adapters.ctp.watched import Limits

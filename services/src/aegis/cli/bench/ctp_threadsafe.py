@@ -20,8 +20,9 @@ from aegis.cli.bench.plain import connect
 from aegis.cli.bench.workers import asked, run, tell
 from aegis.contracts.market import Quote
 from aegis.contracts.tick_codec import tick_codec
-from aegis.marketdata.adapters.ctp.frames import FromSession, Ready, Start, Subscribe, Universe, encoded
-from aegis.marketdata.adapters.ctp.libraries import load_libraries
+from aegis.ctp.frames import encoded
+from aegis.ctp.libraries import load_libraries
+from aegis.marketdata.adapters.ctp.frames import FromSession, Ready, Start, Subscribe, Universe
 from aegis.marketdata.adapters.ctp.process import Session
 from aegis.marketdata.domain.sequencer import Origin, Sequencer
 

@@ -17,8 +17,8 @@ from uuid import uuid4
 import structlog
 
 from aegis.contracts.market import Env, Instrument, InstrumentId
-from aegis.marketdata.adapters.ctp.attempts import Attempts, Patience
-from aegis.marketdata.adapters.ctp.failures import Failure
+from aegis.ctp.attempts import Attempts, Patience
+from aegis.ctp.failures import Failure
 from aegis.marketdata.adapters.ctp.frames import Start, Waiting
 from aegis.marketdata.adapters.ctp.metrics import session_figures
 from aegis.marketdata.adapters.ctp.watched import Limits, WatchedSession

@@ -1,59 +1,26 @@
-"""What a session's process and the service say to each other over one socket: MessagePack, each behind its length."""
+"""What a market data session's process and the service say to each other, beside what any session says."""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
 from aegis.contracts.market import Instrument, Quote
-from aegis.marketdata.adapters.ctp.failures import Failure, Step
-from aegis_sdk.errors import CodecError
+from aegis.ctp.frames import Alive, Ended, FrontAddresses, Login, Reached, Rejected, Stop
 
 __all__ = [
-    "Alive",
-    "Ended",
     "FromSession",
-    "FrontAddresses",
-    "Login",
     "Quotes",
-    "Reached",
     "Ready",
-    "Reassembly",
-    "Rejected",
     "Start",
-    "Stop",
     "Subscribe",
     "ToSession",
     "Universe",
     "Waiting",
-    "encoded",
     "from_session",
     "to_session",
 ]
-
-_LENGTH: Final = struct.Struct("<I")
-_MAX_BYTES: Final = 16 << 20
-
-
-class FrontAddresses(msgspec.Struct, frozen=True, kw_only=True):
-    market: tuple[str, ...]
-    trader: tuple[str, ...]
-
-
-class Login(msgspec.Struct, frozen=True, kw_only=True):
-    """Who logs in. Never shown: `repr` leaves the secrets out."""
-
-    broker_id: str
-    user_id: str
-    password: str
-    app_id: str
-    auth_code: str
-
-    def __repr__(self) -> str:
-        return f"Login({self.broker_id}, {self.user_id})"
 
 
 # To the session
@@ -79,17 +46,9 @@ class Subscribe(msgspec.Struct, frozen=True, tag="subscribe"):
     wanted: bool = True
 
 
-class Stop(msgspec.Struct, frozen=True, tag="stop"):
-    """End in order."""
-
-
 ToSession = Start | Subscribe | Stop
 
 # From the session
-
-
-class Alive(msgspec.Struct, frozen=True, tag="alive"):
-    """Said twice a second, by the thread that hears what the session is told."""
 
 
 class Waiting(msgspec.Struct, frozen=True, tag="waiting"):
@@ -97,10 +56,6 @@ class Waiting(msgspec.Struct, frozen=True, tag="waiting"):
 
     ring: int  # quotes
     queue: int  # bytes, in the wrapper's queue in front of it; 0 where that cannot be told
-
-
-class Reached(msgspec.Struct, frozen=True, tag="reached"):
-    step: Step
 
 
 class Universe(msgspec.Struct, frozen=True, tag="universe"):
@@ -118,47 +73,7 @@ class Quotes(msgspec.Struct, frozen=True, tag="quotes", gc=False):
     quotes: list[Quote]
 
 
-class Rejected(msgspec.Struct, frozen=True, tag="rejected"):
-    """What came and was no quote, or a subscription that the front refused."""
-
-    reason: str
-    detail: str
-
-
-class Ended(msgspec.Struct, frozen=True, tag="ended"):
-    failure: Failure | None = None  # None: as it was told to
-
-
 FromSession = Alive | Waiting | Reached | Universe | Ready | Quotes | Rejected | Ended
 
-_encoder: Final = msgspec.msgpack.Encoder()
 from_session: Final = msgspec.msgpack.Decoder(FromSession)
 to_session: Final = msgspec.msgpack.Decoder(ToSession)
-
-
-def encoded(frame: FromSession | ToSession) -> bytes:
-    """A frame as it goes over the socket."""
-    body = _encoder.encode(frame)
-    return _LENGTH.pack(len(body)) + body
-
-
-class Reassembly:
-    """Takes what a socket gives, and gives the bodies of whole frames."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    def take(self, data: bytes) -> Iterator[bytes]:
-        """Raises CodecError for a frame that is longer than any of ours."""
-        self._buffer += data
-        start, have = 0, len(self._buffer)
-        while have - start >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._buffer, start)
-            if length > _MAX_BYTES:
-                raise CodecError(f"a frame of {length} bytes is none of a CTP session's")
-            end = start + _LENGTH.size + length
-            if end > have:
-                break
-            yield bytes(self._buffer[start + _LENGTH.size : end])
-            start = end
-        del self._buffer[:start]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from aegis.marketdata.adapters.ctp.frames import FrontAddresses, Login, Start
+from aegis.ctp.logins import fronts_of, login_of
+from aegis.marketdata.adapters.ctp.frames import Start
 from aegis.profiles import CtpLogin, CtpProfile
 
 __all__ = ["start_of"]
@@ -11,14 +12,8 @@ __all__ = ["start_of"]
 def start_of(profile: CtpProfile, login: CtpLogin) -> Start:
     """For a session of this login of the profile."""
     return Start(
-        login=Login(
-            broker_id=login.broker_id,
-            user_id=login.user_id,
-            password=login.password.get_secret_value(),
-            app_id=login.app_id,
-            auth_code=login.auth_code.get_secret_value(),
-        ),
-        fronts=FrontAddresses(market=login.market_fronts, trader=login.trader_fronts),
+        login=login_of(login),
+        fronts=fronts_of(login),
         production=profile.production,
         libraries=profile.libraries,
     )

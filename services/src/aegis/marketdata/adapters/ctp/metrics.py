@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from aegis.marketdata.adapters.ctp.failures import Kind
+from aegis.ctp.failures import Kind
 from aegis.marketdata.adapters.ctp.frames import Waiting
 from aegis_sdk.metrics import Metric, counter, gauge
 

@@ -17,7 +17,8 @@ from threading import Lock, Thread
 from typing import Final
 
 from aegis.contracts.market import Quote
-from aegis.marketdata.adapters.ctp.frames import FromSession, Quotes, encoded
+from aegis.ctp.frames import encoded
+from aegis.marketdata.adapters.ctp.frames import FromSession, Quotes
 from aegis.marketdata.adapters.ctp.ring import Ring
 
 __all__ = ["Outbox"]

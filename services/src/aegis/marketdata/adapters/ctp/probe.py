@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from aegis.contracts.market import Instrument, Quote
-from aegis.marketdata.adapters.ctp.failures import Failure
+from aegis.ctp.failures import Failure
 from aegis.marketdata.adapters.ctp.frames import Start
 from aegis.marketdata.adapters.ctp.watched import Limits, OnStep, WatchedSession
 from aegis.marketdata.ports import FeedState

@@ -23,18 +23,14 @@ from typing import Any, Final, Protocol
 from msgspec.structs import replace
 
 from aegis.contracts.market import Instrument, Quote
-from aegis.marketdata.adapters.ctp import login
-from aegis.marketdata.adapters.ctp.failures import Failure, Kind, Step
+from aegis.ctp import login
+from aegis.ctp.failures import Failure, Kind, Step
+from aegis.ctp.frames import Alive, Ended, Reached, Reassembly, Rejected, Stop
+from aegis.ctp.libraries import load_libraries, loaded_libraries
 from aegis.marketdata.adapters.ctp.frames import (
-    Alive,
-    Ended,
     FromSession,
-    Reached,
     Ready,
-    Reassembly,
-    Rejected,
     Start,
-    Stop,
     Subscribe,
     ToSession,
     Universe,
@@ -42,7 +38,6 @@ from aegis.marketdata.adapters.ctp.frames import (
     to_session,
 )
 from aegis.marketdata.adapters.ctp.instruments import NotAnInstrument, instrument_of
-from aegis.marketdata.adapters.ctp.libraries import load_libraries, loaded_libraries
 from aegis.marketdata.adapters.ctp.outbox import Outbox
 from aegis.marketdata.adapters.ctp.ring import Ring
 from aegis.marketdata.adapters.ctp.shedding import Backlog, Shed, allocated_bytes

@@ -11,19 +11,19 @@ from typing import Final
 import structlog
 
 from aegis.contracts.market import Instrument, InstrumentId, Quote
-from aegis.marketdata.adapters.ctp.failures import Failure, Kind, Step
+from aegis.ctp.failures import Failure, Kind, Step
+from aegis.ctp.frames import Ended, Reached, Rejected
+from aegis.ctp.session import Session
 from aegis.marketdata.adapters.ctp.frames import (
-    Ended,
     FromSession,
     Quotes,
-    Reached,
     Ready,
-    Rejected,
     Start,
+    Subscribe,
     Universe,
     Waiting,
+    from_session,
 )
-from aegis.marketdata.adapters.ctp.session import Session
 from aegis.marketdata.adapters.ctp.silence import MarketClock
 from aegis.marketdata.ports import FeedSink
 from aegis_sdk import clock
@@ -32,6 +32,7 @@ __all__ = ["Limits", "OnReady", "OnStep", "WatchedSession"]
 
 _log = structlog.get_logger("aegis.ctp")
 
+_PROGRAM: Final = "aegis.marketdata.adapters.ctp.process"
 _LOOK_S: Final = 0.1
 _STOOD_STILL_S: Final = 0.5
 """Who has not looked for so long stood still himself: the silence was his."""
@@ -71,7 +72,7 @@ class WatchedSession:
         self._on_ready = on_ready
         self._on_step = on_step
         self._is_expected = is_expected
-        self._process = Session(self._heard)
+        self._process = Session(_PROGRAM, from_session, self._heard)
         self._failed: asyncio.Future[Failure] = asyncio.get_running_loop().create_future()
         self._universe: list[Instrument] = []
         self._reached: set[Step] = {Step.START}
@@ -120,7 +121,7 @@ class WatchedSession:
         """Ask for ticks of these, or let none of them pass from now on."""
         (self._unwanted.difference_update if wanted else self._unwanted.update)(instruments)
         if instruments:
-            self._process.subscribe([one.symbol for one in instruments], wanted=wanted)
+            self._process.tell(Subscribe([one.symbol for one in instruments], wanted))
 
     def give_up(self, reason: str) -> None:
         """End it, as one that has failed."""

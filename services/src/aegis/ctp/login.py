@@ -1,10 +1,12 @@
-"""How a CTP session comes up: two fronts, logged in one beside the other, and the query of all instruments.
+"""How a CTP session comes up. One of market data: two fronts, one beside the other, and the query of all instruments.
 
     trader   CONNECT -> AUTHENTICATE -> LOGIN -> QUERY --+
     market   CONNECT -> LOGIN ---------------------------+--> READY
 
+One that trades (`trading_login`) has the trader front only, and is READY once it is logged in there.
+
 Pure: `step(login, event)` says what to ask next. Any failure ends the session; the next attempt is a new one, in a new
-process. Once it is READY only the market data front matters: instruments are queried once.
+process. Once one of market data is READY only its market data front matters: instruments are queried once.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from aegis.marketdata.adapters.ctp.failures import Failure, Kind, Step, failure_of
+from aegis.ctp.failures import Failure, Kind, Step, failure_of
 
 __all__ = [
     "Action",
@@ -26,6 +28,7 @@ __all__ = [
     "Login",
     "Request",
     "step",
+    "trading_login",
 ]
 
 
@@ -104,9 +107,15 @@ class Login:
     """Where each side stands: the step that it works on."""
 
     at: dict[Side, Step] = field(default_factory=lambda: dict(_CONNECT))
+    goal: Step = Step.FLOW  # all sides are there once it is ready
     trading_day: str = ""
     ready: bool = False
     failed: bool = False
+
+
+def trading_login() -> Login:
+    """Of a session that trades."""
+    return Login(at={Side.TRADER: Step.CONNECT_TRADER}, goal=Step.TRADE)
 
 
 def step(login: Login, event: Event) -> Sequence[Action]:
@@ -143,9 +152,9 @@ def _connected(login: Login, side: Side) -> Sequence[Action]:
 
 
 def _disconnected(login: Login, side: Side, reason: int) -> Sequence[Action]:
-    if login.ready and side is Side.TRADER:
+    if login.ready and side is Side.TRADER and login.goal is Step.FLOW:
         return ()
-    failed = failure_of(Step.FLOW if login.ready else login.at[side], reason, "the front closed the connection")
+    failed = failure_of(login.goal if login.ready else login.at[side], reason, "the front closed the connection")
     return (failed,)
 
 
@@ -160,9 +169,12 @@ def _logged_in(login: Login, side: Side, error: Error, trading_day: str) -> Sequ
     if error.code:
         return (failure_of(_LOGIN[side], *error),)
     if side is Side.TRADER:
-        login.at[side] = Step.QUERY_INSTRUMENTS
         login.trading_day = trading_day
-        return Reached(Step.LOGIN_TRADER), Request.QUERY_INSTRUMENTS
+        if login.goal is Step.FLOW:
+            login.at[side] = Step.QUERY_INSTRUMENTS
+            return Reached(Step.LOGIN_TRADER), Request.QUERY_INSTRUMENTS
+        login.at[side] = Step.TRADE
+        return Reached(Step.LOGIN_TRADER), *_ready(login)
     login.at[side] = Step.FLOW
     return Reached(Step.LOGIN_MARKET), *_ready(login)
 
@@ -177,7 +189,7 @@ def _read(login: Login, error: Error) -> Sequence[Action]:
 
 
 def _ready(login: Login) -> Sequence[Action]:
-    if any(at is not Step.FLOW for at in login.at.values()):
+    if any(at is not login.goal for at in login.at.values()):
         return ()
     login.ready = True
     return (Ready(login.trading_day),)
@@ -185,5 +197,5 @@ def _ready(login: Login) -> Sequence[Action]:
 
 def no_answer(login: Login) -> Failure:
     """What a session failed at in which nothing has come for too long."""
-    waiting = next((at for at in login.at.values() if at is not Step.FLOW), Step.FLOW)
+    waiting = next((at for at in login.at.values() if at is not login.goal), login.goal)
     return Failure(step=waiting, kind=Kind.NOT_READY, message="no answer")

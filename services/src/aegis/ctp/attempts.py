@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from aegis.marketdata.adapters.ctp.failures import Failure, Kind
+from aegis.ctp.failures import Failure, Kind
 
 __all__ = ["Attempts", "Patience"]
 

@@ -9,40 +9,34 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, cast
+from typing import Any, Final, cast
 
+import msgspec
 import structlog
 
-from aegis.marketdata.adapters.ctp.directories import SessionDirectory, sweep
-from aegis.marketdata.adapters.ctp.frames import (
-    FromSession,
-    Reassembly,
-    Start,
-    Stop,
-    Subscribe,
-    ToSession,
-    encoded,
-    from_session,
-)
-from aegis.marketdata.adapters.ctp.libraries import locale_path
+from aegis.ctp.directories import SessionDirectory, sweep
+from aegis.ctp.frames import Reassembly, Stop, encoded
+from aegis.ctp.libraries import locale_path
 from aegis_sdk.server import launch
 
 __all__ = ["Session"]
 
 _log = structlog.get_logger("aegis.ctp")
 
-_PROGRAM: Final = "aegis.marketdata.adapters.ctp.process"
 _INHERITED: Final = ("PATH", "HOME", "TZ", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
 _BUFFER: Final = 48 * 1024
-"""Of the socket: some hundred quotes. What waits longer than it takes to read them waits in the session's ring."""
-
-Heard = Callable[[FromSession], None]
+"""Of the socket: some hundred quotes. What waits longer than it takes to read them waits in the session's process."""
 
 
 class Session(asyncio.Protocol):
-    """`heard` is called in the event loop with each frame. Start it once."""
+    """`program` is its module, `frames` reads what it says; `heard` is called in the event loop with each frame.
 
-    def __init__(self, heard: Heard) -> None:
+    Start it once.
+    """
+
+    def __init__(self, program: str, frames: msgspec.msgpack.Decoder[Any], heard: Callable[[Any], None]) -> None:
+        self._program = program
+        self._frames = frames
         self._heard = heard
         self._incoming = Reassembly()
         self._transport: asyncio.Transport | None = None
@@ -54,7 +48,7 @@ class Session(asyncio.Protocol):
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
 
-    async def start(self, start: Start) -> None:
+    async def start(self, start: msgspec.Struct) -> None:
         """Begin it. Raises OSError where that cannot be."""
         if swept := sweep():
             _log.info("session_directories_swept", count=len(swept), reason="their service was killed")
@@ -77,7 +71,7 @@ class Session(asyncio.Protocol):
         own = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid())),
-            *(sys.executable, "-m", _PROGRAM, str(descriptor)),
+            *(sys.executable, "-m", self._program, str(descriptor)),
             stdin=asyncio.subprocess.DEVNULL,
             env={**own, "MALLOC_ARENA_MAX": "1", **({"LOCPATH": locale_path()} if locale_path() else {})},
             cwd=directory.path,
@@ -89,21 +83,18 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         for body in self._incoming.take(data):
-            self._heard(from_session.decode(body))
+            self._heard(self._frames.decode(body))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
 
-    def tell(self, frame: ToSession) -> None:
+    def tell(self, frame: msgspec.Struct) -> None:
         """What is said to one that has ended is lost; its end is known by `ended`."""
         if self._transport is not None:
             self._transport.write(encoded(frame))
 
-    def subscribe(self, symbols: list[str], *, wanted: bool = True) -> None:
-        self.tell(Subscribe(symbols, wanted))
-
     def pause(self) -> None:
-        """Hear no more for now; its quotes wait in its own ring."""
+        """Hear no more for now; what it has waits with it."""
         if self._transport is not None:
             self._transport.pause_reading()
 

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from aegis.marketdata.adapters.ctp.failures import Failure, Kind, Step
+from aegis.ctp.failures import Failure, Kind, Step
 
 __all__ = ["NAMES", "load_libraries", "loaded_libraries", "locale_path"]
 

@@ -15,7 +15,7 @@ __all__ = ["Failure", "Kind", "Step", "failure_of"]
 
 
 class Step(StrEnum):
-    """What a session does, in this order."""
+    """What a session does, in this order; the last two are of one that trades."""
 
     START = "start"  # the child process, its locale and libraries
     CONNECT_TRADER = "connect to the trader front"
@@ -25,6 +25,8 @@ class Step(StrEnum):
     CONNECT_MARKET = "connect to the market data front"
     LOGIN_MARKET = "log in at the market data front"
     FLOW = "receive market data"
+    CATCH_UP = "read the orders and trades of the day"
+    TRADE = "trade"
 
 
 class Kind(StrEnum):

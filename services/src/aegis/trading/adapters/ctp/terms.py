@@ -1,0 +1,134 @@
+"""How instruments are traded and what they cost, asked of the counter when somebody wants to know. Kept for a day.
+
+An instrument takes three queries, one of them for all of its product: at CTP's pace some three seconds for the first
+of a product, two for each other one. Where a counter answers a rate for the product, that too is asked once.
+"""
+
+from __future__ import annotations
+
+import re
+from asyncio import Lock
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import structlog
+
+from aegis.contracts.amounts import exact
+from aegis.contracts.venue import CommissionRates, InstrumentTerms, MarginRates, Rates
+from aegis.trading.adapters.ctp.frames import Record
+from aegis.trading.adapters.ctp.records import instrument_of
+from aegis.trading.adapters.ctp.requests import split_instrument
+from aegis.trading.adapters.ctp.words import HEDGES
+
+__all__ = ["Terms", "terms_of"]
+
+_log = structlog.get_logger("aegis.ctp")
+
+_KINDS: Final = {"1": "future", "2": "option", "3": "combination"}
+_LETTERS: Final = re.compile(r"[A-Za-z]+")
+_SPECULATION: Final = "1"
+_MOST: Final = 32
+
+Ask = Callable[[str, Record], Awaitable[list[Record]]]
+
+
+class Terms:
+    """Of one account and one trading day."""
+
+    def __init__(self, who: Record) -> None:
+        self._who = who
+        self._lock = Lock()
+        self._instruments: dict[str, Record] = {}
+        self._margins: dict[str, Record] = {}
+        self._commissions: dict[str, Record] = {}  # by instrument, or by exchange and product
+
+    def forget(self) -> None:
+        """Rates of a day that is over."""
+        for table in (self._instruments, self._margins, self._commissions):
+            table.clear()
+
+    async def of(self, instruments: Sequence[str], ask: Ask) -> list[InstrumentTerms]:
+        """Those that the counter knows; of more than 32 the first 32. Raises what `ask` raises."""
+        async with self._lock:
+            found = [await self._one(instrument, ask) for instrument in instruments[:_MOST]]
+        return [terms for terms in found if terms is not None]
+
+    async def _one(self, instrument: str, ask: Ask) -> InstrumentTerms | None:
+        record = await self._instrument(instrument, ask)
+        if record is None:
+            return None
+        product = f"{record['ExchangeID']}.{record['ProductID']}"
+        margin = await self._rate("InstrumentMarginRate", self._margins, instrument, product, ask)
+        commission = await self._rate("InstrumentCommissionRate", self._commissions, instrument, product, ask)
+        if margin is None or commission is None:
+            _log.warning("rates_missing", instrument=instrument)
+            return None
+        try:
+            return terms_of(record, margin, commission)
+        except (ValueError, KeyError) as error:
+            _log.warning("terms_not_understood", instrument=instrument, problem=str(error))
+            return None
+
+    async def _instrument(self, instrument: str, ask: Ask) -> Record | None:
+        if instrument not in self._instruments:
+            exchange, symbol = split_instrument(instrument)
+            letters = _LETTERS.match(symbol)
+            wanted: list[Record] = [{"ExchangeID": exchange, "InstrumentID": symbol}]
+            if letters:  # a future's product, with all of its months
+                wanted.insert(0, {"ExchangeID": exchange, "ProductID": letters[0]})
+            for fields in wanted:
+                for record in await ask("QryInstrument", fields):
+                    self._instruments[instrument_of(record)] = record
+                if instrument in self._instruments:
+                    break
+        return self._instruments.get(instrument)
+
+    async def _rate(
+        self, what: str, known: dict[str, Record], instrument: str, product: str, ask: Ask
+    ) -> Record | None:
+        if product in known or instrument in known:
+            return known.get(instrument) or known[product]
+        exchange, symbol = split_instrument(instrument)
+        hedge = {"HedgeFlag": _SPECULATION} if what == "InstrumentMarginRate" else {}
+        fields = {**self._who, **hedge, "ExchangeID": exchange, "InstrumentID": symbol}
+        for record in await ask(f"Qry{what}", fields):
+            of_product = f"{exchange}.{record['InstrumentID']}" == product
+            known[product if of_product else instrument] = record
+        return known.get(instrument) or known.get(product)
+
+
+def terms_of(record: Record, margin: Record, commission: Record) -> InstrumentTerms:
+    """Raises ValueError, KeyError for records that are none of ours, and for rates that are relative to others."""
+    if margin["IsRelative"]:
+        raise ValueError("the margin is relative to the exchange's")
+
+    def rates(of: Record, prefix: str) -> Rates:
+        return Rates(by_money=exact(of[f"{prefix}RatioByMoney"]), by_volume=exact(of[f"{prefix}RatioByVolume"]))
+
+    year, month = record["DeliveryYear"], record["DeliveryMonth"]
+    details: dict[str, Any] = {
+        "kind": _KINDS.get(record["ProductClass"], "other"),
+        "expiry_day": record["ExpireDate"] or None,
+        "delivery_month": f"{year:04}{month:02}" if year and 1 <= month <= 12 else None,
+        "margin": {
+            HEDGES[_SPECULATION]: MarginRates(long=rates(margin, "LongMargin"), short=rates(margin, "ShortMargin"))
+        },
+    }
+    return InstrumentTerms(
+        **details,
+        instrument=instrument_of(record),
+        product=record["ProductID"],
+        multiplier=record["VolumeMultiple"],
+        price_tick=exact(record["PriceTick"]),
+        min_limit_volume=record["MinLimitOrderVolume"],
+        max_limit_volume=record["MaxLimitOrderVolume"],
+        min_market_volume=record["MinMarketOrderVolume"],
+        max_market_volume=record["MaxMarketOrderVolume"],
+        is_trading=bool(record["IsTrading"]),
+        larger_side=record["MaxMarginSideAlgorithm"] == "1",
+        commission=CommissionRates(
+            open=rates(commission, "Open"),
+            close=rates(commission, "Close"),
+            close_today=rates(commission, "CloseToday"),
+        ),
+    )
