@@ -6,6 +6,8 @@ from decimal import Decimal
 from itertools import count
 from typing import Any, Final
 
+from aegis.accounting.book import Book
+from aegis.accounting.rules import Rules
 from aegis.contracts.amounts import exact
 from aegis.contracts.orders import Order, Side
 from aegis.contracts.venue import (
@@ -18,7 +20,6 @@ from aegis.contracts.venue import (
     VenueTrade,
 )
 from aegis.trading.domain.applying import Applied, apply
-from aegis.trading.domain.book import Book
 from aegis.trading.domain.changes import (
     AccountOpened,
     Answered,
@@ -28,7 +29,6 @@ from aegis.trading.domain.changes import (
     Intended,
     OrdersIntended,
     OrderTold,
-    Rules,
     TermsLearned,
     TradeTold,
 )

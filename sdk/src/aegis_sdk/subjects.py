@@ -29,6 +29,7 @@ __all__ = [
     "ledger_key",
     "log",
     "matches",
+    "report",
     "rpc",
     "split",
     "srv",
@@ -153,6 +154,11 @@ def inbox(name: str) -> str:
 def log(service: str, instance: str) -> str:
     """The log tail of a process, on core NATS, one JSON object a line."""
     return f"log.{token(service, 'service')}.{token(instance, 'instance')}"
+
+
+def report(service: str, key: str) -> str:
+    """What happens in a key, numbered by its holder; on core NATS, since who missed some of it asks the holder."""
+    return f"report.{token(service, 'service')}.{token(key, 'key')}"
 
 
 def instance_key(service: str, instance: str) -> str:

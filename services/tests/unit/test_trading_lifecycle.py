@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trading_desk import Desk
 
+from aegis.accounting.lifecycle import FINAL, TRANSITIONS, Happening, step
 from aegis.contracts.orders import OrderStatus
 from aegis.contracts.venue import VenueTrade
 from aegis.trading.domain.changes import OrderTold, TradeTold
-from aegis.trading.domain.lifecycle import FINAL, TRANSITIONS, Happening, step
 
 STATUSES = get_args(OrderStatus)
 HAPPENINGS = get_args(Happening)

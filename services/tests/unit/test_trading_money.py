@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from trading_desk import DAY, INDEX, MEAL, NEXT_DAY, REBAR, Desk, rates, terms
 
+from aegis.accounting.holdings import holding_key
 from aegis.contracts.amounts import exact, is_same_money, to_cents
 from aegis.contracts.market import Level, Quote
 from aegis.contracts.venue import CommissionRates, MarginRates
 from aegis.marketdata.domain.sessions import Phase
 from aegis.trading.domain.changes import BooksTaken
-from aegis.trading.domain.holdings import holding_key
 from aegis.trading.domain.views import account_of, events_of, position_of
 from ctpsim.market.universe import Listing, listed
 from ctpsim.venue.accounts import Account

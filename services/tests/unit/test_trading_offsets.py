@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aegis.accounting.offsets import Free, Leg, held_back, split
 from aegis.contracts.trading import SplitPolicy
-from aegis.trading.domain.offsets import Free, Leg, held_back, split
 
 LOTS = st.integers(0, 20)
 POLICIES: tuple[SplitPolicy, ...] = ("today_first", "yesterday_first", "lock")

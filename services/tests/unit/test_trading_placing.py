@@ -9,9 +9,9 @@ import pytest
 from pydantic import ValidationError
 from trading_desk import MEAL, REBAR, Desk, terms
 
+from aegis.accounting.offsets import Leg
 from aegis.contracts.trading import OrderRequest
 from aegis.contracts.venue import VenueReport
-from aegis.trading.domain.offsets import Leg
 from aegis.trading.domain.placing import hold_price, orders_of, submit_of, to_flatten
 from aegis.trading.domain.situation import MarketPrice
 

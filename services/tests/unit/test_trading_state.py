@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from trading_desk import DAY, MEAL, REBAR, Desk, rates, terms
 
+from aegis.accounting.rules import Rules
 from aegis.contracts.amounts import ZERO
 from aegis.contracts.venue import MarginRates, Submitted
 from aegis.trading.domain.applying import apply
@@ -26,7 +27,6 @@ from aegis.trading.domain.changes import (
     Intended,
     OrdersIntended,
     OrderTold,
-    Rules,
     RulesSet,
     TermsLearned,
     TradeTold,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from aegis.contracts.orders import OrderEnv
+from aegis.trading.adapters.paper import PaperVenue
 from aegis.trading.domain.risk import RiskSettings
 from aegis.trading.endpoints import Parts, Trading
 from aegis.trading.market import Market
@@ -21,7 +23,7 @@ __all__ = ["build", "trading"]
 VenueOf = Callable[[Transport, tuple[str, ...]], Venue]
 """Makes a venue of a connection and the accounts that are traded there."""
 
-_VENUES: dict[str, VenueOf] = {}
+_VENUES: Final[Mapping[str, VenueOf]] = {"paper": PaperVenue}
 
 
 def build(environment: Mapping[str, str]) -> Trading:

@@ -11,11 +11,11 @@ from typing import Final
 
 import structlog
 
+from aegis.accounting.book import Book
 from aegis.contracts.amounts import Price
 from aegis.contracts.trading import VenueUnavailable
 from aegis.contracts.venue import VenueReport
 from aegis.trading.domain.applying import apply
-from aegis.trading.domain.book import Book
 from aegis.trading.domain.changes import ModeSet, OrdersIntended, read_changes
 from aegis.trading.domain.group import Group, restore, snapshot
 from aegis.trading.domain.situation import Pace

@@ -15,11 +15,11 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from aegis.accounting.exchange_rules import Phase
 from aegis.contracts.amounts import Price, exact
 from aegis.contracts.market import Tick
 from aegis.contracts.orders import OrderEnv
 from aegis.ticks import TickOptions, TickSubscription
-from aegis.trading.domain.exchange_rules import Phase
 from aegis.trading.domain.risk import RiskSettings, may_hear
 from aegis.trading.domain.situation import MarketPrice
 from aegis_sdk.errors import AegisError

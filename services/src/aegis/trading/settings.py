@@ -25,8 +25,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from aegis.accounting.rules import Rules
 from aegis.contracts.orders import AccountName, OrderEnv
-from aegis.trading.domain.changes import Rules
 from aegis.trading.domain.risk import RiskSettings
 from aegis_sdk.config import validated
 from aegis_sdk.errors import ConfigurationError

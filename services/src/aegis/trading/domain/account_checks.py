@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final, get_args
 
+from aegis.accounting.book import Book
+from aegis.accounting.charges import order_fees
+from aegis.accounting.holdings import holding_key
+from aegis.accounting.offsets import held_back
 from aegis.contracts.amounts import ZERO
 from aegis.contracts.orders import Hedge, Mode, Order
-from aegis.trading.domain.book import Book
-from aegis.trading.domain.charges import order_fees
-from aegis.trading.domain.holdings import holding_key
-from aegis.trading.domain.offsets import held_back
 from aegis.trading.domain.situation import Reason, Refusal, Situation
 
 __all__ = [

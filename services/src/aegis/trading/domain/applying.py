@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
+from aegis.accounting.book import Book
+from aegis.accounting.holdings import Holding, holding_key
+from aegis.accounting.lifecycle import answered, expired, reported
 from aegis.contracts.amounts import ZERO, to_grain
 from aegis.contracts.orders import Order, Trade
 from aegis.contracts.venue import Submitted, VenueOrder, VenuePosition
-from aegis.trading.domain.book import Book
 from aegis.trading.domain.changes import (
     AccountOpened,
     Adopted,
@@ -27,8 +29,6 @@ from aegis.trading.domain.changes import (
     TradeTold,
 )
 from aegis.trading.domain.group import Group
-from aegis.trading.domain.holdings import Holding, holding_key
-from aegis.trading.domain.lifecycle import answered, expired, reported
 
 __all__ = ["Applied", "Note", "adopted_order", "apply"]
 

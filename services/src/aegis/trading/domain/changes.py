@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from aegis.accounting.rules import Rules
 from aegis.contracts.amounts import ZERO, Money, Price
 from aegis.contracts.orders import AccountName, ClientOrderId, Day, Mode, Order, OrderEnv, Text
 from aegis.contracts.venue import (
@@ -36,7 +37,6 @@ __all__ = [
     "ModeSet",
     "OrderTold",
     "OrdersIntended",
-    "Rules",
     "RulesSet",
     "TermsLearned",
     "TradeTold",
@@ -49,21 +49,6 @@ __all__ = [
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Rules(_Frozen):
-    """How an account's venue counts. The defaults are CTP's; a real counter tells its own in BrokerTradingParams.
-
-    closing: which lots of one day a close takes: the first opened (CTP), or all at their average (ctpsim).
-    today_margin: MarginPriceType: today's lots are charged at the price they were opened at (4) or at the settlement
-    price of the day before (1). gains_available: Algorithm: whether a profit of open positions can be spent (1), or
-    only a loss counts (2). close_holds_commission: whether an order that closes holds its commission back.
-    """
-
-    closing: Literal["first_in", "average"] = "first_in"
-    today_margin: Literal["open", "pre_settlement"] = "open"
-    gains_available: bool = True
-    close_holds_commission: bool = True
 
 
 class _Change(_Frozen):

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from aegis.accounting.exchange_rules import ORDER_TYPES, Phase
+from aegis.accounting.offsets import exchange_of
 from aegis.trading.domain import account_checks as account
 from aegis.trading.domain import order_checks as order
-from aegis.trading.domain.exchange_rules import ORDER_TYPES, Phase
 from aegis.trading.domain.group import Group
-from aegis.trading.domain.offsets import exchange_of
 from aegis.trading.domain.risk import RiskSettings
 from aegis.trading.domain.situation import Refusal, Situation
 

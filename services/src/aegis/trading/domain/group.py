@@ -7,10 +7,10 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
+from aegis.accounting.book import Book
+from aegis.accounting.offsets import exchange_of
 from aegis.contracts.orders import Order, Trade
 from aegis.contracts.venue import VenueTrade
-from aegis.trading.domain.book import Book
-from aegis.trading.domain.offsets import exchange_of
 from aegis.trading.domain.tallies import EXCHANGE_LIMITS, Tally, counted_cancel
 
 __all__ = ["Group", "restore", "snapshot"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import ROUND_CEILING, ROUND_FLOOR
 
+from aegis.accounting.exchange_rules import IMMEDIATE, ORDER_TYPES
 from aegis.contracts.amounts import Price
-from aegis.trading.domain.exchange_rules import IMMEDIATE, ORDER_TYPES
 from aegis.trading.domain.situation import Refusal, Situation
 
 __all__ = ["collar_price", "has_instrument", "has_lots", "has_phase", "has_price", "is_of_type", "is_within_collar"]

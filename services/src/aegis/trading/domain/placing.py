@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from aegis.accounting.book import Book
+from aegis.accounting.holdings import holding_key
+from aegis.accounting.offsets import Leg, exchange_of, split
 from aegis.contracts.amounts import Price
 from aegis.contracts.orders import Order
 from aegis.contracts.trading import OrderRequest
 from aegis.contracts.venue import InstrumentTerms, Submit
-from aegis.trading.domain.book import Book
-from aegis.trading.domain.holdings import holding_key
-from aegis.trading.domain.offsets import Leg, exchange_of, split
 from aegis.trading.domain.situation import MarketPrice
 
 __all__ = ["hold_price", "orders_of", "submit_of", "to_flatten"]

@@ -11,15 +11,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from aegis.accounting.book import Book, Prices, trade_key
+from aegis.accounting.holdings import holding_key
+from aegis.accounting.lifecycle import reported
+from aegis.accounting.offsets import exchange_of
 from aegis.contracts.amounts import is_same_money
 from aegis.contracts.orders import Mode, Order
 from aegis.contracts.trading import Difference, Verdict
 from aegis.contracts.venue import VenueAccount, VenueOrder, VenuePosition, VenueTrade
-from aegis.trading.domain.book import Book, Prices, trade_key
 from aegis.trading.domain.changes import Adopted, Change, OrderTold, TradeTold
-from aegis.trading.domain.holdings import holding_key
-from aegis.trading.domain.lifecycle import reported
-from aegis.trading.domain.offsets import exchange_of
 from aegis.trading.domain.views import account_of, position_of
 
 __all__ = ["Compared", "adopted_name", "catch_up", "compare", "without_terms"]

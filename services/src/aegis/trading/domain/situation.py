@@ -6,13 +6,13 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from aegis.accounting.book import Book, Prices
+from aegis.accounting.exchange_rules import Phase
+from aegis.accounting.offsets import exchange_of
 from aegis.contracts.amounts import Price
 from aegis.contracts.orders import Direction, Order
 from aegis.contracts.venue import InstrumentTerms
-from aegis.trading.domain.book import Book, Prices
-from aegis.trading.domain.exchange_rules import Phase
 from aegis.trading.domain.group import Group
-from aegis.trading.domain.offsets import exchange_of
 from aegis.trading.domain.risk import RiskSettings
 
 __all__ = ["MarketPrice", "Pace", "Reason", "Refusal", "Situation"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import count
 
+from aegis.accounting.book import Book, Prices
+from aegis.accounting.holdings import Holding, split_key
 from aegis.contracts.amounts import ZERO, to_grain
 from aegis.contracts.orders import (
     Account,
@@ -14,8 +16,6 @@ from aegis.contracts.orders import (
     TradeReported,
 )
 from aegis.trading.domain.applying import Applied
-from aegis.trading.domain.book import Book, Prices
-from aegis.trading.domain.holdings import Holding, split_key
 
 __all__ = ["Event", "account_of", "events_of", "position_of", "positions_of"]
 

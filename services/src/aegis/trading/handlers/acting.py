@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from aegis.accounting.book import Book
 from aegis.contracts.amounts import ZERO
 from aegis.contracts.orders import Order
 from aegis.contracts.trading import OrderRejected
-from aegis.trading.domain.book import Book
 from aegis.trading.domain.changes import Change, Intended, TermsLearned, write_changes
 from aegis.trading.domain.checking import check, converted
 from aegis.trading.domain.placing import hold_price

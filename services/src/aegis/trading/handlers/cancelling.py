@@ -10,10 +10,10 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+from aegis.accounting.book import Book
 from aegis.contracts.orders import Order
 from aegis.contracts.trading import CancelOrder, CancelReply, KillReply, KillRequest
 from aegis.contracts.venue import Cancel, Submitted
-from aegis.trading.domain.book import Book
 from aegis.trading.domain.changes import CancelAnswered, CancelAsked, Change, ModeSet, write_changes
 from aegis.trading.domain.checking import check_cancel
 from aegis.trading.handlers.acting import Acting

@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from aegis.accounting.book import Book
 from aegis.contracts.trading import PAGE, ReconcileReply, VenueUnavailable
 from aegis.contracts.venue import VenueAccount, VenueOrder, VenuePosition, VenueTrade
 from aegis.trading.domain.applying import apply
-from aegis.trading.domain.book import Book
 from aegis.trading.domain.changes import (
     AccountOpened,
     BooksTaken,

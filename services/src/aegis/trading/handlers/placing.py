@@ -15,14 +15,14 @@ from contextlib import suppress
 from dataclasses import replace
 from time import monotonic
 
+from aegis.accounting.book import Book
+from aegis.accounting.holdings import split_key
+from aegis.accounting.lifecycle import answered
 from aegis.contracts.orders import Order
 from aegis.contracts.trading import FlattenReply, FlattenRequest, OrderRejected, OrderRequest, PlaceOrderReply
 from aegis.contracts.venue import Submitted
 from aegis.trading.domain.account_checks import mode_refusal
-from aegis.trading.domain.book import Book
 from aegis.trading.domain.changes import Answered, Intended, OrdersIntended, write_changes
-from aegis.trading.domain.holdings import split_key
-from aegis.trading.domain.lifecycle import answered
 from aegis.trading.domain.order_checks import collar_price
 from aegis.trading.domain.placing import orders_of, submit_of, to_flatten
 from aegis.trading.domain.situation import Refusal

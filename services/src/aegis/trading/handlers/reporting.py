@@ -8,8 +8,8 @@ from typing import Final
 
 import structlog
 
+from aegis.accounting.book import Book, trade_key
 from aegis.contracts.venue import VenueAccount, VenueReport, VenueTrade
-from aegis.trading.domain.book import Book, trade_key
 from aegis.trading.domain.changes import Adopted, CashMoved, Change, TradeTold
 from aegis.trading.domain.checking import warnings
 from aegis.trading.domain.reconciliation import catch_up, without_terms

@@ -9,10 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from aegis.accounting.book import Book
+from aegis.accounting.lifecycle import answered, expired, reported
 from aegis.contracts.orders import Order
 from aegis.contracts.trading import CANCEL_ORDER, FLATTEN, KILL, CancelReply, FlattenReply, PlaceOrderReply
 from aegis.contracts.venue import Submitted, VenueOrder
-from aegis.trading.domain.book import Book
 from aegis.trading.domain.changes import (
     Answered,
     CancelAsked,
@@ -22,7 +23,6 @@ from aegis.trading.domain.changes import (
     read_changes,
     write_changes,
 )
-from aegis.trading.domain.lifecycle import answered, expired, reported
 from aegis.trading.handlers.acting import Acting
 from aegis.trading.handlers.cancelling import Cancelling, killed
 from aegis.trading.keys import KeyState, now_ns

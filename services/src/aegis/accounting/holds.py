@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from aegis.accounting.holdings import Holding
+from aegis.accounting.offsets import TELLS_DAYS_APART, exchange_of
 from aegis.contracts.amounts import ZERO
 from aegis.contracts.venue import VenueTrade
-from aegis.trading.domain.holdings import Holding
-from aegis.trading.domain.offsets import TELLS_DAYS_APART, exchange_of
 
 __all__ = ["Hold", "days_of"]
 

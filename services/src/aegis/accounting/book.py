@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from aegis.accounting.charges import commission, margin, order_fees
+from aegis.accounting.holdings import Holding, holding_key
+from aegis.accounting.holds import Hold, days_of
+from aegis.accounting.lifecycle import traded
+from aegis.accounting.offsets import TELLS_DAYS_APART, Free, exchange_of, held_back
+from aegis.accounting.rules import Rules
 from aegis.contracts.amounts import ZERO, Price, to_grain
 from aegis.contracts.orders import Direction, Hedge, Mode, Order, OrderEnv, Trade
 from aegis.contracts.venue import InstrumentTerms, VenueTrade
-from aegis.trading.domain.changes import Rules
-from aegis.trading.domain.charges import commission, margin, order_fees
-from aegis.trading.domain.holdings import Holding, holding_key
-from aegis.trading.domain.holds import Hold, days_of
-from aegis.trading.domain.lifecycle import traded
-from aegis.trading.domain.offsets import TELLS_DAYS_APART, Free, exchange_of, held_back
 
 __all__ = ["Book", "Figures", "Prices", "trade_key"]
 

@@ -1,0 +1,267 @@
+"""The paper venue: a record for each account that outlives every process, and orders that trade against live ticks.
+
+An account is a key of its own: its journal in the ledger is the durable record, and one process at a time can write
+it. A call is decided under the account's lock, committed, and only then answered and reported; so is what a tick fills.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+from typing import Any, ClassVar, Final
+
+import structlog
+
+from aegis.contracts.market import Tick
+from aegis.contracts.paper import CANCEL, SERVICE, SUBMIT, PaperReport
+from aegis.contracts.venue import Cancel, InstrumentTerms, Submit, Submitted
+from aegis.paper.adapters.catalogue import Catalogue
+from aegis.paper.domain.account import MOST_NAMES, PaperAccount, restore, snapshot
+from aegis.paper.domain.applying import apply
+from aegis.paper.domain.changes import Change, DayBegun, read_change, write_change
+from aegis.paper.domain.deciding import Sight, cancelling, entering, filling, opening, repeated
+from aegis.paper.domain.market import Market
+from aegis.paper.domain.matching import Depth
+from aegis.paper.domain.rates import RateTable, terms_of
+from aegis.paper.endpoints.queries import Queries
+from aegis.paper.settings import PaperSettings
+from aegis.ticks import subscribe_ticks
+from aegis_sdk import codec, subjects
+from aegis_sdk.errors import AegisError, ConnectionUnavailable
+from aegis_sdk.metrics import Metric, counter, gauge
+from aegis_sdk.single_active import BALANCED, ActiveContext, Committed, active
+
+__all__ = ["Paper"]
+
+_log = structlog.get_logger("aegis.paper")
+
+_BEAT_S: Final = 1.0
+_RETRY_S: Final = 0.05
+_SETTLE_NS: Final = 10_000_000_000
+"""For so long a new trading day waits for the settlement prices that its first ticks tell."""
+
+
+class Paper(Queries):
+    """Takes orders, fills them against the market's ticks, and reports."""
+
+    name = SERVICE
+    description = "A venue without money: orders trade against live ticks, and are kept for good."
+    timers = BALANCED
+    snapshot_every: ClassVar[int] = 2000
+
+    def __init__(self, settings: PaperSettings, rates: RateTable, catalogue: Catalogue) -> None:
+        self.settings = settings
+        self.accounts = {name: PaperAccount() for name in settings.accounts}
+        self.market = Market(settings.ticks, settings.feed)
+        self._rates = rates
+        self._catalogue = catalogue
+        self._live: set[str] = set()  # accounts that this process is active for
+        self._depths: dict[str, dict[str, Depth]] = {}
+        self._due: dict[str, set[str]] = {name: set() for name in settings.accounts}  # instruments that ticked
+        self._wakes = {name: asyncio.Event() for name in settings.accounts}
+        self._taken = AsyncExitStack()
+        self._orders = self._trades = 0
+
+    # As a service with keys
+
+    def keys(self) -> Iterable[str]:
+        return self.settings.accounts
+
+    def restore(self, key: str, snapshot: bytes | None) -> None:
+        self.accounts[key] = restore(snapshot)
+        self._depths[key] = {}
+
+    def apply(self, key: str, change: Committed) -> None:
+        reports = apply(self.accounts[key], read_change(change.data))
+        if key in self._live:
+            self._orders += sum(one.order is not None and one.order.status == "accepted" for one in reports)
+            self._trades += sum(one.trade is not None for one in reports)
+            self._tell(reports)
+
+    def snapshot(self, key: str) -> bytes:
+        return snapshot(self.accounts[key])
+
+    async def on_start(self) -> None:
+        await self._taken.enter_async_context(subscribe_ticks(self.transport, on_tick=self._on_tick))
+
+    async def on_stop(self) -> None:
+        await self._taken.aclose()
+
+    async def on_active(self, key: str, epoch: int) -> None:
+        self._live.add(key)
+        account = self.accounts[key]
+        self._due[key].update(account.waiting)
+        self._wakes[key].set()
+        _log.info("account_held", account=key, epoch=epoch, opened=account.state is not None)
+
+    async def on_standby(self, key: str) -> None:
+        self._live.discard(key)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._catalogue.run(self.transport), name="catalogue")
+            group.create_task(self._beat(), name="beat")
+            for key in self.accounts:
+                group.create_task(self._attend(key), name=f"account {key}")
+
+    def configuration(self) -> Mapping[str, Any]:
+        return self.settings.model_dump(mode="json")
+
+    def metrics(self) -> Iterable[Metric]:
+        waiting = sum(len(names) for key in self._live for names in self.accounts[key].waiting.values())
+        yield gauge("aegis_paper_accounts", "Accounts that this process is active for.", len(self._live))
+        yield gauge("aegis_paper_waiting_orders", "Their orders that wait for the market.", waiting)
+        yield counter("aegis_paper_orders_total", "Orders taken.", self._orders)
+        yield counter("aegis_paper_trades_total", "Trades made.", self._trades)
+        yield counter("aegis_paper_foreign_ticks_total", "Ticks of other envs or feed sets.", self.market.foreign)
+
+    # Calls
+
+    @active(SUBMIT)
+    async def submit(self, request: Submit, context: ActiveContext) -> Submitted:
+        """Take an order. The same one again gets the first one's answer; its name for another order is refused."""
+        account = self.account_asked(request.account, context)
+        async with context.lock:
+            if account.state is not None and (answer := repeated(account, request)) is not None:
+                return answer
+            if reason := self._unready(account):
+                return Submitted(outcome="not_sent", reason=reason)
+            now_ns = time.time_ns()
+            await self._match(context.key, request.instrument)  # who waited comes first
+            entered = entering(account, request, self._sight(account, request.instrument, now_ns),
+                               self._depth(context.key, request.instrument), now_ns)  # fmt: skip
+            number = f"{account.opened.mark}-{account.opened.orders_made + 1}"
+            outcome = "refused" if entered.refused else "accepted"
+            answer = Submitted(outcome=outcome, venue_order_id=number, reason=entered.refused, text=entered.text)
+            return await context.commit(write_change(entered), answer)
+
+    @active(CANCEL)
+    async def cancel(self, request: Cancel, context: ActiveContext) -> Submitted:
+        """Cancel what is left of an order. The name of an order that never came is void from then on."""
+        account = self.account_asked(request.account, context)
+        async with context.lock:
+            if account.state is None:
+                return Submitted(outcome="not_sent", reason="no_trading_day")
+            answer, change = cancelling(account, request, time.time_ns())
+            if change is None or (len(account.state.names) >= MOST_NAMES and change.kind == "voided"):
+                return answer
+            return await context.commit(write_change(change), answer)
+
+    def _unready(self, account: PaperAccount) -> str:
+        """Why no order is taken now, although the same one may be later; empty: it is."""
+        state = account.state
+        if state is None or not self.market.trading_day:
+            return "no_trading_day"
+        if self.market.trading_day > state.book.trading_day:
+            return "settling"
+        if not self._catalogue.loaded:
+            return "instruments_unknown"
+        return "names_used_up" if len(state.names) >= MOST_NAMES else ""
+
+    def terms_today(self, instrument: str, trading_day: str) -> InstrumentTerms | None:
+        facts, now = self._catalogue.find(instrument), self.market.latest(instrument, trading_day)
+        return None if facts is None or now is None else terms_of(facts, now, self._rates)
+
+    def _sight(self, account: PaperAccount, instrument: str, now_ns: int) -> Sight:
+        book = account.opened.book
+        now = self.market.latest(instrument, book.trading_day)
+        held = {holding.instrument for holding in book.holdings.values()}
+        fresh = now is not None and now.is_fresh(now_ns, self._stale_ns)
+        terms = self.terms_today(instrument, book.trading_day)
+        return Sight(terms, now, fresh, self.market.prices(held, book.trading_day))
+
+    @property
+    def _stale_ns(self) -> int:
+        return int(self.settings.stale_s * 1e9)
+
+    # Ticks
+
+    def _on_tick(self, tick: Tick) -> None:
+        day = self.market.trading_day
+        instrument = self.market.show(tick, time.time_ns())
+        if not instrument:
+            return
+        for key in self._live:
+            if instrument in self.accounts[key].waiting:
+                self._due[key].add(instrument)
+                self._wakes[key].set()
+        if self.market.trading_day != day:
+            self._wake_all()
+
+    def _wake_all(self) -> None:
+        for wake in self._wakes.values():
+            wake.set()
+
+    async def _attend(self, key: str) -> None:
+        """Open the account, begin its days, and fill what waits, while this process is active for it."""
+        wake = self._wakes[key]
+        while True:
+            await wake.wait()
+            wake.clear()
+            if key not in self._live:
+                continue
+            due, self._due[key] = self._due[key], set()
+            try:
+                async with self.held(key).lock:
+                    await self._begin_day(key)
+                    for instrument in due:
+                        await self._match(key, instrument)
+            except AegisError as error:
+                _log.warning("account_waits", account=key, reason=str(error))
+                self._due[key] |= due
+                await asyncio.sleep(_RETRY_S)
+                wake.set()
+
+    async def _begin_day(self, key: str) -> None:
+        account, day, now_ns = self.accounts[key], self.market.trading_day, time.time_ns()
+        if not day:
+            return
+        if account.state is None:
+            await self._commit(key, opening(key, self.settings.accounts[key], day, now_ns))
+        elif day > (book := account.state.book).trading_day:
+            held = {holding.instrument for holding in book.holdings.values() if holding.lots}
+            patient = now_ns - self.market.day_began_ns < _SETTLE_NS
+            settlements = self.market.settlements(held, book.trading_day, patient)
+            if settlements is not None:
+                self._depths[key] = {}
+                await self._commit(key, DayBegun(ts_ns=now_ns, trading_day=day, settlements=settlements))
+                _log.info("day_begun", account=key, trading_day=day, unsettled=sorted(held - settlements.keys()))
+
+    async def _match(self, key: str, instrument: str) -> None:
+        """Fill what waits for an instrument, as far as its latest tick goes. The account's lock is held."""
+        account, now_ns = self.accounts[key], time.time_ns()
+        now = self.market.latest(instrument, account.opened.book.trading_day) if account.state else None
+        if now is None:
+            return
+        depth = self._depth(key, instrument)
+        if not now.is_fresh(now_ns, self._stale_ns):
+            depth.show(now)
+        elif (filled := filling(account, instrument, depth, now, now_ns)) is not None:
+            await self._commit(key, filled)
+
+    def _depth(self, key: str, instrument: str) -> Depth:
+        return self._depths[key].setdefault(instrument, Depth())
+
+    async def _commit(self, key: str, change: Change) -> None:
+        await self.held(key).commit(write_change(change))
+
+    # Reports
+
+    def _tell(self, reports: Iterable[PaperReport]) -> None:
+        """To whoever listens now; what is lost on the way is asked for by its number."""
+        try:
+            for one in reports:
+                self.transport.publish(subjects.report(SERVICE, one.account), codec.encode_model(one))
+        except ConnectionUnavailable:
+            _log.info("report_not_sent", hint="who listens finds the hole, and asks")
+
+    async def _beat(self) -> None:
+        """Tell the latest number of each account every second: so a lost last report is found too."""
+        while True:
+            await asyncio.sleep(_BEAT_S)
+            for key in sorted(self._live):
+                state = self.accounts[key].state
+                self._tell([PaperReport(account=key, sequence=state.reports_made if state else 0)])
+            self._wake_all()
