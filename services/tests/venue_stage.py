@@ -121,7 +121,7 @@ class Trader:
 
 
 class Statement:
-    """Money by the plainest possible count: each lot by itself, the first opened closed first. It knows one day only."""
+    """Money by the plainest possible count: each lot by itself, the first opened closed first, within one day."""
 
     def __init__(self, terms: dict[str, InstrumentTerms]) -> None:
         self._terms = terms
