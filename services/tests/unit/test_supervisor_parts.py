@@ -158,7 +158,7 @@ def test_a_state_directory_serves_one_supervisor_at_a_time(tmp_path: Path) -> No
 
 
 def test_the_usual_plan_hands_its_options_on() -> None:
-    [marketdata] = plan(DeskOptions(directory="x", replay="/ticks", speed=10, codec="msgpack"))
+    marketdata, *_ = plan(DeskOptions(directory="x", replay="/ticks", speed=10, codec="msgpack"))
     assert marketdata.environment == {
         "AEGIS_REPLAY": "/ticks",
         "AEGIS_SPEED": "10",
@@ -167,7 +167,7 @@ def test_the_usual_plan_hands_its_options_on() -> None:
 
 
 def test_options_that_were_not_given_are_left_to_the_environment() -> None:
-    [marketdata] = plan(DeskOptions(directory="x"))
+    marketdata, *_ = plan(DeskOptions(directory="x"))
     assert marketdata.environment == {}
 
 

@@ -24,6 +24,7 @@ from aegis.cli.logs import logs
 from aegis.cli.ps import ps
 from aegis.cli.subscriptions import subscribe, subscriptions, unsubscribe
 from aegis.cli.ticks import ticks
+from aegis.cli.trading import account, order_app, positions, trading_app
 from aegis.cli.up import down, up
 from aegis_sdk.errors import AegisError, RpcError
 
@@ -78,8 +79,10 @@ app = typer.Typer(
 
 for command in (
     *(up, down, ps, logs, doctor, services, instances, leases, handover, drain),
-    *(ticks, contracts, subscribe, unsubscribe, subscriptions, call, env, version),
+    *(ticks, contracts, subscribe, unsubscribe, subscriptions, positions, account, call, env, version),
 ):
     app.command()(command)
+app.add_typer(order_app, name="order")
+app.add_typer(trading_app, name="trading")
 app.add_typer(config_app, name="config")
 app.add_typer(bench_app, name="bench")

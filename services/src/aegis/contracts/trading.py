@@ -154,11 +154,11 @@ class OrdersRequest(_Frozen):
     """Orders of the trading day, by what is given; a page begins behind `after`, a client_order_id."""
 
     account: AccountName
-    client_order_id: str = Field("", max_length=36)
+    client_order_id: str = Field(default="", max_length=36)
     strategy_id: StrategyId = ""
-    instrument: str = Field("", max_length=90)
+    instrument: str = Field(default="", max_length=90)
     working: bool = False  # only those that are not final
-    after: str = Field("", max_length=36)
+    after: str = Field(default="", max_length=36)
     limit: Annotated[int, Field(ge=1, le=PAGE)] = PAGE
 
 
@@ -177,7 +177,7 @@ class TradesRequest(_Frozen):
     """Trades of the trading day in the order they came, from the `after`th on."""
 
     account: AccountName
-    client_order_id: str = Field("", max_length=36)
+    client_order_id: str = Field(default="", max_length=36)
     strategy_id: StrategyId = ""
     after: Annotated[int, Field(ge=0)] = 0
     limit: Annotated[int, Field(ge=1, le=PAGE)] = PAGE
@@ -193,7 +193,7 @@ class TradesReply(_Frozen):
 
 class PositionsRequest(_Frozen):
     account: AccountName
-    instrument: str = Field("", max_length=90)
+    instrument: str = Field(default="", max_length=90)
 
 
 class PositionsReply(_Frozen):

@@ -14,6 +14,8 @@ from aegis_sdk.errors import ConfigurationError
 __all__ = ["MARKETDATA", "DeskOptions", "ServicePlan", "inherited", "plan"]
 
 MARKETDATA: Final = "marketdata"
+PAPER: Final = "paper=10000000"
+"""The account of a new desk, and the yuan that it begins with."""
 
 
 class DeskOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,19 +49,33 @@ def plan(options: DeskOptions) -> list[ServicePlan]:
     """The services in the order of their start; they stop in reverse. Raises ConfigurationError."""
     if options.plan_file:
         return _read(Path(options.plan_file))
+    return [_marketdata(options), *_trading()]
+
+
+def _marketdata(options: DeskOptions) -> ServicePlan:
+    return ServicePlan(
+        service=MARKETDATA,
+        instance=f"{MARKETDATA}-1",
+        command=(sys.executable, "-m", "aegis.marketdata"),
+        environment=_given(
+            AEGIS_REPLAY=options.replay,
+            AEGIS_PROFILE=options.profile,
+            AEGIS_SPEED=options.speed,
+            AEGIS_WALL_CLOCK=None if options.wall_clock is None else int(options.wall_clock),
+            AEGIS_CODEC=options.codec,
+        ),
+    )
+
+
+def _trading() -> list[ServicePlan]:
+    """One paper account at a venue of its own, and two instances that trade it."""
+    paper = {"AEGIS_PAPER_ACCOUNTS": PAPER, "AEGIS_PAPER_TICKS": "sim"}
+    command = (sys.executable, "-m", "aegis.trading")
     return [
         ServicePlan(
-            service=MARKETDATA,
-            instance=f"{MARKETDATA}-1",
-            command=(sys.executable, "-m", "aegis.marketdata"),
-            environment=_given(
-                AEGIS_REPLAY=options.replay,
-                AEGIS_PROFILE=options.profile,
-                AEGIS_SPEED=options.speed,
-                AEGIS_WALL_CLOCK=None if options.wall_clock is None else int(options.wall_clock),
-                AEGIS_CODEC=options.codec,
-            ),
-        )
+            service="paper", instance="paper-1", command=(sys.executable, "-m", "aegis.paper"), environment=paper
+        ),
+        *(ServicePlan(service="trading", instance=f"trading-{number}", command=command) for number in (1, 2)),
     ]
 
 
