@@ -59,7 +59,7 @@ class House:
         instance = self.active
         assert instance is not None
         async with asyncio.timeout(5):
-            while instance.account.outbox:
+            while instance.account.outbox:  # noqa: ASYNC110 - a test's own poll of pure state
                 await asyncio.sleep(0.001)
         found: list[tuple[str, int, bytes]] = []
         async with instance.transport.read("EVENTS", f"event.trading.{ACCOUNT}.>") as messages:
@@ -197,7 +197,7 @@ async def test_the_second_leg_is_not_sent_behind_one_that_was_refused(house: Hou
     house.venue.roll(NEXT_DAY, "3000")
     await instance.still()
     async with asyncio.timeout(5):
-        while instance.book.trading_day != NEXT_DAY or not instance.account.ready.is_set():
+        while instance.book.trading_day != NEXT_DAY or not instance.account.ready.is_set():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
     await place(instance, "two", price=3001)
     await instance.still()
@@ -271,7 +271,7 @@ async def test_a_new_day_settles_expires_and_confirms_its_statement_once(house: 
     await instance.still()
     house.venue.roll(NEXT_DAY, "3010")
     async with asyncio.timeout(5):
-        while instance.book.trading_day != NEXT_DAY:
+        while instance.book.trading_day != NEXT_DAY:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
     await agreed(instance)
     assert instance.book.pre_balance == house.venue.book.pre_balance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -18,6 +19,7 @@ __all__ = ["ConfigStore", "StatementStore"]
 
 _log = structlog.get_logger("aegis.trading")
 
+_AGAIN_S: Final = 1.0
 _KEPT_DAYS: Final = 400
 _STATEMENT_BYTES: Final = 1 << 19
 _ALL_BYTES: Final = 256 << 20
@@ -43,10 +45,14 @@ class ConfigStore:
     async def follow(self) -> None:
         """Take changed settings over as they come. What is no valid settings changes nothing, and is logged."""
         while True:
-            async with self._bucket.watch("trading.>") as entries:
-                async for entry in entries:
-                    if entry is not None:
-                        self._take(entry)
+            try:
+                async with self._bucket.watch("trading.>") as entries:
+                    async for entry in entries:
+                        if entry is not None:
+                            self._take(entry)
+            except AegisError as error:
+                _log.warning("risk_settings_unread", reason=str(error))
+            await asyncio.sleep(_AGAIN_S)
 
     def _take(self, entry: KeyValueEntry) -> None:
         account = entry.key.split(".")[1]
