@@ -26,6 +26,8 @@ _log = structlog.get_logger("aegis.trading")
 _MOST: Final = 50_000
 _AT_ONCE: Final = 64
 _AGAIN_S: Final = 0.2
+_GATHER_S: Final = 0.005
+"""So much later events go out, behind the journal's writes of the same order, for both want the same disk."""
 _KINDS: Final = {"OrderReported": "order", "TradeReported": "trade", "PositionReported": "position"}
 
 
@@ -61,9 +63,10 @@ class Outbox:
                 await self._publish(events)
             self._news.clear()
             await self._news.wait()
+            await asyncio.sleep(_GATHER_S)
 
     async def _publish(self, events: Events) -> None:
-        batch = list(self._waiting)[:_AT_ONCE] if len(self._waiting) <= _AT_ONCE else self._first()
+        batch = [self._waiting[number] for number in range(min(_AT_ONCE, len(self._waiting)))]
         sent = [events.publish(subject_of(one), one, id=f"{self._account}.{one.sequence}") for one in batch]
         outcomes = await asyncio.gather(*sent, return_exceptions=True)
         failed = next((number for number, one in enumerate(outcomes) if isinstance(one, BaseException)), len(batch))
@@ -75,9 +78,6 @@ class Outbox:
                 raise RuntimeError(f"an event of {self._account} cannot be published: {problem!r}")
             _log.warning("events_wait", account=self._account, waiting=len(self._waiting), reason=str(problem))
             await asyncio.sleep(_AGAIN_S)
-
-    def _first(self) -> list[Event]:
-        return [self._waiting[number] for number in range(_AT_ONCE)]
 
     def _forget(self, sequence: int) -> None:
         while self._waiting and self._waiting[0].sequence <= sequence:

@@ -22,6 +22,8 @@ __all__ = ["Reporting", "cash_moved", "tell_adoptions"]
 _log = structlog.get_logger("aegis.trading")
 
 _AT_ONCE: Final = 200
+_GATHER_S: Final = 0.003
+"""What a venue tells of one order comes together, and before its answer; that goes into the journal first."""
 _AGAIN_S: Final = 0.05
 
 
@@ -37,6 +39,7 @@ class Reporting:
         while True:
             await account.news.wait()
             account.news.clear()
+            await asyncio.sleep(_GATHER_S)
             while account.reports:
                 batch = [account.reports[number] for number in range(min(_AT_ONCE, len(account.reports)))]
                 try:
