@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from aegis.accounting.rules import Rules
 from aegis.contracts.orders import AccountName, OrderEnv
@@ -67,15 +67,17 @@ class TradingSettings(BaseModel):
     reconcile_s: Annotated[float, Field(ge=1, le=3_600)] = 60.0
     settle_s: Annotated[float, Field(ge=0, le=3_600)] = 10.0
 
-    @model_validator(mode="after")
-    def _groups_are_no_accounts(self) -> TradingSettings:
-        for name, account in self.accounts.items():
-            other = self.accounts.get(account.group or "")
-            if other is not None and (other.group or account.group) != account.group:
-                raise ValueError(f"{name} is in group {account.group}, an account that is in another group")
-            if other is not None and account.group != name and other.group is None:
-                raise ValueError(f"{name} is in group {account.group}, an account that is in none")
-        return self
+    @field_validator("accounts")
+    @classmethod
+    def _one_key_each(cls, accounts: dict[str, AccountSettings]) -> dict[str, AccountSettings]:
+        """A group may have the name of an account that is in it, and of no other."""
+        for name, account in accounts.items():
+            group = account.group
+            if group in accounts and (accounts[group].group or group) != group:
+                raise ValueError(f"{name} is in group {group}, an account that is in another one")
+            if group in accounts and group != name and accounts[group].group is None:
+                raise ValueError(f"{name} is in group {group}, an account that is in none")
+        return accounts
 
     @property
     def groups(self) -> dict[str, tuple[str, ...]]:

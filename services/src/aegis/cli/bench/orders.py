@@ -7,12 +7,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import nats
 
@@ -28,6 +28,8 @@ from aegis_sdk.server import EmbeddedServer
 from aegis_sdk.transport import StreamConfig
 from aegis_sdk.transport_nats import NatsTransport
 
+Value = TypeVar("Value")
+
 _ACCOUNTS: Final = 10
 _INSTANCES: Final = 2
 _START_S: Final = 30.0
@@ -39,7 +41,7 @@ class Extent(NamedTuple):
     """How much is measured."""
 
     rounds: int
-    count: int  # orders one after the other, in each round
+    orders: int  # one after the other, in each round
     seconds: float  # of throughput
 
 
@@ -87,7 +89,7 @@ async def _durable(
             (ours, lambda: desk.place(instrument, "buy", 1, price=price, type="fak")),
             (plain, lambda: stream.publish(PLAIN_SUBJECT, intent)),
         ):
-            for _ in range(extent.count):
+            for _ in range(extent.orders):
                 started = time.perf_counter()
                 await act()
                 taken.append(time.perf_counter() - started)
@@ -130,7 +132,7 @@ async def _market(transport: NatsTransport, desks: list[Desk]) -> tuple[str, Dec
     return found, price
 
 
-async def _until(call):  # type: ignore[no-untyped-def]
+async def _until(call: Callable[[], Awaitable[Value]]) -> Value:
     """What it returns once it does not fail any more."""
     async with asyncio.timeout(_START_S):
         while True:

@@ -139,8 +139,9 @@ class Comparing:
     # A new day
 
     async def _roll(self, state: KeyState, account: AccountState, book: Book, day: str) -> None:
-        """Yesterday's settlement prices are today's PreSettlementPrice."""
+        """Yesterday's settlement prices are today's PreSettlementPrice. What was reported before is booked before."""
         account.ready.clear()
+        await self._taken(account)
         fresh = await self._acting.venue(book.account).terms(book.account, sorted(book.terms))
         settled = {one.instrument: one.pre_settlement_price for one in fresh}
         prices = {name: price for name, price in settled.items() if price is not None}
