@@ -181,7 +181,9 @@ async def paper_stage(house: PaperHouse) -> AsyncGenerator[PaperStage]:
             await stage.quote(instrument, (2999, 0), (3001, 0), 3000)
         await ready(transport, account)
         await stage.venue.open(stage.heard)
-        yield stage
-        await stage.venue.close()
+        try:
+            yield stage
+        finally:
+            await stage.venue.close()
     finally:
         await transport.close()

@@ -51,7 +51,8 @@ class Catalogue:
             self._missed.clear()
             await asyncio.sleep(_RETRY_S)  # however often unknown names are asked for
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._missed.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._missed.wait()
 
 
 async def _listed(client: Client) -> dict[str, InstrumentView]:

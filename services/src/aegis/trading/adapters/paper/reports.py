@@ -85,7 +85,8 @@ class Reports:
     async def changed(self, within: float) -> None:
         """Return when `is_whole` may have changed, or after so many seconds."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), within)
+            async with asyncio.timeout(within):  # wait_for may swallow a cancellation (Python 3.11)
+                await self._changed.wait()
         self._changed.clear()
 
     def _on_message(self, account: str, message: Message) -> None:
