@@ -99,6 +99,8 @@ class ScriptedVenue:
         self.fills_at_once = True
         self.price = 3000
         self.statements = 0
+        self.voids = False
+        self.void: set[str] = set()  # names that were cancelled before they came
         self.tell(AccountOpened(**self.now(), env="sim", trading_day=DAY, pre_balance=Decimal(1_000_000)))
         self.terms = {REBAR: terms()}
         self.tell(TermsLearned(**self.now(), terms=terms()))
@@ -116,6 +118,8 @@ class ScriptedVenue:
     def take(self, asked: Submit, client_order_id: str = "") -> Submitted:
         name = client_order_id or asked.client_order_id
         self.submits[name] += 1
+        if self.voids and name in self.void:
+            return Submitted(outcome="refused", reason="void_name")
         if name in self.book.orders:
             return Submitted(outcome="refused", reason="duplicate_id")
         order = Order(
@@ -157,8 +161,11 @@ class ScriptedVenue:
 
     def end(self, name: str) -> Submitted:
         order = self.book.orders.get(name)
-        if order is None or order.is_final:
-            return Submitted(outcome="refused", reason="no_such_order")
+        if order is None:
+            self.void.add(name)
+            return Submitted(outcome="refused", reason="unknown_order")
+        if order.is_final:
+            return Submitted(outcome="refused", reason="not_working")
         self.tell(CancelAsked(**self.now(), client_order_id=name))
         self._become(name, "cancelled")
         return Submitted(outcome="accepted")
@@ -374,6 +381,7 @@ class Instance:
             config=ConfigStore(transport, risk),
             statements=StatementStore(transport),
             events=Events(transport),
+            voiding=frozenset(("scripted",)) if self.venue.venue.voids else frozenset(),
         )
 
     async def take(self) -> Instance:

@@ -187,6 +187,19 @@ async def test_what_may_still_be_under_way_is_not_called_lost(house: House) -> N
     assert house.stored.outcomes["one"].orders[0].status == "accepted"
 
 
+async def test_where_a_cancel_makes_a_name_void_an_order_is_known_not_to_come_at_once(house: House) -> None:
+    house.venue.voids = True
+    instance = await house.take()
+    house.venue.arrives = house.venue.answers = False
+    await place(instance, "one")
+    instance.service.acting.settle_s = 60
+    house.venue.arrives = house.venue.answers = True
+    await instance.settle()
+    assert house.stored.outcomes["one"].orders[0].status == "not_sent"
+    assert house.venue.take(request_to_submit("one")).outcome == "refused"  # it comes after all
+    await agreed(instance)
+
+
 def request_to_submit(name: str) -> Submit:
     return at_venue(name).model_copy(update={"price": Decimal(2990), "volume": 2})
 

@@ -24,6 +24,7 @@ VenueOf = Callable[[Transport, tuple[str, ...]], Venue]
 """Makes a venue of a connection and the accounts that are traded there."""
 
 _VENUES: Final[Mapping[str, VenueOf]] = {"paper": PaperVenue}
+_VOIDING: Final = frozenset(("paper",))
 
 
 def build(environment: Mapping[str, str]) -> Trading:
@@ -54,6 +55,7 @@ def trading(settings: TradingSettings, venues: Mapping[str, VenueOf], replicas: 
             config=ConfigStore(transport, risk, replicas=replicas),
             statements=StatementStore(transport, replicas=replicas),
             events=Events(transport, replicas=replicas),
+            voiding=_VOIDING,
         )
 
     return Trading(settings, parts)

@@ -59,6 +59,7 @@ class Parts:
     config: ConfigStore
     statements: StatementStore
     events: Events
+    voiding: frozenset[str] = frozenset()  # venues at which a cancel makes a name void that no order has
 
 
 class Trading(OrderCalls, QueryCalls):
@@ -93,6 +94,7 @@ class Trading(OrderCalls, QueryCalls):
             held=self.held,
             tell=self._alerts.tell,
             settle_s=self.settings.settle_s,
+            voiding=parts.voiding,
         )
         self.placing = Placing(self.acting)
         self.cancelling = Cancelling(self.acting)

@@ -28,7 +28,10 @@ __all__ = ["Acting"]
 
 @dataclass(kw_only=True)
 class Acting:
-    """`held` gives the key as held here, or raises Moved; `tell` says an alert: of whom, what, and its text."""
+    """`held` gives the key as held here, or raises Moved; `tell` says an alert: of whom, what, and its text.
+
+    `voiding` are the venues at which a cancel makes a name void that no order has: none can come under it then.
+    """
 
     accounts: dict[str, AccountSettings]
     venues: dict[str, Venue]
@@ -37,10 +40,14 @@ class Acting:
     held: Callable[[str], Held]
     tell: Callable[[str, str, str], None]
     settle_s: float
+    voiding: frozenset[str] = frozenset()
     counts: Counts = field(default_factory=Counts)
 
     def venue(self, account: str) -> Venue:
         return self.venues[self.accounts[account].venue]
+
+    def can_void(self, account: str) -> bool:
+        return self.accounts[account].venue in self.voiding
 
     async def commit(self, key: str, changes: Sequence[Change]) -> None:
         """Commit what is no request's. Raises as `Held.commit` does."""

@@ -1,19 +1,21 @@
 """What became of a call that was begun and whose end nobody has written down: the venue is asked.
 
 An order that the venue has speaks for itself. One that it has not heard of may be on its way there still: whoever sent
-it may have been stopped in the middle. It is called not sent only when `settle_s` have passed since it was found.
+it may have been stopped in the middle. Where a cancel makes its name void, that is done, and it is not sent for
+certain. Elsewhere it is called not sent only when `settle_s` have passed since it was found.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Final
 
 from aegis.accounting.book import Book
 from aegis.accounting.lifecycle import answered, expired, reported
 from aegis.contracts.orders import Order
 from aegis.contracts.trading import CANCEL_ORDER, FLATTEN, KILL, CancelReply, FlattenReply, PlaceOrderReply
-from aegis.contracts.venue import Submitted, VenueOrder
+from aegis.contracts.venue import Cancel, Submitted, VenueOrder
 from aegis.trading.domain.changes import (
     Answered,
     CancelAsked,
@@ -28,7 +30,10 @@ from aegis.trading.handlers.cancelling import Cancelling, killed
 from aegis.trading.keys import KeyState, now_ns
 from aegis_sdk.single_active import OpenIntent, Settled
 
-__all__ = ["Settling"]
+__all__ = ["UNKNOWN_ORDER", "Settling"]
+
+UNKNOWN_ORDER: Final = "unknown_order"
+"""The reason of a venue that refuses a cancel since it has no such order, and where it can, makes the name void."""
 
 
 class Settling:
@@ -68,7 +73,7 @@ class Settling:
             elif (report := theirs.get(order.client_order_id)) is not None:
                 found.append(_told(order, report))
                 orders.append(reported(order, report))
-            elif overdue:
+            elif overdue or await self._is_void(order):
                 missing = _missing(order)
                 found.append(missing)
                 orders.append(answered(order, missing.answer, missing.ts_ns))
@@ -76,6 +81,15 @@ class Settling:
                 return None
         reply = FlattenReply(orders=orders, refused={}) if method == FLATTEN.name else PlaceOrderReply(orders=orders)
         return Settled(reply, write_changes(found) if found else None)
+
+    async def _is_void(self, order: Order) -> bool:
+        """Whether it can never come to its venue any more; if it came meanwhile, it is found the next time."""
+        if not self._acting.can_void(order.account):
+            return False
+        venue = self._acting.venue(order.account)
+        cancel = Cancel(account=order.account, instrument=order.instrument, client_order_id=order.client_order_id)
+        answer = await venue.cancel(cancel)
+        return answer.outcome == "refused" and answer.reason == UNKNOWN_ORDER
 
     async def _cancels(self, state: KeyState, method: str, changes: Sequence[Change]) -> Settled | None:
         asked = [change for change in changes if isinstance(change, CancelAsked)]
