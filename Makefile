@@ -42,6 +42,7 @@ bench: setup ## measure Aegis against plain NATS
 	$(BIN)/aegis bench events
 	$(BIN)/aegis bench ticks
 	$(BIN)/aegis bench active
+	$(BIN)/aegis bench orders
 	$(BIN)/aegis bench failover
 
 chaos: setup ## harm a cluster at random; ROUNDS=20 SEED=7

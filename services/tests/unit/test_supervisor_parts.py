@@ -158,7 +158,7 @@ def test_a_state_directory_serves_one_supervisor_at_a_time(tmp_path: Path) -> No
 
 
 def test_the_usual_plan_hands_its_options_on() -> None:
-    marketdata, health = plan(DeskOptions(directory="x", replay="/ticks", speed=10, codec="msgpack"))
+    marketdata, health, *_ = plan(DeskOptions(directory="x", replay="/ticks", speed=10, codec="msgpack"))
     assert (health.service, health.environment) == ("health", {})
     assert marketdata.environment == {
         "AEGIS_REPLAY": "/ticks",
@@ -168,7 +168,7 @@ def test_the_usual_plan_hands_its_options_on() -> None:
 
 
 def test_options_that_were_not_given_are_left_to_the_environment() -> None:
-    marketdata, _ = plan(DeskOptions(directory="x"))
+    marketdata, *_ = plan(DeskOptions(directory="x"))
     assert marketdata.environment == {}
 
 

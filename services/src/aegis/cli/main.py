@@ -30,6 +30,7 @@ from aegis.cli.record import record
 from aegis.cli.snapshot import snapshot
 from aegis.cli.subscriptions import subscribe, subscriptions, unsubscribe
 from aegis.cli.ticks import ticks
+from aegis.cli.trading import account, order_app, positions, trading_app
 from aegis.cli.up import down, up
 from aegis_sdk.errors import AegisError, RpcError
 
@@ -85,8 +86,10 @@ app = typer.Typer(
 for command in (
     *(up, down, ps, logs, doctor, services, instances, leases, handover, drain),
     *(ticks, snapshot, record, query, feeds, contracts, continuous, subscribe, unsubscribe, subscriptions),
-    *(health, call, env, version),
+    *(positions, account, health, call, env, version),
 ):
     app.command()(command)
+app.add_typer(order_app, name="order")
+app.add_typer(trading_app, name="trading")
 app.add_typer(config_app, name="config")
 app.add_typer(bench_app, name="bench")

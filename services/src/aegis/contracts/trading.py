@@ -1,8 +1,9 @@
 """What the trading service can be asked. Its key is the account group; an account in no group is its own.
 
-`place_order` and the like are calls to the active instance (`Client.call_active`) whose idempotency key is the
-client_order_id: they end with a reply, with `OrderRejected` or another Rejected, with NotExecuted (nothing was done)
-or with OutcomeUnknown (ask again with the same key).
+`place_order` and the like are calls to the active instance (`Client.call_active`): they end with a reply, with
+`OrderRejected` or another Rejected, with `VenueUnavailable` or NotExecuted (nothing was done) or with OutcomeUnknown
+(ask again with the same idempotency key). The idempotency key of an order is `order_key`: a key of the service may
+have several accounts, and a name that is used again on another day is another order.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ from aegis.contracts.orders import (
     Text,
     Trade,
 )
-from aegis_sdk.errors import Rejected
+from aegis_sdk.errors import Rejected, RpcError
 from aegis_sdk.method import Method
 
 __all__ = [
     "ACCOUNT",
+    "ALERT",
     "CANCEL_ORDER",
     "FLATTEN",
     "KILL",
@@ -45,6 +47,7 @@ __all__ = [
     "TRADES",
     "AccountReply",
     "AccountRequest",
+    "Alert",
     "CancelOrder",
     "CancelReply",
     "Difference",
@@ -65,7 +68,11 @@ __all__ = [
     "SplitPolicy",
     "TradesReply",
     "TradesRequest",
+    "VenueUnavailable",
     "Verdict",
+    "group_name",
+    "order_key",
+    "risk_name",
 ]
 
 SERVICE: Final = "trading"
@@ -88,6 +95,14 @@ class OrderRejected(Rejected):
     """An order did not pass the checks; nothing was sent. `details`: {reason, ...}, reasons as docs/trading.md says."""
 
     code = "order_rejected"
+
+
+class VenueUnavailable(RpcError):
+    """The account's venue is away, or not yet compared with; nothing was sent. The same call may succeed later."""
+
+    status = 503
+    code = "venue_unavailable"
+    retryable = True
 
 
 class OrderRequest(_Frozen):
@@ -139,11 +154,11 @@ class OrdersRequest(_Frozen):
     """Orders of the trading day, by what is given; a page begins behind `after`, a client_order_id."""
 
     account: AccountName
-    client_order_id: str = Field("", max_length=36)
+    client_order_id: str = Field(default="", max_length=36)
     strategy_id: StrategyId = ""
-    instrument: str = Field("", max_length=90)
+    instrument: str = Field(default="", max_length=90)
     working: bool = False  # only those that are not final
-    after: str = Field("", max_length=36)
+    after: str = Field(default="", max_length=36)
     limit: Annotated[int, Field(ge=1, le=PAGE)] = PAGE
 
 
@@ -162,7 +177,7 @@ class TradesRequest(_Frozen):
     """Trades of the trading day in the order they came, from the `after`th on."""
 
     account: AccountName
-    client_order_id: str = Field("", max_length=36)
+    client_order_id: str = Field(default="", max_length=36)
     strategy_id: StrategyId = ""
     after: Annotated[int, Field(ge=0)] = 0
     limit: Annotated[int, Field(ge=1, le=PAGE)] = PAGE
@@ -178,7 +193,7 @@ class TradesReply(_Frozen):
 
 class PositionsRequest(_Frozen):
     account: AccountName
-    instrument: str = Field("", max_length=90)
+    instrument: str = Field(default="", max_length=90)
 
 
 class PositionsReply(_Frozen):
@@ -265,6 +280,33 @@ class ReconcileReply(_Frozen):
     differences: Annotated[list[Difference], Field(max_length=PAGE)]
     adopted: list[ClientOrderId]
     trades_booked: int  # that the venue had and we had not
+
+
+class Alert(_Frozen):
+    """Event `event.trading.<account>.alert`: somebody should look. Not numbered: it changes nothing."""
+
+    account: AccountName
+    what: Literal["mismatch", "adopted", "count", "note"]
+    text: Annotated[str, Field(max_length=1000)]
+    ts_ns: int
+
+
+ALERT: Final = "alert"
+
+
+def order_key(account: str, client_order_id: str, day: str = "") -> str:
+    """The idempotency key of an order; `day` where the caller uses names again on another day."""
+    return ":".join(part for part in ("order", account, client_order_id, day) if part)
+
+
+def group_name(account: str) -> str:
+    """Where `aegis_config` says which group, hence which key of the service, an account belongs to."""
+    return f"trading.{account}.group"
+
+
+def risk_name(account: str) -> str:
+    """Where `aegis_config` has an account's risk settings."""
+    return f"trading.{account}.risk"
 
 
 PLACE_ORDER: Final = Method(SERVICE, "place_order", OrderRequest, PlaceOrderReply)

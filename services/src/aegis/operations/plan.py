@@ -16,6 +16,8 @@ __all__ = ["MARKETDATA", "RECORDER", "DeskOptions", "ServicePlan", "inherited", 
 MARKETDATA: Final = "marketdata"
 RECORDER: Final = "recorder"
 HEALTH: Final = "health"
+PAPER: Final = "paper=10000000"
+"""The account of a new desk, and the yuan that it begins with."""
 
 
 class DeskOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +56,7 @@ def plan(options: DeskOptions) -> list[ServicePlan]:
     health = ServicePlan(
         service=HEALTH, instance=f"{HEALTH}-1", command=(sys.executable, "-m", "aegis.marketdata.health")
     )
-    return [*_recorder(options), *_feeds(options), health]  # what records ends after those whose ticks it records
+    return [*_recorder(options), *_feeds(options), health, *_trading()]  # what records ends after those whose ticks it records
 
 
 def _feeds(options: DeskOptions) -> list[ServicePlan]:
@@ -77,6 +79,18 @@ def _recorder(options: DeskOptions) -> list[ServicePlan]:
             command=(sys.executable, "-m", "aegis.recorder"),
             environment={"AEGIS_RECORD_DIRECTORY": options.record},
         )
+    ]
+
+
+def _trading() -> list[ServicePlan]:
+    """One paper account at a venue of its own, and two instances that trade it."""
+    paper = {"AEGIS_PAPER_ACCOUNTS": PAPER, "AEGIS_PAPER_TICKS": "sim"}
+    command = (sys.executable, "-m", "aegis.trading")
+    return [
+        ServicePlan(
+            service="paper", instance="paper-1", command=(sys.executable, "-m", "aegis.paper"), environment=paper
+        ),
+        *(ServicePlan(service="trading", instance=f"trading-{number}", command=command) for number in (1, 2)),
     ]
 
 

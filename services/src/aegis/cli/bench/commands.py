@@ -160,6 +160,14 @@ def active(as_json: Json = False, long: Long = False, nodes: Nodes = 1) -> None:
 
 
 @bench_app.command()
+def orders(as_json: Json = False, long: Long = False, nodes: Nodes = 1) -> None:
+    """Orders: from the caller to the durable acknowledgement, against a plain stored message; and how many a second."""
+    from aegis.cli.bench.orders import LONG, SHORT, bench_orders
+
+    _run(lambda server: bench_orders(server, nodes=nodes, extent=LONG if long else SHORT), nodes, as_json)
+
+
+@bench_app.command()
 def universe(
     as_json: Json = False,
     nodes: Nodes = 1,

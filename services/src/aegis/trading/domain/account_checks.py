@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final, get_args
 
+from aegis.accounting.book import Book
 from aegis.accounting.charges import order_fees
 from aegis.accounting.holdings import holding_key
 from aegis.accounting.offsets import held_back
@@ -23,6 +24,7 @@ __all__ = [
     "is_allowed",
     "is_new",
     "is_slow_enough",
+    "mode_refusal",
 ]
 
 _MODES: Final[dict[Mode, Reason]] = {"halted": "halted", "cancel_only": "cancel_only", "close_only": "close_only"}
@@ -43,11 +45,16 @@ def is_allowed(s: Situation) -> Refusal | None:
     """The account's env, whether it is armed, and its mode."""
     if s.order.env != s.book.env:
         return Refusal("wrong_env", f"{s.order.env} order, {s.book.env} account")
-    if not s.book.armed:
+    return mode_refusal(s.book, s.order)
+
+
+def mode_refusal(book: Book, order: Order) -> Refusal | None:
+    """Why the account may not send the order now; asked again right before it is sent."""
+    if not book.armed:
         return Refusal("disarmed")
-    if s.book.mode == "normal" or (s.book.mode == "close_only" and not s.order.is_open):
+    if book.mode == "normal" or (book.mode == "close_only" and not order.is_open):
         return None
-    return Refusal(_MODES[s.book.mode])
+    return Refusal(_MODES[book.mode])
 
 
 def is_slow_enough(s: Situation) -> Refusal | None:

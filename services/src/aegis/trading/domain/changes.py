@@ -1,10 +1,12 @@
 """What is journaled: everything that changes the state of an account group, in the words it is told in.
 
-A change carries its time and whatever it needs, so that applying it anywhere, at any time, makes the same state.
+A change carries its time and whatever it needs, so that applying it anywhere, at any time, makes the same state. What
+belongs together is one entry of the journal: a list of changes, applied all or none.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -39,7 +41,9 @@ __all__ = [
     "TermsLearned",
     "TradeTold",
     "read_change",
+    "read_changes",
     "write_change",
+    "write_changes",
 ]
 
 
@@ -183,7 +187,9 @@ Change = (
     | DayRolled
     | BooksTaken
 )
-_CHANGE: Final[TypeAdapter[Change]] = TypeAdapter(Annotated[Change, Field(discriminator="kind")])
+_Told = Annotated[Change, Field(discriminator="kind")]
+_CHANGE: Final[TypeAdapter[Change]] = TypeAdapter(_Told)
+_CHANGES: Final[TypeAdapter[list[Change]]] = TypeAdapter(list[_Told])
 
 
 def read_change(data: bytes) -> Change:
@@ -193,3 +199,13 @@ def read_change(data: bytes) -> Change:
 
 def write_change(change: Change) -> bytes:
     return _CHANGE.dump_json(change)
+
+
+def read_changes(data: bytes) -> list[Change]:
+    """An entry of the journal. Raises as `read_change` does."""
+    return _CHANGES.validate_json(data)
+
+
+def write_changes(changes: Sequence[Change]) -> bytes:
+    """What belongs together, as one entry of the journal."""
+    return _CHANGES.dump_json(list(changes))

@@ -96,27 +96,38 @@ def adopted_name(order: VenueOrder) -> str:
 
 
 class _Names:
-    """Which of our orders the venue speaks of: by our name, else by its number on the exchange."""
+    """Which of our orders the venue speaks of: by our name, else by its number on the exchange.
+
+    Numbers are gathered when the first is asked for: a day may have ten thousand orders, and a report its name.
+    """
 
     def __init__(self, book: Book) -> None:
-        self._known = set(book.orders)
-        self._by_number = {
-            (exchange_of(order.instrument), order.venue_order_id): name
-            for name, order in book.orders.items()
-            if order.venue_order_id
-        }
+        self._book = book
+        self._adopted: set[str] = set()
+        self._numbers: dict[tuple[str, str], str] | None = None
 
     def find(self, told: VenueOrder | VenueTrade) -> str | None:
-        if told.client_order_id in self._known:
-            return told.client_order_id
+        name = told.client_order_id
+        if name in self._book.orders or name in self._adopted:
+            return name
         return self._by_number.get((exchange_of(told.instrument), told.venue_order_id))
 
     def adopt(self, told: VenueOrder) -> str:
         name = told.client_order_id or adopted_name(told)
-        self._known.add(name)
+        self._adopted.add(name)
         if told.venue_order_id:
             self._by_number[exchange_of(told.instrument), told.venue_order_id] = name
         return name
+
+    @property
+    def _by_number(self) -> dict[tuple[str, str], str]:
+        if self._numbers is None:
+            self._numbers = {
+                (exchange_of(order.instrument), order.venue_order_id): name
+                for name, order in self._book.orders.items()
+                if order.venue_order_id
+            }
+        return self._numbers
 
 
 def _is_news(order: Order, told: VenueOrder) -> bool:

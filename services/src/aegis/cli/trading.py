@@ -1,0 +1,237 @@
+"""`aegis order`, `aegis positions`, `aegis account` and `aegis trading`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+
+import typer
+
+from aegis.cli.call import NOT_EXECUTED, UNKNOWN
+from aegis.cli.console import AsJson, fail, print_json, print_lines
+from aegis.cli.desk import connect, run
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from aegis.contracts.orders import Order
+    from aegis.desk import Desk
+
+__all__ = ["account", "order_app", "positions", "trading_app"]
+
+T = TypeVar("T")
+
+_MODES: Final = ("normal", "close_only", "cancel_only", "halted")
+
+OfAccount = Annotated[
+    str, typer.Option("--account", "-a", envvar="AEGIS_ACCOUNT", help="Whose; AEGIS_ACCOUNT, else `paper`.")
+]
+Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the answer.")]
+
+order_app = typer.Typer(help="Place, cancel and list orders.", no_args_is_help=True, rich_markup_mode=None)
+trading_app = typer.Typer(
+    help="Modes of an account, and the ways out of everything.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@order_app.command()
+def place(
+    instrument: Annotated[str, typer.Argument(help="Such as SHFE.rb2605.", show_default=False)],
+    side: Annotated[str, typer.Argument(help="buy or sell.", show_default=False)],
+    volume: Annotated[int, typer.Argument(min=1, help="Lots.", show_default=False)],
+    price: Annotated[str, typer.Argument(help="Needed but for market orders.")] = "",
+    offset: Annotated[str, typer.Option(help="open, close, close_today or close_yesterday.")] = "open",
+    split: Annotated[str, typer.Option(help="With close: today_first, yesterday_first or lock choose the lots.")] = "",
+    kind: Annotated[str, typer.Option("--type", help="limit, market, fak or fok.")] = "limit",
+    strategy: Annotated[str, typer.Option(help="Whose idea it is.")] = "",
+    name: Annotated[str, typer.Option("--id", help="The client_order_id; asked again with it, it is done once.")] = "",
+    of: OfAccount = "paper",
+    timeout: Timeout = 5.0,
+    as_json: AsJson = False,
+) -> None:
+    """Place an order. It ends with 3 where nothing was done, and with 4 where nobody knows.
+
+    For example: aegis order place SHFE.rb2605 buy 2 3100
+    """
+    import secrets
+
+    name = name or secrets.token_hex(8)
+    asked: dict[str, Any] = {
+        "price": price or None,
+        "offset": offset,
+        "split": split or None,
+        "type": kind,
+        "strategy_id": strategy,
+        "client_order_id": name,
+    }
+
+    async def work(desk: Desk) -> list[Order]:
+        return await desk.place(instrument, side, volume, **asked)  # pyright: ignore[reportArgumentType]
+
+    _show_orders(_done(of, timeout, work, again=f"aegis order place with --id {name}"), as_json)
+
+
+@order_app.command()
+def cancel(
+    name: Annotated[str, typer.Argument(metavar="CLIENT_ORDER_ID", show_default=False)],
+    of: OfAccount = "paper",
+    timeout: Timeout = 5.0,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the venue to cancel an order."""
+    _show_orders([_done(of, timeout, lambda desk: desk.cancel(name), again="the same")], as_json)
+
+
+@order_app.command("list")
+def list_orders(
+    working: Annotated[bool, typer.Option("--working", "-w", help="Only those that may still trade.")] = False,
+    instrument: Annotated[str, typer.Option("--instrument", "-i")] = "",
+    strategy: Annotated[str, typer.Option(help="Only this one's.")] = "",
+    of: OfAccount = "paper",
+    timeout: Timeout = 5.0,
+    as_json: AsJson = False,
+) -> None:
+    """List the orders of the trading day."""
+
+    async def work(desk: Desk) -> list[Order]:
+        return await desk.orders(working=working, instrument=instrument, strategy_id=strategy)
+
+    _show_orders(_done(of, timeout, work), as_json)
+
+
+def positions(
+    instrument: Annotated[str, typer.Argument(help="Only this one.")] = "",
+    of: OfAccount = "paper",
+    timeout: Timeout = 5.0,
+    as_json: AsJson = False,
+) -> None:
+    """Show the positions of an account, marked at the latest prices."""
+    found = _done(of, timeout, lambda desk: desk.positions(instrument))
+    if as_json:
+        print_json([one.model_dump(mode="json") for one in found])
+        return
+    numbers = ("TODAY", "YESTERDAY", "FROZEN", "MARGIN", "PROFIT", "CLOSED")
+    print_lines(
+        ("INSTRUMENT", "DIRECTION", *numbers),
+        [
+            (
+                *(one.instrument, one.direction, str(one.today), str(one.yesterday)),
+                str(one.frozen_today + one.frozen_yesterday),
+                *(f"{money:.2f}" for money in (one.margin, one.position_profit, one.close_profit)),
+            )
+            for one in found
+        ],
+        right=numbers,
+    )
+
+
+def account(of: OfAccount = "paper", timeout: Timeout = 5.0, as_json: AsJson = False) -> None:
+    """Show an account's money, mode and trading day."""
+    _show_account(_done(of, timeout, lambda desk: desk.account()), as_json)
+
+
+@trading_app.command()
+def mode(
+    what: Annotated[str, typer.Argument(metavar="MODE", help=", ".join(_MODES), show_default=False)],
+    arm: Annotated[bool | None, typer.Option("--arm/--disarm", help="A live account sends nothing unarmed.")] = None,
+    reason: Annotated[str, typer.Option(help="Is kept with the change.")] = "",
+    of: OfAccount = "paper",
+    timeout: Timeout = 5.0,
+    as_json: AsJson = False,
+) -> None:
+    """Set what an account may do."""
+    if what not in _MODES:
+        raise typer.BadParameter(f"{what!r} is none of {', '.join(_MODES)}")
+
+    async def work(desk: Desk) -> BaseModel:
+        return await desk.set_mode(what, armed=arm, reason=reason)  # pyright: ignore[reportArgumentType]
+
+    _show_account(_done(of, timeout, work, again="the same"), as_json)
+
+
+@trading_app.command()
+def kill(
+    reason: Annotated[str, typer.Option(help="Is kept with the change.")] = "",
+    of: OfAccount = "paper",
+    timeout: Timeout = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """Halt an account and cancel its orders. Positions stay; ends with 1 where a cancel did not get through."""
+    reply = _done(of, timeout, lambda desk: desk.kill(reason), again="the same")
+    if as_json:
+        print_json(reply.model_dump(mode="json"))
+    else:
+        print(f"{of} is halted; {len(reply.asked)} orders cancelled" + "".join(f", NOT {one}" for one in reply.failed))
+    if reply.failed:
+        raise typer.Exit(1)
+
+
+@trading_app.command()
+def flatten(
+    instruments: Annotated[list[str] | None, typer.Argument(metavar="[INSTRUMENT]...", help="Else all.")] = None,
+    confirm: Annotated[str, typer.Option(help="The account's name, in place of the question.")] = "",
+    of: OfAccount = "paper",
+    timeout: Timeout = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """Close positions at once, at whatever the collar allows."""
+    confirmed = confirm or typer.prompt(f"All positions of {of} will be closed. Its name, to confirm")
+    reply = _done(of, timeout, lambda desk: desk.flatten(confirmed, instruments or ()), again="aegis positions first")
+    if as_json:
+        print_json(reply.model_dump(mode="json"))
+    else:
+        _show_orders(reply.orders, False)
+        for instrument, reason in reply.refused.items():
+            print(f"not {instrument}: {reason}")
+    if reply.refused:
+        raise typer.Exit(1)
+
+
+def _done(of: str, timeout: float, work: Callable[[Desk], Awaitable[T]], again: str = "") -> T:
+    """What the desk answered; ends the command where there is no answer."""
+    from pydantic import ValidationError
+
+    from aegis.contracts.trading import VenueUnavailable
+    from aegis_sdk.errors import NotExecuted, OutcomeUnknown
+
+    async def asked() -> T:
+        from aegis.desk import Desk
+
+        async with connect() as transport, Desk.over(transport, of, timeout) as desk:
+            return await work(desk)
+
+    try:
+        return run(asked())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise typer.BadParameter(f"{'.'.join(map(str, first['loc'])) or 'the order'}: {first['msg']}") from None
+    except (NotExecuted, VenueUnavailable) as error:
+        fail(f"NOT EXECUTED: {error}. Nothing was done", NOT_EXECUTED)
+    except OutcomeUnknown as error:
+        fail(f"UNKNOWN: {error}. Ask again: {again}", UNKNOWN)
+
+
+def _show_orders(orders: Sequence[Order], as_json: bool) -> None:
+    if as_json:
+        print_json([one.model_dump(mode="json") for one in orders])
+        return
+    rows = [
+        (
+            *(one.client_order_id, one.instrument, one.side, one.offset, one.type),
+            *("any" if one.price is None else f"{one.price.normalize():f}", f"{one.filled}/{one.volume}", one.status),
+            one.reason or one.text or "-",
+        )
+        for one in orders
+    ]
+    columns = ("ID", "INSTRUMENT", "SIDE", "OFFSET", "TYPE", "PRICE", "FILLED", "STATUS", "WHY")
+    print_lines(columns, rows, right=("PRICE", "FILLED"))
+
+
+def _show_account(state: Any, as_json: bool) -> None:
+    if as_json:
+        print_json(state.model_dump(mode="json"))
+        return
+    armed = "" if state.armed else ", disarmed"
+    print(f"{state.account} ({state.env}) on {state.trading_day}: {state.mode}{armed}")
+    names = ("balance", "available", "margin", "frozen_margin", "position_profit", "close_profit", "commission")
+    print_lines(("YUAN", ""), [(name.replace("_", " "), f"{getattr(state, name):.2f}") for name in names], right=("",))

@@ -1,0 +1,77 @@
+"""What changes something: orders, cancels, modes."""
+
+from __future__ import annotations
+
+from aegis.contracts.trading import (
+    CANCEL_ORDER,
+    FLATTEN,
+    KILL,
+    PLACE_ORDER,
+    RECONCILE,
+    SET_MODE,
+    AccountReply,
+    CancelOrder,
+    CancelReply,
+    FlattenReply,
+    FlattenRequest,
+    KillReply,
+    KillRequest,
+    OrderRequest,
+    PlaceOrderReply,
+    ReconcileReply,
+    ReconcileRequest,
+    SetMode,
+)
+from aegis.trading.domain.changes import ModeSet, write_changes
+from aegis.trading.domain.views import account_of
+from aegis.trading.handlers.acting import Acting
+from aegis.trading.handlers.cancelling import Cancelling
+from aegis.trading.handlers.comparing import Comparing
+from aegis.trading.handlers.placing import Placing
+from aegis.trading.keys import KeyState, now_ns
+from aegis_sdk.single_active import ActiveContext, SingleActive, active
+
+__all__ = ["OrderCalls"]
+
+
+class OrderCalls(SingleActive):
+    """Handlers of a service that has these."""
+
+    acting: Acting
+    states: dict[str, KeyState]
+    placing: Placing
+    cancelling: Cancelling
+    comparing: Comparing
+
+    @active(PLACE_ORDER)
+    async def place_order(self, request: OrderRequest, context: ActiveContext) -> PlaceOrderReply:
+        return await self.placing.place(self.states[context.key], request, context)
+
+    @active(CANCEL_ORDER)
+    async def cancel_order(self, request: CancelOrder, context: ActiveContext) -> CancelReply:
+        return await self.cancelling.cancel(self.states[context.key], request, context)
+
+    @active(KILL)
+    async def kill(self, request: KillRequest, context: ActiveContext) -> KillReply:
+        return await self.cancelling.kill(self.states[context.key], request, context)
+
+    @active(FLATTEN)
+    async def flatten(self, request: FlattenRequest, context: ActiveContext) -> FlattenReply:
+        return await self.placing.flatten(self.states[context.key], request, context)
+
+    @active(SET_MODE)
+    async def set_mode(self, request: SetMode, context: ActiveContext) -> AccountReply:
+        book = self.states[context.key].book(request.account)
+        change = ModeSet(
+            account=request.account, ts_ns=now_ns(), mode=request.mode, armed=request.armed, reason=request.reason
+        )
+        armed = book.armed if request.armed is None else request.armed
+        state = account_of(book, self.acting.market.marks(request.account))
+        after = state.model_copy(update={"mode": request.mode, "armed": armed})
+        reply = AccountReply(state=after, sequence=book.sequence + 1)
+        return await context.commit(write_changes([change]), reply)
+
+    @active(RECONCILE)
+    async def reconcile(self, request: ReconcileRequest, context: ActiveContext) -> ReconcileReply:
+        state = self.states[context.key]
+        return await self.comparing.now(state, state.account(request.account))

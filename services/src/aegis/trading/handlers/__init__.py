@@ -1,0 +1,1 @@
+"""What the trading service does with a request, a report and a doubt, once it holds an account's key."""

@@ -1,0 +1,107 @@
+"""What all handlers act with: venues, the market, settings, and the way to commit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from aegis.accounting.book import Book
+from aegis.contracts.amounts import ZERO
+from aegis.contracts.orders import Order
+from aegis.contracts.trading import OrderRejected
+from aegis.trading.domain.changes import Change, Intended, TermsLearned, write_changes
+from aegis.trading.domain.checking import check, converted
+from aegis.trading.domain.placing import hold_price
+from aegis.trading.domain.risk import RiskSettings
+from aegis.trading.domain.situation import Refusal, Situation
+from aegis.trading.keys import KeyState, now_ns
+from aegis.trading.market import Market
+from aegis.trading.metrics import Counts
+from aegis.trading.ports import Venue
+from aegis.trading.settings import AccountSettings
+from aegis_sdk.errors import OutcomeUnknown, Suspended
+from aegis_sdk.single_active import Held
+
+__all__ = ["Acting"]
+
+
+@dataclass(kw_only=True)
+class Acting:
+    """`held` gives the key as held here, or raises Moved; `tell` says an alert: of whom, what, and its text.
+
+    `voiding` are the venues at which a cancel makes a name void that no order has: none can come under it then.
+    """
+
+    accounts: dict[str, AccountSettings]
+    venues: dict[str, Venue]
+    market: Market
+    risk: Callable[[str], RiskSettings]
+    held: Callable[[str], Held]
+    tell: Callable[[str, str, str], None]
+    settle_s: float
+    voiding: frozenset[str] = frozenset()
+    counts: Counts = field(default_factory=Counts)
+
+    def venue(self, account: str) -> Venue:
+        return self.venues[self.accounts[account].venue]
+
+    def can_void(self, account: str) -> bool:
+        return self.accounts[account].venue in self.voiding
+
+    async def commit(self, key: str, changes: Sequence[Change]) -> None:
+        """Commit what is no request's. Raises as `Held.commit` does."""
+        await self.held(key).commit(write_changes(changes))
+
+    async def learn(self, state: KeyState, book: Book, instruments: Iterable[str]) -> None:
+        """Learn the terms of those that are not known; what its venue does not know stays so.
+
+        Raises Moved, Suspended, or what the venue's query does.
+        """
+        missing = sorted(set(instruments) - book.terms.keys())
+        if not missing:
+            return
+        found = await self.venue(book.account).terms(book.account, missing)
+        changes = [TermsLearned(account=book.account, ts_ns=now_ns(), terms=terms) for terms in found]
+        if changes:
+            try:
+                await self.commit(state.key, changes)
+            except OutcomeUnknown as error:
+                raise Suspended(f"terms of {missing[0]} are not stored yet; nothing was sent") from error
+
+    def situation(self, state: KeyState, book: Book, order: Order, before: int = 0) -> Situation:
+        """All that is known of an order, `before` others of its request; converted where policy wants that."""
+        account = book.account
+        terms = book.terms.get(order.instrument)
+        market = self.market.price(account, order.instrument)
+        price = order.price if terms is None else hold_price(order, terms, market)
+        sent = state.accounts[account].orders.last_second(time.monotonic())
+        return converted(
+            Situation(
+                order=order,
+                hold_price=ZERO if price is None else price,
+                terms=terms,
+                phase=self.market.phase(account, order.instrument),
+                market=market,
+                group=state.group,
+                book=book,
+                settings=self.risk(account),
+                prices=self.market.marks(account),
+                orders_last_s=sent + before,
+            )
+        )
+
+    def checked(self, situation: Situation) -> Intended:
+        """The order as it may be sent. Raises OrderRejected."""
+        refusal = check(situation)
+        if refusal is None and situation.order.price is None and situation.hold_price == ZERO:
+            refusal = Refusal("no_price", "of what a lot may cost at most")
+        if refusal is not None:
+            raise self.refused(refusal)
+        return Intended(order=situation.order, hold_price=situation.hold_price)
+
+    def refused(self, refusal: Refusal) -> OrderRejected:
+        """The error of a refusal, counted."""
+        self.counts.refused[refusal.reason] += 1
+        says = f"{refusal.reason}: {refusal.detail}" if refusal.detail else refusal.reason
+        return OrderRejected(says, reason=refusal.reason, detail=refusal.detail)

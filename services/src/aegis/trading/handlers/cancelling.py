@@ -1,0 +1,117 @@
+"""Cancels, and the kill: halted first, then everything that works is cancelled.
+
+That somebody wants an order cancelled is journaled before its venue hears of it. A cancel may be asked for twice
+without harm: whoever takes a key over, and finds one open, asks again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from aegis.accounting.book import Book
+from aegis.contracts.orders import Order
+from aegis.contracts.trading import CancelOrder, CancelReply, KillReply, KillRequest
+from aegis.contracts.venue import Cancel, Submitted
+from aegis.trading.domain.changes import CancelAnswered, CancelAsked, Change, ModeSet, write_changes
+from aegis.trading.domain.checking import check_cancel
+from aegis.trading.handlers.acting import Acting
+from aegis.trading.keys import AccountState, KeyState, now_ns
+from aegis_sdk.errors import NotFound, OutcomeUnknown
+from aegis_sdk.single_active import ActiveContext
+
+__all__ = ["Cancelling"]
+
+
+class Cancelling:
+    """`cancel_order` and `kill`; `again` for those that were found open."""
+
+    def __init__(self, acting: Acting) -> None:
+        self._acting = acting
+
+    async def cancel(self, state: KeyState, request: CancelOrder, context: ActiveContext) -> CancelReply:
+        """Needs no comparison with the venue first, and no mode that allows it."""
+        account, book = state.account(request.account), state.book(request.account)
+        order = book.orders.get(request.client_order_id)
+        if order is None:
+            raise NotFound(f"{request.account} has no order {request.client_order_id} today")
+        if order.is_final:
+            return CancelReply(order=order)
+        now = time.monotonic()
+        phase = self._acting.market.phase(request.account, order.instrument)
+        refusal = check_cancel(self._acting.risk(request.account), phase, account.cancels.last_second(now))
+        if refusal is not None:
+            raise self._acting.refused(refusal)
+        account.cancels.happened(now)
+        await context.intend(write_changes([_asked(order)]))
+        (answer,) = await self._ask(account, book, [order])
+        if answer.answer.outcome == "unknown":
+            what = f"the venue has not answered the cancel of {order.client_order_id}"
+            raise OutcomeUnknown(what, idempotency_key=context.idempotency_key)
+        reply = CancelReply(order=_as_answered(book, order, answer.answer))
+        return await context.commit(write_changes([answer]), reply)
+
+    async def kill(self, state: KeyState, request: KillRequest, context: ActiveContext) -> KillReply:
+        """From the moment its intent is stored nothing is sent any more; what is on its way is cancelled behind it."""
+        account, book = state.account(request.account), state.book(request.account)
+        halted = ModeSet(account=book.account, ts_ns=now_ns(), mode="halted", reason=request.reason or "killed")
+        async with context.lock:
+            orders = book.working_orders()
+            await context.intend(write_changes([halted, *map(_asked, orders)]))
+        answers = await self._ask(account, book, orders)
+        return await context.commit(write_changes(answers), killed(book, answers))
+
+    async def again(self, state: KeyState, asked: Sequence[CancelAsked]) -> list[CancelAnswered]:
+        """Ask once more for those that still work."""
+        name = asked[0].account
+        book = state.book(name)
+        orders = [book.orders[one.client_order_id] for one in asked if one.client_order_id in book.working]
+        return await self._ask(state.account(name), book, orders)
+
+    async def _ask(self, account: AccountState, book: Book, orders: Sequence[Order]) -> list[CancelAnswered]:
+        """Ask the venue for all of them; they go out in this order."""
+        venue = self._acting.venue(book.account)
+        account.activity += 1
+        account.sending += 1
+        try:
+            answers = await asyncio.gather(*(venue.cancel(_cancel(book, order)) for order in orders))
+        finally:
+            account.sending -= 1
+            account.activity += 1
+        return [
+            CancelAnswered(account=book.account, ts_ns=now_ns(), client_order_id=order.client_order_id, answer=answer)
+            for order, answer in zip(orders, answers, strict=True)
+        ]
+
+
+def killed(book: Book, answers: Sequence[CancelAnswered]) -> KillReply:
+    """What became of the cancels; an order that is final needed none."""
+    failed = [
+        one.client_order_id
+        for one in answers
+        if one.answer.outcome != "accepted" and one.client_order_id in book.working
+    ]
+    return KillReply(asked=[one.client_order_id for one in answers if one.client_order_id not in failed], failed=failed)
+
+
+def _asked(order: Order) -> Change:
+    return CancelAsked(account=order.account, ts_ns=now_ns(), client_order_id=order.client_order_id)
+
+
+def _cancel(book: Book, order: Order) -> Cancel:
+    """By the names that are known by now."""
+    latest = book.orders.get(order.client_order_id, order)
+    return Cancel(
+        account=order.account,
+        instrument=order.instrument,
+        client_order_id=order.client_order_id,
+        venue_order_id=latest.venue_order_id,
+    )
+
+
+def _as_answered(book: Book, order: Order, answer: Submitted) -> Order:
+    latest = book.orders.get(order.client_order_id, order)
+    if latest.is_final or answer.outcome == "accepted":
+        return latest
+    return latest.model_copy(update={"cancel_asked": False, "text": answer.text or latest.text})

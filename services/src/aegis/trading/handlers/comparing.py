@@ -1,0 +1,227 @@
+"""An account against its venue: when its key comes here, each minute, at a new trading day, and when somebody asks.
+
+What the venue tells in several answers counts only if nothing moved meanwhile, and a difference only if it is seen
+twice. Then the account is close-only, and somebody is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final, NamedTuple
+
+import structlog
+
+from aegis.accounting.book import Book
+from aegis.contracts.trading import PAGE, ReconcileReply, VenueUnavailable
+from aegis.contracts.venue import VenueAccount, VenueOrder, VenuePosition, VenueTrade
+from aegis.trading.domain.applying import apply
+from aegis.trading.domain.changes import (
+    AccountOpened,
+    BooksTaken,
+    Change,
+    DayRolled,
+    ModeSet,
+    TermsLearned,
+    TradeTold,
+)
+from aegis.trading.domain.group import Group
+from aegis.trading.domain.reconciliation import Compared, catch_up, compare, without_terms
+from aegis.trading.handlers.acting import Acting
+from aegis.trading.handlers.reporting import cash_moved, tell_adoptions
+from aegis.trading.keys import AccountState, KeyState, now_ns
+from aegis.trading.stores import StatementStore
+from aegis_sdk.errors import AegisError, Moved
+
+__all__ = ["Comparing"]
+
+_log = structlog.get_logger("aegis.trading")
+
+_TRIES: Final = 5
+_BETWEEN_S: Final = 0.2  # tries, and the two looks at a difference: reports that are under way arrive meanwhile
+_AGAIN_S: Final = (0.1, 5.0)
+
+
+class _Told(NamedTuple):
+    """What a venue says of an account."""
+
+    orders: Sequence[VenueOrder]
+    trades: Sequence[VenueTrade]
+    positions: Sequence[VenuePosition]
+    state: VenueAccount
+
+
+class Comparing:
+    """Keeps accounts in step with their venues."""
+
+    def __init__(self, acting: Acting, statements: StatementStore, every_s: float) -> None:
+        self._acting = acting
+        self._statements = statements
+        self._every_s = every_s
+
+    async def run(self, state: KeyState, account: AccountState) -> None:
+        """Compare now, and whenever it is due. Ends when the key is held no more."""
+        pause_s = _AGAIN_S[0]
+        while True:
+            account.due.clear()
+            try:
+                await self.now(state, account)
+                pause_s, wait_s = _AGAIN_S[0], self._every_s
+            except Moved:
+                return
+            except AegisError as error:
+                ready = account.ready.is_set()
+                _log.warning("not_compared", account=account.account, ready=ready, reason=str(error))
+                wait_s = pause_s
+                pause_s = min(pause_s * 2, _AGAIN_S[1])
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await account.due.wait()
+
+    async def now(self, state: KeyState, account: AccountState) -> ReconcileReply:
+        """Catch up, compare, and be ready for orders. Raises what the venue or the ledger raises, VenueUnavailable too.
+
+        An account that never stands still is caught up with, and ready, but not compared: VenueUnavailable.
+        """
+        async with account.comparing:
+            day = await self._acting.venue(account.account).trading_day()
+            await self._confirm(account, day)
+            if account.account not in state.group.books:
+                await self._open(state, account, day)
+            book = state.book(account.account)
+            if day > book.trading_day:
+                await self._roll(state, account, book, day)
+            reply = await self._compare(state, account, book)
+        account.ready.set()
+        if reply is None:
+            raise VenueUnavailable(f"{account.account} did not stand still for long enough to be compared")
+        return reply
+
+    # The first start
+
+    async def _open(self, state: KeyState, account: AccountState, day: str) -> None:
+        """Take the venue's books as they are, in one entry of the journal."""
+        name = account.account
+        for _ in range(_TRIES):
+            seen = account.activity
+            told = await self._ask(name)
+            changes = await self._first_changes(name, day, told)
+            if account.activity == seen:
+                await self._acting.commit(state.key, changes)
+                tell_adoptions(self._acting, account, changes)
+                _log.info("account_opened", account=name, trading_day=day, positions=len(told.positions))
+                return
+            await asyncio.sleep(_BETWEEN_S)
+        raise VenueUnavailable(f"{name} did not stand still for long enough to take its books over")
+
+    async def _first_changes(self, name: str, day: str, told: _Told) -> list[Change]:
+        settings = self._acting.accounts[name]
+        opened = AccountOpened(
+            account=name,
+            ts_ns=now_ns(),
+            env=settings.env,
+            trading_day=day,
+            pre_balance=told.state.pre_balance,
+            rules=settings.rules,
+        )
+        group = Group()
+        apply(group, opened)
+        book = group.books[name]
+        missing = sorted(without_terms(book, [*told.orders, *told.trades, *told.positions]))
+        found = await self._acting.venue(name).terms(name, missing) if missing else []
+        learned = [TermsLearned(account=name, ts_ns=now_ns(), terms=terms) for terms in found]
+        taken = BooksTaken(
+            account=name, ts_ns=now_ns(), state=told.state, positions=list(told.positions), reason="first start"
+        )
+        return [opened, *learned, *catch_up(book, told.orders, told.trades, now_ns()), taken]
+
+    # A new day
+
+    async def _roll(self, state: KeyState, account: AccountState, book: Book, day: str) -> None:
+        """Yesterday's settlement prices are today's PreSettlementPrice. What was reported before is booked before."""
+        account.ready.clear()
+        await self._taken(account)
+        fresh = await self._acting.venue(book.account).terms(book.account, sorted(book.terms))
+        settled = {one.instrument: one.pre_settlement_price for one in fresh}
+        prices = {name: price for name, price in settled.items() if price is not None}
+        rolled = DayRolled(account=book.account, ts_ns=now_ns(), trading_day=day, settlements=prices)
+        learned = [TermsLearned(account=book.account, ts_ns=now_ns(), terms=one) for one in fresh]
+        await self._acting.commit(state.key, [rolled, *learned])
+        account.alerted.clear()
+        _log.info("day_rolled", account=book.account, trading_day=day, settlements=len(prices))
+
+    async def _confirm(self, account: AccountState, day: str) -> None:
+        """The statement of the day before: confirmed and stored once, whoever holds the account."""
+        if not await self._statements.has(account.account, day):
+            text = await self._acting.venue(account.account).confirm_settlement(account.account)
+            await self._statements.put(account.account, day, text)
+
+    # Comparing
+
+    async def _compare(self, state: KeyState, account: AccountState, book: Book) -> ReconcileReply | None:
+        """What is found; None where the account did not stand still."""
+        adopted: list[str] = []
+        booked = 0
+        before: list[str] | None = None
+        for _ in range(_TRIES):
+            seen = account.activity
+            told = await self._ask(book.account)
+            changes = await self._catch_up(state, book, told)
+            adopted += tell_adoptions(self._acting, account, changes)
+            booked += sum(isinstance(change, TradeTold) for change in changes)
+            await self._taken(account)
+            if account.activity == seen and not account.sending:
+                found = compare(book, told.orders, told.trades, told.positions, told.state)
+                said = [str(one) for one in found.differences]
+                if not said or said == before:
+                    await self._conclude(state, account, book, found)
+                    return ReconcileReply(
+                        verdict=found.verdict,
+                        differences=found.differences[:PAGE],
+                        adopted=adopted,
+                        trades_booked=booked,
+                    )
+                before = said
+            await asyncio.sleep(_BETWEEN_S)
+        return None
+
+    async def _ask(self, account: str) -> _Told:
+        venue = self._acting.venue(account)
+        return _Told(
+            await venue.orders(account),
+            await venue.trades(account),
+            await venue.positions(account),
+            await venue.account(account),
+        )
+
+    async def _catch_up(self, state: KeyState, book: Book, told: _Told) -> list[Change]:
+        await self._acting.learn(state, book, without_terms(book, [*told.orders, *told.trades, *told.positions]))
+        changes = catch_up(book, told.orders, told.trades, now_ns())
+        if (moved := cash_moved(book, told.state)) is not None:
+            changes.append(moved)
+        if changes:
+            await self._acting.commit(state.key, changes)
+        return changes
+
+    async def _taken(self, account: AccountState) -> None:
+        """Wait for the reports that have come; not for long, since they may wait for us."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_BETWEEN_S):
+                await account.taken.wait()
+
+    async def _conclude(self, state: KeyState, account: AccountState, book: Book, found: Compared) -> None:
+        account.differences = len(found.differences)
+        if not found.differences:
+            return
+        self._acting.counts.mismatches += 1
+        first = found.differences[0]
+        says = f"{len(found.differences)} figures differ: {first.what} {first.of} {first.field} "
+        text = f"{says}is {first.ours} here and {first.theirs} at the venue"
+        if text not in account.alerted:
+            account.alerted.add(text)
+            self._acting.tell(book.account, "mismatch", text)
+        mode = found.mode(book.mode)
+        if mode != book.mode:
+            change = ModeSet(account=book.account, ts_ns=now_ns(), mode=mode, reason="mismatch")
+            await self._acting.commit(state.key, [change])

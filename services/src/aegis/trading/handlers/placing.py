@@ -1,0 +1,204 @@
+"""The way of an order: decided, intended, sent, committed.
+
+    decide      under the key's lock: nobody else decides by the same lots and the same money
+    intend      journaled and acknowledged before the venue hears of it; the lock is given back behind that
+    submit      side by side with other orders; once, and only if no mode has forbidden it meanwhile
+    commit      what the venue said, with the caller's reply; or its caller is told that it is not known
+
+An order of which nobody knows keeps its intent open. `settle` finds out, here or wherever the key goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from time import monotonic
+
+from aegis.accounting.book import Book
+from aegis.accounting.holdings import split_key
+from aegis.accounting.lifecycle import answered
+from aegis.contracts.orders import Order
+from aegis.contracts.trading import FlattenReply, FlattenRequest, OrderRejected, OrderRequest, PlaceOrderReply
+from aegis.contracts.venue import Submitted
+from aegis.trading.domain.account_checks import mode_refusal
+from aegis.trading.domain.changes import Answered, Intended, OrdersIntended, write_changes
+from aegis.trading.domain.order_checks import collar_price
+from aegis.trading.domain.placing import orders_of, submit_of, to_flatten
+from aegis.trading.domain.situation import Refusal
+from aegis.trading.handlers.acting import Acting
+from aegis.trading.keys import AccountState, KeyState, now_ns
+from aegis_sdk.errors import Moved, OutcomeUnknown, Suspended
+from aegis_sdk.single_active import ActiveContext
+
+__all__ = ["Placing"]
+
+
+class Placing:
+    """`place_order` and `flatten`."""
+
+    def __init__(self, acting: Acting) -> None:
+        self._acting = acting
+
+    async def place(self, state: KeyState, request: OrderRequest, context: ActiveContext) -> PlaceOrderReply:
+        account = state.account(request.account)
+        await self._prepare(state, account, {request.instrument}, context)
+        async with context.lock:
+            with self._acting.counts.timed("decide"):
+                book = state.book(request.account)
+                orders = orders_of(request, book, now_ns())
+                if not orders:
+                    raise self._acting.refused(Refusal("too_few_to_close", f"less than {request.volume}"))
+                intended = [
+                    self._acting.checked(self._acting.situation(state, book, order, before))
+                    for before, order in enumerate(orders)
+                ]
+            await self._intend(account, intended, context)
+        answers = await self._send(book, account, intended, context, all_or_first=True)
+        await self._know(state, answers, context)
+        reply = PlaceOrderReply(orders=_as_answered(book, intended, answers))
+        with self._acting.counts.timed("commit"):
+            return await context.commit(write_changes(answers), reply)
+
+    async def flatten(self, state: KeyState, request: FlattenRequest, context: ActiveContext) -> FlattenReply:
+        """Close what no order closes yet, by FAK orders at the edge of the collar; what cannot be closed is named."""
+        account = state.account(request.account)
+        if request.confirm != request.account:
+            raise OrderRejected("`confirm` repeats the account's name", reason="unconfirmed", detail="")
+        held = {split_key(key)[0] for key in state.book(request.account).holdings}
+        await self._prepare(state, account, set(request.instruments) & held or held, context)
+        refused: dict[str, str] = {}
+        async with context.lock:
+            book = state.book(request.account)
+            intended = self._closing(state, book, request, context, refused)
+            if not intended:
+                return FlattenReply(orders=[], refused=refused)
+            await self._intend(account, intended, context)
+        answers = await self._send(book, account, intended, context, all_or_first=False)
+        await self._know(state, answers, context)
+        return await context.commit(
+            write_changes(answers), FlattenReply(orders=_as_answered(book, intended, answers), refused=refused)
+        )
+
+    def _closing(
+        self, state: KeyState, book: Book, request: FlattenRequest, context: ActiveContext, refused: dict[str, str]
+    ) -> list[Intended]:
+        intended: list[Intended] = []
+        beginning = f"flatten-{context.idempotency_key[-12:].translate(_PLAIN)}"
+        for key, leg in to_flatten(book):
+            instrument, direction, hedge = split_key(key)
+            if request.instruments and instrument not in request.instruments:
+                continue
+            most = self._most(book, instrument)
+            for first in range(0, leg.lots, most):
+                asked = OrderRequest(
+                    account=book.account,
+                    client_order_id=f"{beginning}-{len(intended) + 1}",
+                    strategy_id=request.strategy_id,
+                    instrument=instrument,
+                    side="sell" if direction == "long" else "buy",
+                    offset=leg.offset,
+                    hedge=hedge,
+                    type="fak",
+                    volume=min(most, leg.lots - first),
+                )
+                (order,) = orders_of(asked, book, now_ns())
+                try:
+                    intended.append(self._at_any_price(state, book, order))
+                except OrderRejected as error:
+                    refused[instrument] = str(error)
+        return intended
+
+    def _most(self, book: Book, instrument: str) -> int:
+        terms, own = book.terms.get(instrument), self._acting.risk(book.account).max_order_lots
+        return own if terms is None else min(own, terms.max_limit_volume)
+
+    def _at_any_price(self, state: KeyState, book: Book, order: Order) -> Intended:
+        """At the edge of the collar. Its rate is not bounded: what gets out is not to be kept waiting."""
+        situation = self._acting.situation(state, book, order)
+        price = None if situation.terms is None else collar_price(situation)
+        if price is None:
+            raise self._acting.refused(Refusal("no_price"))
+        priced = order.model_copy(update={"price": price})
+        return self._acting.checked(replace(situation, order=priced, hold_price=price, orders_last_s=0))
+
+    # The steps
+
+    async def _prepare(
+        self, state: KeyState, account: AccountState, instruments: set[str], context: ActiveContext
+    ) -> None:
+        """Have what a decision needs. Raises VenueUnavailable, Moved or Suspended: nothing was begun."""
+        await account.until_ready(context.time_left / 2)
+        book = state.book(account.account)
+        await self._acting.learn(state, book, instruments)
+        for instrument in instruments & book.terms.keys():
+            await self._acting.market.want(account.account, instrument)
+
+    async def _intend(self, account: AccountState, intended: Sequence[Intended], context: ActiveContext) -> None:
+        change = OrdersIntended(account=account.account, ts_ns=now_ns(), orders=list(intended))
+        with self._acting.counts.timed("intend"):
+            await context.intend(write_changes([change]))
+        for _ in intended:
+            account.orders.happened(monotonic())
+
+    async def _send(
+        self,
+        book: Book,
+        account: AccountState,
+        intended: Sequence[Intended],
+        context: ActiveContext,
+        *,
+        all_or_first: bool,
+    ) -> list[Answered]:
+        """Send one after the other; with `all_or_first` none behind one that the venue did not take."""
+        answers: list[Answered] = []
+        stopped = ""
+        account.sending += 1
+        try:
+            for number, one in enumerate(intended):
+                answer = Submitted(outcome="not_sent", reason=stopped)
+                if not stopped:
+                    answer = await self._submit(book, one.order, context, proved=number == 0)
+                if all_or_first and answer.outcome != "accepted":
+                    stopped = "other_leg"
+                self._acting.counts.outcomes[answer.outcome] += 1
+                name = one.order.client_order_id
+                answers.append(Answered(account=book.account, ts_ns=now_ns(), client_order_id=name, answer=answer))
+        finally:
+            account.sending -= 1
+            account.activity += 1
+        return answers
+
+    async def _submit(self, book: Book, order: Order, context: ActiveContext, *, proved: bool) -> Submitted:
+        """Send an order, if it still may be: between the check of the mode and the venue's call nothing else runs."""
+        if not proved:
+            try:
+                await context.prove()
+            except (Moved, Suspended):
+                return Submitted(outcome="not_sent", reason="epoch_ended")
+        refusal = mode_refusal(book, order)
+        if refusal is not None:
+            return Submitted(outcome="not_sent", reason=refusal.reason)
+        with self._acting.counts.timed("submit"):
+            return await self._acting.venue(book.account).submit(submit_of(order))
+
+    async def _know(self, state: KeyState, answers: Sequence[Answered], context: ActiveContext) -> None:
+        """Raise OutcomeUnknown where the venue's word is missing; what is known is committed, and the intent open."""
+        lost = [one.client_order_id for one in answers if one.answer.outcome == "unknown"]
+        if not lost:
+            return
+        with suppress(Moved, Suspended, OutcomeUnknown):  # whoever has the key then asks the venue
+            await self._acting.commit(state.key, answers)
+        key = context.idempotency_key
+        raise OutcomeUnknown(f"the venue has not said what became of {', '.join(lost)}", idempotency_key=key)
+
+
+_PLAIN = {number: "-" for number in range(128) if not (chr(number).isalnum() or chr(number) in "_-")}
+
+
+def _as_answered(book: Book, intended: Sequence[Intended], answers: Sequence[Answered]) -> list[Order]:
+    """The orders as these answers leave them; reports that came meanwhile are in them."""
+    return [
+        answered(book.orders.get(one.client_order_id, sent.order), one.answer, one.ts_ns)
+        for sent, one in zip(intended, answers, strict=True)
+    ]

@@ -1,0 +1,118 @@
+"""Reports of a venue on their way into the journal: in batches, in order, each change once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from aegis.accounting.book import Book, trade_key
+from aegis.contracts.venue import VenueAccount, VenueReport, VenueTrade
+from aegis.trading.domain.changes import Adopted, CashMoved, Change, TradeTold
+from aegis.trading.domain.checking import warnings
+from aegis.trading.domain.reconciliation import catch_up, without_terms
+from aegis.trading.handlers.acting import Acting
+from aegis.trading.keys import AccountState, KeyState, now_ns
+from aegis_sdk.errors import AegisError, Moved, OutcomeUnknown, Suspended
+
+__all__ = ["Reporting", "cash_moved", "tell_adoptions"]
+
+_log = structlog.get_logger("aegis.trading")
+
+_AT_ONCE: Final = 200
+_GATHER_S: Final = 0.003
+"""What a venue tells of one order comes together, and before its answer; that goes into the journal first."""
+_AGAIN_S: Final = 0.05
+
+
+class Reporting:
+    """What arrives is committed as long as the key is held here; the rest is for whoever takes it over."""
+
+    def __init__(self, acting: Acting) -> None:
+        self._acting = acting
+
+    async def run(self, state: KeyState, account: AccountState) -> None:
+        """Ends when the key is held no more."""
+        await account.opened.wait()
+        while True:
+            await account.news.wait()
+            account.news.clear()
+            await asyncio.sleep(_GATHER_S)
+            while account.reports:
+                batch = [account.reports[number] for number in range(min(_AT_ONCE, len(account.reports)))]
+                try:
+                    await self._take(state, account, batch)
+                except Moved:
+                    return
+                except AegisError as error:
+                    _log.info("reports_wait", account=account.account, waiting=len(account.reports), reason=str(error))
+                    await asyncio.sleep(_AGAIN_S)
+                    continue
+                for _ in batch:
+                    account.reports.popleft()
+            account.taken.set()
+
+    async def _take(self, state: KeyState, account: AccountState, batch: Sequence[VenueReport]) -> None:
+        book = state.book(account.account)
+        orders = [report.order for report in batch if report.order is not None]
+        trades = [report.trade for report in batch if report.trade is not None]
+        moneys = [report.account for report in batch if report.account is not None]
+        told = [*orders, *trades]
+        if any(one.trading_day > book.trading_day for one in (*told, *moneys)):
+            account.ready.clear()  # a new day: nothing is sent before the books have followed
+            account.due.set()
+        await self._acting.learn(state, book, without_terms(book, told))
+        changes = catch_up(book, orders, trades, now_ns())
+        if moneys and (moved := cash_moved(book, moneys[-1])) is not None:
+            changes.append(moved)
+        if _is_puzzling(book, changes, trades):
+            account.due.set()
+        if changes:
+            await self._commit(state, changes)
+            tell_adoptions(self._acting, account, changes)
+            self._warn(state, account, book)
+
+    async def _commit(self, state: KeyState, changes: Sequence[Change]) -> None:
+        while True:
+            try:
+                await self._acting.commit(state.key, changes)
+                return
+            except OutcomeUnknown:
+                return  # it is stored as soon as that is possible
+            except Suspended:
+                await asyncio.sleep(_AGAIN_S)
+
+    def _warn(self, state: KeyState, account: AccountState, book: Book) -> None:
+        """Counts of the day that have come near their limit, each told once a day."""
+        for one in warnings(state.group, self._acting.risk(book.account)):
+            name = f"{book.trading_day} {one.instrument} {one.counted}"
+            if name not in account.alerted:
+                account.alerted.add(name)
+                says = f"{one.instrument}: {one.number} {one.counted} of {one.limit} on {book.trading_day}"
+                self._acting.tell(book.account, "count", says)
+
+
+def cash_moved(book: Book, state: VenueAccount) -> Change | None:
+    """Where the venue counts other deposits or withdrawals of this day than we do."""
+    same = (state.deposit, state.withdraw) == (book.deposit, book.withdraw)
+    if same or state.trading_day != book.trading_day:
+        return None
+    return CashMoved(account=book.account, ts_ns=now_ns(), deposit=state.deposit, withdraw=state.withdraw)
+
+
+def tell_adoptions(acting: Acting, account: AccountState, changes: Sequence[Change]) -> list[str]:
+    """The orders among the changes that nobody here had asked for; said loudly."""
+    names = [change.client_order_id for change in changes if isinstance(change, Adopted)]
+    if names:
+        acting.counts.adopted += len(names)
+        acting.tell(account.account, "adopted", f"the venue has orders that nobody here asked for: {', '.join(names)}")
+    return names
+
+
+def _is_puzzling(book: Book, changes: Sequence[Change], trades: Sequence[VenueTrade]) -> bool:
+    """Whether more has happened than these reports say: an adopted order's past, a trade of an order unknown so far."""
+    booked = {trade_key(change.report) for change in changes if isinstance(change, TradeTold)}
+    missing = {trade_key(trade) for trade in trades} - booked - book.trades.keys()
+    return bool(missing) or any(isinstance(change, Adopted) for change in changes)

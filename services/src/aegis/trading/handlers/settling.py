@@ -1,0 +1,119 @@
+"""What became of a call that was begun and whose end nobody has written down: the venue is asked.
+
+An order that the venue has speaks for itself. One that it has not heard of may be on its way there still: whoever sent
+it may have been stopped in the middle. Where a cancel makes its name void, that is done, and it is not sent for
+certain. Elsewhere it is called not sent only when `settle_s` have passed since it was found.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from aegis.accounting.book import Book
+from aegis.accounting.lifecycle import answered, expired, reported
+from aegis.contracts.orders import Order
+from aegis.contracts.trading import CANCEL_ORDER, FLATTEN, KILL, CancelReply, FlattenReply, PlaceOrderReply
+from aegis.contracts.venue import Cancel, Submitted, VenueOrder
+from aegis.trading.domain.changes import (
+    Answered,
+    CancelAsked,
+    Change,
+    OrdersIntended,
+    OrderTold,
+    read_changes,
+    write_changes,
+)
+from aegis.trading.handlers.acting import Acting
+from aegis.trading.handlers.cancelling import Cancelling, killed
+from aegis.trading.keys import KeyState, now_ns
+from aegis_sdk.single_active import OpenIntent, Settled
+
+__all__ = ["UNKNOWN_ORDER", "Settling"]
+
+UNKNOWN_ORDER: Final = "unknown_order"
+"""The reason of a venue that refuses a cancel since it has no such order, and where it can, makes the name void."""
+
+
+class Settling:
+    """Answers for calls whose handlers did not finish."""
+
+    def __init__(self, acting: Acting, cancelling: Cancelling) -> None:
+        self._acting = acting
+        self._cancelling = cancelling
+
+    async def settle(self, state: KeyState, intent: OpenIntent) -> Settled | None:
+        """The answer; None where it cannot be given yet. Raises what the venue's queries raise."""
+        changes = read_changes(intent.data)
+        since = state.first_asked.setdefault(intent.idempotency_key, time.monotonic())
+        if isinstance(changes[0], OrdersIntended):
+            overdue = time.monotonic() - since >= self._acting.settle_s
+            settled = await self._orders(state, intent.method, changes[0], overdue)
+        else:
+            settled = await self._cancels(state, intent.method, changes)
+        if settled is not None:
+            del state.first_asked[intent.idempotency_key]
+        return settled
+
+    async def _orders(self, state: KeyState, method: str, change: OrdersIntended, overdue: bool) -> Settled | None:
+        book = state.book(change.account)
+        theirs: dict[str, VenueOrder] = {}
+        if any(_is_open(book, one.order) for one in change.orders):
+            told = await self._acting.venue(change.account).orders(change.account)
+            theirs = {one.client_order_id: one for one in told if one.trading_day == book.trading_day}
+        found: list[Change] = []
+        orders: list[Order] = []
+        for one in change.orders:
+            order = book.orders.get(one.order.client_order_id)
+            if order is None:
+                orders.append(expired(one.order, now_ns()))  # its day has ended
+            elif not _is_open(book, order):
+                orders.append(order)
+            elif (report := theirs.get(order.client_order_id)) is not None:
+                found.append(_told(order, report))
+                orders.append(reported(order, report))
+            elif overdue or await self._is_void(order):
+                missing = _missing(order)
+                found.append(missing)
+                orders.append(answered(order, missing.answer, missing.ts_ns))
+            else:
+                return None
+        reply = FlattenReply(orders=orders, refused={}) if method == FLATTEN.name else PlaceOrderReply(orders=orders)
+        return Settled(reply, write_changes(found) if found else None)
+
+    async def _is_void(self, order: Order) -> bool:
+        """Whether it can never come to its venue any more; if it came meanwhile, it is found the next time."""
+        if not self._acting.can_void(order.account):
+            return False
+        venue = self._acting.venue(order.account)
+        cancel = Cancel(account=order.account, instrument=order.instrument, client_order_id=order.client_order_id)
+        answer = await venue.cancel(cancel)
+        return answer.outcome == "refused" and answer.reason == UNKNOWN_ORDER
+
+    async def _cancels(self, state: KeyState, method: str, changes: Sequence[Change]) -> Settled | None:
+        asked = [change for change in changes if isinstance(change, CancelAsked)]
+        answers = await self._cancelling.again(state, asked) if asked else []
+        if any(one.answer.outcome == "unknown" for one in answers):
+            return None
+        book = state.book(changes[0].account)
+        stored = write_changes(answers) if answers else None
+        if method == KILL.name:
+            return Settled(killed(book, answers), stored)
+        assert method == CANCEL_ORDER.name, method
+        order = book.orders.get(asked[0].client_order_id)
+        return None if order is None else Settled(CancelReply(order=order), stored)
+
+
+def _is_open(book: Book, order: Order) -> bool:
+    known = book.orders.get(order.client_order_id)
+    return known is not None and known.status in ("pending", "unknown")
+
+
+def _told(order: Order, report: VenueOrder) -> Change:
+    return OrderTold(account=order.account, ts_ns=now_ns(), client_order_id=order.client_order_id, report=report)
+
+
+def _missing(order: Order) -> Answered:
+    answer = Submitted(outcome="not_sent", reason="never_arrived")
+    return Answered(account=order.account, ts_ns=now_ns(), client_order_id=order.client_order_id, answer=answer)

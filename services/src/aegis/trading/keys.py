@@ -1,0 +1,133 @@
+"""What an instance has of a key: the journaled state of its accounts, and beside it what lives only here."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from aegis.accounting.book import Book
+from aegis.contracts.amounts import Price
+from aegis.contracts.trading import VenueUnavailable
+from aegis.contracts.venue import VenueReport
+from aegis.trading.domain.applying import apply
+from aegis.trading.domain.changes import ModeSet, OrdersIntended, read_changes
+from aegis.trading.domain.group import Group, restore, snapshot
+from aegis.trading.domain.situation import Pace
+from aegis.trading.domain.views import events_of
+from aegis.trading.outbox import Outbox
+from aegis_sdk.errors import NotFound
+
+__all__ = ["AccountState", "KeyState", "now_ns"]
+
+_log = structlog.get_logger("aegis.trading")
+
+_REPORTS: Final = 20_000
+
+Marks = Callable[[str], Mapping[str, Price]]
+
+
+def now_ns() -> int:
+    """The time of a change."""
+    return time.time_ns()
+
+
+class AccountState:
+    """An account as this instance acts for it. `ready`: compared with its venue since it came here; orders may be sent.
+
+    `activity` counts what may move the venue's state: reports that came, orders that were sent. While it stands still,
+    what the venue tells in several answers is of one moment.
+    """
+
+    def __init__(self, account: str) -> None:
+        self.account = account
+        self.ready = asyncio.Event()
+        self.due = asyncio.Event()  # a comparison with the venue
+        self.comparing = asyncio.Lock()
+        self.opened = asyncio.Event()  # it has a book
+        self.reports: deque[VenueReport] = deque()
+        self.news = asyncio.Event()  # there are reports
+        self.taken = asyncio.Event()  # all of them are committed
+        self.taken.set()
+        self.orders = Pace()
+        self.cancels = Pace()
+        self.activity = 0
+        self.sending = 0
+        self.reports_dropped = 0
+        self.differences = 0
+        self.alerted: set[str] = set()
+        self.outbox = Outbox(account)
+
+    def heard(self, report: VenueReport) -> None:
+        """A report waits to be committed. One that has no room is fetched by a comparison."""
+        self.activity += 1
+        if len(self.reports) >= _REPORTS:
+            self.reports_dropped += 1
+            self.due.set()
+            return
+        self.reports.append(report)
+        self.taken.clear()
+        self.news.set()
+
+    async def until_ready(self, seconds: float) -> None:
+        """Return when orders may be sent. Raises VenueUnavailable where that takes longer."""
+        if not self.ready.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(seconds, 0)):
+                    await self.ready.wait()
+        if not self.ready.is_set():
+            raise VenueUnavailable(f"{self.account} is not compared with its venue yet; nothing was sent")
+
+
+class KeyState:
+    """Begun anew each time the key comes here."""
+
+    def __init__(self, key: str, accounts: Iterable[str], state: bytes | None, marks: Marks) -> None:
+        self.key = key
+        self.group: Group = restore(state)
+        self.accounts = {account: AccountState(account) for account in accounts}
+        self.first_asked: dict[str, float] = {}  # since when an intent is known to be open, by idempotency key
+        self.notes: Counter[str] = Counter()
+        self._marks = marks
+        for account in self.group.books.keys() & self.accounts.keys():
+            self.accounts[account].opened.set()
+
+    def apply(self, data: bytes) -> None:
+        """Take an entry of the journal into the state; its events wait to be published."""
+        for change in read_changes(data):
+            applied = apply(self.group, change)
+            for note in applied.notes:
+                self.notes[note] += 1
+                _log.warning("change_noted", account=change.account, change=change.kind, note=note)
+            account = self.accounts.get(change.account)
+            if account is None or not applied.events:
+                continue
+            account.opened.set()
+            if isinstance(change, OrdersIntended):
+                account.activity += 1
+            reason = change.reason[:48] if isinstance(change, ModeSet) and change.reason.isidentifier() else ""
+            book = self.group.books[change.account]
+            account.outbox.add(events_of(book, applied, self._marks(change.account), reason.lower()))
+
+    def snapshot(self) -> bytes:
+        return snapshot(self.group)
+
+    def account(self, account: str) -> AccountState:
+        """Raises NotFound where it is not of this key."""
+        try:
+            return self.accounts[account]
+        except KeyError:
+            raise NotFound(f"{account} is no account of {self.key}") from None
+
+    def book(self, account: str) -> Book:
+        """Raises NotFound, and VenueUnavailable where it has none: its venue was never reached."""
+        self.account(account)
+        try:
+            return self.group.books[account]
+        except KeyError:
+            raise VenueUnavailable(f"{account} has no books yet: its venue was not reached so far") from None

@@ -1,0 +1,139 @@
+"""What accounts know of the market: the latest ticks of the instruments that they need, each by those it may hear.
+
+The phase of a product is that of its latest tick, so that it goes by the market's own clock, be that a recording's. Two
+minutes after the tick it says nothing any more: openings have ended with the stale price long before, and what becomes
+of a close the venue decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, NamedTuple
+
+import structlog
+
+from aegis.accounting.exchange_rules import Phase
+from aegis.contracts.amounts import Price, exact
+from aegis.contracts.market import Tick
+from aegis.contracts.orders import OrderEnv
+from aegis.ticks import TickOptions, TickSubscription
+from aegis.trading.domain.risk import RiskSettings, may_hear
+from aegis.trading.domain.situation import MarketPrice
+from aegis_sdk.errors import AegisError
+from aegis_sdk.transport import Transport
+
+__all__ = ["Market", "MayHear", "phase_of"]
+
+_log = structlog.get_logger("aegis.trading")
+
+_FIRST_TICK_S: Final = 0.5
+"""So long the first order of an instrument waits for a tick of it."""
+_MOST: Final = 2_000
+_MINUTE_NS: Final = 60_000_000_000
+_MATCH_MINUTES: Final = (29, 59)
+"""Auctions are matched in the minute before 09:00, 21:00 or 09:30 in Shanghai, which is UTC+8."""
+_PHASE_S: Final = 120.0
+
+MayHear = Callable[[str], tuple[OrderEnv, RiskSettings]]
+"""By an account: what decides which ticks it may hear, now."""
+
+
+class _Heard(NamedTuple):
+    tick: Tick
+    at: float  # `time.monotonic` of when the feed had it
+
+
+class Market:
+    """Latest ticks, for accounts. Without a transport it knows what it is told."""
+
+    def __init__(self, transport: Transport | None, may_hear: MayHear) -> None:
+        self._transport = transport
+        self._may_hear = may_hear
+        self._heard: dict[str, dict[tuple[str, str], _Heard]] = {}  # by instrument, then by env and feed set
+        self._subscriptions: dict[str, TickSubscription] = {}
+        self._news = asyncio.Event()
+
+    async def want(self, account: str, instrument: str) -> None:
+        """Hear an instrument from now on; returns with its latest tick, or half a second later without one."""
+        if instrument in self._subscriptions or len(self._subscriptions) >= _MOST or self._transport is None:
+            return
+        made = TickSubscription(self._transport, [instrument], self.hear, TickOptions())
+        self._subscriptions[instrument] = made
+        try:
+            await made.open()
+        except AegisError as error:
+            del self._subscriptions[instrument]
+            _log.warning("ticks_not_subscribed", instrument=instrument, reason=str(error))
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_TICK_S):
+                while self._latest(account, instrument) is None:
+                    self._news.clear()
+                    await self._news.wait()
+
+    async def close(self) -> None:
+        while self._subscriptions:
+            await self._subscriptions.popitem()[1].close()
+
+    def hear(self, tick: Tick) -> None:
+        """A tick of any feed. How old it is the clocks of this machine and of the feed's say together."""
+        age_s = max(time.time_ns() - tick.ts_received_ns, 0) / 1e9
+        feeds = self._heard.setdefault(str(tick.instrument_id), {})
+        feeds[tick.env, tick.feed] = _Heard(tick, time.monotonic() - age_s)
+        self._news.set()
+
+    def price(self, account: str, instrument: str) -> MarketPrice | None:
+        """The latest prices that the account may hear."""
+        heard = self._latest(account, instrument)
+        if heard is None:
+            return None
+        tick = heard.tick
+        return MarketPrice(
+            bid=_exact(tick.bids[0].price if tick.bids else None),
+            ask=_exact(tick.asks[0].price if tick.asks else None),
+            last=_exact(tick.last_price),
+            age_s=time.monotonic() - heard.at,
+            upper_limit=_exact(tick.upper_limit_price),
+            lower_limit=_exact(tick.lower_limit_price),
+        )
+
+    def phase(self, account: str, instrument: str) -> Phase:
+        """Of its latest tick; trading where there is no recent one, for a close passes without."""
+        heard = self._latest(account, instrument)
+        recent = heard is not None and time.monotonic() - heard.at <= _PHASE_S
+        return phase_of(heard.tick) if heard is not None and recent else "trading"
+
+    def marks(self, account: str) -> dict[str, Price]:
+        """The last price of each instrument that the account may hear."""
+        marks: dict[str, Price] = {}
+        for instrument in self._heard:
+            heard = self._latest(account, instrument)
+            price = None if heard is None else _exact(heard.tick.last_price)
+            if price is not None:
+                marks[instrument] = price
+        return marks
+
+    def _latest(self, account: str, instrument: str) -> _Heard | None:
+        feeds = self._heard.get(instrument)
+        if not feeds:
+            return None
+        env, settings = self._may_hear(account)
+        allowed = [heard for (of, feed), heard in feeds.items() if may_hear(env, settings, of, feed)]
+        return max(allowed, key=lambda heard: heard.at, default=None)
+
+
+def phase_of(tick: Tick) -> Phase:
+    """Of the tick's product, as its feed has flagged it."""
+    if "out_of_session" in tick.flags:
+        return "closed"
+    if "auction" not in tick.flags:
+        return "trading"
+    minute = tick.ts_exchange_ns // _MINUTE_NS % 60
+    return "match" if minute in _MATCH_MINUTES else "auction"
+
+
+def _exact(price: float | None) -> Price | None:
+    return None if price is None else exact(price)

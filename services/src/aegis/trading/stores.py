@@ -1,0 +1,95 @@
+"""What the trading service keeps in KV: risk settings that may change while it trades, groups, and statements."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+from pydantic import ValidationError
+
+from aegis.contracts.trading import group_name, risk_name
+from aegis.trading.domain.risk import RiskSettings
+from aegis_sdk.errors import AegisError
+from aegis_sdk.kv import KeyValue, KeyValueEntry, RevisionMismatch
+from aegis_sdk.transport import Transport
+
+__all__ = ["ConfigStore", "StatementStore"]
+
+_log = structlog.get_logger("aegis.trading")
+
+_AGAIN_S: Final = 1.0
+_KEPT_DAYS: Final = 400
+_STATEMENT_BYTES: Final = 1 << 19
+_ALL_BYTES: Final = 256 << 20
+
+
+class ConfigStore:
+    """`aegis_config`. `risk` is what is in force for each account: what is stored, or what its file says."""
+
+    def __init__(self, transport: Transport, risk: Mapping[str, RiskSettings], *, replicas: int = 1) -> None:
+        self._bucket = KeyValue(transport, "aegis_config")
+        self._replicas = replicas
+        self._given = dict(risk)
+        self.risk = dict(risk)
+
+    async def ensure(self, groups: Mapping[str, str]) -> None:
+        """Say which group each account belongs to, for its callers."""
+        await self._bucket.ensure(replicas=self._replicas)
+        for account, group in groups.items():
+            there = await self._bucket.get(group_name(account))
+            if there is None or there.value != group.encode():
+                await self._bucket.put(group_name(account), group.encode())
+
+    async def follow(self) -> None:
+        """Take changed settings over as they come. What is no valid settings changes nothing, and is logged."""
+        while True:
+            try:
+                async with self._bucket.watch("trading.>") as entries:
+                    async for entry in entries:
+                        if entry is not None:
+                            self._take(entry)
+            except AegisError as error:
+                _log.warning("risk_settings_unread", reason=str(error))
+            await asyncio.sleep(_AGAIN_S)
+
+    def _take(self, entry: KeyValueEntry) -> None:
+        account = entry.key.split(".")[1]
+        if account not in self._given or entry.key != risk_name(account):
+            return
+        if entry.deleted:
+            self.risk[account] = self._given[account]
+            return
+        try:
+            self.risk[account] = RiskSettings.model_validate_json(entry.value)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            _log.error("risk_settings_refused", account=account, field=where, problem=first["msg"])
+            return
+        _log.info("risk_settings_changed", account=account, revision=entry.revision)
+
+
+class StatementStore:
+    """Settlement statements by account and day, in the bucket `aegis_statements`, for 400 days."""
+
+    def __init__(self, transport: Transport, *, replicas: int = 1) -> None:
+        self._bucket = KeyValue(transport, "aegis_statements")
+        self._replicas = replicas
+
+    async def ensure(self) -> None:
+        await self._bucket.ensure(replicas=self._replicas, max_age_s=_KEPT_DAYS * 86_400, max_bytes=_ALL_BYTES)
+
+    async def has(self, account: str, day: str) -> bool:
+        return await self._bucket.get(f"{account}.{day}") is not None
+
+    async def put(self, account: str, day: str, text: str) -> None:
+        """Store one, unless there is one already; cut to 512 KiB. Raises AegisError where it is not stored."""
+        try:
+            await self._bucket.create(f"{account}.{day}", text.encode()[:_STATEMENT_BYTES])
+        except RevisionMismatch as error:
+            _log.info("statement_there", account=account, day=day, reason=str(error))
+        except AegisError:
+            _log.warning("statement_not_stored", account=account, day=day)
+            raise

@@ -1,0 +1,155 @@
+"""A desk as `aegis up` starts it: the paper venue, two trading instances, commands, and the Python client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from desks import Desk as Processes
+from desks import desk_in, until
+
+from aegis.contracts.marketdata import INSTRUMENTS, InstrumentsRequest
+from aegis.contracts.orders import Order, OrderReported
+from aegis.contracts.paper import ORDERS, Page
+from aegis.contracts.trading import OrderRejected
+from aegis.desk import Desk, Snapshot
+from aegis.operations import processes
+from aegis_sdk import Client, NatsTransport
+from aegis_sdk.errors import NotExecuted, OutcomeUnknown
+
+ACCOUNT = "paper"
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    with desk_in(tmp_path_factory.mktemp("trading"), None) as made:
+        made.up()
+        until(lambda: made.aegis("account").returncode == 0)
+        yield made
+
+
+@asynccontextmanager
+async def desk_of(house: Processes) -> AsyncIterator[tuple[Desk, NatsTransport]]:
+    nats = house.run.nats
+    assert nats is not None
+    password = Path(nats.password_file).read_text()  # noqa: ASYNC240
+    transport = await NatsTransport.connect(nats.urls, user=nats.user, password=password)
+    try:
+        async with Desk.over(transport, ACCOUNT) as desk:
+            yield desk, transport
+    finally:
+        await transport.close()
+
+
+async def market(transport: NatsTransport, desk: Desk) -> tuple[str, int, int]:
+    """An instrument that ticks, and prices below and above all that happens to it today."""
+    asked = InstrumentsRequest(exchange="SHFE", product="rb", kind="future")
+    found = (await Client(transport).call(INSTRUMENTS, asked)).instruments[1].instrument
+    async with desk.ticks(found) as ticks:
+        async for tick in ticks:
+            assert tick.last_price
+            return found, int(tick.last_price * 0.985), int(tick.last_price * 1.01)
+    raise AssertionError
+
+
+async def test_an_order_s_way_by_commands_alone(house: Processes) -> None:
+    async with desk_of(house) as (desk, transport):
+        instrument, low, high = await market(transport, desk)
+
+    def said(*arguments: str, code: int = 0) -> Any:
+        done = house.aegis(*arguments, "--json")
+        assert done.returncode == code, done.stderr
+        return json.loads(done.stdout) if done.stdout else done.stderr
+
+    (resting,) = said("order", "place", instrument, "buy", "1", str(low), "--id", "c1")
+    assert (resting["client_order_id"], resting["status"], resting["env"]) == ("c1", "accepted", "paper")
+    assert "too_many_lots" in said("order", "place", instrument, "buy", "101", str(low), code=1)
+    said("order", "place", instrument, "buy", "2", str(high), "--id", "c2")
+    until(lambda: said("positions", instrument))
+    (position,) = said("positions", instrument)
+    assert (position["direction"], position["today"]) == ("long", 2)
+    said("order", "cancel", "c1")
+    until(lambda: {one["client_order_id"]: one["status"] for one in said("order", "list")}["c1"] == "cancelled")
+    assert said("trading", "kill", "--reason", "test")["failed"] == []
+    assert said("trading", "mode", "normal")["mode"] == "normal"
+    assert said("trading", "flatten", "--confirm", ACCOUNT)["refused"] == {}
+    until(lambda: [one["today"] for one in said("positions", instrument)] == [0])
+    money = said("account")
+    assert money["margin"] == "0"
+    async with desk_of(house) as (desk, transport):
+        assert (await desk.reconcile()).differences == []
+
+
+async def test_the_active_instance_is_killed_while_orders_flow_and_every_answer_is_true(house: Processes) -> None:
+    answers: dict[str, list[Order] | str] = {}
+    async with desk_of(house) as (desk, transport):
+        instrument, low, high = await market(transport, desk)
+        stop = asyncio.Event()
+        lasts: dict[str, Order] = {}
+        sequences: list[int] = []
+
+        async def trade(number: int) -> None:
+            count = 0
+            while not stop.is_set():
+                count += 1
+                name, price = f"k{number}-{count}", high if count % 2 else low
+                for _ in range(20):
+                    try:
+                        answers[name] = await desk.place(instrument, "buy", 1, price=price, client_order_id=name)
+                    except OutcomeUnknown:
+                        answers[name] = "unknown"
+                        await asyncio.sleep(0.1)
+                        continue
+                    except NotExecuted:
+                        answers[name] = "not executed"
+                    except OrderRejected as error:
+                        answers[name] = str(error)
+                    break
+                await asyncio.sleep(0.1)
+
+        async def listen() -> None:
+            async with desk.follow() as changes:
+                async for change in changes:
+                    sequences.append(change.sequence)
+                    if isinstance(change, Snapshot):
+                        lasts.update({one.client_order_id: one for one in change.orders})
+                    elif isinstance(change, OrderReported):
+                        lasts[change.order.client_order_id] = change.order
+
+        listening = asyncio.create_task(listen())
+        traders = [asyncio.create_task(trade(number)) for number in range(3)]
+        for _ in range(2):
+            await asyncio.sleep(0.6)
+            rows = json.loads(house.aegis("leases", "trading", "--json").stdout)
+            holder = rows[0]["holder"]
+            old = house.id_of(holder)
+            processes.send(old, signal.SIGKILL)
+            await asyncio.to_thread(house.until_running_anew, holder, old)
+        await asyncio.sleep(0.4)
+        stop.set()
+        await asyncio.gather(*traders)
+        reply = await desk.reconcile()
+        assert (reply.verdict, reply.differences) == ("agreed", [])
+        there = (await Client(transport).call_active(ORDERS, ACCOUNT, Page(account=ACCOUNT, after=0))).value.orders
+        at_venue = {one.client_order_id: one for one in there}
+        assert len(there) == len(at_venue)
+        ours = {one.client_order_id: one for one in await desk.orders()}
+        async with asyncio.timeout(10):
+            while lasts.keys() < ours.keys():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        listening.cancel()
+    assert "unknown" not in answers.values()
+    for name, answer in answers.items():
+        if isinstance(answer, list):
+            assert (name in at_venue) == (answer[0].status != "not_sent"), name
+        else:
+            assert name not in at_venue, (name, answer)
+    assert set(at_venue) <= set(ours)
+    assert sequences == sorted(set(sequences))
+    assert sum(isinstance(one, list) for one in answers.values()) > 10

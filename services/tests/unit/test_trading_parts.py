@@ -1,0 +1,312 @@
+"""The parts of the trading service: settings, what an account hears of the market, stores, events on their way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from samples import TICK
+from trading_desk import REBAR, Desk
+
+from aegis.contracts.market import Level
+from aegis.contracts.orders import OrderReported
+from aegis.contracts.trading import group_name, order_key, risk_name
+from aegis.contracts.venue import VenueReport
+from aegis.trading import market as market_module
+from aegis.trading import outbox as outbox_module
+from aegis.trading.domain.risk import RiskSettings
+from aegis.trading.keys import AccountState, KeyState
+from aegis.trading.market import Market, phase_of
+from aegis.trading.metrics import Counts, figures
+from aegis.trading.outbox import Outbox
+from aegis.trading.settings import TradingSettings
+from aegis.trading.stores import ConfigStore, StatementStore
+from aegis.trading.venues import VenueListener
+from aegis_sdk.errors import ConfigurationError, Unavailable
+from aegis_sdk.events import Events
+from aegis_sdk.kv import KeyValue
+from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
+
+
+@pytest.fixture
+async def transport() -> AsyncIterator[MemoryTransport]:
+    made = MemoryTransport(MemoryBroker())
+    yield made
+    await made.close()
+
+
+# Settings
+
+
+def written(path: Path, text: str) -> dict[str, str]:
+    file = path / "accounts.toml"
+    file.write_text(text)
+    return {"AEGIS_ACCOUNTS": str(file)}
+
+
+def test_without_a_file_there_is_one_paper_account() -> None:
+    settings = TradingSettings.from_environment({})
+    assert settings.groups == {"paper": ("paper",)}
+    assert settings.accounts["paper"].risk.tick_feeds == ["main"]
+
+
+def test_accounts_of_a_group_are_one_key(tmp_path: Path) -> None:
+    text = """
+    [accounts.A1]
+    env = "paper"
+    group = "desk"
+    [accounts.A2]
+    env = "paper"
+    group = "desk"
+    [accounts.A3]
+    env = "paper"
+    """
+    assert TradingSettings.from_environment(written(tmp_path, text)).groups == {"desk": ("A1", "A2"), "A3": ("A3",)}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[accounts.A1]\nenv = 'fun'", "A1.env"),
+        ("[accounts.A1]\nenv = 'live'", "paper venue"),
+        ("[accounts.'A 1']\nenv = 'paper'", "A 1"),
+        ("[accounts.A1]\nenv = 'paper'\n[accounts.A1.risk]\ncollar = 2", "risk.collar"),
+        ("[accounts.A1]\nenv = 'paper'\ngroup = 'A2'\n[accounts.A2]\nenv = 'paper'", "in none"),
+        ("[account.A1]\nenv = 'paper'", "beside"),
+        ("accounts = ", "no TOML"),
+        ("", "at least 1"),
+    ],
+)
+def test_a_wrong_accounts_file_is_refused_by_name(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError, match="AEGIS_ACCOUNTS") as refused:
+        TradingSettings.from_environment(written(tmp_path, text))
+    assert problem in str(refused.value)
+
+
+def test_an_order_s_idempotency_key_tells_accounts_and_days_apart() -> None:
+    keys = {order_key("a", "1"), order_key("b", "1"), order_key("a", "1", "20251201")}
+    assert len(keys) == 3
+    assert all(len(order_key("a" * 32, "b" * 32, "20251201")) <= 128 for _ in keys)
+
+
+# The market
+
+
+def heard(env: Any = "sim", risk: RiskSettings | None = None) -> Market:
+    return Market(None, lambda account: (env, risk or RiskSettings()))
+
+
+def tick(**other: Any) -> Any:
+    exchange, symbol = REBAR.split(".")
+    facts = {
+        "exchange": exchange,
+        "symbol": symbol,
+        "bids": (Level(2999.0, 1),),
+        "last_price": 3000.0,
+        "ts_received_ns": time.time_ns(),
+        "flags": (),
+    }
+    return msgspec.structs.replace(TICK, **{**facts, **other})
+
+
+def test_an_account_hears_ticks_of_its_own_env_only_and_paper_those_it_names() -> None:
+    live, paper = heard("live"), heard("paper", RiskSettings(tick_feeds=["main"]))
+    for market in (live, paper):
+        market.hear(tick(env="sim", feed="main", last_price=3000.0))
+    assert live.price("a", REBAR) is None
+    assert live.marks("a") == {}
+    named = paper.price("a", REBAR)
+    assert named is not None
+    assert (named.bid, named.ask, named.last) == (2999, None, 3000)
+    paper.hear(tick(env="live", feed="other", last_price=1.0))
+    assert paper.marks("a") == {REBAR: 3000}
+
+
+def test_a_tick_that_was_stored_long_ago_is_old() -> None:
+    market = heard()
+    market.hear(tick(ts_received_ns=time.time_ns() - 90_000_000_000))
+    price = market.price("a", REBAR)
+    assert price is not None
+    assert 89 < price.age_s < 100
+
+
+def test_the_phase_is_that_of_the_latest_tick_for_two_minutes() -> None:
+    minute = 60_000_000_000
+    assert phase_of(tick(flags=("auction",), ts_exchange_ns=55 * minute)) == "auction"
+    assert phase_of(tick(flags=("auction",), ts_exchange_ns=59 * minute)) == "match"
+    assert phase_of(tick(flags=("out_of_session",))) == "closed"
+    market = heard()
+    assert market.phase("a", REBAR) == "trading"
+    market.hear(tick(flags=("out_of_session",)))
+    assert market.phase("a", REBAR) == "closed"
+    market.hear(tick(flags=("out_of_session",), ts_received_ns=time.time_ns() - 200_000_000_000))
+    assert market.phase("a", REBAR) == "trading"
+
+
+async def test_the_first_order_of_an_instrument_waits_for_its_stored_tick(
+    transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(market_module, "_FIRST_TICK_S", 0.01)
+    market = Market(transport, lambda account: ("sim", RiskSettings()))
+    await market.want("a", REBAR)
+    assert market.price("a", REBAR) is None
+    await market.close()
+
+
+# Stores
+
+
+async def test_risk_settings_are_in_force_as_they_are_stored_and_wrong_ones_change_nothing(
+    transport: MemoryTransport,
+) -> None:
+    given = RiskSettings(max_order_lots=7)
+    store = ConfigStore(transport, {"a": given})
+    await store.ensure({"a": "desk"})
+    bucket = KeyValue(transport, "aegis_config")
+    found = await bucket.get(group_name("a"))
+    assert found is not None
+    assert found.value == b"desk"
+    following = asyncio.create_task(store.follow())
+
+    async def until(lots: int) -> None:
+        async with asyncio.timeout(5):
+            while store.risk["a"].max_order_lots != lots:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+
+    await bucket.put(risk_name("a"), json.dumps({"max_order_lots": 3}).encode())
+    await until(3)
+    await bucket.put(risk_name("b"), b"{}")  # of nobody here
+    await bucket.put(risk_name("a"), json.dumps({"max_order_lots": 0}).encode())
+    await bucket.put(risk_name("a"), b"no JSON")
+    await bucket.put(risk_name("a"), json.dumps({"max_order_lots": 4}).encode())
+    await until(4)
+    await bucket.delete(risk_name("a"))
+    await until(7)
+    following.cancel()
+
+
+async def test_a_statement_is_stored_once(transport: MemoryTransport) -> None:
+    store = StatementStore(transport)
+    await store.ensure()
+    assert not await store.has("a", "20251201")
+    await store.put("a", "20251201", "first")
+    await store.put("a", "20251201", "second")
+    found = await KeyValue(transport, "aegis_statements").get("a.20251201")
+    assert found is not None
+    assert found.value == b"first"
+
+
+# Events on their way
+
+
+def events(desk: Desk, first: int, count: int) -> list[Any]:
+    order = desk.order("buy", 1)
+    return [OrderReported(account="a", sequence=first + number, order=order) for number in range(count)]
+
+
+async def stored(transport: MemoryTransport) -> list[int]:
+    found: list[int] = []
+    async with transport.read("EVENTS", "event.trading.a.order") as messages:
+        async for message in messages:
+            if message is None:
+                return found
+            found.append(json.loads(message.payload)["sequence"])
+    return found
+
+
+async def until_empty(outbox: Outbox) -> None:
+    async with asyncio.timeout(5):
+        while outbox:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+async def test_a_new_holder_goes_on_behind_what_is_stored(transport: MemoryTransport) -> None:
+    stream = Events(transport)
+    await stream.ensure()
+    desk = Desk()
+    for first, count in ((1, 3), (1, 5)):  # the second one has replayed all that the first had, and more
+        outbox = Outbox("a")
+        outbox.add(events(desk, first, count))
+        running = asyncio.create_task(outbox.run(transport, stream, 5))
+        await until_empty(outbox)
+        running.cancel()
+    assert await stored(transport) == [1, 2, 3, 4, 5]
+
+
+async def test_what_could_not_be_stored_is_sent_again_in_order(
+    transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "_AGAIN_S", 0.001)
+    stream = Events(transport)
+    await stream.ensure()
+    publish, failures = stream.publish, [3, 3, 4]
+
+    async def failing(subject: str, body: Any, **other: Any) -> int:
+        if failures and body.sequence == failures[0]:
+            failures.pop(0)
+            raise Unavailable("gone")
+        return await publish(subject, body, **other)
+
+    monkeypatch.setattr(stream, "publish", failing)
+    outbox = Outbox("a")
+    outbox.add(events(Desk(), 1, 5))
+    running = asyncio.create_task(outbox.run(transport, stream, 5))
+    await until_empty(outbox)
+    running.cancel()
+    assert sorted(await stored(transport)) == [1, 2, 3, 4, 5]
+    assert outbox.published == 5
+
+
+async def test_a_long_outage_pushes_the_oldest_events_out_and_counts_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox_module, "_MOST", 3)
+    outbox = Outbox("a")
+    outbox.add(events(Desk(), 1, 5))
+    assert (len(outbox), outbox.dropped) == (3, 2)
+
+
+# A venue's reports
+
+
+async def test_a_hole_a_new_session_and_a_return_make_a_comparison_due() -> None:
+    account, desk = AccountState("a"), Desk()
+    name = desk.intend("buy", 1)
+    listener = VenueListener("v", ["a"], lambda name: account)
+
+    def report(session: str, sequence: int, state: Any = None) -> bool:
+        account.due.clear()
+        order = None if state else desk.told(name, "accepted")
+        listener.reported(VenueReport(session=session, sequence=sequence, state=state, order=order))
+        return account.due.is_set()
+
+    assert report("s1", 1, "ready")
+    account.ready.set()
+    assert not report("s1", 2)
+    assert report("s1", 4)
+    assert report("s2", 1)
+    report("s2", 2, "down")
+    assert not account.ready.is_set()
+    assert not listener.is_up
+    assert report("s2", 3, "ready")
+
+
+async def test_figures_say_what_is_traded_and_how_it_stands() -> None:
+    desk = Desk()
+    desk.intend("buy", 1)
+    state = KeyState("a", ["a"], None, lambda account: {})
+    state.group = desk.group
+    counts = Counts()
+    counts.refused["collar"] += 1
+    with counts.timed("submit"):
+        pass
+    shown = {one.name: one for one in figures(counts, {"a": state}, {"paper": True})}
+    assert [sample.value for sample in shown["aegis_trading_open_intents"].samples] == [1]
+    assert shown["aegis_trading_refused_orders"].samples[0].labels == {"reason": "collar"}
+    assert {sample.labels["mode"]: sample.value for sample in shown["aegis_trading_account_mode"].samples}[
+        "normal"
+    ] == 1
