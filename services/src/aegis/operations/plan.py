@@ -56,7 +56,12 @@ def plan(options: DeskOptions) -> list[ServicePlan]:
     health = ServicePlan(
         service=HEALTH, instance=f"{HEALTH}-1", command=(sys.executable, "-m", "aegis.marketdata.health")
     )
-    return [*_recorder(options), *_feeds(options), health, *_trading()]  # what records ends after those whose ticks it records
+    return [
+        *_recorder(options),
+        *_feeds(options),
+        health,
+        *_trading(),
+    ]  # what records ends after those whose ticks it records
 
 
 def _feeds(options: DeskOptions) -> list[ServicePlan]:
