@@ -23,8 +23,11 @@ _KEPT: Final = 500
 _tails: set[LogTail] = set()
 
 
-def configure_logging(stream: TextIO = sys.stderr, level: int = logging.INFO) -> None:
-    """Log events of `level` and above: for people where `stream` is a terminal, one JSON object a line elsewhere."""
+def configure_logging(stream: TextIO | None = None, level: int = logging.INFO) -> None:
+    """Log events of `level` and above to `stream`, by default standard error: for people if it is a terminal, else as
+    one JSON object a line.
+    """
+    stream = stream or sys.stderr
     people = stream.isatty()
     renderer: Any = structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer(default=str)
     structlog.configure(
