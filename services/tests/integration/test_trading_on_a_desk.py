@@ -47,6 +47,12 @@ async def desk_of(house: Processes) -> AsyncIterator[tuple[Desk, NatsTransport]]
         await transport.close()
 
 
+def holder(house: Processes) -> str:
+    """Who trades the account; empty while nobody does."""
+    (row,) = json.loads(house.aegis("leases", "trading", "--json").stdout)
+    return row["holder"] if row["state"] == "ACTIVE" else ""
+
+
 async def market(transport: NatsTransport, desk: Desk) -> tuple[str, int, int]:
     """An instrument that ticks, and prices below and above all that happens to it today."""
     asked = InstrumentsRequest(exchange="SHFE", product="rb", kind="future")
@@ -86,7 +92,9 @@ async def test_an_order_s_way_by_commands_alone(house: Processes) -> None:
         assert (await desk.reconcile()).differences == []
 
 
-async def test_the_active_instance_is_killed_while_orders_flow_and_every_answer_is_true(house: Processes) -> None:
+async def test_every_answer_is_true_while_the_active_instance_is_killed_and_stopped(
+    house: Processes,
+) -> None:
     answers: dict[str, list[Order] | str] = {}
     async with desk_of(house) as (desk, transport):
         instrument, low, high = await market(transport, desk)
@@ -124,13 +132,16 @@ async def test_the_active_instance_is_killed_while_orders_flow_and_every_answer_
 
         listening = asyncio.create_task(listen())
         traders = [asyncio.create_task(trade(number)) for number in range(3)]
-        for _ in range(2):
-            await asyncio.sleep(0.6)
-            rows = json.loads(house.aegis("leases", "trading", "--json").stdout)
-            holder = rows[0]["holder"]
-            old = house.id_of(holder)
-            processes.send(old, signal.SIGKILL)
-            await asyncio.to_thread(house.until_running_anew, holder, old)
+        for how in (signal.SIGKILL, signal.SIGSTOP):
+            await asyncio.sleep(0.5)
+            old = holder(house)
+            process = house.id_of(old)
+            processes.send(process, how)
+            await asyncio.to_thread(until, lambda old=old: holder(house) not in ("", old))
+            if how == signal.SIGSTOP:
+                processes.send(process, signal.SIGCONT)  # it finds that it is deposed
+            else:
+                await asyncio.to_thread(house.until_running_anew, old, process)
         await asyncio.sleep(0.4)
         stop.set()
         await asyncio.gather(*traders)
