@@ -98,6 +98,8 @@ def test_what_a_profile_refers_to_is_told_to_no_other_process() -> None:
     assert ours == {"PATH": "/bin", "HOME": "/nowhere"}
     assert {one.service: "SIMNOW_PASSWORD" in one.environment for one in services} == {
         "marketdata": True,
+        "paper": False,
+        "trading": False,
         "echo": False,
     }
 
