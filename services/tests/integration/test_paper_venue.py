@@ -43,6 +43,7 @@ async def test_reports_that_were_lost_on_the_way_are_asked_for(
         numbers = [report.sequence for report in stage.heard.reports]
         assert numbers == list(range(1, len(numbers) + 1))
         assert len({report.session for report in stage.heard.reports}) == 1
+        assert len([report for report in stage.heard.reports if report.trade is not None]) == 1
 
 
 def lose_orders(patch: pytest.MonkeyPatch) -> None:
