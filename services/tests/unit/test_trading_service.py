@@ -27,7 +27,7 @@ from aegis.contracts.trading import (
 from aegis.contracts.venue import Submit
 from aegis.trading.handlers import comparing as comparing_module
 from aegis_sdk import codec
-from aegis_sdk.errors import OutcomeUnknown
+from aegis_sdk.errors import DeadlineExceeded, OutcomeUnknown
 
 SEEDS = 120
 CLOCKS = {"ts_updated_ns"}  # that nothing else has changed is no event
@@ -250,6 +250,26 @@ async def test_no_order_before_the_venue_was_compared_with_and_cancels_meanwhile
     assert reply.order.client_order_id == "one"
     await instance.still()
     assert instance.book.orders["one"].status == "cancelled"
+
+
+async def test_terms_that_cannot_be_asked_for_leave_nothing_in_doubt(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = await house.take()
+
+    async def silent(*_: Any) -> Any:
+        raise DeadlineExceeded("no answer")
+
+    monkeypatch.setattr(instance.venue, "terms", silent)
+    assert isinstance(await place(instance, "one"), VenueUnavailable)
+    assert house.venue.submits == {}
+
+
+async def test_an_instance_that_has_lost_the_key_keeps_no_reports_of_it(house: House) -> None:
+    instance = await house.take()
+    await instance.service.on_standby(ACCOUNT)
+    house.venue.take(at_venue("theirs"))
+    assert not instance.account.reports
 
 
 async def test_orders_of_others_are_adopted_and_told(house: House) -> None:

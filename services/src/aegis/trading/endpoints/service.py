@@ -172,6 +172,8 @@ class Trading(OrderCalls, QueryCalls):
             self._begin(key, self._watch(state, account))
 
     async def on_standby(self, key: str) -> None:
+        if (state := self.states.get(key)) is not None:
+            state.is_here = False
         await self._end(key)
 
     async def _watch(self, state: KeyState, account: AccountState) -> None:
@@ -189,7 +191,7 @@ class Trading(OrderCalls, QueryCalls):
     def _account(self, account: str) -> AccountState | None:
         """An account whose key is here, or on its way here."""
         state = self.states.get(self._key_of[account])
-        return None if state is None else state.accounts[account]
+        return state.accounts[account] if state is not None and state.is_here else None
 
     def _may_hear(self, account: str) -> tuple[OrderEnv, RiskSettings]:
         return self.settings.accounts[account].env, self._parts.config.risk[account]
