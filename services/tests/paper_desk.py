@@ -29,6 +29,7 @@ class PaperDesk:
         self.account = PaperAccount()
         self.market = Market("sim", "stage")
         self.depths: dict[str, Depth] = {}
+        self.known = {one.instrument: one for one in (terms(), terms(MEAL))}
         self.journal: list[bytes] = []
         self.reports: list[PaperReport] = []
         self._volumes: dict[str, int] = {}
@@ -87,9 +88,8 @@ class PaperDesk:
         day = self.account.opened.book.trading_day
         now = self.market.latest(ask.instrument, day)
         fresh = now is not None and now.is_fresh(now.ts_received_ns, FRESH_NS)
-        known = {one.instrument: one for one in (terms(), terms(MEAL))}
-        prices = self.market.prices(known, day)
-        sight = Sight(known.get(ask.instrument) if now else None, now, fresh, prices)
+        prices = self.market.prices(self.known, day)
+        sight = Sight(self.known.get(ask.instrument) if now else None, now, fresh, prices)
         depth = self.depths.setdefault(ask.instrument, Depth())
         if now is not None:
             depth.show(now)

@@ -102,6 +102,8 @@ async def test_nothing_is_lost_or_doubled_when_the_venue_dies() -> None:
                 stop.set()
             for account, flow in zip(accounts, flows, strict=True):
                 await check(venue, heard, account, flow, terms, transport)
+            assert [report.sequence for report in heard.reports] == list(range(1, len(heard.reports) + 1))
+            assert {report.session for report in heard.reports} == {venue.session}
         await venue.close()
         await transport.close()
 

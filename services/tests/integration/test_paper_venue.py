@@ -13,6 +13,7 @@ from aegis.contracts.amounts import is_same_money
 from aegis.contracts.orders import InstrumentName
 from aegis.contracts.paper import SUBMIT
 from aegis.contracts.venue import Cancel
+from aegis.trading.adapters.paper import venue
 from aegis.trading.adapters.paper.reports import Reports
 from aegis_sdk import Client
 from aegis_sdk.errors import InvalidRequest
@@ -43,6 +44,7 @@ async def test_reports_that_were_lost_on_the_way_are_asked_for(
         numbers = [report.sequence for report in stage.heard.reports]
         assert numbers == list(range(1, len(numbers) + 1))
         assert len({report.session for report in stage.heard.reports}) == 1
+        assert len([report for report in stage.heard.reports if report.trade is not None]) == 1
 
 
 def lose_orders(patch: pytest.MonkeyPatch) -> None:
@@ -99,6 +101,21 @@ async def test_a_second_process_stands_by_and_goes_on_where_the_first_one_died(h
         assert [one.client_order_id for one in await stage.venue.orders(stage.account)] == [name]
         await stage.quote(stage.rebar, (2990, 10), (2996, 10), 2996, traded=2)
         await stage.heard.until_order(name, "filled", 2)
+
+
+async def test_a_venue_that_is_gone_is_down_and_ready_when_it_is_back(
+    house: PaperHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(venue, "_QUIET_S", 1.5)  # its beat comes every second
+    async with paper_stage(house) as stage:
+        house.kill_venue()
+        await stage.heard.until(lambda: stage.heard.reports[-1].state == "down")
+        house.start_venue()
+        await stage.heard.until(lambda: stage.heard.reports[-1].state == "ready")
+        assert [report.sequence for report in stage.heard.reports] == [1, 2, 3]
+        await ready(stage._transport, stage.account)
+        await stage.quote(stage.rebar, (2999, 10), (3001, 10))
+        await Trader(stage).send("buy", 1, 2990)
 
 
 async def test_a_live_market_moves_no_orders_of_a_venue_for_the_simulated_one(house: PaperHouse) -> None:

@@ -17,7 +17,7 @@ from desks import desk_in, until
 from aegis.contracts.marketdata import INSTRUMENTS, InstrumentsRequest
 from aegis.contracts.orders import Order, OrderReported
 from aegis.contracts.paper import ORDERS, Page
-from aegis.contracts.trading import OrderRejected
+from aegis.contracts.trading import OrderRejected, ReconcileReply, VenueUnavailable
 from aegis.desk import Desk, Snapshot
 from aegis.operations import processes
 from aegis_sdk import Client, NatsTransport
@@ -45,6 +45,22 @@ async def desk_of(house: Processes) -> AsyncIterator[tuple[Desk, NatsTransport]]
             yield desk, transport
     finally:
         await transport.close()
+
+
+def holder(house: Processes) -> str:
+    """Who trades the account; empty while nobody does."""
+    (row,) = json.loads(house.aegis("leases", "trading", "--json").stdout)
+    return row["holder"] if row["state"] == "ACTIVE" else ""
+
+
+async def until_compared(desk: Desk) -> ReconcileReply:
+    """The comparison, once the venue is back and the account stands still."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return await desk.reconcile()
+            except (VenueUnavailable, NotExecuted, OutcomeUnknown):
+                await asyncio.sleep(0.1)
 
 
 async def market(transport: NatsTransport, desk: Desk) -> tuple[str, int, int]:
@@ -86,7 +102,9 @@ async def test_an_order_s_way_by_commands_alone(house: Processes) -> None:
         assert (await desk.reconcile()).differences == []
 
 
-async def test_the_active_instance_is_killed_while_orders_flow_and_every_answer_is_true(house: Processes) -> None:
+async def test_every_answer_is_true_while_instances_are_killed_and_stopped_and_the_venue_too(
+    house: Processes,
+) -> None:
     answers: dict[str, list[Order] | str] = {}
     async with desk_of(house) as (desk, transport):
         instrument, low, high = await market(transport, desk)
@@ -106,7 +124,7 @@ async def test_the_active_instance_is_killed_while_orders_flow_and_every_answer_
                         answers[name] = "unknown"
                         await asyncio.sleep(0.1)
                         continue
-                    except NotExecuted:
+                    except (NotExecuted, VenueUnavailable):
                         answers[name] = "not executed"
                     except OrderRejected as error:
                         answers[name] = str(error)
@@ -124,17 +142,23 @@ async def test_the_active_instance_is_killed_while_orders_flow_and_every_answer_
 
         listening = asyncio.create_task(listen())
         traders = [asyncio.create_task(trade(number)) for number in range(3)]
-        for _ in range(2):
-            await asyncio.sleep(0.6)
-            rows = json.loads(house.aegis("leases", "trading", "--json").stdout)
-            holder = rows[0]["holder"]
-            old = house.id_of(holder)
-            processes.send(old, signal.SIGKILL)
-            await asyncio.to_thread(house.until_running_anew, holder, old)
-        await asyncio.sleep(0.4)
+        for how in (signal.SIGKILL, signal.SIGSTOP):
+            await asyncio.sleep(0.5)
+            old = holder(house)
+            process = house.id_of(old)
+            processes.send(process, how)
+            await asyncio.to_thread(until, lambda old=old: holder(house) not in ("", old))
+            if how == signal.SIGSTOP:
+                processes.send(process, signal.SIGCONT)  # it finds that it is deposed
+            else:
+                await asyncio.to_thread(house.until_running_anew, old, process)
+        venue = house.id_of("paper-1")
+        processes.send(venue, signal.SIGKILL)
+        await asyncio.to_thread(house.until_running_anew, "paper-1", venue)
+        await asyncio.sleep(0.5)
         stop.set()
         await asyncio.gather(*traders)
-        reply = await desk.reconcile()
+        reply = await until_compared(desk)
         assert (reply.verdict, reply.differences) == ("agreed", [])
         there = (await Client(transport).call_active(ORDERS, ACCOUNT, Page(account=ACCOUNT, after=0))).value.orders
         at_venue = {one.client_order_id: one for one in there}

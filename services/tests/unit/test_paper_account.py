@@ -113,6 +113,31 @@ def test_a_price_between_two_ticks_is_refused(desk: PaperDesk) -> None:
     assert desk.order("o1").reason == "price_tick"
 
 
+@pytest.mark.parametrize(
+    ("other", "reason"), [({"kind": "option"}, "not_a_future"), ({"expiry_day": "20251128"}, "expired")]
+)
+def test_what_is_no_future_or_is_past_its_last_day_is_refused(
+    desk: PaperDesk, other: dict[str, str], reason: str
+) -> None:
+    desk.known[REBAR] = desk.known[REBAR].model_copy(update=other)
+    assert desk.send("buy", 1, 3000).reason == reason
+
+
+def test_what_is_final_cannot_be_cancelled(desk: PaperDesk) -> None:
+    desk.send("buy", 1, 3001)
+    length = len(desk.journal)
+    assert desk.cancel("o1").reason == "not_working"
+    assert len(desk.journal) == length
+
+
+def test_an_order_is_found_by_either_name_and_by_both_only_if_both_are_its_own(desk: PaperDesk) -> None:
+    first, second = desk.send("buy", 1, 2990), desk.send("buy", 1, 2990)
+    assert desk.cancel("o1", second.venue_order_id).reason == "unknown_order"
+    assert desk.cancel("", first.venue_order_id).outcome == "accepted"
+    assert desk.cancel("o2", second.venue_order_id).outcome == "accepted"
+    assert desk.cancel("", "nobody's").reason == "unknown_order"
+
+
 def test_money_that_orders_hold_back_cannot_be_used_twice(desk: PaperDesk) -> None:
     """A lot at 2,990 holds 10 % of 29,900 and 2.99 of commission."""
     assert desk.send("buy", 333, 2990).status == "accepted"
@@ -178,6 +203,14 @@ def test_numbers_go_on_over_days(desk: PaperDesk) -> None:
     desk.begin_day(NEXT_DAY)
     desk.quote((2999, 10), (3001, 10), trading_day=NEXT_DAY)
     assert desk.send("buy", 1, 2990).venue_order_id != first.venue_order_id
+
+
+@pytest.mark.parametrize("day", ["20260301", "99999999", "2025", "20251130"])
+def test_a_day_that_cannot_be_begins_no_day(day: str) -> None:
+    """One such tick would end the day of all accounts, for good."""
+    market = Market("sim", "stage")
+    market.show(tick(REBAR, (2999, 1), (3001, 1), 3000, 1, trading_day=day, action_day="20251201"), 1)
+    assert (market.trading_day, market.latest(REBAR), market.implausible) == ("", None, 1)
 
 
 def test_a_day_is_settled_by_what_the_next_one_says_of_it() -> None:

@@ -95,6 +95,12 @@ def test_ticks_of_another_env_feed_or_day_fill_nothing(desk: PaperDesk, other: d
     assert desk.order("o1").status == "accepted"
 
 
+def test_a_tick_of_an_earlier_day_hides_no_market(desk: PaperDesk) -> None:
+    """As of a replay that is started again."""
+    desk.quote((2990, 10), (2996, 10), trading_day="20251128")
+    assert desk.send("buy", 1, 3001).status == "filled"
+
+
 def test_a_tick_too_old_is_not_fresh(desk: PaperDesk) -> None:
     now = desk.market.latest("SHFE.rb2605")
     assert now is not None

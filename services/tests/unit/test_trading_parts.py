@@ -236,6 +236,7 @@ async def test_a_new_holder_goes_on_behind_what_is_stored(transport: MemoryTrans
         running = asyncio.create_task(outbox.run(transport, stream, 5))
         await until_empty(outbox)
         running.cancel()
+    assert outbox.published == 2
     assert await stored(transport) == [1, 2, 3, 4, 5]
 
 

@@ -25,8 +25,9 @@ from aegis.contracts.trading import (
     VenueUnavailable,
 )
 from aegis.contracts.venue import Submit
+from aegis.trading.handlers import comparing as comparing_module
 from aegis_sdk import codec
-from aegis_sdk.errors import OutcomeUnknown
+from aegis_sdk.errors import DeadlineExceeded, OutcomeUnknown
 
 SEEDS = 120
 CLOCKS = {"ts_updated_ns"}  # that nothing else has changed is no event
@@ -251,6 +252,26 @@ async def test_no_order_before_the_venue_was_compared_with_and_cancels_meanwhile
     assert instance.book.orders["one"].status == "cancelled"
 
 
+async def test_terms_that_cannot_be_asked_for_leave_nothing_in_doubt(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = await house.take()
+
+    async def silent(*_: Any) -> Any:
+        raise DeadlineExceeded("no answer")
+
+    monkeypatch.setattr(instance.venue, "terms", silent)
+    assert isinstance(await place(instance, "one"), VenueUnavailable)
+    assert house.venue.submits == {}
+
+
+async def test_an_instance_that_has_lost_the_key_keeps_no_reports_of_it(house: House) -> None:
+    instance = await house.take()
+    await instance.service.on_standby(ACCOUNT)
+    house.venue.take(at_venue("theirs"))
+    assert not instance.account.reports
+
+
 async def test_orders_of_others_are_adopted_and_told(house: House) -> None:
     house.venue.take(at_venue("theirs"))
     instance = await house.take()
@@ -333,6 +354,73 @@ async def test_pages_of_orders_follow_each_other(house: House) -> None:
     second = await instance.call("orders", OrdersRequest(account=ACCOUNT, limit=3, after=first.next), "q")
     assert [one.client_order_id for one in (*first.orders, *second.orders)] == [f"o{number}" for number in range(5)]
     assert (first.next, second.next) == ("o1", "")
+
+
+async def test_a_mode_that_changes_while_orders_are_sent_holds_back_the_rest(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = await house.take(max_order_lots=2)
+    for number in range(2):
+        await place(instance, f"o{number}", price=3001)
+    await instance.still()
+    take = house.venue.take
+
+    def halting(asked: Submit) -> Any:
+        instance.book.mode = "halted"
+        return take(asked)
+
+    monkeypatch.setattr(house.venue, "take", halting)
+    reply = await instance.call("flatten", FlattenRequest(account=ACCOUNT, confirm=ACCOUNT), "f")
+    assert [(one.status in ("accepted", "filled"), one.reason) for one in reply.orders] == [
+        (True, ""),
+        (False, "halted"),
+    ]
+
+
+async def test_a_difference_that_is_gone_at_the_second_look_is_none(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = await house.take()
+    asked, looks = instance.venue.account, 0
+
+    async def late(account: str) -> Any:
+        nonlocal looks
+        looks += 1
+        told = await asked(account)
+        return told.model_copy(update={"close_profit": Decimal(5)}) if looks == 1 else told
+
+    monkeypatch.setattr(instance.venue, "account", late)
+    await agreed(instance)
+    assert looks == 2
+    assert instance.book.mode == "normal"
+
+
+async def test_an_account_that_never_stands_still_is_not_called_wrong(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing_module, "_BETWEEN_S", 0.001)
+    instance = await house.take()
+    house.venue.book.close_profit += 5
+    asked = instance.venue.positions
+
+    async def moving(account: str) -> Any:
+        instance.account.activity += 1
+        return await asked(account)
+
+    monkeypatch.setattr(instance.venue, "positions", moving)
+    reply = await instance.call("reconcile", ReconcileRequest(account=ACCOUNT), "r")
+    assert isinstance(reply, VenueUnavailable)
+    assert (instance.book.mode, instance.account.ready.is_set()) == ("normal", True)
+
+
+async def test_the_end_of_an_order_of_others_is_fetched_where_its_report_came_too_early(house: House) -> None:
+    instance = await house.take()
+    house.venue.take(at_venue("theirs"))
+    house.venue.end("theirs")
+    async with asyncio.timeout(5):
+        while "theirs" not in instance.book.orders or instance.book.working:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    assert instance.book.orders["theirs"].status == "cancelled"
 
 
 STEPS = [(step, when) for step in ("intend", "submit", "commit") for when in ("before", "after")]

@@ -53,7 +53,7 @@ async def bench_orders(server: EmbeddedServer, *, nodes: int, extent: Extent) ->
     """Case durable_ack: one order after the other, against one plain acknowledged publish as long as its intent.
 
     Case throughput: 10 accounts, of which each has 8 orders under way. Orders are FAK below the market: the venue
-    takes them, and they end at once.
+    takes them, and they end at once. `failed` are calls that ended with an error, OutcomeUnknown among them.
     """
     user = server.credentials
     transport = await NatsTransport.connect(server.urls, user=user.user, password=user.password)
@@ -99,23 +99,23 @@ async def _durable(
 
 async def _throughput(desks: list[Desk], instrument: str, price: Decimal, seconds: float) -> Figures:
     taken: list[float] = []
-    lost = 0
+    failed = 0
     ends = time.perf_counter() + seconds
 
     async def trade(desk: Desk) -> None:
-        nonlocal lost
+        nonlocal failed
         while (started := time.perf_counter()) < ends:
             try:
                 await desk.place(instrument, "buy", 1, price=price, type="fak")
             except AegisError:
-                lost += 1
+                failed += 1
             else:
                 taken.append(time.perf_counter() - started)
 
     began = time.perf_counter()
     await asyncio.gather(*(trade(desk) for desk in desks for _ in range(8)))
     rate = len(taken) / (time.perf_counter() - began)
-    return {"rate_per_s": rate, **latencies(taken), "lost": lost}
+    return {"rate_per_s": rate, **latencies(taken), "failed": failed}
 
 
 async def _market(transport: NatsTransport, desks: list[Desk]) -> tuple[str, Decimal]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -11,6 +12,7 @@ from aegis.contracts.market import Env, Flag, Level, Tick
 
 __all__ = ["Market", "Shown", "shown"]
 
+_LONGEST_HOLIDAY: Final = timedelta(days=15)
 _NOT_TRADING: Final[frozenset[Flag]] = frozenset(("snapshot", "auction", "out_of_session", "stale"))
 """What such a tick shows is no offer that an order could take: a late, a past, or a not yet formed book."""
 
@@ -58,7 +60,8 @@ def shown(tick: Tick) -> Shown:
 class Market:
     """Ticks of one env and feed set; others are counted, and play no part.
 
-    `trading_day` is the latest that a tick was of. A tick of an earlier day than its instrument's latest is dropped.
+    `trading_day` is the latest that a tick was of. A tick of an earlier day than its instrument's latest is dropped; so
+    is one whose trading day is not near its natural day, since an account's day never goes back.
     """
 
     def __init__(self, env: Env, feed: str) -> None:
@@ -69,11 +72,15 @@ class Market:
         self.trading_day = ""
         self.day_began_ns = 0  # when its first tick was received
         self.foreign = 0  # ticks of another env or feed set
+        self.implausible = 0  # ticks of a trading day that cannot be
 
     def show(self, tick: Tick, now_ns: int) -> str:
         """Take a tick in; its instrument, or an empty text where it plays no part."""
         if tick.env != self._env or tick.feed != self._feed:
             self.foreign += 1
+            return ""
+        if tick.trading_day > self.trading_day and not _is_plausible(tick):
+            self.implausible += 1
             return ""
         instrument = f"{tick.exchange}.{tick.symbol}"
         before = self._latest.get(instrument)
@@ -122,6 +129,15 @@ class Market:
             if price is not None:
                 found[instrument] = price
         return found
+
+
+def _is_plausible(tick: Tick) -> bool:
+    """Whether its trading day begins at most so long after the natural day as the longest holiday lasts."""
+    try:
+        ahead = date.fromisoformat(tick.trading_day) - date.fromisoformat(tick.action_day)
+    except ValueError:
+        return False
+    return timedelta(0) <= ahead <= _LONGEST_HOLIDAY
 
 
 def _price(price: float | None) -> Price | None:

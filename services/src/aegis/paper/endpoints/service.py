@@ -61,6 +61,7 @@ class Paper(Queries):
         self._depths: dict[str, dict[str, Depth]] = {}
         self._due: dict[str, set[str]] = {name: set() for name in settings.accounts}  # instruments that ticked
         self._wakes = {name: asyncio.Event() for name in settings.accounts}
+        self._terms: dict[str, tuple[object, InstrumentTerms | None]] = {}  # with what they were made of
         self._taken = AsyncExitStack()
         self._orders = self._trades = 0
 
@@ -116,6 +117,8 @@ class Paper(Queries):
         yield counter("aegis_paper_orders_total", "Orders taken.", self._orders)
         yield counter("aegis_paper_trades_total", "Trades made.", self._trades)
         yield counter("aegis_paper_foreign_ticks_total", "Ticks of other envs or feed sets.", self.market.foreign)
+        says = "Ticks of a trading day that cannot be; they were dropped."
+        yield counter("aegis_paper_implausible_ticks_total", says, self.market.implausible)
 
     # Calls
 
@@ -162,7 +165,13 @@ class Paper(Queries):
 
     def terms_today(self, instrument: str, trading_day: str) -> InstrumentTerms | None:
         facts, now = self._catalogue.find(instrument), self.market.latest(instrument, trading_day)
-        return None if facts is None or now is None else terms_of(facts, now, self._rates)
+        if facts is None or now is None:
+            return None
+        of = (facts, now.trading_day, now.upper_limit, now.lower_limit, now.pre_settlement)
+        known = self._terms.get(instrument)
+        if known is None or known[0] != of:
+            self._terms[instrument] = known = (of, terms_of(facts, now, self._rates))
+        return known[1]
 
     def _sight(self, account: PaperAccount, instrument: str, now_ns: int) -> Sight:
         book = account.opened.book

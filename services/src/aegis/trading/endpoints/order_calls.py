@@ -21,6 +21,7 @@ from aegis.contracts.trading import (
     ReconcileReply,
     ReconcileRequest,
     SetMode,
+    VenueUnavailable,
 )
 from aegis.trading.domain.changes import ModeSet, write_changes
 from aegis.trading.domain.views import account_of
@@ -29,6 +30,7 @@ from aegis.trading.handlers.cancelling import Cancelling
 from aegis.trading.handlers.comparing import Comparing
 from aegis.trading.handlers.placing import Placing
 from aegis.trading.keys import KeyState, now_ns
+from aegis_sdk.errors import DeadlineExceeded, Unavailable
 from aegis_sdk.single_active import ActiveContext, SingleActive, active
 
 __all__ = ["OrderCalls"]
@@ -74,4 +76,7 @@ class OrderCalls(SingleActive):
     @active(RECONCILE)
     async def reconcile(self, request: ReconcileRequest, context: ActiveContext) -> ReconcileReply:
         state = self.states[context.key]
-        return await self.comparing.now(state, state.account(request.account))
+        try:
+            return await self.comparing.now(state, state.account(request.account))
+        except (Unavailable, DeadlineExceeded) as error:
+            raise VenueUnavailable(f"{request.account} could not be compared: {error}") from error

@@ -48,6 +48,8 @@ __all__ = ["Parts", "Trading"]
 _log = structlog.get_logger("aegis.trading")
 
 _NOTHING: Final = b"null"
+_WATCH_S: Final = 5.0
+"""So often what an account has is looked over for instruments whose market it does not hear yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,23 +169,29 @@ class Trading(OrderCalls, QueryCalls):
             self._begin(key, self.comparing.run(state, account))
             known = book.sequence if book is not None else 0
             self._begin(key, account.outbox.run(self.transport, self._parts.events, known))
-            if book is not None:
-                self._begin(key, self._watch(name, {*(one.instrument for one in book.working_orders())} | _held(state)))
+            self._begin(key, self._watch(state, account))
 
     async def on_standby(self, key: str) -> None:
+        if (state := self.states.get(key)) is not None:
+            state.is_here = False
         await self._end(key)
 
-    async def _watch(self, account: str, instruments: set[str]) -> None:
+    async def _watch(self, state: KeyState, account: AccountState) -> None:
         """Hear the market of what an account has, for its figures."""
-        for instrument in sorted(instruments):
-            await self.acting.market.want(account, instrument)
+        await account.opened.wait()
+        while True:
+            book = state.group.books[account.account]
+            held = {holding.instrument for holding in book.holdings.values()}
+            for instrument in sorted(held | {order.instrument for order in book.working_orders()}):
+                await self.acting.market.want(account.account, instrument)
+            await asyncio.sleep(_WATCH_S)
 
     # What others ask
 
     def _account(self, account: str) -> AccountState | None:
         """An account whose key is here, or on its way here."""
         state = self.states.get(self._key_of[account])
-        return None if state is None else state.accounts[account]
+        return state.accounts[account] if state is not None and state.is_here else None
 
     def _may_hear(self, account: str) -> tuple[OrderEnv, RiskSettings]:
         return self.settings.accounts[account].env, self._parts.config.risk[account]
@@ -200,10 +208,6 @@ class Trading(OrderCalls, QueryCalls):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _held(state: KeyState) -> set[str]:
-    return {holding.instrument for book in state.group.books.values() for holding in book.holdings.values()}
 
 
 def _has_failed(task: asyncio.Task[None]) -> bool:

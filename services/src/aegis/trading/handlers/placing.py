@@ -19,7 +19,14 @@ from aegis.accounting.book import Book
 from aegis.accounting.holdings import split_key
 from aegis.accounting.lifecycle import answered
 from aegis.contracts.orders import Order
-from aegis.contracts.trading import FlattenReply, FlattenRequest, OrderRejected, OrderRequest, PlaceOrderReply
+from aegis.contracts.trading import (
+    FlattenReply,
+    FlattenRequest,
+    OrderRejected,
+    OrderRequest,
+    PlaceOrderReply,
+    VenueUnavailable,
+)
 from aegis.contracts.venue import Submitted
 from aegis.trading.domain.account_checks import mode_refusal
 from aegis.trading.domain.changes import Answered, Intended, OrdersIntended, write_changes
@@ -28,7 +35,7 @@ from aegis.trading.domain.placing import orders_of, submit_of, to_flatten
 from aegis.trading.domain.situation import Refusal
 from aegis.trading.handlers.acting import Acting
 from aegis.trading.keys import AccountState, KeyState, now_ns
-from aegis_sdk.errors import Moved, OutcomeUnknown, Suspended
+from aegis_sdk.errors import DeadlineExceeded, Moved, OutcomeUnknown, Suspended, Unavailable
 from aegis_sdk.single_active import ActiveContext
 
 __all__ = ["Placing"]
@@ -130,7 +137,10 @@ class Placing:
         """Have what a decision needs. Raises VenueUnavailable, Moved or Suspended: nothing was begun."""
         await account.until_ready(context.time_left / 2)
         book = state.book(account.account)
-        await self._acting.learn(state, book, instruments)
+        try:
+            await self._acting.learn(state, book, instruments)
+        except (Unavailable, DeadlineExceeded) as error:
+            raise VenueUnavailable(f"{error}; nothing was sent") from error
         for instrument in instruments & book.terms.keys():
             await self._acting.market.want(account.account, instrument)
 

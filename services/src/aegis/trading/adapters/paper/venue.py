@@ -56,7 +56,7 @@ from aegis_sdk.errors import (
 from aegis_sdk.method import Method
 from aegis_sdk.transport import Transport
 
-__all__ = ["PaperVenue"]
+__all__ = ["PaperVenue", "answered"]
 
 _log = structlog.get_logger("aegis.trading.paper")
 _QUIET_S: Final = 3.0
@@ -105,10 +105,10 @@ class PaperVenue:
 
     async def submit(self, order: Submit) -> Submitted:
         """One call. Where its answer is lost it is asked for again, by an idempotency key: the order is taken once."""
-        return await _answered(self._client.call_active(SUBMIT, order.account, order, timeout=self._timeout_s))
+        return await answered(self._client.call_active(SUBMIT, order.account, order, timeout=self._timeout_s))
 
     async def cancel(self, cancel: Cancel) -> Submitted:
-        return await _answered(self._client.call_active(CANCEL, cancel.account, cancel, timeout=self._timeout_s))
+        return await answered(self._client.call_active(CANCEL, cancel.account, cancel, timeout=self._timeout_s))
 
     # Queries
 
@@ -205,7 +205,7 @@ class PaperVenue:
                 self._tell(self._numbered(state="ready" if ready else "down"))
 
 
-async def _answered(call: Awaitable[Answer[Submitted]]) -> Submitted:
+async def answered(call: Awaitable[Answer[Submitted]]) -> Submitted:
     """What became of a Submit or Cancel. Raises nothing: what is not known is `unknown`."""
     try:
         return (await call).value
