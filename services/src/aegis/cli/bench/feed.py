@@ -7,6 +7,7 @@ import signal
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from aegis.cli.bench.feed_cluster import bench_feed_on_a_cluster
 from aegis.cli.bench.feed_pair import INSTANCES, STALL_S, FeedPair
 from aegis.cli.bench.figures import Case, Report, latencies_ms
 from aegis.cli.bench.tried import Say
@@ -65,7 +66,7 @@ FAULTS: Final[dict[str, Hurt]] = {
 
 
 async def bench_feed(server: EmbeddedServer, *, rounds: int, faults: Sequence[str], say: Say) -> Report:
-    """A case for each fault: the longest pause that a subscriber of all instruments sees, over so many rounds.
+    """A case for each fault: the longest pause that a subscriber of all instruments sees. On a cluster a node dies too.
 
     `lost` and `wrong` compare what it had with what the counter wrote down, by instrument, over all.
     """
@@ -77,7 +78,10 @@ async def bench_feed(server: EmbeddedServer, *, rounds: int, faults: Sequence[st
                 say(f"{name} {number + 1}/{rounds}: {pauses[name][-1] * 1e3:.0f} ms")
         compared = {name: float(count) for name, count in (await pair.compared()).items()}
     say(f"compared: {compared}")
-    return Report("feed", [_case(name, seconds, compared) for name, seconds in pauses.items()])
+    cases = [_case(name, seconds, compared) for name, seconds in pauses.items()]
+    if len(server.nodes) > 1:
+        cases += await bench_feed_on_a_cluster(server, rounds=rounds, say=say)
+    return Report("feed", cases)
 
 
 async def play(pair: FeedPair, hurt: Hurt) -> float:

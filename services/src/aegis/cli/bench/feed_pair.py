@@ -16,6 +16,8 @@ from typing import Final, NamedTuple, Self
 
 from aegis.contracts.market import Tick
 from aegis.contracts.marketdata import STATUS, FeedStatus
+from aegis.contracts.tick_codec import decode
+from aegis.marketdata.adapters.bus import TICKS
 from aegis.ticks import subscribe_ticks
 from aegis_sdk.client import Client
 from aegis_sdk.errors import RpcError
@@ -213,14 +215,30 @@ class FeedPair:
         async with asyncio.timeout(_READY_S):
             while self.listener.silent_s < _QUIET_S:  # noqa: ASYNC110 (who waits for silence is told nothing)
                 await asyncio.sleep(_POLL_S)
+        return await self._compared(self.listener)
+
+    async def stored(self) -> dict[str, int]:
+        """The same of all that the stream has; once the market has ended."""
+        reader, epoch = Listener(), 0
+        async with self.transport.read(TICKS, "tick.>") as messages:
+            async for message in messages:
+                if message is None:
+                    break
+                tick = decode(message.headers, message.payload)
+                epoch = max(epoch, tick.epoch)
+                if tick.epoch == epoch:
+                    reader.take(tick)
+        return await self._compared(reader)
+
+    async def _compared(self, listener: Listener) -> dict[str, int]:
         sent = await asyncio.to_thread(_sent, self._directory / _RECORD)
         result = {"ticks": 0, "lost": 0, "wrong": 0}
-        for symbol, all_heard in self.listener.heard.items():
+        for symbol, all_heard in listener.heard.items():
             heard = [*_ticks(all_heard, sent[symbol])]
             left_out = _left_out(heard, sent[symbol])
             result["ticks"] += len(heard)
             result["wrong"] += left_out is None
-            result["lost"] += max(0, (left_out or 0) - self.listener.declared[symbol])
+            result["lost"] += max(0, (left_out or 0) - listener.declared[symbol])
         return result
 
     def _write_profile(self) -> None:

@@ -1,0 +1,96 @@
+"""The feed while a node of NATS dies: nobody takes over, and neither live subscribers nor the stream miss anything."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from aegis.cli.bench.cluster import healed, leader_of
+from aegis.cli.bench.feed_pair import FeedPair
+from aegis.cli.bench.figures import Case, latencies_ms
+from aegis.cli.bench.tried import Say
+from aegis.marketdata.adapters.bus import TICKS
+from aegis_sdk.errors import AegisError
+from aegis_sdk.ledger.streams import shard_of, stream_of
+from aegis_sdk.server import EmbeddedServer, Node
+
+__all__ = ["bench_feed_on_a_cluster"]
+
+_RATE: Final = 2_000.0
+_LEAD_S: Final = 0.5
+_SHARDS: Final = 3
+_KEY: Final = "main"
+_STEPS: Final = 20
+_ESTABLISHED: Final = "01"
+
+
+async def bench_feed_on_a_cluster(server: EmbeddedServer, *, rounds: int, say: Say) -> list[Case]:
+    """Cases node_killed, where the feed's node leads nothing of it, and leader_killed, where TICKS loses its leader.
+
+    `takeovers` counts changes of the epoch; `lost` and `wrong` are of a live subscriber, `stored_lost` and
+    `stored_wrong` of the stream, read at the end.
+    """
+    async with FeedPair.of(server, rate=_RATE) as pair:
+        pauses: dict[str, list[float]] = {"node_killed": [], "leader_killed": []}
+        before = len(pair.listener.epochs)
+        for number in range(rounds):
+            for name, seconds in pauses.items():
+                seconds.append(await _round(server, pair, leader=name == "leader_killed"))
+                say(f"{name} {number + 1}/{rounds}: {seconds[-1] * 1e3:.0f} ms")
+        takeovers = float(len(pair.listener.epochs) - max(before, 1))
+        compared = {name: float(count) for name, count in (await pair.compared()).items()}
+        stored = {f"stored_{name}": float(count) for name, count in (await pair.stored()).items()}
+    say(f"takeovers: {takeovers:.0f}, {compared}, {stored}")
+    figures = {"takeovers": takeovers, **compared, **stored}
+    return [
+        Case(name, {**latencies_ms(seconds), **figures}, note=f"{rounds} rounds") for name, seconds in pauses.items()
+    ]
+
+
+async def _round(server: EmbeddedServer, pair: FeedPair, *, leader: bool) -> float:
+    """The longest pause of a subscriber while a node is killed, from then until all is healed."""
+    active = await pair.settled()
+    node = await leader_of(server, pair.transport, TICKS) if leader else await _idle_node(server, pair, active)
+    await asyncio.sleep(_LEAD_S)
+    pair.listener.begin()
+    await node.kill()
+    await asyncio.sleep(2 * _LEAD_S)
+    pause_s = pair.listener.pause_s
+    await node.start()
+    await healed(server, pair.transport)
+    await pair.settled()
+    return pause_s
+
+
+async def _idle_node(server: EmbeddedServer, pair: FeedPair, active: str) -> Node:
+    """The node that the active feed is connected to, made to lead neither TICKS nor the shard of the feed's key."""
+    node = _node_of(server, pair.pid(active))
+    for stream in (TICKS, stream_of(shard_of(_KEY, _SHARDS))):
+        for _ in range(_STEPS):
+            if await leader_of(server, pair.transport, stream) is not node:
+                break
+            await pair.transport.request(f"$JS.API.STREAM.LEADER.STEPDOWN.{stream}", b"", timeout=2.0)
+            await asyncio.sleep(_LEAD_S)
+    await healed(server, pair.transport)
+    return node
+
+
+def _node_of(server: EmbeddedServer, pid: int) -> Node:
+    """To which a process is connected, by the kernel's table of sockets."""
+    ports = {f"{node.client_port:04X}": node for node in server.nodes}
+    links = (Path(f"/proc/{pid}/fd/{name.name}") for name in Path(f"/proc/{pid}/fd").iterdir())
+    inodes = {target[8:-1] for link in links if (target := _target(link)).startswith("socket:[")}
+    for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        node = ports.get(fields[2].partition(":")[2])
+        if node is not None and fields[3] == _ESTABLISHED and fields[9] in inodes:
+            return node
+    raise AegisError(f"process {pid} is connected to no node")
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
