@@ -186,8 +186,8 @@ class StreamPublisher:
         try:
             while True:
                 await self._opened.wait()
-                await self._settle_doubts()
-                await self._flow()
+                if await self._settle_doubts():
+                    await self._flow()
         finally:
             end_listening()
             self._stop_sending()
@@ -374,8 +374,11 @@ class StreamPublisher:
             self._prove_oldest()
         return True
 
-    async def _settle_doubts(self) -> None:
-        """Return when NATS is there, and all that was sent is known to be stored or waits to be sent again."""
+    async def _settle_doubts(self) -> bool:
+        """Return when NATS is there, and all that was sent is known to be stored or waits to be sent again.
+
+        False where the licence under which that began is no more.
+        """
         pause, license = _RETRY_S, self._license
         while True:
             try:
@@ -386,12 +389,12 @@ class StreamPublisher:
                 if self._transport.state is ConnectionState.CLOSED:
                     raise
                 if self._license is not license:
-                    return
+                    return False
                 self._outage = self._outage or Outage(f"cannot begin: {error}", self._ring.lost)
                 self._expect_progress()
             else:
                 if self._license is not license:
-                    return
+                    return False
                 break
             await asyncio.sleep(pause)
             pause = min(2 * pause, _MAX_RETRY_S)
@@ -405,6 +408,7 @@ class StreamPublisher:
             self._outage.end(self._ring.lost, republished=again)
             self._outage = None
         self._progress.set()
+        return True
 
     async def _store_marker(self) -> int:
         await self._transport.wait_connected(_MAX_RETRY_S)
