@@ -524,3 +524,19 @@ async def test_who_has_left_sends_nothing_and_who_comes_back_begins_with_a_marke
     desk.publish(1)
     await desk.settled()
     assert await desk.numbers() == [1, 2, 6]
+
+
+async def test_who_comes_back_while_doubts_are_settled_begins_with_a_marker_of_its_own(away: Desk) -> None:
+    away.publish(1)
+    await away.settled()
+    away.publisher.leave()
+    away.transport.is_away = True
+    away.publisher.open(ORIGIN, Alone())
+    await asyncio.sleep(0.02)  # its first marker is under way, and has no answer
+    away.publisher.leave()
+    begun = away.publisher.open(change(ORIGIN, epoch=9), Alone())
+    away.transport.is_away = False
+    async with asyncio.timeout(5):
+        sequence = await begun
+    [border] = [one for one in await away.stored("tickmark.main") if one.sequence == sequence]
+    assert json.loads(border.payload)["epoch"] == 9
