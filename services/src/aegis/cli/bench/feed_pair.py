@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, NamedTuple, Self
@@ -43,15 +43,10 @@ class Heard(NamedTuple):
 
     second: int  # since 1970
     volume: int
-    turnover: int  # in yuan
 
     @classmethod
-    def of(cls, ts_exchange_ns: int, volume: int, turnover: float) -> Self:
-        return cls(ts_exchange_ns // 1_000_000_000, volume, round(turnover))
-
-
-class _Snapshot(Heard):
-    """The state at the time of a subscription, which the counter has perhaps never sent as a tick."""
+    def of(cls, ts_exchange_ns: int, volume: int) -> Self:
+        return cls(ts_exchange_ns // 1_000_000_000, volume)
 
 
 class Listener:
@@ -72,8 +67,8 @@ class Listener:
         epoch, sequence = self._latest.get(tick.symbol, (tick.epoch, tick.sequence - 1))
         self.declared[tick.symbol] += tick.sequence - (sequence if epoch == tick.epoch else 0) - 1
         self._latest[tick.symbol] = tick.epoch, tick.sequence
-        kind = _Snapshot if "snapshot" in tick.flags else Heard
-        self.heard[tick.symbol].append(kind.of(tick.ts_exchange_ns, tick.volume, tick.turnover))
+        if "snapshot" not in tick.flags:  # the state at the time of a subscription is no tick
+            self.heard[tick.symbol].append(Heard.of(tick.ts_exchange_ns, tick.volume))
 
     def begin(self) -> None:
         """Forget the pauses of before."""
@@ -233,8 +228,7 @@ class FeedPair:
     async def _compared(self, listener: Listener) -> dict[str, int]:
         sent = await asyncio.to_thread(_sent, self._directory / _RECORD)
         result = {"ticks": 0, "lost": 0, "wrong": 0}
-        for symbol, all_heard in listener.heard.items():
-            heard = [*_ticks(all_heard, sent[symbol])]
+        for symbol, heard in listener.heard.items():
             left_out = _left_out(heard, sent[symbol])
             result["ticks"] += len(heard)
             result["wrong"] += left_out is None
@@ -266,27 +260,23 @@ def _is_complete(one: FeedStatus) -> bool:
 def _sent(record: Path) -> dict[str, list[Heard]]:
     found: defaultdict[str, list[Heard]] = defaultdict(list)
     for line in record.read_text().splitlines():
-        symbol, ts_ns, volume, turnover = line.split(",")
-        found[symbol].append(Heard.of(int(ts_ns), int(volume), float(turnover)))
+        symbol, ts_ns, volume, _ = line.split(",")
+        found[symbol].append(Heard.of(int(ts_ns), int(volume)))
     return found
 
 
-def _ticks(heard: list[Heard], sent: list[Heard]) -> Iterator[Heard]:
-    """Without snapshots that are no ticks, or repeat one."""
-    known, before = set(sent), None
-    for one in heard:
-        if not isinstance(one, _Snapshot) or (one in known and one != before):
-            yield one
-            before = one
-
-
 def _left_out(heard: list[Heard], sent: list[Heard]) -> int | None:
-    """How many were sent between the first and the last that were heard, and not heard; None for no part of it."""
+    """How many were sent between the first and the last that were heard, and not heard; None for no part of it.
+
+    Of several ticks that are alike the first heard may be any: the one counts that leaves out least.
+    """
     if not heard:
         return 0
-    if heard[0] not in sent:
-        return None
-    place = sent.index(heard[0])
+    starts = (place for place, one in enumerate(sent) if one == heard[0])
+    return min((found for start in starts if (found := _left_out_from(heard, sent, start)) is not None), default=None)
+
+
+def _left_out_from(heard: list[Heard], sent: list[Heard], place: int) -> int | None:
     left_out = 0
     for one in heard:
         while place < len(sent) and sent[place] != one:
