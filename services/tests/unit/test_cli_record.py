@@ -23,12 +23,6 @@ def recording(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture(autouse=True)
-def logs_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command sets up logging for its whole process, which is ours here."""
-    monkeypatch.setattr("aegis_sdk.telemetry.configure_logging", lambda **_: None)
-
-
 def said(*arguments: str, code: int = 0) -> str:
     result = CliRunner().invoke(app, list(arguments))
     assert result.exit_code == code, result.output
