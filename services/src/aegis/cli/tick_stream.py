@@ -156,7 +156,9 @@ def is_present(feed: FeedStatus | None) -> Callable[[Tick], bool]:
     if feed is None:
         return lambda _: True
 
+    market, epoch = market_of(feed.source), feed.epoch  # 0: it has not published yet
+
     def present(tick: Tick) -> bool:
-        return tick.feed != feed.feed or market_of(tick.source) == market_of(feed.source) or tick.epoch >= feed.epoch
+        return tick.feed != feed.feed or market_of(tick.source) == market or 0 < epoch <= tick.epoch
 
     return present
