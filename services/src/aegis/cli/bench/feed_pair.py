@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, NamedTuple, Self
@@ -213,7 +213,10 @@ class FeedPair:
         return await self._compared(self.listener)
 
     async def stored(self) -> dict[str, int]:
-        """The same of all that the stream has; once the market has ended."""
+        """The same of all that the stream has, once the market has ended and what an outage held back is stored."""
+        async with asyncio.timeout(_READY_S):
+            while not _is_stored(await self.statuses()):  # noqa: ASYNC110 (it is asked)
+                await asyncio.sleep(_POLL_S)
         reader, epoch = Listener(), 0
         async with self.transport.read(TICKS, "tick.>") as messages:
             async for message in messages:
@@ -223,7 +226,9 @@ class FeedPair:
                 epoch = max(epoch, tick.epoch)
                 if tick.epoch == epoch:
                     reader.take(tick)
-        return await self._compared(reader)
+        result = await self._compared(reader)
+        behind = sum(map(len, self.listener.heard.values())) - result["ticks"]
+        return {**result, "lost": result["lost"] + max(0, behind)}
 
     async def _compared(self, listener: Listener) -> dict[str, int]:
         sent = await asyncio.to_thread(_sent, self._directory / _RECORD)
@@ -251,6 +256,13 @@ trader_fronts = ["{address.trader}"]
         path = self._directory / "pair.toml"
         path.touch(mode=0o600)
         path.write_text(whole)
+
+
+def _is_stored(found: Mapping[str, FeedStatus]) -> bool:
+    """Whether nothing waits any more that the stream shall have."""
+    return len(found) == len(INSTANCES) and all(
+        one.stored + one.left >= one.published and not one.waiting for one in found.values()
+    )
 
 
 def _is_complete(one: FeedStatus) -> bool:
