@@ -301,7 +301,7 @@ async def test_market_data_on_a_cluster_is_on_all_nodes_and_outlives_one(tmp_pat
             streams = {one.config.name: one.config.num_replicas for one in await client.jetstream().streams_info()}
         finally:
             await client.close()
-        assert {"TICKS", "EVENTS", "KV_aegis_config"} <= streams.keys()
+        assert {"TICKS", "EVENTS", "KV_aegis_instances"} <= streams.keys()
         assert set(streams.values()) == {3}
 
         service, old = desk.id_of("marketdata-1"), desk.id_of("nats-2")
