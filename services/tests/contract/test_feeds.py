@@ -65,7 +65,7 @@ FEEDS: dict[str, Callable[[Path], Feed]] = {
 """Makes a feed, given a directory of the test's own."""
 
 if is_built():
-    FEEDS["ctp"] = lambda _: CtpFeed("ctp", "sim", start_at(shared_counter()), CTP)
+    FEEDS["ctp"] = lambda _: CtpFeed("ctp", "test", "sim", start_at(shared_counter()), CTP)
 elif shutil.which("c++"):
     raise RuntimeError("CTP can be built here, and is not: make setup")
 

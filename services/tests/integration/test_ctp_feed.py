@@ -52,7 +52,7 @@ async def counter(**options: Any) -> AsyncIterator[RunningFront]:
 async def open_feed(
     running: RunningFront, sink: Any, options: CtpOptions = QUICK, start: Start | None = None, **told: Any
 ) -> AsyncIterator[CtpFeed]:
-    feed = CtpFeed("test", "sim", start or start_at(running.access), options, **told)
+    feed = CtpFeed("test", "test", "sim", start or start_at(running.access), options, **told)
     try:
         await feed.open(sink)
         yield feed
@@ -161,7 +161,7 @@ async def test_a_counter_that_is_not_initialised_yet_is_asked_until_it_is(sink: 
 
 
 async def _opened(running: RunningFront, sink: Any) -> CtpFeed:
-    feed = CtpFeed("test", "sim", start_at(running.access), QUICK)
+    feed = CtpFeed("test", "test", "sim", start_at(running.access), QUICK)
     await feed.open(sink)
     return feed
 
@@ -370,7 +370,7 @@ from conftest import RecordingSink
 from aegis.marketdata.adapters.ctp import CtpFeed
 
 async def main():
-    feed = CtpFeed("test", "sim", start_at(read_access(__import__("pathlib").Path(sys.argv[1]))))
+    feed = CtpFeed("test", "test", "sim", start_at(read_access(__import__("pathlib").Path(sys.argv[1]))))
     await feed.open(RecordingSink())
     print(feed.session_pid, flush=True)
     await asyncio.sleep(60)
