@@ -1,8 +1,11 @@
-"""A pipeline that publishes from its start on: nobody else does."""
+"""Who publishes from the start on: nobody else does."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aegis.marketdata.domain.sequencer import Origin
+from aegis.marketdata.endpoints import MarketData
 from aegis.marketdata.pipeline import Pipeline
 from aegis.marketdata.ports import Alone
 
@@ -12,3 +15,10 @@ async def publishing(pipeline: Pipeline, origin: Origin) -> None:
     pipeline.open(origin, Alone())
     await pipeline.take_over(origin, same_market=True)
     await pipeline.run()
+
+
+async def its_turn(service: MarketData) -> None:
+    """Have a service publish that takes part in no election."""
+    origin = service.origin = replace(service.origin, epoch=1)
+    service.pipeline.open(origin, Alone())
+    await service.pipeline.take_over(origin, same_market=True)

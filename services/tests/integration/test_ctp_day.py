@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 import pytest
+from publishing import its_turn
 
 from aegis.cli.bench.ctp_parts import profile
 from aegis.contracts.market import Tick
@@ -139,6 +140,7 @@ async def desk(monkeypatch: pytest.MonkeyPatch, begin: str) -> AsyncGenerator[De
 
 async def serve(host: ServiceHost, stop: asyncio.Event) -> None:
     await host.start()
+    await its_turn(host.service)  # pyright: ignore[reportArgumentType]
     try:
         await host.wait(stop)
     finally:

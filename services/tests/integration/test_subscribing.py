@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from publishing import its_turn
 from structlog.testing import capture_logs
 
 from aegis.contracts.market import Instrument
@@ -40,7 +40,7 @@ from aegis.marketdata.domain.calendar import Calendar
 from aegis.marketdata.domain.universe import Universe
 from aegis.marketdata.domain.wishes import MOST_CONSUMERS
 from aegis.marketdata.endpoints import MarketData, service, subscription_calls
-from aegis.marketdata.ports import Alone, FeedSink, FeedState
+from aegis.marketdata.ports import FeedSink, FeedState
 from aegis_sdk import Client, Empty, Events
 from aegis_sdk.errors import Rejected, Unavailable
 from aegis_sdk.kv import KeyValue
@@ -97,19 +97,12 @@ async def running(broker: MemoryBroker, made: MarketData | None = None, **settin
     try:
         async with asyncio.timeout(DEADLINE_S):  # what is awaited in a test comes, or the test fails
             await host.start()
-            await _publish(host.service)  # pyright: ignore[reportArgumentType]
+            await its_turn(host.service)  # pyright: ignore[reportArgumentType]
             run = Running(host.service, broker)  # pyright: ignore[reportArgumentType]
             yield run
             await run.transport.close()
     finally:
         await host.stop()
-
-
-async def _publish(service: MarketData) -> None:
-    """It is its turn: nobody else is there."""
-    origin = service.origin = replace(service.origin, epoch=1)
-    service.pipeline.open(origin, Alone())
-    await service.pipeline.take_over(origin, same_market=True)
 
 
 @pytest.fixture
