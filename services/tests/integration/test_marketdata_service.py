@@ -197,6 +197,7 @@ async def blink(server: EmbeddedServer, running: Running, rate: int, seconds: fl
         assert back.received - before.received >= rate * seconds / 2  # the market did not wait
         while (status := await running.status()).stored < back.received:
             assert status.lost == 0
+            await asyncio.sleep(0.02)
     assert status.repairs >= 1
     await running.stop()
     ticks = await stored_ticks(running.transport)
@@ -228,7 +229,7 @@ async def all_losses(client: Client) -> list[LossesView]:
 
 
 async def test_what_no_longer_fits_is_counted_by_instrument_and_nothing_else_is_missing() -> None:
-    settings = {"AEGIS_RATE": "10000", "AEGIS_REPUBLISH_TICKS": "20000"}
+    settings = {"AEGIS_RATE": "7000", "AEGIS_REPUBLISH_TICKS": "20000", "AEGIS_CODEC": "msgpack"}
     async with nats_server() as server, marketdata(server, **settings) as running:
         await running.status()
         await server.nodes[0].kill()
@@ -236,12 +237,12 @@ async def test_what_no_longer_fits_is_counted_by_instrument_and_nothing_else_is_
         await server.nodes[0].start()
         async with asyncio.timeout(DEADLINE_S):
             back = await running.status()
-            while (status := await running.status()).stored + status.lost < back.received:
-                pass
+            while (status := await running.status()).stored + status.lost < back.received:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
         assert status.lost > 0
         assert sum(loss.ticks for loss in status.lost_most) <= status.lost
         assert status.lost_most[0].ticks >= status.lost_most[-1].ticks
-        assert status.published <= status.received - status.lost + status.republished
+        assert status.published <= status.received
         losses = await all_losses(running.client)
         assert (sum(one.lost for one in losses), sum(one.conflated for one in losses)) == (status.lost, 0)
         await running.stop()
