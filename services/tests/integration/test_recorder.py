@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from publishing import publishing
 from recordings import tick
 from samples import QUOTE
 
@@ -108,8 +109,8 @@ async def test_killed_at_any_moment_it_records_everything_once_and_what_it_recor
     offered: list[Quote] = []
     async with nats_server() as server:
         transport = await connect(server)
-        pipeline = Pipeline(ORIGIN, MSGPACK, StreamPublisher(transport, ORIGIN, MSGPACK.headers))
-        running = asyncio.create_task(pipeline.run())
+        pipeline = Pipeline(MSGPACK, StreamPublisher(transport, MSGPACK.headers))
+        running = asyncio.create_task(publishing(pipeline, ORIGIN))
 
         async def offer() -> None:
             while True:

@@ -64,7 +64,7 @@ class _Screenful:
 
     def hint_at_silence(self) -> None:
         if not self._ticks and sys.stderr.isatty():
-            sys.stderr.write("No tick yet: `aegis call marketdata.status` shows the feed. Ctrl-C ends this.\n")
+            sys.stderr.write("No tick yet: `aegis feeds` shows the feed. Ctrl-C ends this.\n")
 
     def __str__(self) -> str:
         passed = duration(time.monotonic() - self._began)
