@@ -27,8 +27,8 @@ def configure_logging(stream: TextIO | None = None, level: int = logging.INFO) -
     """Log events of `level` and above to `stream`, by default standard error: for people if it is a terminal, else as
     one JSON object a line.
     """
-    stream = stream or sys.stderr
-    people = stream.isatty()
+    out: TextIO = sys.stderr if stream is None else stream
+    people = out.isatty()
     renderer: Any = structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer(default=str)
     structlog.configure(
         processors=[
@@ -41,7 +41,7 @@ def configure_logging(stream: TextIO | None = None, level: int = logging.INFO) -
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=True,
     )
 
