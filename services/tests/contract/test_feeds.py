@@ -284,10 +284,11 @@ async def test_a_lost_session_is_told_and_nothing_is_subscribed_in_the_next_one(
     if lose_session is None:
         pytest.skip("this feed has a single session")
     await quotes_of(feed, sink, 20)
-    first, seen = feed.session, len(sink.quotes)
+    first = feed.session
     await lose_session(feed)
     await sink.until(lambda: sink.states[-2:] == [FeedState.CONNECTING, FeedState.READY] and len(sink.states) == 4)
     assert feed.session != first
+    seen = len(sink.quotes)
     last = (await some_instruments(feed))[-1]
     assert list(await feed.subscribe([last])) == []
     await sink.until_quotes(seen + 3)

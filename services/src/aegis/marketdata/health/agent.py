@@ -51,9 +51,15 @@ class HealthAgent(SingleActive):
     description = "Whether a feed set brings the ticks that are wanted, and repairs where it does not."
 
     def __init__(
-        self, settings: HealthSettings, hook: RecoveryHook | None = None, patience: Patience | None = None
+        self,
+        settings: HealthSettings,
+        hook: RecoveryHook | None = None,
+        patience: Patience | None = None,
+        *,
+        replicas: int = 1,
     ) -> None:
         self.settings = settings
+        self._replicas = replicas
         self._patience = patience or Patience()
         self.repairs = Repairs(self._patience)
         self.counted: Counter[tuple[Kind, Outcome]] = Counter()
@@ -72,7 +78,7 @@ class HealthAgent(SingleActive):
     async def on_start(self) -> None:
         """Begin to look. Raises Unavailable where the registry cannot be read."""
         client = Client(self.transport)
-        self._events = Events(self.transport)
+        self._events = Events(self.transport, replicas=self._replicas)
         await self._events.ensure()
         self._hook = self._hook or OperationsHook(client)
         self._watch = await self._taken.enter_async_context(Watch.open(self.transport, client, self.settings.feed))
