@@ -28,9 +28,9 @@ up: setup ## run the desk on this machine
 down: setup ## stop what `up` started
 	@$(BIN)/aegis down
 
-# Three at a time, the longest files first: most tests wait, for a process or a timer. All workers need the same seed.
+# Two at a time, the longest files first: most tests wait, for a process or a timer. All workers need the same seed.
 test: check ## the static checks, then all tests
-	CHAOS_SEED=$(or $(SEED),$(shell date +%s)) $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+	CHAOS_SEED=$(or $(SEED),$(shell date +%s)) $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: setup ## the static checks
 	$(BIN)/ruff check .
