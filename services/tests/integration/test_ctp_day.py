@@ -227,7 +227,7 @@ def assert_in_order(ticks: list[Tick]) -> None:
     last: dict[str, tuple[int, int]] = {}
     for tick in ticks:
         sequence, ts_ns = last.get(tick.symbol, (0, 0))
-        assert tick.sequence == sequence + 1
+        assert tick.sequence > sequence  # a hole tells of what a busy machine conflated
         assert tick.ts_exchange_ns >= ts_ns
         assert to_shanghai(tick.ts_exchange_ns)[0] == tick.action_day
         last[tick.symbol] = tick.sequence, tick.ts_exchange_ns
