@@ -223,7 +223,7 @@ async def test_whole_days_with_their_nights_a_weekend_and_a_holiday(monkeypatch:
 
 
 def assert_in_order(ticks: list[Tick]) -> None:
-    """Per instrument nothing is missing, and time never goes back."""
+    """Per instrument nothing is repeated, and time never goes back."""
     last: dict[str, tuple[int, int]] = {}
     for tick in ticks:
         sequence, ts_ns = last.get(tick.symbol, (0, 0))
