@@ -478,6 +478,22 @@ async def test_what_broke_off_with_the_connection_reaches_live_subscribers(desk:
         assert await desk.numbers() == list(range(1, 7))
 
 
+async def test_what_live_subscribers_were_sent_by_a_connection_that_broke_they_are_sent_again(away: Desk) -> None:
+    async with listening(away) as live:
+        away.transport.is_away = True
+        away.transport.loses.add(b"tick.SHFE.a 2")
+        away.publish(1)
+        await away.until(lambda: live.numbers == [1])
+        await away.until(lambda: away.publisher._live)  # pyright: ignore[reportPrivateUsage]
+        away.publish(1)
+        away.broker.disconnect(away.transport)
+        away.transport.is_away = False
+        away.broker.reconnect(away.transport)
+        await away.settled()
+        assert set(live.numbers) == {1, 2}
+        assert await away.numbers() == [1, 2]
+
+
 # The licence
 
 

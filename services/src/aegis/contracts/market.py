@@ -7,7 +7,7 @@ those of the exchange, as `YYYYMMDD`. Volumes and open interest count lots. Turn
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -40,6 +40,10 @@ reset: the day's cumulative volume began anew, or went back.
 def market_of(source: str) -> str:
     """What the sources of the same quotes have in common: the profile, of the logins of one profile."""
     return source.removesuffix(".primary").removesuffix(".backup")
+
+
+_OF_A_TICK: Final = ("stale", "reset")
+"""Flags that tell of a tick beside those before it; the others are the feed's."""
 
 
 class InstrumentId(NamedTuple):
@@ -155,7 +159,7 @@ class Tick(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     @property
     def quote(self) -> Quote:
-        """What the feed saw."""
+        """What the feed saw, without the flags that it was given as a tick."""
         return Quote(
             self.exchange,
             self.symbol,
@@ -178,5 +182,5 @@ class Tick(msgspec.Struct, frozen=True, gc=False, array_like=True):
             self.pre_open_interest,
             self.bids,
             self.asks,
-            self.flags,
+            tuple(flag for flag in self.flags if flag not in _OF_A_TICK),
         )

@@ -176,6 +176,16 @@ class Bridge:
                 self._filled.clear()
             await self._filled.wait()
 
+    @property
+    def depth(self) -> int:
+        """How many wait."""
+        return len(self._ring)
+
+    @property
+    def drained(self) -> int:
+        """How many were taken out, ever."""
+        return self._drained
+
     def take(self, limit: int) -> Drained:
         """At most `limit` of the waiting quotes, the oldest first."""
         with self._lock:

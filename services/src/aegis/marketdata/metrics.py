@@ -61,5 +61,6 @@ def _dropped(stats: PipelineStats) -> dict[tuple[str, ...], float]:
     return {
         ("late",): stats.bridge.late,  # offered after the service had begun to stop
         ("unserializable",): sum(stats.unserializable.values()),
+        ("forgotten",): stats.forgotten,  # by a standby, which had no room for them
         ("lost",): sum(stats.outlet.lost.values()),  # pushed out of the republish ring by a long outage
     }

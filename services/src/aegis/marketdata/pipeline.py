@@ -11,15 +11,16 @@ them, and every one that comes from then on; `stand_by` ends that.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import structlog
 
 from aegis.contracts.market import InstrumentId, Quote, Tick
-from aegis.contracts.tick_codec import TickCodec
+from aegis.contracts.tick_codec import TickCodec, decode
 from aegis.marketdata.bridge import DEFAULT_SIZE, Bridge, BridgeStats, Drained, StateHandler
 from aegis.marketdata.domain.alignment import Alignment
 from aegis.marketdata.domain.sequencer import Origin, Sequencer
@@ -32,6 +33,8 @@ _log = structlog.get_logger("aegis.pipeline")
 _TURN: Final = 1_000
 """Quotes worked on in one turn of the event loop: at most about 5 ms."""
 _MAX_TICK_BYTES: Final = 65_536
+_RETURNED: Final = 5_000
+"""Ticks of ours, the newest, that may be published or not when another instance takes over; it has all before them."""
 _HELD: Final = 132_000
 """Quotes that a standby holds: a minute at 2,000 a second."""
 
@@ -40,13 +43,14 @@ _HELD: Final = 132_000
 class PipelineStats:
     """The whole way at one moment.
 
-    bridge.drained == outlet.accepted + held + aligned + the sum of unserializable, between two turns.
+    Between two turns bridge.drained == outlet.accepted - outlet.left + held + the sum of unserializable + those that
+    other instances have published in our place.
     """
 
     bridge: BridgeStats
     outlet: OutletStats
     held: int  # not yet seen published by the instance that publishes
-    aligned: int  # of which another instance published the like, or for which the standby ring had no room
+    forgotten: int  # by a standby, for want of room
     unserializable: Mapping[InstrumentId, int]
     duplicates: int  # equal to the quote before, published all the same
     stale: int
@@ -71,13 +75,16 @@ class Pipeline:
         self._alignment = Alignment(held_size)
         self._arrivals = 0  # what was held before others published last
         self._sequencer: Sequencer | None = None  # while we publish
+        self._epoch = 0  # under which we published last
+        self._leaving = False  # we publish no more, and nobody else does yet
+        self._next: deque[Quote] = deque()  # to be published before what the bridge has
+        self._sessions: deque[tuple[int, Origin]] = deque()  # from which quote on which session is theirs
         self._lagging: set[InstrumentId] = set()  # of which our feed may yet bring what others have published
-        self._turn = asyncio.Lock()
         self._released = asyncio.Event()  # what is held has become less
         self._latest: dict[str, Tick] = {}
         self._heard: Counter[InstrumentId] = Counter()
         self._unserializable: Counter[InstrumentId] = Counter()
-        self._published = self._duplicates = self._stale = 0
+        self._duplicates = self._stale = self._forgotten = 0
         self._drain_s = 0.0
 
     @property
@@ -99,18 +106,19 @@ class Pipeline:
     def begin(self, origin: Origin) -> None:
         """Quotes offered from now on are of another session; those that wait are of the one before."""
         if self._sequencer is not None:
-            while self.bridge.stats().depth:
-                self._take(self.bridge.take(_TURN))
-            self._sequencer.begin(origin)
-            self._outlet.begin(origin)
+            self._sessions.append((self.bridge.drained + self.bridge.depth, origin))
 
     def seen(self, subject: str, tick: Tick, *, live: bool, ours: bool) -> None:
-        """Another instance has published this: just now, or before we stood by; of our market, or of another one."""
-        self._latest[subject] = tick
+        """This was published, just now or before we stood by, in our market or another one. It may be told twice."""
         if self._sequencer is not None:
             return
+        before, by_us = self._latest.get(subject), tick.epoch == self._epoch
+        if before is None or (before.epoch, before.sequence) < (tick.epoch, tick.sequence):
+            self._latest[subject] = tick
+        elif not by_us:
+            return
         if ours:
-            self._alignment.published(tick)
+            self._alignment.published(tick, by_us=by_us)
             self._released.set()
         elif live:
             self._arrivals = self._alignment.arrivals
@@ -124,44 +132,61 @@ class Pipeline:
 
         Of another market that is what came since they published last: it is a switch of the source.
         """
-        async with self._turn:
-            sequencer = Sequencer(origin)
-            sequencer.take_over(origin, self._latest.values(), same_market=same_market)
-            if same_market:
-                left = self._alignment.release()
-            else:
-                left, self._alignment = self._alignment.held_since(self._arrivals), Alignment(self._held_size)
-            self._released.set()
-            self._lagging = self._alignment.lagging()
-            self._sequencer = sequencer
-            self._outlet.begin(origin)
-            for start in range(0, len(left), _TURN):
-                self._publish(left[start : start + _TURN], sequencer)
-                await asyncio.sleep(0)
-        return len(left)
+        sequencer = Sequencer(origin)
+        sequencer.take_over(origin, self._latest.values(), same_market=same_market)
+        if same_market:
+            self._next.extend(self._alignment.release())
+        else:
+            self._next.extend(self._alignment.held_since(self._arrivals))
+            self._forgotten += self._alignment.forgotten
+            self._alignment = Alignment(self._held_size)
+        left = len(self._next)
+        self._lagging = self._alignment.lagging()
+        self._sequencer, self._epoch = sequencer, origin.epoch
+        self._outlet.begin(origin)
+        self._released.set()
+        while self._next and self._sequencer is sequencer:
+            await self._outlet.room()
+            self._step()
+            await asyncio.sleep(0)
+        return left
 
     async def leave(self, timeout: float) -> None:
         """Publish what has come, but nothing more; returns when that is stored, or after `timeout` seconds."""
-        async with self._turn:
-            if self._sequencer is not None:
-                while self.bridge.stats().depth:
-                    self._take(self.bridge.take(_TURN))
-                self._end_publishing()
-        await self._outlet.flushed(timeout)
+        until = self.bridge.drained + self.bridge.depth
+        while self._sequencer is not None and (self._next or (self.bridge.depth and self.bridge.drained < until)):
+            self._step()
+            await asyncio.sleep(0)
+        if self._sequencer is not None:
+            self._end_publishing(self._sequencer)
+            await self._outlet.flushed(timeout)
 
     def stand_by(self) -> None:
-        """Publish nothing: another instance does, or will. What it has published is to be told anew, by `seen`."""
-        self._end_publishing()
-        self._outlet.leave()
+        """Publish nothing: another instance does, or will. What is published is to be told by `seen`.
 
-    def _end_publishing(self) -> None:
+        What we have sent, and do not know to be stored, may be published or not: that is told, too.
+        """
         if self._sequencer is not None:
-            self._duplicates += self._sequencer.duplicates
-            self._stale += self._sequencer.stale
-            self._sequencer = None
-            self._alignment = Alignment(self._held_size)
-            self._arrivals = 0
-            self._lagging = set()
+            self._end_publishing(self._sequencer)
+        unproven = [*islice(reversed(self._outlet.leave()), _RETURNED)]
+        if not self._leaving:
+            return
+        self._leaving = False
+        self._forgotten += self._alignment.forgotten
+        self._alignment, self._arrivals = Alignment(self._held_size), 0
+        for subject, payload, _ in reversed(unproven):
+            self._latest.pop(subject, None)
+            self._alignment.hold(decode(self._codec.headers, payload, allow_pickle=True).quote)
+        for quote in self._next:
+            self._alignment.hold(quote)
+        self._next.clear()
+
+    def _end_publishing(self, sequencer: Sequencer) -> None:
+        self._duplicates += sequencer.duplicates
+        self._stale += sequencer.stale
+        self._sequencer, self._leaving = None, True
+        self._sessions.clear()
+        self._lagging.clear()
 
     async def _room_behind(self) -> None:
         """Feeds that can wait do so while too much is held: of a replay nothing is lost before it is its turn."""
@@ -179,8 +204,7 @@ class Pipeline:
                 outlet = group.create_task(self._outlet.run(), name="outlet")
                 while await self.bridge.filled():
                     await self._outlet.room()
-                    async with self._turn:
-                        self._take(self.bridge.take(_TURN))
+                    self._step()
                     await asyncio.sleep(0)
                 await self._outlet.drain(self._drain_s)
                 outlet.cancel()
@@ -193,31 +217,55 @@ class Pipeline:
         self.bridge.close()
 
     def stats(self) -> PipelineStats:
-        sequencer, outlet, bridge, held = self._sequencer, self._outlet.stats(), self.bridge.stats(), self._alignment
-        unserializable = dict(self._unserializable)
+        sequencer = self._sequencer
         return PipelineStats(
-            bridge=bridge,
-            outlet=outlet,
-            held=len(held),
-            aligned=bridge.drained - outlet.accepted - len(held) - sum(unserializable.values()),
-            unserializable=unserializable,
+            bridge=self.bridge.stats(),
+            outlet=self._outlet.stats(),
+            held=len(self._alignment) + len(self._next),
+            forgotten=self._forgotten + self._alignment.forgotten,
+            unserializable=dict(self._unserializable),
             duplicates=self._duplicates + (sequencer.duplicates if sequencer else 0),
             stale=self._stale + (sequencer.stale if sequencer else 0),
         )
+
+    def _step(self) -> None:
+        """Some of what is next: at most a turn of it, all of one session."""
+        if self._sequencer is not None and self._next:
+            popleft = self._next.popleft
+            self._publish([popleft() for _ in range(min(_TURN, len(self._next)))], self._sequencer)
+            return
+        limit = _TURN
+        while self._sequencer is not None and self._sessions:
+            limit = min(_TURN, self._sessions[0][0] - self.bridge.drained)
+            if limit > 0:
+                break
+            limit, (_, origin) = _TURN, self._sessions.popleft()
+            self._sequencer.begin(origin)
+            self._outlet.begin(origin)
+        self._take(self.bridge.take(limit))
 
     def _take(self, drained: Drained) -> None:
         heard = self._heard
         for quote in drained.quotes:
             heard[quote.exchange, quote.symbol] += 1  # pyright: ignore[reportArgumentType]  # equal, and faster
         if self._sequencer is None:
-            for quote in drained.quotes:
-                self._alignment.hold(quote)
+            self._keep(drained)
             return
         self._sequencer.skip(drained.dropped)
         quotes: Sequence[Quote] = drained.quotes
         if self._lagging:
             quotes = [quote for quote in quotes if self._admits(quote)]
         self._publish(quotes, self._sequencer)
+
+    def _keep(self, drained: Drained) -> None:
+        """While we do not publish."""
+        if self._leaving:
+            self._next.extend(drained.quotes)
+            return
+        for instrument, count in drained.dropped.items():
+            self._alignment.lose(instrument, count)
+        for quote in drained.quotes:
+            self._alignment.hold(quote)
 
     def _admits(self, quote: Quote) -> bool:
         instrument = InstrumentId(quote.exchange, quote.symbol)

@@ -171,8 +171,8 @@ class TickOutlet(Protocol):
         """Ticks that are published from now on are of this origin, in the same epoch."""
         ...
 
-    def leave(self) -> None:
-        """The licence has ended: send nothing more. What is not known to be stored is left to whoever publishes now."""
+    def leave(self) -> Sequence[Outgoing]:
+        """The licence has ended: send nothing more. What is not known to be stored is given up: it is returned."""
         ...
 
     def publish(self, ticks: Sequence[Outgoing], received_ns: int = 0) -> None:

@@ -66,6 +66,10 @@ class RollKeeper:
                 if not failed:
                     _log.warning("mains_not_stored", reason=str(error), hint="it is tried again")
                 failed = True
+            except Exception:  # ticks are worth more than what is made of them
+                if not failed:
+                    _log.exception("mains_not_decided", hint="it is tried again")
+                failed = True
 
     async def _look(self) -> None:
         source = self._source()

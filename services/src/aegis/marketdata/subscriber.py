@@ -44,8 +44,11 @@ class Subscriber:
         *,
         universe: Universe = EMPTY,
         on_universe: OnUniverse | None = None,
+        on_converged: Callable[[], None] = lambda: None,
     ) -> None:
         self.universe = universe
+        self.has_converged = False  # in this session all that was wanted was subscribed once
+        self._on_converged = on_converged
         self._feed = feed
         self._flow = flow
         self._wishes = wishes
@@ -74,6 +77,7 @@ class Subscriber:
         if state is FeedState.ENDED:
             return
         self._ready = self._began = state is FeedState.READY
+        self.has_converged = False
         self._subscribed.clear()
         self._unproven.clear()
         self._refused.clear()
@@ -156,6 +160,9 @@ class Subscriber:
             await self._converge()
             if not self._woken.is_set():
                 self._settled.set()
+                if not self.has_converged:
+                    self.has_converged = True
+                    self._on_converged()
 
     async def _learn(self) -> None:
         """Ask which instruments the session has. That of another session, should one begin meanwhile, counts not."""

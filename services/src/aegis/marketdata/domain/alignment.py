@@ -10,7 +10,9 @@ several the same second. Per instrument, at most one of these queues is long:
 
 A quote in one of them that meets its like in the other takes out all that was before it in both: what one feed has
 left out stays left out, so that the order of the instrument holds. Where our feed has not come up to what was
-published, a quote without a like counts as new only if it is later by day, volume or time.
+published, a quote without a like counts as new only if it is later by day, volume or time. What we published ourselves
+our feed has brought, so it is never ahead. A new session begins with the state of each instrument: if that is the last
+published one, our feed is where the other is.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 from typing import Final, NamedTuple
+
+from msgspec.structs import replace
 
 from aegis.contracts.market import InstrumentId, Quote, Tick
 
@@ -55,11 +59,12 @@ class _Likeness(NamedTuple):
 
 
 class _Instrument:
-    __slots__ = ("ahead", "held", "published")
+    __slots__ = ("ahead", "held", "lost", "published")
 
     def __init__(self) -> None:
         self.ahead: deque[_Likeness] = deque(maxlen=_AHEAD)
         self.held: deque[tuple[int, _Likeness, Quote]] = deque()  # with the order of arrival over all instruments
+        self.lost = 0  # of ours, since the last one that is held
         self.published: _Likeness | None = None  # the last one
 
 
@@ -86,6 +91,13 @@ class Alignment:
         if instrument.ahead and _take_out(instrument.ahead, likeness):
             self._forget_held(instrument)
             return
+        if likeness == instrument.published and "snapshot" in quote.flags:
+            self._forget_held(instrument)
+            instrument.ahead.clear()
+            return
+        if instrument.lost:
+            quote = replace(quote, skipped=quote.skipped + instrument.lost)
+            instrument.lost = 0
         self.arrivals += 1
         instrument.held.append((self.arrivals, likeness, quote))
         self._order.append((self.arrivals, instrument))
@@ -95,8 +107,12 @@ class Alignment:
         if len(self._order) > 2 * self._size:
             self._order = deque(entry for entry in self._order if _is_held(*entry))
 
-    def published(self, tick: Tick) -> None:
-        """A tick was published by the other one."""
+    def lose(self, instrument: InstrumentId, count: int) -> None:
+        """So many quotes of our feed were dropped before they came here: they leave a hole, if it comes to that."""
+        self._instrument(*instrument).lost += count
+
+    def published(self, tick: Tick, *, by_us: bool = False) -> None:
+        """A tick was published by the other one, or by us before we stood by."""
         instrument, likeness = self._instrument(tick.exchange, tick.symbol), _Likeness.of(tick)
         instrument.published = likeness
         for place, (_, ours, _) in enumerate(islice(instrument.held, _LOOKED_AT)):
@@ -106,7 +122,8 @@ class Alignment:
                 self._held -= place + 1
                 instrument.ahead.clear()
                 return
-        instrument.ahead.append(likeness)
+        if not by_us:
+            instrument.ahead.append(likeness)
 
     # Taking over
 
@@ -160,6 +177,7 @@ class Alignment:
         """What was held came before a quote that is published."""
         self._held -= len(instrument.held)
         instrument.held.clear()
+        instrument.lost = 0
 
     def _forget_oldest(self) -> None:
         while True:
@@ -168,9 +186,16 @@ class Alignment:
                 return self._forget(instrument)
 
     def _forget(self, instrument: _Instrument) -> None:
-        instrument.held.popleft()
+        """For want of room. It leaves a hole before the next of its instrument."""
+        _, _, forgotten = instrument.held.popleft()
         self._held -= 1
         self.forgotten += 1
+        if instrument.held:
+            arrival, likeness, following = instrument.held[0]
+            skipped = following.skipped + 1 + forgotten.skipped
+            instrument.held[0] = arrival, likeness, replace(following, skipped=skipped)
+        else:
+            instrument.lost += 1 + forgotten.skipped
 
 
 def _in_order(entries: list[tuple[int, Quote]]) -> list[Quote]:

@@ -2,14 +2,15 @@
 
 Its key is the feed set's name. Of several instances one publishes; the others are logged in and subscribed as well,
 hold what their feeds bring until they see it published, and go on behind the last published tick when it is their turn.
-An instance whose feed is not READY gives the key up.
+An instance whose feed is not READY, or has not subscribed what is wanted, gives the key up.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -36,7 +37,7 @@ from aegis.marketdata.roll_keeper import RollKeeper
 from aegis.marketdata.settings import MarketDataSettings
 from aegis.marketdata.subscriber import Subscriber
 from aegis.profiles import CtpProfile
-from aegis_sdk import subjects
+from aegis_sdk import clock, subjects
 from aegis_sdk.errors import AegisError, Unavailable
 from aegis_sdk.events import Events
 from aegis_sdk.metrics import Metric
@@ -96,6 +97,8 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         self._tasks: list[asyncio.Task[None]] = []
         self._following: asyncio.Task[None] | None = None  # while another instance publishes
         self._keeping: asyncio.Task[None] | None = None  # while we publish
+        self._ready_at = -math.inf
+        self._has_failed = False  # to take over
 
     async def on_start(self) -> None:
         """Open the feed and subscribe to what is wanted. Raises AegisError where the feed cannot be opened at all."""
@@ -111,6 +114,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
             epoch=0,
             market=parts.feed.market,
         )
+        self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.pipeline = parts.make_pipeline(self._feed_changed)
         self._pumping = asyncio.create_task(self.pipeline.run(), name="pipeline")
         self._taken.push_async_callback(self._drain)
@@ -152,6 +156,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
             self.pipeline.heard,
             universe=await parts.universes.load(market_of(parts.feed.source)),
             on_universe=self._universe_changed,
+            on_converged=self.health_changed,
         )
         self._stats = self.pipeline.stats
         known = asyncio.Event()
@@ -200,9 +205,19 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         return Placement(prefer=(self.settings.preferred,) if self.settings.preferred else ())
 
     async def healthy(self) -> bool:
-        return self.feed_state in _ABLE
+        """Whether it could publish. Who cannot subscribe all in time does so with what he has."""
+        subscribed = self.subscriber.has_converged or clock.now() - self._ready_at > _START_S
+        return self.feed_state in _ABLE and subscribed and not self._has_failed
 
     async def on_active(self, key: str, epoch: int) -> None:
+        try:
+            await self._take_over(key, epoch)
+        except Exception:  # the key is ours, and nothing is published: somebody else shall have it
+            self._has_failed = True
+            self.health_changed()
+            raise
+
+    async def _take_over(self, key: str, epoch: int) -> None:
         """Publish, behind what others have published."""
         origin = self.origin = replace(self.origin, epoch=epoch)
         begun = self.pipeline.open(origin, self.held(key))
@@ -217,18 +232,28 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         await self._end_following()
         left = await self.pipeline.take_over(self.origin, same_market=same_market)
         _log.info("feed_taken_over", epoch=epoch, source=origin.source, left_by_the_other=left, same_market=same_market)
-
-        self._keeping = asyncio.create_task(self._keeper.run(), name="rolls")
+        self._keeping = self._watched(self._keeper.run(), "rolls")
 
     async def on_leaving(self, key: str) -> None:
         await self.pipeline.leave(_FLUSH_S)
 
     async def on_standby(self, key: str) -> None:
         self.pipeline.stand_by()
+        self._has_failed = False
         await self._end_keeping()
         if self._following is None:
             self._follower = self._parts.make_follower(self.pipeline.seen)
-            self._following = asyncio.create_task(self._follower.run(), name="follower")
+            self._following = self._watched(self._follower.run(), "follower")
+
+    def _watched(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """A task whose error ends the instance."""
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._note_end)
+        return task
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) and not self._broken.done():
+            self._broken.set_exception(error)
 
     async def _end_following(self) -> None:
         following, self._following = self._following, None
@@ -246,7 +271,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._tell_news())
                 group.create_task(self._store_universes())
-                for task in (self._pumping, *self._tasks):
+                for task in (self._pumping, self._broken, *self._tasks):
                     group.create_task(_outcome(task))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
@@ -285,6 +310,8 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         if state is FeedState.READY and feed.session != self.origin.session:
             self.origin = replace(self.origin, source=feed.source, session=feed.session)
             self.pipeline.begin(self.origin)
+        if state is FeedState.READY:
+            self._ready_at = clock.now()
         self.subscriber.feed_changed(state)
         self.health_changed()
         changed = FeedChanged(
@@ -348,10 +375,8 @@ async def _ended(task: asyncio.Task[None] | None) -> None:
     if task is not None:
         task.cancel()
         await asyncio.wait({task})
-        if not task.cancelled() and (error := task.exception()):
-            _log.error("task_failed", task=task.get_name(), exc_info=error)
 
 
-async def _outcome(task: asyncio.Task[None]) -> None:
+async def _outcome(task: asyncio.Future[None]) -> None:
     """Wait for a task without ending it, and raise what it raised."""
     await asyncio.shield(task)

@@ -1,4 +1,8 @@
-"""What is published of a feed set, as the stream has it: for who stands by, and will go on behind it."""
+"""What is published of a feed set: for who stands by, and will go on behind it.
+
+Two sources tell of it. The stream is complete, in its order, and says where it stands; live ticks come also while the
+stream stores nothing. Whichever is first counts, the other one repeats it.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,13 @@ from typing import Final, Protocol
 import msgspec
 import structlog
 
-from aegis.contracts.market import Tick
+from aegis.contracts.market import Tick, market_of
 from aegis.contracts.tick_codec import decode
-from aegis.marketdata.adapters.bus.marker import Border, border
+from aegis.marketdata.adapters.bus.marker import border
+from aegis.tick_seam import Epochs
 from aegis_sdk import subjects
 from aegis_sdk.errors import AegisError, CodecError
-from aegis_sdk.messages import StoredMessage
+from aegis_sdk.messages import Message, StoredMessage
 from aegis_sdk.transport import ConnectionState, StreamConfig, Transport
 
 __all__ = ["OnTick", "TickFollower"]
@@ -23,7 +28,7 @@ _RETRY_S: Final = 0.2
 
 
 class OnTick(Protocol):
-    """Called with what is published, in the order of the stream.
+    """Called with what is published, each instrument's in its order, some of it twice.
 
     `live`: since we follow, not before; `ours`: it is of the market that our feed brings too.
     """
@@ -54,21 +59,24 @@ class TickFollower:
         self._marker_subject = subjects.tick_marker(feed)
         self._on_tick = on_tick
         self._allow_pickle = allow_pickle
-        self._markets: dict[int, str] = {}  # by epoch
-        self._live = False
-        self._epoch = 0
+        self._markets: dict[int, str] = {}  # by epoch, as far as a marker told
+        self._live_epochs = Epochs()
         self._sequence = 0
         self._advanced = asyncio.Event()
 
     async def run(self) -> None:
         """Follow until cancelled."""
-        while self._transport.state is not ConnectionState.CLOSED:
-            try:
-                await self._transport.ensure_stream(self._stream)
-                await self._follow()
-            except (AegisError, TimeoutError) as error:
-                _log.info("cannot_follow", reason=str(error), again_s=_RETRY_S)
-                await asyncio.sleep(_RETRY_S)
+        subscription = await self._transport.subscribe(subjects.tick(subjects.ANY, subjects.ANY), self._on_live)
+        try:
+            while self._transport.state is not ConnectionState.CLOSED:
+                try:
+                    await self._transport.ensure_stream(self._stream)
+                    await self._follow()
+                except (AegisError, TimeoutError) as error:
+                    _log.info("cannot_follow", reason=str(error), again_s=_RETRY_S)
+                    await asyncio.sleep(_RETRY_S)
+        finally:
+            await subscription.unsubscribe()
 
     async def reached(self, sequence: int) -> None:
         """Return when all up to this sequence of the stream was told."""
@@ -82,31 +90,41 @@ class TickFollower:
 
     async def _follow(self) -> None:
         latest = await self._transport.last(self._stream.name, self._marker_subject)
-        if latest is not None:
-            self._take(latest)
+        if latest is not None:  # ticks stored before it are good, whatever their epoch
+            self._learn_market(latest)
+        epochs, live = Epochs(), False
         async with self._transport.read(self._stream.name, last_per_subject=True) as messages:
             async for message in messages:
                 if message is None:
-                    self._live = True
-                else:
-                    self._take(message)
-                    self._sequence = message.sequence
-                    self._advanced.set()
+                    live = True
+                    continue
+                if message.subject == self._marker_subject:
+                    epochs.admit(self._feed, self._learn_market(message))
+                elif message.subject.startswith("tick."):
+                    self._take(message, epochs, live=live)
+                self._live_epochs.admit_all(epochs)
+                self._sequence = message.sequence
+                self._advanced.set()
 
-    def _take(self, message: StoredMessage) -> None:
+    def _on_live(self, message: Message) -> None:
+        self._take(message, self._live_epochs, live=True)
+
+    def _take(self, message: Message | StoredMessage, epochs: Epochs, *, live: bool) -> None:
         try:
-            if message.subject.startswith("tick."):
-                self._take_tick(message.subject, decode(message.headers, message.payload, self._allow_pickle))
-            elif message.subject == self._marker_subject:
-                self._take_border(border(message.payload))
-        except (CodecError, msgspec.MsgspecError) as error:
+            tick = decode(message.headers, message.payload, self._allow_pickle)
+        except CodecError as error:
             _log.warning("not_understood", subject=message.subject, reason=str(error))
+            return
+        if tick.feed == self._feed and epochs.admit(tick.feed, tick.epoch):
+            market = self._markets.get(tick.epoch) or market_of(tick.source)
+            self._on_tick(message.subject, tick, live=live, ours=market == self._market)
 
-    def _take_tick(self, subject: str, tick: Tick) -> None:
-        if tick.feed == self._feed and tick.epoch >= self._epoch:
-            self._epoch = tick.epoch
-            self._on_tick(subject, tick, live=self._live, ours=self._markets.get(tick.epoch) == self._market)
-
-    def _take_border(self, found: Border) -> None:
+    def _learn_market(self, message: StoredMessage) -> int:
+        """The epoch of a marker."""
+        try:
+            found = border(message.payload)
+        except msgspec.MsgspecError as error:
+            _log.warning("not_understood", subject=message.subject, reason=str(error))
+            return 0
         self._markets[found.epoch] = found.market
-        self._epoch = max(self._epoch, found.epoch)
+        return found.epoch

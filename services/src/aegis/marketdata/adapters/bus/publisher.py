@@ -113,15 +113,15 @@ class StreamPublisher:
             self._mark()
         self._origin = origin
 
-    def leave(self) -> None:
+    def leave(self) -> Sequence[Outgoing]:
         self._license = None
         self._opened.clear()
         self._begun.cancel()
         self._stop_sending()
         self._cut = ()
-        self._ring.leave()
         self._ages.forget()
         self._outage = None
+        return self._ring.leave()
 
     def publish(self, ticks: Sequence[Outgoing], received_ns: int = 0) -> None:
         if received_ns:
@@ -298,11 +298,10 @@ class StreamPublisher:
         self._woken.set()
 
     def _on_state(self, state: ConnectionState) -> None:
-        if state is not ConnectionState.CONNECTED:
-            flowed = self._flowing
+        if state is not ConnectionState.CONNECTED:  # what was written to it may have arrived or not
             self._doubt(f"the connection is {state}")
-            if flowed:
-                self._cut = self._ring.unproven
+            self._cut = self._ring.unproven
+            self._ring.delivered = 0
             self._end_live()
         elif self._license is not None and not self._flowing:
             self._expect_progress()

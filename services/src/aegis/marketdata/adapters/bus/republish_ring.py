@@ -176,13 +176,15 @@ class RepublishRing:
         self._lose([*self.in_doubt[self._proven_in_doubt :], *self.waiting])
         self._clear()
 
-    def leave(self) -> None:
-        """Another instance publishes now: what was never proven to be stored is left to it."""
+    def leave(self) -> Sequence[Outgoing]:
+        """Another instance publishes now: give up what was never proven to be stored; all of it, in order."""
         if not self.in_doubt:
             self.doubt()
         self.stored += self._proven_in_doubt
-        self.left += len(self.in_doubt) - self._proven_in_doubt + len(self.waiting)
+        left = [*self.unproven, *self.waiting]
+        self.left += len(left)
         self._clear()
+        return left
 
     def _clear(self) -> None:
         self.in_doubt, self._proven_in_doubt = [], 0

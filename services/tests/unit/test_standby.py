@@ -1,0 +1,322 @@
+"""Instances of one feed set, over a broker in memory: who publishes goes on exactly behind whoever did before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+
+import pytest
+from msgspec.structs import replace
+from samples import QUOTE
+
+from aegis.contracts.market import InstrumentId, Level, Quote, Tick
+from aegis.contracts.tick_codec import MSGPACK, decode
+from aegis.marketdata.adapters.bus import PublisherOptions, StreamPublisher, TickFollower, ticks_stream
+from aegis.marketdata.domain.sequencer import Origin
+from aegis.marketdata.pipeline import Pipeline
+from aegis.marketdata.ports import Alone
+from aegis_sdk.messages import NO_HEADERS, Headers, Message
+from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
+
+OPTIONS = PublisherOptions(ring=200, batch=20, window=4, marker_interval_s=0.005, ack_timeout_s=0.3, live_after_s=0.02)
+
+
+def quote(volume: int, symbol: str = "a", *, bid: float = 1.0, flags: tuple[str, ...] = ()) -> Quote:
+    """All of one second: at CZCE the book alone may differ."""
+    return replace(
+        QUOTE, exchange="CZCE", symbol=symbol, volume=volume, turnover=float(volume), bids=(Level(bid, 1),), flags=flags
+    )
+
+
+class Instance:
+    """One of several that have a feed each; `broker` is the desk's."""
+
+    def __init__(self, broker: MemoryBroker, source: str, held_size: int = 1_000) -> None:
+        self.transport = Away(broker)
+        self.pipeline = Pipeline(
+            MSGPACK, StreamPublisher(self.transport, MSGPACK.headers, OPTIONS), bridge_size=100, held_size=held_size
+        )
+        self.origin = Origin(env="sim", feed="main", source=source, session="s1", epoch=0, market="p")
+        self._running = asyncio.create_task(self.pipeline.run())
+        self._following: asyncio.Task[None] | None = None
+
+    def brings(self, *quotes: Quote) -> None:
+        for one in quotes:
+            self.pipeline.bridge.offer(one)
+
+    async def stands_by(self) -> None:
+        """Returns when it has read what there is."""
+        self.pipeline.stand_by()
+        self.follower = TickFollower(self.transport, ticks_stream(), "main", "p", self.pipeline.seen)
+        self._following = asyncio.create_task(self.follower.run())
+        if (last := await last_sequence(self.transport)) > 0:
+            await self.follower.reached(last)
+
+    async def takes_over(self, epoch: int) -> int:
+        self.origin = Origin(**{**vars(self.origin), "epoch": epoch})
+        async with asyncio.timeout(5):
+            await self.follower.reached(await self.pipeline.open(self.origin, Alone()))
+            await self._end_following()
+            return await self.pipeline.take_over(self.origin, same_market=True)
+
+    async def gives_up(self) -> None:
+        await self.pipeline.leave(1.0)
+        await self.stands_by()
+
+    async def _end_following(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait({self._following})
+
+    async def close(self) -> None:
+        await self._end_following()
+        self._running.cancel()
+        await asyncio.wait({self._running})
+        await self.transport.close()
+
+
+class Away(MemoryTransport):
+    """Its stream can be away: then it stores nothing of ours."""
+
+    is_away = False
+
+    def publish_many(self, messages: list[tuple[str, bytes]], headers: Headers = NO_HEADERS) -> None:  # type: ignore[override]
+        super().publish_many(messages, {**headers, "Nats-Expected-Stream": "_"} if self.is_away else headers)
+
+    def append_now(
+        self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0
+    ) -> asyncio.Future[int]:
+        if not self.is_away:
+            return super().append_now(subject, payload, headers, timeout)
+        return asyncio.get_running_loop().create_future()
+
+
+async def last_sequence(transport: MemoryTransport) -> int:
+    with suppress(Exception):
+        return await transport.last_sequence("TICKS")
+    return 0
+
+
+class Desk:
+    def __init__(self) -> None:
+        self.broker = MemoryBroker()
+        self.look = MemoryTransport(self.broker)
+        self.instances: list[Instance] = []
+        self.live: list[Tick] = []
+
+    async def instance(self, source: str, held_size: int = 1_000) -> Instance:
+        if not self.instances:
+            await self.look.subscribe("tick.>", self._hear)
+        made = Instance(self.broker, source, held_size)
+        self.instances.append(made)
+        await made.stands_by()
+        return made
+
+    def _hear(self, message: Message) -> None:
+        self.live.append(decode(message.headers, message.payload))
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not holds():  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+
+    async def heard(self, count: int) -> list[tuple[str, int, float]]:
+        """Symbol, volume and best bid of what live subscribers had, once these are so many."""
+        await self.until(lambda: len(self.live) >= count)
+        await asyncio.sleep(0.02)  # whoever has more to say says it
+        return [(tick.symbol, tick.volume, tick.bids[0].price) for tick in self.live]
+
+    async def stored(self) -> list[tuple[str, int, float]]:
+        found: list[tuple[str, int, float]] = []
+        async with self.look.read("TICKS", "tick.>") as messages:
+            async for message in messages:
+                if message is None:
+                    break
+                tick = decode(message.headers, message.payload)
+                found.append((tick.symbol, tick.volume, tick.bids[0].price))
+        return found
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    desk = Desk()
+    yield desk
+    for instance in desk.instances:
+        await instance.close()
+    await desk.look.close()
+
+
+async def test_one_goes_on_behind_the_last_tick_of_the_other(desk: Desk) -> None:
+    first, second = await desk.instance("p.primary"), await desk.instance("p.backup")
+    await first.takes_over(1)
+    for one in (first, second):
+        one.brings(quote(1), quote(2))
+    await desk.heard(2)
+    second.brings(quote(3))
+    await desk.until(lambda: second.pipeline.stats().held == 1)
+    assert await second.takes_over(2) == 1
+    second.brings(quote(4))
+    assert await desk.heard(4) == [("a", volume, 1.0) for volume in (1, 2, 3, 4)]
+    assert [(tick.epoch, tick.sequence, tick.volume_delta) for tick in desk.live] == [
+        (1, 1, 0),
+        (1, 2, 1),
+        (2, 1, 1),
+        (2, 2, 1),
+    ]
+
+
+async def test_who_takes_the_key_back_has_not_forgotten_how_far_its_own_feed_was(desk: Desk) -> None:
+    first, second = await desk.instance("p.primary"), await desk.instance("p.backup")
+    await first.takes_over(1)
+    for one in (first, second):
+        one.brings(quote(1))
+    await desk.heard(1)
+    await first.gives_up()
+    await second.takes_over(2)
+    await second.gives_up()
+    first.brings(quote(1, bid=2.0))
+    await desk.until(lambda: first.pipeline.stats().held == 1)
+    assert await first.takes_over(3) == 1
+    assert await desk.heard(2) == [("a", 1, 1.0), ("a", 1, 2.0)]
+
+
+async def test_a_standby_that_has_just_started_knows_what_is_quiet_since_an_earlier_epoch(desk: Desk) -> None:
+    first = await desk.instance("p.primary")
+    await first.takes_over(1)
+    first.brings(quote(5, "quiet"), quote(1))
+    await desk.heard(2)
+    await first.gives_up()
+    await first.takes_over(2)
+    first.brings(quote(2))
+    await desk.heard(3)
+    second = await desk.instance("p.backup")
+    assert {tick.symbol for tick in second.pipeline.latest.values()} == {"quiet", "a"}
+    second.brings(quote(5, "quiet", flags=("snapshot",)), quote(2, flags=("snapshot",)))
+    await desk.until(lambda: second.pipeline.heard.get(InstrumentId("CZCE", "a")) == 1)
+    assert await second.takes_over(3) == 0
+    second.brings(quote(7, "quiet"))
+    await desk.heard(4)
+    assert (desk.live[-1].symbol, desk.live[-1].volume_delta) == ("quiet", 2)
+
+
+async def test_the_state_that_a_new_session_begins_with_is_no_news_where_it_is_published(desk: Desk) -> None:
+    first, second = await desk.instance("p.primary"), await desk.instance("p.backup")
+    await first.takes_over(1)
+    for one in (first, second):
+        one.brings(quote(1))
+    await desk.heard(1)
+    second.brings(quote(1, flags=("snapshot",)))
+    await desk.until(lambda: second.pipeline.heard[InstrumentId("CZCE", "a")] == 2)
+    assert await second.takes_over(2) == 0
+    assert await desk.heard(1) == [("a", 1, 1.0)]
+
+
+async def test_the_state_that_a_new_session_begins_with_is_published_where_it_is_news(desk: Desk) -> None:
+    first, second = await desk.instance("p.primary"), await desk.instance("p.backup")
+    await first.takes_over(1)
+    first.brings(quote(1))
+    await desk.heard(1)
+    second.brings(quote(2, flags=("snapshot",)))
+    await desk.until(lambda: second.pipeline.stats().held == 1)
+    assert await second.takes_over(2) == 1
+    assert await desk.heard(2) == [("a", 1, 1.0), ("a", 2, 1.0)]
+
+
+async def test_who_follows_anew_is_told_again_and_forgets_nothing(desk: Desk) -> None:
+    first, second = await desk.instance("p.primary"), await desk.instance("p.backup")
+    await first.takes_over(1)
+    for one in (first, second):
+        one.brings(quote(1))
+    await desk.until(lambda: bool(second.pipeline.latest))
+    await desk.until(lambda: second.pipeline.stats().held == 0)
+    await second._end_following()
+    await second.stands_by()
+    second.brings(quote(1, bid=2.0))
+    await desk.until(lambda: second.pipeline.stats().held == 1)
+    assert await second.takes_over(2) == 1
+    assert await desk.heard(2) == [("a", 1, 1.0), ("a", 1, 2.0)]
+
+
+async def test_what_was_sent_and_not_stored_is_published_by_whoever_takes_over(desk: Desk) -> None:
+    """Also if that is the one who sent it."""
+    first = await desk.instance("p.primary")
+    await first.takes_over(1)
+    first.brings(quote(1))
+    await desk.heard(1)
+    await desk.until(lambda: first.pipeline.stats().outlet.stored == 1)
+    first.transport.is_away = True
+    first.brings(quote(2), quote(3))
+    await desk.heard(3)
+    first.pipeline.stand_by()
+    first.transport.is_away = False
+    await first.stands_by()
+    assert await first.takes_over(2) == 2
+    await desk.until(lambda: first.pipeline.stats().outlet.in_flight == 0)
+    assert await desk.stored() == [("a", volume, 1.0) for volume in (1, 2, 3)]
+
+
+async def test_what_live_subscribers_had_while_the_stream_was_away_is_not_published_again(desk: Desk) -> None:
+    first, second = await desk.instance("p.primary"), await desk.instance("p.backup")
+    await first.takes_over(1)
+    for one in (first, second):
+        one.brings(quote(1))
+    await desk.heard(1)
+    await desk.until(lambda: first.pipeline.stats().outlet.stored == 1)
+    first.transport.is_away = True
+    for one in (first, second):
+        one.brings(quote(2), quote(3))
+    await desk.heard(3)
+    await desk.until(lambda: second.pipeline.stats().held == 0)
+    second.brings(quote(4))
+    await desk.until(lambda: second.pipeline.stats().held == 1)
+    assert await second.takes_over(2) == 1
+    assert await desk.heard(4) == [("a", volume, 1.0) for volume in (1, 2, 3, 4)]
+
+
+async def test_ticks_of_an_instance_that_was_replaced_move_nobody(desk: Desk) -> None:
+    """It goes on in its old epoch: its licence is not asked here."""
+    first, second = await desk.instance("p.primary"), await desk.instance("p.backup")
+    await first.takes_over(1)
+    first.brings(quote(1))
+    await desk.heard(1)
+    await second.takes_over(2)
+    third = await desk.instance("p.third")
+    first.brings(quote(2))
+    third.brings(quote(2))
+    await desk.heard(2)
+    await desk.until(lambda: third.pipeline.stats().held == 1)
+    assert await third.takes_over(3) == 1
+
+
+async def test_what_a_standby_had_no_room_for_leaves_a_hole_when_it_takes_over(desk: Desk) -> None:
+    second = await desk.instance("p.backup", held_size=3)
+    second.brings(*(quote(volume) for volume in range(1, 8)))
+    await desk.until(lambda: second.pipeline.stats().forgotten == 4)
+    assert await second.takes_over(1) == 3
+    await desk.heard(3)
+    assert [(tick.volume, tick.sequence) for tick in desk.live] == [(5, 5), (6, 6), (7, 7)]
+
+
+async def test_what_the_bridge_of_a_standby_dropped_leaves_a_hole_when_it_takes_over(desk: Desk) -> None:
+    second = await desk.instance("p.backup")
+    second.brings(*(quote(volume) for volume in range(1, 104)))  # it holds a hundred
+    await desk.until(lambda: second.pipeline.stats().held == 100)
+    await second.takes_over(1)
+    await desk.heard(100)
+    assert (desk.live[0].volume, desk.live[0].sequence) == (4, 4)
+
+
+async def test_a_session_that_begins_while_somebody_takes_over_waits_its_turn(desk: Desk) -> None:
+    second = await desk.instance("p.backup")
+    second.brings(*(quote(volume) for volume in range(1, 51)))
+    await desk.until(lambda: second.pipeline.stats().held == 50)
+    taking = asyncio.create_task(second.takes_over(1))
+    await desk.until(lambda: second.pipeline.is_publishing)
+    second.brings(quote(51))
+    second.pipeline.begin(Origin(**{**vars(second.origin), "epoch": 1, "session": "s2"}))
+    second.brings(quote(52))
+    assert await taking == 50
+    await desk.heard(52)
+    assert [tick.volume for tick in desk.live] == list(range(1, 53))
+    assert [tick.session for tick in desk.live] == ["s1"] * 51 + ["s2"]
