@@ -1,0 +1,52 @@
+"""When an instance of market data could publish, and what it does where it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from test_subscribing import broker as broker
+from test_subscribing import running
+
+from aegis.contracts.market import InstrumentId
+from aegis.marketdata.ports import Alone
+from aegis_sdk.transport_memory import MemoryBroker
+
+
+async def test_an_instance_can_publish_once_what_is_wanted_is_subscribed(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(broker, AEGIS_RATE="500") as run:
+        assert await run.service.healthy()
+        subscribes, subscribe, asked = asyncio.Event(), run.feed.subscribe, asyncio.Event()
+
+        async def later(instruments: Sequence[InstrumentId]) -> Sequence[InstrumentId]:
+            asked.set()
+            await subscribes.wait()
+            return await subscribe(instruments)
+
+        monkeypatch.setattr(run.feed, "subscribe", later)
+        looked = asyncio.Event()
+        monkeypatch.setattr(run.service, "_look_at_health", looked.set)
+        await run.feed.renew("test")
+        await asked.wait()
+        assert (run.service.feed_state, await run.service.healthy()) == ("ready", False)
+        looked.clear()
+        subscribes.set()
+        await looked.wait()
+        assert await run.service.healthy()
+
+
+async def test_who_cannot_take_over_says_so_until_the_key_has_left(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(broker, AEGIS_RATE="500") as run:
+        monkeypatch.setattr(run.service.pipeline, "take_over", None)
+        monkeypatch.setattr(run.service, "held", lambda _: Alone())
+        await run.service.on_standby("main")
+        with pytest.raises(TypeError):
+            await run.service.on_active("main", 2)
+        assert not await run.service.healthy()
+        await run.service.on_standby("main")
+        assert await run.service.healthy()
