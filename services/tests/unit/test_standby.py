@@ -212,6 +212,23 @@ async def test_the_state_that_a_new_session_begins_with_is_no_news_where_it_is_p
     assert await desk.heard(1) == [("a", 1, 1.0)]
 
 
+async def test_who_published_itself_since_still_knows_what_another_published_of_a_quiet_instrument(desk: Desk) -> None:
+    first, second = await desk.instance("p.primary"), await desk.instance("p.backup")
+    await first.takes_over(1)
+    for one in (first, second):
+        one.brings(quote(5, "quiet"))
+    await desk.heard(1)
+    await desk.until(lambda: second.pipeline.stats().held == 0)
+    await first.gives_up()
+    await second.takes_over(2)
+    await second.gives_up()
+    await first.takes_over(3)
+    second.brings(quote(5, "quiet", flags=("snapshot",)))
+    await desk.until(lambda: second.pipeline.heard[InstrumentId("CZCE", "quiet")] == 2)
+    assert await second.takes_over(4) == 0
+    assert await desk.heard(1) == [("quiet", 5, 1.0)]
+
+
 async def test_the_state_that_a_new_session_begins_with_is_published_where_it_is_news(desk: Desk) -> None:
     first, second = await desk.instance("p.primary"), await desk.instance("p.backup")
     await first.takes_over(1)

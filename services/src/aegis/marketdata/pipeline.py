@@ -112,13 +112,12 @@ class Pipeline:
         """This was published, just now or before we stood by, in our market or another one. It may be told twice."""
         if self._sequencer is not None:
             return
-        before, by_us = self._latest.get(subject), tick.epoch == self._epoch
-        if before is None or (before.epoch, before.sequence) < (tick.epoch, tick.sequence):
-            self._latest[subject] = tick
-        elif not by_us:
+        before = self._latest.get(subject)
+        if before is not None and (before.epoch, before.sequence) >= (tick.epoch, tick.sequence):
             return
+        self._latest[subject] = tick
         if ours:
-            self._alignment.published(tick, by_us=by_us)
+            self._alignment.published(tick, by_us=tick.epoch == self._epoch)
             self._released.set()
         elif live:
             self._arrivals = self._alignment.arrivals
@@ -172,10 +171,11 @@ class Pipeline:
         if not self._leaving:
             return
         self._leaving = False
-        self._forgotten += self._alignment.forgotten
-        self._alignment, self._arrivals = Alignment(self._held_size), 0
-        for subject, payload, _ in reversed(unproven):
+        for subject, _, _ in unproven:
             self._latest.pop(subject, None)
+        self._alignment.go_on_behind(self._latest.values())
+        self._arrivals = self._alignment.arrivals
+        for _, payload, _ in reversed(unproven):
             self._alignment.hold(decode(self._codec.headers, payload, allow_pickle=True).quote)
         for quote in self._next:
             self._alignment.hold(quote)

@@ -18,7 +18,7 @@ published one, our feed is where the other is.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -124,6 +124,13 @@ class Alignment:
                 return
         if not by_us:
             instrument.ahead.append(likeness)
+
+    def go_on_behind(self, latest: Iterable[Tick]) -> None:
+        """We have published since `release`; these are the last ticks of all instruments, ours and the other one's."""
+        for instrument in self._instruments.values():
+            instrument.published = None
+        for tick in latest:
+            self._instrument(tick.exchange, tick.symbol).published = _Likeness.of(tick)
 
     # Taking over
 
