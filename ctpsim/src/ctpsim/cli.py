@@ -85,7 +85,7 @@ def serve(
     users: Annotated[Path | None, typer.Option(help="a JSON file of users; one random user if not given")] = None,
     query_interval_ms: Annotated[int, typer.Option(help="between two queries of a session")] = 1000,
     requests_per_s: Annotated[int, typer.Option(help="of a session; 0: no limit")] = 0,
-    record: Annotated[Path | None, typer.Option(help="a new file for each tick: symbol,time,volume,turnover")] = None,
+    record: Annotated[Path | None, typer.Option(help="a new file for each tick that somebody got")] = None,
     directory: Annotated[Path, typer.Option(help="where the access file and the lock are")] = _DIRECTORY,
     parent: Annotated[int | None, typer.Option(help="end with this process")] = None,
 ) -> None:

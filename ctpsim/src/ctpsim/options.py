@@ -51,7 +51,7 @@ class ServeOptions:
     """For market data and trading, of each front in turn; free ones where none are given."""
     limits: Limits = field(default_factory=Limits)
     record: Path | None = None
-    """A new file for what the market did: symbol, time (UTC nanoseconds), volume, turnover of each tick."""
+    """A new file for each tick that somebody got: symbol, UTC nanoseconds, volume, last price, best bid, best ask."""
     parent: int | None = None
     """Ends with this process."""
 

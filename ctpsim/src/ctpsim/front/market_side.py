@@ -26,7 +26,8 @@ _log = structlog.get_logger("ctpsim")
 class MarketSide:
     """Who listens to what. Anybody may log in, as real market data fronts let them.
 
-    `recording` gets a line for each tick of a market that is not made of frames: symbol, time, volume, turnover.
+    `recording` gets a line for each tick that goes to anybody, of a market that is not made of frames: symbol, time in
+    UTC nanoseconds, volume, last price, and price and lots of the best bid and ask.
     """
 
     def __init__(self, counter: Counter, depth: Depth, recording: TextIO | None = None) -> None:
@@ -152,20 +153,22 @@ class MarketSide:
 
     def publish(self, quotes: Sequence[Quote]) -> None:
         """To whoever listens; each client gets its own in one piece."""
-        self._record(quotes)
         parts: dict[Client, tuple[list[bytes], list[str]]] = {}
         if self._muted:
             quotes = [quote for quote in quotes if quote.symbol not in self._muted]
         for quote in self._spoiling.spoiled(quotes):
-            if listeners := self._listeners.get(quote.symbol):
+            listening = self._listeners.get(quote.symbol, ())
+            if listeners := [client for client in listening if not self._counter.is_without_ticks(client)]:
+                self._record(quote)
                 frame = self._depth.frame(quote)
                 for client in listeners:
                     frames, symbols = parts.setdefault(client, ([], []))
                     frames.append(frame)
                     symbols.append(quote.symbol)
+        if self._recording is not None:
+            self._recording.flush()
         for client, (frames, symbols) in parts.items():
-            if not self._counter.is_without_ticks(client):
-                client.deliver(b"".join(frames), symbols)
+            client.deliver(b"".join(frames), symbols)
 
     def publish_frames(self, frames: bytes, symbols: Sequence[str]) -> None:
         for client, wanted in self._wanted.items():
@@ -211,14 +214,12 @@ class MarketSide:
     def subscribed(self) -> int:
         return len(self._listeners)
 
-    def _record(self, quotes: Sequence[Quote]) -> None:
-        """Write down all that somebody listens to, whether a fault keeps it from him or not."""
+    def _record(self, quote: Quote) -> None:
+        """Write down what somebody gets."""
         if self._recording is not None:
-            for quote in quotes:
-                if quote.symbol in self._listeners:
-                    row = (quote.symbol, quote.ts_exchange_ns, quote.volume, quote.turnover)
-                    self._recording.write(f"{','.join(map(str, row))}\n")
-            self._recording.flush()
+            best = [(side[0].price, side[0].size) if side else ("", "") for side in (quote.bids, quote.asks)]
+            row = (quote.symbol, quote.ts_exchange_ns, quote.volume, quote.last_price, *best[0], *best[1])
+            self._recording.write(f"{','.join(map(str, row))}\n")
 
 
 def _symbols(request: Request) -> list[str]:

@@ -16,7 +16,7 @@ from aegis_sdk.server import EmbeddedServer
 __all__ = ["FAULTS", "LONG", "SHORT", "bench_feed", "play"]
 
 SHORT: Final = 2
-LONG: Final = 10
+LONG: Final = 50
 _RATE: Final = 2_000.0
 _LEAD_S: Final = 0.3
 
@@ -68,7 +68,7 @@ FAULTS: Final[dict[str, Hurt]] = {
 async def bench_feed(server: EmbeddedServer, *, rounds: int, faults: Sequence[str], say: Say) -> Report:
     """A case for each fault: the longest pause that a subscriber of all instruments sees. On a cluster a node dies too.
 
-    `lost` and `wrong` compare what it had with what the counter wrote down, by instrument, over all.
+    `lost` and `repeated` compare what it had with what the counter wrote down, by instrument, over all.
     """
     async with FeedPair.of(server, rate=_RATE) as pair:
         pauses: dict[str, list[float]] = {name: [] for name in faults}
@@ -76,7 +76,7 @@ async def bench_feed(server: EmbeddedServer, *, rounds: int, faults: Sequence[st
             for name in faults:
                 pauses[name].append(await play(pair, FAULTS[name]))
                 say(f"{name} {number + 1}/{rounds}: {pauses[name][-1] * 1e3:.0f} ms")
-        compared = {name: float(count) for name, count in (await pair.compared()).items()}
+        compared = {name: float(count) for name, count in (await pair.compared())._asdict().items()}
     say(f"compared: {compared}")
     cases = [_case(name, seconds, compared) for name, seconds in pauses.items()]
     if len(server.nodes) > 1:

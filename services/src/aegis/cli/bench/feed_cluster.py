@@ -39,8 +39,8 @@ async def bench_feed_on_a_cluster(server: EmbeddedServer, *, rounds: int, say: S
                 seconds.append(await _round(server, pair, leader=name == "leader_killed"))
                 say(f"{name} {number + 1}/{rounds}: {seconds[-1] * 1e3:.0f} ms")
         takeovers = float(len(pair.listener.epochs) - max(before, 1))
-        compared = {name: float(count) for name, count in (await pair.compared()).items()}
-        stored = {f"stored_{name}": float(count) for name, count in (await pair.stored()).items()}
+        compared = {name: float(count) for name, count in (await pair.compared())._asdict().items()}
+        stored = {f"stored_{name}": float(count) for name, count in (await pair.stored())._asdict().items()}
     say(f"takeovers: {takeovers:.0f}, {compared}, {stored}")
     figures = {"takeovers": takeovers, **compared, **stored}
     return [

@@ -8,16 +8,18 @@ import signal
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
+from aegis.cli.bench.feed_record import Comparison, Heard, compare, read
 from aegis.contracts.market import Tick
 from aegis.contracts.marketdata import STATUS, FeedStatus
 from aegis.contracts.tick_codec import decode
 from aegis.marketdata.adapters.bus import TICKS
+from aegis.tick_seam import Epochs
 from aegis.ticks import subscribe_ticks
 from aegis_sdk.client import Client
 from aegis_sdk.errors import RpcError
@@ -27,7 +29,7 @@ from aegis_sdk.transport_nats import NatsTransport
 from ctpsim.options import random_user
 from ctpsim.testing import RunningFront, front
 
-__all__ = ["INSTANCES", "STALL_S", "FeedPair", "Heard", "Listener"]
+__all__ = ["INSTANCES", "STALL_S", "FeedPair", "Listener"]
 
 INSTANCES: Final = ("primary", "backup")
 """Each logs in at the front of its place."""
@@ -38,23 +40,11 @@ _POLL_S: Final = 0.05
 _QUIET_S: Final = 0.5
 
 
-class Heard(NamedTuple):
-    """What a tick says that the counter wrote down too, as exactly as CTP carries it for every exchange."""
-
-    second: int  # since 1970
-    volume: int
-
-    @classmethod
-    def of(cls, ts_exchange_ns: int, volume: int) -> Self:
-        return cls(ts_exchange_ns // 1_000_000_000, volume)
-
-
 class Listener:
     """A subscriber of all ticks: what it had of each instrument, and its longest pause over all of them, in seconds."""
 
     def __init__(self) -> None:
         self.heard: defaultdict[str, list[Heard]] = defaultdict(list)
-        self.declared: Counter[str] = Counter()  # ticks that holes in the sequences say were left out
         self.pause_s = 0.0
         self.epochs: set[int] = set()
         self._last_at = time.monotonic()
@@ -65,10 +55,9 @@ class Listener:
         self.pause_s, self._last_at = max(self.pause_s, now - self._last_at), now
         self.epochs.add(tick.epoch)
         epoch, sequence = self._latest.get(tick.symbol, (tick.epoch, tick.sequence - 1))
-        self.declared[tick.symbol] += tick.sequence - (sequence if epoch == tick.epoch else 0) - 1
+        hole = tick.sequence - (sequence if epoch == tick.epoch else 0) - 1
         self._latest[tick.symbol] = tick.epoch, tick.sequence
-        if "snapshot" not in tick.flags:  # the state at the time of a subscription is no tick
-            self.heard[tick.symbol].append(Heard.of(tick.ts_exchange_ns, tick.volume))
+        self.heard[tick.symbol].append(Heard.of(tick, hole))
 
     def begin(self) -> None:
         """Forget the pauses of before."""
@@ -91,6 +80,7 @@ class FeedPair:
         self.client = Client(transport)
         self._server = server
         self._directory = directory
+        self._begun = 0  # how much the counter had sent when the listener began
         self._processes: dict[str, asyncio.subprocess.Process] = {}
 
     @classmethod
@@ -111,6 +101,7 @@ class FeedPair:
             for instance in INSTANCES:
                 await pair.start(instance)
             await pair.settled()
+            pair._begun = len((directory / _RECORD).read_text().splitlines())
             await stack.enter_async_context(subscribe_ticks(transport, on_tick=pair.listener.take))
             yield pair
 
@@ -199,46 +190,32 @@ class FeedPair:
 
     # What was heard, against what was sent
 
-    async def compared(self) -> dict[str, int]:
-        """End the market. What the listener had, by the counter's record: {ticks, lost, wrong}.
-
-        lost: ticks that were sent between its first and its last, that it did not have, and that no hole in a sequence
-        tells of. wrong: instruments of which it had something twice, in another order, or never sent.
-        """
-        for number in range(len(INSTANCES)):
-            await self.counter.control.send("front_down", front=number)
+    async def compared(self) -> Comparison:
+        """End the market, and compare what the listener had with what the counter sent."""
+        await self.counter.control.fault("no_ticks@market")
         async with asyncio.timeout(_READY_S):
             while self.listener.silent_s < _QUIET_S:  # noqa: ASYNC110 (who waits for silence is told nothing)
                 await asyncio.sleep(_POLL_S)
-        return await self._compared(self.listener)
+        return await self._compared(self.listener, self._begun)
 
-    async def stored(self) -> dict[str, int]:
+    async def stored(self) -> Comparison:
         """The same of all that the stream has, once the market has ended and what an outage held back is stored."""
         async with asyncio.timeout(_READY_S):
             while not _is_stored(await self.statuses()):  # noqa: ASYNC110 (it is asked)
                 await asyncio.sleep(_POLL_S)
-        reader, epoch = Listener(), 0
+        reader, epochs = Listener(), Epochs()
         async with self.transport.read(TICKS, "tick.>") as messages:
             async for message in messages:
                 if message is None:
                     break
                 tick = decode(message.headers, message.payload)
-                epoch = max(epoch, tick.epoch)
-                if tick.epoch == epoch:
+                if epochs.admit(tick.feed, tick.epoch):
                     reader.take(tick)
-        result = await self._compared(reader)
-        behind = sum(map(len, self.listener.heard.values())) - result["ticks"]
-        return {**result, "lost": result["lost"] + max(0, behind)}
+        return await self._compared(reader, self._begun)
 
-    async def _compared(self, listener: Listener) -> dict[str, int]:
-        sent = await asyncio.to_thread(_sent, self._directory / _RECORD)
-        result = {"ticks": 0, "lost": 0, "wrong": 0}
-        for symbol, heard in listener.heard.items():
-            left_out = _left_out(heard, sent[symbol])
-            result["ticks"] += len(heard)
-            result["wrong"] += left_out is None
-            result["lost"] += max(0, (left_out or 0) - listener.declared[symbol])
-        return result
+    async def _compared(self, listener: Listener, begun: int) -> Comparison:
+        sent = await asyncio.to_thread(read, self._directory / _RECORD)
+        return await asyncio.to_thread(compare, listener.heard, sent, begun)
 
     def _write_profile(self) -> None:
         whole = f'env = "sim"\nmode = "production"\nlibraries = "{self.counter.libraries}"\n'
@@ -267,34 +244,3 @@ def _is_stored(found: Mapping[str, FeedStatus]) -> bool:
 
 def _is_complete(one: FeedStatus) -> bool:
     return one.state == "ready" and 0 < one.wanted == one.subscribed
-
-
-def _sent(record: Path) -> dict[str, list[Heard]]:
-    found: defaultdict[str, list[Heard]] = defaultdict(list)
-    for line in record.read_text().splitlines():
-        symbol, ts_ns, volume, _ = line.split(",")
-        found[symbol].append(Heard.of(int(ts_ns), int(volume)))
-    return found
-
-
-def _left_out(heard: list[Heard], sent: list[Heard]) -> int | None:
-    """How many were sent between the first and the last that were heard, and not heard; None for no part of it.
-
-    Of several ticks that are alike the first heard may be any: the one counts that leaves out least.
-    """
-    if not heard:
-        return 0
-    starts = (place for place, one in enumerate(sent) if one == heard[0])
-    return min((found for start in starts if (found := _left_out_from(heard, sent, start)) is not None), default=None)
-
-
-def _left_out_from(heard: list[Heard], sent: list[Heard], place: int) -> int | None:
-    left_out = 0
-    for one in heard:
-        while place < len(sent) and sent[place] != one:
-            place += 1
-            left_out += 1
-        if place == len(sent):
-            return None
-        place += 1
-    return left_out

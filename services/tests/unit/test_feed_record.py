@@ -1,0 +1,65 @@
+"""The comparison of what subscribers had with what the counter sent: it sees each way in which they can differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from samples import TICK
+
+from aegis.cli.bench.feed_record import Comparison, Heard, Likeness, Sent, compare, read
+from aegis.contracts.market import Level
+
+
+def like(volume: int, bid_lots: int = 1) -> Likeness:
+    return Likeness(100, volume, "10.0", "9.0", str(bid_lots), "11.0", "1")
+
+
+def sent(*likes: Likeness) -> dict[str, list[Sent]]:
+    return {"a": [Sent(line, one) for line, one in enumerate(likes)]}
+
+
+def had(*likes: Likeness, holes: Sequence[int] = (), is_snapshot: bool = False) -> dict[str, list[Heard]]:
+    found = [Heard(one, hole, is_snapshot) for one, hole in zip(likes, [*holes, *[0] * len(likes)], strict=False)]
+    return {"a": found}
+
+
+ONE, TWO, THREE, FOUR = map(like, (1, 2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("heard", "expected"),
+    [
+        (had(ONE, TWO, THREE, FOUR), Comparison(4, 0, 0)),
+        (had(TWO, THREE, FOUR), Comparison(3, 0, 0)),  # it began to listen behind the first
+        (had(ONE, TWO, FOUR), Comparison(3, 1, 0)),
+        (had(ONE, TWO, FOUR, holes=(0, 0, 1)), Comparison(3, 0, 0)),
+        (had(ONE, THREE, FOUR, holes=(0, 0, 1)), Comparison(3, 1, 0)),  # a hole elsewhere excuses nothing
+        (had(ONE, TWO, THREE), Comparison(3, 1, 0)),  # lost at the end
+        (had(ONE, TWO, TWO, THREE, FOUR), Comparison(5, 0, 1)),
+        (had(ONE, THREE, TWO, FOUR), Comparison(4, 1, 1)),
+        (had(ONE, TWO, like(9), THREE, FOUR), Comparison(5, 0, 1)),
+        (had(ONE, TWO, like(3, 2), FOUR), Comparison(4, 1, 1)),  # another book
+        ({}, Comparison(0, 3, 0)),  # of a contract never heard counts what was sent since the listener began
+    ],
+)
+def test_what_is_lost_and_what_is_repeated(heard: dict[str, list[Heard]], expected: Comparison) -> None:
+    assert compare(heard, sent(ONE, TWO, THREE, FOUR), begun=1) == expected
+
+
+def test_the_state_before_the_first_tick_was_never_sent_as_one() -> None:
+    begin = had(like(0), is_snapshot=True)["a"]
+    assert compare({"a": begin + had(ONE, TWO)["a"]}, sent(ONE, TWO), begun=0) == Comparison(2, 0, 0)
+    assert compare({"a": had(ONE)["a"] + begin + had(TWO)["a"]}, sent(ONE, TWO), begun=0) == Comparison(3, 0, 1)
+
+
+def test_a_tick_is_like_its_line_of_the_record(tmp_path: Path) -> None:
+    tick = replace(
+        TICK, symbol="a", ts_exchange_ns=100_500_000_000, volume=7, last_price=10.5, bids=(Level(10.0, 3),), asks=()
+    )
+    (tmp_path / "sent.csv").write_text("a,100000000000,7,10.5,10.0,3,,\nb,1,2,None,,,,\n")
+    record = read(tmp_path / "sent.csv")
+    assert [one.likeness for one in record["a"]] == [Heard.of(tick, 0).likeness]
+    assert record["b"][0].line == 1
