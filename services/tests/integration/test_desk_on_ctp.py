@@ -75,7 +75,8 @@ def test_a_desk_has_its_ticks_from_the_counter_also_after_that_was_killed(desk: 
     until(lambda: desk.status()["role"] == "active")
     until(lambda: [one["state"] for one in desk.feeds()] == ["ready", "ready"])
     status, standby = desk.feeds()
-    assert {status["source"], standby["source"]} == {"ctpsim.primary", "ctpsim.backup"}
+    assert (status["role"], status["source"]) == ("active", "ctpsim.primary")
+    assert (standby["role"], standby["source"]) == ("standby", "ctpsim.backup")
     assert status["wanted"] == status["subscribed"] > 500
     until(lambda: desk.status()["stored"] > 500)
     assert not (tmp_path / ".vntrader").exists(), "vnpy has written into the home directory"

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from samples import TICK
 from test_subscribing import broker as broker
 from test_subscribing import running
 
@@ -35,6 +36,27 @@ async def test_an_instance_can_publish_once_what_is_wanted_is_subscribed(
         looked.clear()
         subscribes.set()
         await looked.wait()
+        assert await run.service.healthy()
+
+
+async def test_at_its_start_it_leaves_a_free_key_to_one_that_is_preferred(broker: MemoryBroker) -> None:
+    async with running(broker, AEGIS_RATE="500", AEGIS_PREFERRED="another") as run:
+        assert (run.service.feed_state, await run.service.healthy()) == ("ready", False)
+        async with asyncio.timeout(5):
+            while not await run.service.healthy():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+
+async def test_it_leaves_nothing_to_others_once_somebody_publishes(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(broker, AEGIS_RATE="500", AEGIS_PREFERRED="another") as run:
+        looked = asyncio.Event()
+        monkeypatch.setattr(run.service, "_look_at_health", looked.set)
+        run.service._seen("tick.SHFE.a", TICK, live=False, ours=True)
+        assert not await run.service.healthy()
+        run.service._seen("tick.SHFE.a", TICK, live=True, ours=True)
+        assert looked.is_set()
         assert await run.service.healthy()
 
 

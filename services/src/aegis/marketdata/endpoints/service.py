@@ -18,7 +18,7 @@ from typing import Any, Final
 import structlog
 from pydantic import BaseModel
 
-from aegis.contracts.market import market_of
+from aegis.contracts.market import Tick, market_of
 from aegis.contracts.marketdata import SERVICE, FeedChanged
 from aegis.contracts.subscriptions import DESK, PAGE, Scope, UniverseChanged
 from aegis.marketdata.adapters.bus import OnTick, RollStore, TickFollower, UniverseStore, WishStore
@@ -57,6 +57,8 @@ _BEGIN_S: Final = 0.5
 _SEAM_S: Final = 2.0
 """And for so long to have read all that was published before: otherwise some of it would be published twice."""
 _FLUSH_S: Final = 0.5
+_DEFERENCE_S: Final = 3.0
+"""For so long after its start, while nobody publishes, an instance leaves the key to one that is preferred."""
 _ABLE: Final = frozenset({FeedState.READY, FeedState.ENDED})
 
 
@@ -99,9 +101,12 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         self._keeping: asyncio.Task[None] | None = None  # while we publish
         self._ready_at = -math.inf
         self._has_failed = False  # to take over
+        self._defers_until = -math.inf
 
     async def on_start(self) -> None:
         """Open the feed and subscribe to what is wanted. Raises AegisError where the feed cannot be opened at all."""
+        if self.settings.preferred not in (None, self.instance):
+            self._defers_until = clock.now() + _DEFERENCE_S
         if complaint := CALENDAR.complaint(to_shanghai(time.time_ns())[0]):
             _log.warning("calendar_ends", problem=complaint)
         self._parts = parts = self._build(self.transport)
@@ -206,8 +211,9 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
 
     async def healthy(self) -> bool:
         """Whether it could publish. Who cannot subscribe all in time does so with what he has."""
-        subscribed = self.subscriber.has_converged or clock.now() - self._ready_at > _START_S
-        return self.feed_state in _ABLE and subscribed and not self._has_failed
+        now = clock.now()
+        subscribed = self.subscriber.has_converged or now - self._ready_at > _START_S
+        return self.feed_state in _ABLE and subscribed and not self._has_failed and now >= self._defers_until
 
     async def on_active(self, key: str, epoch: int) -> None:
         try:
@@ -242,8 +248,14 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         self._has_failed = False
         await self._end_keeping()
         if self._following is None:
-            self._follower = self._parts.make_follower(self.pipeline.seen)
+            self._follower = self._parts.make_follower(self._seen)
             self._following = self._watched(self._follower.run(), "follower")
+
+    def _seen(self, subject: str, tick: Tick, *, live: bool, ours: bool) -> None:
+        self.pipeline.seen(subject, tick, live=live, ours=ours)
+        if live and self._defers_until > -math.inf:  # somebody publishes: the next one is wanted at once
+            self._defers_until = -math.inf
+            self.health_changed()
 
     def _watched(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """A task whose error ends the instance."""
