@@ -21,6 +21,7 @@ class RecordingSink:
     def __init__(self) -> None:
         self.quotes: list[Quote] = []
         self.states: list[FeedState] = []
+        self.quotes_before: list[int] = []  # of each state, how many quotes had come
         self.reasons: list[str] = []
         self.rejections: list[tuple[str, str]] = []
         self.has_room = asyncio.Event()
@@ -43,6 +44,7 @@ class RecordingSink:
         await self.has_room.wait()
 
     def changed(self, state: FeedState, reason: str = "") -> None:
+        self.quotes_before.append(len(self.quotes))
         self.states.append(state)
         self.reasons.append(reason)
         self._notify()

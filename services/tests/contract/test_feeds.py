@@ -288,7 +288,7 @@ async def test_a_lost_session_is_told_and_nothing_is_subscribed_in_the_next_one(
     await lose_session(feed)
     await sink.until(lambda: sink.states[-2:] == [FeedState.CONNECTING, FeedState.READY] and len(sink.states) == 4)
     assert feed.session != first
-    seen = len(sink.quotes)
+    seen = sink.quotes_before[-2]  # when it was told that the session is lost
     last = (await some_instruments(feed))[-1]
     assert list(await feed.subscribe([last])) == []
     await sink.until_quotes(seen + 3)

@@ -92,8 +92,9 @@ async def test_what_prometheus_reads_is_what_the_status_tells(tmp_path: Path) ->
         asked = [one for one in samples if one.name == "aegis_rpc_requests_total" and one.labels["method"] == "status"]
         assert [one.labels["code"] for one in asked] == ["ok"]
         assert asked[0].value >= 1
-        while json.loads((await page(port, "/healthz"))[1])["status"] != "ACTIVE":  # noqa: ASYNC110
+        while (told := json.loads((await page(port, "/healthz"))[1]))["status"] != "ACTIVE":  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+        assert told == {"healthy": True, "status": "ACTIVE"}
         await running.stop()
 
 
