@@ -464,6 +464,20 @@ async def test_a_stall_longer_than_the_window_keeps_nothing_from_live_subscriber
         assert (live.numbers, await away.numbers()) == (list(range(1, 91)), list(range(1, 91)))
 
 
+async def test_where_the_stream_may_go_on_any_moment_a_full_ring_waits_for_it(away: Desk) -> None:
+    """Live subscribers wait with it, until it is known that the stream is away."""
+    await away.until(lambda: away.publisher.stats().in_flight == 0)
+    away.transport.is_away = True
+    away.publish(90)
+    await away.until(lambda: away.publisher._live)  # pyright: ignore[reportPrivateUsage]
+    assert await at_once(away.publisher.room)
+    away.publish(10)
+    assert not await at_once(away.publisher.room)
+    async with asyncio.timeout(5):
+        await away.publisher.room()  # no acknowledgement comes
+    assert away.publisher.stats().lost == {}
+
+
 async def test_what_broke_off_with_the_connection_reaches_live_subscribers(desk: Desk) -> None:
     async with listening(desk) as live:
         desk.publish(3)

@@ -101,7 +101,7 @@ def test_giving_up_loses_all_that_is_left() -> None:
     send(ring, 1)
     ring.opened(ring.take(1)[0])
     ring.give_up()
-    assert (ring.lost, len(ring)) == ({"a": 3}, 0)
+    assert (ring.lost, ring.lost_sent, len(ring)) == ({"a": 3}, 2, 0)
 
 
 def test_a_proven_tick_stays_for_a_moment() -> None:
@@ -170,13 +170,16 @@ def test_each_tick_ends_once_and_in_order(steps: list[str], seed: int) -> None:
     random = Random(seed)
     ring, stream, sequences = RepublishRing(12, keep_s=2), list[Outgoing](), Counter[str]()
     in_flight: list[list[Outgoing]] = []
+    added: set[Outgoing] = set()
     handed_over: set[Outgoing] = set()
     live: list[Outgoing] = []
     for now, step in enumerate(steps):
         if step == "add":
             subject = random.choice("ab")
             sequences[subject] += 3
-            ring.add(ticks(subject, *range(sequences[subject] - 2, sequences[subject] + 1)))
+            three = ticks(subject, *range(sequences[subject] - 2, sequences[subject] + 1))
+            ring.add(three)
+            added.update(three)
         elif step == "send" and ring.waiting and ring.sent < 6:
             batch, delivered = ring.take(3)
             ring.opened(batch)
@@ -205,6 +208,8 @@ def test_each_tick_ends_once_and_in_order(steps: list[str], seed: int) -> None:
         assert len(ring) <= 12 + 12 // 4
         assert ring.handed_over == len(handed_over)
         assert ring.accepted == len(ring) + ring.stored + ring.lost.total()
+        lost = added.difference(stream, ring.waiting, *in_flight)
+        assert (ring.lost.total(), ring.lost_sent) == (len(lost), len(lost & handed_over))
     assert ring.stored == len(stream) == len(set(stream))
     for subject in "ab":
         order = [sequence for name, _, sequence in stream if name == subject]

@@ -66,14 +66,15 @@ class FeedStatus(_Frozen):
     conflated: int  # dropped in the bridge ring for a newer one of their instrument
     rejected: dict[str, int]  # input that was no quote, by reason
     unserializable: int
-    published: int  # handed to the connection, each counted once; what was lost before that is not among them
+    published: int  # handed to the connection, each counted once
     stored: int  # proven to be in the stream
     waiting: int  # in both rings
     held: int  # by a standby, until they are seen published
     left: int  # to the instance that publishes now
     republished: int
     repairs: int  # how often the stream had to be read back
-    lost: int
+    lost: int  # for the stream
+    lost_sent: int  # of them published before: live subscribers may have had them
     lost_most: list[Loss]  # at most 20, the worst first; `losses` tells of all
 
 

@@ -153,6 +153,7 @@ class OutletStats:
     in_flight: int  # sent, and not yet known to be stored
     stored: int  # goes back when a server forgot what it had acknowledged
     lost: Mapping[InstrumentId, int]
+    lost_sent: int  # of these, handed over before: live subscribers may have had them
     left: int  # to the instance that publishes now
     republished: int  # sent again, since the stream did not have them
     repairs: int  # times that the stream was read to find out

@@ -77,6 +77,7 @@ class FeedCalls(Service):
             republished=stats.outlet.republished,
             repairs=stats.outlet.repairs,
             lost=sum(count for _, count in lost),
+            lost_sent=stats.outlet.lost_sent,
             lost_most=[Loss(instrument=str(instrument), ticks=count) for instrument, count in lost[:_WORST]],
         )
 

@@ -135,7 +135,7 @@ class StreamPublisher:
             self._outage.note_loss(self._ring.lost)
 
     async def room(self) -> None:
-        while self._flowing and not self._live and self._is_full():
+        while self._flowing and (self._is_crammed() if self._live else self._is_full()):
             await self._next_progress()
 
     async def space(self) -> None:
@@ -165,6 +165,7 @@ class StreamPublisher:
             in_flight=ring.sent,
             stored=ring.stored,
             lost={_instrument(subject): count for subject, count in ring.lost.items()},
+            lost_sent=ring.lost_sent,
             left=ring.left,
             republished=self._republished,
             repairs=self._repairs,
@@ -174,6 +175,10 @@ class StreamPublisher:
 
     def _is_full(self) -> bool:
         return len(self._ring.waiting) >= self._options.batch
+
+    def _is_crammed(self) -> bool:
+        """Whether the next ticks would drive out others, though there is a stream that may take them any moment."""
+        return len(self._ring) + self._options.batch > self._options.ring
 
     async def _next_progress(self) -> None:
         self._progress.clear()

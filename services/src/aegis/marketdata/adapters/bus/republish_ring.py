@@ -49,6 +49,7 @@ class RepublishRing:
         self.stored = 0  # goes back when a server forgot what it had acknowledged
         self.left = 0  # to another instance
         self.lost: Counter[str] = Counter()  # by subject
+        self.lost_sent = 0  # of them, sent before: whoever listened may have had them
 
     def __len__(self) -> int:
         """How many are not known to be stored."""
@@ -72,6 +73,7 @@ class RepublishRing:
         self._fresh += len(ticks)
         excess = len(self) - self._proven_in_doubt - self._size
         if excess > 0:
+            self.lost_sent += min(excess, len(self.waiting) - self._fresh)
             self._lose(self.waiting.popleft() for _ in range(excess))
             self._fresh = min(self._fresh, len(self.waiting))
             self.delivered = max(0, self.delivered - excess)
@@ -161,6 +163,7 @@ class RepublishRing:
                 overtaken.add(subject)
             elif subject in overtaken:
                 self.lost[subject] += 1
+                self.lost_sent += 1
             else:
                 again.appendleft(tick)
         self.in_doubt, self._proven_in_doubt = [], 0
@@ -173,7 +176,8 @@ class RepublishRing:
         if not self.in_doubt:
             self.doubt()
         self.stored += self._proven_in_doubt
-        self._lose([*self.in_doubt[self._proven_in_doubt :], *self.waiting])
+        self.lost_sent += len(self.unproven) + len(self.waiting) - self._fresh
+        self._lose([*self.unproven, *self.waiting])
         self._clear()
 
     def leave(self) -> Sequence[Outgoing]:
