@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,22 +23,32 @@ _RATE: Final = 2_000.0
 _LEAD_S: Final = 0.5
 _SHARDS: Final = 3
 _KEY: Final = "main"
+_SHARD: Final = stream_of(shard_of(_KEY, _SHARDS))
+_LED: Final = {
+    "node_killed": (),
+    "ticks_killed": (TICKS,),
+    "shard_killed": (_SHARD,),
+    "both_killed": (TICKS, _SHARD),
+    "leader_killed": (TICKS,),
+}
+"""What is led by the node that is killed."""
 _STEPS: Final = 20
 _ESTABLISHED: Final = "01"
 
 
 async def bench_feed_on_a_cluster(server: EmbeddedServer, *, rounds: int, say: Say) -> list[Case]:
-    """Cases node_killed, where the feed's node leads nothing of it, and leader_killed, where TICKS loses its leader.
+    """The node of the publishing feed is killed: node_killed leads neither TICKS nor the shard of the feed's key,
+    ticks_killed leads TICKS, shard_killed the shard, both_killed both. leader_killed: another one, which leads TICKS.
 
-    `takeovers` counts changes of the epoch; `lost` and `wrong` are of a live subscriber, `stored_lost` and
-    `stored_wrong` of the stream, read at the end.
+    `takeovers` counts changes of the epoch; `lost` and `repeated` are of a live subscriber, `stored_lost` and
+    `stored_repeated` of the stream, read at the end.
     """
     async with FeedPair.of(server, rate=_RATE) as pair:
-        pauses: dict[str, list[float]] = {"node_killed": [], "leader_killed": []}
+        pauses: dict[str, list[float]] = {name: [] for name in _LED}
         before = len(pair.listener.epochs)
         for number in range(rounds):
             for name, seconds in pauses.items():
-                seconds.append(await _round(server, pair, leader=name == "leader_killed"))
+                seconds.append(await _round(server, pair, _LED[name], own=name != "leader_killed"))
                 say(f"{name} {number + 1}/{rounds}: {seconds[-1] * 1e3:.0f} ms")
         takeovers = float(len(pair.listener.epochs) - max(before, 1))
         compared = {name: float(count) for name, count in (await pair.compared())._asdict().items()}
@@ -48,12 +60,22 @@ async def bench_feed_on_a_cluster(server: EmbeddedServer, *, rounds: int, say: S
     ]
 
 
-async def _round(server: EmbeddedServer, pair: FeedPair, *, leader: bool) -> float:
-    """The longest pause of a subscriber while a node is killed, from then until all is healed."""
+async def _round(server: EmbeddedServer, pair: FeedPair, led: Sequence[str], *, own: bool) -> float:
+    """The longest pause of a subscriber while a node is killed, from then until all is healed.
+
+    The node is the `own` one of the feed that publishes, or another one. It leads what is `led`, and nothing else of
+    the feed.
+    """
     active = await pair.settled()
-    node = await leader_of(server, pair.transport, TICKS) if leader else await _idle_node(server, pair, active)
-    await asyncio.sleep(_LEAD_S)
+    feeds = _node_of(server, pair.pid(active))
+    node = feeds if own else next(one for one in server.nodes if one is not feeds)
+    for stream in (TICKS, _SHARD):
+        await _lead(server, pair, stream, node if stream in led else next(o for o in server.nodes if o is not node))
+    await healed(server, pair.transport)
+    await pair.settled()
+    await pair.proven()
     pair.listener.begin()
+    await asyncio.sleep(_LEAD_S)
     await node.kill()
     await asyncio.sleep(2 * _LEAD_S)
     pause_s = pair.listener.pause_s
@@ -63,17 +85,15 @@ async def _round(server: EmbeddedServer, pair: FeedPair, *, leader: bool) -> flo
     return pause_s
 
 
-async def _idle_node(server: EmbeddedServer, pair: FeedPair, active: str) -> Node:
-    """The node that the active feed is connected to, made to lead neither TICKS nor the shard of the feed's key."""
-    node = _node_of(server, pair.pid(active))
-    for stream in (TICKS, stream_of(shard_of(_KEY, _SHARDS))):
-        for _ in range(_STEPS):
-            if await leader_of(server, pair.transport, stream) is not node:
-                break
-            await pair.transport.request(f"$JS.API.STREAM.LEADER.STEPDOWN.{stream}", b"", timeout=2.0)
-            await asyncio.sleep(_LEAD_S)
-    await healed(server, pair.transport)
-    return node
+async def _lead(server: EmbeddedServer, pair: FeedPair, stream: str, node: Node) -> None:
+    """Have a stream led by this node."""
+    step_down = json.dumps({"placement": {"preferred": node.name}}).encode()
+    for _ in range(_STEPS):
+        if await leader_of(server, pair.transport, stream) is node:
+            return
+        await pair.transport.request(f"$JS.API.STREAM.LEADER.STEPDOWN.{stream}", step_down, timeout=2.0)
+        await asyncio.sleep(_LEAD_S)
+    raise AegisError(f"{stream} is not led by {node.name}")
 
 
 def _node_of(server: EmbeddedServer, pid: int) -> Node:

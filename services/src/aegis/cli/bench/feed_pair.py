@@ -179,6 +179,15 @@ class FeedPair:
                     return active[0]
                 await asyncio.sleep(_POLL_S)
 
+    async def proven(self) -> None:
+        """Return when all that was published till now is stored, or known to be lost."""
+        published = {name: one.published for name, one in (await self.statuses()).items()}
+        async with asyncio.timeout(_READY_S):
+            while not all(  # noqa: ASYNC110 (it is asked)
+                _ended(one) >= published.get(name, 0) for name, one in (await self.statuses()).items()
+            ):
+                await asyncio.sleep(_POLL_S)
+
     async def taken_over(self, before: str) -> str:
         """Return when another instance than `before` publishes; which one."""
         async with asyncio.timeout(_READY_S):
@@ -238,8 +247,13 @@ trader_fronts = ["{address.trader}"]
 def _is_stored(found: Mapping[str, FeedStatus]) -> bool:
     """Whether nothing waits any more that the stream shall have."""
     return len(found) == len(INSTANCES) and all(
-        one.stored + one.left >= one.published and not one.waiting for one in found.values()
+        _ended(one) >= one.published and not one.waiting for one in found.values()
     )
+
+
+def _ended(one: FeedStatus) -> int:
+    """Of how many that were published it is known what became of them in the stream."""
+    return one.stored + one.left + one.lost_sent
 
 
 def _is_complete(one: FeedStatus) -> bool:
