@@ -194,7 +194,7 @@ async def test_through_an_outage_each_tick_is_stored_exactly_once_and_in_order(
 
 
 async def test_what_a_long_outage_pushes_out_is_counted_by_instrument(line: Line) -> None:
-    line.begin(PublisherOptions(ring=1_000, batch=100, window=4))
+    line.begin(PublisherOptions(ring=1_000, batch=100))
     with FeedThread(line.pipeline, 10_000) as feed:
         await line.until_more_is_stored()
         await line.server.nodes[0].kill()

@@ -29,7 +29,7 @@ class Line:
     def __init__(self, bridge_size: int = 1_000) -> None:
         self.broker = MemoryBroker()
         self.transport = MemoryTransport(self.broker)
-        options = PublisherOptions(ring=200, batch=20, window=4, marker_interval_s=0.005, ack_timeout_s=0.3)
+        options = PublisherOptions(ring=200, batch=20, marker_interval_s=0.005, ack_timeout_s=0.3)
         outlet = StreamPublisher(self.transport, MSGPACK.headers, options)
         self.pipeline = Pipeline(MSGPACK, outlet, bridge_size=bridge_size)
         self.running = asyncio.create_task(publishing(self.pipeline, ORIGIN))

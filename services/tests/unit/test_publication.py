@@ -23,7 +23,7 @@ from aegis_sdk.messages import NO_HEADERS, Headers, Message, StoredMessage
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
 ORIGIN = Origin(env="sim", feed="main", source="test", session="s1", epoch=3)
-OPTIONS = PublisherOptions(ring=100, batch=10, window=3, marker_interval_s=0.005, ack_timeout_s=0.3)
+OPTIONS = PublisherOptions(ring=100, batch=10, marker_interval_s=0.005, ack_timeout_s=0.3)
 A, B = "tick.SHFE.a", "tick.SHFE.b"
 
 
@@ -302,13 +302,13 @@ async def test_an_outage_without_loss_ends_as_information(desk: Desk) -> None:
     assert (resumed["log_level"], resumed["lost"], resumed["republished"]) == ("info", 0, 1)
 
 
-async def test_no_more_than_the_window_is_sent_without_an_answer() -> None:
+async def test_no_more_than_a_batch_is_sent_without_an_answer() -> None:
     async with running(Desk()) as desk:
         desk.publish(1)
         await desk.settled()
         desk.transport.loses_acks = 1_000
         desk.publish(90)
-        assert (desk.publisher.stats().in_flight, desk.publisher.stats().waiting) == (30, 60)
+        assert (desk.publisher.stats().in_flight, desk.publisher.stats().waiting) == (10, 80)
         for wait in (desk.publisher.room, desk.publisher.space):
             assert not await at_once(wait)
         desk.transport.loses_acks = 0
@@ -371,9 +371,9 @@ async def test_a_new_session_ends_the_batch_of_the_one_before(desk: Desk) -> Non
     ]
 
 
-def test_a_ring_that_cannot_hold_the_window_is_refused() -> None:
+def test_a_ring_that_cannot_hold_four_batches_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="ring"):
-        PublisherOptions(ring=17_000, batch=1_000, window=8)
+        PublisherOptions(ring=3_999, batch=1_000)
 
 
 def test_the_stream_is_acknowledged_before_it_is_synced_on_one_node_only() -> None:
@@ -453,8 +453,8 @@ async def test_live_subscribers_have_ticks_while_the_stream_is_away_and_it_has_t
         assert away.publisher.stats().handed_over == 55
 
 
-async def test_a_stall_longer_than_the_window_keeps_nothing_from_live_subscribers(away: Desk) -> None:
-    """Without an answer for a window of batches nothing more is sent to the stream."""
+async def test_a_stall_longer_than_a_batch_keeps_nothing_from_live_subscribers(away: Desk) -> None:
+    """Without an answer nothing more is sent to the stream."""
     async with listening(away) as live:
         away.transport.is_away = True
         away.publish(90)
@@ -476,6 +476,20 @@ async def test_where_the_stream_may_go_on_any_moment_a_full_ring_waits_for_it(aw
     async with asyncio.timeout(5):
         await away.publisher.room()  # no acknowledgement comes
     assert away.publisher.stats().lost == {}
+
+
+async def test_a_stream_that_hears_nothing_for_a_moment_has_all_ticks_afterwards(away: Desk) -> None:
+    """Its leader steps down: nobody's connection breaks, and the next one may be there before a marker is missed."""
+    async with listening(away) as live:
+        for step in range(30):
+            away.transport.is_away = 10 <= step < 12
+            away.publish(1, A, B)
+            await asyncio.sleep(0.007)
+        await away.settled()
+        assert live.numbers[:2] == [1, 1]
+        for subject in (A, B):
+            assert await away.numbers(subject) == list(range(1, 31))
+        assert away.publisher.stats().lost == {}
 
 
 async def test_what_broke_off_with_the_connection_reaches_live_subscribers(desk: Desk) -> None:

@@ -19,7 +19,7 @@ from aegis.marketdata.ports import Alone
 from aegis_sdk.messages import NO_HEADERS, Headers, Message
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
-OPTIONS = PublisherOptions(ring=200, batch=20, window=4, marker_interval_s=0.005, ack_timeout_s=0.3, live_after_s=0.02)
+OPTIONS = PublisherOptions(ring=200, batch=20, marker_interval_s=0.005, ack_timeout_s=0.3, live_after_s=0.02)
 
 
 def quote(volume: int, symbol: str = "a", *, bid: float = 1.0, flags: tuple[str, ...] = ()) -> Quote:

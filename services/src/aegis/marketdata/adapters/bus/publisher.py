@@ -8,7 +8,9 @@ NATS is there again it stores one marker alone: what was sent before that is by 
 reads the stream up to there, sends again what is missing, in order, and goes on. So the order of each instrument is
 kept, and nothing is stored twice.
 
-At most `window` batches are in flight, so that the server's ingest is never overrun: it drops what it cannot queue.
+One batch is in flight at a time. So the server's ingest, which drops what it cannot queue, is never overrun; and where
+a leader steps down and the stream hears nothing for a moment, nothing is sent behind what it missed: a tick whose
+successor is stored would have come too late.
 
 Live subscribers need no stream. Where it does not store for longer than `live_after_s`, because its leader is being
 replaced, ticks go to them alone: under a guard that no stream can meet. They stay in the ring, and go to the stream
@@ -22,7 +24,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,19 +52,18 @@ _FOR_LISTENERS: Final = {"Nats-Expected-Stream": "_"}
 
 @dataclass(frozen=True, kw_only=True)
 class PublisherOptions:
-    """How ticks are sent and kept. `window` times `batch` stays below what a server queues for a stream, 10,000."""
+    """How ticks are sent and kept. `batch` stays below what a server queues for a stream, 10,000."""
 
     ring: int = 132_000  # ticks kept until they are stored: 66 s at 2,000 a second
     batch: int = 1_000  # ticks between two markers, at most
     marker_interval_s: float = 0.02  # from the first tick of a batch to its marker, at most
-    window: int = 8  # batches in flight, at most
     ack_timeout_s: float = 2.0
     live_after_s: float = 0.1  # without progress for so long, live subscribers have their ticks before the stream
     keep_s: float = 0.25  # stored ticks are kept so long: a server with `persist_async` writes within some 10 ms
 
     def __post_init__(self) -> None:
-        if self.ring < 2 * (self.window + 1) * self.batch:
-            raise ConfigurationError("ring", f"{self.ring} is less than twice (window + 1) * batch")
+        if self.ring < 4 * self.batch:
+            raise ConfigurationError("ring", f"{self.ring} is less than four batches")
 
 
 class StreamPublisher:
@@ -83,7 +83,7 @@ class StreamPublisher:
         self._stream = stream or ticks_stream()
         self._ring = RepublishRing(self._options.ring, self._options.keep_s)
         self._ages = StoreAges()
-        self._acks: deque[asyncio.Future[int]] = deque()  # one for each batch in flight
+        self._ack: asyncio.Future[int] | None = None  # of the marker of the batch in flight
         self._markers = 0
         self._marker_due: asyncio.TimerHandle | None = None
         self._origin: Origin | None = None  # this and the next: while it is open
@@ -199,7 +199,7 @@ class StreamPublisher:
 
     def _send(self) -> None:
         ring, options = self._ring, self._options
-        while self._flowing and ring.waiting and len(self._acks) < options.window and self._is_trusted():
+        while self._flowing and ring.waiting and self._ack is None and self._is_trusted():
             ticks, delivered = ring.take(options.batch - len(ring.open))
             messages = [(_stored(subject) if delivered else subject, payload) for subject, payload, _ in ticks]
             try:
@@ -213,7 +213,7 @@ class StreamPublisher:
         if ring.open and self._marker_due is None:
             loop = asyncio.get_running_loop()
             self._marker_due = loop.call_later(options.marker_interval_s, self._mark)
-        if ring.waiting and len(self._acks) >= options.window:
+        if ring.waiting and self._ack is not None:
             self._expect_progress()
         return None
 
@@ -281,7 +281,7 @@ class StreamPublisher:
         body = self._marker(self._ring.close_batch())
         ack = self._transport.append_now(self._marker_subject(), body, timeout=self._options.ack_timeout_s)
         ack.add_done_callback(self._on_ack)
-        self._acks.append(ack)
+        self._ack = ack
 
     def _marker(self, batch: Sequence[Outgoing]) -> bytes:
         assert self._origin is not None
@@ -323,7 +323,7 @@ class StreamPublisher:
         self._flowing = False
         self._cancel_marker()
         self._end_live()
-        self._acks.clear()
+        self._ack = None
         self._woken.set()
         self._progress.set()
 
@@ -341,42 +341,38 @@ class StreamPublisher:
                 await self._woken.wait()
 
     async def _prove(self) -> None:
-        while self._acks and self._acks[0].done():
-            if self._acks[0].cancelled():
-                return self._doubt("no proof: the connection was closed")
-            try:
-                sequence = self._acks[0].result()
-                expected = self._ring.sequence + len(self._ring.in_flight(1)) + 1
-                if sequence == expected:
-                    self._prove_oldest()
-                elif sequence < expected or not await self._look_up():
-                    self._doubt("ticks are missing in the stream")
-            except (AegisError, TimeoutError) as error:
-                self._doubt(f"no proof: {error}")
+        if self._ack is None or not self._ack.done():
+            return None
+        if self._ack.cancelled():
+            return self._doubt("no proof: the connection was closed")
+        try:
+            sequence = self._ack.result()
+            expected = self._ring.sequence + len(self._ring.in_flight) + 1
+            if sequence == expected or (sequence > expected and await self._is_stored(sequence)):
+                self._note_stored(sequence)
+            else:
+                self._doubt("ticks are missing in the stream")
+        except (AegisError, TimeoutError) as error:
+            self._doubt(f"no proof: {error}")
         return None
 
-    def _prove_oldest(self) -> None:
-        self._ring.prove(self._acks.popleft().result(), time.monotonic())
+    def _note_stored(self, sequence: int) -> None:
+        """The batch in flight is."""
+        if not self._flowing:
+            return
+        self._ack = None
+        self._ring.prove(sequence, time.monotonic())
         self._last_stored_ns = time.time_ns()
         self._end_live()
         self._ages.settled(self._ring.accepted - len(self._ring), self._last_stored_ns)
         self._send()
         self._progress.set()
 
-    async def _look_up(self) -> bool:
-        """Find all acknowledged batches in the stream: others write to it, so counting proves nothing."""
-        batches = 0
-        for ack in self._acks:
-            if not ack.done() or ack.cancelled() or ack.exception():
-                break
-            batches += 1
-        wanted = {payload for _, payload, _ in self._ring.in_flight(batches)}
-        await self._find(wanted, self._ring.sequence, self._acks[batches - 1].result())
-        if wanted or not self._flowing:
-            return False
-        for _ in range(batches):
-            self._prove_oldest()
-        return True
+    async def _is_stored(self, sequence: int) -> bool:
+        """Look for the batch in flight in the stream: others write to it, so counting proves nothing."""
+        wanted = {payload for _, payload, _ in self._ring.in_flight}
+        await self._find(wanted, self._ring.sequence, sequence)
+        return not wanted
 
     async def _settle_doubts(self) -> bool:
         """Return when NATS is there, and all that was sent is known to be stored or waits to be sent again.

@@ -1,6 +1,6 @@
 """The republish ring: every tick that may have to be sent again, in order.
 
-    [ proven | batches in flight, each awaiting the acknowledgement of its marker | open batch | waiting ]
+    [ proven | batch in flight, awaiting the acknowledgement of its marker, or open batch | waiting ]
 
 Ticks may go to live subscribers first, while the stream cannot be written: they wait on, for the stream alone.
 
@@ -35,8 +35,7 @@ class RepublishRing:
         self._keep_s = keep_s
         self.waiting: deque[Outgoing] = deque()
         self.open: list[Outgoing] = []  # sent, their marker is not
-        self._in_flight: deque[Sequence[Outgoing]] = deque()
-        self._count_in_flight = 0
+        self.in_flight: Sequence[Outgoing] = ()
         self._proven: deque[_Proven] = deque()
         self._count_proven = 0
         self.in_doubt: list[Outgoing] = []
@@ -63,7 +62,7 @@ class RepublishRing:
     @property
     def sent(self) -> int:
         """How many are sent and not known to be stored."""
-        return self._count_in_flight + len(self.open) + len(self.in_doubt)
+        return len(self.in_flight) + len(self.open) + len(self.in_doubt)
 
     # Sending
 
@@ -109,24 +108,18 @@ class RepublishRing:
         self.delivered += len(ticks) if delivered else 0
 
     def close_batch(self) -> Sequence[Outgoing]:
-        """The open batch, in flight from now on."""
-        batch, self.open = self.open, []
-        self._in_flight.append(batch)
-        self._count_in_flight += len(batch)
-        return batch
+        """The open batch, in flight from now on. No other one is."""
+        assert not self.in_flight
+        self.in_flight, self.open = self.open, []
+        return self.in_flight
 
     # Proof
 
-    def in_flight(self, batches: int) -> list[Outgoing]:
-        """The ticks of so many batches in flight, the oldest."""
-        return [*chain.from_iterable(islice(self._in_flight, batches))]
-
     def prove(self, sequence: int, now: float) -> None:
-        """The oldest batch in flight is stored, its marker has this sequence. `now` is of a steady clock."""
-        batch = self._in_flight.popleft()
+        """The batch in flight is stored, its marker has this sequence. `now` is of a steady clock."""
+        batch, self.in_flight = self.in_flight, ()
         self._proven.append(_Proven(batch, self.sequence, now))
         self.sequence = sequence
-        self._count_in_flight -= len(batch)
         self._count_proven += len(batch)
         self.stored += len(batch)
         while self._proven[0].at < now - self._keep_s or self._count_proven > self._size // 4:
@@ -140,12 +133,11 @@ class RepublishRing:
         if self._proven:
             self.sequence = self._proven[0].before
         proven = chain.from_iterable(batch.ticks for batch in self._proven)
-        self.in_doubt = [*proven, *chain.from_iterable(self._in_flight), *self.open]
+        self.in_doubt = [*proven, *self.in_flight, *self.open]
         self._proven.clear()
-        self._in_flight.clear()
-        self.open = []
+        self.in_flight, self.open = (), []
         self.stored -= self._count_proven
-        self._proven_in_doubt, self._count_proven, self._count_in_flight = self._count_proven, 0, 0
+        self._proven_in_doubt, self._count_proven = self._count_proven, 0
 
     def resolve(self, missing: Container[bytes], sequence: int, *, delivered: bool) -> int:
         """Settle what is in doubt, by the payloads that the stream lacks. Returns how many wait to be sent again.
