@@ -492,6 +492,18 @@ async def test_a_stream_that_hears_nothing_for_a_moment_has_all_ticks_afterwards
         assert away.publisher.stats().lost == {}
 
 
+async def test_a_loop_that_was_held_up_sends_nothing_into_a_batch_that_is_overdue(desk: Desk) -> None:
+    """The stream may have missed some of it meanwhile."""
+    desk.publish(1)
+    await desk.until(lambda: desk.publisher.stats().stored == 1)
+    desk.publish(1)
+    time.sleep(0.01)  # noqa: ASYNC251 (longer than a marker may take)
+    desk.publish(1)
+    assert desk.transport.markers[-1]["instruments"] == {"SHFE.a": [1, 2]}  # one, and its number
+    await desk.settled()
+    assert await desk.numbers() == [1, 2, 3]
+
+
 async def test_what_broke_off_with_the_connection_reaches_live_subscribers(desk: Desk) -> None:
     async with listening(desk) as live:
         desk.publish(3)

@@ -46,11 +46,15 @@ class Sent(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """`lost`: sent, not heard, and no hole tells of it. `repeated`: heard twice, out of order, or never sent."""
+    """`lost`: sent, not heard, and no hole tells of it. `repeated`: heard twice, out of order, or never sent.
+
+    `left_out`: sent and not heard, and a hole in the sequence tells of it.
+    """
 
     ticks: int
     lost: int
     repeated: int
+    left_out: int
 
 
 def read(record: Path) -> dict[str, list[Sent]]:
@@ -65,7 +69,7 @@ def read(record: Path) -> dict[str, list[Sent]]:
 def compare(heard: Mapping[str, Sequence[Heard]], sent: Mapping[str, Sequence[Sent]], begun: int) -> Comparison:
     """Of all contracts, up to the end of the record; of one that was never heard from the line `begun` on."""
     parts = [_compared(heard.get(one, ()), sent.get(one, ()), begun) for one in heard.keys() | sent.keys()]
-    return Comparison(*map(sum, zip(Comparison(0, 0, 0), *parts, strict=True)))
+    return Comparison(*map(sum, zip(Comparison(0, 0, 0, 0), *parts, strict=True)))
 
 
 def _compared(heard: Sequence[Heard], sent: Sequence[Sent], begun: int) -> Comparison:
@@ -73,18 +77,19 @@ def _compared(heard: Sequence[Heard], sent: Sequence[Sent], begun: int) -> Compa
     while heard and heard[0].is_snapshot and heard[0].likeness not in known:  # the state before the first tick
         heard = heard[1:]
     if not heard:
-        return Comparison(0, sum(one.line >= begun for one in sent), 0)
+        return Comparison(0, sum(one.line >= begun for one in sent), 0, 0)
     starts = [place for place, one in enumerate(sent) if one.likeness == heard[0].likeness] or [0]
     return min((_from(heard, sent, start) for start in starts), key=lambda found: (found.repeated, found.lost))
 
 
 def _from(heard: Sequence[Heard], sent: Sequence[Sent], place: int) -> Comparison:
-    lost = repeated = 0
+    lost = repeated = left_out = 0
     for one in heard:
         found = next((at for at in range(place, len(sent)) if sent[at].likeness == one.likeness), None)
         if found is None:
             repeated += 1
         else:
             lost += max(0, found - place - one.hole)
+            left_out += min(found - place, one.hole)
             place = found + 1
-    return Comparison(len(heard), lost + len(sent) - place, repeated)
+    return Comparison(len(heard), lost + len(sent) - place, repeated, left_out)

@@ -85,6 +85,7 @@ class StreamPublisher:
         self._ages = StoreAges()
         self._ack: asyncio.Future[int] | None = None  # of the marker of the batch in flight
         self._markers = 0
+        self._batch_began = 0.0  # when its first tick was sent
         self._marker_due: asyncio.TimerHandle | None = None
         self._origin: Origin | None = None  # this and the next: while it is open
         self._license: License | None = None
@@ -199,6 +200,8 @@ class StreamPublisher:
 
     def _send(self) -> None:
         ring, options = self._ring, self._options
+        if ring.open and time.monotonic() - self._batch_began >= options.marker_interval_s:
+            self._mark()  # it is overdue: the loop was held up
         while self._flowing and ring.waiting and self._ack is None and self._is_trusted():
             ticks, delivered = ring.take(options.batch - len(ring.open))
             messages = [(_stored(subject) if delivered else subject, payload) for subject, payload, _ in ticks]
@@ -207,6 +210,8 @@ class StreamPublisher:
             except ConnectionUnavailable as error:
                 ring.returned(ticks, delivered=delivered)
                 return self._doubt(str(error))
+            if not ring.open:
+                self._batch_began = time.monotonic()
             ring.opened(ticks)
             if len(ring.open) >= options.batch:
                 self._mark()
