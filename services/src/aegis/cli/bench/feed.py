@@ -47,6 +47,10 @@ async def _refuse(pair: FeedPair, active: str) -> None:
     await pair.counter.control.fault(f"accept_and_close@market.{front}")
 
 
+async def _hand_over(pair: FeedPair, active: str) -> None:
+    await pair.hand_over(active)
+
+
 async def _take_down(pair: FeedPair, active: str) -> None:
     await pair.counter.control.send("front_down", front=_front(active))
 
@@ -62,6 +66,7 @@ FAULTS: Final[dict[str, Hurt]] = {
     "refused": _refuse,
     "unreachable": _take_down,
     "stalled": _stall,
+    "handed_over": _hand_over,
 }
 
 

@@ -16,15 +16,16 @@ from typing import Final, Self
 
 from aegis.cli.bench.feed_record import Comparison, Heard, compare, read
 from aegis.contracts.market import Tick
-from aegis.contracts.marketdata import STATUS, FeedStatus
+from aegis.contracts.marketdata import SERVICE, STATUS, FeedStatus
 from aegis.contracts.tick_codec import decode
 from aegis.marketdata.adapters.bus import TICKS
 from aegis.tick_seam import Epochs
 from aegis.ticks import subscribe_ticks
 from aegis_sdk.client import Client
-from aegis_sdk.errors import RpcError
+from aegis_sdk.errors import Rejected, RpcError
 from aegis_sdk.method import Empty
 from aegis_sdk.server import EmbeddedServer
+from aegis_sdk.single_active.operations import Handover, handover_of
 from aegis_sdk.transport_nats import NatsTransport
 from ctpsim.options import random_user
 from ctpsim.testing import RunningFront, front
@@ -36,6 +37,7 @@ INSTANCES: Final = ("primary", "backup")
 STALL_S: Final = 1.0
 _RECORD: Final = "sent.csv"
 _READY_S: Final = 30.0
+_HANDED_OVER_S: Final = 10.0
 _POLL_S: Final = 0.05
 _QUIET_S: Final = 0.5
 
@@ -139,6 +141,18 @@ class FeedPair:
         pid = self._processes[instance].pid
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             os.kill(int(child), signal.SIGKILL)
+
+    async def hand_over(self, instance: str) -> None:
+        """Have it give the key to the other one, once that says that it could take it."""
+        request = Handover(key="main")
+        async with asyncio.timeout(_READY_S):
+            while True:
+                try:
+                    await self.client.call(handover_of(SERVICE), request, instance=instance, timeout=_HANDED_OVER_S)
+                except Rejected:
+                    await asyncio.sleep(_POLL_S)
+                else:
+                    return
 
     def is_running(self, instance: str) -> bool:
         return self._processes[instance].returncode is None
