@@ -1,114 +1,20 @@
-"""Publishing over a transport in memory that loses, delays and disturbs on demand."""
+"""What a publisher of ticks stores, and in which order, whatever gets lost."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace as change
-from typing import Any
 
 import pytest
+from publisher_desk import ORIGIN, A, B, Desk, at_once, running
 from structlog.testing import capture_logs
 
 from aegis.contracts.market import InstrumentId
-from aegis.marketdata.adapters.bus import PublisherOptions, StreamPublisher, ticks_stream
-from aegis.marketdata.domain.sequencer import Origin
-from aegis.marketdata.ports import Alone, Outgoing
-from aegis_sdk.errors import ConfigurationError, DeadlineExceeded
-from aegis_sdk.messages import NO_HEADERS, Headers, Message, StoredMessage
-from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
-
-ORIGIN = Origin(env="sim", feed="main", source="test", session="s1", epoch=3)
-OPTIONS = PublisherOptions(ring=100, batch=10, marker_interval_s=0.005, ack_timeout_s=0.3)
-A, B = "tick.SHFE.a", "tick.SHFE.b"
-
-
-class Disturbed(MemoryTransport):
-    """Loses each payload in `loses` once, and as many acknowledgements as `loses_acks` says."""
-
-    def __init__(self, broker: MemoryBroker) -> None:
-        super().__init__(broker)
-        self.loses: set[bytes] = set()
-        self.loses_acks = 0
-        self.markers: list[dict[str, object]] = []
-
-    def publish_many(self, messages: Iterable[tuple[str, bytes]], headers: Headers = NO_HEADERS) -> None:
-        sent = [message for message in messages if message[1] not in self.loses]
-        self.loses.difference_update([payload for _, payload in messages])
-        super().publish_many(sent, headers)
-
-    def append_now(
-        self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0
-    ) -> asyncio.Future[int]:
-        self.markers.append(json.loads(payload))
-        ack = super().append_now(subject, payload, headers, timeout)
-        if not self.loses_acks:
-            return ack
-        self.loses_acks -= 1
-        lost: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        lost.get_loop().call_later(timeout, lost.set_exception, DeadlineExceeded("no answer"))
-        return lost
-
-
-class Desk:
-    """A broker, a publisher on it, and a look into the stream."""
-
-    def __init__(self, options: PublisherOptions = OPTIONS, transport: type[Disturbed] = Disturbed) -> None:
-        self.broker = MemoryBroker()
-        self.transport: Any = transport(self.broker)
-        self.other = MemoryTransport(self.broker)
-        self.publisher = StreamPublisher(self.transport, {"Aegis-Codec": "msgpack"}, options)
-        self.publisher.open(ORIGIN, Alone())
-        self.sequences: Counter[str] = Counter()
-
-    def publish(self, count: int, *names: str) -> None:
-        for _ in range(count):
-            ticks: list[Outgoing] = []
-            for subject in names or (A,):
-                self.sequences[subject] += 1
-                number = self.sequences[subject]
-                ticks.append((subject, f"{subject} {number}".encode(), number))
-            self.publisher.publish(ticks)
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
-            while not condition():  # noqa: ASYNC110
-                await asyncio.sleep(0.001)
-
-    async def settled(self) -> None:
-        await self.publisher.drain(5)
-        stats = self.publisher.stats()
-        assert stats.accepted == stats.stored + stats.left + sum(stats.lost.values())
-
-    async def stored(self, subject: str = "tick.>") -> list[StoredMessage]:
-        found: list[StoredMessage] = []
-        async with asyncio.timeout(5), self.other.read("TICKS", subject) as messages:
-            async for message in messages:
-                if message is None:
-                    break
-                found.append(message)
-        return found
-
-    async def numbers(self, subject: str = A) -> list[int]:
-        return [int(message.payload.split()[1]) for message in await self.stored(subject)]
-
-
-@asynccontextmanager
-async def running(desk: Desk) -> AsyncIterator[Desk]:
-    task = asyncio.create_task(desk.publisher.run())
-    try:
-        yield desk
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        await desk.transport.close()
-        await desk.other.close()
-        if not task.cancelled():
-            task.result()
+from aegis.marketdata.adapters.bus import PublisherOptions, ticks_stream
+from aegis_sdk.errors import ConfigurationError
 
 
 @pytest.fixture
@@ -318,15 +224,6 @@ async def test_no_more_than_a_batch_is_sent_without_an_answer() -> None:
         assert await desk.numbers() == list(range(1, 92))
 
 
-async def at_once(wait: Callable[[], Awaitable[None]]) -> bool:
-    """Whether waiting ends within one turn of the loop."""
-    task = asyncio.ensure_future(wait())
-    await asyncio.sleep(0)
-    done = task.done()
-    task.cancel()
-    return done
-
-
 async def test_cut_off_it_takes_more_but_those_who_can_wait_wait(desk: Desk) -> None:
     desk.publish(1)
     await desk.settled()
@@ -361,7 +258,7 @@ async def test_a_new_session_ends_the_batch_of_the_one_before(desk: Desk) -> Non
     desk.publish(1)
     await desk.settled()
     desk.publish(2)
-    desk.publisher.begin(Origin(env="sim", feed="main", source="test", session="s2", epoch=3))
+    desk.publisher.begin(change(ORIGIN, session="s2"))
     desk.publish(1)
     await desk.settled()
     assert [(marker["session"], marker["ticks"]) for marker in desk.transport.markers] == [
@@ -379,220 +276,3 @@ def test_a_ring_that_cannot_hold_four_batches_is_refused() -> None:
 def test_the_stream_is_acknowledged_before_it_is_synced_on_one_node_only() -> None:
     assert ticks_stream().persist_async
     assert not ticks_stream(replicas=3).persist_async
-
-
-# Live subscribers
-
-
-class Listener:
-    """Who listens to ticks, and to nothing else."""
-
-    def __init__(self) -> None:
-        self.numbers: list[int] = []
-
-    def __call__(self, message: Message) -> None:
-        self.numbers.append(int(message.payload.split()[1]))
-
-
-@asynccontextmanager
-async def listening(desk: Desk) -> AsyncIterator[Listener]:
-    listener = Listener()
-    subscription = await desk.other.subscribe("tick.>", listener)
-    yield listener
-    await subscription.unsubscribe()
-
-
-class Away(Disturbed):
-    """A stream that does not answer, as while its leader is replaced: what it should store is gone."""
-
-    def __init__(self, broker: MemoryBroker) -> None:
-        super().__init__(broker)
-        self.is_away = False
-
-    def publish_many(self, messages: Iterable[tuple[str, bytes]], headers: Headers = NO_HEADERS) -> None:
-        gone = {"Nats-Expected-Stream": "_"} if self.is_away else {}
-        super().publish_many(messages, {**headers, **gone})
-
-    def append_now(
-        self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0
-    ) -> asyncio.Future[int]:
-        if not self.is_away:
-            return super().append_now(subject, payload, headers, timeout)
-        lost: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        lost.get_loop().call_later(timeout, lost.set_exception, DeadlineExceeded("no answer"))
-        return lost
-
-    async def append(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0) -> int:
-        return await self.append_now(subject, payload, headers, timeout)
-
-
-@pytest.fixture
-async def away() -> AsyncIterator[Desk]:
-    desk = Desk(change(OPTIONS, live_after_s=0.02), transport=Away)
-    async with running(desk):
-        yield desk
-
-
-async def test_live_subscribers_have_ticks_while_the_stream_is_away_and_it_has_them_afterwards(away: Desk) -> None:
-    async with listening(away) as live:
-        away.publish(5)
-        await away.until(lambda: away.publisher.stats().stored == 5)
-        away.transport.is_away = True
-        for _ in range(8):
-            away.publish(5)
-            await asyncio.sleep(0.01)
-        await away.until(lambda: live.numbers == list(range(1, 46)))
-        assert away.publisher.stats().stored == 5
-        away.transport.is_away = False
-        away.publish(5)
-        await away.settled()
-        away.publish(5)
-        await away.settled()
-        assert live.numbers == list(range(1, 56))
-        assert await away.numbers() == list(range(1, 56))
-        assert away.publisher.stats().handed_over == 55
-
-
-async def test_a_stall_longer_than_a_batch_keeps_nothing_from_live_subscribers(away: Desk) -> None:
-    """Without an answer nothing more is sent to the stream."""
-    async with listening(away) as live:
-        away.transport.is_away = True
-        away.publish(90)
-        await away.until(lambda: len(live.numbers) == 90)
-        away.transport.is_away = False
-        await away.settled()
-        assert (live.numbers, await away.numbers()) == (list(range(1, 91)), list(range(1, 91)))
-
-
-async def test_where_the_stream_may_go_on_any_moment_a_full_ring_waits_for_it(away: Desk) -> None:
-    """Live subscribers wait with it, until it is known that the stream is away."""
-    await away.until(lambda: away.publisher.stats().in_flight == 0)
-    away.transport.is_away = True
-    away.publish(90)
-    await away.until(lambda: away.publisher._live)  # pyright: ignore[reportPrivateUsage]
-    assert await at_once(away.publisher.room)
-    away.publish(10)
-    assert not await at_once(away.publisher.room)
-    async with asyncio.timeout(5):
-        await away.publisher.room()  # no acknowledgement comes
-    assert away.publisher.stats().lost == {}
-
-
-async def test_a_stream_that_hears_nothing_for_a_moment_has_all_ticks_afterwards(away: Desk) -> None:
-    """Its leader steps down: nobody's connection breaks, and the next one may be there before a marker is missed."""
-    async with listening(away) as live:
-        for step in range(30):
-            away.transport.is_away = 10 <= step < 12
-            away.publish(1, A, B)
-            await asyncio.sleep(0.007)
-        await away.settled()
-        assert live.numbers[:2] == [1, 1]
-        for subject in (A, B):
-            assert await away.numbers(subject) == list(range(1, 31))
-        assert away.publisher.stats().lost == {}
-
-
-async def test_a_loop_that_was_held_up_sends_nothing_into_a_batch_that_is_overdue(desk: Desk) -> None:
-    """The stream may have missed some of it meanwhile."""
-    desk.publish(1)
-    await desk.until(lambda: desk.publisher.stats().stored == 1)
-    desk.publish(1)
-    time.sleep(0.01)  # noqa: ASYNC251 (longer than a marker may take)
-    desk.publish(1)
-    assert desk.transport.markers[-1]["instruments"] == {"SHFE.a": [1, 2]}  # one, and its number
-    await desk.settled()
-    assert await desk.numbers() == [1, 2, 3]
-
-
-async def test_what_broke_off_with_the_connection_reaches_live_subscribers(desk: Desk) -> None:
-    async with listening(desk) as live:
-        desk.publish(3)
-        await desk.settled()
-        desk.transport.loses.add(b"tick.SHFE.a 4")
-        desk.publish(1)
-        desk.broker.disconnect(desk.transport)
-        desk.publish(2)
-        desk.broker.reconnect(desk.transport)
-        await desk.settled()
-        assert live.numbers == list(range(1, 7))
-        assert await desk.numbers() == list(range(1, 7))
-
-
-async def test_what_live_subscribers_were_sent_by_a_connection_that_broke_they_are_sent_again(away: Desk) -> None:
-    async with listening(away) as live:
-        away.transport.is_away = True
-        away.transport.loses.add(b"tick.SHFE.a 2")
-        away.publish(1)
-        await away.until(lambda: live.numbers == [1])
-        await away.until(lambda: away.publisher._live)  # pyright: ignore[reportPrivateUsage]
-        away.publish(1)
-        away.broker.disconnect(away.transport)
-        away.transport.is_away = False
-        away.broker.reconnect(away.transport)
-        await away.settled()
-        assert set(live.numbers) == {1, 2}
-        assert await away.numbers() == [1, 2]
-
-
-# The licence
-
-
-class Doubtful:
-    """A licence that is not trusted before it is proved."""
-
-    def __init__(self) -> None:
-        self.is_trusted = False
-        self.proves = asyncio.Event()
-
-    async def prove(self) -> None:
-        await self.proves.wait()
-        self.is_trusted = True
-
-
-async def test_nothing_is_sent_under_a_licence_that_is_not_trusted(desk: Desk) -> None:
-    async with listening(desk) as live:
-        desk.publish(2)
-        await desk.settled()
-        licence = Doubtful()
-        desk.publisher.open(ORIGIN, licence)
-        desk.publish(3)
-        await asyncio.sleep(0.05)
-        assert live.numbers == [1, 2]
-        licence.proves.set()
-        await desk.settled()
-        assert live.numbers == await desk.numbers() == [1, 2, 3, 4, 5]
-
-
-async def test_who_has_left_sends_nothing_and_who_comes_back_begins_with_a_marker(desk: Desk) -> None:
-    desk.publish(2)
-    await desk.settled()
-    desk.publisher.open(ORIGIN, Doubtful())
-    desk.publish(3)
-    desk.publisher.leave()
-    await asyncio.sleep(0.05)
-    assert await desk.numbers() == [1, 2]
-    stats = desk.publisher.stats()
-    assert (stats.accepted, stats.stored, stats.left) == (5, 2, 3)
-    begun = desk.publisher.open(change(ORIGIN, epoch=9), Alone())
-    sequence = await begun
-    [border] = [one for one in await desk.stored("tickmark.main") if one.sequence == sequence]
-    assert json.loads(border.payload)["epoch"] == 9
-    desk.publish(1)
-    await desk.settled()
-    assert await desk.numbers() == [1, 2, 6]
-
-
-async def test_who_comes_back_while_doubts_are_settled_begins_with_a_marker_of_its_own(away: Desk) -> None:
-    away.publish(1)
-    await away.settled()
-    away.publisher.leave()
-    away.transport.is_away = True
-    away.publisher.open(ORIGIN, Alone())
-    await asyncio.sleep(0.02)  # its first marker is under way, and has no answer
-    away.publisher.leave()
-    begun = away.publisher.open(change(ORIGIN, epoch=9), Alone())
-    away.transport.is_away = False
-    async with asyncio.timeout(5):
-        sequence = await begun
-    [border] = [one for one in await away.stored("tickmark.main") if one.sequence == sequence]
-    assert json.loads(border.payload)["epoch"] == 9
