@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -28,12 +28,18 @@ class Disturbed(MemoryTransport):
         super().__init__(broker)
         self.loses: set[bytes] = set()
         self.loses_acks = 0
+        self.is_behind = False  # where it reads
         self.markers: list[dict[str, object]] = []
 
     def publish_many(self, messages: Iterable[tuple[str, bytes]], headers: Headers = NO_HEADERS) -> None:
         sent = [message for message in messages if message[1] not in self.loses]
         self.loses.difference_update([payload for _, payload in messages])
         super().publish_many(sent, headers)
+
+    @asynccontextmanager
+    async def read(self, *args: Any, **options: Any) -> AsyncGenerator[AsyncIterator[StoredMessage | None]]:
+        async with super().read(*args, **options) as messages:
+            yield _late(messages) if self.is_behind else messages
 
     def append_now(
         self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0
@@ -46,6 +52,13 @@ class Disturbed(MemoryTransport):
         lost: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         lost.get_loop().call_later(timeout, lost.set_exception, DeadlineExceeded("no answer"))
         return lost
+
+
+async def _late(messages: AsyncIterator[StoredMessage | None]) -> AsyncIterator[StoredMessage | None]:
+    """As a reader has them whose node has nothing yet."""
+    yield None
+    async for message in messages:
+        yield message
 
 
 class Desk:

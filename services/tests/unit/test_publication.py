@@ -95,6 +95,18 @@ async def test_a_lost_acknowledgement_repeats_nothing(desk: Desk) -> None:
     assert stats.republished == 0
 
 
+async def test_a_node_that_is_behind_the_leader_is_waited_for(desk: Desk) -> None:
+    """It calls its end the end of the stream. What it lacks is stored all the same, and not sent again."""
+    desk.publish(5)
+    await desk.until(lambda: desk.publisher.stats().stored == 5)
+    desk.transport.is_behind = True
+    desk.transport.loses_acks = 1
+    desk.publish(3)
+    await desk.settled()
+    assert await desk.numbers() == list(range(1, 9))
+    assert (desk.publisher.stats().repairs, desk.publisher.stats().republished) == (1, 0)
+
+
 async def test_another_writer_in_the_stream_disturbs_nothing(desk: Desk) -> None:
     done = False
 

@@ -429,13 +429,16 @@ class StreamPublisher:
         return max(0, end - length), end  # the stream was made anew
 
     async def _find(self, wanted: set[bytes], after: int, until: int) -> None:
-        """Take out of `wanted` the payloads that the stream has."""
+        """Take out of `wanted` the payloads that the stream has, up to a sequence that it has reached.
+
+        A reader may be served by a node that is behind the leader, and that calls its end the end of the stream.
+        """
         if not wanted:
             return
         async with asyncio.timeout(_READ_S), self._transport.read(self._stream.name, after=after) as messages:
             async for message in messages:
                 if message is None:
-                    return
+                    continue
                 wanted.discard(message.payload)
                 if not wanted or message.sequence >= until:
                     return
