@@ -22,7 +22,7 @@ from aegis.marketdata.adapters.bus import TICKS
 from aegis.tick_seam import Epochs
 from aegis.ticks import subscribe_ticks
 from aegis_sdk.client import Client
-from aegis_sdk.errors import Rejected, RpcError
+from aegis_sdk.errors import Moved, Rejected, RpcError
 from aegis_sdk.method import Empty
 from aegis_sdk.server import EmbeddedServer
 from aegis_sdk.single_active.operations import Handover, handover_of
@@ -149,10 +149,11 @@ class FeedPair:
             while True:
                 try:
                     await self.client.call(handover_of(SERVICE), request, instance=instance, timeout=_HANDED_OVER_S)
+                    return
+                except Moved:  # by itself
+                    return
                 except Rejected:
                     await asyncio.sleep(_POLL_S)
-                else:
-                    return
 
     def is_running(self, instance: str) -> bool:
         return self._processes[instance].returncode is None
