@@ -13,6 +13,7 @@ from aegis.contracts.health import (
     ESCALATED,
     REPORT,
     Escalation,
+    HealthChanged,
     HealthReport,
     RecoveryAnswer,
 )
@@ -25,6 +26,7 @@ from aegis.marketdata.bootstrap import build
 from aegis.marketdata.health.agent import HealthAgent
 from aegis.marketdata.health.desk import Desk
 from aegis.marketdata.health.domain.repairs import Kind, Patience, Repair
+from aegis.marketdata.health.hooks import RecoveryHook
 from aegis.marketdata.health.settings import HealthSettings
 from aegis.marketdata.ports import FeedSink
 from aegis_sdk import Client, Empty, Events, Service, rpc
@@ -38,6 +40,7 @@ from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
 DEADLINE_S = 30.0
 QUICK = Patience(resubscribe_s=1.1, renew_s=0.8, fail_over_s=0.3, down_s=1.0, calm_s=1.0)
+IMPATIENT = Patience(resubscribe_s=0.1, renew_s=0.2, fail_over_s=0.1)
 CONTRACTS = [f"SHFE.{symbol}" for symbol in ("rb2502", "hc2502", "cu2502", "al2502", "zn2502", "ni2502")]
 
 
@@ -78,6 +81,25 @@ class Operations(Service):
     async def escalated(self, request: Escalation) -> RecoveryAnswer:
         self.told.append(request)
         return self._answers.pop(0) if self._answers else RecoveryAnswer()
+
+
+class Sick:
+    """A hook of somebody else: it never answers the first escalation, and fails at all others."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.given_up = asyncio.Event()
+        self.failed = asyncio.Event()
+
+    async def escalated(self, escalation: Escalation) -> RecoveryAnswer:
+        if self.asked.is_set():
+            self.failed.set()
+            raise ValueError("out of order")
+        self.asked.set()
+        try:
+            return await asyncio.get_running_loop().create_future()
+        finally:
+            self.given_up.set()
 
 
 @asynccontextmanager
@@ -146,6 +168,7 @@ async def desk(
     monkeypatch: pytest.MonkeyPatch,
     operations: Operations | None = None,
     patience: Patience = QUICK,
+    hook: RecoveryHook | None = None,
     **settings: Any,
 ) -> Running:
     """Market data with some contracts, two agents of which one may repair, and perhaps an operations plane."""
@@ -156,7 +179,7 @@ async def desk(
     await stack.enter_async_context(hosted(broker, made, "marketdata-1"))
     if operations is not None:
         await stack.enter_async_context(hosted(broker, operations, "operations-1"))
-    agents = [HealthAgent(HealthSettings(**settings), patience=patience) for _ in range(2)]
+    agents = [HealthAgent(HealthSettings(**settings), hook, patience) for _ in range(2)]
     for number, agent in enumerate(agents, 1):
         await stack.enter_async_context(hosted(broker, agent, f"health-{number}"))
     running = Running(broker, feed, agents)
@@ -206,13 +229,35 @@ async def test_what_no_repair_heals_is_told_to_operations_which_may_have_it_trie
 
 async def test_operations_may_hold_all_repairs(stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
     operations = Operations(RecoveryAnswer(decision="hold", hold_s=600))
-    impatient = Patience(resubscribe_s=0.1, renew_s=0.2, fail_over_s=0.1)
-    running = await desk(stack, monkeypatch, operations, impatient)
+    running = await desk(stack, monkeypatch, operations, IMPATIENT)
     running.feed.muted.add(CONTRACTS[0])
     await running.until(lambda report: bool(report.escalated))
     running.feed.muted.add(CONTRACTS[1])
     report = await running.until(lambda report: len(report.cases) == 2)
     assert len(report.repairs) == 5, "nothing was tried for the second one"
+
+
+async def test_a_hook_that_hangs_or_fails_keeps_nobody_from_looking_and_telling(
+    stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aegis.marketdata.health.agent.ANSWER_S", 3.0)
+    hook = Sick()
+    running = await desk(stack, monkeypatch, patience=IMPATIENT, hook=hook)
+    follow = Events(running.transport).follow("event.health.main.changed", HealthChanged)
+    changes = await stack.enter_async_context(follow)
+    running.feed.muted.add(CONTRACTS[0])
+    await hook.asked.wait()
+    running.feed.muted.add(CONTRACTS[1])
+    async for change in changes:
+        if change.body.named == sorted(CONTRACTS[:2]):
+            break
+    assert not hook.given_up.is_set(), "the second one was told while the hook was waited for"
+    await hook.given_up.wait()
+    await hook.failed.wait()
+    running.feed.muted.clear()
+    async for change in changes:
+        if change.body.level == "healthy":
+            break
 
 
 async def test_an_agent_without_repairs_finds_the_same_and_touches_nothing(
