@@ -31,12 +31,15 @@ from aegis.marketdata.health.settings import HealthSettings
 from aegis.marketdata.ports import FeedSink
 from aegis_sdk import Client, Empty, Events, Service, rpc
 from aegis_sdk.discovery import Directory
-from aegis_sdk.errors import Rejected, RpcError
+from aegis_sdk.errors import AegisError, Rejected, RpcError
 from aegis_sdk.instances import InstanceRecord, InstanceStatus
 from aegis_sdk.registry import Registration
 from aegis_sdk.service import HostOptions, ServiceHost
 from aegis_sdk.single_active import ActiveHost, SingleActive
+from aegis_sdk.testing import nats_server
+from aegis_sdk.transport import Transport
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
+from aegis_sdk.transport_nats import NatsTransport
 
 DEADLINE_S = 30.0
 QUICK = Patience(resubscribe_s=1.1, renew_s=0.8, fail_over_s=0.3, down_s=1.0, calm_s=1.0)
@@ -66,6 +69,13 @@ class Deaf(SimulatedFeed):
 
     async def open(self, sink: FeedSink) -> None:
         await super().open(Muting(sink, self.muted))  # type: ignore[arg-type]
+
+
+class OneSession(Deaf):
+    """As a replay: it has no other session."""
+
+    async def renew(self, reason: str = "") -> None:
+        raise AegisError("it has only one session")
 
 
 class Operations(Service):
@@ -103,9 +113,8 @@ class Sick:
 
 
 @asynccontextmanager
-async def hosted(broker: MemoryBroker, service: Service, instance: str) -> AsyncGenerator[None]:
+async def hosted(transport: Transport, service: Service, instance: str) -> AsyncGenerator[None]:
     """As `program.serve` runs it."""
-    transport = MemoryTransport(broker)
     host = ServiceHost(transport, service, HostOptions(instance=instance, drain_timeout_s=1))
     active = ActiveHost(transport, service, host) if isinstance(service, SingleActive) else None
     record = InstanceRecord(service=service.name, instance=instance)
@@ -127,8 +136,8 @@ async def hosted(broker: MemoryBroker, service: Service, instance: str) -> Async
 
 
 class Running:
-    def __init__(self, broker: MemoryBroker, feed: Deaf, agents: list[HealthAgent]) -> None:
-        self.transport = MemoryTransport(broker)
+    def __init__(self, transport: Transport, feed: Deaf, agents: list[HealthAgent]) -> None:
+        self.transport = transport
         self.client = Client(self.transport)
         self.feed = feed
         self.agents = agents
@@ -146,6 +155,10 @@ class Running:
             if holds(report := await self.report()):
                 return report
             await asyncio.sleep(0.02)
+
+    async def subscribe(self, instance: str) -> None:
+        wish = WishRequest(consumer="a", instruments=CONTRACTS)
+        await self.client.call(SUBSCRIBE, wish, instance=instance, timeout=DEADLINE_S)
 
     async def warm(self) -> None:
         """All have been heard often enough to be judged."""
@@ -176,15 +189,15 @@ async def desk(
     monkeypatch.setattr("aegis.marketdata.bootstrap.SimulatedFeed", lambda _: feed)
     await stack.enter_async_context(asyncio.timeout(DEADLINE_S))
     made = build({"AEGIS_NATS_URL": "nats://127.0.0.1:1", "AEGIS_WANTED": "nothing"})
-    await stack.enter_async_context(hosted(broker, made, "marketdata-1"))
+    await stack.enter_async_context(hosted(MemoryTransport(broker), made, "marketdata-1"))
     if operations is not None:
-        await stack.enter_async_context(hosted(broker, operations, "operations-1"))
+        await stack.enter_async_context(hosted(MemoryTransport(broker), operations, "operations-1"))
     agents = [HealthAgent(HealthSettings(**settings), hook, patience) for _ in range(2)]
     for number, agent in enumerate(agents, 1):
-        await stack.enter_async_context(hosted(broker, agent, f"health-{number}"))
-    running = Running(broker, feed, agents)
+        await stack.enter_async_context(hosted(MemoryTransport(broker), agent, f"health-{number}"))
+    running = Running(MemoryTransport(broker), feed, agents)
     stack.push_async_callback(running.transport.close)
-    await running.client.call(SUBSCRIBE, WishRequest(consumer="a", instruments=CONTRACTS), timeout=DEADLINE_S)
+    await running.subscribe("marketdata-1")
     await running.warm()
     return running
 
@@ -291,35 +304,67 @@ async def test_repairs_that_are_asked_for_too_often_are_refused(
     await running.until(lambda report: report.instances[0].session != before.session)
 
 
-class Held(SingleActive):
-    """A feed set that can change hands."""
-
-    name = "marketdata"
-
-    def keys(self) -> list[str]:
-        return ["main"]
-
-
-async def test_a_failover_is_the_handover_of_the_feed_set_and_not_possible_without_a_second_instance(
-    stack: AsyncExitStack,
+async def test_a_failure_to_ask_market_data_is_told_as_unknown_and_outlived(
+    stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await stack.enter_async_context(asyncio.timeout(DEADLINE_S))
-    broker = MemoryBroker()
-    transport = MemoryTransport(broker)
-    stack.push_async_callback(transport.close)
-    await stack.enter_async_context(hosted(broker, Held(), "marketdata-1"))
-    directory = await stack.enter_async_context(Directory.open(transport, service="marketdata"))
+    monkeypatch.setattr("aegis.marketdata.health.watch._TOO_OLD_S", 2.0)
+    running = await desk(stack, monkeypatch)
 
-    def holder() -> list[str]:
-        return [one.record.instance for one in directory.instances() if "main" in one.record.keys]
+    async def out_of_order(desk: Desk) -> None:
+        raise ValueError("no such thing")
 
-    feeds = Desk(Client(transport), directory, "main")
+    with monkeypatch.context() as broken:
+        broken.setattr(Desk, "publishers", out_of_order)
+        report = await running.until(lambda report: report.level != "healthy")
+    assert (report.level, report.exit_code) == ("unknown", 3)
+    assert report.reason == "market data cannot be asked: no such thing"
+    await running.until(lambda report: report.level == "healthy")
+
+
+async def test_it_fails_over_to_an_instance_of_its_feed_set_and_to_no_other(
+    stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stack.enter_async_context(asyncio.timeout(2 * DEADLINE_S))
+    server = await stack.enter_async_context(nats_server())
+    user = server.credentials
+    feeds: list[Deaf] = []
+
+    def feed(_: object) -> Deaf:
+        feeds.append(OneSession())
+        return feeds[-1]
+
+    monkeypatch.setattr("aegis.marketdata.bootstrap.SimulatedFeed", feed)
+
+    async def connected() -> Transport:
+        return await NatsTransport.connect(server.urls, user=user.user, password=user.password)
+
+    async def bring(instance: str, of: str) -> None:
+        made = build({"AEGIS_NATS_URL": server.urls[0], "AEGIS_WANTED": "nothing", "AEGIS_FEED": of})
+        await stack.enter_async_context(hosted(await connected(), made, instance))
+
+    await bring("marketdata-1", "main")
+    await bring("others-1", "others")
+    agent = HealthAgent(HealthSettings(), patience=QUICK)
+    await stack.enter_async_context(hosted(await connected(), agent, "health-1"))
+    running = Running(await connected(), feeds[0], [agent])
+    stack.push_async_callback(running.transport.close)
+    await running.subscribe("marketdata-1")
+    await running.warm()
+
+    directory = await stack.enter_async_context(Directory.open(running.transport, service="marketdata"))
+    await directory.wait_for(lambda table: sum(bool(one.record.keys) for one in table.instances()) == 2, DEADLINE_S)
     repair = Repair(kind=Kind.FAIL_OVER, reason="no ticks")
-    await directory.wait_for(lambda _: holder() == ["marketdata-1"], DEADLINE_S)
-    outcome, said = await feeds.do(repair, "marketdata-1")
-    assert (outcome, said) == ("not_possible", "nobody but marketdata-1 is there to take main")
-    await stack.enter_async_context(hosted(broker, Held(), "marketdata-2"))
-    await directory.wait_for(lambda table: len(table.instances()) == 2, DEADLINE_S)
-    outcome, said = await feeds.do(repair, "marketdata-1")
-    assert (outcome, said) == ("done", "marketdata-1 has given main up")
-    await directory.wait_for(lambda _: holder() == ["marketdata-2"], DEADLINE_S)
+    outcome = await Desk(running.client, directory, "main").do(repair, "marketdata-1")
+    assert outcome == ("not_possible", "nobody but marketdata-1 could take main")
+
+    await bring("marketdata-2", "main")
+    await running.until(lambda report: [one.status for one in report.instances] == ["ACTIVE", "STANDBY"])
+    feeds[0].muted.update(CONTRACTS)
+    report = await running.until(lambda report: report.instances[0].instance == "marketdata-2")
+    assert [(one.holds, one.status) for one in report.instances] == [(True, "ACTIVE"), (False, "STANDBY")]
+    report = await running.until(lambda report: report.level == "healthy")
+    assert [(one.kind, one.outcome, one.detail) for one in report.repairs] == [
+        ("renew", "failed", "it has only one session"),
+        ("renew", "failed", "one fresh session in 15 s"),
+        ("fail_over", "done", "marketdata-1 has given main up"),
+    ]
