@@ -42,7 +42,6 @@ __all__ = ["HealthAgent"]
 _log = structlog.get_logger("aegis.health")
 
 _MOST_REPAIRS: Final = 20
-_OUTCOMES: Final = {Level.HEALTHY: _log.info, Level.DEGRADED: _log.warning}
 
 
 class HealthAgent(SingleActive):
@@ -138,7 +137,7 @@ class HealthAgent(SingleActive):
         before, self._told = self._told, (level, named)
         if before == self._told or (before is None and level is Level.HEALTHY):
             return None
-        tell = _OUTCOMES.get(level, _log.error)
+        tell = {Level.HEALTHY: _log.info, Level.DEGRADED: _log.warning}.get(level, _log.error)
         tell("health_changed", level=level_name(level), reason=reason, cases=len(named), first=named[:5])
         return HealthChanged(
             feed=self.settings.feed,
