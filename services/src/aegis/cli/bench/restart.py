@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -23,7 +23,7 @@ from aegis.cli.bench.ctp_parts import children_of
 from aegis.cli.bench.figures import Case, Report
 from aegis.cli.bench.tried import Say
 from aegis.contracts.market import Tick
-from aegis.contracts.marketdata import STATUS, FeedStatus
+from aegis.contracts.marketdata import STATUS
 from aegis.operations import processes
 from aegis.operations.plan import MARKETDATA
 from aegis.operations.state import Access, StateDirectory
@@ -41,7 +41,7 @@ _AEGIS: Final = str(Path(sys.executable).with_name("aegis"))
 _INSTANCES: Final = (f"{MARKETDATA}-1", f"{MARKETDATA}-2")
 _DEADLINE_S: Final = 60.0
 _GONE_S: Final = 5.0
-_POLL_S: Final = 0.02
+_POLL_S: Final = 0.05
 
 
 class Start(NamedTuple):
@@ -129,18 +129,24 @@ def _access(state: StateDirectory, since: float) -> Access | None:
 
 async def _covered(client: Client) -> int:
     """Return when all that is wanted ticks at the instance that publishes; how much that is."""
-    while True:
-        for one in await asyncio.gather(*(_status(client, instance) for instance in _INSTANCES)):
-            if one and one.role == "active" and 0 < one.wanted == one.subscribed == one.ticking:
-                return one.wanted
-        await asyncio.sleep(_POLL_S)
-
-
-async def _status(client: Client, instance: str) -> FeedStatus | None:
+    asking = [asyncio.create_task(_covers(client, instance)) for instance in _INSTANCES]
     try:
-        return await client.call(STATUS, Empty(), instance=instance, timeout=1.0)
-    except RpcError:
-        return None
+        done, _ = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+        return done.pop().result()
+    finally:
+        for task in asking:
+            task.cancel()
+        await asyncio.wait(asking)
+
+
+async def _covers(client: Client, instance: str) -> int:
+    """The other one may not answer yet, and nobody is to wait for it."""
+    while True:
+        with suppress(RpcError):
+            status = await client.call(STATUS, Empty(), instance=instance, timeout=1.0)
+            if status.role == "active" and 0 < status.wanted == status.subscribed == status.ticking:
+                return status.wanted
+        await asyncio.sleep(_POLL_S)
 
 
 def _kill(state: StateDirectory) -> None:
