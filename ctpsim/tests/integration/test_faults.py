@@ -227,6 +227,13 @@ async def test_single_contracts_are_silenced_and_forgotten_while_others_tick(cou
             await counter.control.send("mute", symbol="none")
 
 
+async def test_a_contract_is_silent_until_somebody_logs_in(counter: RunningFront) -> None:
+    await counter.control.send("mute", symbol="rb2605", until_login=True)
+    async with client(counter) as driver:
+        await driver.listen("rb2605")
+        await driver.counts(lambda counts: counts.get("rb2605", 0) > 0)
+
+
 async def test_orders_are_refused(counter: RunningFront) -> None:
     await counter.control.fault("order_error")
     async with client(counter) as driver:

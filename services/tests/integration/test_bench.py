@@ -16,6 +16,7 @@ from aegis.cli.bench.failover import Extent, bench_failover
 from aegis.cli.bench.figures import Case, Report
 from aegis.cli.bench.paced_calls import Answered, Calls, JournalCheck, stale_answers
 from aegis.cli.bench.record import bench_record
+from aegis.cli.bench.restart import bench_restart
 from aegis.cli.bench.rpc import bench_rpc
 from aegis.cli.bench.ticks import bench_ticks
 from aegis.cli.bench.universe import bench_universe
@@ -207,3 +208,13 @@ def test_what_befalls_a_cluster_cannot_be_measured_on_one_node() -> None:
 @pytest.mark.parametrize("name", ["rpc", "events", "ticks", "failover", "active"])
 def test_a_number_of_nodes_that_there_is_not_is_refused(name: str) -> None:
     assert CliRunner().invoke(bench_app, [name, "--nodes", "2"]).exit_code == 2
+
+
+@of_ctp
+@pytest.mark.slow
+async def test_a_desk_that_is_killed_as_a_whole_covers_all_contracts_again() -> None:
+    told: list[str] = []
+    case = shape(await bench_restart(rounds=1, say=told.append))["everything"]["aegis"]
+    assert case["contracts"] > 800
+    assert 0 < case["p50_nats_s"] <= case["p50_first_s"] <= case["p50_covered_s"] == case["max_covered_s"]
+    assert len(told) == 2, "the first start, and the one that counts"

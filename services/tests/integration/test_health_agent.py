@@ -13,6 +13,7 @@ from aegis.contracts.health import (
     ESCALATED,
     REPORT,
     Escalation,
+    HealthChanged,
     HealthReport,
     RecoveryAnswer,
 )
@@ -25,19 +26,24 @@ from aegis.marketdata.bootstrap import build
 from aegis.marketdata.health.agent import HealthAgent
 from aegis.marketdata.health.desk import Desk
 from aegis.marketdata.health.domain.repairs import Kind, Patience, Repair
+from aegis.marketdata.health.hooks import RecoveryHook
 from aegis.marketdata.health.settings import HealthSettings
 from aegis.marketdata.ports import FeedSink
 from aegis_sdk import Client, Empty, Events, Service, rpc
 from aegis_sdk.discovery import Directory
-from aegis_sdk.errors import Rejected, RpcError
+from aegis_sdk.errors import AegisError, Rejected, RpcError
 from aegis_sdk.instances import InstanceRecord, InstanceStatus
 from aegis_sdk.registry import Registration
 from aegis_sdk.service import HostOptions, ServiceHost
 from aegis_sdk.single_active import ActiveHost, SingleActive
+from aegis_sdk.testing import nats_server
+from aegis_sdk.transport import Transport
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
+from aegis_sdk.transport_nats import NatsTransport
 
 DEADLINE_S = 30.0
 QUICK = Patience(resubscribe_s=1.1, renew_s=0.8, fail_over_s=0.3, down_s=1.0, calm_s=1.0)
+IMPATIENT = Patience(resubscribe_s=0.1, renew_s=0.2, fail_over_s=0.1)
 CONTRACTS = [f"SHFE.{symbol}" for symbol in ("rb2502", "hc2502", "cu2502", "al2502", "zn2502", "ni2502")]
 
 
@@ -65,6 +71,13 @@ class Deaf(SimulatedFeed):
         await super().open(Muting(sink, self.muted))  # type: ignore[arg-type]
 
 
+class OneSession(Deaf):
+    """As a replay: it has no other session."""
+
+    async def renew(self, reason: str = "") -> None:
+        raise AegisError("it has only one session")
+
+
 class Operations(Service):
     """The operations plane: it answers as the test wants."""
 
@@ -80,10 +93,28 @@ class Operations(Service):
         return self._answers.pop(0) if self._answers else RecoveryAnswer()
 
 
+class Sick:
+    """A hook of somebody else: it never answers the first escalation, and fails at all others."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.given_up = asyncio.Event()
+        self.failed = asyncio.Event()
+
+    async def escalated(self, escalation: Escalation) -> RecoveryAnswer:
+        if self.asked.is_set():
+            self.failed.set()
+            raise ValueError("out of order")
+        self.asked.set()
+        try:
+            return await asyncio.get_running_loop().create_future()
+        finally:
+            self.given_up.set()
+
+
 @asynccontextmanager
-async def hosted(broker: MemoryBroker, service: Service, instance: str) -> AsyncGenerator[None]:
+async def hosted(transport: Transport, service: Service, instance: str) -> AsyncGenerator[None]:
     """As `program.serve` runs it."""
-    transport = MemoryTransport(broker)
     host = ServiceHost(transport, service, HostOptions(instance=instance, drain_timeout_s=1))
     active = ActiveHost(transport, service, host) if isinstance(service, SingleActive) else None
     record = InstanceRecord(service=service.name, instance=instance)
@@ -105,8 +136,8 @@ async def hosted(broker: MemoryBroker, service: Service, instance: str) -> Async
 
 
 class Running:
-    def __init__(self, broker: MemoryBroker, feed: Deaf, agents: list[HealthAgent]) -> None:
-        self.transport = MemoryTransport(broker)
+    def __init__(self, transport: Transport, feed: Deaf, agents: list[HealthAgent]) -> None:
+        self.transport = transport
         self.client = Client(self.transport)
         self.feed = feed
         self.agents = agents
@@ -124,6 +155,10 @@ class Running:
             if holds(report := await self.report()):
                 return report
             await asyncio.sleep(0.02)
+
+    async def subscribe(self, instance: str) -> None:
+        wish = WishRequest(consumer="a", instruments=CONTRACTS)
+        await self.client.call(SUBSCRIBE, wish, instance=instance, timeout=DEADLINE_S)
 
     async def warm(self) -> None:
         """All have been heard often enough to be judged."""
@@ -146,6 +181,7 @@ async def desk(
     monkeypatch: pytest.MonkeyPatch,
     operations: Operations | None = None,
     patience: Patience = QUICK,
+    hook: RecoveryHook | None = None,
     **settings: Any,
 ) -> Running:
     """Market data with some contracts, two agents of which one may repair, and perhaps an operations plane."""
@@ -153,15 +189,15 @@ async def desk(
     monkeypatch.setattr("aegis.marketdata.bootstrap.SimulatedFeed", lambda _: feed)
     await stack.enter_async_context(asyncio.timeout(DEADLINE_S))
     made = build({"AEGIS_NATS_URL": "nats://127.0.0.1:1", "AEGIS_WANTED": "nothing"})
-    await stack.enter_async_context(hosted(broker, made, "marketdata-1"))
+    await stack.enter_async_context(hosted(MemoryTransport(broker), made, "marketdata-1"))
     if operations is not None:
-        await stack.enter_async_context(hosted(broker, operations, "operations-1"))
-    agents = [HealthAgent(HealthSettings(**settings), patience=patience) for _ in range(2)]
+        await stack.enter_async_context(hosted(MemoryTransport(broker), operations, "operations-1"))
+    agents = [HealthAgent(HealthSettings(**settings), hook, patience) for _ in range(2)]
     for number, agent in enumerate(agents, 1):
-        await stack.enter_async_context(hosted(broker, agent, f"health-{number}"))
-    running = Running(broker, feed, agents)
+        await stack.enter_async_context(hosted(MemoryTransport(broker), agent, f"health-{number}"))
+    running = Running(MemoryTransport(broker), feed, agents)
     stack.push_async_callback(running.transport.close)
-    await running.client.call(SUBSCRIBE, WishRequest(consumer="a", instruments=CONTRACTS), timeout=DEADLINE_S)
+    await running.subscribe("marketdata-1")
     await running.warm()
     return running
 
@@ -206,13 +242,35 @@ async def test_what_no_repair_heals_is_told_to_operations_which_may_have_it_trie
 
 async def test_operations_may_hold_all_repairs(stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
     operations = Operations(RecoveryAnswer(decision="hold", hold_s=600))
-    impatient = Patience(resubscribe_s=0.1, renew_s=0.2, fail_over_s=0.1)
-    running = await desk(stack, monkeypatch, operations, impatient)
+    running = await desk(stack, monkeypatch, operations, IMPATIENT)
     running.feed.muted.add(CONTRACTS[0])
     await running.until(lambda report: bool(report.escalated))
     running.feed.muted.add(CONTRACTS[1])
     report = await running.until(lambda report: len(report.cases) == 2)
     assert len(report.repairs) == 5, "nothing was tried for the second one"
+
+
+async def test_a_hook_that_hangs_or_fails_keeps_nobody_from_looking_and_telling(
+    stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aegis.marketdata.health.agent.ANSWER_S", 3.0)
+    hook = Sick()
+    running = await desk(stack, monkeypatch, patience=IMPATIENT, hook=hook)
+    follow = Events(running.transport).follow("event.health.main.changed", HealthChanged)
+    changes = await stack.enter_async_context(follow)
+    running.feed.muted.add(CONTRACTS[0])
+    await hook.asked.wait()
+    running.feed.muted.add(CONTRACTS[1])
+    async for change in changes:
+        if change.body.named == sorted(CONTRACTS[:2]):
+            break
+    assert not hook.given_up.is_set(), "the second one was told while the hook was waited for"
+    await hook.given_up.wait()
+    await hook.failed.wait()
+    running.feed.muted.clear()
+    async for change in changes:
+        if change.body.level == "healthy":
+            break
 
 
 async def test_an_agent_without_repairs_finds_the_same_and_touches_nothing(
@@ -246,35 +304,67 @@ async def test_repairs_that_are_asked_for_too_often_are_refused(
     await running.until(lambda report: report.instances[0].session != before.session)
 
 
-class Held(SingleActive):
-    """A feed set that can change hands."""
-
-    name = "marketdata"
-
-    def keys(self) -> list[str]:
-        return ["main"]
-
-
-async def test_a_failover_is_the_handover_of_the_feed_set_and_not_possible_without_a_second_instance(
-    stack: AsyncExitStack,
+async def test_a_failure_to_ask_market_data_is_told_as_unknown_and_outlived(
+    stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await stack.enter_async_context(asyncio.timeout(DEADLINE_S))
-    broker = MemoryBroker()
-    transport = MemoryTransport(broker)
-    stack.push_async_callback(transport.close)
-    await stack.enter_async_context(hosted(broker, Held(), "marketdata-1"))
-    directory = await stack.enter_async_context(Directory.open(transport, service="marketdata"))
+    monkeypatch.setattr("aegis.marketdata.health.watch._TOO_OLD_S", 2.0)
+    running = await desk(stack, monkeypatch)
 
-    def holder() -> list[str]:
-        return [one.record.instance for one in directory.instances() if "main" in one.record.keys]
+    async def out_of_order(desk: Desk) -> None:
+        raise ValueError("no such thing")
 
-    feeds = Desk(Client(transport), directory, "main")
+    with monkeypatch.context() as broken:
+        broken.setattr(Desk, "publishers", out_of_order)
+        report = await running.until(lambda report: report.level != "healthy")
+    assert (report.level, report.exit_code) == ("unknown", 3)
+    assert report.reason == "market data cannot be asked: no such thing"
+    await running.until(lambda report: report.level == "healthy")
+
+
+async def test_it_fails_over_to_an_instance_of_its_feed_set_and_to_no_other(
+    stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stack.enter_async_context(asyncio.timeout(2 * DEADLINE_S))
+    server = await stack.enter_async_context(nats_server())
+    user = server.credentials
+    feeds: list[Deaf] = []
+
+    def feed(_: object) -> Deaf:
+        feeds.append(OneSession())
+        return feeds[-1]
+
+    monkeypatch.setattr("aegis.marketdata.bootstrap.SimulatedFeed", feed)
+
+    async def connected() -> Transport:
+        return await NatsTransport.connect(server.urls, user=user.user, password=user.password)
+
+    async def bring(instance: str, of: str) -> None:
+        made = build({"AEGIS_NATS_URL": server.urls[0], "AEGIS_WANTED": "nothing", "AEGIS_FEED": of})
+        await stack.enter_async_context(hosted(await connected(), made, instance))
+
+    await bring("marketdata-1", "main")
+    await bring("others-1", "others")
+    agent = HealthAgent(HealthSettings(), patience=QUICK)
+    await stack.enter_async_context(hosted(await connected(), agent, "health-1"))
+    running = Running(await connected(), feeds[0], [agent])
+    stack.push_async_callback(running.transport.close)
+    await running.subscribe("marketdata-1")
+    await running.warm()
+
+    directory = await stack.enter_async_context(Directory.open(running.transport, service="marketdata"))
+    await directory.wait_for(lambda table: sum(bool(one.record.keys) for one in table.instances()) == 2, DEADLINE_S)
     repair = Repair(kind=Kind.FAIL_OVER, reason="no ticks")
-    await directory.wait_for(lambda _: holder() == ["marketdata-1"], DEADLINE_S)
-    outcome, said = await feeds.do(repair, "marketdata-1")
-    assert (outcome, said) == ("not_possible", "nobody but marketdata-1 is there to take main")
-    await stack.enter_async_context(hosted(broker, Held(), "marketdata-2"))
-    await directory.wait_for(lambda table: len(table.instances()) == 2, DEADLINE_S)
-    outcome, said = await feeds.do(repair, "marketdata-1")
-    assert (outcome, said) == ("done", "marketdata-1 has given main up")
-    await directory.wait_for(lambda _: holder() == ["marketdata-2"], DEADLINE_S)
+    outcome = await Desk(running.client, directory, "main").do(repair, "marketdata-1")
+    assert outcome == ("not_possible", "nobody but marketdata-1 could take main")
+
+    await bring("marketdata-2", "main")
+    await running.until(lambda report: [one.status for one in report.instances] == ["ACTIVE", "STANDBY"])
+    feeds[0].muted.update(CONTRACTS)
+    report = await running.until(lambda report: report.instances[0].instance == "marketdata-2")
+    assert [(one.holds, one.status) for one in report.instances] == [(True, "ACTIVE"), (False, "STANDBY")]
+    report = await running.until(lambda report: report.level == "healthy")
+    assert [(one.kind, one.outcome, one.detail) for one in report.repairs] == [
+        ("renew", "failed", "it has only one session"),
+        ("renew", "failed", "one fresh session in 15 s"),
+        ("fail_over", "done", "marketdata-1 has given main up"),
+    ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from threading import Thread
 
 from aegis.contracts.market import Quote
@@ -55,6 +57,14 @@ def test_how_much_waits_is_said_at_most_once_a_second() -> None:
     waiting = [frame for frame in told(ready=True) if isinstance(frame, Waiting)]
     assert [frame.ring for frame in waiting] == [7]
     assert waiting[0].queue >= 0
+
+
+def test_its_program_reads_nothing_that_a_session_does_not_need() -> None:
+    """A fresh session is late by what its process has to read first."""
+    unneeded = {"asyncio", "structlog", "prometheus_client", "pydantic", "nats"}
+    says = f"import sys, {Session.__module__}; print(*{unneeded} & set(sys.modules))"
+    read = subprocess.run([sys.executable, "-c", says], capture_output=True, text=True, check=True)
+    assert read.stdout.strip() == ""
 
 
 def test_a_session_that_only_comes_up_says_no_more_than_that_it_lives() -> None:

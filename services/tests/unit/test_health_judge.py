@@ -199,6 +199,17 @@ def test_a_new_session_begins_anew() -> None:
     assert bench.run(2, [FAST[0]]).cases
 
 
+def test_what_was_found_stalled_is_not_well_by_a_new_session_alone_but_by_a_tick() -> None:
+    bench = Bench("09:01:00")
+    bench.run(120)
+    bench.until_found([FAST[0]])
+    bench.feed(state="connecting")
+    assert verdicts(bench.run(1, PACES)) == {FAST[0]: Verdict.STALLED}
+    bench.feed(session="2")
+    assert verdicts(bench.run(1, [FAST[0]])) == {FAST[0]: Verdict.STALLED}
+    assert not bench.run(1).cases
+
+
 def test_when_we_ourselves_were_late_nothing_was_silent() -> None:
     """A process that was stopped for a minute looks before it hears what waits."""
     bench = Bench("09:01:00")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aegis.operations import logfiles, processes
+from aegis.operations.keeper import Keeper, begin_in_turn
 from aegis.operations.parts import how_it_ended
 from aegis.operations.plan import DeskOptions, plan
 from aegis.operations.processes import ProcessId
@@ -178,3 +181,51 @@ def test_a_plan_that_is_none_names_the_file(tmp_path: Path, content: str) -> Non
     path.write_text(content)
     with pytest.raises(ConfigurationError, match=r"plan\.json"):
         plan(DeskOptions(directory="x", plan_file=str(path)))
+
+
+class Loading:
+    """A part that loads until it is told that it has."""
+
+    where = ""
+    stop_deadline_s = 1.0
+    pid = None
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.is_loaded = asyncio.Event()
+
+    async def loaded(self) -> None:
+        await self.is_loaded.wait()
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"nobody asked for {name}")
+
+
+async def test_no_more_programs_load_at_a_time_than_there_are_cores() -> None:
+    parts = [Loading(f"part-{number}") for number in range(5)]
+    keepers = [Keeper(part, POLICY, lambda *_: None, lambda: None) for part in parts]
+    begun: list[str] = []
+    news = asyncio.Event()
+
+    def begin(keeper: Keeper) -> None:
+        begun.append(keeper.part.name)
+        news.set()
+
+    async def until(count: int) -> None:
+        while len(begun) < count:
+            news.clear()
+            await news.wait()
+
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(begin_in_turn(keepers, begin, at_once=2))
+        await until(2)
+        parts[1].is_loaded.set()
+        await until(3)
+        await asyncio.sleep(0)
+        assert begun == ["part-0", "part-1", "part-2"], "the first and the third still load"
+        keepers[0].settled.set()  # given up
+        await until(4)
+        assert begun == ["part-0", "part-1", "part-2", "part-3"]
+        for part in parts:
+            part.is_loaded.set()
+    assert len(begun) == len(parts)

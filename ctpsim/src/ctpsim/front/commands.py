@@ -127,10 +127,10 @@ class Commands:
         return self._market_side.send_record(quote)
 
     def _mute(self, arguments: Arguments) -> None:
-        self._market_side.mute(self._listed(arguments))
+        self._market_side.mute(self._listed(arguments), until_login=bool(arguments.get("until_login")))
 
     def _unmute(self, arguments: Arguments) -> None:
-        self._market_side.mute(self._listed(arguments), muted=False)
+        self._market_side.unmute(self._listed(arguments))
 
     def _forget(self, arguments: Arguments) -> int:
         return self._market_side.forget(self._listed(arguments))

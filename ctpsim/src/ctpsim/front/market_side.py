@@ -41,6 +41,7 @@ class MarketSide:
         self._wanted: dict[Client, dict[str, None]] = {}
         self._listeners: dict[str, list[Client]] = {}
         self._muted: set[str] = set()
+        self._until_login: set[str] = set()  # of these
         self._handlers = {
             "ReqUserLogin": self._log_in,
             "ReqUserLogout": self._log_out,
@@ -81,6 +82,8 @@ class MarketSide:
             client.session_id = self._counter.next_session()
             client.user_id = asked["UserID"]
             self._wanted.setdefault(client, {})
+            self._muted -= self._until_login
+            self._until_login.clear()
         _, second = self._counter.market.now()
         values = {
             "TradingDay": self._counter.market.trading_day() if not code else "",
@@ -193,9 +196,14 @@ class MarketSide:
             client.deliver(frame, [quote.symbol])
         return len(listeners)
 
-    def mute(self, symbol: str, *, muted: bool = True) -> None:
-        """Send no ticks of one contract, whoever subscribed to it; or send them again."""
-        (self._muted.add if muted else self._muted.discard)(symbol)
+    def mute(self, symbol: str, *, until_login: bool = False) -> None:
+        """Send no ticks of one contract, whoever subscribed to it; perhaps only until somebody logs in."""
+        self._muted.add(symbol)
+        (self._until_login.add if until_login else self._until_login.discard)(symbol)
+
+    def unmute(self, symbol: str) -> None:
+        self._muted.discard(symbol)
+        self._until_login.discard(symbol)
 
     def forget(self, symbol: str) -> int:
         """Lose the subscriptions to one contract, and tell nobody; how many there were."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from typing import Any, Final
 
 import msgspec
 
@@ -15,7 +16,9 @@ from aegis.operations.restarts import Crashes, RestartPolicy
 from aegis.operations.state import Process, ProcessState
 from aegis_sdk.errors import AegisError
 
-__all__ = ["Keeper", "Say"]
+__all__ = ["Keeper", "Say", "begin_in_turn", "unless"]
+
+_LOAD_S: Final = 2.0
 
 Say = Callable[..., None]
 """`say(kind, process, text, detail=())`."""
@@ -102,3 +105,45 @@ class Keeper:
     def _become(self, **changes: Any) -> None:
         self.status = msgspec.structs.replace(self.status, **changes)
         self._on_change()
+
+
+async def begin_in_turn(keepers: Iterable[Keeper], begin: Callable[[Keeper], None], *, at_once: int) -> None:
+    """Begin one after the other: no more than `at_once` of them load their programs at a time.
+
+    To read a program keeps a core busy for half a second. So those at the front, the feeds, are not slowed by all
+    behind them; and nobody waits for one that does not come for longer than `_LOAD_S`.
+    """
+    loading: set[asyncio.Task[None]] = set()
+    try:
+        for keeper in keepers:
+            if len(loading) >= at_once:
+                _, loading = await asyncio.wait(loading, return_when=asyncio.FIRST_COMPLETED)
+            begin(keeper)
+            loading.add(asyncio.create_task(_loaded(keeper)))
+    finally:
+        for task in loading:
+            task.cancel()
+        await asyncio.gather(*loading, return_exceptions=True)
+
+
+async def _loaded(keeper: Keeper) -> None:
+    """Return when its program is loaded, or it was given up, or has taken too long."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LOAD_S):
+            await unless(keeper.settled, keeper.part.loaded())
+
+
+async def unless(stop: asyncio.Event, work: Awaitable[None]) -> bool:
+    """Do the work, unless `stop` is set before it is done; whether it was done. Raises what it raises."""
+    doing = asyncio.ensure_future(work)
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((doing, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
+            return False
+        doing.result()
+        return True
+    finally:
+        for task in (doing, stopping):
+            task.cancel()
+        await asyncio.gather(doing, stopping, return_exceptions=True)

@@ -7,13 +7,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from aegis.operations import logfiles
+from aegis.operations import logfiles, readiness
 from aegis.operations.plan import ServicePlan
+from aegis_sdk.discovery import Directory
 from aegis_sdk.errors import AegisError
 from aegis_sdk.server import Node, NodeExit, launch
 
@@ -43,6 +44,10 @@ class Part(Protocol):
 
     async def start(self) -> None:
         """Start it, if it does not run. Raises AegisError."""
+        ...
+
+    async def loaded(self) -> None:
+        """Return when its program has been read; never, if it never is."""
         ...
 
     async def ready(self) -> None:
@@ -84,8 +89,11 @@ class NatsNode:
         self._exit = asyncio.get_running_loop().create_future()
         await self._node.start()
 
-    async def ready(self) -> None:
+    async def loaded(self) -> None:
         """`start` has waited for it."""
+
+    async def ready(self) -> None:
+        """As for that."""
 
     def exited(self, end: NodeExit) -> None:
         """To be called when the server reports the end of this node."""
@@ -113,7 +121,7 @@ class ServiceProcess:
         plan: ServicePlan,
         log: Path,
         environment: Mapping[str, str],
-        serves: Callable[[ServicePlan, float], Awaitable[None]],
+        directory: Directory,
     ) -> None:
         self.name = plan.instance
         self.where = ""
@@ -121,8 +129,8 @@ class ServiceProcess:
         self._plan = plan
         self._log = log
         self._environment = {**environment, "AEGIS_INSTANCE": plan.instance, **plan.environment}
-        self._serves = serves
-        self._started_at = 0.0
+        self._directory = directory
+        self._started_at = time.time()
         self._process: asyncio.subprocess.Process | None = None
         self._exit: asyncio.Task[int] | None = None
 
@@ -146,8 +154,11 @@ class ServiceProcess:
             raise AegisError(f"cannot be started: {error}") from None
         self._exit = asyncio.create_task(self._process.wait(), name=f"watch {self.name}")
 
+    async def loaded(self) -> None:
+        await readiness.is_loaded(self._directory, self._plan, self._started_at)
+
     async def ready(self) -> None:
-        await self._serves(self._plan, self._started_at)
+        await readiness.serves(self._directory, self._plan, self._started_at)
 
     async def ended(self) -> End:
         assert self._exit

@@ -1,4 +1,4 @@
-"""When a service is ready."""
+"""When a service is loaded, and when it is ready."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aegis.operations.plan import ServicePlan
 from aegis_sdk.discovery import Directory
 from aegis_sdk.instances import InstanceStatus
 
-__all__ = ["serves"]
+__all__ = ["is_loaded", "serves"]
 
 _POLL_S: Final = 0.05
 _READY: Final = (InstanceStatus.ACTIVE, InstanceStatus.STANDBY, InstanceStatus.UNHEALTHY)
@@ -24,19 +24,28 @@ async def serves(directory: Directory, service: ServicePlan, since: float) -> No
     The time tells it from the one before it, which may be in the table for a second after its end. What is no service
     of ours has written its ready file by then.
     """
-    if service.ready_file:
-        return await _written(Path(service.ready_file), since)
+    await _seen(directory, service, since, _READY)
 
-    def is_ready(table: Directory) -> bool:
+
+async def is_loaded(directory: Directory, service: ServicePlan, since: float) -> None:
+    """Return when its program is read, and it has come as far as to register; see `serves`."""
+    await _seen(directory, service, since, tuple(InstanceStatus))
+
+
+async def _seen(directory: Directory, service: ServicePlan, since: float, statuses: tuple[InstanceStatus, ...]) -> None:
+    def is_there(table: Directory) -> bool:
         return any(
             one.confirmed
             and one.record.instance == service.instance
-            and one.status in _READY
+            and one.status in statuses
             and one.record.started_at.timestamp() >= since
             for one in table.instances(service.service)
         )
 
-    return await directory.wait_for(is_ready, timeout=math.inf)
+    if service.ready_file:
+        await _written(Path(service.ready_file), since)
+    else:
+        await directory.wait_for(is_there, timeout=math.inf)
 
 
 async def _written(file: Path, since: float) -> None:

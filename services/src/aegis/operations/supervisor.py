@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from aegis.operations import logfiles, readiness
-from aegis.operations.keeper import Keeper
+from aegis.operations import logfiles
+from aegis.operations.keeper import Keeper, begin_in_turn, unless
 from aegis.operations.notes import Note, Report
 from aegis.operations.parts import NatsNode, ServiceProcess
 from aegis.operations.plan import DeskOptions, ServicePlan, inherited
@@ -67,7 +66,7 @@ class Supervisor:
             )
         )
         try:
-            if await _unless(stop, server.start()):
+            if await unless(stop, server.start()):
                 self._note_nats(server)
                 await self._run_on(server, stop, kill)
         finally:
@@ -102,15 +101,19 @@ class Supervisor:
 
     def _lay_out(self, directory: Directory) -> list[Keeper]:
         environment = self._environment(os.environ)
-        serves = partial(readiness.serves, directory)
-        services = [ServiceProcess(one, self._log_of(one), environment, serves) for one in self._services]
+        services = [ServiceProcess(one, self._log_of(one), environment, directory) for one in self._services]
         return [Keeper(part, self._policy, self._say, self._publish) for part in (*self._nodes.values(), *services)]
 
     async def _keep(self, stop: asyncio.Event, kill: asyncio.Event, listening: AsyncExitStack) -> None:
         async with asyncio.TaskGroup() as group:
             rotation = group.create_task(self._rotate_logs())
-            kept = [(keeper, group.create_task(keeper.run(), name=keeper.part.name)) for keeper in self._keepers]
-            await _unless(stop, self._wait_settled())
+            kept: list[tuple[Keeper, asyncio.Task[None]]] = []
+
+            def keep(keeper: Keeper) -> None:
+                kept.append((keeper, group.create_task(keeper.run(), name=keeper.part.name)))
+
+            await unless(stop, begin_in_turn(self._keepers, keep, at_once=len(os.sched_getaffinity(0))))
+            await unless(stop, self._wait_settled())
             if not stop.is_set():
                 self._note_up()
             await stop.wait()
@@ -188,19 +191,3 @@ class Supervisor:
     def _say(self, kind: Any, process: str, text: str, detail: Sequence[str] = ()) -> None:
         after = time.monotonic() - self._began
         self._report(Note(kind=kind, process=process, text=text, detail=detail, after_s=after))
-
-
-async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> bool:
-    """Do the work, unless `stop` is set before it is done; whether it was done. Raises what it raises."""
-    doing = asyncio.ensure_future(work)
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait((doing, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if not doing.done():
-            return False
-        doing.result()
-        return True
-    finally:
-        for task in (doing, stopping):
-            task.cancel()
-        await asyncio.gather(doing, stopping, return_exceptions=True)

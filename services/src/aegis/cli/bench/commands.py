@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
@@ -168,6 +168,14 @@ def orders(as_json: Json = False, long: Long = False, nodes: Nodes = 1) -> None:
 
 
 @bench_app.command()
+def restart(as_json: Json = False, long: Long = False) -> None:
+    """Restart: a desk on a simulated CTP counter, all of it killed, until all that is wanted ticks again."""
+    from aegis.cli.bench.restart import LONG, SHORT, bench_restart
+
+    _report(bench_restart(rounds=LONG if long else SHORT, say=_teller()), as_json)
+
+
+@bench_app.command()
 def universe(
     as_json: Json = False,
     nodes: Nodes = 1,
@@ -199,16 +207,10 @@ def _teller() -> Callable[[str], None]:
 
 def _run(bench: Callable[[EmbeddedServer], Awaitable[Report]], nodes: int, as_json: bool) -> None:
     """Run a benchmark against servers of its own."""
-    import logging
-
-    import uvloop
-
     from aegis_sdk.server import EmbeddedServer, ServerOptions
-    from aegis_sdk.telemetry import configure_logging
 
     if nodes not in (1, 3):
         raise typer.BadParameter("1 or 3", param_hint="--nodes")
-    configure_logging(level=logging.ERROR)
 
     async def measured() -> Report:
         with TemporaryDirectory(prefix="aegis-bench-") as directory:
@@ -216,11 +218,23 @@ def _run(bench: Callable[[EmbeddedServer], Awaitable[Report]], nodes: int, as_js
             async with EmbeddedServer(options) as server:
                 return await bench(server)
 
-    report = uvloop.run(measured())
+    _report(measured(), as_json)
+
+
+def _report(bench: Coroutine[Any, Any, Report], as_json: bool) -> None:
+    """Run a benchmark, and print what it reports."""
+    import logging
+
+    import uvloop
+
+    from aegis_sdk.telemetry import configure_logging
+
+    configure_logging(level=logging.ERROR)
+    report = uvloop.run(bench).as_json()
     if as_json:
-        sys.stdout.write(json.dumps(report.as_json()) + "\n")
+        sys.stdout.write(json.dumps(report) + "\n")
     else:
-        _show(report.as_json())
+        _show(report)
 
 
 def _show(report: dict[str, Any]) -> None:

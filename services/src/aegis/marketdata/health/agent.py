@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,13 +18,14 @@ from aegis.contracts.health import (
     Escalation,
     HealthChanged,
     HealthReport,
+    RecoveryAnswer,
     RepairDone,
     RepairView,
 )
 from aegis.marketdata.health.domain.findings import Findings, Level
 from aegis.marketdata.health.domain.repairs import Kind, Outcome, Patience, Repair, Repairs
 from aegis.marketdata.health.figures import health_figures
-from aegis.marketdata.health.hooks import OperationsHook, RecoveryHook
+from aegis.marketdata.health.hooks import ANSWER_S, OperationsHook, RecoveryHook
 from aegis.marketdata.health.reports import MOST_NAMED, at, level_name, report_of
 from aegis.marketdata.health.settings import HealthSettings
 from aegis.marketdata.health.watch import LOOK_S, Watch
@@ -41,7 +42,6 @@ __all__ = ["HealthAgent"]
 _log = structlog.get_logger("aegis.health")
 
 _MOST_REPAIRS: Final = 20
-_OUTCOMES: Final = {Level.HEALTHY: _log.info, Level.DEGRADED: _log.warning}
 
 
 class HealthAgent(SingleActive):
@@ -107,18 +107,22 @@ class HealthAgent(SingleActive):
             yield from health_figures(*self._latest, self.counted, self._watch.malformed)
 
     async def run(self) -> None:
-        """Look five times a second; one repair at a time."""
+        """Look five times a second. Nothing that is waited for, an event or a repair, keeps us from looking."""
         await self._watch.asked()
-        while True:
-            level, reason, found = self._watch.look()
-            self._latest = level, found
-            if await self._holds():
-                await self._tell_changes(level, reason, found)
-                if level is not Level.UNKNOWN and self.settings.repairs == "on" and self._watch.holder is not None:
-                    await self._repair(found)
-            await asyncio.sleep(LOOK_S)
+        async with asyncio.TaskGroup() as tasks:
+            telling: asyncio.Task[None] | None = None
+            repairing: asyncio.Task[None] | None = None
+            while True:
+                level, reason, found = self._watch.look()
+                self._latest = level, found
+                if self._holds():
+                    if _is_idle(telling) and (change := self._change(level, reason, found)):
+                        telling = tasks.create_task(self._publish("changed", change))
+                    if _is_idle(repairing) and (work := self._next_repair(level, found)):
+                        repairing = tasks.create_task(work)
+                await asyncio.sleep(LOOK_S)
 
-    async def _holds(self) -> bool:
+    def _holds(self) -> bool:
         """Whether we are the one to act. Our lease is proven anew where something is to be done."""
         try:
             self.held(self.settings.feed)
@@ -127,39 +131,37 @@ class HealthAgent(SingleActive):
             return False
         return True
 
-    async def _tell_changes(self, level: Level, reason: str, found: Findings) -> None:
+    def _change(self, level: Level, reason: str, found: Findings) -> HealthChanged | None:
+        """What is to be told: another level, or other instruments, than were told last."""
         named = tuple(one.instrument for one in found.cases)
-        if self._told == (level, named):
-            return
-        if self._told is None and level is Level.HEALTHY:
-            self._told = level, named
-            return
-        self._told = level, named
-        tell = _OUTCOMES.get(level, _log.error)
+        before, self._told = self._told, (level, named)
+        if before == self._told or (before is None and level is Level.HEALTHY):
+            return None
+        tell = {Level.HEALTHY: _log.info, Level.DEGRADED: _log.warning}.get(level, _log.error)
         tell("health_changed", level=level_name(level), reason=reason, cases=len(named), first=named[:5])
-        await self._publish(
-            "changed",
-            HealthChanged(
-                feed=self.settings.feed,
-                level=level_name(level),
-                reason=reason,
-                cases=len(named),
-                named=list(named[:MOST_NAMED]),
-                market_time=at(found.market_ns),
-            ),
+        return HealthChanged(
+            feed=self.settings.feed,
+            level=level_name(level),
+            reason=reason,
+            cases=len(named),
+            named=list(named[:MOST_NAMED]),
+            market_time=at(found.market_ns),
         )
 
-    async def _repair(self, found: Findings) -> None:
+    def _next_repair(self, level: Level, found: Findings) -> Coroutine[Any, Any, None] | None:
+        """The repair that is due, to be done; the next one is decided on what is found when it is over."""
+        holder = self._watch.holder
+        if level is Level.UNKNOWN or self.settings.repairs == "off" or holder is None:
+            return None
         repair = self.repairs.decide(found, clock.now())
-        if repair is None:
-            return
+        return None if repair is None else self._repair(repair, holder.view.instance, found)
+
+    async def _repair(self, repair: Repair, instance: str, found: Findings) -> None:
         try:
             await self.held(self.settings.feed).prove()
         except (Moved, Suspended):
             return
-        holder = self._watch.holder
-        assert holder is not None
-        outcome, detail = await self._watch.desk.do(repair, holder.view.instance)
+        outcome, detail = await self._watch.desk.do(repair, instance)
         self.repairs.done(repair, outcome, clock.now())
         self.counted[repair.kind, outcome] += 1
         self._done.append(
@@ -208,16 +210,30 @@ class HealthAgent(SingleActive):
         )
         _log.error("escalated", reason=escalation.reason, instruments=escalation.instruments, first=named[:5])
         await self._publish("escalated", escalation)
-        assert self._hook is not None
-        answer = await self._hook.escalated(escalation)
+        answer = await self._answer(escalation)
         _log.info("operations_answered", decision=answer.decision, hold_s=answer.hold_s, note=answer.note)
         if answer.decision == "retry":
             self.repairs.retry()
         elif answer.decision == "hold":
             self.repairs.hold(clock.now() + answer.hold_s)
 
+    async def _answer(self, escalation: Escalation) -> RecoveryAnswer:
+        """Of the hook, which is somebody else's: it may be late, and may raise or return anything."""
+        assert self._hook is not None
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return RecoveryAnswer.model_validate(await self._hook.escalated(escalation))
+        except Exception as error:
+            said = str(error) or type(error).__name__
+            _log.warning("operations_did_not_answer", reason=said)
+            return RecoveryAnswer(note=said[:500])
+
     async def _publish(self, name: str, body: BaseModel) -> None:
         try:
             await self._events.publish(subjects.event("health", self.settings.feed, name), body)
         except AegisError as error:
             _log.warning("event_not_stored", event=name, reason=str(error))
+
+
+def _is_idle(task: asyncio.Task[None] | None) -> bool:
+    return task is None or task.done()

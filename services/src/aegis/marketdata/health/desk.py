@@ -24,7 +24,6 @@ _STATUS_S: Final = 1.0
 _PAGE_S: Final = 5.0
 _REPAIR_S: Final = 5.0
 _HANDOVER_S: Final = 15.0
-_ABLE: Final = (InstanceStatus.ACTIVE, InstanceStatus.STANDBY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,13 +116,13 @@ class Desk:
             return "failed", f"{error.code}: {error}"
 
     async def _fail_over(self) -> tuple[Outcome, str]:
-        living = self._directory.instances(SERVICE)
-        holder = next((one.record.instance for one in living if self._feed in one.record.keys), None)
+        """To the other instances of this feed set; one without a session is UNHEALTHY. Raises RpcError."""
+        found, _ = await self.publishers()
+        holder = next((one.view.instance for one in found if one.view.holds), None)
         if holder is None:
             return "not_possible", f"no lease of {SERVICE}/{self._feed} is held"
-        takers = [one.record.instance for one in living if one.record.instance != holder and one.status in _ABLE]
-        if not takers:
-            return "not_possible", f"nobody but {holder} is there to take {self._feed}"
+        if not any(one.view.status == InstanceStatus.STANDBY for one in found):
+            return "not_possible", f"nobody but {holder} could take {self._feed}"
         request = Handover(key=self._feed)
         await self._client.call(handover_of(SERVICE), request, timeout=_HANDOVER_S, instance=holder)
         return "done", f"{holder} has given {self._feed} up"

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-import structlog
-
 from aegis.contracts.health import ESCALATED, Escalation, RecoveryAnswer
 from aegis_sdk.client import Client
-from aegis_sdk.errors import RpcError, Unavailable
+from aegis_sdk.errors import Unavailable
 
-__all__ = ["OperationsHook", "RecoveryHook"]
+__all__ = ["ANSWER_S", "OperationsHook", "RecoveryHook"]
 
-_log = structlog.get_logger("aegis.health")
-
-_ANSWER_S: Final = 5.0
+ANSWER_S: Final = 5.0
 
 
 class RecoveryHook(Protocol):
     """Told once of each escalation. It decides how the agent goes on; what it does itself is its own affair."""
 
     async def escalated(self, escalation: Escalation) -> RecoveryAnswer:
-        """Never raises, and answers within some seconds: repairs of everything else wait for it."""
+        """Other repairs wait for it. It is cancelled after `ANSWER_S`; that, and an error, count as "none"."""
         ...
 
 
@@ -32,10 +28,8 @@ class OperationsHook:
         self._client = client
 
     async def escalated(self, escalation: Escalation) -> RecoveryAnswer:
+        """Raises RpcError where it does not answer."""
         try:
-            return await self._client.call(ESCALATED, escalation, timeout=_ANSWER_S)
+            return await self._client.call(ESCALATED, escalation, timeout=ANSWER_S)
         except Unavailable:
             return RecoveryAnswer(note="nobody serves operations")
-        except RpcError as error:
-            _log.warning("operations_did_not_answer", reason=str(error))
-            return RecoveryAnswer(note=str(error)[:500])

@@ -6,6 +6,7 @@ It touches nothing. The agent repairs by what is found here; `aegis health` with
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -35,6 +36,7 @@ _ASK_S: Final = 1.0
 _ASK_ALL_S: Final = 10.0
 _ASKED_A_SECOND: Final = 1_000  # instruments, while some of them do not tick
 _UNANSWERED_S: Final = 5.0
+_TOO_OLD_S: Final = 10.0  # longer than it takes to ask for 25,000 instruments
 _REPLAY: Final = "replay:"
 
 _Totals = tuple[object, ...]
@@ -55,7 +57,9 @@ class Watch:
         self._listing: _Totals = ()
         self._all_asked_at = self._answered_at = clock.now()
         self._asked = asyncio.Event()
-        self._trouble = "market data was not asked yet"
+        self._trouble = ""
+        self._failure = "market data was not asked yet"
+        self._known_at = -math.inf  # when asking told how it is, be it that nobody answers
         self._epoch = 0
 
     @classmethod
@@ -96,8 +100,10 @@ class Watch:
         found = self._judge.look(clock.now())
         if self._transport.state is not ConnectionState.CONNECTED:
             return Level.UNKNOWN, "NATS is away", found
+        if clock.now() - self._known_at > _TOO_OLD_S:
+            return Level.UNKNOWN, self._failure or "market data is still being asked", found
         if self._trouble:
-            return (Level.CRITICAL if self._asked.is_set() else Level.UNKNOWN), self._trouble, found
+            return Level.CRITICAL, self._trouble, found
         return found.level, found.reason, found
 
     # Ticks
@@ -118,13 +124,22 @@ class Watch:
     # Market data
 
     async def ask(self) -> None:
-        """Ask for ever."""
+        """Ask for ever, whatever goes wrong: without answers a look soon tells that nothing is known."""
         while True:
             began = clock.now()
             if self._transport.state is ConnectionState.CONNECTED:
-                await self._ask(began)
+                try:
+                    await self._ask(began)
+                    self._failure, self._known_at = "", clock.now()
+                except Exception as error:
+                    self._note_failure(f"market data cannot be asked: {str(error) or type(error).__name__}")
                 self._asked.set()
             await asyncio.sleep(max(_ASK_S - (clock.now() - began), 0.05))
+
+    def _note_failure(self, failure: str) -> None:
+        before, self._failure = self._failure, failure
+        if before != failure:  # each second it may be the same one
+            _log.exception("asking_failed", feed=self._feed)
 
     async def _ask(self, now: float) -> None:
         self.publishers, unanswered = await self.desk.publishers()

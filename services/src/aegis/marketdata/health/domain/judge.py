@@ -175,7 +175,7 @@ class Judge:
         self._in_order = sorted(wanted, key=lambda one: one.name)
 
     def feed(self, seen: FeedSeen) -> None:
-        """How the feed is. In a new session silence begins anew."""
+        """How the feed is. In a new session silence begins anew, but what was found stalled has to tick first."""
         if seen.state != self._feed.state or seen.session != self._feed.session:
             self._feed_changed_s = self._wall_s
         if seen.session != self._feed.session:
@@ -189,7 +189,6 @@ class Judge:
             if one.group is not None and one.mark_s >= 0:
                 one.mark_s = one.group.seconds(now_ns)
                 one.paused_s = self._fronts[one.exchange].paused_s
-            one.stalled = False
             one.changed_s = self._wall_s
         for front in self._fronts.values():
             front.ticked_ns = now_ns
@@ -280,7 +279,9 @@ class Judge:
             return Verdict.ENDED, ""
         is_open = one.group is None or one.group.phase is Phase.TRADING
         if self._feed.state != "ready":
-            return (Verdict.SESSION_DOWN if is_open and self._is_down() else Verdict.RESTING), self._feed.reason
+            if is_open and self._is_down():
+                return Verdict.SESSION_DOWN, self._feed.reason
+            return (Verdict.STALLED if is_open and one.stalled else Verdict.RESTING), self._feed.reason
         if one.state in ("waiting", "refused"):
             lasts = self._wall_s - one.changed_s > SETTLES_S
             return (Verdict.NOT_SUBSCRIBED if lasts else Verdict.QUIET), one.reason
