@@ -272,6 +272,24 @@ async def test_an_instance_that_has_lost_the_key_keeps_no_reports_of_it(house: H
     assert not instance.account.reports
 
 
+async def test_what_is_reported_while_the_journal_is_read_waits_for_the_comparison(house: House) -> None:
+    """A venue may know its names by the journal alone: until that is read, its orders have none."""
+    first = await house.take()
+    await place(first, "one")
+    await house.end()
+    second = house.active = Instance(house.stored, house.venue)
+    second.service.transport = second.transport
+    await second.service.on_start()
+    second.service.restore(ACCOUNT, None)
+    assert not second.service.names(ACCOUNT)
+    nameless = house.venue.seen(house.venue.book.orders["one"]).model_copy(update={"client_order_id": ""})
+    second.venue.report(True, order=nameless)
+    assert not second.account.reports
+    for change in house.stored.journal:
+        second.service.apply(ACCOUNT, change)
+    assert list(second.service.names(ACCOUNT)) == ["one"]
+
+
 async def test_orders_of_others_are_adopted_and_told(house: House) -> None:
     house.venue.take(at_venue("theirs"))
     instance = await house.take()

@@ -89,7 +89,7 @@ class KeyState:
 
     def __init__(self, key: str, accounts: Iterable[str], state: bytes | None, marks: Marks) -> None:
         self.key = key
-        self.is_here = True  # held, or on its way here
+        self.is_active = False  # replayed, and held since
         self.group: Group = restore(state)
         self.accounts = {account: AccountState(account) for account in accounts}
         self.first_asked: dict[str, float] = {}  # since when an intent is known to be open, by idempotency key
