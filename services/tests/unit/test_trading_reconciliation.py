@@ -136,6 +136,18 @@ def test_an_order_that_the_venue_does_not_know_is_a_mismatch_unless_it_may_be_on
     assert [compare(Desk().book, [], [], []).mode(mode) for mode in modes] == list(modes)
 
 
+def test_what_orders_hold_back_is_not_compared_while_one_may_be_on_its_way() -> None:
+    desk = Desk()
+    money = state(desk)
+    name = desk.intend("buy", 1)
+    assert desk.book.frozen_margin
+    assert compare(desk.book, [], [], [], money).differences == []
+    other = money.model_copy(update={"margin": Decimal(1), "frozen_margin": Decimal(1)})
+    assert [one.field for one in compare(desk.book, [], [], [], other).differences] == ["margin"]
+    desk.answer(name, "not_sent")
+    assert [one.field for one in compare(desk.book, [], [], [], other).differences] == ["margin", "frozen_margin"]
+
+
 def test_an_order_that_is_final_here_and_works_there_is_a_mismatch() -> None:
     desk = Desk()
     name = desk.intend("buy", 1)

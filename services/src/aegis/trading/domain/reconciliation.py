@@ -79,7 +79,10 @@ def compare(
     positions: Iterable[VenuePosition],
     state: VenueAccount | None = None,
 ) -> Compared:
-    """What still differs once the venue's orders and trades are booked. Money is compared to the cent."""
+    """What still differs once the venue's orders and trades are booked. Money is compared to the cent.
+
+    What orders hold back is not, while one may be on its way: the venue holds back nothing for it yet.
+    """
     found = Compared()
     _compare_orders(book, list(orders), found)
     _compare_trades(book, list(trades), found)
@@ -189,6 +192,6 @@ def _compare_money(book: Book, state: VenueAccount, found: Compared) -> None:
     if ours.trading_day != state.trading_day:
         found.differ("account", book.account, "trading_day", ours.trading_day, state.trading_day)
         return
-    for name in (*_MONEY, *_FROZEN):
+    for name in _MONEY if found.open else (*_MONEY, *_FROZEN):
         if not is_same_money(getattr(ours, name), getattr(state, name)):
             found.differ("account", book.account, name, getattr(ours, name), getattr(state, name))
