@@ -27,7 +27,7 @@ from aegis.contracts.trading import (
 from aegis.contracts.venue import Submit
 from aegis.trading.handlers import comparing as comparing_module
 from aegis_sdk import codec
-from aegis_sdk.errors import DeadlineExceeded, OutcomeUnknown
+from aegis_sdk.errors import DeadlineExceeded, Moved, OutcomeUnknown
 
 SEEDS = 120
 CLOCKS = {"ts_updated_ns"}  # that nothing else has changed is no event
@@ -203,6 +203,20 @@ async def test_where_a_cancel_makes_a_name_void_an_order_is_known_not_to_come_at
 
 def request_to_submit(name: str) -> Submit:
     return at_venue(name).model_copy(update={"price": Decimal(2990), "volume": 2})
+
+
+async def test_an_order_whose_sender_was_frozen_behind_its_intent_is_not_sent_when_others_have_the_key(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = await house.take()
+
+    async def ended() -> None:
+        raise Moved("the epoch has ended")
+
+    monkeypatch.setattr(instance.ledger, "prove", ended)
+    reply = await place(instance, "one")
+    assert (reply.orders[0].status, reply.orders[0].reason) == ("not_sent", "epoch_ended")
+    assert not house.venue.submits
 
 
 async def test_the_second_leg_is_not_sent_behind_one_that_was_refused(house: House) -> None:

@@ -165,10 +165,10 @@ class Placing:
         stopped = ""
         account.sending += 1
         try:
-            for number, one in enumerate(intended):
+            for one in intended:
                 answer = Submitted(outcome="not_sent", reason=stopped)
                 if not stopped:
-                    answer = await self._submit(book, one.order, context, proved=number == 0)
+                    answer = await self._submit(book, one.order, context)
                 if all_or_first and answer.outcome != "accepted":
                     stopped = "other_leg"
                 self._acting.counts.outcomes[answer.outcome] += 1
@@ -179,13 +179,15 @@ class Placing:
             account.activity += 1
         return answers
 
-    async def _submit(self, book: Book, order: Order, context: ActiveContext, *, proved: bool) -> Submitted:
-        """Send an order, if it still may be: between the check of the mode and the venue's call nothing else runs."""
-        if not proved:
-            try:
-                await context.prove()
-            except (Moved, Suspended):
-                return Submitted(outcome="not_sent", reason="epoch_ended")
+    async def _submit(self, book: Book, order: Order, context: ActiveContext) -> Submitted:
+        """Send an order, if it still may be: between the last proof and the venue's call nothing else runs.
+
+        Whoever was frozen since the intent was stored finds out here that others have the key.
+        """
+        try:
+            await context.prove()
+        except (Moved, Suspended):
+            return Submitted(outcome="not_sent", reason="epoch_ended")
         refusal = mode_refusal(book, order)
         if refusal is not None:
             return Submitted(outcome="not_sent", reason=refusal.reason)
