@@ -25,9 +25,10 @@ from aegis.contracts.trading import (
     VenueUnavailable,
 )
 from aegis.contracts.venue import Submit
+from aegis.trading.domain.group import snapshot
 from aegis.trading.handlers import comparing as comparing_module
 from aegis_sdk import codec
-from aegis_sdk.errors import DeadlineExceeded, Moved, OutcomeUnknown
+from aegis_sdk.errors import DeadlineExceeded, Moved, OutcomeUnknown, Suspended
 
 SEEDS = 120
 CLOCKS = {"ts_updated_ns"}  # that nothing else has changed is no event
@@ -217,6 +218,55 @@ async def test_an_order_whose_sender_was_frozen_behind_its_intent_is_not_sent_wh
     reply = await place(instance, "one")
     assert (reply.orders[0].status, reply.orders[0].reason) == ("not_sent", "epoch_ended")
     assert not house.venue.submits
+
+
+async def test_an_order_whose_intent_was_given_up_holds_nothing_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger stored it too late: its caller was told that nothing was done."""
+    instance = await house.take()
+
+    def too_late(step: str) -> None:
+        raise Suspended(f"{step} was not stored in time")
+
+    await place(instance, "works")
+    held = instance.book.frozen_margin
+    with monkeypatch.context() as broken:
+        broken.setattr(instance.ledger, "after", too_late)
+        assert isinstance(await place(instance, "one"), Suspended)
+    assert instance.book.frozen_margin == 2 * held
+    await instance.ledger.write("result", "one", b"null")
+    order = instance.book.orders["one"]
+    assert (order.status, order.reason, instance.book.frozen_margin) == ("not_sent", "not_executed", held)
+    assert not house.venue.submits["one"]
+    await agreed(instance)
+    assert instance.service.states[ACCOUNT].group.begun == {}
+    before = snapshot(instance.service.states[ACCOUNT].group)
+    await house.end()
+    house.stored.intents.clear()
+    again = await house.take()
+    assert snapshot(again.service.states[ACCOUNT].group) == before
+
+
+async def test_a_cancel_whose_intent_was_given_up_may_be_asked_for_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = await house.take()
+
+    def too_late(step: str) -> None:
+        raise Suspended(f"{step} was not stored in time")
+
+    await place(instance, "one")
+    asked = CancelOrder(account=ACCOUNT, client_order_id="one")
+    with monkeypatch.context() as broken:
+        broken.setattr(instance.ledger, "after", too_late)
+        assert isinstance(await instance.call("cancel_order", asked, "first"), Suspended)
+    assert instance.book.orders["one"].cancel_asked
+    await instance.ledger.write("result", "first", b"null")
+    assert not instance.book.orders["one"].cancel_asked
+    await instance.call("cancel_order", asked, "second")
+    await instance.still()
+    assert instance.book.orders["one"].status == "cancelled"
 
 
 async def test_the_second_leg_is_not_sent_behind_one_that_was_refused(house: House) -> None:

@@ -47,7 +47,6 @@ __all__ = ["Parts", "Trading"]
 
 _log = structlog.get_logger("aegis.trading")
 
-_NOTHING: Final = b"null"
 _WATCH_S: Final = 5.0
 """So often what an account has is looked over for instruments whose market it does not hear yet."""
 
@@ -151,8 +150,7 @@ class Trading(OrderCalls, QueryCalls):
         self.states[key] = KeyState(key, self._groups[key], snapshot, self._marks)
 
     def apply(self, key: str, change: Committed) -> None:
-        if change.data != _NOTHING:
-            self.states[key].apply(change.data)
+        self.states[key].apply(change)
 
     def snapshot(self, key: str) -> bytes:
         return self.states[key].snapshot()
