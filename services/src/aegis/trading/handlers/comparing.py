@@ -15,7 +15,7 @@ import structlog
 
 from aegis.accounting.book import Book
 from aegis.contracts.trading import PAGE, ReconcileReply, VenueUnavailable
-from aegis.contracts.venue import VenueAccount, VenueOrder, VenuePosition, VenueTrade
+from aegis.contracts.venue import InstrumentTerms, VenueAccount, VenueOrder, VenuePosition, VenueTrade
 from aegis.trading.domain.applying import apply
 from aegis.trading.domain.changes import (
     AccountOpened,
@@ -39,6 +39,7 @@ __all__ = ["Comparing"]
 _log = structlog.get_logger("aegis.trading")
 
 _TRIES: Final = 5
+_AT_ONCE: Final = 32
 _BETWEEN_S: Final = 0.2  # tries, and the two looks at a difference: reports that are under way arrive meanwhile
 _AGAIN_S: Final = (0.1, 5.0)
 
@@ -142,7 +143,10 @@ class Comparing:
         """Yesterday's settlement prices are today's PreSettlementPrice. What was reported before is booked before."""
         account.ready.clear()
         await self._taken(account)
-        fresh = await self._acting.venue(book.account).terms(book.account, sorted(book.terms))
+        held = sorted({holding.instrument for holding in book.holdings.values() if holding.lots})
+        fresh: list[InstrumentTerms] = []
+        for first in range(0, len(held), _AT_ONCE):
+            fresh += await self._acting.venue(book.account).terms(book.account, held[first : first + _AT_ONCE])
         settled = {one.instrument: one.pre_settlement_price for one in fresh}
         prices = {name: price for name, price in settled.items() if price is not None}
         rolled = DayRolled(account=book.account, ts_ns=now_ns(), trading_day=day, settlements=prices)
