@@ -42,16 +42,19 @@ class PaperHouse:
     volumes: dict[str, int] = field(default_factory=dict)
     used: int = 0
 
-    def start(self, module: str, **settings: str) -> subprocess.Popen[bytes]:
+    def start(self, module: str, log: str = os.devnull, **settings: str) -> subprocess.Popen[bytes]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AEGIS_")}
         environment = {
             **inherited,
-            "AEGIS_NATS_URL": self.access.url,
+            "AEGIS_NATS_URL": ",".join(self.access.urls),
             "AEGIS_NATS_USER": self.access.user,
             "AEGIS_NATS_PASSWORD": self.access.password,
+            "AEGIS_NATS_REPLICAS": str(len(self.access.urls)),
             **settings,
         }
-        process = subprocess.Popen([sys.executable, "-m", module], env=environment, stderr=subprocess.DEVNULL)
+        command = [sys.executable, "-m", module]
+        with open(log, "ab") as said:
+            process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=said, stderr=said)
         self.processes.append(process)
         return process
 

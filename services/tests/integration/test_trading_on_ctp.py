@@ -14,19 +14,19 @@ from pathlib import Path
 
 import pytest
 from ctp_counter import trading_at
+from desk_calls import DEADLINE_S, compared, until_orders
 from paper_stage import connect, tick
 from venue_stage import Heard
 
 from aegis.contracts.amounts import is_same_money
 from aegis.contracts.tick_codec import tick_codec
-from aegis.contracts.trading import SERVICE, ReconcileReply, VenueUnavailable
+from aegis.contracts.trading import SERVICE
 from aegis.desk import Desk
 from aegis.operations.counter import is_built
 from aegis.profiles.writing import write_profile
 from aegis.trading.adapters.ctp import CtpVenue, Pace, VenueOptions
 from aegis_sdk import NatsTransport, subjects
 from aegis_sdk.discovery import Directory
-from aegis_sdk.errors import NotExecuted, OutcomeUnknown
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.testing import NatsAccess, nats_server_thread
 from ctpsim.testing import RunningFront, front
@@ -38,7 +38,6 @@ pytestmark = [
 
 DAY = "20251128"
 REBAR = "SHFE.rb2605"  # its book at the counter: bids from 3079 down, offers from 3081 up, 10, 20, ... lots
-DEADLINE_S = 30.0
 QUICK = VenueOptions(pace=Pace(interval_s=0.03))
 
 
@@ -96,23 +95,6 @@ async def ticking(transport: NatsTransport) -> AsyncIterator[None]:
         task.cancel()
 
 
-async def compared(desk: Desk) -> ReconcileReply:
-    """The comparison, once an instance has the account and its venue."""
-    async with asyncio.timeout(DEADLINE_S):
-        while True:
-            try:
-                return await desk.reconcile()
-            except (VenueUnavailable, NotExecuted, OutcomeUnknown):
-                await asyncio.sleep(0.05)
-
-
-async def until_filled(desk: Desk, name: str, lots: int) -> None:
-    async with desk.follow() as changes, asyncio.timeout(DEADLINE_S):
-        async for _ in changes:
-            if {one.client_order_id: one.traded for one in await desk.orders()}[name] == lots:
-                return
-
-
 async def test_an_order_at_a_counter_outlives_the_instance_that_sent_it(tmp_path: Path) -> None:
     async with front(market="load", day=DAY, limits={"query_interval_ms": 20}) as running:
         account, accounts = running.user.user_id, accounts_of(running, tmp_path)
@@ -138,7 +120,7 @@ async def test_an_order_at_a_counter_outlives_the_instance_that_sent_it(tmp_path
 async def an_order_that_works(desk: Desk) -> str:
     """Beside one that was filled; its number at the exchange."""
     await desk.place(REBAR, "buy", 5, price=3081, client_order_id="fills")
-    await until_filled(desk, "fills", 5)
+    await until_orders(desk, {"fills": "filled"})
     (works,) = await desk.place(REBAR, "buy", 3, price=3000, client_order_id="works")
     assert (works.status, works.env) == ("accepted", "sim"), "the day is confirmed: error 42 else"
     return works.venue_order_id
@@ -153,7 +135,7 @@ async def it_is_found_and_cancelled(desk: Desk, number: str) -> None:
     assert orders["works"].venue_order_id == number
     await desk.cancel("works")
     await desk.place(REBAR, "sell", 2, price=3079, offset="close_today", client_order_id="closes")
-    await until_filled(desk, "closes", 2)
+    await until_orders(desk, {"closes": "filled"})
     assert (await compared(desk)).differences == []
 
 
