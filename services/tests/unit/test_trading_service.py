@@ -380,12 +380,15 @@ async def test_a_mismatch_closes_only_and_a_person_opens_again(house: House) -> 
     assert (await place(instance, "three")).orders[0].status == "accepted"
 
 
-async def test_a_new_day_settles_expires_and_confirms_its_statement_once(house: House) -> None:
+@pytest.mark.parametrize("price_is_told", [True, False])
+async def test_a_new_day_settles_expires_and_confirms_its_statement_once(house: House, price_is_told: bool) -> None:
     instance = await house.take()
     await place(instance, "held", price=3001)
     await place(instance, "resting")
     await instance.still()
     house.venue.roll(NEXT_DAY, "3010")
+    if not price_is_told:
+        house.venue.terms = {}
     async with asyncio.timeout(5):
         while instance.book.trading_day != NEXT_DAY:  # noqa: ASYNC110
             await asyncio.sleep(0.001)

@@ -27,7 +27,7 @@ from aegis.trading.domain.changes import (
     TradeTold,
 )
 from aegis.trading.domain.group import Group
-from aegis.trading.domain.reconciliation import Compared, catch_up, compare, without_terms
+from aegis.trading.domain.reconciliation import Compared, catch_up, compare, settled_prices, without_terms
 from aegis.trading.handlers.acting import Acting
 from aegis.trading.handlers.reporting import cash_moved, tell_adoptions
 from aegis.trading.keys import AccountState, KeyState, now_ns
@@ -140,7 +140,10 @@ class Comparing:
     # A new day
 
     async def _roll(self, state: KeyState, account: AccountState, book: Book, day: str) -> None:
-        """Yesterday's settlement prices are today's PreSettlementPrice. What was reported before is booked before."""
+        """Yesterday's settlement prices are today's PreSettlementPrice; where that is not told, the lots' cost is.
+
+        What was reported before is booked before.
+        """
         account.ready.clear()
         await self._taken(account)
         held = sorted({holding.instrument for holding in book.holdings.values() if holding.lots})
@@ -149,6 +152,9 @@ class Comparing:
             fresh += await self._acting.venue(book.account).terms(book.account, held[first : first + _AT_ONCE])
         settled = {one.instrument: one.pre_settlement_price for one in fresh}
         prices = {name: price for name, price in settled.items() if price is not None}
+        if prices.keys() < set(held):
+            told = await self._acting.venue(book.account).positions(book.account)
+            prices = settled_prices(told, book.terms) | prices
         rolled = DayRolled(account=book.account, ts_ns=now_ns(), trading_day=day, settlements=prices)
         learned = [TermsLearned(account=book.account, ts_ns=now_ns(), terms=one) for one in fresh]
         await self._acting.commit(state.key, [rolled, *learned])
