@@ -5,11 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from aegis.contracts.trading import ReconcileReply, VenueUnavailable
+from aegis.contracts.trading import SERVICE, ReconcileReply, VenueUnavailable
 from aegis.desk import Desk
+from aegis_sdk.discovery import Directory
 from aegis_sdk.errors import NotExecuted, OutcomeUnknown
+from aegis_sdk.instances import InstanceStatus
+from aegis_sdk.transport import Transport
 
 DEADLINE_S = 30.0
+
+
+async def serving(transport: Transport, instances: int = 1) -> None:
+    """Return when so many instances trade, or stand by."""
+
+    def count(known: Directory) -> int:
+        return sum(one.record.status is not InstanceStatus.STARTING for one in known.instances(SERVICE))
+
+    async with Directory.open(transport) as directory:
+        await directory.wait_for(lambda known: count(known) == instances, DEADLINE_S)
 
 
 async def compared(desk: Desk) -> ReconcileReply:

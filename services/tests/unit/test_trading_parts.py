@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 import pytest
 from samples import TICK
-from trading_desk import REBAR, Desk
+from trading_desk import MEAL, REBAR, Desk
 
 from aegis.contracts.market import Level
 from aegis.contracts.orders import OrderReported
+from aegis.contracts.subscriptions import SUBSCRIBE, WishReply, WishRequest
 from aegis.contracts.trading import group_name, order_key, risk_name
 from aegis.contracts.venue import VenueReport
 from aegis.profiles.writing import write_profile
@@ -33,7 +34,9 @@ from aegis.trading.stores import ConfigStore, StatementStore
 from aegis.trading.venues import VenueListener
 from aegis_sdk.errors import ConfigurationError, Unavailable
 from aegis_sdk.events import Events
+from aegis_sdk.handler import rpc
 from aegis_sdk.kv import KeyValue
+from aegis_sdk.service import Service, ServiceHost
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
 
@@ -216,6 +219,56 @@ async def test_the_first_order_of_an_instrument_waits_for_its_stored_tick(
     await market.want("a", REBAR)
     assert market.price("a", REBAR) is None
     await market.close()
+
+
+class Wished(Service):
+    """Market data that hears wishes; it knows no instrument before its first session."""
+
+    name = "marketdata"
+
+    def __init__(self) -> None:
+        self.requests: asyncio.Queue[WishRequest] = asyncio.Queue()
+        self.knows_all = False
+
+    @rpc(SUBSCRIBE)
+    async def subscribe(self, request: WishRequest) -> WishReply:
+        self.requests.put_nowait(request)
+        if not self.knows_all:
+            raise Unavailable("the instruments are not known")
+        return WishReply(accepted=request.instruments, rejected=[], instruments=len(request.instruments))
+
+
+async def test_what_is_needed_is_wanted_at_market_data_until_that_has_heard_and_renewed(
+    transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_FIRST_TICK_S", "_AGAIN_S"):
+        monkeypatch.setattr(market_module, name, 0.01)
+    wished, market = Wished(), Market(transport, lambda account: ("sim", RiskSettings()))
+    host = ServiceHost(transport, wished)
+    await host.start()
+    wanting = asyncio.create_task(market.keep_wanting())
+    try:
+        async with asyncio.timeout(5):
+            await market.want("a", REBAR)
+            first = await wished.requests.get()
+            assert (first.consumer, first.instruments, first.ttl_s) == ("trading", [REBAR], 86_400)
+            assert await wished.requests.get() == first, "nobody knew it"
+            wished.knows_all = True
+            while REBAR not in market.wished_at:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            await market.want("a", MEAL)
+            while (await wished.requests.get()).instruments != [MEAL]:
+                pass
+            monkeypatch.setattr(market_module, "_RENEW_S", 0.0)
+            while set((await wished.requests.get()).instruments) != {REBAR, MEAL}:
+                pass
+            await market.leave(MEAL)
+            while (await wished.requests.get()).instruments != [REBAR]:
+                pass
+    finally:
+        wanting.cancel()
+        await market.close()
+        await host.stop()
 
 
 # Stores

@@ -106,6 +106,7 @@ class Trading(OrderCalls, QueryCalls):
             listener = self._listeners[name] = VenueListener(name, there, self._account)
             self._begin("", self._open(parts.venues[name], listener))
         self._begin("", parts.config.follow())
+        self._begin("", self.acting.market.keep_wanting())
         self._begin("", self._alerts.run(parts.events))
 
     async def _open(self, venue: Venue, listener: VenueListener) -> None:

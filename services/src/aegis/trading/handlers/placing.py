@@ -134,15 +134,20 @@ class Placing:
     async def _prepare(
         self, state: KeyState, account: AccountState, instruments: set[str], context: ActiveContext
     ) -> None:
-        """Have what a decision needs. Raises VenueUnavailable, Moved or Suspended: nothing was begun."""
+        """Have what a decision needs. Raises VenueUnavailable, Moved or Suspended: nothing was begun.
+
+        The paper venue knows only what ticks: so what is not known is wanted, and asked for once more.
+        """
         await account.until_ready(context.time_left / 2)
-        book = state.book(account.account)
+        book, market = state.book(account.account), self._acting.market
         try:
             await self._acting.learn(state, book, instruments)
+            new = [one for one in instruments if await market.want(account.account, one)]
+            await self._acting.learn(state, book, new)
         except (Unavailable, DeadlineExceeded) as error:
             raise VenueUnavailable(f"{error}; nothing was sent") from error
-        for instrument in instruments & book.terms.keys():
-            await self._acting.market.want(account.account, instrument)
+        for instrument in set(new) - book.terms.keys():
+            await market.leave(instrument)
 
     async def _intend(self, account: AccountState, intended: Sequence[Intended], context: ActiveContext) -> None:
         change = OrdersIntended(account=account.account, ts_ns=now_ns(), orders=list(intended))
