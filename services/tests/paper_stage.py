@@ -27,6 +27,8 @@ from aegis_sdk.errors import AegisError
 from aegis_sdk.testing import NatsAccess
 
 DAY, FEED = "20251201", "stage"
+EPOCH = 1_000_000
+"""Above any of the market data beside it, whose ticks of an instrument that somebody wants are void by that."""
 _numbers = count(1)
 _JSON = tick_codec("json")
 
@@ -102,6 +104,7 @@ def tick(
     exchange, symbol = instrument.split(".")
     facts: dict[str, object] = {
         "feed": FEED,
+        "epoch": EPOCH,
         "sequence": next(_numbers),
         "exchange": exchange,
         "symbol": symbol,

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
-from desk_calls import DEADLINE_S, compared, until_orders
+from desk_calls import DEADLINE_S, compared, serving, until_orders
 from paper_stage import FEED, connect, instruments, paper_house, ready, tick
 from trading_rounds.house import PAPER, accounts_at, start_trading
 
@@ -84,6 +84,7 @@ async def test_a_day_ends_and_the_next_one_begins(tmp_path: Path) -> None:
         market = MarketDays(counter, transport, traded)
         await stack.enter_async_context(market.open())
         await ready(transport, PAPER)
+        await serving(transport)
         desks = {
             account: await stack.enter_async_context(Desk.over(transport, account, timeout_s=10)) for account in traded
         }

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
-import sys
-from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from ctp_counter import trading_at
-from desk_calls import DEADLINE_S, compared, until_orders
-from paper_stage import connect, tick
+from desk_calls import compared, serving, until_orders
+from paper_stage import PaperHouse, connect, tick
+from trading_rounds.house import start_trading
+from trading_rounds.struck import PACE
 from venue_stage import Heard
 
 from aegis.contracts.amounts import is_same_money
 from aegis.contracts.tick_codec import tick_codec
-from aegis.contracts.trading import SERVICE
 from aegis.desk import Desk
 from aegis.operations.counter import is_built
 from aegis.profiles.writing import write_profile
-from aegis.trading.adapters.ctp import CtpVenue, Pace, VenueOptions
+from aegis.trading.adapters.ctp import CtpVenue
 from aegis_sdk import NatsTransport, subjects
-from aegis_sdk.discovery import Directory
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.testing import NatsAccess, nats_server_thread
 from ctpsim.testing import RunningFront, front
@@ -38,7 +35,6 @@ pytestmark = [
 
 DAY = "20251128"
 REBAR = "SHFE.rb2605"  # its book at the counter: bids from 3079 down, offers from 3081 up, 10, 20, ... lots
-QUICK = VenueOptions(pace=Pace(interval_s=0.03))
 
 
 def accounts_of(running: RunningFront, directory: Path) -> Path:
@@ -55,26 +51,14 @@ def accounts_of(running: RunningFront, directory: Path) -> Path:
     return accounts
 
 
-@asynccontextmanager
-async def instance(access: NatsAccess, accounts: Path, name: str) -> AsyncIterator[Process]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AEGIS_")}
-    environment = {
-        **inherited,
-        "AEGIS_NATS_URL": access.url,
-        "AEGIS_NATS_USER": access.user,
-        "AEGIS_NATS_PASSWORD": access.password,
-        "AEGIS_INSTANCE": name,
-        "AEGIS_ACCOUNTS": str(accounts),
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "aegis.trading"), env=environment, stderr=DEVNULL
-    )
+@contextmanager
+def trading_alone(access: NatsAccess) -> Iterator[PaperHouse]:
+    """Instances that trade, without a paper venue."""
+    house = PaperHouse(access, [])
     try:
-        yield process
+        yield house
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        house.end()
 
 
 @asynccontextmanager
@@ -98,22 +82,22 @@ async def ticking(transport: NatsTransport) -> AsyncIterator[None]:
 async def test_an_order_at_a_counter_outlives_the_instance_that_sent_it(tmp_path: Path) -> None:
     async with front(market="load", day=DAY, limits={"query_interval_ms": 20}) as running:
         account, accounts = running.user.user_id, accounts_of(running, tmp_path)
-        with nats_server_thread() as access:
+        with nats_server_thread() as access, trading_alone(access) as house:
             transport = await connect(access)
-            async with instance(access, accounts, "first") as first, Directory.open(transport) as directory:
-                await directory.wait_for(lambda known: len(known.instances(SERVICE)) == 1, DEADLINE_S)
-                async with ticking(transport), Desk.over(transport, account, timeout_s=10) as desk:
-                    assert (await compared(desk)).differences == []
-                    async with instance(access, accounts, "second"):
-                        await directory.wait_for(lambda known: len(known.instances(SERVICE)) == 2, DEADLINE_S)
-                        number = await an_order_that_works(desk)
-                        first.kill()
-                        await first.wait()
-                        await it_is_found_and_cancelled(desk, number)
-                        await is_the_counters(running, desk)
-                statement = await KeyValue(transport, "aegis_statements").get(f"{account}.{DAY}")
-                assert statement is not None
-                assert f"客户号 {account}" in statement.value.decode()
+            first = start_trading(house, accounts, "first")
+            await serving(transport)
+            async with ticking(transport), Desk.over(transport, account, timeout_s=10) as desk:
+                assert (await compared(desk)).differences == []
+                start_trading(house, accounts, "second")
+                await serving(transport, 2)
+                number = await an_order_that_works(desk)
+                first.kill()
+                first.wait()
+                await it_is_found_and_cancelled(desk, number)
+                await is_the_counters(running, desk)
+            statement = await KeyValue(transport, "aegis_statements").get(f"{account}.{DAY}")
+            assert statement is not None
+            assert f"客户号 {account}" in statement.value.decode()
             await transport.close()
 
 
@@ -141,7 +125,7 @@ async def it_is_found_and_cancelled(desk: Desk, number: str) -> None:
 
 async def is_the_counters(running: RunningFront, desk: Desk) -> None:
     """Orders, positions and money, against a session of our own that has no journal."""
-    venue, account = CtpVenue(trading_at(running.access), QUICK, known=tuple), running.user.user_id
+    venue, account = CtpVenue(trading_at(running.access), PACE, known=tuple), running.user.user_id
     await venue.open(Heard())
     try:
         assert [(one.status, one.filled) for one in await venue.orders(account)] == [

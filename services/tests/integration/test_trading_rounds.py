@@ -56,6 +56,8 @@ async def test_no_order_is_lost_or_sent_twice_and_every_answer_is_true(tmp_path:
                 await stands_still(desk)
                 wrong = [one async for one in judged(house, desk, told[account])]
                 assert not wrong, (account, number, wrong[:20])
+        for account, one in told.items():
+            print(f"{account}: {len(one.orders)} orders, {len(one.refused)} refused, {len(one.cancelled)} cancelled")
 
 
 async def a_round(

@@ -146,7 +146,7 @@ def start_trading(house: PaperHouse, accounts: Path, name: str) -> subprocess.Po
         AEGIS_INSTANCE=name,
         AEGIS_ACCOUNTS=str(accounts),
         AEGIS_SETTLE_S=f"{SETTLE_S:g}",
-        PYTHONPATH=str(_TESTS),
+        PYTHONPATH=os.pathsep.join((str(_TESTS), os.environ.get("PYTHONPATH", ""))),
     )
 
 
