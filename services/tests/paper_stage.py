@@ -155,10 +155,10 @@ class PaperStage:
         await ready(self._transport, self.account)
 
 
-async def ready(transport: NatsTransport, account: str) -> None:
+async def ready(transport: NatsTransport, account: str, deadline_s: float = DEADLINE_S) -> None:
     """Return when the venue answers for an account, and has opened it."""
     client = Client(transport)
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(deadline_s):
         while True:
             try:
                 await client.call_active(ACCOUNT, account, AccountRequest(account=account), timeout=5)

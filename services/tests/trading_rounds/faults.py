@@ -10,7 +10,7 @@ from random import Random
 from typing import Final
 
 from paper_stage import ready
-from trading_rounds.house import PAPER, SETTLE_S, House, go_on, is_stopped
+from trading_rounds.house import DEADLINE_S, PAPER, SETTLE_S, House, go_on, is_stopped
 from trading_rounds.struck import STEPS
 
 Fault = Callable[[House, Random], Awaitable[str]]
@@ -88,7 +88,7 @@ async def paper_dies(house: House, chance: Random) -> str:
         house.paper.kill_venue()
         await asyncio.sleep(lasts_s)
         house.paper.start_venue()
-        await ready(house.transport, PAPER)
+        await ready(house.transport, PAPER, DEADLINE_S)
     return f"the paper venue died for {lasts_s:g} s"
 
 

@@ -32,7 +32,8 @@ SETTLE_S: Final = 4.0
 """An order that the counter has not heard of for so long is called not sent: longer than most that a round stops."""
 KEEP: Final = os.environ.get("AEGIS_TRADING_LOGS", "")
 """A directory for what the instances log."""
-_DEADLINE_S: Final = 40.0
+DEADLINE_S: Final = 60.0
+"""A busy machine takes long to start a process."""
 _TESTS: Final = Path(__file__).parent.parent
 _JSON: Final = tick_codec("json")
 _RISK: Final = (
@@ -77,7 +78,7 @@ class House:
         def found(directory: Directory) -> list[str]:
             return [one.record.instance for one in directory.instances(SERVICE) if account in one.record.keys]
 
-        await self.directory.wait_for(lambda known: bool(found(known)), _DEADLINE_S)
+        await self.directory.wait_for(lambda known: bool(found(known)), DEADLINE_S)
         return found(self.directory)[0]
 
     async def restart(self, name: str) -> None:
@@ -93,7 +94,7 @@ class House:
             of_name = {one.record.incarnation for one in known.instances(SERVICE) if one.record.instance == name}
             return of_name - self._seen
 
-        await self.directory.wait_for(lambda known: bool(new(known)), _DEADLINE_S)
+        await self.directory.wait_for(lambda known: bool(new(known)), DEADLINE_S)
         self._seen |= new(self.directory)
 
     async def move(self, chance: Random) -> None:
@@ -132,7 +133,7 @@ async def begun(server: EmbeddedServer, directory: Path) -> AsyncIterator[House]
         stack.callback(market.cancel)
         for name in INSTANCES:
             house.start(name)
-        await ready(transport, PAPER)
+        await ready(transport, PAPER, DEADLINE_S)
         for name in INSTANCES:
             await house.running(name)
         yield house
