@@ -118,7 +118,7 @@ async def wrong_things(house: House, desk: Desk, told: Told) -> AsyncIterator[st
     async with seen_from_outside(house, desk.account_name, names) as venue:
         theirs = await venue.orders(desk.account_name)
         found: list[Iterator[str]] = [
-            wrong_orders(told, ours, theirs, set()),
+            wrong_orders(told, ours, theirs),
             wrong_trades(trades, await venue.trades(desk.account_name)),
             wrong_figures(
                 (await desk.positions(), account),

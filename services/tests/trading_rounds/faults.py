@@ -40,9 +40,10 @@ async def strike(house: House, chance: Random) -> str:
                 house.order(name, f"{step} {when} {how.name} {chance.randint(1, 4)}")
                 while process.poll() is None and not is_stopped(process):  # noqa: ASYNC110 (nobody tells)
                     await asyncio.sleep(0.005)
+        struck = process.poll() is not None or is_stopped(process)
         lasts_s = chance.choice(_SHORT_S if (step, when) == ("submit", "before") else (*_SHORT_S, _LONG_S))
         await _undone(house, name, lasts_s)
-    return f"{how.name} of {name} {when} {step} for {lasts_s:g} s"
+    return f"{how.name} of {name} {when} {step} for {lasts_s:g} s" if struck else f"{name} took no such step: {step}"
 
 
 async def kill(house: House, chance: Random) -> str:

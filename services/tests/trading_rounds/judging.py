@@ -16,8 +16,7 @@ NOWHERE = frozenset(("not_sent", "rejected"))
 _MONEY = ("pre_balance", "close_profit", "commission", "margin", "frozen_margin", "frozen_commission")
 
 
-def wrong_orders(told: Told, ours: Sequence[Order], theirs: Sequence[VenueOrder], late: set[str]) -> Iterator[str]:
-    """`late` are those of the named window: called not sent, and sent by somebody who stopped right before that."""
+def wrong_orders(told: Told, ours: Sequence[Order], theirs: Sequence[VenueOrder]) -> Iterator[str]:
     at_venue = {one.client_order_id: one for one in theirs}
     here = {one.client_order_id: one for one in ours}
     for name, number in Counter(one.client_order_id for one in theirs).items():
@@ -26,7 +25,7 @@ def wrong_orders(told: Told, ours: Sequence[Order], theirs: Sequence[VenueOrder]
     for name in told.unknown:
         yield f"nobody says what became of {name}"
     for name, order in told.orders.items():
-        if order.status == "not_sent" and name in at_venue and name not in late:
+        if order.status == "not_sent" and name in at_venue:
             yield f"{name} was not sent ({order.text or order.reason}), but the venue has it"
         if order.status not in NOWHERE and name not in at_venue:
             yield f"{name} was {order.status}, but the venue does not have it"
@@ -41,7 +40,7 @@ def wrong_orders(told: Told, ours: Sequence[Order], theirs: Sequence[VenueOrder]
     for name, one in at_venue.items():
         if name not in here:
             yield f"the venue has {name}, and the journal does not"
-        elif (here[name].status, here[name].filled) != (one.status, one.filled) and name not in late:
+        elif (here[name].status, here[name].filled) != (one.status, one.filled):
             yield f"{name} is {here[name].status} {here[name].filled}, at the venue {one.status} {one.filled}"
     for name, order in here.items():
         if name not in at_venue and order.status not in NOWHERE:
