@@ -46,8 +46,9 @@ bench: setup ## measure Aegis against plain NATS
 	$(BIN)/aegis bench orders
 	$(BIN)/aegis bench failover
 
-chaos: setup ## harm a cluster at random; ROUNDS=20 SEED=7
+chaos: setup ## harm a cluster, then trading on one, at random; ROUNDS=20 SEED=7
 	CHAOS_ROUNDS=$(or $(ROUNDS),20) CHAOS_SEED=$(SEED) $(BIN)/pytest sdk/tests/chaos
+	AEGIS_TRADING_ROUNDS=$(or $(ROUNDS),20) CHAOS_SEED=$(SEED) $(BIN)/pytest services/tests/integration/test_trading_rounds.py
 
 lock: setup ## resolve all dependencies anew, to their newest versions
 	$(BIN)/uv lock --upgrade

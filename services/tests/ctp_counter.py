@@ -8,12 +8,16 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from aegis.ctp.frames import FrontAddresses, Login
 from aegis.marketdata.adapters.ctp.frames import Start
-from ctpsim.access import Access, read_access
+from aegis.trading.adapters.ctp.frames import Start as TradingStart
+from ctpsim.access import Access, UserAccess, read_access
 
-__all__ = ["shared_counter", "start_at"]
+__all__ = ["login_of", "shared_counter", "start_at", "trading_at"]
 
 
 @functools.cache
@@ -30,22 +34,29 @@ def shared_counter() -> Access:
     return read_access(directory)
 
 
-def start_at(access: Access, **changes: object) -> Start:
-    """What a session of the counter's first user is started with."""
-    user, front = access.users[0], access.fronts[0]
-    login = {
-        "broker_id": user.broker_id,
-        "user_id": user.user_id,
-        "password": user.password,
-        "app_id": user.app_id,
-        "auth_code": user.auth_code,
-    }
-    of_login = {name: changes.pop(name) for name in login.keys() & changes.keys()}
+def login_of(user: UserAccess, **changed: str) -> Login:
+    return Login(**{**msgspec.structs.asdict(user), **changed})
+
+
+def start_at(access: Access, **changes: Any) -> Start:
+    """What a session of market data is started with, of the counter's first user."""
+    front = access.fronts[0]
+    of_login = {name: changes.pop(name) for name in Login.__struct_fields__ if name in changes}
     given = {
-        "login": Login(**{**login, **of_login}),
+        "login": login_of(access.users[0], **of_login),
         "fronts": FrontAddresses(market=(front.market,), trader=(front.trader,)),
         "production": True,
         "libraries": access.libraries,
         **changes,
     }
-    return Start(**given)  # type: ignore[arg-type]
+    return Start(**given)
+
+
+def trading_at(access: Access, number: int = 0, **changed: str) -> TradingStart:
+    """What a session that trades is started with, of one of the counter's users."""
+    return TradingStart(
+        login=login_of(access.users[number], **changed),
+        fronts=FrontAddresses(market=(), trader=(access.fronts[0].trader,)),
+        production=True,
+        libraries=access.libraries,
+    )

@@ -12,12 +12,11 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ctp_counter import trading_at
 from venue_stage import Heard
 
 from aegis.ctp.attempts import Patience
-from aegis.ctp.frames import FrontAddresses, Login
 from aegis.trading.adapters.ctp import CtpVenue, Pace, VenueOptions
-from aegis.trading.adapters.ctp.frames import Start
 from ctpsim.access import Access, read_access
 from ctpsim.control import Control
 
@@ -72,20 +71,10 @@ class CtpStage:
     rebar, meal = "SHFE.rb2605", "DCE.m2605"
 
     def __init__(self, house: CtpHouse, control: Control) -> None:
-        user, front = house.access.users[house.used], house.access.fronts[0]
-        login = Login(
-            broker_id=user.broker_id,
-            user_id=user.user_id,
-            password=user.password,
-            app_id=user.app_id,
-            auth_code=user.auth_code,
-        )
-        fronts = FrontAddresses(market=(), trader=(front.trader,))
-        start = Start(login=login, fronts=fronts, production=True, libraries=house.access.libraries)
         self._control = control
-        self.account = user.user_id
+        self.account = house.access.users[house.used].user_id
         self.heard = Heard()
-        self.venue = CtpVenue(start, OPTIONS, known=tuple)
+        self.venue = CtpVenue(trading_at(house.access, house.used), OPTIONS, known=tuple)
 
     async def quote(
         self, instrument: str, bid: tuple[int, int], ask: tuple[int, int], last: int | None = None, traded: int = 0

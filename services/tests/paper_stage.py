@@ -27,6 +27,8 @@ from aegis_sdk.errors import AegisError
 from aegis_sdk.testing import NatsAccess
 
 DAY, FEED = "20251201", "stage"
+EPOCH = 1_000_000
+"""Above any of the market data beside it, whose ticks of an instrument that somebody wants are void by that."""
 _numbers = count(1)
 _JSON = tick_codec("json")
 
@@ -42,16 +44,19 @@ class PaperHouse:
     volumes: dict[str, int] = field(default_factory=dict)
     used: int = 0
 
-    def start(self, module: str, **settings: str) -> subprocess.Popen[bytes]:
+    def start(self, module: str, log: str = os.devnull, **settings: str) -> subprocess.Popen[bytes]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AEGIS_")}
         environment = {
             **inherited,
-            "AEGIS_NATS_URL": self.access.url,
+            "AEGIS_NATS_URL": ",".join(self.access.urls),
             "AEGIS_NATS_USER": self.access.user,
             "AEGIS_NATS_PASSWORD": self.access.password,
+            "AEGIS_NATS_REPLICAS": str(len(self.access.urls)),
             **settings,
         }
-        process = subprocess.Popen([sys.executable, "-m", module], env=environment, stderr=subprocess.DEVNULL)
+        command = [sys.executable, "-m", module]
+        with open(log, "ab") as said:
+            process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=said, stderr=said)
         self.processes.append(process)
         return process
 
@@ -99,6 +104,7 @@ def tick(
     exchange, symbol = instrument.split(".")
     facts: dict[str, object] = {
         "feed": FEED,
+        "epoch": EPOCH,
         "sequence": next(_numbers),
         "exchange": exchange,
         "symbol": symbol,
@@ -149,10 +155,10 @@ class PaperStage:
         await ready(self._transport, self.account)
 
 
-async def ready(transport: NatsTransport, account: str) -> None:
+async def ready(transport: NatsTransport, account: str, deadline_s: float = DEADLINE_S) -> None:
     """Return when the venue answers for an account, and has opened it."""
     client = Client(transport)
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(deadline_s):
         while True:
             try:
                 await client.call_active(ACCOUNT, account, AccountRequest(account=account), timeout=5)

@@ -167,7 +167,11 @@ class Desk:
             for name in self.book.terms
             if name.endswith(f".{symbol}")
         }
-        return self.tell(DayRolled(**self._now(), trading_day=day, settlements=prices))
+        known = dict(self.book.terms)
+        applied = self.tell(DayRolled(**self._now(), trading_day=day, settlements=prices))
+        for name in known.keys() - self.book.terms.keys():  # as soon as somebody wants to trade it
+            self.tell(TermsLearned(**self._now(), terms=known[name]))
+        return applied
 
     def _now(self) -> dict[str, Any]:
         return {"account": "a", "ts_ns": next(self._numbers)}

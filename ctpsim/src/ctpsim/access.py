@@ -44,6 +44,11 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     control_port: int
     token: str
 
+    def login(self, user: int = 0, front: int = 0) -> dict[str, str]:
+        """How one of the users logs in, by the fields of a section of a profile."""
+        at = self.fronts[front]
+        return {**msgspec.structs.asdict(self.users[user]), "market_fronts": at.market, "trader_fronts": at.trader}
+
     def __repr__(self) -> str:
         return f"Access(pid={self.pid}, fronts={self.fronts})"
 

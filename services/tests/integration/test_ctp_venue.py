@@ -12,15 +12,14 @@ from decimal import Decimal
 from typing import Any, cast
 
 import pytest
+from ctp_counter import trading_at
 from structlog.testing import capture_logs
 from venue_sink import RecordingVenueSink
 
 from aegis.contracts.venue import Cancel, Submit
 from aegis.ctp.attempts import Patience
-from aegis.ctp.frames import FrontAddresses, Login
 from aegis.operations.counter import is_built
 from aegis.trading.adapters.ctp import CtpVenue, Limits, Pace, VenueOptions
-from aegis.trading.adapters.ctp.frames import Start
 from aegis.trading.adapters.ctp.queries import Urgency
 from aegis_sdk.errors import AegisError, NotFound, Unavailable
 from ctpsim.testing import RunningFront, front
@@ -47,20 +46,6 @@ async def counter(**options: Any) -> AsyncIterator[RunningFront]:
         yield running
 
 
-def start_at(running: RunningFront, **changed: str) -> Start:
-    user = running.user
-    login = {
-        "broker_id": user.broker_id,
-        "user_id": user.user_id,
-        "password": user.password,
-        "app_id": user.app_id,
-        "auth_code": user.auth_code,
-        **changed,
-    }
-    fronts = FrontAddresses(market=(), trader=(running.address.trader,))
-    return Start(login=Login(**login), fronts=fronts, production=True, libraries=str(running.libraries))
-
-
 @asynccontextmanager
 async def open_venue(
     running: RunningFront,
@@ -68,7 +53,7 @@ async def open_venue(
     options: VenueOptions = QUICK,
     known: Callable[[], Iterable[str]] = tuple,
 ) -> AsyncIterator[CtpVenue]:
-    venue = CtpVenue(start_at(running), options, known=known)
+    venue = CtpVenue(trading_at(running.access), options, known=known)
     try:
         await venue.open(sink)
         yield venue
@@ -359,13 +344,13 @@ async def _once_opened(running: RunningFront, sink: RecordingVenueSink) -> None:
 
 async def test_a_wrong_password_ends_it_and_a_counter_that_is_not_ready_is_waited_for() -> None:
     async with counter(faults=("login_error@trader=7",)) as running:
-        wrong = CtpVenue(start_at(running, password="wrong"), QUICK, known=tuple)
+        wrong = CtpVenue(trading_at(running.access, password="wrong"), QUICK, known=tuple)
         await running.control.clear()
         with pytest.raises(AegisError, match="error 3"):
             await wrong.open(RecordingVenueSink())
         await running.control.fault("login_error@trader=7")
         sink = RecordingVenueSink()
-        venue = CtpVenue(start_at(running), QUICK, known=tuple)
+        venue = CtpVenue(trading_at(running.access), QUICK, known=tuple)
         with capture_logs() as logs:
             opening = asyncio.create_task(venue.open(sink))
             while sum("error 7" in one.get("reason", "") for one in logs) < 2:  # noqa: ASYNC110  # a log has no event
@@ -380,7 +365,7 @@ async def test_a_wrong_password_ends_it_and_a_counter_that_is_not_ready_is_waite
         await sink.until(lambda: sink.states == ["ready", "down", "closed"])
         await venue.close()
         await running.control.fault("login_error@trader=7")
-        given_up = CtpVenue(start_at(running), QUICK, known=tuple)
+        given_up = CtpVenue(trading_at(running.access), QUICK, known=tuple)
         opening = asyncio.create_task(given_up.open(sink))
         await asyncio.sleep(0)
         await given_up.close()

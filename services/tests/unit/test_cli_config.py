@@ -99,6 +99,21 @@ def test_what_a_profile_refers_to_is_told_to_no_other_process() -> None:
     assert {one.service for one in services if "SIMNOW_PASSWORD" in one.environment} == {"marketdata"}
 
 
+def test_what_the_profiles_of_accounts_refer_to_only_trading_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "accounts.toml"
+    file.write_text("accounts.1 = { env = 'sim', venue = 'ctp', profile = 'simnow' }")
+    secrets = {"SIMNOW_USER": "1", "SIMNOW_PASSWORD": "never-shown"}
+    ours = {**secrets, "AEGIS_ACCOUNTS": str(file), "HOME": "/nowhere"}
+    services = withhold(plan(DeskOptions(directory="d")), ours)
+    assert ours == {"AEGIS_ACCOUNTS": str(file), "HOME": "/nowhere"}
+    told = {one.instance for one in services if "SIMNOW_PASSWORD" in one.environment}
+    assert told == {"trading-1", "trading-2"}
+    both = withhold(plan(DeskOptions(directory="d", profile="simnow")), {**ours, **secrets})
+    assert {one.service for one in both if "SIMNOW_PASSWORD" in one.environment} == {"marketdata", "trading"}
+    file.write_text("accounts = ")
+    assert withhold(plan(DeskOptions(directory="d")), ours) == plan(DeskOptions(directory="d")), "trading will say why"
+
+
 def test_without_a_profile_nothing_is_withheld() -> None:
     ours = {"SIMNOW_PASSWORD": "kept", "HOME": "/nowhere"}
     services = plan(DeskOptions(directory="d"))

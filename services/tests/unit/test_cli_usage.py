@@ -34,6 +34,8 @@ from aegis_sdk.errors import Unavailable
         (["snapshot", "XSHG.rb"], "names no exchange"),
         (["continuous"], "name a product"),
         (["contracts", "--main", "--expiry", "2026"], "goes with --exchange and --product only"),
+        (["order", "place", "SHFE.rb2605", "hold", "1"], "not one of 'buy', 'sell'"),
+        (["trading", "mode", "off"], "not one of 'normal', 'close_only'"),
         (["contracts", "--kind", "swap"], "is none of future, option"),
         (["contracts", "--expiry", "May"], "not the beginning of a day"),
         (["subscribe"], "name instruments"),

@@ -16,7 +16,7 @@ from aegis.trading.adapters.ctp.fields import picked, too_long
 from aegis.trading.adapters.ctp.naming import Names, tag_of
 from aegis.trading.adapters.ctp.records import account_of, order_of, positions_of
 from aegis.trading.adapters.ctp.requests import insert_fields, unfit
-from aegis.trading.adapters.ctp.terms import terms_of
+from aegis.trading.adapters.ctp.terms import settled_prices, terms_of
 from aegis.trading.adapters.ctp.words import moment_ns, reason_of, status_of, type_of
 
 
@@ -210,6 +210,13 @@ def test_both_records_of_a_position_are_added_up() -> None:
     assert (short.direction, short.today, short.yesterday) == ("short", 3, 2)
     with pytest.raises(KeyError):
         positions_of([{**today, "PosiDirection": "1"}], "A1")
+
+
+def test_what_was_held_when_the_day_began_tells_its_settlement_price() -> None:
+    held = {"ExchangeID": "SHFE", "InstrumentID": "rb2605", "Position": 0, "PreSettlementPrice": 3010.0}
+    fresh = {**held, "InstrumentID": "rb2610", "PreSettlementPrice": 0.0}
+    unknown = {**held, "InstrumentID": "rb2609", "PreSettlementPrice": sys.float_info.max}
+    assert settled_prices([held, fresh, unknown]) == {"SHFE.rb2605": 3010}
 
 
 def test_an_amount_that_is_none_is_no_money() -> None:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from samples import TICK
-from trading_desk import REBAR, Desk
+from trading_desk import MEAL, REBAR, Desk
 
 from aegis.contracts.market import Level
 from aegis.contracts.orders import OrderReported
+from aegis.contracts.subscriptions import SUBSCRIBE, WishReply, WishRequest
 from aegis.contracts.trading import group_name, order_key, risk_name
 from aegis.contracts.venue import VenueReport
+from aegis.profiles.writing import write_profile
 from aegis.trading import market as market_module
 from aegis.trading import outbox as outbox_module
+from aegis.trading.adapters.ctp import CtpVenue
+from aegis.trading.bootstrap import build
 from aegis.trading.domain.risk import RiskSettings
 from aegis.trading.keys import AccountState, KeyState
 from aegis.trading.market import Market, phase_of
@@ -30,7 +34,9 @@ from aegis.trading.stores import ConfigStore, StatementStore
 from aegis.trading.venues import VenueListener
 from aegis_sdk.errors import ConfigurationError, Unavailable
 from aegis_sdk.events import Events
+from aegis_sdk.handler import rpc
 from aegis_sdk.kv import KeyValue
+from aegis_sdk.service import Service, ServiceHost
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
 
@@ -47,7 +53,7 @@ async def transport() -> AsyncIterator[MemoryTransport]:
 def written(path: Path, text: str) -> dict[str, str]:
     file = path / "accounts.toml"
     file.write_text(text)
-    return {"AEGIS_ACCOUNTS": str(file)}
+    return {"AEGIS_ACCOUNTS": str(file), "AEGIS_NATS_URL": "nats://127.0.0.1:4222"}
 
 
 def test_without_a_file_there_is_one_paper_account() -> None:
@@ -79,6 +85,8 @@ def test_accounts_of_a_group_are_one_key(tmp_path: Path) -> None:
         ("[accounts.A1]\nenv = 'paper'\n[accounts.A1.risk]\ncollar = 2", "risk.collar"),
         ("[accounts.A1]\nenv = 'paper'\ngroup = 'A2'\n[accounts.A2]\nenv = 'paper'", "in none"),
         ("[account.A1]\nenv = 'paper'", "beside"),
+        ("[accounts.A1]\nenv = 'sim'\nvenue = 'ctp'", "has a profile"),
+        ("[accounts.A1]\nenv = 'paper'\nprofile = 'simnow'", "nobody else has"),
         ("accounts = ", "no TOML"),
         ("", "at least 1"),
     ],
@@ -87,6 +95,60 @@ def test_a_wrong_accounts_file_is_refused_by_name(tmp_path: Path, text: str, pro
     with pytest.raises(ConfigurationError, match="AEGIS_ACCOUNTS") as refused:
         TradingSettings.from_environment(written(tmp_path, text))
     assert problem in str(refused.value)
+
+
+LOGIN = {
+    "broker_id": "9999",
+    "user_id": "100001",
+    "password": "never-shown",
+    "app_id": "client_test_1.0",
+    "auth_code": "0000000000000000",
+    "market_fronts": "tcp://127.0.0.1:1",
+    "trader_fronts": "tcp://127.0.0.1:2",
+}
+
+
+def at_ctp(path: Path, account: str = "100001", env: str = "sim") -> Mapping[str, str]:
+    """Accounts of which two are at CTP, and two on paper."""
+    write_profile(path / "one.toml", path, LOGIN)
+    write_profile(path / "two.toml", path, {**LOGIN, "user_id": "100002"})
+    text = f"""
+    [accounts]
+    P1 = {{ env = "paper" }}
+    P2 = {{ env = "paper" }}
+    {account} = {{ env = "{env}", venue = "ctp", profile = "{path / "one.toml"}" }}
+    100002 = {{ env = "sim", venue = "ctp", profile = "{path / "two.toml"}" }}
+    """
+    return written(path, text)
+
+
+async def test_each_account_at_ctp_has_a_venue_of_its_own_which_logs_in_by_its_profile(
+    tmp_path: Path, transport: MemoryTransport
+) -> None:
+    service = build(at_ctp(tmp_path))
+    assert service.settings.venues == {"paper": ("P1", "P2"), "ctp-100001": ("100001",), "ctp-100002": ("100002",)}
+    service.transport = transport
+    await service.on_start()
+    try:
+        venues = service.acting.venues
+        assert venues["P1"] is venues["P2"]
+        assert isinstance(venues["100001"], CtpVenue)
+        assert venues["100001"] is not venues["100002"]
+        assert [service.acting.can_void(account) for account in venues] == [True, True, False, False]
+        assert "never-shown" not in str(service.configuration())
+    finally:
+        await service.on_stop()
+
+
+@pytest.mark.parametrize(("account", "env"), [("100003", "sim"), ("100001", "live")])
+def test_a_profile_of_another_account_or_env_is_refused(tmp_path: Path, account: str, env: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{account} \({env}\) is not the account of the profile one"):
+        build(at_ctp(tmp_path, account, env))
+
+
+def test_a_venue_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="known venues: ctp, paper"):
+        build(written(tmp_path, "[accounts.A1]\nenv = 'sim'\nvenue = 'ctpp'"))
 
 
 def test_an_order_s_idempotency_key_tells_accounts_and_days_apart() -> None:
@@ -157,6 +219,56 @@ async def test_the_first_order_of_an_instrument_waits_for_its_stored_tick(
     await market.want("a", REBAR)
     assert market.price("a", REBAR) is None
     await market.close()
+
+
+class Wished(Service):
+    """Market data that hears wishes; it knows no instrument before its first session."""
+
+    name = "marketdata"
+
+    def __init__(self) -> None:
+        self.requests: asyncio.Queue[WishRequest] = asyncio.Queue()
+        self.knows_all = False
+
+    @rpc(SUBSCRIBE)
+    async def subscribe(self, request: WishRequest) -> WishReply:
+        self.requests.put_nowait(request)
+        if not self.knows_all:
+            raise Unavailable("the instruments are not known")
+        return WishReply(accepted=request.instruments, rejected=[], instruments=len(request.instruments))
+
+
+async def test_what_is_needed_is_wanted_at_market_data_until_that_has_heard_and_renewed(
+    transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_FIRST_TICK_S", "_AGAIN_S"):
+        monkeypatch.setattr(market_module, name, 0.01)
+    wished, market = Wished(), Market(transport, lambda account: ("sim", RiskSettings()))
+    host = ServiceHost(transport, wished)
+    await host.start()
+    wanting = asyncio.create_task(market.keep_wanting())
+    try:
+        async with asyncio.timeout(5):
+            await market.want("a", REBAR)
+            first = await wished.requests.get()
+            assert (first.consumer, first.instruments, first.ttl_s) == ("trading", [REBAR], 86_400)
+            assert await wished.requests.get() == first, "nobody knew it"
+            wished.knows_all = True
+            while REBAR not in market.wished_at:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            await market.want("a", MEAL)
+            while (await wished.requests.get()).instruments != [MEAL]:
+                pass
+            monkeypatch.setattr(market_module, "_RENEW_S", 0.0)
+            while set((await wished.requests.get()).instruments) != {REBAR, MEAL}:
+                pass
+            await market.leave(MEAL)
+            while (await wished.requests.get()).instruments != [REBAR]:
+                pass
+    finally:
+        wanting.cancel()
+        await market.close()
+        await host.stop()
 
 
 # Stores

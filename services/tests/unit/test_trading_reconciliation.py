@@ -9,7 +9,7 @@ from trading_desk import MEAL, REBAR, Desk
 
 from aegis.contracts.orders import Mode
 from aegis.contracts.venue import VenueAccount, VenueOrder, VenuePosition, VenueTrade
-from aegis.trading.domain.reconciliation import adopted_name, catch_up, compare, without_terms
+from aegis.trading.domain.reconciliation import adopted_name, catch_up, compare, settled_prices, without_terms
 from aegis.trading.domain.views import account_of, positions_of
 
 
@@ -134,6 +134,27 @@ def test_an_order_that_the_venue_does_not_know_is_a_mismatch_unless_it_may_be_on
     modes: tuple[Mode, ...] = ("normal", "close_only", "cancel_only", "halted")
     assert [compared.mode(mode) for mode in modes] == ["close_only", "close_only", "cancel_only", "halted"]
     assert [compare(Desk().book, [], [], []).mode(mode) for mode in modes] == list(modes)
+
+
+def test_what_orders_hold_back_is_not_compared_while_one_may_be_on_its_way() -> None:
+    desk = Desk()
+    money = state(desk)
+    name = desk.intend("buy", 1)
+    assert desk.book.frozen_margin
+    assert compare(desk.book, [], [], [], money).differences == []
+    other = money.model_copy(update={"margin": Decimal(1), "frozen_margin": Decimal(1)})
+    assert [one.field for one in compare(desk.book, [], [], [], other).differences] == ["margin"]
+    desk.answer(name, "not_sent")
+    assert [one.field for one in compare(desk.book, [], [], [], other).differences] == ["margin", "frozen_margin"]
+
+
+def test_lots_of_yesterday_tell_by_their_cost_at_what_they_were_settled() -> None:
+    desk = Desk()
+    desk.done("buy", 2)
+    assert settled_prices(positions(desk), desk.book.terms) == {}, "their cost is what was paid"
+    desk.roll(rb2605="3010.5")
+    assert settled_prices(positions(desk), desk.book.terms) == {REBAR: Decimal("3010.5")}
+    assert settled_prices(positions(desk), {}) == {}
 
 
 def test_an_order_that_is_final_here_and_works_there_is_a_mismatch() -> None:

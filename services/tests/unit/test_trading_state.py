@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from trading_desk import DAY, MEAL, REBAR, Desk, rates, terms
+from trading_desk import DAY, MEAL, NEXT_DAY, REBAR, Desk, rates, terms
 
 from aegis.accounting.rules import Rules
 from aegis.contracts.amounts import ZERO
@@ -24,6 +24,7 @@ from aegis.trading.domain.changes import (
     CancelAsked,
     CashMoved,
     Change,
+    DayRolled,
     Intended,
     OrdersIntended,
     OrderTold,
@@ -188,6 +189,16 @@ def test_what_does_not_fit_is_noted_and_changes_nothing() -> None:
         assert applied.notes == ["unknown_order"]
         assert applied.events == 0
     assert snapshot(empty.group) == before
+
+
+def test_a_new_day_learns_terms_anew_but_of_what_is_held() -> None:
+    desk = Desk()
+    desk.done("buy", 1)
+    desk.done("buy", 1, instrument=MEAL)
+    desk.done("sell", 1, offset="close", instrument=MEAL)
+    assert desk.book.terms.keys() >= {REBAR, MEAL}
+    apply(desk.group, DayRolled(account="a", ts_ns=0, trading_day=NEXT_DAY))
+    assert desk.book.terms.keys() == {REBAR}
 
 
 def test_reports_of_another_day_are_not_booked_though_a_name_was_used_again() -> None:

@@ -201,6 +201,7 @@ def _position(
         "Commission": position.commission * share,
         "CloseProfit": position.close_profit * share,
         "PositionProfit": position.profit(last_price(position.listing.symbol)) * share,
+        "PreSettlementPrice": position.settled_at,
         "TradingDay": day,
         "SettlementID": 1,
     }

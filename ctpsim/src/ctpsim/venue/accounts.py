@@ -48,6 +48,7 @@ class Position:
     open_cost: float = 0.0
     close_profit: float = 0.0
     commission: float = 0.0
+    settled_at: float = 0.0  # the price of the day before; 0: it was not held then
 
     @property
     def lots(self) -> int:
@@ -205,6 +206,7 @@ class Account:
                 held_before=position.lots,
                 yesterday_cost=cost,
                 open_cost=position.open_cost,
+                settled_at=price or 0.0,
             )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -21,8 +21,6 @@ __all__ = ["account", "order_app", "positions", "trading_app"]
 
 T = TypeVar("T")
 
-_MODES: Final = ("normal", "close_only", "cancel_only", "halted")
-
 OfAccount = Annotated[
     str, typer.Option("--account", "-a", envvar="AEGIS_ACCOUNT", help="Whose; AEGIS_ACCOUNT, else `paper`.")
 ]
@@ -37,12 +35,14 @@ trading_app = typer.Typer(
 @order_app.command()
 def place(
     instrument: Annotated[str, typer.Argument(help="Such as SHFE.rb2605.", show_default=False)],
-    side: Annotated[str, typer.Argument(help="buy or sell.", show_default=False)],
+    side: Annotated[Literal["buy", "sell"], typer.Argument(show_default=False)],
     volume: Annotated[int, typer.Argument(min=1, help="Lots.", show_default=False)],
     price: Annotated[str, typer.Argument(help="Needed but for market orders.")] = "",
-    offset: Annotated[str, typer.Option(help="open, close, close_today or close_yesterday.")] = "open",
-    split: Annotated[str, typer.Option(help="With close: today_first, yesterday_first or lock choose the lots.")] = "",
-    kind: Annotated[str, typer.Option("--type", help="limit, market, fak or fok.")] = "limit",
+    offset: Annotated[Literal["open", "close", "close_today", "close_yesterday"], typer.Option()] = "open",
+    split: Annotated[
+        Literal["today_first", "yesterday_first", "lock"] | None, typer.Option(help="With close: chooses the lots.")
+    ] = None,
+    kind: Annotated[Literal["limit", "market", "fak", "fok"], typer.Option("--type")] = "limit",
     strategy: Annotated[str, typer.Option(help="Whose idea it is.")] = "",
     name: Annotated[str, typer.Option("--id", help="The client_order_id; asked again with it, it is done once.")] = "",
     of: OfAccount = "paper",
@@ -56,17 +56,19 @@ def place(
     import secrets
 
     name = name or secrets.token_hex(8)
-    asked: dict[str, Any] = {
-        "price": price or None,
-        "offset": offset,
-        "split": split or None,
-        "type": kind,
-        "strategy_id": strategy,
-        "client_order_id": name,
-    }
 
     async def work(desk: Desk) -> list[Order]:
-        return await desk.place(instrument, side, volume, **asked)  # pyright: ignore[reportArgumentType]
+        return await desk.place(
+            instrument,
+            side,
+            volume,
+            price=price or None,
+            offset=offset,
+            split=split,
+            type=kind,
+            strategy_id=strategy,
+            client_order_id=name,
+        )
 
     _show_orders(_done(of, timeout, work, again=f"aegis order place with --id {name}"), as_json)
 
@@ -132,7 +134,7 @@ def account(of: OfAccount = "paper", timeout: Timeout = 5.0, as_json: AsJson = F
 
 @trading_app.command()
 def mode(
-    what: Annotated[str, typer.Argument(metavar="MODE", help=", ".join(_MODES), show_default=False)],
+    what: Annotated[Literal["normal", "close_only", "cancel_only", "halted"], typer.Argument(show_default=False)],
     arm: Annotated[bool | None, typer.Option("--arm/--disarm", help="A live account sends nothing unarmed.")] = None,
     reason: Annotated[str, typer.Option(help="Is kept with the change.")] = "",
     of: OfAccount = "paper",
@@ -140,11 +142,9 @@ def mode(
     as_json: AsJson = False,
 ) -> None:
     """Set what an account may do."""
-    if what not in _MODES:
-        raise typer.BadParameter(f"{what!r} is none of {', '.join(_MODES)}")
 
     async def work(desk: Desk) -> BaseModel:
-        return await desk.set_mode(what, armed=arm, reason=reason)  # pyright: ignore[reportArgumentType]
+        return await desk.set_mode(what, armed=arm, reason=reason)
 
     _show_account(_done(of, timeout, work, again="the same"), as_json)
 

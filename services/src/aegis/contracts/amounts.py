@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-__all__ = ["CENT", "ZERO", "Money", "Price", "Rate", "exact", "is_same_money", "to_cents", "to_grain"]
+__all__ = ["CENT", "ZERO", "Money", "Price", "Rate", "exact", "is_same_money", "to_grain"]
 
 Price = Annotated[Decimal, Field(max_digits=16, decimal_places=6, allow_inf_nan=False)]
 """May be zero or negative: a combination's is."""
@@ -39,11 +39,6 @@ def exact(number: float) -> Decimal:
 def to_grain(amount: Decimal) -> Decimal:
     """To the 8th decimal; what a rate and a price made, or a division."""
     return amount.quantize(_GRAIN, ROUND_HALF_UP).normalize() + ZERO
-
-
-def to_cents(amount: Decimal) -> Decimal:
-    """As a statement prints it: half a cent goes away from zero."""
-    return amount.quantize(CENT, ROUND_HALF_UP)
 
 
 def is_same_money(ours: Decimal, theirs: Decimal) -> bool:

@@ -117,11 +117,6 @@ class Order(_Frozen):
     ts_updated_ns: int
 
     @property
-    def average_price(self) -> Price | None:
-        """Of its trades; None before the first."""
-        return self.turnover / self.traded if self.traded else None
-
-    @property
     def left(self) -> int:
         """Lots that are not filled, whether they still work or not."""
         return max(self.volume - self.filled, 0)

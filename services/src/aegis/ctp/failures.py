@@ -25,7 +25,6 @@ class Step(StrEnum):
     CONNECT_MARKET = "connect to the market data front"
     LOGIN_MARKET = "log in at the market data front"
     FLOW = "receive market data"
-    CATCH_UP = "read the orders and trades of the day"
     TRADE = "trade"
 
 

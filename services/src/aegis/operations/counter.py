@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import secrets
 import sys
 from collections.abc import Mapping
@@ -17,12 +16,12 @@ from pathlib import Path
 from typing import Final
 
 from aegis.operations.plan import ServicePlan
+from aegis.profiles.writing import write_private, write_profile
 from aegis_sdk.server import ports
 
 __all__ = ["Counter", "is_built"]
 
 _NAME: Final = "ctpsim"
-_LOGINS: Final = ("primary", "backup")
 _LIBRARIES: Final = ("libthostmduserapi_se.so", "libthosttraderapi_se.so")
 
 
@@ -65,11 +64,9 @@ class Counter:
         """Make a user for each login, and write down what both sides must know of them."""
         users = [_user() for _ in self.fronts]
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(self._users, json.dumps(users))
-        logins = "\n".join(
-            _login(name, user, front) for name, user, front in zip(_LOGINS, users, self.fronts, strict=True)
-        )
-        _write(self._profile, f'env = "sim"\nmode = "production"\nlibraries = "{_libraries()}"\n{logins}')
+        write_private(self._users, json.dumps(users))
+        logins = [_login(user, front) for user, front in zip(users, self.fronts, strict=True)]
+        write_profile(self._profile, _libraries(), *logins)
 
     @property
     def _users(self) -> Path:
@@ -90,22 +87,10 @@ def _user() -> dict[str, str]:
     }
 
 
-def _login(name: str, user: dict[str, str], front: tuple[int, int]) -> str:
-    market, trader = front
-    fronts = {"market_fronts": f"tcp://{ports.HOST}:{market}", "trader_fronts": f"tcp://{ports.HOST}:{trader}"}
-    written = [f'{key} = "{value}"' for key, value in user.items()]
-    written += [f'{key} = ["{address}"]' for key, address in fronts.items()]
-    return f"\n[{name}]\n" + "\n".join(written) + "\n"
+def _login(user: dict[str, str], front: tuple[int, int]) -> dict[str, str]:
+    market, trader = (f"tcp://{ports.HOST}:{port}" for port in front)
+    return {**user, "market_fronts": market, "trader_fronts": trader}
 
 
 def _libraries() -> Path:
     return Path(sys.prefix) / "share" / _NAME / "lib"
-
-
-def _write(path: Path, text: str) -> None:
-    """Readable by its owner only from the first byte on, whole or not at all."""
-    partial = path.with_name(f".{path.name}")
-    partial.unlink(missing_ok=True)
-    with open(partial, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(text)
-    partial.replace(path)

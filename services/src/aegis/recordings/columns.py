@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from operator import attrgetter
+from types import SimpleNamespace
 from typing import Any, Final
 
 from msgspec.structs import astuple
@@ -25,7 +26,7 @@ _LEVEL_NAMES: Final = tuple(
 )
 COLUMNS: Final = (*PLACE, *_PLAIN, *_LEVEL_NAMES, "flags")
 
-_NO_LEVEL: Final[Any] = Level(None, None)  # type: ignore[arg-type]  # never leaves this module
+_NO_LEVEL: Final[Any] = SimpleNamespace(price=None, size=None)
 _PADDING: Final = tuple((_NO_LEVEL,) * (LEVELS - present) for present in range(LEVELS + 1))
 _BIDS, _ASKS, _FLAGS = (Tick.__struct_fields__.index(name) for name in ("bids", "asks", "flags"))
 _price, _size = attrgetter("price"), attrgetter("size")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from aegis.contracts.orders import OrderEnv
+from aegis.profiles import load
+from aegis.trading.adapters.ctp import CtpVenue, start_of
+from aegis.trading.adapters.ctp.frames import Start
 from aegis.trading.adapters.paper import PaperVenue
 from aegis.trading.domain.risk import RiskSettings
 from aegis.trading.endpoints import Parts, Trading
@@ -18,44 +22,56 @@ from aegis_sdk.errors import ConfigurationError
 from aegis_sdk.events import Events
 from aegis_sdk.transport import Transport
 
-__all__ = ["build", "trading"]
+__all__ = ["build"]
 
-VenueOf = Callable[[Transport, tuple[str, ...]], Venue]
-"""Makes a venue of a connection and the accounts that are traded there."""
-
-_VENUES: Final[Mapping[str, VenueOf]] = {"paper": PaperVenue}
+_VENUES: Final = ("ctp", "paper")
 _VOIDING: Final = frozenset(("paper",))
 
 
 def build(environment: Mapping[str, str]) -> Trading:
-    """The service as the environment wants it. Raises ConfigurationError naming what is wrong."""
+    """The service as the environment wants it. Raises ConfigurationError naming what is wrong: of a profile, all."""
     settings = TradingSettings.from_environment(environment)
-    for name, account in settings.accounts.items():
-        if account.venue not in _VENUES:
-            known = ", ".join(sorted(_VENUES)) or "none"
-            raise ConfigurationError("AEGIS_ACCOUNTS", f"{name} is traded at {account.venue!r}; known venues: {known}")
-    return trading(settings, _VENUES, Settings.from_environment(environment).nats_replicas)
+    replicas = Settings.from_environment(environment).nats_replicas
+    starts = _starts(settings, environment)
 
-
-def trading(settings: TradingSettings, venues: Mapping[str, VenueOf], replicas: int = 1) -> Trading:
-    """The service at these venues."""
+    def venue(transport: Transport, accounts: tuple[str, ...]) -> Venue:
+        start = starts.get(accounts[0])
+        if start is None:
+            return PaperVenue(transport, accounts)
+        return CtpVenue(start, known=partial(service.names, accounts[0]))
 
     def parts(transport: Transport) -> Parts:
         def market(may_hear: Callable[[str], tuple[OrderEnv, RiskSettings]]) -> Market:
             return Market(transport, may_hear)
 
-        def accounts_at(venue: str) -> tuple[str, ...]:
-            return tuple(name for name, account in settings.accounts.items() if account.venue == venue)
-
-        used = sorted({account.venue for account in settings.accounts.values()})
-        risk = {name: account.risk for name, account in settings.accounts.items()}
         return Parts(
-            venues={name: venues[name](transport, accounts_at(name)) for name in used},
+            venues={name: venue(transport, accounts) for name, accounts in settings.venues.items()},
             market=market,
-            config=ConfigStore(transport, risk, replicas=replicas),
+            config=ConfigStore(
+                transport, {name: account.risk for name, account in settings.accounts.items()}, replicas=replicas
+            ),
             statements=StatementStore(transport, replicas=replicas),
             events=Events(transport, replicas=replicas),
             voiding=_VOIDING,
         )
 
-    return Trading(settings, parts)
+    service = Trading(settings, parts)
+    return service
+
+
+def _starts(settings: TradingSettings, environment: Mapping[str, str]) -> dict[str, Start]:
+    """How each account at CTP logs in; its profile must be that account's."""
+    starts: dict[str, Start] = {}
+    for name, account in settings.accounts.items():
+        if account.venue not in _VENUES:
+            says = f"{name} is traded at {account.venue!r}; known venues: {', '.join(_VENUES)}"
+            raise ConfigurationError("AEGIS_ACCOUNTS", says)
+        if account.profile is None:
+            continue
+        profile = load(account.profile, environment)
+        of = profile.primary.user_id, profile.env
+        if of != (name, account.env):
+            says = f"{name} ({account.env}) is not the account of the profile {profile.name}: {of[0]} ({of[1]})"
+            raise ConfigurationError("AEGIS_ACCOUNTS", says)
+        starts[name] = start_of(profile, profile.primary)
+    return starts

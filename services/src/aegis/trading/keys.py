@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -16,18 +16,21 @@ from aegis.contracts.amounts import Price
 from aegis.contracts.trading import VenueUnavailable
 from aegis.contracts.venue import VenueReport
 from aegis.trading.domain.applying import apply
-from aegis.trading.domain.changes import ModeSet, OrdersIntended, read_changes
+from aegis.trading.domain.begun import begin, end
+from aegis.trading.domain.changes import Change, ModeSet, OrdersIntended, read_changes
 from aegis.trading.domain.group import Group, restore, snapshot
 from aegis.trading.domain.situation import Pace
 from aegis.trading.domain.views import events_of
 from aegis.trading.outbox import Outbox
 from aegis_sdk.errors import NotFound
+from aegis_sdk.single_active import Committed
 
 __all__ = ["AccountState", "KeyState", "now_ns"]
 
 _log = structlog.get_logger("aegis.trading")
 
 _REPORTS: Final = 20_000
+_NOTHING: Final = b"null"
 
 Marks = Callable[[str], Mapping[str, Price]]
 
@@ -89,7 +92,7 @@ class KeyState:
 
     def __init__(self, key: str, accounts: Iterable[str], state: bytes | None, marks: Marks) -> None:
         self.key = key
-        self.is_here = True  # held, or on its way here
+        self.is_active = False  # replayed, and held since
         self.group: Group = restore(state)
         self.accounts = {account: AccountState(account) for account in accounts}
         self.first_asked: dict[str, float] = {}  # since when an intent is known to be open, by idempotency key
@@ -98,9 +101,14 @@ class KeyState:
         for account in self.group.books.keys() & self.accounts.keys():
             self.accounts[account].opened.set()
 
-    def apply(self, data: bytes) -> None:
+    def apply(self, entry: Committed) -> None:
         """Take an entry of the journal into the state; its events wait to be published."""
-        for change in read_changes(data):
+        changes: Sequence[Change] = [] if entry.data == _NOTHING else read_changes(entry.data)
+        if entry.kind == "intent":
+            begin(self.group, entry.idempotency_key, changes)
+        elif entry.idempotency_key:
+            changes = end(self.group, entry.idempotency_key, changes)
+        for change in changes:
             applied = apply(self.group, change)
             for note in applied.notes:
                 self.notes[note] += 1

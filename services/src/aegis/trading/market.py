@@ -1,5 +1,7 @@
 """What accounts know of the market: the latest ticks of the instruments that they need, each by those it may hear.
 
+Market data subscribes what somebody wants, so what is needed here is wanted there, too: as the wish of `trading`.
+
 The phase of a product is that of its latest tick, so that it goes by the market's own clock, be that a recording's. Two
 minutes after the tick it says nothing any more: openings have ended with the stale price long before, and what becomes
 of a close the venue decides.
@@ -19,9 +21,12 @@ from aegis.accounting.exchange_rules import Phase
 from aegis.contracts.amounts import Price, exact
 from aegis.contracts.market import Tick
 from aegis.contracts.orders import OrderEnv
+from aegis.contracts.subscriptions import SUBSCRIBE, WishRequest
+from aegis.contracts.trading import SERVICE
 from aegis.ticks import TickOptions, TickSubscription
 from aegis.trading.domain.risk import RiskSettings, may_hear
 from aegis.trading.domain.situation import MarketPrice
+from aegis_sdk.client import Client
 from aegis_sdk.errors import AegisError
 from aegis_sdk.transport import Transport
 
@@ -32,6 +37,10 @@ _log = structlog.get_logger("aegis.trading")
 _FIRST_TICK_S: Final = 0.5
 """So long the first order of an instrument waits for a tick of it."""
 _MOST: Final = 2_000
+_WISH_S: Final = 86_400
+"""A wish ends when nobody has renewed it for so long."""
+_RENEW_S: Final = 3_600.0
+_AGAIN_S: Final = 5.0
 _MINUTE_NS: Final = 60_000_000_000
 _MATCH_MINUTES: Final = (29, 59)
 """Auctions are matched in the minute before 09:00, 21:00 or 09:30 in Shanghai, which is UTC+8."""
@@ -54,12 +63,18 @@ class Market:
         self._may_hear = may_hear
         self._heard: dict[str, dict[tuple[str, str], _Heard]] = {}  # by instrument, then by env and feed set
         self._subscriptions: dict[str, TickSubscription] = {}
+        self.wished_at: dict[str, float] = {}
+        """When market data has answered for an instrument, by `time.monotonic`."""
+        self._needs_more = asyncio.Event()
         self._news = asyncio.Event()
 
-    async def want(self, account: str, instrument: str) -> None:
-        """Hear an instrument from now on; returns with its latest tick, or half a second later without one."""
+    async def want(self, account: str, instrument: str) -> bool:
+        """Hear an instrument from now on; returns with its latest tick, or half a second later without one.
+
+        Whether it was not wanted before.
+        """
         if instrument in self._subscriptions or len(self._subscriptions) >= _MOST or self._transport is None:
-            return
+            return False
         made = TickSubscription(self._transport, [instrument], self.hear, TickOptions())
         self._subscriptions[instrument] = made
         try:
@@ -67,12 +82,43 @@ class Market:
         except AegisError as error:
             del self._subscriptions[instrument]
             _log.warning("ticks_not_subscribed", instrument=instrument, reason=str(error))
-            return
+            return False
+        self._needs_more.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_TICK_S):
                 while self._latest(account, instrument) is None:
                     self._news.clear()
                     await self._news.wait()
+        return True
+
+    async def leave(self, instrument: str) -> None:
+        """Hear it no more; what market data was told of it stays."""
+        self.wished_at.pop(instrument, None)
+        if (made := self._subscriptions.pop(instrument, None)) is not None:
+            await made.close()
+
+    async def keep_wanting(self) -> None:
+        """Want at market data what is needed here, while this runs, and again where nobody has heard of it."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_AGAIN_S):
+                    await self._needs_more.wait()
+            self._needs_more.clear()
+            old = time.monotonic() - _RENEW_S
+            due = [instrument for instrument in self._subscriptions if self.wished_at.get(instrument, old) <= old]
+            if due and self._transport is not None:
+                await self._wish(self._transport, due)
+
+    async def _wish(self, transport: Transport, instruments: list[str]) -> None:
+        request = WishRequest(consumer=SERVICE, instruments=instruments, ttl_s=_WISH_S)
+        try:
+            reply = await Client(transport).call(SUBSCRIBE, request)
+        except AegisError as error:
+            _log.warning("ticks_not_wanted", first=instruments[0], number=len(instruments), reason=str(error))
+            return
+        self.wished_at |= {one: time.monotonic() for one in instruments if one in self._subscriptions}
+        for one in reply.rejected:
+            _log.warning("wish_refused", instrument=one.what, reason=one.reason)
 
     async def close(self) -> None:
         while self._subscriptions:

@@ -14,6 +14,11 @@ An accounts file has a table for each account:
     [accounts.A1.rules]         # how its venue counts; CTP's where they are not given
     [accounts.A1.risk]          # until `aegis_config` has others
     tick_feeds = ["main"]
+
+    [accounts.123456]           # at CTP an account has the name of its user
+    env = "sim"                 # that of its profile
+    venue = "ctp"
+    profile = "simnow"          # a name or a path, whose [primary] it logs in by
 """
 
 from __future__ import annotations
@@ -44,6 +49,7 @@ class AccountSettings(BaseModel):
     env: OrderEnv
     group: AccountName | None = None
     venue: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")] = "paper"
+    profile: Annotated[str, Field(min_length=1, max_length=1_024)] | None = None
     rules: Rules = Rules()
     risk: RiskSettings = RiskSettings()
 
@@ -51,6 +57,8 @@ class AccountSettings(BaseModel):
     def _fit_together(self) -> AccountSettings:
         if (self.env == "paper") != (self.venue == "paper"):
             raise ValueError("the paper venue takes paper accounts, and nobody else does")
+        if (self.profile is not None) != (self.venue == "ctp"):
+            raise ValueError("an account at CTP has a profile to log in by, and nobody else has")
         return self
 
 
@@ -87,6 +95,15 @@ class TradingSettings(BaseModel):
             key = account.group or name
             groups[key] = (*groups.get(key, ()), name)
         return groups
+
+    @property
+    def venues(self) -> dict[str, tuple[str, ...]]:
+        """The accounts at each venue. A login at CTP is a venue of its own, `ctp-<account>`."""
+        venues: dict[str, tuple[str, ...]] = {}
+        for name, account in self.accounts.items():
+            venue = account.venue if account.profile is None else f"{account.venue}-{name}"
+            venues[venue] = (*venues.get(venue, ()), name)
+        return venues
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> TradingSettings:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from aegis.cli.bench.workers import Worker, worker
 from aegis.contracts.marketdata import LOSSES, STATUS, FeedStatus, LossesRequest
+from aegis.profiles.writing import write_profile
 from aegis_sdk.client import Client
 from aegis_sdk.errors import AegisError, RpcError
 from aegis_sdk.method import Empty
@@ -132,24 +133,9 @@ async def subscriber(server: EmbeddedServer) -> AsyncGenerator[Subscriber]:
 @contextmanager
 def profile(counter: RunningFront) -> Iterator[Path]:
     """A profile for the counter's first user, readable by nobody else."""
-    user, front = counter.user, counter.address
-    text = f"""env = "sim"
-mode = "production"
-libraries = "{counter.libraries}"
-
-[primary]
-broker_id = "{user.broker_id}"
-user_id = "{user.user_id}"
-password = "{user.password}"
-app_id = "{user.app_id}"
-auth_code = "{user.auth_code}"
-market_fronts = ["{front.market}"]
-trader_fronts = ["{front.trader}"]
-"""
     with tempfile.TemporaryDirectory(prefix="aegis-bench-") as directory:
         path = Path(directory) / "bench.toml"
-        path.touch(mode=0o600)
-        path.write_text(text)
+        write_profile(path, counter.libraries, counter.access.login())
         yield path
 
 

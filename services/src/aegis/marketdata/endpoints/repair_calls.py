@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Final
 
 import structlog
@@ -40,8 +41,8 @@ class RepairCalls(Service):
     _renewed_at = -RENEW_EVERY_S
 
     @property
-    def feed(self) -> Feed:
-        raise NotImplementedError
+    @abstractmethod
+    def feed(self) -> Feed: ...
 
     @rpc(RESUBSCRIBE)
     async def resubscribe(self, request: ResubscribeRequest) -> ResubscribeReply:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 from pydantic import TypeAdapter
 
@@ -13,7 +13,15 @@ from aegis.contracts.orders import Order, Trade
 from aegis.contracts.venue import VenueTrade
 from aegis.trading.domain.tallies import EXCHANGE_LIMITS, Tally, counted_cancel
 
-__all__ = ["Group", "restore", "snapshot"]
+__all__ = ["Begun", "Group", "restore", "snapshot"]
+
+
+class Begun(NamedTuple):
+    """An order that is about to be sent, or cancelled."""
+
+    what: Literal["order", "cancel"]
+    account: str
+    client_order_id: str
 
 
 @dataclass(slots=True)
@@ -24,6 +32,7 @@ class Group:
     day: str = ""
     tallies: dict[str, Tally] = field(default_factory=dict[str, Tally])  # by instrument
     sides: dict[str, str] = field(default_factory=dict[str, str])  # the side of each match that was ours first
+    begun: dict[str, list[Begun]] = field(default_factory=dict[str, list[Begun]])  # by the call's idempotency key
 
     def tally(self, instrument: str) -> Tally:
         return self.tallies.setdefault(instrument, Tally())

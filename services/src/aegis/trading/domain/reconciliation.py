@@ -7,7 +7,7 @@ other; `compare` then looks at what is left. What the venue told must be of one 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,14 +15,14 @@ from aegis.accounting.book import Book, Prices, trade_key
 from aegis.accounting.holdings import holding_key
 from aegis.accounting.lifecycle import reported
 from aegis.accounting.offsets import exchange_of
-from aegis.contracts.amounts import is_same_money
+from aegis.contracts.amounts import Price, is_same_money, to_grain
 from aegis.contracts.orders import Mode, Order
 from aegis.contracts.trading import Difference, Verdict
-from aegis.contracts.venue import VenueAccount, VenueOrder, VenuePosition, VenueTrade
+from aegis.contracts.venue import InstrumentTerms, VenueAccount, VenueOrder, VenuePosition, VenueTrade
 from aegis.trading.domain.changes import Adopted, Change, OrderTold, TradeTold
 from aegis.trading.domain.views import account_of, position_of
 
-__all__ = ["Compared", "adopted_name", "catch_up", "compare", "without_terms"]
+__all__ = ["Compared", "adopted_name", "catch_up", "compare", "settled_prices", "without_terms"]
 
 _MONEY: Final = ("pre_balance", "deposit", "withdraw", "close_profit", "commission", "margin")
 _FROZEN: Final = ("frozen_margin", "frozen_commission")
@@ -79,7 +79,10 @@ def compare(
     positions: Iterable[VenuePosition],
     state: VenueAccount | None = None,
 ) -> Compared:
-    """What still differs once the venue's orders and trades are booked. Money is compared to the cent."""
+    """What still differs once the venue's orders and trades are booked. Money is compared to the cent.
+
+    What orders hold back is not, while one may be on its way: the venue holds back nothing for it yet.
+    """
     found = Compared()
     _compare_orders(book, list(orders), found)
     _compare_trades(book, list(trades), found)
@@ -87,6 +90,15 @@ def compare(
     if state is not None:
         _compare_money(book, state, found)
     return found
+
+
+def settled_prices(positions: Iterable[VenuePosition], terms: Mapping[str, InstrumentTerms]) -> dict[str, Price]:
+    """At which the venue has settled lots: by their cost, of those of which none is of today."""
+    return {
+        one.instrument: to_grain(one.position_cost / one.yesterday / terms[one.instrument].multiplier)
+        for one in positions
+        if one.yesterday and not one.today and one.instrument in terms
+    }
 
 
 def adopted_name(order: VenueOrder) -> str:
@@ -189,6 +201,6 @@ def _compare_money(book: Book, state: VenueAccount, found: Compared) -> None:
     if ours.trading_day != state.trading_day:
         found.differ("account", book.account, "trading_day", ours.trading_day, state.trading_day)
         return
-    for name in (*_MONEY, *_FROZEN):
+    for name in _MONEY if found.open else (*_MONEY, *_FROZEN):
         if not is_same_money(getattr(ours, name), getattr(state, name)):
             found.differ("account", book.account, name, getattr(ours, name), getattr(state, name))

@@ -12,7 +12,7 @@ A standby keeps the connection to its venues open and hears their reports, so th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -47,7 +47,6 @@ __all__ = ["Parts", "Trading"]
 
 _log = structlog.get_logger("aegis.trading")
 
-_NOTHING: Final = b"null"
 _WATCH_S: Final = 5.0
 """So often what an account has is looked over for instruments whose market it does not hear yet."""
 
@@ -56,7 +55,7 @@ _WATCH_S: Final = 5.0
 class Parts:
     """What the service is made of, once there is a connection."""
 
-    venues: Mapping[str, Venue]  # by the name that accounts call them
+    venues: Mapping[str, Venue]  # by the names of `TradingSettings.venues`
     market: Callable[[Callable[[str], tuple[OrderEnv, RiskSettings]]], Market]
     config: ConfigStore
     statements: StatementStore
@@ -90,7 +89,7 @@ class Trading(OrderCalls, QueryCalls):
         await parts.statements.ensure()
         self.acting = Acting(
             accounts=dict(self.settings.accounts),
-            venues=dict(parts.venues),
+            venues={account: parts.venues[name] for name, there in self.settings.venues.items() for account in there},
             market=parts.market(self._may_hear),
             risk=parts.config.risk.__getitem__,
             held=self.held,
@@ -103,11 +102,11 @@ class Trading(OrderCalls, QueryCalls):
         self.comparing = Comparing(self.acting, parts.statements, self.settings.reconcile_s)
         self._settling = Settling(self.acting, self.cancelling)
         self._reporting = Reporting(self.acting)
-        for name, venue in parts.venues.items():
-            there = [account for account, one in self.settings.accounts.items() if one.venue == name]
+        for name, there in self.settings.venues.items():
             listener = self._listeners[name] = VenueListener(name, there, self._account)
-            self._begin("", self._open(venue, listener))
+            self._begin("", self._open(parts.venues[name], listener))
         self._begin("", parts.config.follow())
+        self._begin("", self.acting.market.keep_wanting())
         self._begin("", self._alerts.run(parts.events))
 
     async def _open(self, venue: Venue, listener: VenueListener) -> None:
@@ -152,8 +151,7 @@ class Trading(OrderCalls, QueryCalls):
         self.states[key] = KeyState(key, self._groups[key], snapshot, self._marks)
 
     def apply(self, key: str, change: Committed) -> None:
-        if change.data != _NOTHING:
-            self.states[key].apply(change.data)
+        self.states[key].apply(change)
 
     def snapshot(self, key: str) -> bytes:
         return self.states[key].snapshot()
@@ -163,6 +161,7 @@ class Trading(OrderCalls, QueryCalls):
 
     async def on_active(self, key: str, epoch: int) -> None:
         state = self.states[key]
+        state.is_active = True
         for name, account in state.accounts.items():
             book = state.group.books.get(name)
             self._begin(key, self._reporting.run(state, account))
@@ -173,7 +172,7 @@ class Trading(OrderCalls, QueryCalls):
 
     async def on_standby(self, key: str) -> None:
         if (state := self.states.get(key)) is not None:
-            state.is_here = False
+            state.is_active = False
         await self._end(key)
 
     async def _watch(self, state: KeyState, account: AccountState) -> None:
@@ -188,10 +187,19 @@ class Trading(OrderCalls, QueryCalls):
 
     # What others ask
 
-    def _account(self, account: str) -> AccountState | None:
-        """An account whose key is here, or on its way here."""
+    def names(self, account: str) -> Collection[str]:
+        """The client_order_ids that the journal has of its trading day, as far as it was read here."""
         state = self.states.get(self._key_of[account])
-        return state.accounts[account] if state is not None and state.is_here else None
+        book = None if state is None else state.group.books.get(account)
+        return () if book is None else book.orders.keys()
+
+    def _account(self, account: str) -> AccountState | None:
+        """An account whose key is here, with its journal read: before that nobody knows the names of its orders.
+
+        What is reported earlier the comparison fetches that an account begins with.
+        """
+        state = self.states.get(self._key_of[account])
+        return state.accounts[account] if state is not None and state.is_active else None
 
     def _may_hear(self, account: str) -> tuple[OrderEnv, RiskSettings]:
         return self.settings.accounts[account].env, self._parts.config.risk[account]

@@ -28,7 +28,7 @@ __all__ = ["Acting"]
 
 @dataclass(kw_only=True)
 class Acting:
-    """`held` gives the key as held here, or raises Moved; `tell` says an alert: of whom, what, and its text.
+    """`venues` are by account; `held` gives the key as held here, or raises Moved; `tell` alerts: of whom, what, text.
 
     `voiding` are the venues at which a cancel makes a name void that no order has: none can come under it then.
     """
@@ -44,7 +44,7 @@ class Acting:
     counts: Counts = field(default_factory=Counts)
 
     def venue(self, account: str) -> Venue:
-        return self.venues[self.accounts[account].venue]
+        return self.venues[account]
 
     def can_void(self, account: str) -> bool:
         return self.accounts[account].venue in self.voiding

@@ -15,7 +15,7 @@ import structlog
 
 from aegis.accounting.book import Book
 from aegis.contracts.trading import PAGE, ReconcileReply, VenueUnavailable
-from aegis.contracts.venue import VenueAccount, VenueOrder, VenuePosition, VenueTrade
+from aegis.contracts.venue import InstrumentTerms, VenueAccount, VenueOrder, VenuePosition, VenueTrade
 from aegis.trading.domain.applying import apply
 from aegis.trading.domain.changes import (
     AccountOpened,
@@ -27,7 +27,7 @@ from aegis.trading.domain.changes import (
     TradeTold,
 )
 from aegis.trading.domain.group import Group
-from aegis.trading.domain.reconciliation import Compared, catch_up, compare, without_terms
+from aegis.trading.domain.reconciliation import Compared, catch_up, compare, settled_prices, without_terms
 from aegis.trading.handlers.acting import Acting
 from aegis.trading.handlers.reporting import cash_moved, tell_adoptions
 from aegis.trading.keys import AccountState, KeyState, now_ns
@@ -39,6 +39,7 @@ __all__ = ["Comparing"]
 _log = structlog.get_logger("aegis.trading")
 
 _TRIES: Final = 5
+_AT_ONCE: Final = 32
 _BETWEEN_S: Final = 0.2  # tries, and the two looks at a difference: reports that are under way arrive meanwhile
 _AGAIN_S: Final = (0.1, 5.0)
 
@@ -139,12 +140,21 @@ class Comparing:
     # A new day
 
     async def _roll(self, state: KeyState, account: AccountState, book: Book, day: str) -> None:
-        """Yesterday's settlement prices are today's PreSettlementPrice. What was reported before is booked before."""
+        """Yesterday's settlement prices are today's PreSettlementPrice; where that is not told, the lots' cost is.
+
+        What was reported before is booked before.
+        """
         account.ready.clear()
         await self._taken(account)
-        fresh = await self._acting.venue(book.account).terms(book.account, sorted(book.terms))
+        held = sorted({holding.instrument for holding in book.holdings.values() if holding.lots})
+        fresh: list[InstrumentTerms] = []
+        for first in range(0, len(held), _AT_ONCE):
+            fresh += await self._acting.venue(book.account).terms(book.account, held[first : first + _AT_ONCE])
         settled = {one.instrument: one.pre_settlement_price for one in fresh}
         prices = {name: price for name, price in settled.items() if price is not None}
+        if prices.keys() < set(held):
+            told = await self._acting.venue(book.account).positions(book.account)
+            prices = settled_prices(told, book.terms) | prices
         rolled = DayRolled(account=book.account, ts_ns=now_ns(), trading_day=day, settlements=prices)
         learned = [TermsLearned(account=book.account, ts_ns=now_ns(), terms=one) for one in fresh]
         await self._acting.commit(state.key, [rolled, *learned])

@@ -134,15 +134,20 @@ class Placing:
     async def _prepare(
         self, state: KeyState, account: AccountState, instruments: set[str], context: ActiveContext
     ) -> None:
-        """Have what a decision needs. Raises VenueUnavailable, Moved or Suspended: nothing was begun."""
+        """Have what a decision needs. Raises VenueUnavailable, Moved or Suspended: nothing was begun.
+
+        The paper venue knows only what ticks: so what is not known is wanted, and asked for once more.
+        """
         await account.until_ready(context.time_left / 2)
-        book = state.book(account.account)
+        book, market = state.book(account.account), self._acting.market
         try:
             await self._acting.learn(state, book, instruments)
+            new = [one for one in instruments if await market.want(account.account, one)]
+            await self._acting.learn(state, book, new)
         except (Unavailable, DeadlineExceeded) as error:
             raise VenueUnavailable(f"{error}; nothing was sent") from error
-        for instrument in instruments & book.terms.keys():
-            await self._acting.market.want(account.account, instrument)
+        for instrument in set(new) - book.terms.keys():
+            await market.leave(instrument)
 
     async def _intend(self, account: AccountState, intended: Sequence[Intended], context: ActiveContext) -> None:
         change = OrdersIntended(account=account.account, ts_ns=now_ns(), orders=list(intended))
@@ -165,10 +170,10 @@ class Placing:
         stopped = ""
         account.sending += 1
         try:
-            for number, one in enumerate(intended):
+            for one in intended:
                 answer = Submitted(outcome="not_sent", reason=stopped)
                 if not stopped:
-                    answer = await self._submit(book, one.order, context, proved=number == 0)
+                    answer = await self._submit(book, one.order, context)
                 if all_or_first and answer.outcome != "accepted":
                     stopped = "other_leg"
                 self._acting.counts.outcomes[answer.outcome] += 1
@@ -179,13 +184,15 @@ class Placing:
             account.activity += 1
         return answers
 
-    async def _submit(self, book: Book, order: Order, context: ActiveContext, *, proved: bool) -> Submitted:
-        """Send an order, if it still may be: between the check of the mode and the venue's call nothing else runs."""
-        if not proved:
-            try:
-                await context.prove()
-            except (Moved, Suspended):
-                return Submitted(outcome="not_sent", reason="epoch_ended")
+    async def _submit(self, book: Book, order: Order, context: ActiveContext) -> Submitted:
+        """Send an order, if it still may be: between the last proof and the venue's call nothing else runs.
+
+        Whoever was frozen since the intent was stored finds out here that others have the key.
+        """
+        try:
+            await context.prove()
+        except (Moved, Suspended):
+            return Submitted(outcome="not_sent", reason="epoch_ended")
         refusal = mode_refusal(book, order)
         if refusal is not None:
             return Submitted(outcome="not_sent", reason=refusal.reason)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import gc
 import os
 import select
-import signal
 import socket
 import sys
 import time
@@ -27,6 +26,7 @@ from aegis.ctp import login
 from aegis.ctp.failures import Failure, Kind, Step
 from aegis.ctp.frames import Alive, Ended, Reached, Reassembly, Rejected, Stop
 from aegis.ctp.libraries import load_libraries, loaded_libraries
+from aegis.ctp.process import connected, end_within, first
 from aegis.marketdata.adapters.ctp.frames import (
     FromSession,
     Ready,
@@ -277,8 +277,7 @@ class Session:
             self._await_quiet()
             self._outbox.say(Ended())
         self._outbox.drain(_QUIET_WAIT_S)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, _RELEASE_S)  # ends us also while CTP holds Python's lock
+        end_within(_RELEASE_S)
         self._market.exit()
         self._trader.exit()
 
@@ -288,21 +287,9 @@ class Session:
             time.sleep(_QUIET_S / 5)
 
 
-def _first(connection: socket.socket) -> Start:
-    incoming = Reassembly()
-    while data := connection.recv(1 << 16):
-        for body in incoming.take(data):
-            frame = to_session.decode(body)
-            assert isinstance(frame, Start)
-            return frame
-    raise SystemExit(0)
-
-
 def main(descriptor: str) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):  # our parent stops us in order
-        signal.signal(number, signal.SIG_IGN)
-    connection = socket.socket(fileno=int(descriptor))
-    start = _first(connection)
+    connection = connected(descriptor)
+    start = first(connection, to_session, Start)
     failed = load_libraries(start.libraries)
     if failed is not None:
         Outbox(connection, Ring(1, 1, 1)).say(Ended(failed))

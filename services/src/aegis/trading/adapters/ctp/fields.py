@@ -126,6 +126,7 @@ _POSITION: Final = (
     "PositionCost",
     "OpenCost",
     "UseMargin",
+    "PreSettlementPrice",
 )
 _ACCOUNT: Final = (
     "TradingDay",

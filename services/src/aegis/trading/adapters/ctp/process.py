@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import socket
 import sys
 import time
@@ -20,6 +19,7 @@ from aegis.ctp.api import Data, error_of
 from aegis.ctp.failures import Failure, Kind, Step
 from aegis.ctp.frames import Alive, Ended, Reached, Reassembly, Rejected, Stop
 from aegis.ctp.libraries import load_libraries, loaded_libraries
+from aegis.ctp.process import connected, end_within, first
 from aegis.trading.adapters.ctp.fields import REQUESTS, picked, too_long
 from aegis.trading.adapters.ctp.frames import Answer, NotTaken, Ready, Request, Start, Told, ToSession, to_session
 from aegis.trading.adapters.ctp.outbox import Outbox
@@ -148,26 +148,13 @@ class Session:
         if not self._login.failed:
             self._outbox.say(Ended())
         self._outbox.drain(_DRAIN_S)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, _RELEASE_S)  # ends us also while CTP holds Python's lock
+        end_within(_RELEASE_S)
         self._trader.exit()
 
 
-def _first(connection: socket.socket) -> Start:
-    incoming = Reassembly()
-    while data := connection.recv(1 << 16):
-        for body in incoming.take(data):
-            frame = to_session.decode(body)
-            assert isinstance(frame, Start)
-            return frame
-    raise SystemExit(0)
-
-
 def main(descriptor: str) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):  # our parent stops us in order
-        signal.signal(number, signal.SIG_IGN)
-    connection = socket.socket(fileno=int(descriptor))
-    start = _first(connection)
+    connection = connected(descriptor)
+    start = first(connection, to_session, Start)
     outbox = Outbox(connection)
     failed = load_libraries(start.libraries)
     if failed is not None:

@@ -1,7 +1,8 @@
 """How instruments are traded and what they cost, asked of the counter when somebody wants to know. Kept for a day.
 
 An instrument takes three queries, one of them for all of its product: at CTP's pace some three seconds for the first
-of a product, two for each other one. Where a counter answers a rate for the product, that too is asked once.
+of a product, two for each other one. Where a counter answers a rate for the product, that too is asked once. What the
+account's positions were settled at the day before is one query, of the day's first call.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from typing import Any, Final
 
 import structlog
 
-from aegis.contracts.amounts import exact
+from aegis.contracts.amounts import ZERO, Price, exact
 from aegis.contracts.venue import CommissionRates, InstrumentTerms, MarginRates, Rates
 from aegis.trading.adapters.ctp.frames import Record
 from aegis.trading.adapters.ctp.records import instrument_of
 from aegis.trading.adapters.ctp.requests import split_instrument
-from aegis.trading.adapters.ctp.words import HEDGES
+from aegis.trading.adapters.ctp.words import HEDGES, price_of
 
-__all__ = ["Terms", "terms_of"]
+__all__ = ["Terms", "settled_prices", "terms_of"]
 
 _log = structlog.get_logger("aegis.ctp")
 
@@ -41,15 +42,19 @@ class Terms:
         self._instruments: dict[str, Record] = {}
         self._margins: dict[str, Record] = {}
         self._commissions: dict[str, Record] = {}  # by instrument, or by exchange and product
+        self._settled: dict[str, Price] | None = None
 
     def forget(self) -> None:
         """Rates of a day that is over."""
         for table in (self._instruments, self._margins, self._commissions):
             table.clear()
+        self._settled = None
 
     async def of(self, instruments: Sequence[str], ask: Ask) -> list[InstrumentTerms]:
         """Those that the counter knows; of more than 32 the first 32. Raises what `ask` raises."""
         async with self._lock:
+            if self._settled is None:
+                self._settled = settled_prices(await ask("QryInvestorPosition", self._who))
             found = [await self._one(instrument, ask) for instrument in instruments[:_MOST]]
         return [terms for terms in found if terms is not None]
 
@@ -63,8 +68,9 @@ class Terms:
         if margin is None or commission is None:
             _log.warning("rates_missing", instrument=instrument)
             return None
+        settled = (self._settled or {}).get(instrument)
         try:
-            return terms_of(record, margin, commission)
+            return terms_of(record, margin, commission).model_copy(update={"pre_settlement_price": settled})
         except (ValueError, KeyError) as error:
             _log.warning("terms_not_understood", instrument=instrument, problem=str(error))
             return None
@@ -95,6 +101,12 @@ class Terms:
             of_product = f"{exchange}.{record['InstrumentID']}" == product
             known[product if of_product else instrument] = record
         return known.get(instrument) or known.get(product)
+
+
+def settled_prices(records: Sequence[Record]) -> dict[str, Price]:
+    """What was held when the day began, at the prices of the settlement before; also what is closed by now."""
+    prices = {instrument_of(record): price_of(record["PreSettlementPrice"]) for record in records}
+    return {instrument: price for instrument, price in prices.items() if price is not None and price != ZERO}
 
 
 def terms_of(record: Record, margin: Record, commission: Record) -> InstrumentTerms:

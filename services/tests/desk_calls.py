@@ -1,0 +1,47 @@
+"""What tests of a trading service wait for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from aegis.contracts.trading import SERVICE, ReconcileReply, VenueUnavailable
+from aegis.desk import Desk
+from aegis_sdk.discovery import Directory
+from aegis_sdk.errors import NotExecuted, OutcomeUnknown
+from aegis_sdk.instances import InstanceStatus
+from aegis_sdk.transport import Transport
+
+DEADLINE_S = 30.0
+
+
+async def serving(transport: Transport, instances: int = 1) -> None:
+    """Return when so many instances trade, or stand by."""
+
+    def count(known: Directory) -> int:
+        return sum(one.record.status is not InstanceStatus.STARTING for one in known.instances(SERVICE))
+
+    async with Directory.open(transport) as directory:
+        await directory.wait_for(lambda known: count(known) == instances, DEADLINE_S)
+
+
+async def compared(desk: Desk) -> ReconcileReply:
+    """The comparison, once an instance has the account and its venue."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            try:
+                return await desk.reconcile()
+            except (VenueUnavailable, NotExecuted, OutcomeUnknown):
+                await asyncio.sleep(0.05)
+
+
+async def until_orders(desk: Desk, statuses: Mapping[str, str]) -> None:
+    """Return when orders are so, and all of their trades are booked."""
+    async with desk.follow() as changes, asyncio.timeout(DEADLINE_S):
+        async for _ in changes:
+            found = {one.client_order_id: one for one in await desk.orders()}
+            if all(
+                name in found and found[name].status == status and found[name].traded == found[name].filled
+                for name, status in statuses.items()
+            ):
+                return

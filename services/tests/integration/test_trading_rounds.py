@@ -1,0 +1,145 @@
+"""Orders flow at both venues while processes die, stop and come back, on a cluster of which nodes die."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+from ctp_counter import trading_at
+from trading_rounds.faults import FAULTS
+from trading_rounds.flow import Told, Trader
+from trading_rounds.house import PAPER, House, begun
+from trading_rounds.judging import wrong_figures, wrong_orders, wrong_trades
+from trading_rounds.struck import PACE
+from venue_stage import Heard
+
+from aegis.contracts.trading import VenueUnavailable
+from aegis.desk import Desk
+from aegis.operations.counter import is_built
+from aegis.trading.adapters.ctp import CtpVenue
+from aegis.trading.adapters.paper import PaperVenue
+from aegis.trading.ports import Venue
+from aegis_sdk.errors import DeadlineExceeded, NotExecuted, OutcomeUnknown, Rejected, Unavailable
+from aegis_sdk.testing import nats_server
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not is_built() and not shutil.which("c++"), reason="CTP needs a C++ compiler"),
+]
+
+SEED: Final = int(os.environ.get("CHAOS_SEED") or random.randrange(10**6))
+ROUNDS: Final = int(os.environ.get("AEGIS_TRADING_ROUNDS") or 2)
+OF_A_HOUSE: Final = 10
+"""Rounds of the same accounts; then there are others, that have traded nothing."""
+_DEADLINE_S: Final = 60.0
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS, OF_A_HOUSE))
+async def test_no_order_is_lost_or_sent_twice_and_every_answer_is_true(tmp_path: Path, seed: int) -> None:
+    """AEGIS_TRADING_ROUNDS of them, seeded by CHAOS_SEED; each reads all that its accounts did since they began."""
+    async with nats_server(3) as server, begun(server, tmp_path) as house, AsyncExitStack() as stack:
+        desks = {
+            account: await stack.enter_async_context(Desk.over(house.transport, account)) for account in house.traded
+        }
+        told = {account: Told() for account in desks}
+        for number in range(seed, min(seed + OF_A_HOUSE, SEED + ROUNDS)):
+            print(f"CHAOS_SEED={number} AEGIS_TRADING_ROUNDS=1")
+            await a_round(house, desks, told, random.Random(number), f"r{number}")
+            for account, desk in desks.items():
+                await stands_still(desk)
+                wrong = await judged(house, desk, told[account])
+                assert not wrong, (account, number, wrong[:20])
+        for account, one in told.items():
+            print(f"{account}: {len(one.orders)} orders, {len(one.refused)} refused, {len(one.cancelled)} cancelled")
+
+
+async def a_round(
+    house: House, desks: dict[str, Desk], told: dict[str, Told], chance: random.Random, name: str
+) -> None:
+    """Two who trade at each account, and some faults, one after the other or together."""
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for account, desk in desks.items():
+            for number in range(2):
+                own = random.Random(chance.random())
+                trader = Trader(desk, house.traded[account], f"{name}-{number}", own, told[account])
+                group.create_task(trader.run(stop))
+        harms = [chance.choice(FAULTS) for _ in range(chance.randint(1, 3))]
+        while harms:
+            together = [harms.pop() for _ in range(min(len(harms), chance.choice((1, 1, 2))))]
+            await asyncio.sleep(chance.uniform(0.3, 1.0))
+            for what in await asyncio.gather(*(harm(house, chance) for harm in together)):
+                print(f"  {what}")
+        await asyncio.sleep(0.3)
+        stop.set()
+
+
+async def stands_still(desk: Desk) -> None:
+    """Nothing works any more, and the account agrees with its venue."""
+    said: object = None
+    try:
+        async with asyncio.timeout(_DEADLINE_S):
+            while True:
+                try:
+                    works = [one.client_order_id for one in await desk.orders(working=True)]
+                    for one in works:
+                        await desk.cancel(one)
+                    said = reply = await desk.reconcile()
+                    if not works:
+                        break
+                except (VenueUnavailable, NotExecuted, OutcomeUnknown, Rejected) as error:
+                    said = error
+                    await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise AssertionError((said, await desk.orders(working=True))) from None
+    assert (reply.verdict, reply.differences) == ("agreed", [])
+
+
+async def judged(house: House, desk: Desk, told: Told) -> list[str]:
+    """What is wrong; asked for again where somebody does not answer."""
+    async with asyncio.timeout(_DEADLINE_S):
+        while True:
+            try:
+                return [one async for one in wrong_things(house, desk, told)]
+            except (Unavailable, DeadlineExceeded, NotExecuted, OutcomeUnknown):
+                await asyncio.sleep(0.1)
+
+
+async def wrong_things(house: House, desk: Desk, told: Told) -> AsyncIterator[str]:
+    ours, trades, account = await desk.orders(), await desk.trades(), await desk.account()
+    names = told.orders.keys() | told.refused.keys() | told.unknown
+    async with seen_from_outside(house, desk.account_name, names) as venue:
+        theirs = await venue.orders(desk.account_name)
+        found: list[Iterator[str]] = [
+            wrong_orders(told, ours, theirs),
+            wrong_trades(trades, await venue.trades(desk.account_name)),
+            wrong_figures(
+                (await desk.positions(), account),
+                (await venue.positions(desk.account_name), await venue.account(desk.account_name)),
+            ),
+        ]
+    for each in found:
+        for one in each:
+            yield one
+    if account.mode != "normal":
+        yield f"the account is {account.mode}"
+
+
+@asynccontextmanager
+async def seen_from_outside(house: House, account: str, names: set[str]) -> AsyncIterator[Venue]:
+    """A venue by a connection of our own, which no instance has a part in."""
+    venue: Venue = PaperVenue(house.transport, [PAPER])
+    if account != PAPER:
+        venue = CtpVenue(trading_at(house.counter.access), PACE, known=lambda: names)
+        await venue.open(Heard())
+    try:
+        yield venue
+    finally:
+        await venue.close()

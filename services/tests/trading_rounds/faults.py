@@ -1,0 +1,121 @@
+"""What may befall a round: each fault happens, lasts, and is undone."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from random import Random
+from typing import Final
+
+from paper_stage import ready
+from trading_rounds.house import DEADLINE_S, PAPER, SETTLE_S, House, go_on, is_stopped
+from trading_rounds.struck import STEPS
+
+Fault = Callable[[House, Random], Awaitable[str]]
+"""Does harm; returns what it was."""
+
+_SOON_S: Final = 3.0
+"""For so long a step is waited for at which somebody is to be struck."""
+_SHORT_S: Final = (0.2, 0.8, 2.0)
+_LONG_S: Final = SETTLE_S + 2
+"""Whoever stops for so long exactly where it sends an order sends it when others have called it not sent: the window
+that a counter leaves open. Nobody is stopped there for so long."""
+
+
+async def _holder(house: House, chance: Random) -> str:
+    return await house.holder(chance.choice([PAPER, house.ctp]))
+
+
+async def strike(house: House, chance: Random) -> str:
+    """The holder of an account is killed or stopped right before or behind a step of an order."""
+    step, when = chance.choice(list(STEPS)), chance.choice(("before", "after"))
+    how = chance.choice((signal.SIGKILL, signal.SIGSTOP))
+    name = await _holder(house, chance)
+    async with house.harming[name]:
+        process = house.instances[name]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SOON_S):
+                house.order(name, f"{step} {when} {how.name} {chance.randint(1, 4)}")
+                while process.poll() is None and not is_stopped(process):  # noqa: ASYNC110 (nobody tells)
+                    await asyncio.sleep(0.005)
+        struck = process.poll() is not None or is_stopped(process)
+        lasts_s = chance.choice(_SHORT_S if (step, when) == ("submit", "before") else (*_SHORT_S, _LONG_S))
+        await _undone(house, name, lasts_s)
+    return f"{how.name} of {name} {when} {step} for {lasts_s:g} s" if struck else f"{name} took no such step: {step}"
+
+
+async def kill(house: House, chance: Random) -> str:
+    name, lasts_s = await _holder(house, chance), chance.choice((0.0, *_SHORT_S))
+    async with house.harming[name]:
+        house.instances[name].kill()
+        await _undone(house, name, lasts_s)
+    return f"SIGKILL of {name} for {lasts_s:g} s"
+
+
+async def stop(house: House, chance: Random) -> str:
+    name, lasts_s = await _holder(house, chance), chance.choice(_SHORT_S)
+    async with house.harming[name]:
+        house.instances[name].send_signal(signal.SIGSTOP)
+        await _undone(house, name, lasts_s)
+    return f"SIGSTOP of {name} for {lasts_s:g} s"
+
+
+async def leave(house: House, chance: Random) -> str:
+    """In order."""
+    name = await _holder(house, chance)
+    async with house.harming[name]:
+        house.instances[name].terminate()
+        await asyncio.to_thread(house.instances[name].wait)
+        await house.restart(name)
+    return f"SIGTERM of {name}"
+
+
+async def _undone(house: House, name: str, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    process = house.instances[name]
+    if process.poll() is None:
+        house.order(name, "none none SIGCONT 0")
+        go_on(process)
+        await asyncio.sleep(0.1)  # it may have been killed a moment ago
+    if process.poll() is not None:
+        await house.restart(name)
+
+
+async def paper_dies(house: House, chance: Random) -> str:
+    lasts_s = chance.choice((0.0, 1.0, 3.0))
+    async with house.harming[PAPER]:
+        house.paper.kill_venue()
+        await asyncio.sleep(lasts_s)
+        house.paper.start_venue()
+        await ready(house.transport, PAPER, DEADLINE_S)
+    return f"the paper venue died for {lasts_s:g} s"
+
+
+async def counter_drops(house: House, chance: Random) -> str:
+    await house.counter.control.send("drop", side="trader", reason=0x1001)
+    return "the counter closed all connections"
+
+
+async def counter_hangs(house: House, chance: Random) -> str:
+    """It reads nothing; what was sent meanwhile it takes later."""
+    lasts_s = chance.choice(_SHORT_S)
+    await house.counter.control.fault("hang@trader")
+    await asyncio.sleep(lasts_s)
+    await house.counter.control.clear("hang@trader")
+    return f"the counter hung for {lasts_s:g} s"
+
+
+async def node_dies(house: House, chance: Random) -> str:
+    node, lasts_s = chance.choice(house.server.nodes), chance.choice(_SHORT_S)
+    async with house.harming["node"]:
+        await node.kill()
+        await asyncio.sleep(lasts_s)
+        await node.start()
+    return f"SIGKILL of {node.name} for {lasts_s:g} s"
+
+
+FAULTS: Final[tuple[Fault, ...]] = (
+    strike, strike, strike, strike, kill, stop, leave, paper_dies, counter_drops, counter_hangs, node_dies,
+)  # fmt: skip

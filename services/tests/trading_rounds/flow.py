@@ -1,0 +1,79 @@
+"""Who trades in a round, and what they were told."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import count
+from random import Random
+from typing import Final
+
+from aegis.contracts.orders import Order
+from aegis.contracts.trading import OrderRejected, VenueUnavailable
+from aegis.desk import Desk
+from aegis_sdk.errors import NotExecuted, OutcomeUnknown, Rejected
+
+_AGAIN_S: Final = 0.1
+_PATIENCE_S: Final = 60.0
+
+
+@dataclass
+class Told:
+    """Of one account: by name the orders that an answer showed, or why there are none; and cancels that were taken."""
+
+    orders: dict[str, Order] = field(default_factory=dict[str, Order])
+    refused: dict[str, str] = field(default_factory=dict[str, str])
+    cancelled: set[str] = field(default_factory=set[str])
+    unknown: set[str] = field(default_factory=set[str])  # nobody has said for a minute
+
+
+class Trader:
+    """Places and cancels orders, one after the other, under names that begin with its own."""
+
+    def __init__(self, desk: Desk, market: tuple[str, int], name: str, chance: Random, told: Told) -> None:
+        self._desk = desk
+        self._instrument, self._middle = market
+        self._names = (f"{name}-{number}" for number in count(1))
+        self._chance = chance
+        self._told = told
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            if self._chance.random() < 0.25 and self._told.orders:
+                await self._cancel(self._chance.choice(list(self._told.orders)))
+            else:
+                await self._place(next(self._names))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._chance.uniform(0.02, 0.15)):
+                    await stop.wait()
+
+    async def _place(self, name: str) -> None:
+        """The same order again until somebody knows what became of it."""
+        chance = self._chance
+        side = chance.choice(("buy", "sell"))
+        offset = chance.choice(("open", "close_today"))
+        price = Decimal(self._middle + chance.randint(-6, 6))
+        kind, volume = chance.choice(("limit", "limit", "limit", "fak")), chance.randint(1, 3)
+        self._told.unknown.add(name)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                while name in self._told.unknown:
+                    try:
+                        (order,) = await self._desk.place(
+                            self._instrument, side, volume, price=price, offset=offset, type=kind, client_order_id=name
+                        )  # fmt: skip
+                        self._told.orders[name] = order
+                    except OutcomeUnknown:
+                        await asyncio.sleep(_AGAIN_S)
+                        continue
+                    except (NotExecuted, VenueUnavailable, OrderRejected) as error:
+                        self._told.refused[name] = f"{error.code}: {error}"
+                    self._told.unknown.discard(name)
+
+    async def _cancel(self, name: str) -> None:
+        with suppress(OutcomeUnknown, NotExecuted, Rejected):
+            order = await self._desk.cancel(name)
+            if order.cancel_asked:
+                self._told.cancelled.add(name)

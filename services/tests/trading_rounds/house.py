@@ -1,0 +1,180 @@
+"""The processes of the rounds: a cluster, both venues, two instances that trade at both, and a market that moves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from paper_stage import FEED, PaperHouse, connect, instruments, paper_house, ready, tick
+
+from aegis.contracts.tick_codec import tick_codec
+from aegis.contracts.trading import SERVICE
+from aegis.profiles.writing import write_profile
+from aegis_sdk import NatsTransport, subjects
+from aegis_sdk.discovery import Directory
+from aegis_sdk.errors import AegisError
+from aegis_sdk.server import EmbeddedServer
+from aegis_sdk.testing import NatsAccess
+from ctpsim.testing import RunningFront, front
+
+PAPER: Final = "P0"
+INSTANCES: Final = ("first", "second")
+SETTLE_S: Final = 4.0
+"""An order that the counter has not heard of for so long is called not sent: longer than most that a round stops."""
+KEEP: Final = os.environ.get("AEGIS_TRADING_LOGS", "")
+"""A directory for what the instances log."""
+DEADLINE_S: Final = 60.0
+"""A busy machine takes long to start a process."""
+_TESTS: Final = Path(__file__).parent.parent
+_JSON: Final = tick_codec("json")
+_RISK: Final = (
+    f'tick_feeds = ["{FEED}"], max_position_lots = 100_000, orders_per_s = 1000, cancels_per_s = 1000, '
+    "day_limits = { SHFE = { cancels = 1_000_000, self_trades = 1_000_000 } }"
+)
+
+
+@dataclass
+class House:
+    server: EmbeddedServer
+    counter: RunningFront
+    paper: PaperHouse
+    transport: NatsTransport
+    directory: Directory
+    accounts_file: Path
+    traded: dict[str, tuple[str, int]]
+    """The instrument of each account, and the price around which it moves."""
+    instances: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict[str, "subprocess.Popen[bytes]"])
+    harming: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    """One fault of an instance, or of the nodes, at a time."""
+    _seen: set[str] = field(default_factory=set[str])  # incarnations
+
+    @property
+    def ctp(self) -> str:
+        """The account at the counter."""
+        return self.counter.user.user_id
+
+    def start(self, name: str) -> None:
+        self.instances[name] = start_trading(self.paper, self.accounts_file, name)
+
+    def order(self, name: str, line: str) -> None:
+        """See `struck`."""
+        to = self.instances[name].stdin
+        assert to is not None
+        to.write(line.encode() + b"\n")
+        to.flush()
+
+    async def holder(self, account: str) -> str:
+        """Who holds an account; waits for somebody."""
+
+        def found(directory: Directory) -> list[str]:
+            return [one.record.instance for one in directory.instances(SERVICE) if account in one.record.keys]
+
+        await self.directory.wait_for(lambda known: bool(found(known)), DEADLINE_S)
+        return found(self.directory)[0]
+
+    async def restart(self, name: str) -> None:
+        """After its end."""
+        self.instances[name].wait()
+        self.start(name)
+        await self.running(name)
+
+    async def running(self, name: str) -> None:
+        """Return when the process that was started last is there."""
+
+        def new(known: Directory) -> set[str]:
+            of_name = {one.record.incarnation for one in known.instances(SERVICE) if one.record.instance == name}
+            return of_name - self._seen
+
+        await self.directory.wait_for(lambda known: bool(new(known)), DEADLINE_S)
+        self._seen |= new(self.directory)
+
+    async def move(self, chance: Random) -> None:
+        """The market, until cancelled: each account's instrument around its price, and what waits there is filled."""
+        while True:
+            for account, (instrument, middle) in self.traded.items():
+                last = middle + chance.randint(-4, 4)
+                one = tick(instrument, (last - 1, 50), (last + 1, 50), last, 1)
+                try:
+                    self.transport.publish(subjects.tick(one.exchange, one.symbol), _JSON.encode(one), _JSON.headers)
+                except AegisError:
+                    continue  # its node is away: the next one comes
+                if account == self.ctp:
+                    book = {"bids": [(last - 1, 50)], "asks": [(last + 1, 50)], "last_price": last}
+                    await self.counter.control.send("tick", symbol=one.symbol, hold=True, **book)
+            await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def begun(server: EmbeddedServer, directory: Path) -> AsyncIterator[House]:
+    """All of it, on a cluster, with accounts that have traded nothing; its processes are gone afterwards."""
+    user = server.credentials
+    access = NatsAccess(urls=server.urls, user=user.user, password=user.password)
+    async with AsyncExitStack() as stack:
+        counter = await stack.enter_async_context(
+            front(market="load", day="20251128", limits={"query_interval_ms": 20})
+        )
+        paper = stack.enter_context(paper_house(access))
+        transport = await connect(access)
+        stack.push_async_callback(transport.close)
+        found = await stack.enter_async_context(Directory.open(transport))
+        rebar = (await instruments(transport, "SHFE", "rb"))[-1]
+        traded = {PAPER: (rebar, 3000), counter.user.user_id: ("SHFE.rb2605", 3080)}
+        house = House(server, counter, paper, transport, found, accounts_at(counter, directory), traded)
+        market = asyncio.create_task(house.move(Random(1)))
+        stack.callback(market.cancel)
+        for name in INSTANCES:
+            house.start(name)
+        await ready(transport, PAPER, DEADLINE_S)
+        for name in INSTANCES:
+            await house.running(name)
+        yield house
+
+
+def start_trading(house: PaperHouse, accounts: Path, name: str) -> subprocess.Popen[bytes]:
+    """An instance that asks its counter fast, and can be told to strike itself."""
+    return house.start(
+        "trading_rounds.struck",
+        log=str(Path(KEEP) / f"{name}.log") if KEEP else os.devnull,
+        AEGIS_INSTANCE=name,
+        AEGIS_ACCOUNTS=str(accounts),
+        AEGIS_SETTLE_S=f"{SETTLE_S:g}",
+        PYTHONPATH=os.pathsep.join((str(_TESTS), os.environ.get("PYTHONPATH", ""))),
+    )
+
+
+def accounts_at(counter: RunningFront, directory: Path, risk: str = _RISK) -> Path:
+    """A file of an account at each venue."""
+    profile, accounts = directory / "counter.toml", directory / "accounts.toml"
+    write_profile(profile, counter.libraries, counter.access.login())
+    accounts.write_text(f"""
+    [accounts.{PAPER}]
+    env = "paper"
+    risk = {{ {risk} }}
+    [accounts.{counter.user.user_id}]
+    env = "sim"
+    venue = "ctp"
+    profile = "{profile}"
+    rules = {{ closing = "average", close_holds_commission = false }}
+    risk = {{ {risk} }}
+    """)
+    return accounts
+
+
+def is_stopped(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except OSError:
+        return False
+
+
+def go_on(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGCONT)

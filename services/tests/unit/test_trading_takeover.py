@@ -1,0 +1,271 @@
+"""The trading service on a scripted ledger and venue: who takes over, compares, and dies at any step."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from trading_desk import NEXT_DAY
+from trading_house import House, agreed, at_venue, place
+from trading_stage import Instance
+from trading_venue import ACCOUNT, Fate, Killed
+
+from aegis.contracts.orders import OrderReported
+from aegis.contracts.trading import (
+    CancelOrder,
+    OrdersRequest,
+    ReconcileRequest,
+    SetMode,
+    VenueUnavailable,
+)
+from aegis.trading.handlers import comparing as comparing_module
+from aegis_sdk.errors import DeadlineExceeded, OutcomeUnknown
+
+SEEDS = 120
+CLOCKS = {"ts_updated_ns"}  # that nothing else has changed is no event
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    made = House()
+    yield made
+    await made.end()
+
+
+async def test_no_order_before_the_venue_was_compared_with_and_cancels_meanwhile(house: House) -> None:
+    instance = await house.take()
+    await place(instance, "one")
+    await instance.still()
+    instance.account.ready.clear()
+    assert isinstance(await place(instance, "two"), VenueUnavailable)
+    reply = await instance.call("cancel_order", CancelOrder(account=ACCOUNT, client_order_id="one"), "c")
+    assert reply.order.client_order_id == "one"
+    await instance.still()
+    assert instance.book.orders["one"].status == "cancelled"
+
+
+async def test_terms_that_cannot_be_asked_for_leave_nothing_in_doubt(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = await house.take()
+
+    async def silent(*_: Any) -> Any:
+        raise DeadlineExceeded("no answer")
+
+    monkeypatch.setattr(instance.venue, "terms", silent)
+    assert isinstance(await place(instance, "one"), VenueUnavailable)
+    assert house.venue.submits == {}
+
+
+async def test_an_instance_that_has_lost_the_key_keeps_no_reports_of_it(house: House) -> None:
+    instance = await house.take()
+    await instance.service.on_standby(ACCOUNT)
+    house.venue.take(at_venue("theirs"))
+    assert not instance.account.reports
+
+
+async def test_what_is_reported_while_the_journal_is_read_waits_for_the_comparison(house: House) -> None:
+    """A venue may know its names by the journal alone: until that is read, its orders have none."""
+    first = await house.take()
+    await place(first, "one")
+    await house.end()
+    second = house.active = Instance(house.stored, house.venue)
+    second.service.transport = second.transport
+    await second.service.on_start()
+    second.service.restore(ACCOUNT, None)
+    assert not second.service.names(ACCOUNT)
+    nameless = house.venue.seen(house.venue.book.orders["one"]).model_copy(update={"client_order_id": ""})
+    second.venue.report(True, order=nameless)
+    assert not second.account.reports
+    for change in house.stored.journal:
+        second.service.apply(ACCOUNT, change)
+    assert list(second.service.names(ACCOUNT)) == ["one"]
+
+
+async def test_orders_of_others_are_adopted_and_told(house: House) -> None:
+    house.venue.take(at_venue("theirs"))
+    instance = await house.take()
+    assert instance.book.orders["theirs"].adopted
+    house.venue.take(at_venue("later"))
+    await instance.still()
+    assert instance.book.orders["later"].adopted
+    assert instance.service.acting.counts.adopted == 2
+    await agreed(instance)
+
+
+async def test_a_mismatch_closes_only_and_a_person_opens_again(house: House) -> None:
+    instance = await house.take()
+    await place(instance, "one", price=3001)
+    await instance.still()
+    house.venue.book.close_profit += 5
+    reply = await instance.call("reconcile", ReconcileRequest(account=ACCOUNT), "r")
+    assert (reply.verdict, reply.differences[0].field) == ("mismatch", "close_profit")
+    assert instance.book.mode == "close_only"
+    refused = await place(instance, "two")
+    assert refused.details["reason"] == "close_only"
+    house.venue.book.close_profit -= 5
+    await instance.call("set_mode", SetMode(account=ACCOUNT, mode="normal"), "m")
+    assert (await place(instance, "three")).orders[0].status == "accepted"
+
+
+@pytest.mark.parametrize("price_is_told", [True, False])
+async def test_a_new_day_settles_expires_and_confirms_its_statement_once(house: House, price_is_told: bool) -> None:
+    instance = await house.take()
+    await place(instance, "held", price=3001)
+    await place(instance, "resting")
+    await instance.still()
+    house.venue.roll(NEXT_DAY, "3010")
+    if not price_is_told:
+        house.venue.terms = {}
+    async with asyncio.timeout(5):
+        while instance.book.trading_day != NEXT_DAY:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    await agreed(instance)
+    assert instance.book.pre_balance == house.venue.book.pre_balance
+    assert not instance.book.orders
+    statements = house.venue.statements
+    instance = await house.take()
+    assert house.venue.statements == statements == 2
+
+
+async def test_events_are_numbered_on_over_a_takeover_and_none_is_told_twice(house: House) -> None:
+    instance = await house.take()
+    await place(instance, "one", price=3001)
+    await instance.still()
+    before = await house.events()
+    instance = await house.take()
+    await place(instance, "two")
+    await instance.still()
+    after = await house.events()
+    assert after[: len(before)] == before
+    assert [sequence for _, sequence, _ in after] == list(range(1, len(after) + 1))
+    page = await instance.call("orders", OrdersRequest(account=ACCOUNT), "q")
+    assert page.sequence == len(after)
+    last = [OrderReported.model_validate_json(payload) for kind, _, payload in after if kind == "order"][-1]
+    assert last.order.model_dump(exclude=CLOCKS) == page.orders[-1].model_dump(exclude=CLOCKS)
+
+
+async def test_a_difference_that_is_gone_at_the_second_look_is_none(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = await house.take()
+    asked, looks = instance.venue.account, 0
+
+    async def late(account: str) -> Any:
+        nonlocal looks
+        looks += 1
+        told = await asked(account)
+        return told.model_copy(update={"close_profit": Decimal(5)}) if looks == 1 else told
+
+    monkeypatch.setattr(instance.venue, "account", late)
+    await agreed(instance)
+    assert looks == 2
+    assert instance.book.mode == "normal"
+
+
+async def test_an_account_that_never_stands_still_is_not_called_wrong(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing_module, "_BETWEEN_S", 0.001)
+    instance = await house.take()
+    house.venue.book.close_profit += 5
+    asked = instance.venue.positions
+
+    async def moving(account: str) -> Any:
+        instance.account.activity += 1
+        return await asked(account)
+
+    monkeypatch.setattr(instance.venue, "positions", moving)
+    reply = await instance.call("reconcile", ReconcileRequest(account=ACCOUNT), "r")
+    assert isinstance(reply, VenueUnavailable)
+    assert (instance.book.mode, instance.account.ready.is_set()) == ("normal", True)
+
+
+async def test_the_end_of_an_order_of_others_is_fetched_where_its_report_came_too_early(house: House) -> None:
+    instance = await house.take()
+    house.venue.take(at_venue("theirs"))
+    house.venue.end("theirs")
+    async with asyncio.timeout(5):
+        while "theirs" not in instance.book.orders or instance.book.working:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    assert instance.book.orders["theirs"].status == "cancelled"
+
+
+STEPS = [(step, when) for step in ("intend", "submit", "commit") for when in ("before", "after")]
+
+
+@pytest.mark.parametrize(("step", "when"), STEPS)
+async def test_whoever_dies_at_a_step_leaves_an_order_that_is_told_truly(house: House, step: str, when: str) -> None:
+    instance = await house.take(Fate(step, when))
+    assert isinstance(await place(instance, "one"), Killed)
+    instance = await house.take()
+    await instance.settle()
+    reply = await place(instance, "one")  # its caller asks again with the same key
+    sent = house.venue.submits["one"]
+    reached = (step, when) not in (("intend", "before"), ("intend", "after"), ("submit", "before"))
+    assert sent == 1 if reached or (when == "before" and step == "intend") else sent == 0
+    assert reply.orders[0].status == ("accepted" if sent else "not_sent")
+    assert ("one" in house.venue.book.orders) == bool(sent)
+    await agreed(instance)
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+async def test_random_faults_lose_nothing_send_nothing_twice_and_tell_no_lies(house: House, seed: int) -> None:
+    chance = random.Random(seed)
+    told: dict[str, Any] = {}
+    instance = await house.take(_fate(chance))
+    for number in range(12):
+        name = f"n{number}"
+        house.venue.arrives = chance.random() > 0.08
+        house.venue.answers = chance.random() > 0.12 and house.venue.arrives
+        house.venue.reports = chance.random() > 0.1
+        match chance.choice(("open", "open", "rest", "close", "cancel", "fill", "kill")):
+            case "open":
+                told[name] = await place(instance, name, price=3001, volume=chance.randint(1, 4))
+            case "rest":
+                told[name] = await place(instance, name, price=2990 - chance.randint(0, 5))
+            case "close":
+                told[name] = await place(
+                    instance, name, side="sell", price=2999, offset="close", split="today_first", volume=1
+                )
+            case "cancel" if house.venue.book.working:
+                which = chance.choice(list(house.venue.book.working))
+                await instance.call("cancel_order", CancelOrder(account=ACCOUNT, client_order_id=which), name)
+            case "fill" if house.venue.book.working:
+                house.venue.fill(chance.choice(list(house.venue.book.working)), 1)
+            case _:
+                house.venue.arrives = house.venue.answers = house.venue.reports = True
+                instance.fate.is_dead = True
+        if instance.fate.is_dead:
+            house.venue.arrives = house.venue.answers = house.venue.reports = True
+            instance = await house.take(_fate(chance))
+    house.venue.arrives = house.venue.answers = house.venue.reports = True
+    instance = await house.take()
+    await instance.settle()
+    await instance.still()
+    await agreed(instance)
+    assert instance.book.mode == "normal"  # no comparison on the way has raised a false alarm
+    assert not house.stored.intents
+    assert set(house.venue.submits.values()) <= {1}
+    for name, answer in told.items():
+        if isinstance(answer, Killed | OutcomeUnknown):
+            answer = house.stored.outcomes.get(name)
+        if answer is None or isinstance(answer, Exception):
+            assert name not in house.venue.book.orders
+            continue
+        for order in answer.orders:
+            assert (order.client_order_id in house.venue.book.orders) == (order.status != "not_sent")
+    assert set(instance.book.orders) >= set(house.venue.book.orders)
+    sequences = [sequence for _, sequence, _ in await house.events()]
+    assert sorted(sequences) == list(range(1, instance.book.sequence + 1))
+
+
+def _fate(chance: random.Random) -> Fate:
+    if chance.random() < 0.3:
+        return Fate()
+    step = chance.choice(("intend", "submit", "commit", "cancel"))
+    return Fate(step, chance.choice(("before", "after")), chance.randint(1, 3))
