@@ -149,7 +149,7 @@ class Paper(Queries):
         """Decide about an order, and commit that; None among `decided` keeps all others off."""
         if account.state is not None and (answer := repeated(account, request)) is not None:
             return answer
-        if reason := self._unready(account):
+        if reason := self._unready(account, len(decided)):
             return Submitted(outcome="not_sent", reason=reason)
         now_ns = time.time_ns()
         if not decided and not self._is_matched(account, request.instrument):
@@ -187,8 +187,8 @@ class Paper(Queries):
                 return answer
             return await context.commit(write_change(change), answer)
 
-    def _unready(self, account: PaperAccount) -> str:
-        """Why no order is taken now, although the same one may be later; empty: it is."""
+    def _unready(self, account: PaperAccount, coming: int = 0) -> str:
+        """Why no order is taken now, beside those that are `coming`, although it may be later; empty: it is."""
         state = account.state
         if state is None or not self.market.trading_day:
             return "no_trading_day"
@@ -196,7 +196,7 @@ class Paper(Queries):
             return "settling"
         if not self._catalogue.loaded:
             return "instruments_unknown"
-        return "names_used_up" if len(state.names) >= MOST_NAMES else ""
+        return "names_used_up" if len(state.names) + coming >= MOST_NAMES else ""
 
     def terms_today(self, instrument: str, trading_day: str) -> InstrumentTerms | None:
         facts, now = self._catalogue.find(instrument), self.market.latest(instrument, trading_day)
