@@ -13,8 +13,17 @@ from aegis.contracts.paper import PaperReport
 from aegis.contracts.venue import Cancel, Submit, Submitted
 from aegis.paper.domain.account import PaperAccount
 from aegis.paper.domain.applying import apply
-from aegis.paper.domain.changes import Change, DayBegun, read_change, write_change
-from aegis.paper.domain.deciding import Sight, cancelling, entering, filling, opening, repeated
+from aegis.paper.domain.changes import Change, DayBegun, Entered, read_change, write_change
+from aegis.paper.domain.deciding import (
+    Sight,
+    cancelling,
+    entering,
+    filling,
+    foreseen,
+    is_apart,
+    opening,
+    repeated,
+)
 from aegis.paper.domain.market import Market
 from aegis.paper.domain.matching import Depth
 
@@ -32,6 +41,8 @@ class PaperDesk:
         self.known = {one.instrument: one for one in (terms(), terms(MEAL))}
         self.journal: list[bytes] = []
         self.reports: list[PaperReport] = []
+        self.together = False
+        self.decided: list[Entered] = []
         self._volumes: dict[str, int] = {}
         self._sent = 0
         self.tell(opening("P0", MONEY, DAY, 1))
@@ -93,8 +104,25 @@ class PaperDesk:
         depth = self.depths.setdefault(ask.instrument, Depth())
         if now is not None:
             depth.show(now)
-        self.tell(entering(self.account, ask, sight, depth, 2))
+        with foreseen(self.account, self.decided) as number:
+            entered = entering(self.account, ask, number, sight, depth, 2)
+        if self.together:
+            self.decided.append(entered)
+        else:
+            self.tell(entered)
         return None
+
+    def send_together(self, *asks: Submit) -> list[Order]:
+        """Orders that are decided before the first of them is journaled."""
+        self.together = True
+        for ask in asks:
+            assert is_apart(self.decided, ask)
+            self.submit(ask)
+        self.together = False
+        for entered in self.decided:
+            self.tell(entered)
+        self.decided.clear()
+        return [self.order(ask.client_order_id) for ask in asks]
 
     def cancel(self, client_order_id: str, venue_order_id: str = "") -> Submitted:
         cancel = Cancel(account="P0", instrument=REBAR, client_order_id=client_order_id, venue_order_id=venue_order_id)

@@ -26,6 +26,7 @@ from aegis.trading.stores import ConfigStore, StatementStore
 from aegis_sdk.errors import Moved, RpcError
 from aegis_sdk.events import Events
 from aegis_sdk.single_active import Committed, OpenIntent
+from aegis_sdk.single_active.key_lock import KeyLock
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
 _DEADLINE_S = 5.0
@@ -47,7 +48,7 @@ class Ledger:
     def __init__(self, stored: Stored, fate: Fate) -> None:
         self.stored = stored
         self.fate = fate
-        self.lock = asyncio.Lock()
+        self.lock = KeyLock(lambda: 0.0, self._written)
         self.service: Trading | None = None
 
     async def write(self, kind: Any, name: str, data: bytes, fatal: bool = True) -> None:
@@ -65,6 +66,9 @@ class Ledger:
             self.stored.intents[name] = OpenIntent(name, "", data, 1, change.sequence)
         assert self.service is not None
         self.service.apply(ACCOUNT, change)
+
+    async def _written(self, limit: float) -> None:
+        """Each write is stored before who made it goes on."""
 
     def after(self, step: str) -> None:
         self.fate.comes(step, "after")
@@ -90,7 +94,7 @@ class Context:
     intended: bool = False
 
     @property
-    def lock(self) -> asyncio.Lock:
+    def lock(self) -> KeyLock:
         return self.ledger.lock
 
     async def intend(self, data: bytes) -> None:

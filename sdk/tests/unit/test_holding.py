@@ -50,9 +50,10 @@ async def settled(*tasks: asyncio.Task[Any]) -> list[Any]:
 
 
 async def test_one_write_is_in_flight_and_those_that_wait_share_the_next_entry(scene: Scene) -> None:
-    writes = [scene.write(f"c{number}") for number in range(4)]
+    writes = [scene.write("c0")]
     first = await scene.ledger.at(0)
     assert first.names == ["c0"]
+    writes += [scene.write(f"c{number}") for number in range(1, 4)]
     await asyncio.sleep(0)
     assert len(scene.ledger.sent) == 1
     first.acknowledge(10)
@@ -65,8 +66,18 @@ async def test_one_write_is_in_flight_and_those_that_wait_share_the_next_entry(s
     assert scene.written == [("entry", 1, 10), ("entry", 2, 11)]
 
 
+async def test_what_is_written_in_one_turn_of_the_loop_shares_the_first_entry(scene: Scene) -> None:
+    writes = [scene.write("c0"), scene.intend("c1"), scene.write("c2")]
+    first = await scene.ledger.at(0)
+    assert (first.n, first.names) == (1, ["c0", "c1", "c2"])
+    first.acknowledge(10)
+    assert await settled(*writes) == [10, None, 10]
+    assert len(scene.ledger.sent) == 1
+
+
 async def test_an_entry_holds_no_more_than_a_message_can(scene: Scene) -> None:
     scene.write("c0")
+    await scene.ledger.at(0)
     half = '"' + "x" * (MAX_ENTRY_BYTES // 2) + '"'
     scene.write("c1", change=half)
     scene.write("c2", change=half)
@@ -99,7 +110,9 @@ async def test_a_record_that_no_entry_can_hold_is_refused_and_harms_nothing(scen
 
 
 async def test_what_waits_for_the_ledger_is_bounded(scene: Scene) -> None:
-    writes = [scene.write(f"c{number}", keep=True) for number in range(MOST_WAITING + 2)]
+    writes = [scene.write("c0", keep=True)]
+    await scene.ledger.at(0)
+    writes += [scene.write(f"c{number}", keep=True) for number in range(1, MOST_WAITING + 2)]
     outcomes = await settled(*writes)
     assert [type(outcome) for outcome in outcomes[-2:]] == [OutcomeUnknown, Suspended]
 
@@ -109,8 +122,8 @@ async def test_what_waits_for_the_ledger_is_bounded(scene: Scene) -> None:
 
 async def test_a_write_without_an_answer_is_sent_again_with_its_number_until_it_is_acknowledged(scene: Scene) -> None:
     write = scene.write("c0")
-    waiting = scene.write("c1")
     first = await scene.ledger.at(0)
+    waiting = scene.write("c1")
     first.lose()
     again = await scene.ledger.at(1)
     assert again.payload == first.payload
@@ -159,23 +172,30 @@ async def test_refusals_for_now_are_not_answered_by_a_storm(scene: Scene) -> Non
 
 
 async def test_what_was_refused_or_never_sent_is_moved(scene: Scene) -> None:
-    in_flight, waiting = scene.write("c0"), scene.write("c1")
-    (await scene.ledger.at(0)).refuse(WRONG_LAST_SEQUENCE)
+    in_flight = scene.write("c0")
+    first = await scene.ledger.at(0)
+    waiting = scene.write("c1")
+    await asyncio.sleep(0)
+    first.refuse(WRONG_LAST_SEQUENCE)
     assert [type(error) for error in await settled(in_flight, waiting)] == [Moved, Moved]
     assert scene.owner.told == ["ended"]
     assert scene.holding.is_ended
 
 
 async def test_what_was_unanswered_once_may_be_stored_even_if_it_is_refused_then(scene: Scene) -> None:
-    lost, waiting = scene.write("c0"), scene.write("c1")
-    (await scene.ledger.at(0)).lose()
+    lost = scene.write("c0")
+    first = await scene.ledger.at(0)
+    waiting = scene.write("c1")
+    first.lose()
     (await scene.ledger.at(1)).refuse(WRONG_LAST_SEQUENCE)
     assert [type(error) for error in await settled(lost, waiting)] == [OutcomeUnknown, Moved]
 
 
 async def test_what_is_on_its_way_when_the_epoch_ends_may_be_stored(scene: Scene) -> None:
-    in_flight, waiting = scene.write("c0"), scene.write("c1")
+    in_flight = scene.write("c0")
     await scene.ledger.at(0)
+    waiting = scene.write("c1")
+    await asyncio.sleep(0)
     scene.holding.end()
     assert [type(error) for error in await settled(in_flight, waiting)] == [OutcomeUnknown, Moved]
     with pytest.raises(Moved):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import asyncio
+from collections.abc import AsyncIterator, Generator
 from decimal import Decimal
 
 import pytest
@@ -17,7 +18,8 @@ from aegis.trading.adapters.paper import venue
 from aegis.trading.adapters.paper.reports import Reports
 from aegis_sdk import Client
 from aegis_sdk.errors import InvalidRequest
-from aegis_sdk.messages import Message
+from aegis_sdk.ledger.records import decode_entry
+from aegis_sdk.messages import Message, StoredMessage
 from aegis_sdk.testing import nats_server_thread
 
 NEXT_DAY = "20251202"
@@ -25,7 +27,7 @@ NEXT_DAY = "20251202"
 
 @pytest.fixture(scope="module")
 def house() -> Generator[PaperHouse]:
-    with nats_server_thread() as access, paper_house(access, accounts=8) as opened:
+    with nats_server_thread() as access, paper_house(access, accounts=9) as opened:
         yield opened
 
 
@@ -67,6 +69,34 @@ async def test_where_reports_are_gone_for_good_a_new_session_begins(house: Paper
         await stage.heard.until(lambda: stage.heard.reports[-1].session != before)
         report = stage.heard.reports[-1]
         assert (report.session, report.sequence, report.state) == (stage.venue.session, 1, "ready")
+
+
+async def test_orders_that_come_together_are_each_taken_once_and_share_the_writes(house: PaperHouse) -> None:
+    async with paper_stage(house) as stage:
+        trader = Trader(stage)
+        await stage.quote(stage.rebar, (2999, 10), (3001, 10))
+        await trader.send("buy", 1, 2990)
+        asks = [trader.order("buy", 1, 3001 if number % 4 == 0 else 2990) for number in range(16)]
+        answers = await asyncio.gather(*(stage.venue.submit(ask) for ask in (*asks, *asks[:4])))
+        assert {answer.outcome for answer in answers} == {"accepted"}
+        numbers = [answer.venue_order_id for answer in answers]
+        assert numbers[16:] == numbers[:4]
+        known = {order.client_order_id: order.venue_order_id for order in await stage.venue.orders(stage.account)}
+        assert [known[ask.client_order_id] for ask in asks] == numbers[:16]
+        assert len(set(known.values())) == len(known) == 17
+        assert len(await stage.venue.trades(stage.account)) == 4
+        journal = f"ledger.0.paper.{stage.account}.journal"
+        async with stage._transport.read("LEDGER_0", journal) as messages:
+            entries = [decode_entry(one.payload) async for one in stored_so_far(messages)]
+        assert max(len(entry.records) for entry in entries) > 1
+
+
+async def stored_so_far(messages: AsyncIterator[StoredMessage | None]) -> AsyncIterator[StoredMessage]:
+    """Those that were stored when the reading began."""
+    async for message in messages:
+        if message is None:
+            return
+        yield message
 
 
 async def test_an_order_that_was_cancelled_before_it_came_never_trades(house: PaperHouse) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -12,11 +13,12 @@ from paper_desk import MONEY, PaperDesk
 from paper_stage import DAY, tick
 from trading_desk import MEAL, REBAR
 
+from aegis.contracts.orders import Order
 from aegis.contracts.paper import PaperReport
 from aegis.paper.domain.account import PaperAccount, restore, snapshot
 from aegis.paper.domain.applying import apply
 from aegis.paper.domain.changes import read_change
-from aegis.paper.domain.deciding import opening
+from aegis.paper.domain.deciding import is_apart, opening
 from aegis.paper.domain.market import Market
 from aegis.paper.domain.views import account_of
 
@@ -150,6 +152,74 @@ def test_lots_that_one_order_closes_no_other_closes(desk: PaperDesk) -> None:
     desk.send("buy", 2, 3001)
     assert desk.send("sell", 2, 3010, offset="close_today").status == "accepted"
     assert desk.send("sell", 1, 3010, offset="close_today").reason == "too_few_to_close"
+
+
+# Decided together
+
+
+def test_orders_that_are_decided_together_end_as_one_after_the_other() -> None:
+    """The second buy is one too many for the money, a FAK that gets nothing holds nothing back."""
+    ways: list[tuple[list[Order], dict[str, Any]]] = []
+    for together in (True, False):
+        desk = PaperDesk()
+        desk.quote((2999, 10), (3001, 10))
+        desk.send("buy", 4, 3001)
+        asks = [
+            desk.ask("buy", 300, 2990, type="fak"),
+            desk.ask("buy", 320, 2990),
+            desk.ask("buy", 20, 2990),
+            desk.ask("sell", 3, 3010, offset="close_today"),
+            desk.ask("sell", 2, 3010, offset="close_today"),
+        ]
+        if together:
+            desk.send_together(*asks)
+        else:
+            for ask in asks:
+                desk.submit(ask)
+        orders = [desk.order(ask.client_order_id) for ask in asks]
+        ways.append((orders, json.loads(snapshot(desk.account))))
+    assert ways[0] == ways[1]
+    assert [order.status for order in ways[0][0]] == ["cancelled", "accepted", "rejected", "accepted", "rejected"]
+    assert [order.reason for order in ways[0][0]][2::2] == ["no_money", "too_few_to_close"]
+
+
+def test_what_is_foreseen_leaves_no_trace(desk: PaperDesk) -> None:
+    desk.send("buy", 1, 2990)
+    before = snapshot(desk.account)
+    desk.together = True
+    desk.submit(desk.ask("buy", 2, 2990))
+    desk.submit(desk.ask("buy", 2, 2990))
+    assert snapshot(desk.account) == before
+
+
+def test_an_order_waits_for_those_that_trade_that_bring_terms_and_that_have_its_name(desk: PaperDesk) -> None:
+    desk.send("buy", 1, 2990)
+    desk.together = True
+    same = desk.ask("buy", 1, 2990)
+    desk.submit(same)
+    assert not is_apart(desk.decided, same)
+    assert is_apart(desk.decided, desk.ask("buy", 1, 2990))
+    desk.submit(desk.ask("buy", 1, 3001))
+    assert desk.decided[-1].fills
+    assert not is_apart(desk.decided, desk.ask("buy", 1, 2990))
+    desk.decided.clear()
+    desk.quote((2999, 10), (3001, 10), instrument=MEAL)
+    desk.submit(desk.ask("buy", 1, 2990, instrument=MEAL))
+    assert not is_apart(desk.decided, desk.ask("buy", 1, 2990))
+
+
+def test_numbers_are_never_given_twice_though_an_order_was_not_stored(desk: PaperDesk) -> None:
+    desk.send("buy", 1, 2990)
+    desk.together = True
+    asks = [desk.ask("buy", 1, 2990) for _ in range(2)]
+    for ask in asks:
+        desk.submit(ask)
+    desk.tell(desk.decided[1])
+    desk.together = False
+    desk.decided.clear()
+    last = desk.send("buy", 1, 2990)
+    numbers = [order.venue_order_id.partition("-")[2] for order in (desk.order(asks[1].client_order_id), last)]
+    assert numbers == ["3", "4"]
 
 
 # Reports

@@ -57,5 +57,8 @@ def test_names_are_bounded(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> Non
     apply(paper.accounts["P0"], opening("P0", Decimal(5), DAY, 1))
     show(paper, DAY)
     monkeypatch.setattr(service, "MOST_NAMES", 2)
+    paper.accounts["P0"].opened.names |= {"a": DAY}
+    assert unready(paper) == ""
+    assert paper._unready(paper.accounts["P0"], coming=1) == "names_used_up"
     paper.accounts["P0"].opened.names |= {"a": DAY, "b": DAY}
     assert unready(paper) == "names_used_up"

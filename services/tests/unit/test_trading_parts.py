@@ -190,6 +190,21 @@ def test_an_account_hears_ticks_of_its_own_env_only_and_paper_those_it_names() -
     assert paper.marks("a") == {REBAR: 3000}
 
 
+def test_only_the_prices_that_are_asked_for_are_worked_out() -> None:
+    asked: list[str] = []
+
+    def may_hear(account: str) -> tuple[Any, RiskSettings]:
+        asked.append(account)
+        return "sim", RiskSettings()
+
+    market = Market(None, may_hear)
+    for number in range(50):
+        market.hear(tick(symbol=f"rb{number}", last_price=float(number)))
+    marks = market.marks("a")
+    assert (marks.get("SHFE.rb7"), marks.get("SHFE.cu1"), asked) == (7, None, ["a"])
+    assert len(marks) == 50
+
+
 def test_a_tick_that_was_stored_long_ago_is_old() -> None:
     market = heard()
     market.hear(tick(ts_received_ns=time.time_ns() - 90_000_000_000))

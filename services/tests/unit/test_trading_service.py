@@ -20,6 +20,7 @@ from aegis.contracts.trading import (
     OrdersRequest,
 )
 from aegis.contracts.venue import Submit
+from aegis.trading.domain.changes import read_changes
 from aegis.trading.domain.group import snapshot
 from aegis_sdk.errors import Moved, OutcomeUnknown, Suspended
 
@@ -73,6 +74,29 @@ async def test_side_by_side_orders_never_spend_the_same_room(house: House) -> No
     taken = [one for one in replies if not isinstance(one, Exception)]
     assert len(taken) == 2
     assert {one.details["reason"] for one in replies if isinstance(one, OrderRejected)} == {"position_limit"}
+
+
+async def test_side_by_side_orders_are_decided_together_and_counted_one_by_one(house: House) -> None:
+    instance = await house.take(orders_per_s=4)
+    await place(instance, "first")
+    before = len(house.stored.journal)
+    replies = await asyncio.gather(*(place(instance, f"o{number}") for number in range(5)))
+    assert [change.kind for change in house.stored.journal[before:]][:3] == ["intent"] * 3
+    assert {one.details["reason"] for one in replies if isinstance(one, OrderRejected)} == {"order_rate"}
+    assert len(house.venue.submits) == 4
+    assert not instance.book.holds.keys() - house.venue.submits.keys()
+
+
+async def test_what_the_venue_reports_before_its_answer_is_journaled_right_before_it(house: House) -> None:
+    instance = await house.take()
+    await place(instance, "first")
+    await instance.still()
+    before = len(house.stored.journal)
+    await place(instance, "one", price=3001)
+    told = [[one.kind for one in read_changes(change.data)] for change in house.stored.journal[before:]]
+    assert told == [["orders_intended"], ["order_told", "order_told", "trade_told"], ["answered"]]
+    await instance.still()
+    assert len(house.stored.journal) == before + 3
 
 
 async def test_a_name_is_used_once_whatever_the_call_is_called(house: House) -> None:
@@ -199,8 +223,9 @@ async def test_the_second_leg_is_not_sent_behind_one_that_was_refused(house: Hou
             await asyncio.sleep(0.001)
     await place(instance, "two", price=3001)
     await instance.still()
-    house.venue.take(at_venue("x-1"))  # the name is taken there: the first leg will be refused
-    instance.book.orders.pop("x-1", None)
+    house.venue.listeners, listening = [], house.venue.listeners
+    house.venue.take(at_venue("x-1"))  # the name is taken there, unheard: the first leg will be refused
+    house.venue.listeners = listening
     reply = await place(instance, "x", side="sell", price=2999, offset="close", split="today_first", volume=4)
     assert [(one.status, one.reason) for one in reply.orders] == [
         ("rejected", "duplicate_id"),

@@ -43,7 +43,8 @@ class SingleActive(Service):
 
     A handler must not do anything outside of the process but between `await context.intend(...)` and
     `await context.commit(...)`. State that a handler reads belongs to the key and is changed by `apply` alone. Handlers
-    run side by side: one that decides by the state and then commits holds `context.lock`.
+    run side by side: one that decides by the state and then commits holds `context.lock`, or shares it with others that
+    do the same (`context.lock.together`).
     """
 
     timers: Timers = AGGRESSIVE  # AEGIS_TIMERS takes its place

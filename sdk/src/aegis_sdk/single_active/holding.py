@@ -1,7 +1,8 @@
 """One epoch of one key, held by this instance: its writes, its proof, and whether it may act on it.
 
-Writes go one at a time. A write whose answer is lost is sent again, with the same number, until the ledger takes or
-refuses it: so its fate is always learned, and a copy of it that lands late is void. Until then the key is suspended.
+Writes go one at a time, and what is to be written in one turn of the loop goes together. A write whose answer is lost
+is sent again, with the same number, until the ledger takes or refuses it: so its fate is always learned, and a copy of
+it that lands late is void. Until then the key is suspended.
 
 An entry's way:  waiting -> in flight -> acknowledged (folded, applied, its waiters told) -> the next one
                                ^------- no answer: suspended, again
@@ -76,6 +77,7 @@ class Holding:
         self._proof_wanted = False
         self._answer: asyncio.Future[None] | None = None  # what waits for the next answer of the ledger
         self._n = 0
+        self._send_due = False
         self.changes_since_snapshot = 0
         self.bytes_since_snapshot = 0
 
@@ -253,7 +255,9 @@ class Holding:
     def _enqueue(self, record: Intent | Result) -> Write:
         self._require_held()
         write = self._waiting.add(record)
-        self._send_next()
+        if self._flight is None and not self._send_due:
+            self._send_due = True
+            self._loop.call_soon(self._send_next)
         return write
 
     async def _stored(self, write: Write, deadline: float, *, keep: bool) -> int:
@@ -292,6 +296,7 @@ class Holding:
             self._send_next()
 
     def _send_next(self) -> None:
+        self._send_due = False
         if self._flight is not None or self.is_ended:
             return
         if self._waiting:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from types import TracebackType
+from typing import Any
 
 __all__ = ["KeyLock"]
 
@@ -21,6 +23,7 @@ class KeyLock:
         self._patience_ends = patience_ends
         self._written = written
         self._lock = asyncio.Lock()
+        self._turn: _Turn | None = None  # that who comes now may still join
 
     async def __aenter__(self) -> None:
         limit = self._patience_ends()
@@ -35,3 +38,53 @@ class KeyLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._lock.release()
+
+    @asynccontextmanager
+    async def together(self) -> AsyncGenerator[list[Any]]:
+        """Hold it with all others who waited for it in this way meanwhile; their writes share an entry.
+
+        They decide one after the other, each without a pause between its look at the state and its write. What each is
+        about to change it puts into the list, and minds what the others have put there, for the state does not show
+        that yet. Raises what `written` raises.
+        """
+        turn = self._turn
+        if turn is None:
+            turn = self._turn = _Turn()
+            turn.holder = asyncio.create_task(self._hold(turn), name="key turn")
+        turn.members += 1
+        try:
+            await turn.begin()
+            yield turn.decided
+        finally:
+            turn.members -= 1
+            if not turn.members:
+                turn.left.set()
+
+    async def _hold(self, turn: _Turn) -> None:
+        """The lock is a task's, for each of a turn's members may be cancelled."""
+        try:
+            async with self:
+                self._turn = None
+                turn.begun.set_result(None)
+                while turn.members:
+                    turn.left.clear()
+                    await turn.left.wait()
+        except Exception as error:
+            self._turn = None
+            turn.begun.set_exception(error)
+            turn.begun.exception()  # whether or not anybody still waits
+
+
+class _Turn:
+    """One hold of the lock by several."""
+
+    def __init__(self) -> None:
+        self.decided: list[Any] = []
+        self.members = 0
+        self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.left = asyncio.Event()
+        self.holder: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        """Return when it has begun; who stops waiting for that stops nobody else."""
+        await asyncio.shield(self.begun)

@@ -194,6 +194,12 @@ class Book:
             self.holds[order.client_order_id] = self.hold_for(order, price)
         self._settle_hold(order)
 
+    def forget(self, client_order_id: str) -> None:
+        """Take back what `enter` has done, and nothing else was done since."""
+        del self.orders[client_order_id]
+        self.working.pop(client_order_id, None)
+        self.holds.pop(client_order_id, None)
+
     def become(self, order: Order) -> bool:
         """The order as it is now; whether that is news, and not only a later time of the same."""
         before = self.orders[order.client_order_id]

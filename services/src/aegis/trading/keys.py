@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import structlog
@@ -60,11 +60,27 @@ class AccountState:
         self.orders = Pace()
         self.cancels = Pace()
         self.activity = 0
-        self.sending = 0
+        self.asked = 0  # orders and cancels that the venue has not answered yet
+        self.answered = asyncio.Event()  # there are none
+        self.answered.set()
         self.reports_dropped = 0
         self.differences = 0
         self.alerted: set[str] = set()
         self.outbox = Outbox(account)
+
+    @contextmanager
+    def asking(self) -> Generator[None]:
+        """While the venue is asked to take or to cancel an order."""
+        self.activity += 1
+        self.asked += 1
+        self.answered.clear()
+        try:
+            yield
+        finally:
+            self.activity += 1
+            self.asked -= 1
+            if not self.asked:
+                self.answered.set()
 
     def heard(self, report: VenueReport) -> None:
         """A report waits to be committed. One that has no room is fetched by a comparison."""

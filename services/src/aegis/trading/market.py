@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -152,15 +152,9 @@ class Market:
         recent = heard is not None and time.monotonic() - heard.at <= _PHASE_S
         return phase_of(heard.tick) if heard is not None and recent else "trading"
 
-    def marks(self, account: str) -> dict[str, Price]:
-        """The last price of each instrument that the account may hear."""
-        marks: dict[str, Price] = {}
-        for instrument in self._heard:
-            heard = self._latest(account, instrument)
-            price = None if heard is None else _exact(heard.tick.last_price)
-            if price is not None:
-                marks[instrument] = price
-        return marks
+    def marks(self, account: str) -> Mapping[str, Price]:
+        """The last price of each instrument that the account may hear, as it is when it is looked up."""
+        return _Marks(self._heard, lambda instrument: self._latest(account, instrument))
 
     def _latest(self, account: str, instrument: str) -> _Heard | None:
         feeds = self._heard.get(instrument)
@@ -169,6 +163,27 @@ class Market:
         env, settings = self._may_hear(account)
         allowed = [heard for (of, feed), heard in feeds.items() if may_hear(env, settings, of, feed)]
         return max(allowed, key=lambda heard: heard.at, default=None)
+
+
+class _Marks(Mapping[str, Price]):
+    """Works out the prices that are asked for: of all that is heard an account holds little."""
+
+    def __init__(self, heard: Iterable[str], latest: Callable[[str], _Heard | None]) -> None:
+        self._instruments = heard
+        self._latest = latest
+
+    def __getitem__(self, instrument: str) -> Price:
+        heard = self._latest(instrument)
+        price = None if heard is None else _exact(heard.tick.last_price)
+        if price is None:
+            raise KeyError(instrument)
+        return price
+
+    def __iter__(self) -> Iterator[str]:
+        return (instrument for instrument in self._instruments if self.get(instrument) is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def phase_of(tick: Tick) -> Phase:

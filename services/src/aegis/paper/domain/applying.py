@@ -62,7 +62,7 @@ def _empty_book(change: Opened) -> Book:
 def _enter(account: PaperAccount, change: Entered, made: list[dict[str, Any]]) -> None:
     state = account.opened
     book = state.book
-    state.orders_made += 1
+    state.orders_made = change.number or state.orders_made + 1
     state.names[change.order.client_order_id] = book.trading_day
     if change.terms is not None:
         book.terms[change.terms.instrument] = change.terms

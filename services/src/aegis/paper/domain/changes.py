@@ -56,11 +56,13 @@ class Fill(_Frozen):
 class Entered(_Change):
     """An order came. It is refused, or taken; then it is filled so far, and what is left of it waits or is cancelled.
 
-    `terms` are given where they are new. `hold_price` is what a lot may cost at most.
+    `number` is its own in the account; 0, as older journals have it: the one after the last. `terms` are given where
+    they are new. `hold_price` is what a lot may cost at most.
     """
 
     kind: Literal["entered"] = "entered"
     order: Submit
+    number: Annotated[int, Field(ge=0)] = 0
     hold_price: Price = ZERO
     terms: InstrumentTerms | None = None
     refused: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from hashlib import sha256
@@ -12,6 +12,7 @@ from aegis.accounting.book import Book, Prices
 from aegis.accounting.charges import order_fees
 from aegis.accounting.exchange_rules import IMMEDIATE, ORDER_TYPES
 from aegis.accounting.holdings import holding_key
+from aegis.accounting.lifecycle import answered
 from aegis.accounting.offsets import exchange_of, held_back
 from aegis.contracts.amounts import ZERO
 from aegis.contracts.orders import Order
@@ -21,7 +22,7 @@ from aegis.paper.domain.changes import Cancelled, Entered, Fill, Filled, Opened,
 from aegis.paper.domain.market import Shown
 from aegis.paper.domain.matching import Depth
 
-__all__ = ["Refusal", "Sight", "cancelling", "entering", "filling", "opening", "repeated"]
+__all__ = ["Refusal", "Sight", "cancelling", "entering", "filling", "foreseen", "is_apart", "opening", "repeated"]
 
 _ENDED: Final = {"fok": "not_all_at_once", "fak": "rest_cancelled", "market": "rest_cancelled"}
 
@@ -72,8 +73,38 @@ def answer_of(order: Order) -> Submitted:
     return Submitted(outcome="accepted", venue_order_id=order.venue_order_id, reason="")
 
 
-def entering(account: PaperAccount, ask: Submit, sight: Sight, depth: Depth, ts_ns: int) -> Entered:
-    """An order comes. `depth`, shown the tick of `sight`, is what is there for it."""
+def is_apart(decided: Sequence[Entered], ask: Submit) -> bool:
+    """Whether an order can be decided beside those that are not journaled yet: of what they change all is foreseen."""
+    return not any(
+        one.fills or one.terms is not None or one.order.client_order_id == ask.client_order_id for one in decided
+    )
+
+
+@contextmanager
+def foreseen(account: PaperAccount, decided: Sequence[Entered]) -> Generator[int]:
+    """The account as it will be with orders that have not traded, for as long as nothing else runs; the next number."""
+    book = account.opened.book
+    before, entered = book.commission, list[str]()
+    coming = [one for one in decided if one.order.client_order_id not in book.orders]
+    try:
+        for one in coming:
+            if one.refused:
+                continue
+            answer = Submitted(outcome="accepted", reason="")
+            order = answered(order_of(book, one.order, "", one.ts_ns), answer, one.ts_ns)
+            book.commission += order_fees(book.terms[order.instrument], order)
+            if not one.ended:
+                book.enter(order, one.hold_price)
+                entered.append(order.client_order_id)
+        yield account.opened.orders_made + len(coming) + 1
+    finally:
+        for name in entered:
+            book.forget(name)
+        book.commission = before
+
+
+def entering(account: PaperAccount, ask: Submit, number: int, sight: Sight, depth: Depth, ts_ns: int) -> Entered:
+    """An order comes, and gets a number. `depth`, shown the tick of `sight`, is what is there for it."""
     book = account.opened.book
     order = order_of(book, ask, "", ts_ns)
     news = sight.terms if sight.terms != book.terms.get(ask.instrument) else None
@@ -81,12 +112,20 @@ def entering(account: PaperAccount, ask: Submit, sight: Sight, depth: Depth, ts_
         refused = _refusal(book, order, sight)
     hold = _hold_price(order, sight.terms)
     if refused is not None:
-        return Entered(ts_ns=ts_ns, order=ask, hold_price=hold, terms=news, refused=refused.reason, text=refused.text)
+        return Entered(
+            ts_ns=ts_ns,
+            order=ask,
+            number=number,
+            hold_price=hold,
+            terms=news,
+            refused=refused.reason,
+            text=refused.text,
+        )
     shares = depth.arriving(order) if sight.fresh else []
     fills = [Fill(client_order_id=ask.client_order_id, price=price, lots=lots) for price, lots in shares]
     left = order.volume - sum(fill.lots for fill in fills)
     ended = _ENDED[order.type] if order.type in IMMEDIATE and left else ""
-    return Entered(ts_ns=ts_ns, order=ask, hold_price=hold, terms=news, fills=fills, ended=ended)
+    return Entered(ts_ns=ts_ns, order=ask, number=number, hold_price=hold, terms=news, fills=fills, ended=ended)
 
 
 def cancelling(account: PaperAccount, ask: Cancel, ts_ns: int) -> tuple[Submitted, Cancelled | Voided | None]:

@@ -38,10 +38,13 @@ class Depth:
         self._traded = 0  # lots, since the tick before
         self._taken: tuple[dict[Price, int], dict[Price, int]] = ({}, {})  # of the bids, of the asks
 
+    def has_seen(self, now: Shown) -> bool:
+        return now is self._seen
+
     def show(self, now: Shown) -> bool:
         """The market is so now; whether that is news. What is shown again has not come back."""
         before = self._seen
-        if now is before:
+        if self.has_seen(now):
             return False
         self._seen = now
         same_day = before is not None and before.trading_day == now.trading_day

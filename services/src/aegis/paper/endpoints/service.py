@@ -20,8 +20,17 @@ from aegis.contracts.venue import Cancel, InstrumentTerms, Submit, Submitted
 from aegis.paper.adapters.catalogue import Catalogue
 from aegis.paper.domain.account import MOST_NAMES, PaperAccount, restore, snapshot
 from aegis.paper.domain.applying import apply
-from aegis.paper.domain.changes import Change, DayBegun, read_change, write_change
-from aegis.paper.domain.deciding import Sight, cancelling, entering, filling, opening, repeated
+from aegis.paper.domain.changes import Change, DayBegun, Entered, read_change, write_change
+from aegis.paper.domain.deciding import (
+    Sight,
+    cancelling,
+    entering,
+    filling,
+    foreseen,
+    is_apart,
+    opening,
+    repeated,
+)
 from aegis.paper.domain.market import Market
 from aegis.paper.domain.matching import Depth
 from aegis.paper.domain.rates import RateTable, terms_of
@@ -124,21 +133,47 @@ class Paper(Queries):
 
     @active(SUBMIT)
     async def submit(self, request: Submit, context: ActiveContext) -> Submitted:
-        """Take an order. The same one again gets the first one's answer; its name for another order is refused."""
+        """Take an order. The same one again gets the first one's answer; its name for another order is refused.
+
+        Those that come together are decided together, as far as they have nothing to do with each other but money.
+        """
         account = self.account_asked(request.account, context)
-        async with context.lock:
-            if account.state is not None and (answer := repeated(account, request)) is not None:
-                return answer
-            if reason := self._unready(account):
-                return Submitted(outcome="not_sent", reason=reason)
-            now_ns = time.time_ns()
+        while True:
+            async with context.lock.together() as decided:
+                if account.state is None or not decided or self._can_join(account, request, decided):
+                    return await self._take(account, request, decided, context)
+
+    async def _take(
+        self, account: PaperAccount, request: Submit, decided: list[Entered | None], context: ActiveContext
+    ) -> Submitted:
+        """Decide about an order, and commit that; None among `decided` keeps all others off."""
+        if account.state is not None and (answer := repeated(account, request)) is not None:
+            return answer
+        if reason := self._unready(account, len(decided)):
+            return Submitted(outcome="not_sent", reason=reason)
+        now_ns = time.time_ns()
+        if not decided and not self._is_matched(account, request.instrument):
+            decided.append(None)
             await self._match(context.key, request.instrument)  # who waited comes first
-            entered = entering(account, request, self._sight(account, request.instrument, now_ns),
-                               self._depth(context.key, request.instrument), now_ns)  # fmt: skip
-            number = f"{account.opened.mark}-{account.opened.orders_made + 1}"
-            outcome = "refused" if entered.refused else "accepted"
-            answer = Submitted(outcome=outcome, venue_order_id=number, reason=entered.refused, text=entered.text)
-            return await context.commit(write_change(entered), answer)
+        with foreseen(account, [one for one in decided if one is not None]) as number:
+            sight = self._sight(account, request.instrument, now_ns)
+            entered = entering(account, request, number, sight, self._depth(context.key, request.instrument), now_ns)
+        decided.append(entered)
+        name = f"{account.opened.mark}-{number}"
+        outcome = "refused" if entered.refused else "accepted"
+        answer = Submitted(outcome=outcome, venue_order_id=name, reason=entered.refused, text=entered.text)
+        return await context.commit(write_change(entered), answer)
+
+    def _can_join(self, account: PaperAccount, request: Submit, decided: list[Entered | None]) -> bool:
+        others = [one for one in decided if one is not None]
+        alone = len(others) < len(decided)
+        return not alone and is_apart(others, request) and self._is_matched(account, request.instrument)
+
+    def _is_matched(self, account: PaperAccount, instrument: str) -> bool:
+        """Whether who waits has had what the latest tick gives."""
+        book = account.opened.book
+        now = self.market.latest(instrument, book.trading_day)
+        return now is None or self._depth(book.account, instrument).has_seen(now)
 
     @active(CANCEL)
     async def cancel(self, request: Cancel, context: ActiveContext) -> Submitted:
@@ -152,8 +187,8 @@ class Paper(Queries):
                 return answer
             return await context.commit(write_change(change), answer)
 
-    def _unready(self, account: PaperAccount) -> str:
-        """Why no order is taken now, although the same one may be later; empty: it is."""
+    def _unready(self, account: PaperAccount, coming: int = 0) -> str:
+        """Why no order is taken now, beside those that are `coming`, although it may be later; empty: it is."""
         state = account.state
         if state is None or not self.market.trading_day:
             return "no_trading_day"
@@ -161,7 +196,7 @@ class Paper(Queries):
             return "settling"
         if not self._catalogue.loaded:
             return "instruments_unknown"
-        return "names_used_up" if len(state.names) >= MOST_NAMES else ""
+        return "names_used_up" if len(state.names) + coming >= MOST_NAMES else ""
 
     def terms_today(self, instrument: str, trading_day: str) -> InstrumentTerms | None:
         facts, now = self._catalogue.find(instrument), self.market.latest(instrument, trading_day)

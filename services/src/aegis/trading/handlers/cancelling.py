@@ -72,13 +72,8 @@ class Cancelling:
     async def _ask(self, account: AccountState, book: Book, orders: Sequence[Order]) -> list[CancelAnswered]:
         """Ask the venue for all of them; they go out in this order."""
         venue = self._acting.venue(book.account)
-        account.activity += 1
-        account.sending += 1
-        try:
+        with account.asking():
             answers = await asyncio.gather(*(venue.cancel(_cancel(book, order)) for order in orders))
-        finally:
-            account.sending -= 1
-            account.activity += 1
         return [
             CancelAnswered(account=book.account, ts_ns=now_ns(), client_order_id=order.client_order_id, answer=answer)
             for order, answer in zip(orders, answers, strict=True)

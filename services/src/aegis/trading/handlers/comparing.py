@@ -181,7 +181,7 @@ class Comparing:
             adopted += tell_adoptions(self._acting, account, changes)
             booked += sum(isinstance(change, TradeTold) for change in changes)
             await self._taken(account)
-            if account.activity == seen and not account.sending:
+            if account.activity == seen and not account.asked:
                 found = compare(book, told.orders, told.trades, told.positions, told.state)
                 said = [str(one) for one in found.differences]
                 if not said or said == before:

@@ -1,6 +1,7 @@
 """The way of an order: decided, intended, sent, committed.
 
-    decide      under the key's lock: nobody else decides by the same lots and the same money
+    decide      under the key's lock: nobody else decides by the same lots and the same money. Orders that waited for it
+                together are decided together, each by what those before it hold
     intend      journaled and acknowledged before the venue hears of it; the lock is given back behind that
     submit      side by side with other orders; once, and only if no mode has forbidden it meanwhile
     commit      what the venue said, with the caller's reply; or its caller is told that it is not known
@@ -10,6 +11,7 @@ An order of which nobody knows keeps its intent open. `settle` finds out, here o
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -50,22 +52,26 @@ class Placing:
     async def place(self, state: KeyState, request: OrderRequest, context: ActiveContext) -> PlaceOrderReply:
         account = state.account(request.account)
         await self._prepare(state, account, {request.instrument}, context)
-        async with context.lock:
-            with self._acting.counts.timed("decide"):
+        async with context.lock.together() as decided:
+            with self._acting.counts.timed("decide"), state.group.foreseen(decided):
                 book = state.book(request.account)
-                orders = orders_of(request, book, now_ns())
-                if not orders:
-                    raise self._acting.refused(Refusal("too_few_to_close", f"less than {request.volume}"))
-                intended = [
-                    self._acting.checked(self._acting.situation(state, book, order, before))
-                    for before, order in enumerate(orders)
-                ]
+                intended = self._decide(state, book, request)
+            decided += intended
             await self._intend(account, intended, context)
         answers = await self._send(book, account, intended, context, all_or_first=True)
         await self._know(state, answers, context)
         reply = PlaceOrderReply(orders=_as_answered(book, intended, answers))
         with self._acting.counts.timed("commit"):
             return await context.commit(write_changes(answers), reply)
+
+    def _decide(self, state: KeyState, book: Book, request: OrderRequest) -> list[Intended]:
+        orders = orders_of(request, book, now_ns())
+        if not orders:
+            raise self._acting.refused(Refusal("too_few_to_close", f"less than {request.volume}"))
+        return [
+            self._acting.checked(self._acting.situation(state, book, order, before))
+            for before, order in enumerate(orders)
+        ]
 
     async def flatten(self, state: KeyState, request: FlattenRequest, context: ActiveContext) -> FlattenReply:
         """Close what no order closes yet, by FAK orders at the edge of the collar; what cannot be closed is named."""
@@ -151,10 +157,10 @@ class Placing:
 
     async def _intend(self, account: AccountState, intended: Sequence[Intended], context: ActiveContext) -> None:
         change = OrdersIntended(account=account.account, ts_ns=now_ns(), orders=list(intended))
+        for _ in intended:
+            account.orders.happened(monotonic())  # even if it fails now: the next one is decided meanwhile
         with self._acting.counts.timed("intend"):
             await context.intend(write_changes([change]))
-        for _ in intended:
-            account.orders.happened(monotonic())
 
     async def _send(
         self,
@@ -168,8 +174,7 @@ class Placing:
         """Send one after the other; with `all_or_first` none behind one that the venue did not take."""
         answers: list[Answered] = []
         stopped = ""
-        account.sending += 1
-        try:
+        with account.asking():
             for one in intended:
                 answer = Submitted(outcome="not_sent", reason=stopped)
                 if not stopped:
@@ -179,9 +184,7 @@ class Placing:
                 self._acting.counts.outcomes[answer.outcome] += 1
                 name = one.order.client_order_id
                 answers.append(Answered(account=book.account, ts_ns=now_ns(), client_order_id=name, answer=answer))
-        finally:
-            account.sending -= 1
-            account.activity += 1
+        await asyncio.sleep(0)  # what the venue has reported before its answer is journaled first
         return answers
 
     async def _submit(self, book: Book, order: Order, context: ActiveContext) -> Submitted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -23,7 +24,7 @@ _log = structlog.get_logger("aegis.trading")
 
 _AT_ONCE: Final = 200
 _GATHER_S: Final = 0.003
-"""What a venue tells of one order comes together, and before its answer; that goes into the journal first."""
+"""So long reports wait for the venue's answers, with which they then share an entry of the journal, and come first."""
 _AGAIN_S: Final = 0.05
 
 
@@ -39,7 +40,9 @@ class Reporting:
         while True:
             await account.news.wait()
             account.news.clear()
-            await asyncio.sleep(_GATHER_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GATHER_S):
+                    await account.answered.wait()
             while account.reports:
                 batch = [account.reports[number] for number in range(min(_AT_ONCE, len(account.reports)))]
                 try:
