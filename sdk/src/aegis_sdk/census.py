@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from aegis_sdk import codec, subjects
@@ -91,8 +92,8 @@ def by_service(
 def methods(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each method with its requests, errors and mean time, added up over the answers to `STATS`."""
     found: dict[str, dict[str, Any]] = {}
-    endpoints: list[dict[str, Any]] = [one for answer in answers for one in answer.get("endpoints") or []]
-    for endpoint in endpoints:
+    lists: list[list[dict[str, Any]]] = [answer.get("endpoints") or [] for answer in answers]
+    for endpoint in chain.from_iterable(lists):
         name = endpoint["name"]
         method = found.setdefault(
             name, {"name": name, "subject": endpoint["subject"], "requests": 0, "errors": 0, "mean_ms": None, "ns": 0}

@@ -14,6 +14,7 @@ from aegis.management.access.sessions import Sessions
 from aegis.management.access.tokens import Tokens
 from aegis.management.access.users import Users
 from aegis.management.audit import Trail
+from aegis.management.live.hub import Hub
 from aegis.management.settings import ManagementSettings
 from aegis_sdk.client import Client
 from aegis_sdk.lease_view import LeaseView
@@ -36,6 +37,7 @@ class Parts:
     attempts: Attempts
     passwords: Passwords
     trail: Trail
+    hub: Hub
     now: Callable[[], datetime]
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, WebSocket
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Scope
 
 from aegis.management.access.guard import Guard, caller_of, check_guards, guard_of, routes_of
 from aegis.management.console import Console
-from aegis.management.endpoints import audit, auth, instances, leases, probes, services, tokens, users
+from aegis.management.endpoints import audit, auth, instances, leases, live, probes, services, tokens, users
 from aegis.management.parts import Parts
 from aegis.management.perimeter import Perimeter
 from aegis.management.problems import MEDIA_TYPE, Problem, ProblemBody, Trouble, of_status, problem_of, written
@@ -31,6 +31,7 @@ _ROUTERS: Final = (
     services.router,
     instances.router,
     leases.router,
+    live.router,
     probes.router,
 )
 _MOST_TROUBLES: Final = 20
@@ -74,8 +75,11 @@ def _operation_id(route: APIRoute) -> str:
 
 def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(Problem)
-    async def problem(_: Request, error: Problem) -> Response:
-        return written(error)
+    async def problem(connection: HTTPConnection, error: Problem) -> Response:
+        answer = written(error)
+        if isinstance(connection, WebSocket):  # before it is accepted: afterwards the route itself deals with them
+            await connection.send_denial_response(answer)
+        return answer
 
     @app.exception_handler(AegisError)
     async def aegis_error(_: Request, error: AegisError) -> Response:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 
 from aegis.management.access.guard import needs
 from aegis.management.access.roles import Role
 from aegis.management.audit import Caller
 from aegis.management.parts import Parts, parts_of
 from aegis.management.problems import Problem, responses
+from aegis.management.views import InstanceView
 from aegis_sdk import key_moves
 from aegis_sdk.instances import Instance, InstanceStatus, Token
 
-__all__ = ["InstanceView", "instance_view", "router"]
+__all__ = ["router"]
 
 router = APIRouter(prefix="/api/instances", tags=["instances"])
 With = Annotated[Parts, Depends(parts_of)]
@@ -24,48 +24,6 @@ Viewer = Annotated[Caller, needs(Role.VIEWER)]
 Operator = Annotated[Caller, needs(Role.OPERATOR)]
 Service = Annotated[Token, Path(examples=["trading"])]
 Named = Annotated[Token, Path(examples=["trading-1"])]
-
-
-class InstanceView(BaseModel):
-    """A living instance. `configuration` has its secrets masked; `metrics_port` is on its machine's loopback."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "service": "trading",
-                    "instance": "trading-1",
-                    "incarnation": "8f14e45fceea167a",
-                    "version": "0.1.0",
-                    "zone": "local",
-                    "weight": 100,
-                    "tags": [],
-                    "status": "ACTIVE",
-                    "heartbeat_age_s": 0.12,
-                    "started_at": "2026-11-28T09:00:00Z",
-                    "keys": {"paper": 4},
-                    "endpoints": [],
-                    "metrics_port": 40123,
-                    "configuration": {"nats_password": "***"},
-                }
-            ]
-        }
-    )
-
-    service: str
-    instance: str
-    incarnation: str
-    version: str
-    zone: str
-    weight: int
-    tags: list[str]
-    status: InstanceStatus
-    heartbeat_age_s: float
-    started_at: datetime
-    keys: dict[str, int]  # held, to their epochs
-    endpoints: list[str]
-    metrics_port: int | None
-    configuration: dict[str, JsonValue]
 
 
 class DrainRequest(BaseModel):
@@ -123,14 +81,14 @@ async def list_instances(
     status: InstanceStatus | None = None,
 ) -> list[InstanceView]:
     """All living instances, by service and name."""
-    found = [instance_view(one) for one in at.view.directory.instances(service or None)]
+    found = [InstanceView.of(one) for one in at.view.directory.instances(service or None)]
     wanted = [one for one in found if status in (None, one.status)]
     return sorted(wanted, key=lambda one: (one.service, one.instance))
 
 
 @router.get("/{service}/{instance}", responses=responses(401, 403, 404, 422, 503))
 async def get_instance(service: Service, instance: Named, _: Viewer, at: With) -> InstanceView:
-    return instance_view(_found(at, service, instance))
+    return InstanceView.of(_found(at, service, instance))
 
 
 @router.post("/{service}/{instance}/drain", responses=responses(401, 403, 404, 409, 422, 503))
@@ -150,23 +108,3 @@ def _found(at: Parts, service: str, instance: str) -> Instance:
     if found is None:
         raise Problem("not_found", f"no instance {instance} of {service} is alive")
     return found
-
-
-def instance_view(one: Instance) -> InstanceView:
-    record = one.record
-    return InstanceView(
-        service=record.service,
-        instance=record.instance,
-        incarnation=record.incarnation,
-        version=record.version,
-        zone=record.zone,
-        weight=record.weight,
-        tags=list(record.tags),
-        status=one.status,
-        heartbeat_age_s=round(one.age_s, 3),
-        started_at=record.started_at,
-        keys=record.keys,
-        endpoints=list(record.endpoints),
-        metrics_port=record.metrics_port,
-        configuration=record.configuration,
-    )

@@ -19,6 +19,8 @@ from aegis.management.access.users import Users
 from aegis.management.audit import Trail
 from aegis.management.endpoints.app import create_app
 from aegis.management.first_run import FIRST, Note, ensure_administrator, write_note
+from aegis.management.live.hub import Hub
+from aegis.management.live.sources import Sources
 from aegis.management.parts import Parts
 from aegis.management.settings import ManagementSettings
 from aegis.management.web_server import bound, serve
@@ -51,11 +53,12 @@ class Management(Service):
         self._listener = listener = bound(self.settings)
         self._taken.callback(listener.close)
         settings, transport, replicas = self.settings, self.transport, self._replicas
+        client, view = Client(transport), await self._taken.enter_async_context(LeaseView.open(transport))
         self._parts = parts = Parts(
             settings=settings,
             transport=transport,
-            client=Client(transport),
-            view=await self._taken.enter_async_context(LeaseView.open(transport)),
+            client=client,
+            view=view,
             users=Users(transport, replicas=replicas),
             sessions=Sessions(
                 transport,
@@ -67,6 +70,7 @@ class Management(Service):
             attempts=Attempts(transport, replicas=replicas),
             passwords=Passwords(),
             trail=Trail(transport, self.instance, replicas=replicas),
+            hub=Hub(Sources(transport, client, view)),
             now=lambda: datetime.now(UTC),
         )
         for store in (parts.users, parts.sessions, parts.tokens, parts.attempts, parts.trail):
@@ -90,6 +94,7 @@ class Management(Service):
         assert self._listener is not None, "not started"
         async with asyncio.TaskGroup() as group:
             group.create_task(self._parts.trail.run())
+            group.create_task(self._parts.hub.run())
             group.create_task(serve(self._served, self.settings, self._listener))
 
     async def on_stop(self) -> None:
@@ -103,5 +108,7 @@ class Management(Service):
             yield gauge(
                 "aegis_audit_waiting_entries", "Entries of the audit trail not stored yet.", parts.trail.waiting
             )
+            yield gauge("aegis_live_followers", "Connections that follow live topics.", parts.hub.followers)
+            yield gauge("aegis_live_topics", "Topics that are kept up.", parts.hub.topics)
             says = "Refusals of who is not signed in that were counted, not written down."
             yield counter("aegis_audit_suppressed_total", says, parts.trail.suppressed)
