@@ -5,6 +5,7 @@ Raise Problem with a code of the table below; what the SDK raises is turned into
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -78,7 +79,7 @@ class ProblemBody(BaseModel):
 
 
 class Problem(Exception):
-    """An answer that is an error. `details` are JSON."""
+    """An answer that is an error. `details` are JSON, and so is what is named beside them."""
 
     def __init__(
         self,
@@ -88,7 +89,8 @@ class Problem(Exception):
         status: int = 0,
         errors: list[Trouble] | None = None,
         headers: dict[str, str] | None = None,
-        **details: Any,
+        details: Mapping[str, Any] | None = None,
+        **more: Any,
     ) -> None:
         super().__init__(detail or code)
         usual, title = TITLES.get(code, (422, TITLES["rejected"][1]))
@@ -101,7 +103,7 @@ class Problem(Exception):
             detail=detail,
             code=code,
             errors=errors or [],
-            details=details,
+            details={**(details or {}), **more},
         )
 
 
@@ -118,12 +120,12 @@ def problem_of(error: AegisError) -> Problem:
         if code in ("unavailable", "draining", "suspended", "moved", "not_executed"):
             return Problem("unavailable", error.message, retryable=True, cause=code)
         if code in ("outcome_unknown", "deadline_exceeded"):
-            return Problem("outcome_unknown", error.message, **error.details)
+            return Problem("outcome_unknown", error.message, details=error.details)
         if code == "invalid_request":
-            return Problem("invalid", error.message, **error.details)
+            return Problem("invalid", error.message, details=error.details)
         if code == "internal":
             return Problem("internal", error.message, status=502)
-        return Problem(code, error.message, status=status if 400 <= status < 600 else 422, **error.details)
+        return Problem(code, error.message, status=status if 400 <= status < 600 else 422, details=error.details)
     if isinstance(error, ConnectionUnavailable | StreamError):
         return Problem("unavailable", str(error), retryable=True)
     return Problem("conflict", str(error))

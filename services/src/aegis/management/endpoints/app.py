@@ -15,7 +15,20 @@ from starlette.types import ASGIApp, Scope
 
 from aegis.management.access.guard import Guard, caller_of, check_guards, guard_of, routes_of
 from aegis.management.console import Console
-from aegis.management.endpoints import audit, auth, instances, leases, live, probes, services, tokens, users
+from aegis.management.endpoints import (
+    audit,
+    auth,
+    instances,
+    leases,
+    live,
+    market,
+    nats,
+    probes,
+    services,
+    tokens,
+    trading,
+    users,
+)
 from aegis.management.parts import Parts
 from aegis.management.perimeter import Perimeter
 from aegis.management.problems import MEDIA_TYPE, Problem, ProblemBody, Trouble, of_status, problem_of, written
@@ -32,6 +45,9 @@ _ROUTERS: Final = (
     instances.router,
     leases.router,
     live.router,
+    market.router,
+    trading.router,
+    nats.router,
     probes.router,
 )
 _MOST_TROUBLES: Final = 20

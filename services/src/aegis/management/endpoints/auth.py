@@ -52,6 +52,8 @@ class Me(BaseModel):
 
 
 class PasswordChange(BaseModel):
+    """The password as it is, and as it is to be: 12 characters at least."""
+
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"old": "old password 12", "new": "new password 34"}]}
     )

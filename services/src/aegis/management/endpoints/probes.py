@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from aegis.management.access.guard import anybody, needs
 from aegis.management.access.roles import Role
@@ -26,6 +26,8 @@ _TEXT: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/plain":
 
 
 class Health(BaseModel):
+    """Said by a process that lives."""
+
     model_config = ConfigDict(json_schema_extra={"examples": [{"healthy": True, "instance": "management-1"}]})
 
     healthy: bool
@@ -68,3 +70,9 @@ async def metrics(request: Request, _: Annotated[Caller, needs(Role.VIEWER)]) ->
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Figures(request.app.state.service))  # pyright: ignore[reportArgumentType]  # a collector
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+@router.get("/api/openapi.json", responses=responses(401, 403))
+async def get_document(request: Request, _: Annotated[Caller, needs(Role.VIEWER)]) -> dict[str, JsonValue]:
+    """This document."""
+    return request.app.openapi()
