@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,11 +15,12 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.routing import APIRoute
 from management_stage import PASSWORD, Browser, Stage, connected, management, note_of, stage
 
+from aegis.management import audit
 from aegis.management.access import attempts, users
 from aegis.management.access.guard import check_guards, guard_of, routes_of
 from aegis.management.access.roles import Role
 from aegis.management.perimeter import MOST_BYTES
-from aegis_sdk.errors import ConfigurationError
+from aegis_sdk.errors import ConfigurationError, Unavailable
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.testing import NatsAccess, nats_server_thread
 
@@ -212,6 +214,62 @@ async def test_a_token_has_at_most_the_role_of_its_user_and_ends(desk: Stage) ->
     object.__setattr__(parts, "now", real)
     assert (await desk.admin.delete(f"/api/tokens/{made['token']['id']}")).status_code == 204
     assert code(await program.get("/api/auth/me")) == "not_signed_in"
+
+
+async def test_who_gets_the_name_of_a_deleted_user_inherits_nothing(desk: Stage) -> None:
+    person = await desk.person("iris", "operator")
+    secret = (await person.post("/api/tokens", json={"name": "t", "role": "operator"})).json()["secret"]
+    program = await desk.stranger()
+    program.headers["Authorization"] = f"Bearer {secret}"
+    etag = (await desk.admin.get("/api/users/iris")).headers["etag"]
+    assert (await desk.admin.delete("/api/users/iris", headers={"If-Match": etag})).status_code == 204
+    first = await desk.admin.make_user("iris", "viewer")
+    await (await desk.stranger()).sign_in_anew("iris", first)  # as many changes as the one before had
+    assert code(await person.get("/api/auth/me")) == "not_signed_in"
+    assert code(await program.get("/api/auth/me")) == "not_signed_in"
+
+
+async def test_refusals_are_bounded_by_caller_so_that_they_push_nothing_out(
+    desk: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "_REFUSALS_A_MINUTE", 3)
+    trail = desk.service.app.state.parts.trail
+    before, stranger = trail.suppressed, await desk.stranger()
+    for _ in range(10):
+        await stranger.post("/api/users", json={})
+    assert trail.suppressed >= before + 4  # a minute may have ended between
+    person = await desk.person("jack", "viewer")
+    assert code(await person.get("/api/users")) == "role_needed"
+    answer = await desk.admin.get("/api/audit", params={"who": "jack", "action": "request"})
+    assert len(answer.json()["entries"]) == 1  # others have their own room
+
+
+async def test_what_cannot_be_stored_waits_and_too_much_of_it_forbids(
+    desk: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trail = desk.service.app.state.parts.trail
+    transport = trail._transport
+    store = transport.append
+    monkeypatch.setattr(audit, "_AGAIN_S", 0.01)
+    monkeypatch.setattr(audit, "_MOST_WAITING", 2)
+
+    async def away(subject: str, *rest: Any, **more: Any) -> int:
+        if subject.startswith("audit."):
+            raise Unavailable("no stream")
+        return await store(subject, *rest, **more)
+
+    monkeypatch.setattr(transport, "append", away)
+    for name in ("wait1", "wait2"):
+        assert (await desk.admin.post("/api/users", json={"name": name, "role": "viewer"})).status_code == 201
+    assert trail.waiting == 2
+    assert code(await desk.admin.post("/api/users", json={"name": "wait3", "role": "viewer"})) == "unavailable"
+    monkeypatch.setattr(transport, "append", store)
+    async with asyncio.timeout(10):
+        while trail.waiting:  # noqa: ASYNC110 (it tells nobody)
+            await asyncio.sleep(0.01)
+    told = (await desk.admin.get("/api/audit", params={"action": "create_user", "on": "wait"})).json()["entries"]
+    assert [one["on"] for one in told] == ["wait2", "wait1"]
+    assert (await desk.admin.get("/api/users/wait3")).status_code == 404
 
 
 async def test_pages_of_other_sites_can_do_nothing(desk: Stage) -> None:

@@ -1,14 +1,14 @@
 """The audit trail: stream AUDIT, append-only. Who did what, when, from where, on what, and with which result.
 
 What cannot be stored at once is kept and stored later; while too much of it waits, nothing may be done: Problem
-`unavailable`. Refusals of who is not signed in are bounded, so that nobody can push out the rest.
+`unavailable`. Refusals are bounded by caller, so that nobody can push out the rest.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -125,9 +125,9 @@ class Trail:
         self._waiting: deque[tuple[str, bytes, str]] = deque()
         self._news = asyncio.Event()
         self._minute = 0
-        self._refusals = 0
+        self._refusals: Counter[str] = Counter()  # of this minute, by who
         self.suppressed = 0
-        """Refusals of who is not signed in that were only counted."""
+        """Refusals that were only counted."""
 
     async def ensure(self) -> None:
         await self._transport.ensure_stream(
@@ -165,8 +165,8 @@ class Trail:
         await self.record(caller, action, on, "done", "", said)
 
     async def refused(self, caller: Caller, action: str, on: str, code: str) -> None:
-        """A refusal; of those of nobody, 120 a minute are written down, the rest counted."""
-        if caller.role is None and not self._has_room():
+        """A refusal; of each caller's, and of all strangers' together, 120 a minute are written, the rest counted."""
+        if not self._has_room(NOBODY if caller.role is None else caller.name):
             self.suppressed += 1
             return
         await self.record(caller, action, on, "refused", code, {})
@@ -194,12 +194,13 @@ class Trail:
         if len(self._waiting) > 1 or not await self._store_first():
             self._news.set()
 
-    def _has_room(self) -> bool:
+    def _has_room(self, who: str) -> bool:
         minute = int(asyncio.get_running_loop().time() // 60)
         if minute != self._minute:
-            self._minute, self._refusals = minute, 0
-        self._refusals += 1
-        return self._refusals <= _REFUSALS_A_MINUTE
+            self._minute = minute
+            self._refusals.clear()
+        self._refusals[who] += 1
+        return self._refusals[who] <= _REFUSALS_A_MINUTE
 
     async def run(self) -> None:
         """Store in order what waits, again and again."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -72,7 +72,3 @@ class InstanceView(BaseModel):
             metrics_port=record.metrics_port,
             configuration=record.configuration,
         )
-
-    def row(self) -> dict[str, Any]:
-        """Without what changes with each heartbeat: who is silent leaves the table within a second."""
-        return self.model_dump(mode="json", exclude={"heartbeat_age_s"})

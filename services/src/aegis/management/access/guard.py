@@ -109,7 +109,7 @@ async def identify(parts: Parts, connection: HTTPConnection) -> SignedIn | None:
 
 async def _by_token(parts: Parts, found: StoredToken, address: str) -> SignedIn | None:
     stored = await parts.users.get(found.token.user)
-    if stored is None or not stored.user.enabled:
+    if stored is None or not stored.user.enabled or stored.user.id != found.token.user_id:
         return None
     role = found.token.role.at_most(stored.user.role)
     return SignedIn(Caller(stored.user.name, role, f"token {short(found.key)}", address), stored, None)
@@ -117,7 +117,9 @@ async def _by_token(parts: Parts, found: StoredToken, address: str) -> SignedIn 
 
 async def _by_session(parts: Parts, found: OpenSession, address: str) -> SignedIn | None:
     stored = await parts.users.get(found.session.user)
-    if stored is None or not stored.user.enabled or stored.user.generation != found.session.generation:
+    if stored is None or not stored.user.enabled:
+        return None
+    if (stored.user.id, stored.user.generation) != (found.session.user_id, found.session.generation):
         return None
     caller = Caller(stored.user.name, stored.user.role, f"session {short(found.key)}", address)
     return SignedIn(caller, stored, found)

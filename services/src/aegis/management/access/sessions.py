@@ -32,6 +32,7 @@ class Session(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     user: str
+    user_id: str
     generation: int
     created_at: datetime
     seen_at: datetime
@@ -66,6 +67,7 @@ class Sessions:
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         session = Session(
             user=user.name,
+            user_id=user.id,
             generation=user.generation,
             created_at=now,
             seen_at=now,

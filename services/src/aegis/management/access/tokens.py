@@ -32,6 +32,7 @@ class ApiToken(BaseModel):
 
     name: TokenName
     user: UserName
+    user_id: str
     role: Role
     created_at: datetime
     ends_at: datetime

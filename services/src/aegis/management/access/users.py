@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
 from typing import Annotated, Final, NamedTuple
 
@@ -21,11 +22,15 @@ UserName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 
 
 class User(BaseModel):
-    """Who may sign in. Sessions of another `generation` have ended: it grows with each change of password or role."""
+    """Who may sign in. Sessions of another `generation` have ended: it grows with each change of password or role.
+
+    `id` is another one for who gets the name of somebody who was deleted: sessions and tokens are not inherited.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     name: UserName
+    id: str = Field(default_factory=lambda: secrets.token_hex(8))
     role: Role
     password_hash: str
     must_change: bool = True  # the password was set by somebody else

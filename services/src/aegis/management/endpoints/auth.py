@@ -160,7 +160,7 @@ async def change_password(
 async def list_sessions(request: Request, caller: Annotated[Caller, needs(Role.VIEWER)], at: With) -> list[SessionView]:
     """One's own sessions, the latest first."""
     signed_in = _signed_in(request)
-    current = signed_in.session.key if signed_in.session else ""
+    user, current = signed_in.stored.user, signed_in.session.key if signed_in.session else ""
     return [
         SessionView(
             id=short(key),
@@ -171,7 +171,7 @@ async def list_sessions(request: Request, caller: Annotated[Caller, needs(Role.V
             current=key == current,
         )
         for key, session, _ in await at.sessions.of(caller.name, at.now())
-        if session.generation == signed_in.stored.user.generation
+        if (session.user_id, session.generation) == (user.id, user.generation)
     ]
 
 

@@ -110,5 +110,5 @@ class Management(Service):
             )
             yield gauge("aegis_live_followers", "Connections that follow live topics.", parts.hub.followers)
             yield gauge("aegis_live_topics", "Topics that are kept up.", parts.hub.topics)
-            says = "Refusals of who is not signed in that were counted, not written down."
+            says = "Refusals that were counted, not written down."
             yield counter("aegis_audit_suppressed_total", says, parts.trail.suppressed)

@@ -86,6 +86,7 @@ async def create_token(asked: NewToken, request: Request, caller: Viewer, at: Wi
         token = ApiToken(
             name=asked.name,
             user=caller.name,
+            user_id=request.state.signed_in.stored.user.id,
             role=asked.role,
             created_at=now,
             ends_at=now + timedelta(days=asked.days),

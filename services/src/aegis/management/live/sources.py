@@ -29,6 +29,7 @@ from aegis.ticks import subscribe_ticks
 from aegis_sdk import codec
 from aegis_sdk.client import Client
 from aegis_sdk.errors import AegisError
+from aegis_sdk.instances import Instance, InstanceRecord, InstanceStatus
 from aegis_sdk.lease_view import LeaseView
 from aegis_sdk.method import Empty
 from aegis_sdk.transport import Transport
@@ -63,7 +64,7 @@ class Sources:
         kind, _, what = name.partition(".")
         match kind, what:
             case "instances", "":
-                return Source(Role.VIEWER, self._instances)
+                return Source(Role.VIEWER, self._instances, _instance_row)
             case "leases", "":
                 return Source(Role.VIEWER, self._leases)
             case "feeds", "":
@@ -80,7 +81,9 @@ class Sources:
     async def _instances(self, topic: Topic) -> None:
         while True:
             living = self._view.directory.instances()
-            topic.replace({f"{one.record.service}.{one.record.instance}": InstanceView.of(one).row() for one in living})
+            topic.replace(
+                {f"{one.record.service}.{one.record.instance}": _Said(one.record, one.status) for one in living}
+            )
             await asyncio.sleep(_LOOK_S)
 
     async def _leases(self, topic: Topic) -> None:
@@ -134,6 +137,19 @@ class Sources:
                 entry = entry.model_copy(update={"sequence": message.sequence})
                 topic.put(str(message.sequence), entry.model_dump(mode="json"))
                 topic.remove(str(message.sequence - _AUDIT_ROWS))
+
+
+class _Said(NamedTuple):
+    """What is told of an instance: not how old its last heartbeat is, which changes all the time."""
+
+    record: InstanceRecord
+    status: InstanceStatus
+
+
+def _instance_row(said: _Said) -> dict[str, Any]:
+    return InstanceView.of(Instance(*said, age_s=0.0, confirmed=True)).model_dump(
+        mode="json", exclude={"heartbeat_age_s"}
+    )
 
 
 def _apply(topic: Topic, change: Snapshot | Change) -> None:
