@@ -12,12 +12,14 @@ import pytest_asyncio
 from management_stage import Browser, Stage, management, settings_of, stage
 from pydantic import BaseModel
 
+from aegis_sdk.handler import rpc
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.lease_view import KeyState
 from aegis_sdk.ledger import KeyName
 from aegis_sdk.method import Method
 from aegis_sdk.program import serve
 from aegis_sdk.registry import SERVICES
+from aegis_sdk.service import Service
 from aegis_sdk.single_active import ActiveContext, SingleActive, active
 from aegis_sdk.testing import NatsAccess, nats_server_thread
 
@@ -41,6 +43,18 @@ class Words(SingleActive):
 
     @active(SAY, stale_ok=True)
     async def say(self, request: Word, context: ActiveContext) -> Word:
+        return request
+
+
+class Echo(Service):
+    name = "echo"
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    @rpc(idempotent=True)
+    async def echo(self, request: Word) -> Word:
+        self.calls += 1
         return request
 
 
@@ -151,6 +165,52 @@ async def test_a_key_is_handed_over_after_a_preview_that_does_nothing(desk: Stag
     nobody = await operator.post("/api/leases/words/w1/handover", json={"to": "words-9", "dry_run": True})
     assert nobody.json()["code"] == "conflict"
     assert (await operator.post("/api/leases/words/w9/handover", json={})).status_code == 404
+
+
+async def test_an_instance_in_maintenance_takes_no_key_until_it_is_released(desk: Stage, operator: Browser) -> None:
+    view = desk.service.app.state.parts.view
+    giver = await served(desk)
+    way = f"/api/instances/words/{giver}/maintenance"
+    assert (await operator.post(way, json={"on": True})).json()["code"] == "invalid"
+    assert (await operator.post(way, json={"on": True, "confirm": giver})).json()["on"] is True
+    name = KeyName("words", "w1")
+    await view.leases.wait_for(
+        lambda now: now.latest[name].is_active and now.latest[name].lease.holder != giver, DEADLINE_S
+    )
+    taker = view.leases.latest[name].lease.holder
+    await view.directory.wait_for(lambda _: giver not in view.takers("words", ""), DEADLINE_S)
+    back = {"to": giver, "dry_run": False, "confirm": "w1"}
+    assert (await operator.post("/api/leases/words/w1/handover", json=back)).json()["code"] == "conflict"
+    assert (await operator.post(way, json={"on": False})).json() == {"on": False, "at_work": 0, "keys": 0}
+    assert await served(desk) == taker
+    assert (await operator.post("/api/leases/words/w1/handover", json=back)).json()["holder"] == giver
+
+
+async def test_calls_go_past_an_instance_in_maintenance(access: NatsAccess, desk: Stage, operator: Browser) -> None:
+    view, client = desk.service.app.state.parts.view, desk.service.app.state.parts.client
+    stop, first, second = asyncio.Event(), Echo(), Echo()
+    running = [
+        asyncio.create_task(serve(one, settings_of(access, f"echo-{number}"), stop))
+        for number, one in enumerate((first, second), 1)
+    ]
+
+    def statuses() -> list[str]:
+        return sorted(f"{one.record.instance} {one.status}" for one in view.directory.instances("echo"))
+
+    await view.directory.wait_for(lambda _: statuses() == ["echo-1 ACTIVE", "echo-2 ACTIVE"], DEADLINE_S)
+    way = "/api/instances/echo/echo-1/maintenance"
+    await operator.post(way, json={"on": True, "confirm": "echo-1"})
+    await view.directory.wait_for(lambda _: statuses() == ["echo-1 DRAINING", "echo-2 ACTIVE"], DEADLINE_S)
+    for _ in range(5):
+        await client.call(Echo.echo, Word(text="a"))
+    assert (first.calls, second.calls) == (0, 5)
+    await operator.post(way, json={"on": False})
+    await view.directory.wait_for(lambda _: statuses() == ["echo-1 ACTIVE", "echo-2 ACTIVE"], DEADLINE_S)
+    async with asyncio.timeout(DEADLINE_S):
+        while not first.calls:
+            await client.call(Echo.echo, Word(text="b"))
+    stop.set()
+    await asyncio.gather(*running)
 
 
 async def test_an_instance_is_drained_after_its_name_was_repeated(desk: Stage, operator: Browser) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,6 +15,7 @@ from aegis.management.problems import Problem, responses
 from aegis.management.views import InstanceView
 from aegis_sdk import key_moves
 from aegis_sdk.instances import Instance, InstanceStatus, Token
+from aegis_sdk.maintenance import Maintained, MaintenanceRequest, maintenance_of
 
 __all__ = ["router"]
 
@@ -23,6 +24,7 @@ With = Annotated[Parts, Depends(parts_of)]
 Viewer = Annotated[Caller, needs(Role.VIEWER)]
 Operator = Annotated[Caller, needs(Role.OPERATOR)]
 Service = Annotated[Token, Path(examples=["trading"])]
+_CALL_S: Final = 5.0
 Named = Annotated[Token, Path(examples=["trading-1"])]
 
 
@@ -35,6 +37,15 @@ class DrainRequest(BaseModel):
 
     confirm: Annotated[str, Field(max_length=128)]
     timeout_s: Annotated[float, Field(ge=0.1, le=60)] = 30.0
+
+
+class MaintenanceChange(BaseModel):
+    """Begin or end maintenance. To begin it, `confirm` repeats the instance's name."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"on": True, "confirm": "trading-1"}]})
+
+    on: bool
+    confirm: Annotated[str, Field(max_length=128)] = ""
 
 
 class KeyGiven(BaseModel):
@@ -101,6 +112,19 @@ async def drain_instance(service: Service, instance: Named, asked: DrainRequest,
         done: dict[str, Any] = await key_moves.drain(at.transport, at.view, instance, service, asked.timeout_s)
         said.update(given=len(done["keys"]), left=len(done["left"]))
     return Drained.model_validate(done)
+
+
+@router.post("/{service}/{instance}/maintenance", responses=responses(401, 403, 404, 422, 503, 504))
+async def set_maintenance(
+    service: Service, instance: Named, asked: MaintenanceChange, caller: Operator, at: With
+) -> Maintained:
+    """Let an instance take neither new calls nor keys until it is released; it goes on running, and is DRAINING."""
+    async with at.trail.action(caller, "maintenance", f"{service}/{instance}", {"on": asked.on}):
+        _found(at, service, instance)
+        if asked.on and asked.confirm != instance:
+            raise Problem("invalid", f"confirm repeats the instance's name, {instance}")
+        request = MaintenanceRequest(on=asked.on)
+        return await at.client.call(maintenance_of(service), request, instance=instance, timeout=_CALL_S)
 
 
 def _found(at: Parts, service: str, instance: str) -> Instance:
