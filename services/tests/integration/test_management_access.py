@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -129,6 +130,25 @@ async def test_the_cookie_is_for_this_site_and_no_script(desk: Stage) -> None:
     assert "samesite=strict" in cookie
     assert "path=/" in cookie
     assert "secure" not in cookie
+
+
+async def test_behind_tls_the_cookie_never_leaves_it(access: NatsAccess, directory: Path, desk: Stage) -> None:
+    certificate, key = directory / "certificate.pem", directory / "key.pem"
+    asked = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost"]
+    named = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    made = await asyncio.create_subprocess_exec("openssl", "req", *asked, *named, stderr=asyncio.subprocess.DEVNULL)
+    assert await made.wait() == 0
+    tls = {"tls_certificate": certificate, "tls_key": key}
+    async with management(access, directory, "management-4", **tls) as service:
+        assert service.address.startswith("https://127.0.0.1:")
+        headers = {"Origin": service.address}
+        trust = ssl.create_default_context(cafile=certificate)
+        async with httpx.AsyncClient(base_url=service.address, verify=trust, headers=headers) as browser:
+            answer = await browser.post("/api/auth/sign-in", json={"user": "admin", "password": PASSWORD})
+            assert answer.headers["set-cookie"].startswith("__Host-aegis_session=")
+            assert "secure" in answer.headers["set-cookie"].lower()
+            assert "max-age" in answer.headers["strict-transport-security"]
+            assert (await browser.get("/api/auth/me")).json()["name"] == "admin"
 
 
 async def test_neither_bucket_nor_audit_holds_what_opens_a_door(access: NatsAccess, desk: Stage) -> None:

@@ -19,6 +19,7 @@ from aegis.management.endpoints import live
 from aegis.management.live import hub as hub_module
 from aegis.management.live.sources import Source
 from aegis.management.live.topic import Topic
+from aegis_sdk import subjects
 from aegis_sdk.program import serve
 from aegis_sdk.service import Service
 from aegis_sdk.testing import NatsAccess, nats_server_thread
@@ -148,6 +149,22 @@ async def test_topics_have_their_roles_and_what_is_no_topic_is_refused(desk: Sta
                 for row in client.tables.get("audit", {}).values()
             )
         )
+
+
+async def test_an_operator_reads_the_log_of_an_instance(desk: Stage, viewer: Browser) -> None:
+    topic = "logs.management.management-1"
+    async with tab(viewer) as client:
+        await client.ask("subscribe", topic)
+        assert (await client.told("refused"))["code"] == "role_needed"
+    async with tab(desk.admin) as client:
+        await client.ask("subscribe", topic)
+        await client.told("snapshot")
+        async with asyncio.timeout(DEADLINE_S):
+            while not client.tables[topic]:
+                line = {"event": "asked", "password": "secret"}  # as its program's log tail sends it
+                desk.service.transport.publish(subjects.log("management", "management-1"), json.dumps(line).encode())
+                await client.take()
+        assert client.tables[topic]["1"] == {"event": "asked", "password": "***"}
 
 
 async def test_only_who_is_signed_in_and_a_page_of_ours_may_follow(desk: Stage, viewer: Browser) -> None:

@@ -33,7 +33,6 @@ from aegis.contracts.trading import (
     PLACE_ORDER,
     POSITIONS,
     RECONCILE,
-    SERVICE,
     SET_MODE,
     TRADES,
     AccountRequest,
@@ -53,17 +52,14 @@ from aegis.contracts.trading import (
     SplitPolicy,
     TradesReply,
     TradesRequest,
-    group_name,
     order_key,
 )
 from aegis.management.access.guard import needs
 from aegis.management.access.roles import Role
+from aegis.management.accounts import key_of, keys_by_account
 from aegis.management.audit import Caller
 from aegis.management.parts import Parts, parts_of
 from aegis.management.problems import Problem, responses
-from aegis_sdk.errors import StreamError
-from aegis_sdk.kv import KeyValue
-from aegis_sdk.ledger import KeyName
 from aegis_sdk.method import Method
 
 __all__ = ["router"]
@@ -76,9 +72,7 @@ Operator = Annotated[Caller, needs(Role.OPERATOR)]
 Of = Annotated[AccountName, Path(examples=["paper"])]
 Reply = TypeVar("Reply", bound=BaseModel)
 
-_CONFIG: Final = "aegis_config"
 _CALL_S: Final = 5.0
-_NO_SUCH_STREAM: Final = 10059
 
 
 class AccountListed(BaseModel):
@@ -144,16 +138,8 @@ class Flatten(BaseModel):
 @router.get("/accounts", responses=responses(401, 403, 503))
 async def list_accounts(_: Viewer, at: With) -> list[AccountListed]:
     """The accounts that the desk trades, by name."""
-    try:
-        entries = await KeyValue(at.transport, _CONFIG).entries(group_name("*"))
-    except StreamError as error:
-        if error.code != _NO_SUCH_STREAM:
-            raise
-        entries = []
-    grouped = {entry.key.split(".")[1]: entry.value.decode(errors="replace") for entry in entries}
-    alone = {one.key for one in at.view.leases.latest if one.service == SERVICE} - set(grouped.values())
-    keys = {**{name: name for name in alone}, **grouped}
-    return [AccountListed(account=name, key=keys[name]) for name in sorted(keys)]
+    keys = await keys_by_account(at.transport, at.view)
+    return [AccountListed(account=account, key=key) for account, key in keys.items()]
 
 
 @router.get("/accounts/{account}", responses=responses(401, 403, 404, 422, 503, 504))
@@ -257,19 +243,7 @@ async def reconcile(account: Of, caller: Operator, at: With) -> ReconcileReply:
 async def _call(
     at: Parts, method: Method[Any, Reply], account: str, request: BaseModel, idempotency_key: str = ""
 ) -> Reply:
-    """Ask the active instance of the account's key. Raises Problem where nobody has ever traded it."""
-    key = await _key(at, account)
-    if KeyName(SERVICE, key) not in at.view.leases.latest:
-        raise Problem("not_found", f"the desk does not trade an account {account}")
+    """Ask the active instance of the account's key. Raises NotFound where nobody has ever traded it."""
+    key = await key_of(at.transport, at.view, account)
     answer = await at.client.call_active(method, key, request, timeout=_CALL_S, idempotency_key=idempotency_key)
     return answer.value
-
-
-async def _key(at: Parts, account: str) -> str:
-    try:
-        group = await KeyValue(at.transport, _CONFIG).get(group_name(account))
-    except StreamError as error:
-        if error.code != _NO_SUCH_STREAM:
-            raise
-        group = None
-    return account if group is None else group.value.decode(errors="replace")

@@ -6,12 +6,15 @@ feeds               what each market data instance says of itself, asked once a 
 ticks.<instrument>  the latest tick of each, by instrument; ticks.SHFE.*, ticks.*.*
 orders.<account>    the account's money, positions and orders of the day, by order.<id>, position.<...> and account
 audit               the last 200 entries of the audit trail, by sequence
+logs.<instance>     <service>.<instance>: its last 200 log events from then on, by number
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from itertools import count
 from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
@@ -22,15 +25,17 @@ from aegis.contracts.orders import AccountReported, OrderReported, Position, Pos
 from aegis.contracts.tick_codec import as_object
 from aegis.desk import Change, Desk, Snapshot
 from aegis.management.access.roles import Role
+from aegis.management.accounts import key_of
 from aegis.management.audit import STREAM, AuditEntry
 from aegis.management.live.topic import Topic
 from aegis.management.views import InstanceView
 from aegis.ticks import subscribe_ticks
-from aegis_sdk import codec
+from aegis_sdk import codec, subjects
 from aegis_sdk.client import Client
-from aegis_sdk.errors import AegisError
-from aegis_sdk.instances import Instance, InstanceRecord, InstanceStatus
+from aegis_sdk.errors import AegisError, CodecError
+from aegis_sdk.instances import Instance, InstanceRecord, InstanceStatus, masked
 from aegis_sdk.lease_view import LeaseView
+from aegis_sdk.messages import Message
 from aegis_sdk.method import Empty
 from aegis_sdk.transport import Transport
 
@@ -39,6 +44,7 @@ __all__ = ["Source", "Sources"]
 _LOOK_S: Final = 0.2
 _ASK_S: Final = 1.0
 _AUDIT_ROWS: Final = 200
+_LOG_ROWS: Final = 200
 _MOST_DESKS: Final = 200
 
 
@@ -71,6 +77,8 @@ class Sources:
                 return Source(Role.VIEWER, self._feeds)
             case "audit", "":
                 return Source(Role.OPERATOR, self._audit)
+            case "logs", _ if what.count(".") == 1 and all(map(subjects.TOKEN.fullmatch, what.split("."))):
+                return Source(Role.OPERATOR, self._logs)
             case "ticks", _ if what.count(".") == 1 and all(what.split(".")):
                 return Source(Role.VIEWER, self._ticks, as_object)
             case "orders", _ if what.replace("-", "").replace("_", "").isalnum() and len(what) <= 32:
@@ -114,7 +122,9 @@ class Sources:
             await asyncio.Event().wait()
 
     async def _orders(self, topic: Topic) -> None:
-        desk = await self._desk(topic.name.partition(".")[2])
+        account = topic.name.partition(".")[2]
+        await key_of(self._transport, self._view, account)
+        desk = await self._desk(account)
         async with desk.follow() as changes:
             async for change in changes:
                 _apply(topic, change)
@@ -126,6 +136,22 @@ class Sources:
                 self._desks.pop(next(iter(self._desks)))
             self._desks[account] = await Desk.over(self._transport, account).__aenter__()
         return self._desks[account]
+
+    async def _logs(self, topic: Topic) -> None:
+        numbers = count(1)
+
+        def take(message: Message) -> None:
+            with suppress(CodecError):
+                number = next(numbers)
+                topic.put(str(number), masked(codec.decode_json(message.payload)))
+                topic.remove(str(number - _LOG_ROWS))
+
+        _, service, instance = topic.name.split(".")
+        subscription = await self._transport.subscribe(subjects.log(service, instance), take)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await subscription.unsubscribe()
 
     async def _audit(self, topic: Topic) -> None:
         after = max(0, await self._transport.last_sequence(STREAM) - _AUDIT_ROWS)
