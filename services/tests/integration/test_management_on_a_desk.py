@@ -181,7 +181,7 @@ def _answered(operation: dict[str, Any]) -> list[str]:
 
 # The whole document, tried with what it allows and with what it does not
 
-EXAMPLES = 3
+EXAMPLES = 4
 _NOT_TRIED = ("live_events",)  # never ends
 _CHECKS = [
     checks.not_a_server_error,
