@@ -152,6 +152,10 @@ async def test_nats_is_looked_into_but_for_what_is_secret(admin: Browser) -> Non
         assert (await admin.get(f"/api/nats/buckets/{secret}/keys/admin")).json()["code"] == "not_found"
     keys = (await admin.get("/api/nats/buckets/aegis_instances/keys", params={"limit": 2})).json()
     assert len(keys) == 2
+    more = await admin.get("/api/nats/buckets/aegis_instances/keys", params={"after": keys[1]["key"]})
+    assert more.json()[0]["key"] > keys[1]["key"]
+    assert len(more.json()) + 2 == len((await admin.get("/api/instances")).json())
+    assert (await admin.get("/api/nats/buckets/nothing/keys")).json()["code"] == "not_found"
     value = (await admin.get(f"/api/nats/buckets/aegis_instances/keys/{keys[0]['key']}")).json()
     assert value["encoding"] == "json"
     assert value["value"]["configuration"]["nats_password"] == "***"

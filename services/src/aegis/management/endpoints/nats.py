@@ -18,7 +18,7 @@ from aegis.management.access.roles import Role
 from aegis.management.audit import Caller
 from aegis.management.parts import Parts, parts_of
 from aegis.management.problems import Problem, responses
-from aegis_sdk import codec
+from aegis_sdk import codec, subjects
 from aegis_sdk.errors import CodecError, ConfigurationError, StreamError
 from aegis_sdk.instances import masked
 from aegis_sdk.kv import KeyValue, KeyValueEntry
@@ -37,7 +37,6 @@ _SECRET: Final = frozenset((users.BUCKET, sessions.BUCKET, tokens.BUCKET, attemp
 """Buckets that nobody looks into."""
 _NO_SUCH_STREAM: Final = 10059
 _BUCKET: Final = "KV_"
-_MOST_KEYS: Final = 5_000
 _MOST_VALUE_BYTES: Final = 65_536
 _MOST_PAGE_BYTES: Final = 4 << 20
 _MONITOR_S: Final = 2.0
@@ -173,15 +172,20 @@ async def list_keys(
     _: Operator,
     at: With,
     after: Annotated[str, Query(max_length=512)] = "",
-    limit: Annotated[int, Query(ge=1, le=_MOST_KEYS)] = 500,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> list[KeyView]:
     """Keys that have a value, in order, behind `after`."""
+    store, found = _bucket(at, bucket), list[KeyView]()
     try:
-        entries = await _bucket(at, bucket).entries()
+        names = sorted(name for name in await _names(at, bucket) if name > after)
+        for name in names:  # one by one: a bucket may hold more than we should take into memory
+            if len(found) == limit:
+                break
+            if (entry := await store.get(name)) is not None:
+                found.append(_key(entry))
     except StreamError as error:
         raise _or_not_found(error, f"there is no bucket {bucket}") from None
-    later = sorted((one for one in entries if one.key > after), key=lambda one: one.key)
-    return [_key(one) for one in later[:limit]]
+    return found
 
 
 @router.get("/buckets/{bucket}/keys/{key}", responses=responses(401, 403, 404, 422, 503, 504))
@@ -223,6 +227,19 @@ async def _pages(at: Parts, verb: str, field: str) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = page.get(field) or []
         found += listed
         if not listed or len(found) >= page.get("total", 0):
+            return found
+
+
+async def _names(at: Parts, bucket: str) -> list[str]:
+    """The keys of a bucket, those that were deleted too; without their values."""
+    found: list[str] = []
+    pattern = subjects.kv(bucket, subjects.REST)
+    while True:
+        asked = {"subjects_filter": pattern, "offset": len(found)}
+        page = await api(at.transport, f"STREAM.INFO.{_BUCKET}{bucket}", asked)
+        named: dict[str, int] = page["state"].get("subjects") or {}
+        found += [subjects.kv_key(subject) for subject in named]
+        if not named or len(found) >= page.get("total", 0):
             return found
 
 
