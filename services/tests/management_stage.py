@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
+import pytest
+from argon2 import PasswordHasher
 
+from aegis.management.access import passwords
 from aegis.management.endpoints.service import Management
 from aegis.management.first_run import Note
 from aegis.management.settings import ManagementSettings
@@ -19,8 +23,16 @@ from aegis_sdk.program import serve
 from aegis_sdk.testing import NatsAccess
 from aegis_sdk.transport_nats import NatsTransport
 
-READY_S = 15.0
+READY_S = 30.0
 PASSWORD = "a password of the tests"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Each costs half a second of a busy machine by its usual settings, which test_management_parts looks at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "PasswordHasher", partial(PasswordHasher, time_cost=1, memory_cost=64, parallelism=1))
+        yield
 
 
 def settings_of(access: NatsAccess, instance: str) -> Settings:

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.routing import APIRoute
-from management_stage import PASSWORD, Browser, Stage, connected, management, note_of, stage
+from management_stage import PASSWORD, Browser, Stage, cheap_passwords, connected, management, note_of, stage
 
 from aegis.management import audit
 from aegis.management.access import attempts, users
@@ -24,6 +24,8 @@ from aegis.management.perimeter import MOST_BYTES
 from aegis_sdk.errors import ConfigurationError, Unavailable
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.testing import NatsAccess, nats_server_thread
+
+__all__ = ["cheap_passwords"]  # a fixture of this module, too
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

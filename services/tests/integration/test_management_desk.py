@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from management_stage import Browser, Stage, management, settings_of, stage
+from management_stage import Browser, Stage, cheap_passwords, management, settings_of, stage
 from pydantic import BaseModel
 
 from aegis_sdk.handler import rpc
@@ -22,6 +22,8 @@ from aegis_sdk.registry import SERVICES
 from aegis_sdk.service import Service
 from aegis_sdk.single_active import ActiveContext, SingleActive, active
 from aegis_sdk.testing import NatsAccess, nats_server_thread
+
+__all__ = ["cheap_passwords"]  # a fixture of this module, too
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 DEADLINE_S = 15.0

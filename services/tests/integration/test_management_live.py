@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from management_stage import Browser, Stage, settings_of, stage
+from management_stage import Browser, Stage, cheap_passwords, settings_of, stage
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -23,6 +23,8 @@ from aegis_sdk import subjects
 from aegis_sdk.program import serve
 from aegis_sdk.service import Service
 from aegis_sdk.testing import NatsAccess, nats_server_thread
+
+__all__ = ["cheap_passwords"]  # a fixture of this module, too
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 DEADLINE_S = 15.0

@@ -108,6 +108,16 @@ def test_a_password_that_is_made_up_is_long_enough_and_never_the_same() -> None:
     assert {len(one) for one in made} == {29}
 
 
+async def test_passwords_are_hashed_as_the_rfc_recommends() -> None:
+    """RFC 9106, for where memory is scarce: argon2id, 64 MiB, 3 passes, 4 lanes."""
+    hashed = await (at_work := Passwords()).hashed("a password")
+    assert hashed.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert await at_work.is_right("a password", hashed)
+    assert not await at_work.is_right("another", hashed)
+    assert not await at_work.is_right("a password", None)
+    assert not await at_work.is_right("a password", "no hash")
+
+
 async def test_who_signs_in_while_too_many_do_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_MOST_WAITING", 1)
     at_work = Passwords()
