@@ -162,6 +162,18 @@ async def test_nats_is_looked_into_but_for_what_is_secret(admin: Browser) -> Non
     assert (await admin.get("/api/nats/server")).json() == {"configured": False, "page": {}}
 
 
+async def test_a_password_that_was_lost_is_made_anew_by_command(house: Processes, admin: Browser) -> None:
+    await admin.make_user("lost", "viewer")
+    made = await asyncio.to_thread(house.aegis, "reset-password", "lost", "--json")
+    password = json.loads(made.stdout)["password"]
+    async with Browser(str(admin.base_url).rstrip("/")) as browser:
+        assert (await browser.sign_in("lost", password)).json()["must_change"] is True
+    unknown = await asyncio.to_thread(house.aegis, "reset-password", "nobody")
+    assert (unknown.returncode, unknown.stderr) == (1, "aegis: there is no user nobody\n")
+    told = (await admin.get("/api/audit", params={"action": "reset_password", "on": "lost"})).json()["entries"]
+    assert [(one["way"], one["result"]) for one in told] == [("command line", "done")]
+
+
 async def test_the_document_tells_every_role_and_every_error(program: Browser) -> None:
     document = (await program.get("/api/openapi.json")).json()
     names = [one["operationId"] for path in document["paths"].values() for one in path.values()]

@@ -246,7 +246,9 @@ def _say_how_to_go_on(console: Console, state: StateDirectory, detached: bool) -
     if sign_in and sign_in.password:
         who = f"user [bold]{escape(sign_in.user)}[/], password [bold]{escape(sign_in.password)}[/]"
         console.print(f"  First sign-in: {who}")
-        console.print("  It is shown this once, and must be changed at once.", style="dim")
+        console.print(
+            "  It is shown this once, and must be changed at once; `aegis reset-password` makes another.", style="dim"
+        )
         console.print()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -38,6 +38,17 @@ class User(BaseModel):
     generation: int = 1
     created_at: datetime
     changed_at: datetime
+
+    def given(self, password_hash: str, now: datetime) -> Self:
+        """With a password that somebody else made up: it must be changed, and the sessions end."""
+        return self.model_copy(
+            update={
+                "password_hash": password_hash,
+                "must_change": True,
+                "generation": self.generation + 1,
+                "changed_at": now,
+            }
+        )
 
 
 class StoredUser(NamedTuple):

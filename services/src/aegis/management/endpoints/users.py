@@ -136,14 +136,7 @@ async def reset_password(name: Name, caller: Admin, at: With) -> FirstPassword:
         _not_himself(caller, name)
         stored = await _found(at, name)
         password = made_up()
-        user = stored.user.model_copy(
-            update={
-                "password_hash": await at.passwords.hashed(password),
-                "must_change": True,
-                "generation": stored.user.generation + 1,
-                "changed_at": at.now(),
-            }
-        )
+        user = stored.user.given(await at.passwords.hashed(password), at.now())
         stored = await _replaced(at, user, stored.revision, {})
         await at.attempts.forget(name)
     return FirstPassword(user=_view(stored), password=password)
