@@ -155,13 +155,17 @@ class KeyValue:
 
     async def keys(self, pattern: str = subjects.REST) -> list[str]:
         """The keys that have a value now, of those that `pattern` matches."""
-        found: list[str] = []
+        return [entry.key for entry in await self.entries(pattern)]
+
+    async def entries(self, pattern: str = subjects.REST) -> list[KeyValueEntry]:
+        """The values that there are now, of those keys that `pattern` matches."""
+        found: list[KeyValueEntry] = []
         async with self.watch(pattern) as entries:
             async for entry in entries:
                 if entry is None:
                     break
                 if not entry.deleted:
-                    found.append(entry.key)
+                    found.append(entry)
         return found
 
     @asynccontextmanager

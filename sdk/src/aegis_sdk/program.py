@@ -18,6 +18,7 @@ from aegis_sdk.config import Settings
 from aegis_sdk.errors import AegisError, ConfigurationError
 from aegis_sdk.figures import Figures
 from aegis_sdk.instances import InstanceRecord, InstanceStatus, ServiceDefinition
+from aegis_sdk.maintenance import Maintenance
 from aegis_sdk.metrics_server import metrics_server
 from aegis_sdk.registry import Registration
 from aegis_sdk.service import HostOptions, Service, ServiceHost
@@ -87,6 +88,7 @@ async def serve(service: Service, settings: Settings, stop: asyncio.Event | None
         stack.callback(registration.set_status, InstanceStatus.DRAINING)
         await registration.start()
         await host.start()
+        await Maintenance(host, registration, active).serve()
         if active is None:
             registration.set_status(InstanceStatus.ACTIVE)
             garbage.settle()

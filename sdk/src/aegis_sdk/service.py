@@ -102,6 +102,7 @@ class ServiceHost:
         self._transport = transport
         self._loop = asyncio.get_running_loop()
         self._subscriptions: list[Subscription] = []
+        self._offered: list[Subscription] = []  # to whoever calls any instance
         self._discoverable = Discoverable(
             transport,
             service=service.name,
@@ -118,8 +119,8 @@ class ServiceHost:
         self.service.transport, self.service.instance = self._transport, self.instance
         await self.service.on_start()
         name = self.service.name
+        await self.offer()
         for endpoint in self.endpoints:
-            await self._subscribe(subjects.rpc(name, endpoint.name), self._admitter(endpoint), queue=name)
             await self.serve_directly(endpoint)
         await self._subscribe(subjects.direct(name, self.instance, "ping"), self._pong)
         await self._discoverable.start()
@@ -127,8 +128,22 @@ class ServiceHost:
         self._running = self._loop.create_task(self.service.run(), name=f"{name}-run")
         _log.info("service_started", service=name, instance=self.instance)
 
-    async def _subscribe(self, subject: str, handler: Any, queue: str = "") -> None:
-        self._subscriptions.append(await self._transport.subscribe(subject, handler, queue))
+    async def _subscribe(self, subject: str, handler: Any) -> None:
+        self._subscriptions.append(await self._transport.subscribe(subject, handler))
+
+    async def offer(self) -> None:
+        """Take calls that any instance may answer; as from the start, or again after `withdraw`."""
+        name = self.service.name
+        for endpoint in self.endpoints[len(self._offered) :]:
+            subject = subjects.rpc(name, endpoint.name)
+            self._offered.append(await self._transport.subscribe(subject, self._admitter(endpoint), name))
+        await self._transport.flush()
+
+    async def withdraw(self) -> None:
+        """Take none of them any more; who calls this instance by its name is answered. What has arrived is done."""
+        offered, self._offered = self._offered, []
+        for subscription in offered:
+            await subscription.unsubscribe()
 
     async def wait(self, stop: asyncio.Event) -> None:
         """Return when `stop` is set; raises what the service's `run` raised, if that comes first."""
@@ -145,6 +160,7 @@ class ServiceHost:
     async def stop(self) -> None:
         """Take no more requests, finish those that arrived within the drain timeout, then run `on_stop`."""
         await self._discoverable.stop()
+        await self.withdraw()
         subscriptions, self._subscriptions = self._subscriptions, []
         for subscription in subscriptions:
             await subscription.unsubscribe()

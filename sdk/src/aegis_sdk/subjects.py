@@ -14,6 +14,7 @@ from aegis_sdk.errors import ConfigurationError
 
 __all__ = [
     "active",
+    "audit",
     "command",
     "direct",
     "epoch_asked",
@@ -130,6 +131,11 @@ def event(domain: str, *rest: str) -> str:
 def command(service: str, name: str) -> str:
     """A command to a service."""
     return f"cmd.{token(service, 'service')}.{token(name, 'command')}"
+
+
+def audit(who: str, action: str) -> str:
+    """An entry of the audit trail: a user, `_` for nobody that is known, and what he did."""
+    return f"audit.{token(who, 'who')}.{token(action, 'action')}"
 
 
 def tick(exchange: str, symbol: str) -> str:

@@ -62,6 +62,16 @@ async def test_where_there_is_no_ledger_none_is_made() -> None:
             assert (leases.shards, leases.latest) == ((), {})
 
 
+async def test_a_ledger_that_is_made_later_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aegis_sdk.ledger.leases._LOOK_S", 0.01)
+    transport = MemoryTransport(MemoryBroker())
+    async with Leases.open(transport) as leases:
+        assert leases.shards == ()
+        epoch = await claimed(await Ledger.open(transport, "late"))
+        await leases.wait_for(lambda now: KeyName("late", "k") in now.latest, DEADLINE_S)
+        assert leases.latest[KeyName("late", "k")].sequence == epoch
+
+
 async def test_a_service_is_named_by_a_token(transport: Transport) -> None:
     with pytest.raises(ConfigurationError, match="service"):
         async with Leases.open(transport, "a b"):

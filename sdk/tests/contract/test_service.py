@@ -327,3 +327,23 @@ def test_a_handler_needs_models() -> None:
 
     with pytest.raises(ConfigurationError, match="request must be annotated with a Pydantic model"):
         _ = Untyped.guess
+
+
+async def test_a_host_that_is_withdrawn_answers_only_who_calls_it_by_name(connect: Connect) -> None:
+    first, second = Till(), Till()
+    hosts = [await start(connect, first, instance="till-1"), await start(connect, second, instance="till-2")]
+    client = Client(await connect())
+    for _ in range(2):
+        await hosts[0].withdraw()
+    for _ in range(10):
+        await client.call(Till.add_one, Amount(value=1))
+    assert (first.calls, second.calls) == (0, 10)
+    await client.call(Till.add_one, Amount(value=1), instance="till-1")
+    assert first.calls == 1
+    for _ in range(2):
+        await hosts[0].offer()
+    await hosts[1].withdraw()
+    await client.call(Till.add_one, Amount(value=1))
+    assert (first.calls, second.calls) == (2, 10)
+    for host in hosts:
+        await host.stop()

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 import pytest
 from desks import AEGIS, until
 
-from aegis.cli.lease_view import LeaseView
 from aegis_sdk import NatsTransport
+from aegis_sdk.lease_view import LeaseView
 from aegis_sdk.testing import nats_server_thread
 
 COUNTER = Path(__file__).with_name("counter_service.py")

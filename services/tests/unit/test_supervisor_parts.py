@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
+from aegis.management.first_run import Note, write_note
 from aegis.operations import logfiles, processes
 from aegis.operations.keeper import Keeper, begin_in_turn
 from aegis.operations.parts import how_it_ended
 from aegis.operations.plan import DeskOptions, plan
 from aegis.operations.processes import ProcessId
 from aegis.operations.restarts import Crashes, RestartPolicy
-from aegis.operations.state import DeskInUse, StateDirectory
+from aegis.operations.state import DeskInUse, SignIn, StateDirectory
 from aegis_sdk.errors import ConfigurationError
 
 POLICY = RestartPolicy()
@@ -229,3 +230,12 @@ async def test_no_more_programs_load_at_a_time_than_there_are_cores() -> None:
         for part in parts:
             part.is_loaded.set()
     assert len(begun) == len(parts)
+
+
+def test_the_first_sign_in_is_told_once(tmp_path: Path) -> None:
+    directory = StateDirectory(tmp_path)
+    assert directory.take_sign_in() is None
+    write_note(directory.management_note, Note(address="http://127.0.0.1:8420", user="admin", password="first"))
+    assert directory.take_sign_in() == SignIn(address="http://127.0.0.1:8420", user="admin", password="first")
+    assert directory.take_sign_in() == SignIn(address="http://127.0.0.1:8420")
+    assert directory.management_note.stat().st_mode & 0o777 == 0o600

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 import structlog
 
@@ -21,6 +21,7 @@ __all__ = ["KeyName", "Leases", "StoredLease"]
 _log = structlog.get_logger("aegis.ledger")
 
 _AGAIN_S: Final = 0.2
+_LOOK_S: Final = 1.0
 
 
 class KeyName(NamedTuple):
@@ -58,7 +59,8 @@ class Leases:
         self._found: dict[KeyName, StoredLease] = {}
         self._news = asyncio.Event()
         self.shards: tuple[int, ...] = ()
-        """Those of the ledger; none where no single-active service has ever run."""
+        """Those of the ledger; none where no single-active service has run yet. It is looked for once a second then."""
+        self._readers: set[asyncio.Task[None]] = set()
 
     @classmethod
     @asynccontextmanager
@@ -70,20 +72,38 @@ class Leases:
         Raises TimeoutError where they cannot be read within `timeout` seconds.
         """
         leases = cls(transport, service)
-        readers: list[asyncio.Task[None]] = []
         try:
             async with asyncio.timeout(timeout):
-                leases.shards = tuple(await present_streams(transport))
-                read = [asyncio.Event() for _ in leases.shards]
-                for shard, caught_up in zip(leases.shards, read, strict=True):
-                    readers.append(asyncio.create_task(leases._follow(shard, caught_up), name=f"leases {shard}"))
-                for caught_up in read:
+                for caught_up in await leases._begin():
                     await caught_up.wait()
+            if 0 not in leases.shards:
+                leases._start(leases._await_ledger(), "ledger")
             yield leases
         finally:
-            for reader in readers:
+            for reader in leases._readers:
                 reader.cancel()
-            await asyncio.gather(*readers, return_exceptions=True)
+            await asyncio.gather(*leases._readers, return_exceptions=True)
+
+    async def _begin(self) -> list[asyncio.Event]:
+        """Read each shard that was not there before; an event for each, set when all that it holds has been read."""
+        present = await present_streams(self._transport)
+        new = {shard: asyncio.Event() for shard in present if shard not in self.shards}
+        self.shards = tuple(present)
+        for shard, caught_up in new.items():
+            self._start(self._follow(shard, caught_up), f"shard {shard}")
+        return list(new.values())
+
+    def _start(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        self._readers.add(asyncio.create_task(work, name=f"leases of {what}"))
+
+    async def _await_ledger(self) -> None:
+        """Begin to read as soon as somebody has made the ledger, of which the shard 0 is the last."""
+        while 0 not in self.shards:
+            await asyncio.sleep(_LOOK_S)
+            try:
+                await self._begin()
+            except (AegisError, TimeoutError) as error:
+                _log.warning("ledger_unseen", reason=str(error))
 
     @property
     def latest(self) -> Mapping[KeyName, StoredLease]:

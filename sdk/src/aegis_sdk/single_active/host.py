@@ -279,6 +279,11 @@ class ActiveHost:
         self._draining = True
         self._retire()
 
+    def resume(self) -> None:
+        """Take keys again, after `drain`."""
+        self._draining = False
+        self._retire()
+
     def _retire(self) -> None:
         assert self._holdings is not None
         self._tell(Retired(self._draining or not self._healthy))

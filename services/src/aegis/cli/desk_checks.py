@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aegis.cli.checks import Check
 from aegis.cli.desk import NoDesk, address, connect, is_remote, local_run
-from aegis.cli.discovery import registered
 from aegis.cli.ledger_checks import ledger_checks
 from aegis_sdk import subjects
+from aegis_sdk.census import registered
 from aegis_sdk.errors import AegisError, RpcError, StreamError
 from aegis_sdk.transport_nats import streams
 

@@ -48,8 +48,8 @@ async def feed_statuses(transport: Transport) -> list[FeedStatus]:
     """What each market data instance says of itself; of each feed set the one that publishes first."""
     import asyncio
 
-    from aegis.cli.discovery import ask_all
     from aegis.contracts.marketdata import SERVICE, STATUS
+    from aegis_sdk.census import ask_all
     from aegis_sdk.client import Client
     from aegis_sdk.errors import RpcError
     from aegis_sdk.method import Empty

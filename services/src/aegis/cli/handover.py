@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from typing import Annotated, Any, Final
 
 import typer
 
 from aegis.cli.console import AsJson, fail, print_json, terminal
-from aegis.cli.desk import run
+from aegis.cli.desk import connect, run
 
 _MOST_NAMED: Final = 10
 
@@ -20,15 +21,21 @@ def handover(
     as_json: AsJson = False,
 ) -> None:
     """Give a key to another instance, and wait until that serves it."""
-    from aegis.cli.key_moves import hand_over
-
-    done = run(hand_over(service, key, to))
+    done = run(_hand_over(service, key, to))
     if as_json:
         print_json(done)
     else:
         terminal().print(_handed_over(done))
     if to and done["holder"] != to:
         fail(f"{to} did not claim {service}/{key} in time, so {done['holder']} took it")
+
+
+async def _hand_over(service: str, key: str, to: str) -> dict[str, Any]:
+    from aegis_sdk.key_moves import hand_over
+    from aegis_sdk.lease_view import LeaseView
+
+    async with connect() as transport, LeaseView.open(transport, service) as view:
+        return await hand_over(transport, view, service, key, to)
 
 
 def _handed_over(done: dict[str, Any]) -> str:
@@ -45,9 +52,7 @@ def drain(
     as_json: AsJson = False,
 ) -> None:
     """Give all keys of an instance to others, before it is stopped. It takes none until it is started again."""
-    from aegis.cli.key_moves import drain as drained
-
-    done = run(drained(instance, service, timeout))
+    done = run(_drain(instance, service, timeout))
     left = done["left"]
     if as_json:
         print_json(done)
@@ -58,6 +63,17 @@ def drain(
         more = f" and {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
         count = f"{len(left)} of {len(left) + len(done['keys'])} keys"
         fail(f"after {timeout:g} s {count} are not held by others: {', '.join(named)}{more}")
+
+
+async def _drain(instance: str, service: str, timeout: float) -> dict[str, Any]:
+    """How far it is, it says on standard error."""
+    from aegis_sdk.key_moves import drain
+    from aegis_sdk.lease_view import LeaseView
+
+    async with connect() as transport, LeaseView.open(transport, service) as view:
+        return await drain(
+            transport, view, instance, service, timeout, lambda now: print(now.progress, file=sys.stderr)
+        )
 
 
 def _drained(done: dict[str, Any]) -> str:

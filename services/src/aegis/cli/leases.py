@@ -68,7 +68,7 @@ def _table(rows: Rows) -> Table:
 
 async def _read(service: str) -> Rows | None:
     """The rows; None where there is no ledger."""
-    from aegis.cli.lease_view import LeaseView
+    from aegis_sdk.lease_view import LeaseView
 
     async with connect() as transport, LeaseView.open(transport, service) as view:
         return view.rows() if view.leases.shards else None
@@ -78,8 +78,8 @@ async def _watch(service: str, as_json: bool) -> None:
     import asyncio
     import signal
 
-    from aegis.cli.lease_view import LeaseView
     from aegis_sdk.discovery import DirectoryState
+    from aegis_sdk.lease_view import LeaseView
 
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)

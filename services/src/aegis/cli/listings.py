@@ -19,7 +19,9 @@ _Table = tuple[list[dict[str, Any]], "list[Instance]", "list[ServiceDefinition]"
 
 def services(as_json: AsJson = False) -> None:
     """Show the services, their methods and how these fared."""
-    rows = _by_service(*run(_ask("STATS")))
+    from aegis_sdk.census import by_service
+
+    rows = by_service(*run(_ask()))
     if as_json:
         return print_json(rows)
     shown = table(
@@ -49,7 +51,10 @@ def instances(
     service: Annotated[str, typer.Argument(help="Only those of this service.")] = "", as_json: AsJson = False
 ) -> None:
     """Show the living instances of services."""
-    rows = [row for row in _by_instance(*run(_ask("STATS"))) if service in ("", row["service"])]
+    from aegis_sdk.census import by_instance
+
+    answers, living, _ = run(_ask())
+    rows = [row for row in by_instance(answers, living) if service in ("", row["service"])]
     if as_json:
         return print_json(rows)
     columns = ("SERVICE", "INSTANCE", "VERSION", "ZONE", "STATUS", "KEYS", "HEARTBEAT", "UP", "METRICS")
@@ -71,90 +76,14 @@ def instances(
     return None
 
 
-async def _ask(verb: str) -> _Table:
+async def _ask() -> _Table:
     import asyncio
 
-    from aegis.cli.discovery import ask_all, registered
+    from aegis_sdk.census import ask_all, registered
 
     async with connect() as transport:
-        answers, (living, defined) = await asyncio.gather(ask_all(transport, verb), registered(transport))
+        answers, (living, defined) = await asyncio.gather(ask_all(transport, "STATS"), registered(transport))
         return answers, living, defined
-
-
-def _by_service(
-    answers: list[dict[str, Any]], living: list[Instance], defined: list[ServiceDefinition]
-) -> list[dict[str, Any]]:
-    """Each service with its methods, the figures of its instances added up."""
-    definitions = {one.name: one for one in defined}
-    names = {*definitions, *(one["name"] for one in answers), *(one.record.service for one in living)}
-    rows: list[dict[str, Any]] = []
-    for name in sorted(names):
-        ours = [one for one in answers if one["name"] == name]
-        ids = {one["id"] for one in ours} | {one.record.instance for one in living if one.record.service == name}
-        definition = definitions.get(name)
-        rows.append(
-            {
-                "service": name,
-                "version": max((one["version"] for one in ours), default=definition.version if definition else ""),
-                "description": definition.description if definition else "",
-                "instances": len(ids),
-                "methods": _methods(ours),
-            }
-        )
-    return rows
-
-
-def _methods(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for endpoint in (one for answer in answers for one in answer.get("endpoints") or []):
-        name = endpoint["name"]
-        method = found.setdefault(
-            name, {"name": name, "subject": endpoint["subject"], "requests": 0, "errors": 0, "mean_ms": None, "ns": 0}
-        )
-        method["requests"] += endpoint["num_requests"]
-        method["errors"] += endpoint["num_errors"]
-        method["ns"] += endpoint["processing_time"]
-    for method in found.values():
-        spent = method.pop("ns")
-        method["mean_ms"] = round(spent / method["requests"] / 1e6, 3) if method["requests"] else None
-    return [found[name] for name in sorted(found)]
-
-
-def _by_instance(
-    answers: list[dict[str, Any]], living: list[Instance], _: list[ServiceDefinition]
-) -> list[dict[str, Any]]:
-    """Those of the registry, and those that only answer: services that others wrote."""
-    rows = [
-        {
-            "service": one.record.service,
-            "instance": one.record.instance,
-            "version": one.record.version,
-            "zone": one.record.zone,
-            "status": str(one.status),
-            "keys": one.record.keys,
-            "heartbeat_age_s": round(one.age_s, 3),
-            "started_at": one.record.started_at.isoformat(),
-            "metrics_port": one.record.metrics_port,
-        }
-        for one in living
-    ]
-    known = {(row["service"], row["instance"]) for row in rows}
-    rows += [
-        {
-            "service": one["name"],
-            "instance": one["id"],
-            "version": one["version"],
-            "zone": "",
-            "status": None,
-            "keys": {},
-            "heartbeat_age_s": None,
-            "started_at": one["started"],
-            "metrics_port": None,
-        }
-        for one in answers
-        if (one["name"], one["id"]) not in known
-    ]
-    return sorted(rows, key=lambda row: (row["service"], row["instance"]))
 
 
 def _uptime(started_at: str) -> str:

@@ -27,6 +27,7 @@ from aegis.cli.logs import logs
 from aegis.cli.ps import ps
 from aegis.cli.query import query
 from aegis.cli.record import record
+from aegis.cli.reset_password import reset_password
 from aegis.cli.snapshot import snapshot
 from aegis.cli.subscriptions import subscribe, subscriptions, unsubscribe
 from aegis.cli.ticks import ticks
@@ -86,7 +87,7 @@ app = typer.Typer(
 for command in (
     *(up, down, ps, logs, doctor, services, instances, leases, handover, drain),
     *(ticks, snapshot, record, query, feeds, contracts, continuous, subscribe, unsubscribe, subscriptions),
-    *(positions, account, health, call, env, version),
+    *(positions, account, health, call, env, reset_password, version),
 ):
     app.command()(command)
 app.add_typer(order_app, name="order")

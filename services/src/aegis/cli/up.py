@@ -230,7 +230,9 @@ def _say_how_to_go_on(console: Console, state: StateDirectory, detached: bool) -
     aegis = "aegis" if here else f"AEGIS_HOME={shlex.quote(str(state.path))} aegis"
     from rich.markup import escape
 
+    sign_in = state.take_sign_in()
     rows = [
+        *([(sign_in.address, "is the management service")] if sign_in else []),
         (f"{aegis} ticks", "shows live ticks" + ("" if detached else ", in a second terminal")),
         (f"{aegis} ps", "shows what runs"),
         (f"{aegis} logs -f", "follows the logs"),
@@ -241,6 +243,13 @@ def _say_how_to_go_on(console: Console, state: StateDirectory, detached: bool) -
     for command, effect in rows:
         console.print(f"  [bold cyan]{escape(command.ljust(width))}[/]  {effect}")
     console.print()
+    if sign_in and sign_in.password:
+        who = f"user [bold]{escape(sign_in.user)}[/], password [bold]{escape(sign_in.password)}[/]"
+        console.print(f"  First sign-in: {who}")
+        console.print(
+            "  It is shown this once, and must be changed at once; `aegis reset-password` makes another.", style="dim"
+        )
+        console.print()
 
 
 def down(

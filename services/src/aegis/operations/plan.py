@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from aegis.operations.state import StateDirectory
 from aegis_sdk.errors import ConfigurationError
 
 __all__ = ["MARKETDATA", "RECORDER", "DeskOptions", "ServicePlan", "inherited", "plan"]
@@ -16,6 +17,7 @@ __all__ = ["MARKETDATA", "RECORDER", "DeskOptions", "ServicePlan", "inherited", 
 MARKETDATA: Final = "marketdata"
 RECORDER: Final = "recorder"
 HEALTH: Final = "health"
+MANAGEMENT: Final = "management"
 PAPER: Final = "paper=10000000"
 """The account of a new desk, and the yuan that it begins with."""
 
@@ -61,6 +63,7 @@ def plan(options: DeskOptions) -> list[ServicePlan]:
         *_feeds(options),
         health,
         *_trading(),
+        _management(options),
     ]  # what records ends after those whose ticks it records
 
 
@@ -97,6 +100,19 @@ def _trading() -> list[ServicePlan]:
         ),
         *(ServicePlan(service="trading", instance=f"trading-{number}", command=command) for number in (1, 2)),
     ]
+
+
+def _management(options: DeskOptions) -> ServicePlan:
+    """On its usual port, or on a free one where another desk has that."""
+    return ServicePlan(
+        service=MANAGEMENT,
+        instance=f"{MANAGEMENT}-1",
+        command=(sys.executable, "-m", "aegis.management"),
+        environment={
+            "AEGIS_MANAGEMENT_ANY_PORT": "1",
+            "AEGIS_MANAGEMENT_NOTE": str(StateDirectory(Path(options.directory)).management_note),
+        },
+    )
 
 
 def _market_data(options: DeskOptions, instance: str, **more: str) -> ServicePlan:

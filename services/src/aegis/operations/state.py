@@ -14,7 +14,7 @@ import msgspec
 from aegis.operations.processes import ProcessId
 from aegis_sdk.errors import AegisError
 
-__all__ = ["Access", "DeskInUse", "DeskState", "Process", "ProcessState", "RunFile", "StateDirectory"]
+__all__ = ["Access", "DeskInUse", "DeskState", "Process", "ProcessState", "RunFile", "SignIn", "StateDirectory"]
 
 NAME: Final = ".aegis"
 
@@ -67,6 +67,14 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     processes: list[Process] = []
 
 
+class SignIn(msgspec.Struct, frozen=True, kw_only=True):
+    """What the management service has noted for its starter: its address, and after its first run who may sign in."""
+
+    address: str
+    user: str = ""
+    password: str = ""
+
+
 class DeskInUse(AegisError):
     """Another supervisor holds the state directory; `run` is what it says of itself, None if it said nothing yet."""
 
@@ -82,6 +90,7 @@ class StateDirectory:
         self.path = path.absolute()
         self.run_file = self.path / "desk.json"
         self.password_file = self.path / "nats.password"
+        self.management_note = self.path / "management.note"  # where it listens, and the first sign-in until it is told
         self.nats = self.path / "nats"
         self.logs = self.path / "logs"
 
@@ -136,8 +145,19 @@ class StateDirectory:
     def write_password(self, password: str) -> None:
         self._replace(self.password_file, password.encode())
 
+    def take_sign_in(self) -> SignIn | None:
+        """Where the management service listens, with its first sign-in the first time that this is asked."""
+        try:
+            told = msgspec.json.decode(self.management_note.read_bytes(), type=SignIn)
+            if told.password:
+                self._replace(self.management_note, msgspec.json.encode(SignIn(address=told.address)))
+        except (OSError, msgspec.MsgspecError):
+            return None
+        return told
+
     def clear(self) -> None:
         """Forget the run that has ended."""
+        self.management_note.unlink(missing_ok=True)
         self.run_file.unlink(missing_ok=True)
         self.password_file.unlink(missing_ok=True)
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from aegis.cli.lease_view import KeyState, LeaseView, Said, state_of
 from aegis_sdk.election_events import Claim
 from aegis_sdk.errors import Unavailable
 from aegis_sdk.instances import InstanceRecord, InstanceStatus, Vitals, digest
+from aegis_sdk.lease_view import KeyState, LeaseView, Said, state_of
 from aegis_sdk.ledger import Ledger, StoredLease
 from aegis_sdk.ledger.records import Lease, LeaseState
 from aegis_sdk.registry import Registration
@@ -140,7 +140,7 @@ async def test_a_ledger_that_cannot_be_read_is_said_to_be_away(
         async def last_sequence(self, stream: str) -> int:
             raise Unavailable("no JetStream")
 
-    monkeypatch.setattr("aegis.cli.lease_view._READ_S", 0.05)
+    monkeypatch.setattr("aegis_sdk.lease_view._READ_S", 0.05)
     with pytest.raises(Unavailable, match="JetStream is away"):
         async with LeaseView.open(Away(broker)):
             pass

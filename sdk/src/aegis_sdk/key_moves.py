@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from aegis.cli.desk import connect
-from aegis.cli.lease_view import KeyState, LeaseView, NotDone
 from aegis_sdk.client import Client
 from aegis_sdk.errors import DeadlineExceeded, Unavailable
 from aegis_sdk.instances import Instance
+from aegis_sdk.lease_view import KeyState, LeaseView, NotDone
 from aegis_sdk.ledger import KeyName, Leases, StoredLease
 from aegis_sdk.method import Empty
 from aegis_sdk.single_active.operations import Handover, drain_of, handover_of
 from aegis_sdk.transport import Transport
 
-__all__ = ["drain", "hand_over"]
+__all__ = ["Departure", "drain", "hand_over", "preview"]
 
 _HANDED_OVER_S: Final = 12.0  # longer than an instance waits for what is at work
 _CLAIMED_S: Final = 5.0
@@ -30,22 +29,39 @@ _MOST_NAMED: Final = 10
 # One key
 
 
-async def hand_over(service: str, key: str, to: str) -> dict[str, Any]:
+def preview(view: LeaseView, service: str, key: str, to: str) -> dict[str, Any]:
+    """What `hand_over` would do: {service, key, from, epoch, to, takers}. Raises NotDone where it could not.
+
+    `to` is None where the best of the takers would be chosen.
+    """
+    before = _held(view, KeyName(service, key))
+    if to != before.lease.holder:
+        _check_takers(view, before, to)
+    return {
+        "service": service,
+        "key": key,
+        "from": before.lease.holder,
+        "epoch": before.sequence,
+        "to": to or None,
+        "takers": view.takers(service, before.lease.holder),
+    }
+
+
+async def hand_over(transport: Transport, view: LeaseView, service: str, key: str, to: str) -> dict[str, Any]:
     """Give a key to `to`, or to the best instance; {service, key, from, holder, epoch, ms}. Raises NotDone.
 
     `from` is None where `to` holds it already, `ms` the time from asking to the new lease.
     """
-    async with connect() as transport, LeaseView.open(transport, service) as view:
-        before = _held(view, KeyName(service, key))
-        if to == before.lease.holder:
-            return _handed_over(before, None, 0.0)
-        _check_takers(view, before, to)
-        began = time.monotonic()
-        await _ask_for(transport, before, to)
-        after = await _claimed(view, before)
-        took_s = time.monotonic() - began
-        await _served(view, after)
-        return _handed_over(after, before.lease.holder, took_s)
+    before = _held(view, KeyName(service, key))
+    if to == before.lease.holder:
+        return _handed_over(before, None, 0.0)
+    _check_takers(view, before, to)
+    began = time.monotonic()
+    await _ask_for(transport, before, to)
+    after = await _claimed(view, before)
+    took_s = time.monotonic() - began
+    await _served(view, after)
+    return _handed_over(after, before.lease.holder, took_s)
 
 
 def _handed_over(lease: StoredLease, giver: str | None, took_s: float) -> dict[str, Any]:
@@ -77,7 +93,7 @@ def _held(view: LeaseView, name: KeyName) -> StoredLease:
 def _unknown(view: LeaseView, name: KeyName) -> str:
     if not view.leases.shards:
         return "this desk has no ledger: no single-active service has run here yet"
-    keys = sorted(one.key for one in view.leases.latest)
+    keys = sorted(one.key for one in view.leases.latest if one.service == name.service)
     if not keys:
         return f"{name.service} has no keys; `aegis leases` shows who has"
     more = f" and {len(keys) - _MOST_NAMED} more" if len(keys) > _MOST_NAMED else ""
@@ -134,33 +150,40 @@ async def _served(view: LeaseView, after: StoredLease) -> None:
 # All keys of an instance
 
 
-async def drain(instance: str, service: str, timeout: float) -> dict[str, Any]:
+async def drain(
+    transport: Transport,
+    view: LeaseView,
+    instance: str,
+    service: str,
+    timeout: float,
+    told: Callable[[Departure], None] = lambda _: None,
+) -> dict[str, Any]:
     """Have an instance give all its keys away; {service, instance, seconds, keys, left}. Raises NotDone.
 
-    `left` are the keys that others do not hold after `timeout` seconds. How far it is, it says on standard error.
+    `left` are the keys that others do not hold after `timeout` seconds. `told` is called once a second meanwhile.
     """
-    async with connect() as transport, LeaseView.open(transport, service) as view:
-        departure = _Departure(view, _found(view, instance))
-        if departure.keys and not view.takers(departure.service, instance):
-            nobody = f"nobody else of {departure.service} is there to take the keys of {instance}"
-            raise NotDone(f"{nobody}: start another instance")
-        began = time.monotonic()
-        await _ask_to_drain(transport, departure.service, instance)
-        await _until_over(view, departure, began + timeout)
-        return departure.told(time.monotonic() - began)
+    departure = Departure(view, _found(view, instance, service))
+    if departure.keys and not view.takers(departure.service, instance):
+        nobody = f"nobody else of {departure.service} is there to take the keys of {instance}"
+        raise NotDone(f"{nobody}: start another instance")
+    began = time.monotonic()
+    await _ask_to_drain(transport, departure.service, instance)
+    await _until_over(view, departure, began + timeout, told)
+    return departure.told(time.monotonic() - began)
 
 
-async def _until_over(view: LeaseView, departure: _Departure, end: float) -> None:
-    """Return when others hold all keys, or at `end`; says once a second how far it is."""
+async def _until_over(view: LeaseView, departure: Departure, end: float, told: Callable[[Departure], None]) -> None:
+    """Return when others hold all keys, or at `end`."""
     while (left_s := end - time.monotonic()) > 0:
         with suppress(TimeoutError):
             await view.leases.wait_for(departure.is_over, min(left_s, _PROGRESS_S))
             return
-        sys.stderr.write(f"{departure.progress}\n")
+        told(departure)
 
 
-def _found(view: LeaseView, instance: str) -> Instance:
-    found = [one for one in view.directory.instances() if one.record.instance == instance]
+def _found(view: LeaseView, instance: str, service: str) -> Instance:
+    living = view.directory.instances(service or None)
+    found = [one for one in living if one.record.instance == instance]
     if not found:
         raise NotDone(f"no instance {instance} is alive; `aegis instances` shows who is")
     if len(found) > 1:
@@ -178,7 +201,7 @@ async def _ask_to_drain(transport: Transport, service: str, instance: str) -> No
         raise NotDone(f"{instance} has not answered in {_DRAIN_ASKED_S:g} s; `aegis leases` shows its keys") from None
 
 
-class _Departure:
+class Departure:
     """The keys that an instance holds, or has held since this began, and who has them now."""
 
     def __init__(self, view: LeaseView, departing: Instance) -> None:

@@ -1,0 +1,1 @@
+"""Who may do what: users, sessions, tokens, attempts to sign in, and the guard of every route."""

@@ -1,0 +1,91 @@
+"""How often somebody may try to sign in: counted in the KV bucket `aegis_attempts`, so that all instances count as one.
+
+An attempt is counted before its password is looked at, so that many at once are not more than one after the other. Only
+users who exist are counted by name, and a count is forgotten after five minutes: the bucket stays small.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import datetime, timedelta
+from typing import Final
+
+from pydantic import BaseModel
+
+from aegis.management.problems import Problem
+from aegis_sdk import codec, subjects
+from aegis_sdk.kv import KeyValue, RevisionMismatch
+from aegis_sdk.transport import Transport
+
+__all__ = ["BUCKET", "Attempts"]
+
+BUCKET: Final = "aegis_attempts"
+WINDOW: Final = timedelta(minutes=5)
+OF_A_USER: Final = 10
+OF_AN_ADDRESS: Final = 50
+_MOST_BYTES: Final = 8 << 20
+_TRIES: Final = 20
+
+
+class _Count(BaseModel):
+    since: datetime
+    count: int
+
+
+class Attempts:
+    """Ten for a user and fifty from an address, in five minutes; an IPv6 address is its /64."""
+
+    def __init__(self, transport: Transport, *, replicas: int = 1) -> None:
+        self._bucket = KeyValue(transport, BUCKET)
+        self._replicas = replicas
+
+    async def ensure(self) -> None:
+        await self._bucket.ensure(
+            max_bytes=_MOST_BYTES, max_age_s=WINDOW.total_seconds(), replicas=self._replicas, storage="memory"
+        )
+
+    async def count(self, user: str | None, address: str, now: datetime) -> None:
+        """Count one by its user, if there is such a one, and its address. Raises Problem `too_many_attempts`."""
+        await self._one(_key("address", _network(address)), OF_AN_ADDRESS, now)
+        if user is not None:
+            await self._one(_key("user", user), OF_A_USER, now)
+
+    async def forget(self, user: str) -> None:
+        """He has signed in. His address is not forgotten: else his own name would let him try others for ever."""
+        await self._bucket.delete(_key("user", user), ttl_s=int(WINDOW.total_seconds()))
+
+    async def _one(self, key: str, most: int, now: datetime) -> None:
+        for _ in range(_TRIES):
+            entry = await self._bucket.get(key)
+            counted = None if entry is None else codec.decode_model(_Count, entry.value)
+            if counted is None or now - counted.since >= WINDOW:
+                counted = _Count(since=now, count=0)
+            if counted.count >= most:
+                wait_s = max(1, round((counted.since + WINDOW - now).total_seconds()))
+                raise Problem(
+                    "too_many_attempts", f"try again in {wait_s} s", headers={"Retry-After": str(wait_s)}, wait_s=wait_s
+                )
+            value = codec.encode_model(counted.model_copy(update={"count": counted.count + 1}))
+            try:
+                if entry is None:
+                    await self._bucket.create(key, value)
+                else:
+                    await self._bucket.update(key, value, entry.revision)
+                return
+            except RevisionMismatch:
+                continue  # another attempt was counted just now
+        raise Problem("too_many_attempts", "too many at once", headers={"Retry-After": "1"}, wait_s=1)
+
+
+def _key(kind: str, what: str) -> str:
+    return f"{kind}-{subjects.escape(what)}"
+
+
+def _network(address: str) -> str:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((parsed, 64), strict=False).network_address)
+    return str(parsed)

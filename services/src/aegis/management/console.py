@@ -1,0 +1,63 @@
+"""The built console: static files, each page with a policy that allows its own inline scripts and no others."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+from typing import Final
+
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Scope
+
+__all__ = ["Console", "policy_of"]
+
+_INLINE: Final = re.compile(rb"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.S | re.I)
+_HASHED_NAMES: Final = "_next/static/"
+"""A file below it never changes: its name has the hash of its content."""
+
+
+class Console(StaticFiles):
+    """`/leases` is `leases.html`, or `leases/index.html`."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory=directory, html=True)
+        self._policies = {
+            str(page.relative_to(directory)): policy_of(page.read_bytes()) for page in directory.rglob("*.html")
+        }
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        if path.removesuffix("/") + ".html" in self._policies:
+            path = path.removesuffix("/") + ".html"
+        try:
+            response = await super().get_response(path, scope)
+        except HTTPException as error:
+            if error.status_code != 404 or "404.html" not in self._policies:
+                raise
+            response = await super().get_response("404.html", scope)
+            response.status_code = 404
+        response.headers["Content-Security-Policy"] = self._policy(path)
+        response.headers["Cache-Control"] = (
+            "public, max-age=31536000, immutable" if path.startswith(_HASHED_NAMES) else "no-cache"
+        )
+        return response
+
+    def _policy(self, path: str) -> str:
+        for page in (path, "index.html" if path in ("", ".") else f"{path.removesuffix('/')}/index.html"):
+            if page in self._policies:
+                return self._policies[page]
+        return self._policies.get("404.html", policy_of(b""))
+
+
+def policy_of(page: bytes) -> str:
+    """The Content-Security-Policy of a page."""
+    hashes = sorted({base64.b64encode(hashlib.sha256(text).digest()).decode() for text in _INLINE.findall(page)})
+    scripts = " ".join(["'self'", *(f"'sha256-{one}'" for one in hashes)])
+    return (
+        f"default-src 'self'; script-src {scripts}; style-src 'self'; style-src-attr 'unsafe-inline'; "
+        "img-src 'self' data:; font-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    )

@@ -1,0 +1,1 @@
+"""The service, its HTTP application, and the routes by their subject."""

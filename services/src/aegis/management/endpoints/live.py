@@ -1,0 +1,183 @@
+"""Live topics: one WebSocket for a browser's tab, server-sent events for scripts.
+
+To the server: {"op": "subscribe", "topics": [{"topic": "leases", "origin": "…", "sequence": 12}]}, of which all but the
+topic is left out at first, and {"op": "unsubscribe", "topics": [{"topic": "leases"}]}.
+
+From the server: `hello`, `alive` once a second, `refused` with a topic and why, and for each topic `snapshot`, then
+`delta`: {type, topic, origin, sequence, part, parts, rows, gone}. A snapshot replaces all rows, a delta some; with the
+origin and the sequence of the last complete one a client goes on after a cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from typing import Annotated, Final, Literal
+
+import msgspec
+from fastapi import APIRouter, Depends, Header, Query, Request, WebSocket, WebSocketDisconnect
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import HTTPConnection
+
+from aegis.management.access.guard import SignedIn, identify, needs
+from aegis.management.access.roles import Role
+from aegis.management.audit import Caller
+from aegis.management.live.follower import MOST_TOPICS, Follower, permitted
+from aegis.management.parts import Parts, parts_of
+from aegis.management.problems import Problem, responses
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/live", tags=["live"])
+With = Annotated[Parts, Depends(parts_of)]
+Viewer = Annotated[Caller, needs(Role.VIEWER)]
+
+_ALIVE_S: Final = 1.0
+_LOOK_S: Final = 5.0
+"""So often it is looked whether the session goes on, and its role is the same."""
+_TAKEN_S: Final = 20.0
+"""Who takes nothing for so long is left."""
+_SIGNED_OUT: Final = 4401
+_MALFORMED: Final = 4400
+_FULL: Final = 1013
+_EVENTS: Final = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+
+
+class Wanted(BaseModel):
+    """A topic; with origin and sequence from there on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    topic: Annotated[str, Field(max_length=128)]
+    origin: Annotated[str, Field(max_length=16)] = ""
+    sequence: Annotated[int, Field(ge=0, le=2**53)] | None = None
+
+
+class Asked(BaseModel):
+    """What a client sends over the WebSocket."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    op: Literal["subscribe", "unsubscribe"]
+    topics: Annotated[list[Wanted], Field(min_length=1, max_length=MOST_TOPICS)]
+
+
+class _Ended(Exception):
+    """The session has ended, or its role has changed."""
+
+
+@router.websocket("")
+async def live(socket: WebSocket, caller: Viewer, at: With) -> None:
+    """One for all topics of a tab."""
+    await socket.accept()
+    assert caller.role is not None
+    try:
+        with Follower(at.hub) as follower:
+            await socket.send_json({"type": "hello", "instance": socket.app.state.service.instance})
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_listen(socket, at, caller, caller.role, follower))
+                group.create_task(_tell(socket, at, follower))
+                group.create_task(_look(socket, at, socket.state.signed_in))
+    except* (WebSocketDisconnect, TimeoutError):
+        pass  # gone, or as good as gone
+    except* _Ended:
+        await socket.close(_SIGNED_OUT)
+    except* ValidationError:
+        await socket.close(_MALFORMED)
+    except* Problem:
+        await socket.close(_FULL)
+
+
+async def _listen(socket: WebSocket, at: Parts, caller: Caller, role: Role, follower: Follower) -> None:
+    while True:
+        asked = Asked.model_validate_json(await socket.receive_text())
+        for wanted in asked.topics:
+            if asked.op == "unsubscribe":
+                follower.unsubscribe(wanted.topic)
+                continue
+            try:
+                follower.subscribe(wanted.topic, role, wanted.origin, wanted.sequence)
+            except Problem as problem:
+                await at.trail.refused(caller, "follow", wanted.topic, problem.code)
+                refusal = {"type": "refused", "topic": wanted.topic, "code": problem.code}
+                await socket.send_json({**refusal, "detail": problem.body.detail})
+
+
+async def _tell(socket: WebSocket, at: Parts, follower: Follower) -> None:
+    """Send what is new at each beat; while a send waits for the client, nothing is kept for it."""
+    loop = asyncio.get_running_loop()
+    alive_at = 0.0
+    while True:
+        await at.hub.beat()
+        for message in follower.news():
+            async with asyncio.timeout(_TAKEN_S):
+                await socket.send_text(message.decode())
+        if loop.time() >= alive_at:
+            alive_at = loop.time() + _ALIVE_S
+            async with asyncio.timeout(_TAKEN_S):
+                await socket.send_json({"type": "alive", "at": at.now().isoformat(), "hears": _hears(at)})
+
+
+async def _look(connection: HTTPConnection, at: Parts, before: SignedIn) -> None:
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        await _still(connection, at, before)
+
+
+async def _still(connection: HTTPConnection, at: Parts, before: SignedIn) -> None:
+    """Raises _Ended where the session does not go on as it was."""
+    now = await identify(at, connection)
+    if now is None or now.caller.role is not before.caller.role:
+        raise _Ended
+
+
+@router.get("/sse", response_class=StreamingResponse, responses=_EVENTS | responses(401, 403, 404, 422, 429, 503))
+async def live_events(
+    request: Request,
+    caller: Viewer,
+    at: With,
+    topics: Annotated[str, Query(description="With commas between them", min_length=1, max_length=4_096)],
+    last_event_id: Annotated[str, Header(max_length=8_192, description="Of the last event: goes on from there")] = "",
+) -> StreamingResponse:
+    """The same messages as server-sent events. `id` has the sequences of all topics, to go on from."""
+    assert caller.role is not None
+    wanted = list(dict.fromkeys(topics.split(",")))
+    if len(wanted) > MOST_TOPICS:
+        raise Problem("overloaded", f"at most {MOST_TOPICS} topics")
+    for name in wanted:
+        permitted(at.hub, name, caller.role)
+    before = _resumed(last_event_id)
+    events = _events(request, at, caller.role, {name: before.get(name, ("", 0)) for name in wanted})
+    return StreamingResponse(events, media_type="text/event-stream")
+
+
+async def _events(
+    request: Request, at: Parts, role: Role, wanted: Mapping[str, tuple[str, int]]
+) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
+    look_at = loop.time() + _LOOK_S
+    with Follower(at.hub) as follower, suppress(_Ended):
+        for name, (origin, sequence) in wanted.items():
+            follower.subscribe(name, role, origin, sequence)
+        while True:
+            await at.hub.beat()
+            for message in follower.news():
+                yield b"id: " + msgspec.json.encode(follower.places) + b"\ndata: " + message + b"\n\n"
+            if loop.time() >= look_at:
+                look_at = loop.time() + _LOOK_S
+                yield b": alive\n\n"
+                await _still(request, at, request.state.signed_in)
+
+
+def _resumed(places: str) -> dict[str, tuple[str, int]]:
+    """What the last event's id said; of what it did not say, nothing."""
+    try:
+        return msgspec.json.decode(places, type=dict[str, tuple[str, int]])
+    except msgspec.MsgspecError:
+        return {}
+
+
+def _hears(at: Parts) -> str:
+    return str(at.view.directory.state)

@@ -1,0 +1,184 @@
+"""Market data: feeds, contracts, what is wanted and what became of it, and the latest ticks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Final, TypeVar
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from aegis.contracts.health import REPORT, HealthReport
+from aegis.contracts.health import SERVICE as HEALTH
+from aegis.contracts.marketdata import (
+    INSTRUMENTS,
+    LATEST,
+    SERVICE,
+    STATUS,
+    FeedStatus,
+    InstrumentsReply,
+    InstrumentsRequest,
+    LatestRequest,
+)
+from aegis.contracts.orders import InstrumentName
+from aegis.contracts.subscriptions import (
+    SUBSCRIBE,
+    SUBSCRIPTIONS,
+    UNSUBSCRIBE,
+    WISHES,
+    Consumer,
+    Kind,
+    Scope,
+    SubscriptionsReply,
+    SubscriptionsRequest,
+    SubscriptionState,
+    UnsubscribeReply,
+    UnsubscribeRequest,
+    WishesReply,
+    WishReply,
+    WishRequest,
+)
+from aegis.management.access.guard import needs
+from aegis.management.access.roles import Role
+from aegis.management.audit import Caller
+from aegis.management.parts import Parts, parts_of
+from aegis.management.problems import Problem, responses
+from aegis_sdk.errors import AegisError
+from aegis_sdk.instances import Token
+from aegis_sdk.ledger import KeyName
+from aegis_sdk.method import Empty, Method
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/market", tags=["market"])
+With = Annotated[Parts, Depends(parts_of)]
+Viewer = Annotated[Caller, needs(Role.VIEWER)]
+Trader = Annotated[Caller, needs(Role.TRADER)]
+Reply = TypeVar("Reply", bound=BaseModel)
+Text = Annotated[str, Query(max_length=128)]
+Page = Annotated[int, Query(ge=1, le=500)]
+
+_CALL_S: Final = 5.0
+_STATUS_S: Final = 2.0
+_NAMED: Final = 20
+
+
+class Wish(BaseModel):
+    """Instruments by name, and scopes. `consumer` is for whom; all that it wants expires after `ttl_s`, 0: never."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"consumer": "operator", "instruments": ["SHFE.rb2605"]}]}
+    )
+
+    consumer: Consumer = "operator"
+    instruments: Annotated[list[Annotated[str, Field(max_length=128)]], Field(max_length=5_000)] = []
+    scopes: Annotated[list[Scope], Field(max_length=100)] = []
+    ttl_s: Annotated[int, Field(ge=0, le=30 * 86_400)] = 0
+
+
+class Unwish(BaseModel):
+    """What is not wanted any more, as it was asked for; `everything` alone: all of it."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"consumer": "operator", "instruments": ["SHFE.rb2605"]}]}
+    )
+
+    consumer: Consumer = "operator"
+    instruments: Annotated[list[Annotated[str, Field(max_length=128)]], Field(max_length=5_000)] = []
+    scopes: Annotated[list[Scope], Field(max_length=100)] = []
+    everything: bool = False
+
+
+@router.get("/feeds", responses=responses(401, 403, 503))
+async def list_feeds(_: Viewer, at: With) -> list[FeedStatus]:
+    """Every market data instance that answers within two seconds: the active one and the standby."""
+    names = sorted(one.record.instance for one in at.view.directory.instances(SERVICE))
+    said = await asyncio.gather(*(_status(at, name) for name in names))
+    return [one for one in said if one is not None]
+
+
+@router.get("/contracts", responses=responses(401, 403, 422, 503, 504))
+async def list_contracts(
+    _: Viewer,
+    at: With,
+    exchange: Text = "",
+    product: Text = "",
+    kind: Kind | None = None,
+    expiry: Text = "",
+    after: Text = "",
+    limit: Page = 500,
+) -> InstrumentsReply:
+    """The contracts that the feed lists, in pages by name."""
+    request = InstrumentsRequest(exchange=exchange, product=product, kind=kind, expiry=expiry, after=after, limit=limit)
+    return await _call(at, INSTRUMENTS, request)
+
+
+@router.get("/coverage", responses=responses(401, 403, 422, 503, 504))
+async def list_coverage(
+    _: Viewer,
+    at: With,
+    exchange: Text = "",
+    state: SubscriptionState | None = None,
+    consumer: Text = "",
+    after: Text = "",
+    limit: Page = 500,
+) -> SubscriptionsReply:
+    """The instruments that somebody wants, with what became of it."""
+    request = SubscriptionsRequest(exchange=exchange, state=state, consumer=consumer, after=after, limit=limit)
+    return await _call(at, SUBSCRIPTIONS, request)
+
+
+@router.get("/health/{feed}", responses=responses(401, 403, 404, 422, 503, 504))
+async def get_market_health(feed: Annotated[Token, Path(examples=["main"])], _: Viewer, at: With) -> HealthReport:
+    """What the health agent of a feed set says of its ticks, aware of sessions."""
+    if KeyName(HEALTH, feed) not in at.view.leases.latest:
+        raise Problem("not_found", f"nobody watches a feed set {feed}")
+    return (await at.client.call_active(REPORT, feed, Empty(), timeout=_CALL_S)).value
+
+
+@router.get("/wishes", responses=responses(401, 403, 503, 504))
+async def list_wishes(_: Viewer, at: With) -> WishesReply:
+    """Who wants what."""
+    return await _call(at, WISHES, Empty())
+
+
+@router.get("/ticks/{instrument}", responses=responses(401, 403, 404, 422, 503, 504))
+async def get_last_tick(
+    instrument: Annotated[InstrumentName, Path(examples=["SHFE.rb2605"])], _: Viewer, at: With
+) -> dict[str, JsonValue]:
+    """The latest tick of an instrument, as docs/ticks.md describes it."""
+    reply = await _call(at, LATEST, LatestRequest(instruments=[instrument]))
+    if not reply.ticks:
+        raise Problem("not_found", f"{instrument} has no tick")
+    return reply.ticks[0]
+
+
+@router.post("/subscribe", responses=responses(401, 403, 422, 503, 504))
+async def subscribe(asked: Wish, caller: Trader, at: With) -> WishReply:
+    """Add to what a consumer wants."""
+    async with at.trail.action(caller, "subscribe", asked.consumer, _said(asked)):
+        return await _call(at, SUBSCRIBE, WishRequest(**asked.model_dump()))
+
+
+@router.post("/unsubscribe", responses=responses(401, 403, 422, 503, 504))
+async def unsubscribe(asked: Unwish, caller: Trader, at: With) -> UnsubscribeReply:
+    """Take back what a consumer wants. What others want too stays."""
+    async with at.trail.action(caller, "unsubscribe", asked.consumer, _said(asked)):
+        return await _call(at, UNSUBSCRIBE, UnsubscribeRequest(**asked.model_dump()))
+
+
+async def _status(at: Parts, instance: str) -> FeedStatus | None:
+    try:
+        return await at.client.call(STATUS, Empty(), instance=instance, timeout=_STATUS_S)
+    except AegisError:
+        return None
+
+
+async def _call(at: Parts, method: Method[Any, Reply], request: BaseModel) -> Reply:
+    return await at.client.call(method, request, timeout=_CALL_S)
+
+
+def _said(asked: Wish | Unwish) -> dict[str, Any]:
+    """For the audit trail: some of the names, and how many there are."""
+    said = asked.model_dump(mode="json", exclude_defaults=True)
+    return {**said, "instruments": asked.instruments[:_NAMED], "count": len(asked.instruments)}

@@ -1,0 +1,325 @@
+"""What NATS itself says: streams, consumers with their lag, KV buckets to look into, and servers where they tell."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import urllib.request
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from aegis.management.access import attempts, sessions, tokens, users
+from aegis.management.access.guard import needs
+from aegis.management.access.roles import Role
+from aegis.management.audit import Caller
+from aegis.management.parts import Parts, parts_of
+from aegis.management.problems import Problem, responses
+from aegis_sdk import codec, subjects
+from aegis_sdk.errors import CodecError, ConfigurationError, StreamError
+from aegis_sdk.instances import masked
+from aegis_sdk.kv import KeyValue, KeyValueEntry
+from aegis_sdk.transport_nats.streams import api
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/nats", tags=["nats"])
+With = Annotated[Parts, Depends(parts_of)]
+Viewer = Annotated[Caller, needs(Role.VIEWER)]
+Operator = Annotated[Caller, needs(Role.OPERATOR)]
+StreamName = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", examples=["TICKS"])]
+BucketName = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", examples=["aegis_config"])]
+
+_SECRET: Final = frozenset((users.BUCKET, sessions.BUCKET, tokens.BUCKET, attempts.BUCKET))
+"""Buckets that nobody looks into."""
+_NO_SUCH_STREAM: Final = 10059
+_BUCKET: Final = "KV_"
+_MOST_VALUE_BYTES: Final = 65_536
+_MOST_PAGE_BYTES: Final = 4 << 20
+_MONITOR_S: Final = 2.0
+
+
+class StreamView(BaseModel):
+    """A stream, and what is in it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "EVENTS",
+                    "subjects": ["event.>"],
+                    "storage": "file",
+                    "replicas": 3,
+                    "leader": "n1",
+                    "messages": 1200,
+                    "bytes": 512000,
+                    "first_sequence": 1,
+                    "last_sequence": 1200,
+                    "consumers": 2,
+                    "max_bytes": 1073741824,
+                    "max_age_s": 2592000.0,
+                }
+            ]
+        }
+    )
+
+    name: str
+    subjects: list[str]
+    storage: str
+    replicas: int
+    leader: str  # empty where it is alone
+    messages: int
+    bytes: int
+    first_sequence: int
+    last_sequence: int
+    consumers: int
+    max_bytes: int  # -1: no bound
+    max_age_s: float  # 0: no bound
+
+
+class ConsumerView(BaseModel):
+    """`lag` is what it has not got yet, `unacknowledged` what it has got and not acknowledged."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "stream": "EVENTS",
+                    "name": "reader-1",
+                    "durable": False,
+                    "lag": 0,
+                    "unacknowledged": 0,
+                    "redelivered": 0,
+                    "delivered": 1200,
+                    "filters": ["event.market.>"],
+                }
+            ]
+        }
+    )
+
+    stream: str
+    name: str
+    durable: bool
+    lag: int
+    unacknowledged: int
+    redelivered: int
+    delivered: int  # the stream's sequence of the last one
+    filters: list[str]
+
+
+class KeyView(BaseModel):
+    """A key that has a value, with the revision that set it and the bytes that it takes."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"key": "trading.A1.group", "revision": 4, "created_at": "2026-11-28T09:00:00Z", "size": 5}]
+        }
+    )
+
+    key: str
+    revision: int
+    created_at: datetime
+    size: int
+
+
+class ValueView(KeyView):
+    """A value: as JSON where it is such, secrets masked; else as text or base64. Of a large one it is None."""
+
+    encoding: Literal["json", "text", "base64", "large"]
+    value: JsonValue
+
+
+class ServerPage(BaseModel):
+    """A monitoring page of the server that AEGIS_MANAGEMENT_NATS_MONITOR names, as NATS writes it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"configured": False, "page": {}}]})
+
+    configured: bool
+    page: dict[str, JsonValue]
+
+
+@router.get("/streams", responses=responses(401, 403, 503, 504))
+async def list_streams(_: Viewer, at: With) -> list[StreamView]:
+    """All streams, those of KV buckets too, by name."""
+    found = await _pages(at, "STREAM.LIST", "streams")
+    return sorted((_stream(one) for one in found), key=lambda one: one.name)
+
+
+@router.get("/streams/{stream}/consumers", responses=responses(401, 403, 404, 422, 503, 504))
+async def list_consumers(stream: StreamName, _: Viewer, at: With) -> list[ConsumerView]:
+    """The consumers of a stream, the one that lags most first."""
+    try:
+        found = await _pages(at, f"CONSUMER.LIST.{stream}", "consumers")
+    except StreamError as error:
+        raise _or_not_found(error, f"there is no stream {stream}") from None
+    return sorted((_consumer(one) for one in found), key=lambda one: (-one.lag, one.name))
+
+
+@router.get("/buckets", responses=responses(401, 403, 503, 504))
+async def list_buckets(_: Viewer, at: With) -> list[str]:
+    """The KV buckets that one may look into."""
+    names: list[str] = [one["config"]["name"] for one in await _pages(at, "STREAM.LIST", "streams")]
+    buckets = {name.removeprefix(_BUCKET) for name in names if name.startswith(_BUCKET)}
+    return sorted(buckets - _SECRET)
+
+
+@router.get("/buckets/{bucket}/keys", responses=responses(401, 403, 404, 422, 503, 504))
+async def list_keys(
+    bucket: BucketName,
+    _: Operator,
+    at: With,
+    after: Annotated[str, Query(max_length=512)] = "",
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> list[KeyView]:
+    """Keys that have a value, in order, behind `after`."""
+    store, found = _bucket(at, bucket), list[KeyView]()
+    try:
+        names = sorted(name for name in await _names(at, bucket) if name > after)
+        for name in names:  # one by one: a bucket may hold more than we should take into memory
+            if len(found) == limit:
+                break
+            if (entry := await store.get(name)) is not None:
+                found.append(_key(entry))
+    except StreamError as error:
+        raise _or_not_found(error, f"there is no bucket {bucket}") from None
+    return found
+
+
+@router.get("/buckets/{bucket}/keys/{key}", responses=responses(401, 403, 404, 422, 503, 504))
+async def get_key(
+    bucket: BucketName,
+    key: Annotated[str, Path(max_length=512, pattern=r"^[A-Za-z0-9_=./-]+$", examples=["trading.A1.group"])],
+    _: Operator,
+    at: With,
+) -> ValueView:
+    """One value."""
+    try:
+        entry = await _bucket(at, bucket).get(key)
+    except StreamError as error:
+        raise _or_not_found(error, f"there is no bucket {bucket}") from None
+    except ConfigurationError:
+        entry = None
+    if entry is None:
+        raise Problem("not_found", f"{bucket} has no key {key}")
+    encoding, value = _shown(key, entry.value)
+    return ValueView(**_key(entry).model_dump(), encoding=encoding, value=value)
+
+
+@router.get("/server", responses=responses(401, 403, 503))
+async def get_server(_: Viewer, at: With) -> ServerPage:
+    """The server's `/varz`: version, memory, rates, cluster."""
+    return await _monitor(at, "/varz")
+
+
+@router.get("/connections", responses=responses(401, 403, 503))
+async def list_connections(_: Operator, at: With) -> ServerPage:
+    """The server's `/connz`: who is connected, 256 at most."""
+    return await _monitor(at, "/connz?limit=256")
+
+
+async def _pages(at: Parts, verb: str, field: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while True:
+        page = await api(at.transport, verb, {"offset": len(found)})
+        listed: list[dict[str, Any]] = page.get(field) or []
+        found += listed
+        if not listed or len(found) >= page.get("total", 0):
+            return found
+
+
+async def _names(at: Parts, bucket: str) -> list[str]:
+    """The keys of a bucket, those that were deleted too; without their values."""
+    found: list[str] = []
+    pattern = subjects.kv(bucket, subjects.REST)
+    while True:
+        asked = {"subjects_filter": pattern, "offset": len(found)}
+        page = await api(at.transport, f"STREAM.INFO.{_BUCKET}{bucket}", asked)
+        named: dict[str, int] = page["state"].get("subjects") or {}
+        found += [subjects.kv_key(subject) for subject in named]
+        if not named or len(found) >= page.get("total", 0):
+            return found
+
+
+def _or_not_found(error: StreamError, detail: str) -> Exception:
+    return Problem("not_found", detail) if error.code == _NO_SUCH_STREAM else error
+
+
+def _bucket(at: Parts, name: str) -> KeyValue:
+    if name in _SECRET:
+        raise Problem("not_found", f"there is no bucket {name} to look into")
+    return KeyValue(at.transport, name)
+
+
+def _stream(one: dict[str, Any]) -> StreamView:
+    config, state = one["config"], one["state"]
+    return StreamView(
+        name=config["name"],
+        subjects=config.get("subjects") or [],
+        storage=config["storage"],
+        replicas=config["num_replicas"],
+        leader=(one.get("cluster") or {}).get("leader", ""),
+        messages=state["messages"],
+        bytes=state["bytes"],
+        first_sequence=state["first_seq"],
+        last_sequence=state["last_seq"],
+        consumers=state["consumer_count"],
+        max_bytes=config["max_bytes"],
+        max_age_s=config["max_age"] / 1e9,
+    )
+
+
+def _consumer(one: dict[str, Any]) -> ConsumerView:
+    config = one["config"]
+    single = config.get("filter_subject")
+    return ConsumerView(
+        stream=one["stream_name"],
+        name=one["name"],
+        durable=bool(config.get("durable_name")),
+        lag=one["num_pending"],
+        unacknowledged=one["num_ack_pending"],
+        redelivered=one["num_redelivered"],
+        delivered=one["delivered"]["stream_seq"],
+        filters=config.get("filter_subjects") or ([single] if single else []),
+    )
+
+
+def _key(entry: KeyValueEntry) -> KeyView:
+    return KeyView(
+        key=entry.key,
+        revision=entry.revision,
+        created_at=datetime.fromtimestamp(entry.created_ns / 1e9, UTC),
+        size=len(entry.value),
+    )
+
+
+def _shown(key: str, value: bytes) -> tuple[Literal["json", "text", "base64", "large"], JsonValue]:
+    if len(value) > _MOST_VALUE_BYTES:
+        return "large", None
+    try:
+        return "json", masked(codec.decode_json(value), key)
+    except CodecError:
+        pass
+    try:
+        return "text", masked(value.decode(), key)
+    except UnicodeDecodeError:
+        return "base64", base64.b64encode(value).decode()
+
+
+async def _monitor(at: Parts, path: str) -> ServerPage:
+    base = at.settings.nats_monitor
+    if base is None:
+        return ServerPage(configured=False, page={})
+    try:
+        page = await asyncio.to_thread(_fetched, base + path)
+    except (OSError, ValueError) as error:
+        raise Problem("unavailable", f"the monitoring page of NATS cannot be read: {error}") from None
+    return ServerPage(configured=True, page=page)
+
+
+def _fetched(url: str) -> dict[str, Any]:
+    """Raises OSError, or ValueError for what is not JSON or too long."""
+    with urllib.request.urlopen(url, timeout=_MONITOR_S) as answer:  # noqa: S310 (http or https: the settings see to it)
+        return json.loads(answer.read(_MOST_PAGE_BYTES))

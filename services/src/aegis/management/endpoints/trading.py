@@ -1,0 +1,249 @@
+"""Trading: what accounts have, placing and cancelling orders, modes, and the ways out of everything."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated, Any, Final, TypeVar
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from aegis.contracts.amounts import Price
+from aegis.contracts.orders import (
+    Account,
+    AccountName,
+    ClientOrderId,
+    Hedge,
+    InstrumentName,
+    Mode,
+    Offset,
+    Order,
+    OrderType,
+    Position,
+    Side,
+    StrategyId,
+)
+from aegis.contracts.orders import Text as Reason
+from aegis.contracts.trading import (
+    ACCOUNT,
+    CANCEL_ORDER,
+    FLATTEN,
+    KILL,
+    ORDERS,
+    PLACE_ORDER,
+    POSITIONS,
+    RECONCILE,
+    SET_MODE,
+    TRADES,
+    AccountRequest,
+    CancelOrder,
+    FlattenReply,
+    FlattenRequest,
+    KillReply,
+    KillRequest,
+    OrderRequest,
+    OrdersReply,
+    OrdersRequest,
+    PlaceOrderReply,
+    PositionsRequest,
+    ReconcileReply,
+    ReconcileRequest,
+    SetMode,
+    SplitPolicy,
+    TradesReply,
+    TradesRequest,
+    order_key,
+)
+from aegis.management.access.guard import needs
+from aegis.management.access.roles import Role
+from aegis.management.accounts import key_of, keys_by_account
+from aegis.management.audit import Caller
+from aegis.management.parts import Parts, parts_of
+from aegis.management.problems import Problem, responses
+from aegis_sdk.method import Method
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/trading", tags=["trading"])
+With = Annotated[Parts, Depends(parts_of)]
+Viewer = Annotated[Caller, needs(Role.VIEWER)]
+Trader = Annotated[Caller, needs(Role.TRADER)]
+Operator = Annotated[Caller, needs(Role.OPERATOR)]
+Of = Annotated[AccountName, Path(examples=["paper"])]
+Reply = TypeVar("Reply", bound=BaseModel)
+
+_CALL_S: Final = 5.0
+
+
+class AccountListed(BaseModel):
+    """An account, and the key that its group is of the service `trading`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"account": "paper", "key": "paper"}]})
+
+    account: str
+    key: str
+
+
+class Ticket(BaseModel):
+    """An order to be placed. Asked again with the same `client_order_id` it is done once; without, it is a new one."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"instrument": "SHFE.rb2605", "side": "buy", "offset": "open", "price": "3100", "volume": 2}]
+        },
+    )
+
+    client_order_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,32}$")] = ""
+    strategy_id: StrategyId = ""
+    instrument: InstrumentName
+    side: Side
+    offset: Offset = "open"
+    split: SplitPolicy | None = None
+    hedge: Hedge = "speculation"
+    type: OrderType = "limit"
+    price: Price | None = None
+    volume: Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class ModeChange(BaseModel):
+    """`armed` left out stays as it is; only a person arms a live account."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"mode": "close_only", "reason": "end of the day"}]}
+    )
+
+    mode: Mode
+    armed: bool | None = None
+    reason: Reason = ""
+
+
+class Why(BaseModel):
+    """For those who read of it later."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"reason": "the strategy runs wild"}]})
+
+    reason: Reason = ""
+
+
+class Flatten(BaseModel):
+    """`confirm` repeats the account's name. Without instruments all positions are closed."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"confirm": "paper"}]})
+
+    confirm: Annotated[str, Field(max_length=32)]
+    instruments: Annotated[list[InstrumentName], Field(max_length=500)] = []
+
+
+@router.get("/accounts", responses=responses(401, 403, 503))
+async def list_accounts(_: Viewer, at: With) -> list[AccountListed]:
+    """The accounts that the desk trades, by name."""
+    keys = await keys_by_account(at.transport, at.view)
+    return [AccountListed(account=account, key=key) for account, key in keys.items()]
+
+
+@router.get("/accounts/{account}", responses=responses(401, 403, 404, 422, 503, 504))
+async def get_account(account: Of, _: Viewer, at: With) -> Account:
+    """Money and mode."""
+    return (await _call(at, ACCOUNT, account, AccountRequest(account=account))).state
+
+
+@router.get("/accounts/{account}/positions", responses=responses(401, 403, 404, 422, 503, 504))
+async def list_positions(account: Of, _: Viewer, at: With) -> list[Position]:
+    """Every direction with lots, or with trades of the day."""
+    return (await _call(at, POSITIONS, account, PositionsRequest(account=account))).positions
+
+
+@router.get("/accounts/{account}/orders", responses=responses(401, 403, 404, 422, 503, 504))
+async def list_orders(
+    account: Of,
+    _: Viewer,
+    at: With,
+    working: bool = False,
+    instrument: Annotated[str, Query(max_length=90)] = "",
+    strategy_id: Annotated[StrategyId, Query()] = "",
+    after: Annotated[str, Query(max_length=36)] = "",
+    limit: Annotated[int, Query(ge=1, le=500)] = 500,
+) -> OrdersReply:
+    """Orders of the trading day; a page begins behind `after`, a client_order_id."""
+    request = OrdersRequest(
+        account=account, working=working, instrument=instrument, strategy_id=strategy_id, after=after, limit=limit
+    )
+    return await _call(at, ORDERS, account, request)
+
+
+@router.get("/accounts/{account}/trades", responses=responses(401, 403, 404, 422, 503, 504))
+async def list_trades(
+    account: Of,
+    _: Viewer,
+    at: With,
+    strategy_id: Annotated[StrategyId, Query()] = "",
+    after: Annotated[int, Query(ge=0, le=2**53)] = 0,
+    limit: Annotated[int, Query(ge=1, le=500)] = 500,
+) -> TradesReply:
+    """Trades of the trading day in the order they came, from the `after`th on."""
+    request = TradesRequest(account=account, strategy_id=strategy_id, after=after, limit=limit)
+    return await _call(at, TRADES, account, request)
+
+
+@router.post("/accounts/{account}/orders", responses=responses(401, 403, 404, 422, 503, 504))
+async def place_order(account: Of, asked: Ticket, caller: Trader, at: With) -> PlaceOrderReply:
+    """Place an order. 422: the checks said no, nothing was sent; 504: ask again with the same client_order_id."""
+    name = asked.client_order_id or secrets.token_hex(8)
+    ticket = asked.model_dump(exclude={"client_order_id"})
+    said = asked.model_dump(mode="json", exclude_defaults=True) | {"client_order_id": name}
+    async with at.trail.action(caller, "place_order", f"{account}/{name}", said):
+        if asked.split is not None and asked.offset != "close":
+            raise Problem("invalid", f"a split is of `close`, not of `{asked.offset}`")
+        request = OrderRequest(account=account, client_order_id=name, **ticket)
+        return await _call(at, PLACE_ORDER, account, request, order_key(account, name))
+
+
+@router.post("/accounts/{account}/orders/{order}/cancel", responses=responses(401, 403, 404, 422, 503, 504))
+async def cancel_order(
+    account: Of, order: Annotated[ClientOrderId, Path(examples=["7f3a0c1b22d9e455"])], caller: Trader, at: With
+) -> Order:
+    """Ask the venue to cancel an order; whether it was cancelled, a report says."""
+    async with at.trail.action(caller, "cancel_order", f"{account}/{order}"):
+        return (await _call(at, CANCEL_ORDER, account, CancelOrder(account=account, client_order_id=order))).order
+
+
+@router.post("/accounts/{account}/mode", responses=responses(401, 403, 404, 422, 503, 504))
+async def set_mode(account: Of, asked: ModeChange, caller: Operator, at: With) -> Account:
+    """What the account may do; and, for a live account, whether it is armed."""
+    async with at.trail.action(caller, "set_mode", account, asked.model_dump()):
+        request = SetMode(account=account, **asked.model_dump())
+        return (await _call(at, SET_MODE, account, request)).state
+
+
+@router.post("/accounts/{account}/kill", responses=responses(401, 403, 404, 422, 503, 504))
+async def kill(account: Of, asked: Why, caller: Trader, at: With) -> KillReply:
+    """Halt the account, and cancel all that works. Positions stay."""
+    async with at.trail.action(caller, "kill", account, asked.model_dump()):
+        return await _call(at, KILL, account, KillRequest(account=account, reason=asked.reason))
+
+
+@router.post("/accounts/{account}/flatten", responses=responses(401, 403, 404, 422, 503, 504))
+async def flatten(account: Of, asked: Flatten, caller: Operator, at: With) -> FlattenReply:
+    """Close positions, all or those of some instruments."""
+    async with at.trail.action(caller, "flatten", account, asked.model_dump()):
+        if asked.confirm != account:
+            raise Problem("invalid", f"confirm repeats the account's name, {account}")
+        request = FlattenRequest(account=account, confirm=account, instruments=asked.instruments)
+        return await _call(at, FLATTEN, account, request)
+
+
+@router.post("/accounts/{account}/reconcile", responses=responses(401, 403, 404, 422, 503, 504))
+async def reconcile(account: Of, caller: Operator, at: With) -> ReconcileReply:
+    """Compare the account with its venue now."""
+    async with at.trail.action(caller, "reconcile", account):
+        return await _call(at, RECONCILE, account, ReconcileRequest(account=account))
+
+
+async def _call(
+    at: Parts, method: Method[Any, Reply], account: str, request: BaseModel, idempotency_key: str = ""
+) -> Reply:
+    """Ask the active instance of the account's key. Raises NotFound where nobody has ever traded it."""
+    key = await key_of(at.transport, at.view, account)
+    answer = await at.client.call_active(method, key, request, timeout=_CALL_S, idempotency_key=idempotency_key)
+    return answer.value

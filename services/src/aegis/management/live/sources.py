@@ -1,0 +1,204 @@
+"""Where the rows of each topic come from. A source runs while somebody follows its topic.
+
+instances           the living instances, by <service>.<instance>
+leases              who holds which key, by <service>.<key>
+feeds               what each market data instance says of itself, asked once a second
+ticks.<instrument>  the latest tick of each, by instrument; ticks.SHFE.*, ticks.*.*
+orders.<account>    the account's money, positions and orders of the day, by order.<id>, position.<...> and account
+audit               the last 200 entries of the audit trail, by sequence
+logs.<instance>     <service>.<instance>: its last 200 log events from then on, by number
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from itertools import count
+from typing import Any, Final, NamedTuple
+
+from pydantic import BaseModel
+
+from aegis.contracts.market import Tick
+from aegis.contracts.marketdata import SERVICE, STATUS
+from aegis.contracts.orders import AccountReported, OrderReported, Position, PositionReported
+from aegis.contracts.tick_codec import as_object
+from aegis.desk import Change, Desk, Snapshot
+from aegis.management.access.roles import Role
+from aegis.management.accounts import key_of
+from aegis.management.audit import STREAM, AuditEntry
+from aegis.management.live.topic import Topic
+from aegis.management.views import InstanceView
+from aegis.ticks import subscribe_ticks
+from aegis_sdk import codec, subjects
+from aegis_sdk.client import Client
+from aegis_sdk.errors import AegisError, CodecError
+from aegis_sdk.instances import Instance, InstanceRecord, InstanceStatus, masked
+from aegis_sdk.lease_view import LeaseView
+from aegis_sdk.messages import Message
+from aegis_sdk.method import Empty
+from aegis_sdk.transport import Transport
+
+__all__ = ["Source", "Sources"]
+
+_LOOK_S: Final = 0.2
+_ASK_S: Final = 1.0
+_AUDIT_ROWS: Final = 200
+_LOG_ROWS: Final = 200
+_MOST_DESKS: Final = 200
+
+
+class Source(NamedTuple):
+    """Who may follow a topic, how its rows are shown, and what fills it until it is cancelled."""
+
+    role: Role
+    fill: Callable[[Topic], Awaitable[None]]
+    shown: Callable[[Any], Any] = lambda row: row
+
+
+class Sources:
+    """All of a desk."""
+
+    def __init__(self, transport: Transport, client: Client, view: LeaseView) -> None:
+        self._transport = transport
+        self._client = client
+        self._view = view
+        self._desks: dict[str, Desk] = {}
+
+    def find(self, name: str) -> Source | None:
+        """The source of a topic; None where there is no such topic."""
+        kind, _, what = name.partition(".")
+        match kind, what:
+            case "instances", "":
+                return Source(Role.VIEWER, self._instances, _instance_row)
+            case "leases", "":
+                return Source(Role.VIEWER, self._leases)
+            case "feeds", "":
+                return Source(Role.VIEWER, self._feeds)
+            case "audit", "":
+                return Source(Role.OPERATOR, self._audit)
+            case "logs", _ if what.count(".") == 1 and all(map(subjects.TOKEN.fullmatch, what.split("."))):
+                return Source(Role.OPERATOR, self._logs)
+            case "ticks", _ if what.count(".") == 1 and all(what.split(".")):
+                return Source(Role.VIEWER, self._ticks, as_object)
+            case "orders", _ if what.replace("-", "").replace("_", "").isalnum() and len(what) <= 32:
+                return Source(Role.VIEWER, self._orders, _plain)
+            case _:
+                return None
+
+    async def _instances(self, topic: Topic) -> None:
+        while True:
+            living = self._view.directory.instances()
+            topic.replace(
+                {f"{one.record.service}.{one.record.instance}": _Said(one.record, one.status) for one in living}
+            )
+            await asyncio.sleep(_LOOK_S)
+
+    async def _leases(self, topic: Topic) -> None:
+        while True:
+            topic.replace({f"{row['service']}.{row['key']}": row for row in self._view.rows()})
+            await asyncio.sleep(_LOOK_S)
+
+    async def _feeds(self, topic: Topic) -> None:
+        while True:
+            names = [one.record.instance for one in self._view.directory.instances(SERVICE)]
+            said = await asyncio.gather(*(self._feed(name) for name in names))
+            topic.replace({name: row for name, row in zip(names, said, strict=True) if row is not None})
+            await asyncio.sleep(_ASK_S)
+
+    async def _feed(self, instance: str) -> dict[str, Any] | None:
+        try:
+            status = await self._client.call(STATUS, Empty(), instance=instance, timeout=_ASK_S)
+        except AegisError:
+            return None
+        return status.model_dump(mode="json")
+
+    async def _ticks(self, topic: Topic) -> None:
+        def take(tick: Tick) -> None:
+            topic.put(f"{tick.exchange}.{tick.symbol}", tick)
+
+        pattern = topic.name.partition(".")[2]
+        async with subscribe_ticks(self._transport, pattern, on_tick=take):
+            await asyncio.Event().wait()
+
+    async def _orders(self, topic: Topic) -> None:
+        account = topic.name.partition(".")[2]
+        await key_of(self._transport, self._view, account)
+        desk = await self._desk(account)
+        async with desk.follow() as changes:
+            async for change in changes:
+                _apply(topic, change)
+
+    async def _desk(self, account: str) -> Desk:
+        """One for each account, and kept: it learns where the account is."""
+        if account not in self._desks:
+            if len(self._desks) >= _MOST_DESKS:
+                self._desks.pop(next(iter(self._desks)))
+            self._desks[account] = await Desk.over(self._transport, account).__aenter__()
+        return self._desks[account]
+
+    async def _logs(self, topic: Topic) -> None:
+        numbers = count(1)
+
+        def take(message: Message) -> None:
+            with suppress(CodecError):
+                number = next(numbers)
+                topic.put(str(number), masked(codec.decode_json(message.payload)))
+                topic.remove(str(number - _LOG_ROWS))
+
+        _, service, instance = topic.name.split(".")
+        subscription = await self._transport.subscribe(subjects.log(service, instance), take)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await subscription.unsubscribe()
+
+    async def _audit(self, topic: Topic) -> None:
+        after = max(0, await self._transport.last_sequence(STREAM) - _AUDIT_ROWS)
+        async with self._transport.read(STREAM, after=after) as messages:
+            async for message in messages:
+                if message is None:
+                    continue
+                entry = codec.decode_model(AuditEntry, message.payload)
+                entry = entry.model_copy(update={"sequence": message.sequence})
+                topic.put(str(message.sequence), entry.model_dump(mode="json"))
+                topic.remove(str(message.sequence - _AUDIT_ROWS))
+
+
+class _Said(NamedTuple):
+    """What is told of an instance: not how old its last heartbeat is, which changes all the time."""
+
+    record: InstanceRecord
+    status: InstanceStatus
+
+
+def _instance_row(said: _Said) -> dict[str, Any]:
+    return InstanceView.of(Instance(*said, age_s=0.0, confirmed=True)).model_dump(
+        mode="json", exclude={"heartbeat_age_s"}
+    )
+
+
+def _apply(topic: Topic, change: Snapshot | Change) -> None:
+    match change:
+        case Snapshot():
+            topic.replace(
+                {f"order.{one.client_order_id}": one for one in change.orders}
+                | {_position_key(one): one for one in change.positions}
+                | {"account": change.account}
+            )
+        case OrderReported():
+            topic.put(f"order.{change.order.client_order_id}", change.order)
+        case PositionReported():
+            topic.put(_position_key(change.position), change.position)
+        case AccountReported():
+            topic.put("account", change.state)
+        case _:
+            pass  # a trade is in its order and its position
+
+
+def _position_key(position: Position) -> str:
+    return f"position.{position.instrument}.{position.direction}.{position.hedge}"
+
+
+def _plain(row: BaseModel) -> Any:
+    return row.model_dump(mode="json")

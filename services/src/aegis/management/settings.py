@@ -1,0 +1,122 @@
+"""The management service's settings, read once from the environment.
+
+AEGIS_MANAGEMENT_HOST             the address to listen on; 127.0.0.1. Another than the loopback needs ORIGINS, and TLS
+                                  or BEHIND_TLS
+AEGIS_MANAGEMENT_PORT             8420; 0: a free one
+AEGIS_MANAGEMENT_ANY_PORT         1: a free port where that one is in use
+AEGIS_MANAGEMENT_TLS_CERTIFICATE  a PEM file of the certificate and its chain
+AEGIS_MANAGEMENT_TLS_KEY          a PEM file of its key
+AEGIS_MANAGEMENT_BEHIND_TLS       1: what stands in front of us speaks TLS with the browsers
+AEGIS_MANAGEMENT_ORIGINS          where browsers find us, with commas between them: https://desk.example.com
+AEGIS_MANAGEMENT_PROXIES          addresses whose X-Forwarded-For is believed, with commas between them
+AEGIS_MANAGEMENT_CONSOLE          the directory of a built console
+AEGIS_MANAGEMENT_NOTE             a file that says where we listen and the first sign-in; for its owner's eyes only
+AEGIS_MANAGEMENT_NATS_MONITOR     where the NATS server answers its monitoring pages: http://127.0.0.1:8222
+AEGIS_MANAGEMENT_IDLE_MIN         minutes after which a session that asks nothing ends; 30
+AEGIS_MANAGEMENT_SESSION_H        hours after which each session ends; 12
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from aegis_sdk.config import validated
+from aegis_sdk.errors import ConfigurationError
+
+__all__ = ["ManagementSettings"]
+
+
+def _listed(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _origin(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or text != f"{parts.scheme}://{parts.netloc}":
+        raise ValueError("an origin is written https://host or http://host:port")
+    if parts.username or parts.password:
+        raise ValueError("an origin has no user")
+    return text.lower()
+
+
+def _page(text: str) -> str:
+    return _origin(text.rstrip("/"))
+
+
+class ManagementSettings(BaseModel):
+    """Frozen; validated when built."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]{2,45}$")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8420
+    any_port: bool = False
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    behind_tls: bool = False
+    origins: Annotated[
+        tuple[Annotated[str, AfterValidator(_origin)], ...], Field(max_length=16), BeforeValidator(_listed)
+    ] = ()
+    proxies: Annotated[tuple[str, ...], Field(max_length=64), BeforeValidator(_listed)] = ()
+    console: Path | None = None
+    note: Path | None = None
+    nats_monitor: Annotated[str, AfterValidator(_page)] | None = None
+    idle_min: Annotated[int, Field(ge=1, le=1_440)] = 30
+    session_h: Annotated[int, Field(ge=1, le=168)] = 12
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> ManagementSettings:
+        """Read the variables listed above. Raises ConfigurationError naming the variable that is wrong."""
+        values: dict[str, Any] = {
+            field: environment[variable] for field in cls.model_fields if environment.get(variable := _variable(field))
+        }
+        settings = validated(cls, values, shown=_variable)
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Raises ConfigurationError for what does not go together."""
+        try:
+            address = ipaddress.ip_address(self.host)
+        except ValueError:
+            raise ConfigurationError(_variable("host"), f"{self.host!r} is no address") from None
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ConfigurationError(_variable("tls_key"), "certificate and key are set both or not at all")
+        for field in ("tls_certificate", "tls_key"):
+            file: Path | None = getattr(self, field)
+            if file is not None and not file.is_file():
+                raise ConfigurationError(_variable(field), f"there is no file {file}")
+        if self.console is not None and not (self.console / "index.html").is_file():
+            raise ConfigurationError(_variable("console"), f"{self.console} has no index.html")
+        if address.is_loopback:
+            return
+        if not self.is_secure:
+            raise ConfigurationError(
+                _variable("host"),
+                f"{self.host} is not the loopback: set the TLS certificate and key, or AEGIS_MANAGEMENT_BEHIND_TLS=1",
+            )
+        if not self.origins:
+            raise ConfigurationError(_variable("origins"), f"is needed to listen on {self.host}")
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers speak TLS: with us, or with what stands in front of us."""
+        return self.tls_certificate is not None or self.behind_tls
+
+    def own_origins(self, port: int) -> tuple[str, ...]:
+        """Where browsers find us, once we listen on `port`; the first is what we tell people."""
+        if not ipaddress.ip_address(self.host).is_loopback:
+            return self.origins
+        scheme = "https" if self.tls_certificate else "http"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return tuple(dict.fromkeys((*self.origins, f"{scheme}://{host}:{port}", f"{scheme}://localhost:{port}")))
+
+
+def _variable(field: str) -> str:
+    return f"AEGIS_MANAGEMENT_{field.upper()}"

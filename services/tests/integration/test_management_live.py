@@ -1,0 +1,269 @@
+"""Live topics over the real WebSocket and as server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from management_stage import Browser, Stage, cheap_passwords, settings_of, stage
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from aegis.management.access.roles import Role
+from aegis.management.endpoints import live
+from aegis.management.live import hub as hub_module
+from aegis.management.live.sources import Source
+from aegis.management.live.topic import Topic
+from aegis_sdk import subjects
+from aegis_sdk.program import serve
+from aegis_sdk.service import Service
+from aegis_sdk.testing import NatsAccess, nats_server_thread
+
+__all__ = ["cheap_passwords"]  # a fixture of this module, too
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+DEADLINE_S = 15.0
+
+
+class Echo(Service):
+    name = "echo"
+
+
+@pytest.fixture(scope="module")
+def access() -> Iterator[NatsAccess]:
+    with nats_server_thread() as access:
+        yield access
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def desk(access: NatsAccess, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    async with stage(access, tmp_path_factory.mktemp("management")) as ready:
+        yield ready
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def viewer(desk: Stage) -> Browser:
+    return await desk.person("vera", "viewer")
+
+
+class Client:
+    """A tab of the console: its tables, by topic."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.tables: dict[str, dict[str, Any]] = {}
+        self.places: dict[str, dict[str, Any]] = {}
+        self.kinds: list[tuple[str, str]] = []
+
+    async def ask(self, op: str, *topics: dict[str, Any] | str) -> None:
+        wanted = [{"topic": one} if isinstance(one, str) else one for one in topics]
+        await self.socket.send(json.dumps({"op": op, "topics": wanted}))
+
+    async def take(self) -> dict[str, Any]:
+        message = json.loads(await self.socket.recv())
+        if message["type"] in ("snapshot", "delta"):
+            topic = message["topic"]
+            self.kinds.append((message["type"], topic))
+            table = self.tables.setdefault(topic, {})
+            if message["type"] == "snapshot":
+                table.clear()
+            table.update(message["rows"])
+            for key in message["gone"]:
+                table.pop(key, None)
+            self.places[topic] = {"topic": topic, "origin": message["origin"], "sequence": message["sequence"]}
+        return message
+
+    async def until(self, holds: Any) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while not holds():
+                await self.take()
+
+    async def told(self, kind: str) -> dict[str, Any]:
+        async with asyncio.timeout(DEADLINE_S):
+            while (message := await self.take())["type"] != kind:
+                pass
+        return message
+
+
+@asynccontextmanager
+async def tab(browser: Browser, **headers: str) -> AsyncIterator[Client]:
+    address = str(browser.base_url).rstrip("/")
+    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    sent = {"Origin": address, "Cookie": cookie, **headers}
+    async with connect(address.replace("http", "ws") + "/api/live", additional_headers=sent) as socket:
+        yield Client(socket)
+
+
+@asynccontextmanager
+async def echo(access: NatsAccess, instance: str) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    running = asyncio.create_task(serve(Echo(), settings_of(access, instance), stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await running
+
+
+async def test_a_tab_sees_an_instance_come_and_go(access: NatsAccess, viewer: Browser) -> None:
+    async with tab(viewer) as client:
+        assert (await client.told("hello"))["instance"] == "management-1"
+        await client.ask("subscribe", "instances", "leases")
+        await client.until(lambda: "management.management-1" in client.tables.get("instances", {}))
+        async with echo(access, "echo-1"):
+            await client.until(lambda: client.tables["instances"].get("echo.echo-1", {}).get("status") == "ACTIVE")
+        await client.until(lambda: "echo.echo-1" not in client.tables["instances"])
+        assert client.kinds.count(("snapshot", "instances")) == 1
+        await client.told("alive")
+
+
+async def test_a_tab_goes_on_after_a_cut_where_it_was(access: NatsAccess, viewer: Browser) -> None:
+    async with tab(viewer) as first:
+        await first.ask("subscribe", "instances")
+        await first.until(lambda: "management.management-1" in first.tables.get("instances", {}))
+    async with echo(access, "echo-2"), tab(viewer) as second:
+        second.tables = first.tables
+        await second.ask("subscribe", first.places["instances"])
+        await second.until(lambda: "echo.echo-2" in second.tables["instances"])
+        assert ("snapshot", "instances") not in second.kinds
+    async with tab(viewer) as third:
+        await third.ask("subscribe", {**first.places["instances"], "origin": "00000000"})
+        await third.until(lambda: ("snapshot", "instances") in third.kinds)
+
+
+async def test_topics_have_their_roles_and_what_is_no_topic_is_refused(desk: Stage, viewer: Browser) -> None:
+    async with tab(viewer) as client:
+        await client.ask("subscribe", "audit")
+        assert (await client.told("refused"))["code"] == "role_needed"
+        for nonsense in ("nothing", "ticks.SHFE", "ticks.", "orders.a b", "instances.x"):
+            await client.ask("subscribe", nonsense)
+            assert (await client.told("refused"))["code"] == "not_found"
+    async with tab(desk.admin) as client:
+        await client.ask("subscribe", "audit")
+        await client.until(
+            lambda: any(
+                (row["who"], row["action"], row["on"]) == ("vera", "follow", "audit")
+                for row in client.tables.get("audit", {}).values()
+            )
+        )
+
+
+async def test_an_operator_reads_the_log_of_an_instance(desk: Stage, viewer: Browser) -> None:
+    topic = "logs.management.management-1"
+    async with tab(viewer) as client:
+        await client.ask("subscribe", topic)
+        assert (await client.told("refused"))["code"] == "role_needed"
+    async with tab(desk.admin) as client:
+        await client.ask("subscribe", topic)
+        await client.told("snapshot")
+        async with asyncio.timeout(DEADLINE_S):
+            while not client.tables[topic]:
+                line = {"event": "asked", "password": "secret"}  # as its program's log tail sends it
+                desk.service.transport.publish(subjects.log("management", "management-1"), json.dumps(line).encode())
+                await client.take()
+        assert client.tables[topic]["1"] == {"event": "asked", "password": "***"}
+
+
+async def test_only_who_is_signed_in_and_a_page_of_ours_may_follow(desk: Stage, viewer: Browser) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        async with tab(await desk.stranger()):
+            pass
+    assert refused.value.response.status_code == 401
+    assert json.loads(refused.value.response.body)["code"] == "not_signed_in"
+    with pytest.raises(InvalidStatus, match="403"):
+        async with tab(viewer, Origin="https://evil.example"):
+            pass
+
+
+async def test_a_tab_ends_with_its_session(desk: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_LOOK_S", 0.05)
+    person = await desk.person("walt", "viewer")
+    async with tab(person) as client:
+        await client.told("hello")
+        await person.post("/api/auth/sign-out")
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.told("never")
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4401
+
+
+async def test_nonsense_ends_the_connection_and_nothing_else(viewer: Browser) -> None:
+    async with tab(viewer) as client, tab(viewer) as other:
+        await client.socket.send("nonsense")
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.told("never")
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4400
+        await other.ask("subscribe", "leases")
+        await other.told("snapshot")
+
+
+async def test_followers_are_bounded(desk: Stage, viewer: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = desk.service.app.state.parts.hub
+    async with asyncio.timeout(DEADLINE_S):
+        while hub.followers:
+            await hub.beat()
+    monkeypatch.setattr(hub_module, "_MOST_FOLLOWERS", 1)
+    async with tab(viewer) as client:
+        await client.told("hello")
+        async with tab(viewer) as second:
+            with pytest.raises(ConnectionClosed) as closed:
+                await second.told("hello")
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1013
+
+
+async def test_a_client_that_takes_nothing_is_conflated_and_hinders_no_other(
+    desk: Stage, viewer: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its socket is full after some messages; what it has missed then it gets as the table is."""
+    hub, rounds, text = desk.service.app.state.parts.hub, 100, "x" * 200_000
+    filled: asyncio.Future[Topic] = asyncio.get_running_loop().create_future()
+
+    async def fill(topic: Topic) -> None:
+        filled.set_result(topic)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(hub._sources, "find", lambda _: Source(Role.VIEWER, fill))
+    monkeypatch.setattr(hub_module, "BEAT_S", 0.005)
+    async with tab(viewer) as slow, tab(viewer) as quick:
+        for client in (slow, quick):
+            await client.ask("subscribe", "table")
+            await client.told("snapshot")
+        topic = await filled
+        slow.socket.transport.pause_reading()
+        for number in range(rounds):
+            topic.put("big", {"number": number, "text": text})
+            await quick.until(lambda now=number: quick.tables["table"].get("big", {}).get("number") == now)
+        slow.socket.transport.resume_reading()
+        await slow.until(lambda: slow.tables["table"].get("big", {}).get("number") == rounds - 1)
+        assert len(quick.kinds) == rounds + 1
+        assert len(slow.kinds) < rounds
+
+
+async def test_scripts_follow_by_server_sent_events_and_go_on(access: NatsAccess, viewer: Browser) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        place = ""
+        async with viewer.stream("GET", "/api/live/sse", params={"topics": "instances,leases"}) as events:
+            assert events.headers["content-type"].startswith("text/event-stream")
+            async for line in events.aiter_lines():
+                place = line.removeprefix("id: ") if line.startswith("id: ") else place
+                if line.startswith("data: ") and "management.management-1" in line:
+                    break
+        async with (
+            echo(access, "echo-3"),
+            viewer.stream(
+                "GET", "/api/live/sse", params={"topics": "instances"}, headers={"Last-Event-ID": place}
+            ) as events,
+        ):
+            async for line in events.aiter_lines():
+                assert '"snapshot"' not in line
+                if "echo.echo-3" in line:
+                    break
+    refused = await viewer.get("/api/live/sse", params={"topics": "audit"})
+    assert refused.json()["code"] == "role_needed"

@@ -1,0 +1,259 @@
+"""The management service of a desk as `aegis up` starts it: market data, orders, NATS, and its whole document."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import requests
+import schemathesis
+from desks import Desk as Processes
+from desks import desk_in, until
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from management_stage import Browser
+from schemathesis import checks
+from websockets.asyncio.client import connect
+
+from aegis.management.access import attempts, sessions, tokens, users
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+DEADLINE_S = 20.0
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    with desk_in(tmp_path_factory.mktemp("management"), None) as made:
+        made.up()
+        until(lambda: made.aegis("account").returncode == 0)
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def admin(house: Processes) -> AsyncIterator[Browser]:
+    told = house.state.take_sign_in()
+    assert told is not None
+    async with Browser(told.address) as browser:
+        await browser.sign_in_anew(told.user, told.password)
+        yield browser
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def program(admin: Browser) -> AsyncIterator[Browser]:
+    """By an API token of an administrator, as scripts do."""
+    made = await admin.post("/api/tokens", json={"name": "tests", "role": "admin"})
+    async with Browser(str(admin.base_url).rstrip("/")) as browser:
+        browser.headers["Authorization"] = f"Bearer {made.json()['secret']}"
+        yield browser
+
+
+async def ticking(browser: Browser) -> tuple[str, dict[str, Any]]:
+    """An instrument of SHFE that ticks, and its latest tick."""
+    asked = {"exchange": "SHFE", "product": "rb", "kind": "future"}
+    page = (await browser.get("/api/market/contracts", params=asked)).json()
+    instrument = page["instruments"][1]["instrument"]
+    async with asyncio.timeout(DEADLINE_S):
+        while (answer := await browser.get(f"/api/market/ticks/{instrument}")).status_code == 404:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    return instrument, answer.json()
+
+
+async def test_market_data_is_shown_and_asked_for(admin: Browser) -> None:
+    feeds = (await admin.get("/api/market/feeds")).json()
+    assert [one["role"] for one in feeds].count("active") == 1
+    instrument, tick = await ticking(admin)
+    assert tick["last_price"] > 0
+    wish = {"consumer": "tests", "instruments": [instrument, "SHFE.nothing"]}
+    wanted = (await admin.post("/api/market/subscribe", json=wish)).json()
+    assert instrument in wanted["accepted"]
+    shown = (await admin.get("/api/market/coverage", params={"consumer": "tests"})).json()["subscriptions"]
+    assert "tests" in next(one for one in shown if one["instrument"] == instrument)["wanted_by"]
+    assert "tests" in {one["consumer"] for one in (await admin.get("/api/market/wishes")).json()["wishes"]}
+    gone = await admin.post("/api/market/unsubscribe", json={"consumer": "tests", "everything": True})
+    assert gone.status_code == 200
+    health = (await admin.get("/api/market/health/main")).json()
+    assert health["feed"] == "main"
+    assert (await admin.get("/api/market/health/other")).json()["code"] == "not_found"
+    assert (await admin.get("/api/market/ticks/SHFE.nothing")).json()["code"] == "not_found"
+
+
+async def test_an_order_is_placed_once_seen_live_and_cancelled(admin: Browser) -> None:
+    assert (await admin.get("/api/trading/accounts")).json() == [{"account": "paper", "key": "paper"}]
+    assert (await admin.get("/api/trading/accounts/other")).json()["code"] == "not_found"
+    instrument, tick = await ticking(admin)
+    low = int(tick["last_price"] * 0.985)
+    ticket = {"instrument": instrument, "side": "buy", "price": str(low), "volume": 2, "client_order_id": "m-1"}
+    address, cookie = str(admin.base_url).rstrip("/"), f"aegis_session={admin.cookies['aegis_session']}"
+    headers = {"Origin": address, "Cookie": cookie}
+    async with connect(address.replace("http", "ws") + "/api/live", additional_headers=headers) as socket:
+        topics = [{"topic": "orders.paper"}, {"topic": f"ticks.{instrument}"}]
+        await socket.send(json.dumps({"op": "subscribe", "topics": topics}))
+        place = "/api/trading/accounts/paper/orders"
+        answers = await asyncio.gather(*(admin.post(place, json=ticket) for _ in range(2)))
+        orders = [one.json()["orders"][0] for one in answers]
+        assert orders[0]["client_order_id"] == orders[1]["client_order_id"] == "m-1"
+        assert (await admin.post(f"{place}/m-1/cancel")).status_code == 200
+        status, ticked = "", False
+        async with asyncio.timeout(DEADLINE_S):
+            while status != "cancelled" or not ticked:
+                message = json.loads(await socket.recv())
+                rows = message.get("rows", {})
+                status = rows.get("order.m-1", {}).get("status", status)
+                ticked = ticked or instrument in rows
+    listed = (await admin.get("/api/trading/accounts/paper/orders", params={"instrument": instrument})).json()
+    assert [(one["client_order_id"], one["status"]) for one in listed["orders"]] == [("m-1", "cancelled")]
+    wrong = await admin.post(place, json={**ticket, "client_order_id": "m-2", "price": "0.5"})
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "order_rejected")
+    assert wrong.json()["details"]["reason"]
+    told = (await admin.get("/api/audit", params={"action": "place_order", "limit": 3})).json()["entries"]
+    assert [(one["on"], one["result"], one["code"]) for one in told] == [
+        ("paper/m-2", "refused", "order_rejected"),
+        ("paper/m-1", "done", ""),
+        ("paper/m-1", "done", ""),
+    ]
+
+
+async def test_an_account_is_halted_and_set_free_again(admin: Browser) -> None:
+    killed = await admin.post("/api/trading/accounts/paper/kill", json={"reason": "a test"})
+    assert killed.json()["failed"] == []
+    assert (await admin.get("/api/trading/accounts/paper")).json()["mode"] == "halted"
+    instrument, tick = await ticking(admin)
+    ticket = {"instrument": instrument, "side": "buy", "price": str(int(tick["last_price"] * 0.985)), "volume": 1}
+    refused = await admin.post("/api/trading/accounts/paper/orders", json=ticket)
+    assert refused.json()["code"] == "order_rejected"
+    freed = await admin.post("/api/trading/accounts/paper/mode", json={"mode": "normal"})
+    assert freed.json()["mode"] == "normal"
+    unsure = await admin.post("/api/trading/accounts/paper/flatten", json={"confirm": "other"})
+    assert unsure.json()["code"] == "invalid"
+    agreed = await admin.post("/api/trading/accounts/paper/reconcile")
+    assert agreed.json()["verdict"] == "agreed"
+    assert (await admin.get("/api/trading/accounts/paper/trades")).json()["trades"] == []
+    assert (await admin.get("/api/trading/accounts/paper/positions")).json() == []
+
+
+async def test_nats_is_looked_into_but_for_what_is_secret(admin: Browser) -> None:
+    streams = {one["name"]: one for one in (await admin.get("/api/nats/streams")).json()}
+    assert {"TICKS", "EVENTS", "AUDIT", "LEDGER_0"} <= streams.keys()
+    assert streams["AUDIT"]["messages"] > 0
+    consumers = (await admin.get("/api/nats/streams/LEDGER_0/consumers")).json()
+    assert consumers
+    assert consumers[0]["lag"] >= consumers[-1]["lag"]
+    assert (await admin.get("/api/nats/streams/NOTHING/consumers")).json()["code"] == "not_found"
+    buckets = (await admin.get("/api/nats/buckets")).json()
+    assert "aegis_services" in buckets
+    for secret in (users.BUCKET, sessions.BUCKET, tokens.BUCKET, attempts.BUCKET):
+        assert secret not in buckets
+        assert (await admin.get(f"/api/nats/buckets/{secret}/keys")).json()["code"] == "not_found"
+        assert (await admin.get(f"/api/nats/buckets/{secret}/keys/admin")).json()["code"] == "not_found"
+    keys = (await admin.get("/api/nats/buckets/aegis_instances/keys", params={"limit": 2})).json()
+    assert len(keys) == 2
+    more = await admin.get("/api/nats/buckets/aegis_instances/keys", params={"after": keys[1]["key"]})
+    assert more.json()[0]["key"] > keys[1]["key"]
+    assert len(more.json()) + 2 == len((await admin.get("/api/instances")).json())
+    assert (await admin.get("/api/nats/buckets/nothing/keys")).json()["code"] == "not_found"
+    value = (await admin.get(f"/api/nats/buckets/aegis_instances/keys/{keys[0]['key']}")).json()
+    assert value["encoding"] == "json"
+    assert value["value"]["configuration"]["nats_password"] == "***"
+    assert (await admin.get("/api/nats/server")).json() == {"configured": False, "page": {}}
+
+
+async def test_a_password_that_was_lost_is_made_anew_by_command(house: Processes, admin: Browser) -> None:
+    await admin.make_user("lost", "viewer")
+    made = await asyncio.to_thread(house.aegis, "reset-password", "lost", "--json")
+    password = json.loads(made.stdout)["password"]
+    async with Browser(str(admin.base_url).rstrip("/")) as browser:
+        assert (await browser.sign_in("lost", password)).json()["must_change"] is True
+    unknown = await asyncio.to_thread(house.aegis, "reset-password", "nobody")
+    assert (unknown.returncode, unknown.stderr) == (1, "aegis: there is no user nobody\n")
+    told = (await admin.get("/api/audit", params={"action": "reset_password", "on": "lost"})).json()["entries"]
+    assert [(one["way"], one["result"]) for one in told] == [("command line", "done")]
+
+
+async def test_the_document_tells_every_role_and_every_error(program: Browser) -> None:
+    document = (await program.get("/api/openapi.json")).json()
+    names = [one["operationId"] for path in document["paths"].values() for one in path.values()]
+    assert len(names) == len(set(names)) > 50
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert operation["security"] == [] or operation["x-role"], path
+            assert operation["responses"]["default"], path
+            assert "HTTPValidationError" not in json.dumps(operation), path
+    schemas = document["components"]["schemas"]
+    assert "HTTPValidationError" not in schemas
+    of_ours = {name for path in document["paths"].values() for one in path.values() for name in _answered(one)}
+    assert {name for name in of_ours if not schemas[name].get("description")} <= {"JsonValue"}
+
+
+def _answered(operation: dict[str, Any]) -> list[str]:
+    """The models of what it takes and gives."""
+    text = json.dumps([operation.get("requestBody"), operation["responses"]])
+    return [part.partition('"')[0] for part in text.split("#/components/schemas/")[1:]]
+
+
+# The whole document, tried with what it allows and with what it does not
+
+EXAMPLES = 4
+_NOT_TRIED = ("live_events",)  # never ends
+_CHECKS = [
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+]
+USUAL = settings(derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+
+async def test_nothing_that_the_document_allows_or_forbids_breaks_it(program: Browser) -> None:
+    """With an administrator's token: no 5xx but of what is away, no answer that the document does not tell."""
+    document = (await program.get("/api/openapi.json")).json()
+    headers = {"Authorization": program.headers["Authorization"], "Origin": program.headers["Origin"]}
+    tried = await asyncio.to_thread(_try_all, document, str(program.base_url), headers, set[int]())
+    assert tried > 50
+    assert (await program.get("/readyz")).status_code == 200
+
+
+async def test_nothing_answers_who_is_not_signed_in(program: Browser) -> None:
+    document = (await program.get("/api/openapi.json")).json()
+    headers = {"Origin": program.headers["Origin"]}
+    tried = await asyncio.to_thread(_try_all, document, str(program.base_url), headers, {400, 401, 405, 422})
+    assert tried > 50
+
+
+def _try_all(document: dict[str, Any], address: str, headers: dict[str, str], statuses: set[int]) -> int:
+    """How many operations were tried. `statuses`, if any, are all that may be answered where a role is needed."""
+    schema = schemathesis.openapi.from_dict(document)
+    tried = 0
+    with requests.Session() as session:
+        for found in schema.get_all_operations():
+            operation = found.ok()
+            raw = operation.definition.raw
+            if raw["operationId"] in _NOT_TRIED:
+                continue
+            tried += 1
+            wanted = statuses if raw["security"] else set[int]()
+            there = {
+                one["name"]: one["schema"]["examples"][0] for one in raw.get("parameters", []) if one["in"] == "path"
+            }
+            allowed = operation.as_strategy(path_parameters=there or None)
+            forbidden = operation.as_strategy(generation_mode=schemathesis.GenerationMode.NEGATIVE)
+            for cases in (allowed, forbidden):
+                _try(cases, session, address, headers, wanted)
+    return tried
+
+
+def _try(cases: Any, session: Any, address: str, headers: dict[str, str], statuses: set[int]) -> None:
+    @settings(USUAL, max_examples=1 if statuses else EXAMPLES)
+    @given(case=cases)
+    def attempt(case: schemathesis.Case) -> None:
+        answer = case.call(base_url=address, session=session, headers=headers, timeout=15)
+        case.validate_response(answer, checks=_CHECKS)
+        assert not statuses or answer.status_code in statuses, (case.method, case.path, answer.status_code)
+
+    with suppress(Unsatisfiable):  # nothing could be wrong with it
+        attempt()

@@ -1,0 +1,154 @@
+"""The small guards of the management service, one by one."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from aegis.contracts.trading import OrderRejected, VenueUnavailable
+from aegis.management.access import passwords
+from aegis.management.access.attempts import _network
+from aegis.management.access.passwords import Passwords, made_up
+from aegis.management.access.roles import Role
+from aegis.management.audit import AuditEntry, Filter
+from aegis.management.console import policy_of
+from aegis.management.endpoints.audit import _csv
+from aegis.management.live import follower as follower_module
+from aegis.management.live.follower import Follower
+from aegis.management.live.hub import Hub
+from aegis.management.live.sources import Source
+from aegis.management.problems import Problem, problem_of
+from aegis.management.revisions import revision_of
+from aegis_sdk.errors import (
+    AegisError,
+    ConnectionUnavailable,
+    DeadlineExceeded,
+    InternalError,
+    NotExecuted,
+    NotFound,
+    OutcomeUnknown,
+    StreamError,
+)
+
+
+def entry(**fields: Any) -> AuditEntry:
+    usual = {"at": datetime(2026, 11, 28, tzinfo=UTC), "who": "a", "address": "::1", "action": "act", "result": "done"}
+    return AuditEntry(**{**usual, "instance": "m", **fields})
+
+
+def test_each_role_includes_those_before_it() -> None:
+    assert [one for one in Role if Role.OPERATOR.includes(one)] == [Role.VIEWER, Role.TRADER, Role.OPERATOR]
+    assert Role.ADMIN.at_most(Role.TRADER) is Role.TRADER.at_most(Role.ADMIN) is Role.TRADER
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@cell", "\t=1"])
+def test_no_cell_of_the_export_is_a_formula(text: str) -> None:
+    (line,) = _csv([entry(on=text)]).splitlines()[1:]
+    assert f"'{text}" in line
+
+
+def test_a_filter_takes_times_without_a_zone_for_utc() -> None:
+    at = datetime(2026, 11, 28)
+    assert Filter(since=at).fits(entry())
+    assert not Filter(until=at).fits(entry())
+    assert not Filter(result="refused").fits(entry())
+    assert not Filter(on="x").fits(entry(on="y/x"))
+
+
+@pytest.mark.parametrize("header", [None, "", "*", '""', "abc", '"0"', '"1", "2"', '"' + "9" * 30 + '"', '"²"'])
+def test_a_revision_is_one_number_of_ours(header: str | None) -> None:
+    with pytest.raises(Problem) as refused:
+        revision_of(header)
+    assert refused.value.body.status == 428
+    assert revision_of('"12"') == revision_of('W/"12"') == 12
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (OrderRejected("no", reason="price_tick", code="x", status=1), 422, "order_rejected"),
+        (VenueUnavailable("away"), 503, "venue_unavailable"),
+        (NotFound("none"), 404, "not_found"),
+        (NotExecuted("no"), 503, "unavailable"),
+        (OutcomeUnknown("who knows", idempotency_key="k"), 504, "outcome_unknown"),
+        (DeadlineExceeded("late"), 504, "outcome_unknown"),
+        (InternalError("boom"), 502, "internal"),
+        (ConnectionUnavailable("gone"), 503, "unavailable"),
+        (StreamError("full", 10077), 503, "unavailable"),
+        (AegisError("something"), 409, "conflict"),
+    ],
+)
+def test_what_an_error_means_to_who_called(error: AegisError, status: int, code: str) -> None:
+    body = problem_of(error).body
+    assert (body.status, body.code, body.type) == (status, code, f"urn:aegis:problem:{code}")
+    assert body.details.get("reason", "price_tick") == "price_tick"
+
+
+def test_a_page_may_run_its_own_scripts_and_no_others() -> None:
+    page = b"<script>a()</script><script src='/b.js'></script><script type='module'>c()</script>"
+    scripts = policy_of(page).split("script-src ")[1].split(";")[0].split()
+    assert len(scripts) == 3
+    assert scripts[0] == "'self'"
+    assert all(one.startswith("'sha256-") for one in scripts[1:])
+
+
+def test_an_address_is_its_network_where_one_has_many() -> None:
+    assert _network("2001:db8::1") == _network("2001:db8::ffff:1")
+    assert _network("2001:db8::1") != _network("2001:db8:0:1::1")
+    assert _network("10.0.0.1") != _network("10.0.0.2")
+    assert _network("nonsense") == "unknown"
+
+
+def test_a_password_that_is_made_up_is_long_enough_and_never_the_same() -> None:
+    made = {made_up() for _ in range(100)}
+    assert len(made) == 100
+    assert {len(one) for one in made} == {29}
+
+
+async def test_passwords_are_hashed_as_the_rfc_recommends() -> None:
+    """RFC 9106, for where memory is scarce: argon2id, 64 MiB, 3 passes, 4 lanes."""
+    hashed = await (at_work := Passwords()).hashed("a password")
+    assert hashed.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert await at_work.is_right("a password", hashed)
+    assert not await at_work.is_right("another", hashed)
+    assert not await at_work.is_right("a password", None)
+    assert not await at_work.is_right("a password", "no hash")
+
+
+async def test_who_signs_in_while_too_many_do_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_MOST_WAITING", 1)
+    at_work = Passwords()
+    async with at_work, at_work:
+        waiting = asyncio.create_task(at_work.__aenter__())
+        await asyncio.sleep(0)
+        with pytest.raises(Problem) as refused:
+            await at_work.hashed("a")
+        assert refused.value.code == "overloaded"
+    await waiting
+
+
+class _Silent:
+    """Any topic, and nothing in it."""
+
+    def find(self, name: str) -> Source:
+        return Source(Role.VIEWER, lambda _: asyncio.Event().wait())  # type: ignore[arg-type, return-value]
+
+
+async def test_a_follower_has_at_most_so_many_topics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follower_module, "MOST_TOPICS", 2)
+    hub = Hub(_Silent())  # type: ignore[arg-type]
+    with Follower(hub) as follower:
+        for name in ("a", "b", "a"):
+            follower.subscribe(name, Role.VIEWER)
+        with pytest.raises(Problem) as refused:
+            follower.subscribe("c", Role.VIEWER)
+        assert refused.value.code == "overloaded"
+        follower.unsubscribe("a")
+        follower.subscribe("c", Role.VIEWER)
+        assert hub.followers == 1
+    assert (hub.followers, hub.topics) == (0, 3)  # they linger for who comes back
+    hub._close_idle(float("inf"))
+    assert hub.topics == 0
