@@ -1,0 +1,162 @@
+"""What vnpy is told of an account, and that it is told neither twice nor backwards."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+pytest.importorskip("vnpy", reason="vnpy comes with CTP, which needs a C++ compiler")
+
+from vnpy.trader.constant import Direction, Offset, OrderType, Status
+from vnpy.trader.object import AccountData, LogData, OrderData, PositionData, TradeData
+from vnpy_samples import REBAR, a_position, a_trade, an_account, an_order
+
+from aegis.bridge.telling import Teller
+from aegis.contracts.orders import (
+    AccountReported,
+    Order,
+    OrderReported,
+    Position,
+    PositionReported,
+    Trade,
+    TradeReported,
+)
+from aegis.desk import Snapshot
+
+
+@pytest.fixture
+def teller() -> Teller:
+    made = Teller("AEGIS")
+    made.multipliers[REBAR] = 10
+    made.state(snapshot(), [])  # it always comes first
+    return made
+
+
+def snapshot(*orders: Order, positions: tuple[Position, ...] = (), **account: Any) -> Snapshot:
+    return Snapshot(orders=list(orders), positions=list(positions), account=an_account(**account), sequence=1)
+
+
+def order_event(order: Order) -> OrderReported:
+    return OrderReported(account="a", sequence=2, order=order)
+
+
+def trade_event(trade: Trade) -> TradeReported:
+    return TradeReported(account="a", sequence=2, trade=trade)
+
+
+def statuses(found: list[Any]) -> list[Status]:
+    return [one.status for one in found if isinstance(one, OrderData)]
+
+
+def test_the_state_comes_in_the_order_that_vnpy_counts_in(teller: Teller) -> None:
+    found = teller.state(snapshot(an_order(), positions=(a_position(),)), [a_trade()])
+    assert [type(one) for one in found] == [OrderData, TradeData, PositionData, AccountData]
+
+
+def test_an_order_has_all_that_vnpy_s_has(teller: Teller) -> None:
+    teller.sent("o1", "CtaStrategy_突破")
+    (order,) = teller.changed(order_event(an_order(filled=1, status="partly_filled", type="fak", offset="close_today")))
+    assert isinstance(order, OrderData)
+    assert (order.vt_symbol, order.vt_orderid, order.reference) == ("rb2605.SHFE", "AEGIS.o1", "CtaStrategy_突破")
+    assert (order.direction, order.offset, order.type) == (Direction.LONG, Offset.CLOSETODAY, OrderType.FAK)
+    assert (order.price, order.volume, order.traded, order.status) == (3000.0, 3, 1, Status.PARTTRADED)
+    assert order.datetime is not None
+    assert order.datetime.isoformat() == "2025-11-28T10:00:00.123456+08:00"
+
+
+def test_an_order_of_somebody_else_has_its_strategy_and_at_any_price_0(teller: Teller) -> None:
+    (order,) = teller.changed(order_event(an_order("other", price=None, type="market")))
+    assert isinstance(order, OrderData)
+    assert (order.vt_orderid, order.reference, order.price) == ("AEGIS.other", "s", 0.0)
+
+
+def test_an_order_never_goes_back(teller: Teller) -> None:
+    for status, filled in (("accepted", 0), ("partly_filled", 1), ("filled", 3)):
+        assert teller.changed(order_event(an_order(status=status, filled=filled)))
+    assert teller.changed(order_event(an_order(status="partly_filled", filled=1))) == []
+    assert teller.changed(order_event(an_order(status="accepted", filled=3))) == []
+    assert statuses(teller.state(snapshot(an_order(status="filled", filled=3)), [])) == [Status.ALLTRADED]
+
+
+@pytest.mark.parametrize("status", ["rejected", "not_sent"])
+def test_a_refused_order_says_why_once(teller: Teller, status: Any) -> None:
+    refused = an_order(status=status, reason="price_tick", text="价格非最小单位倍数")
+    order, log = teller.changed(order_event(refused))
+    assert isinstance(order, OrderData)
+    assert isinstance(log, LogData)
+    assert order.status is Status.REJECTED
+    assert "o1" in log.msg
+    assert "price_tick 价格非最小单位倍数" in log.msg
+    assert [type(one) for one in teller.state(snapshot(refused), [])] == [OrderData, AccountData]
+
+
+def test_a_trade_is_told_once_though_the_desk_tells_it_again(teller: Teller) -> None:
+    (trade,) = teller.changed(trade_event(a_trade(trade_id="  7 ")))
+    assert isinstance(trade, TradeData)
+    assert (trade.vt_orderid, trade.price, trade.volume) == ("AEGIS.o1", 3001.0, 1)
+    again = teller.state(snapshot(), [a_trade(trade_id="  7 "), a_trade(trade_id="8")])
+    assert [one.tradeid[-2:] for one in again if isinstance(one, TradeData)] == [":8"]
+
+
+def test_trades_whose_numbers_recur_are_told_apart(teller: Teller) -> None:
+    told = [
+        *teller.changed(trade_event(a_trade("1", "o1"))),
+        *teller.changed(trade_event(a_trade("1", "o2"))),
+        *teller.changed(trade_event(a_trade("1", "o1", trading_day="20251201"))),
+    ]
+    assert len({one.vt_tradeid for one in told if isinstance(one, TradeData)}) == 3
+
+
+def test_positions_of_all_hedge_flags_are_one(teller: Teller) -> None:
+    hedged = a_position(1, 0, hedge="hedge", position_cost=Decimal(31_000), frozen_today=1)
+    (position, _) = teller.state(snapshot(positions=(a_position(2, 1), hedged)), [])
+    assert isinstance(position, PositionData)
+    assert (position.vt_symbol, position.direction) == ("rb2605.SHFE", Direction.LONG)
+    assert (position.volume, position.yd_volume) == (4, 1)
+    assert (position.frozen, position.pnl, position.price) == (1, 200.0, 3025.0)
+
+
+def test_a_position_that_is_gone_is_told_with_no_lots(teller: Teller) -> None:
+    teller.state(snapshot(positions=(a_position(),)), [])
+    (position, _) = teller.state(snapshot(), [])
+    assert isinstance(position, PositionData)
+    assert (position.volume, position.yd_volume, position.pnl, position.price) == (0, 0, 0.0, 0.0)
+    assert [type(one) for one in teller.state(snapshot(), [])] == [AccountData]
+
+
+def test_a_query_refreshes_profits_and_leaves_lots_to_events(teller: Teller) -> None:
+    teller.state(snapshot(positions=(a_position(2, 1),)), [])
+    (position,) = teller.asked_positions([a_position(2, 1, position_profit=Decimal(500))])
+    assert isinstance(position, PositionData)
+    assert (position.volume, position.pnl) == (3, 500.0)
+    (position,) = teller.asked_positions([a_position(5, 1, position_profit=Decimal(900))])
+    assert isinstance(position, PositionData)
+    assert (position.volume, position.pnl) == (3, 500.0)
+    change = PositionReported(account="a", sequence=3, position=a_position(5, 1))
+    (position,) = teller.changed(change)
+    assert isinstance(position, PositionData)
+    assert position.volume == 6
+
+
+def test_money_is_the_desk_s(teller: Teller) -> None:
+    (account,) = teller.changed(AccountReported(account="a", sequence=2, state=an_account()))
+    assert isinstance(account, AccountData)
+    assert (account.vt_accountid, account.balance, account.frozen) == ("AEGIS.a", 999_999.0, 3000.5)
+    assert account.available == 987_998.5  # margin of positions is taken off, too
+
+
+def test_a_new_day_forgets_what_was_done(teller: Teller) -> None:
+    teller.state(snapshot(an_order(status="filled", filled=3), an_order("o2")), [a_trade()])
+    teller.changed(AccountReported(account="a", sequence=2, state=an_account(trading_day="20251201")))
+    assert not teller.knows("o1")
+    assert teller.knows("o2")
+    assert teller.trading_day == "20251201"
+
+
+def test_what_is_of_no_exchange_of_vnpy_is_left_out(teller: Teller) -> None:
+    assert teller.changed(order_event(an_order(instrument="XXX.m2605"))) == []
+    assert teller.changed(trade_event(a_trade(instrument="XXX.m2605"))) == []
+    position = PositionReported(account="a", sequence=3, position=a_position(instrument="XXX.m2605"))
+    assert teller.changed(position) == []
