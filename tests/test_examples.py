@@ -16,6 +16,8 @@ def test_an_example_prints_what_it_says(example: Path) -> None:
     document = ast.get_docstring(ast.parse(example.read_text())) or ""
     expected = textwrap.dedent(document.partition("Prints:\n")[2])
     assert expected, "the docstring says nothing of what is printed"
+    if "vnpy" in example.stem:
+        pytest.importorskip("vnpy", reason="vnpy comes with CTP, which needs a C++ compiler")
     done = subprocess.run([sys.executable, example], capture_output=True, text=True, timeout=60, check=False)
     printed = [line for line in done.stdout.splitlines() if "[info" not in line and "[warning" not in line]
     assert (done.returncode, "\n".join(printed).strip()) == (0, expected.strip()), done.stderr

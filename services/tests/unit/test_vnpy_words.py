@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("vnpy", reason="vnpy comes with CTP, which needs a C++ compiler")
 
+import numpy
 from msgspec.structs import replace
 from samples import TICK
 from vnpy.trader.constant import Direction, Exchange, Offset, OrderType, Product, Status
@@ -80,6 +81,7 @@ class TestAnOrder:
             ({"volume": float("inf")}, "a volume of inf lots"),
             ({"price": float("nan")}, "nan is no price"),
             ({"price": float("inf")}, "inf is no price"),
+            ({"price": None}, "None is no price"),
             ({"price": sys.float_info.max}, "1.797.* is no price"),
         ],
     )
@@ -100,6 +102,12 @@ class TestAnOrder:
     )
     def test_has_its_price_to_the_digit(self, of_vnpy: float, ours: str) -> None:
         assert words.order_arguments(request(price=of_vnpy))["price"] == Decimal(ours)
+
+    def test_may_be_made_of_numpy_s_numbers(self) -> None:
+        """Strategies count with numpy, whose numbers do not print as Python's do."""
+        asked = words.order_arguments(request(price=numpy.float64(3111.6), volume=numpy.float64(2)))
+        assert (asked["price"], asked["volume"]) == (Decimal("3111.6"), 2)
+        assert type(asked["volume"]) is int
 
     @pytest.mark.parametrize("price", [0.0, 3000.0, sys.float_info.max])
     def test_at_any_price_has_none(self, price: float) -> None:
@@ -214,6 +222,11 @@ class TestSettings:
         }
         settings = BridgeSettings.from_vnpy({**printed, "AEGIS_ACCOUNT": "a1", "AEGIS_TIMEOUT_S": 2.0})
         assert (settings.account, settings.timeout_s, settings.nats.nats_user) == ("a1", 2.0, "desk")
+        assert settings.nats.nats_password.get_secret_value() == "s3cret"
+        assert "s3cret" not in repr(settings)
+
+    def test_take_a_password_from_a_program_that_has_it_from_elsewhere(self) -> None:
+        settings = BridgeSettings.from_vnpy({"AEGIS_NATS_PASSWORD": "s3cret"})
         assert settings.nats.nats_password.get_secret_value() == "s3cret"
         assert "s3cret" not in repr(settings)
 

@@ -20,6 +20,8 @@ _PRODUCTS: Final[Mapping[Kind, Product]] = {
     "option": Product.OPTION,
     "combination": Product.SPREAD,
 }
+_BIDS: Final = [(f"bid_price_{level}", f"bid_volume_{level}") for level in range(1, 6)]
+_ASKS: Final = [(f"ask_price_{level}", f"ask_volume_{level}") for level in range(1, 6)]
 
 
 def contract_of(view: InstrumentView, gateway_name: str) -> ContractData | None:
@@ -64,14 +66,14 @@ def tick_of(tick: Tick, name: str, gateway_name: str) -> TickData:
         pre_close=number_of(tick.pre_close_price),
         localtime=moment(tick.ts_received_ns),
         gateway_name=gateway_name,
-        **_levels("bid", tick.bids),
-        **_levels("ask", tick.asks),
+        **_levels(_BIDS, tick.bids),
+        **_levels(_ASKS, tick.asks),
     )
 
 
-def _levels(side: str, levels: Sequence[Level]) -> dict[str, float]:
+def _levels(names: Sequence[tuple[str, str]], levels: Sequence[Level]) -> dict[str, float]:
     found: dict[str, float] = {}
-    for number, level in enumerate(levels[:5], 1):
-        found[f"{side}_price_{number}"] = level.price
-        found[f"{side}_volume_{number}"] = level.size
+    for (price, size), level in zip(names, levels, strict=False):
+        found[price] = level.price
+        found[size] = level.size
     return found

@@ -134,8 +134,8 @@ def _lots(volume: float) -> int:
 
 
 def _price(price: float) -> Decimal:
-    """To the 6th decimal, as prices are. DBL_MAX, which CTP means by none, is no price."""
+    """To the 6th decimal, as prices are. DBL_MAX, which CTP means by none, is no price; numpy's numbers are."""
     try:
-        return exact(price).quantize(_GRAIN).normalize()
-    except ValueError:
+        return exact(float(price)).quantize(_GRAIN).normalize()
+    except (TypeError, ValueError):
         raise ValueError(f"{price} is no price") from None
