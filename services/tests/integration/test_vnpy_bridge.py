@@ -17,13 +17,19 @@ from desks import Desk, desk_in, until
 from vnpy.event import Event
 from vnpy.trader.constant import Direction, Exchange, Offset, OrderType, Status
 from vnpy.trader.event import EVENT_ACCOUNT, EVENT_CONTRACT, EVENT_ORDER, EVENT_POSITION, EVENT_TICK, EVENT_TRADE
-from vnpy.trader.object import ContractData, OrderRequest, PositionData, SubscribeRequest, TickData, TradeData
+from vnpy.trader.object import (
+    AccountData,
+    ContractData,
+    OrderRequest,
+    PositionData,
+    SubscribeRequest,
+    TickData,
+    TradeData,
+)
 from vnpy_terminal import GATEWAY, Terminal, terminal
 
 from aegis.bridge import pacing
 from aegis.operations import processes
-
-REBAR = SubscribeRequest(symbol="rb2605", exchange=Exchange.SHFE)
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +82,11 @@ def until_bought(vnpy: Terminal, contract: ContractData, volume: float = 1) -> s
     return name
 
 
+def has_margin(account: AccountData) -> bool:
+    """It is taken off what is available, and is not in what is frozen."""
+    return 0 < account.available < account.balance - account.frozen
+
+
 def holder(house: Desk) -> str:
     (row,) = json.loads(house.aegis("leases", "trading", "--json").stdout)
     return row["holder"] if row["state"] == "ACTIVE" else ""
@@ -106,14 +117,13 @@ def test_an_order_is_submitting_then_filled_with_its_trade_position_and_money(
     vnpy.until(lambda: lots(vnpy, rebar) == had + 2)
     position = vnpy.engine.get_position(f"{GATEWAY}.{rebar.vt_symbol}.{Direction.LONG.value}")
     assert abs(position.price / vnpy.tick(rebar).last_price - 1) < 0.05
-    account = vnpy.engine.get_account(f"{GATEWAY}.paper")
-    assert 0 < account.available < account.balance - account.frozen, "the margin is taken off"
+    vnpy.until(lambda: has_margin(vnpy.engine.get_account(f"{GATEWAY}.paper")))
 
 
 def test_today_s_lots_are_closed_by_the_offset_that_vnpy_s_converter_finds(vnpy: Terminal, rebar: ContractData) -> None:
+    had = lots(vnpy, rebar) + 1
     until_bought(vnpy, rebar)
-    vnpy.until(lambda: lots(vnpy, rebar) >= 1)
-    had = lots(vnpy, rebar)
+    vnpy.until(lambda: lots(vnpy, rebar) == had)
     price = int(vnpy.tick(rebar).last_price * 0.99)
     asked = OrderRequest(rebar.symbol, rebar.exchange, Direction.SHORT, OrderType.LIMIT, 1, price, Offset.CLOSE)
     (converted,) = vnpy.engine.convert_order_request(asked, GATEWAY, False)
@@ -204,7 +214,7 @@ class Breakout:
 def test_a_strategy_of_vnpy_runs_as_it_is(vnpy: Terminal) -> None:
     strategy = Breakout(vnpy.engine, vnpy.contract(Exchange.DCE, "m"))
     vnpy.until(lambda: strategy.position == 1)
-    assert lots(vnpy, strategy.contract) == 1
+    vnpy.until(lambda: lots(vnpy, strategy.contract) == 1)
 
 
 def test_queries_tell_the_account_and_its_positions(vnpy: Terminal, rebar: ContractData) -> None:
