@@ -90,6 +90,14 @@ def seen_from_outside(pid: int | None) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/environ").read_bytes()
 
 
+@pytest.fixture
+def sessions_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Directories of sessions that no other test makes."""
+    (tmp_path / "sessions").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "sessions"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "sessions"))
+
+
 def directories_of_sessions() -> set[Path]:
     return set(Path(tempfile.gettempdir()).glob("aegis-ctp-*"))
 
@@ -344,8 +352,8 @@ async def test_in_an_overload_every_tick_is_received_or_counted(sink: Any) -> No
 # Ends
 
 
+@pytest.mark.usefixtures("sessions_of_its_own")
 async def test_sessions_under_flow_end_in_order_and_leave_nothing(sink: Any) -> None:
-    directories = directories_of_sessions()
     async with counter(rate=5_000.0) as running:
         before = (len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task")), children_of(os.getpid()))
         for _ in range(CYCLES):
@@ -357,9 +365,10 @@ async def test_sessions_under_flow_end_in_order_and_leave_nothing(sink: Any) -> 
         after = (len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task")), children_of(os.getpid()))
         assert after == before
         assert (await running.control.status())["clients"] == {"market": 0, "trader": 0}
-    assert directories_of_sessions() <= directories
+    assert directories_of_sessions() == set()
 
 
+@pytest.mark.usefixtures("sessions_of_its_own")
 async def test_a_session_ends_with_a_service_that_is_killed(sink: Any, tmp_path: Path) -> None:
     program = f"""
 import asyncio, sys
@@ -377,7 +386,6 @@ async def main():
 
 asyncio.run(main())
 """
-    before = directories_of_sessions()
     async with counter(directory=tmp_path) as running:
         killed = await asyncio.create_subprocess_exec(
             sys.executable, "-c", program, str(tmp_path), stdout=asyncio.subprocess.PIPE
@@ -391,7 +399,7 @@ asyncio.run(main())
         async with asyncio.timeout(5):
             while is_running(pid):  # noqa: ASYNC110 (it tells nobody)
                 await asyncio.sleep(0.02)
-        left = directories_of_sessions() - before
+        left = directories_of_sessions()
         assert left
         async with open_feed(running, sink):
             assert not left & directories_of_sessions(), "the next session sweeps it away"
