@@ -72,3 +72,21 @@ async def test_who_cannot_take_over_says_so_until_the_key_has_left(
         assert not await run.service.healthy()
         await run.service.on_standby("main")
         assert await run.service.healthy()
+
+
+async def test_who_has_no_time_to_take_over_says_so_too(broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(broker, AEGIS_RATE="500") as run:
+        begun = asyncio.Event()
+
+        async def hang(*_: object, **__: object) -> int:
+            begun.set()
+            return await asyncio.Future()
+
+        monkeypatch.setattr(run.service.pipeline, "take_over", hang)
+        monkeypatch.setattr(run.service, "held", lambda _: Alone())
+        await run.service.on_standby("main")
+        taking = asyncio.create_task(run.service.on_active("main", 2))
+        await begun.wait()
+        taking.cancel()
+        await asyncio.wait({taking})
+        assert not await run.service.healthy()

@@ -51,6 +51,16 @@ def test_what_was_published_is_not_released() -> None:
     assert len(alignment) == 0
 
 
+def test_what_our_feed_has_not_brought_for_a_minute_is_not_waited_for() -> None:
+    """A login that is down brings nothing, all day."""
+    alignment = seen(quote(1), quote(2), quote(62))
+    alignment.hold(quote(1))
+    assert len(alignment) == 1
+    alignment.hold(quote(2))
+    assert len(alignment) == 0
+    assert alignment.release() == []
+
+
 def test_our_feed_may_be_the_slower_one() -> None:
     alignment = seen(quote(1), quote(2), quote(3))
     alignment.hold(quote(1))

@@ -324,6 +324,20 @@ async def test_what_the_bridge_of_a_standby_dropped_leaves_a_hole_when_it_takes_
     assert (desk.live[0].volume, desk.live[0].sequence) == (4, 4)
 
 
+async def test_what_the_bridge_drops_while_nobody_publishes_leaves_a_hole(desk: Desk) -> None:
+    first = await desk.instance("p.primary")
+    await first.takes_over(1)
+    first.brings(quote(1))
+    await desk.heard(1)
+    await first.pipeline.leave(1.0)
+    first.brings(*(quote(volume) for volume in range(2, 105)))  # it holds a hundred
+    await desk.until(lambda: first.pipeline.stats().bridge.depth == 0)
+    await first.stands_by()
+    await first.takes_over(2)
+    await desk.heard(101)
+    assert (desk.live[1].volume, desk.live[1].sequence) == (5, 4)
+
+
 async def test_a_session_that_begins_while_somebody_takes_over_waits_its_turn(desk: Desk) -> None:
     second = await desk.instance("p.backup")
     second.brings(*(quote(volume) for volume in range(1, 51)))

@@ -259,11 +259,11 @@ class Pipeline:
 
     def _keep(self, drained: Drained) -> None:
         """While we do not publish."""
+        for instrument, count in drained.dropped.items():
+            self._alignment.lose(instrument, count)
         if self._leaving:
             self._next.extend(drained.quotes)
             return
-        for instrument, count in drained.dropped.items():
-            self._alignment.lose(instrument, count)
         for quote in drained.quotes:
             self._alignment.hold(quote)
 

@@ -97,7 +97,7 @@ async def play(pair: FeedPair, hurt: Hurt) -> float:
     await hurt(pair, active)
     await pair.taken_over(active)
     await asyncio.sleep(_LEAD_S)
-    pause_s = pair.listener.pause_s
+    pause_s = pair.listener.longest_s
     await _mend(pair, active)
     return pause_s
 

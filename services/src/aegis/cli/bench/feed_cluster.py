@@ -61,7 +61,7 @@ async def bench_feed_on_a_cluster(server: EmbeddedServer, *, rounds: int, say: S
 
 
 async def _round(server: EmbeddedServer, pair: FeedPair, led: Sequence[str], *, own: bool) -> float:
-    """The longest pause of a subscriber while a node is killed, from then until all is healed.
+    """The longest pause of a subscriber after a node is killed, until all is healed.
 
     The node is the `own` one of the feed that publishes, or another one. It leads what is `led`, and nothing else of
     the feed.
@@ -78,11 +78,10 @@ async def _round(server: EmbeddedServer, pair: FeedPair, led: Sequence[str], *, 
     await asyncio.sleep(_LEAD_S)
     await node.kill()
     await asyncio.sleep(2 * _LEAD_S)
-    pause_s = pair.listener.pause_s
     await node.start()
     await healed(server, pair.transport)
     await pair.settled()
-    return pause_s
+    return pair.listener.longest_s
 
 
 async def _lead(server: EmbeddedServer, pair: FeedPair, stream: str, node: Node) -> None:

@@ -66,6 +66,11 @@ class Listener:
         self.pause_s, self._last_at = 0.0, time.monotonic()
 
     @property
+    def longest_s(self) -> float:
+        """The longest pause, the present one included."""
+        return max(self.pause_s, self.silent_s)
+
+    @property
     def silent_s(self) -> float:
         return time.monotonic() - self._last_at
 

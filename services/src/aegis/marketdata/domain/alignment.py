@@ -29,7 +29,8 @@ from aegis.contracts.market import InstrumentId, Quote, Tick
 __all__ = ["Alignment"]
 
 _AHEAD: Final = 256
-"""Published ticks of one instrument that our feed may lag behind, two minutes of the fastest: older are forgotten."""
+_AHEAD_NS: Final = 60_000_000_000
+"""So many published ticks of one instrument, of so long, our feed may lag behind: a login that is down brings none."""
 _LOOKED_AT: Final = 1_024
 """Quotes of one instrument, the oldest held, among which the like of a published one is looked for."""
 
@@ -123,7 +124,10 @@ class Alignment:
                 instrument.ahead.clear()
                 return
         if not by_us:
-            instrument.ahead.append(likeness)
+            ahead = instrument.ahead
+            while ahead and likeness.ts_exchange_ns - ahead[0].ts_exchange_ns > _AHEAD_NS:
+                ahead.popleft()
+            ahead.append(likeness)
 
     def go_on_behind(self, latest: Iterable[Tick]) -> None:
         """We have published since `release`; these are the last ticks of all instruments, ours and the other one's."""

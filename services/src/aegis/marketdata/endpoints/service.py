@@ -218,7 +218,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
     async def on_active(self, key: str, epoch: int) -> None:
         try:
             await self._take_over(key, epoch)
-        except Exception:  # the key is ours, and nothing is published: somebody else shall have it
+        except BaseException:  # also for want of time. The key is ours, and not served: somebody else shall have it
             self._has_failed = True
             self.health_changed()
             raise

@@ -50,6 +50,7 @@ class Watch:
         self.publishers: list[Publisher] = []
         self.listed: dict[str, str | None] = {}
         self.malformed = 0
+        self._read_at = self._unread_at = -math.inf  # a tick of the feed, one that nobody could read
         self._transport = transport
         self._feed = feed
         self._judge = Judge(time.time_ns(), clock.now())
@@ -104,6 +105,8 @@ class Watch:
             return Level.UNKNOWN, self._failure or "market data is still being asked", found
         if self._trouble:
             return Level.CRITICAL, self._trouble, found
+        if self._unread_at - self._read_at > _TOO_OLD_S:
+            return Level.UNKNOWN, "ticks cannot be read here: is AEGIS_CODEC of market data pickle?", found
         return found.level, found.reason, found
 
     # Ticks
@@ -113,9 +116,11 @@ class Watch:
             tick = decode(message.headers, message.payload)
         except CodecError:
             self.malformed += 1
+            self._unread_at = clock.now()
             return
         if tick.feed == self._feed and tick.epoch >= self._epoch:
-            self._judge.tick(f"{tick.exchange}.{tick.symbol}", tick.ts_exchange_ns, tick.flags, clock.now())
+            self._read_at = clock.now()
+            self._judge.tick(f"{tick.exchange}.{tick.symbol}", tick.ts_exchange_ns, tick.flags, self._read_at)
 
     def on_state(self, state: ConnectionState) -> None:
         if state is ConnectionState.CONNECTED:
