@@ -141,6 +141,7 @@ class Running:
         self.client = Client(self.transport)
         self.feed = feed
         self.agents = agents
+        self.market = AsyncExitStack()  # close it, and market data ends
 
     @property
     def repairers(self) -> list[HealthAgent]:
@@ -189,13 +190,15 @@ async def desk(
     monkeypatch.setattr("aegis.marketdata.bootstrap.SimulatedFeed", lambda _: feed)
     await stack.enter_async_context(asyncio.timeout(DEADLINE_S))
     made = build({"AEGIS_NATS_URL": "nats://127.0.0.1:1", "AEGIS_WANTED": "nothing"})
-    await stack.enter_async_context(hosted(MemoryTransport(broker), made, "marketdata-1"))
+    market = await stack.enter_async_context(AsyncExitStack())
+    await market.enter_async_context(hosted(MemoryTransport(broker), made, "marketdata-1"))
     if operations is not None:
         await stack.enter_async_context(hosted(MemoryTransport(broker), operations, "operations-1"))
     agents = [HealthAgent(HealthSettings(**settings), hook, patience) for _ in range(2)]
     for number, agent in enumerate(agents, 1):
         await stack.enter_async_context(hosted(MemoryTransport(broker), agent, f"health-{number}"))
     running = Running(MemoryTransport(broker), feed, agents)
+    running.market = market
     stack.push_async_callback(running.transport.close)
     await running.subscribe("marketdata-1")
     await running.warm()
@@ -238,6 +241,21 @@ async def test_what_no_repair_heals_is_told_to_operations_which_may_have_it_trie
     assert len(running.repairers) == 1, "of two agents"
     running.feed.muted.clear()
     await running.until(lambda report: report.level == "healthy" and not report.escalated)
+
+
+async def test_that_nobody_publishes_is_told_to_operations(
+    stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operations = Operations()
+    running = await desk(stack, monkeypatch, operations)
+    await running.market.aclose()
+    report = await running.until(lambda _: bool(operations.told))
+    assert (report.level, report.exit_code) == ("critical", 2)
+    assert operations.told[0].reason == "no instance of market data with the feed main is there"
+    assert [(one.kind, one.outcome) for one in operations.told[0].tried] == [
+        ("fail_over", "not_possible"),
+        ("escalate", "done"),
+    ]
 
 
 async def test_operations_may_hold_all_repairs(stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch) -> None:

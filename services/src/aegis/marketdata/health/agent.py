@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -118,7 +119,7 @@ class HealthAgent(SingleActive):
                 if self._holds():
                     if _is_idle(telling) and (change := self._change(level, reason, found)):
                         telling = tasks.create_task(self._publish("changed", change))
-                    if _is_idle(repairing) and (work := self._next_repair(level, found)):
+                    if _is_idle(repairing) and (work := self._next_repair(level, reason, found)):
                         repairing = tasks.create_task(work)
                 await asyncio.sleep(LOOK_S)
 
@@ -148,13 +149,17 @@ class HealthAgent(SingleActive):
             market_time=at(found.market_ns),
         )
 
-    def _next_repair(self, level: Level, found: Findings) -> Coroutine[Any, Any, None] | None:
+    def _next_repair(self, level: Level, reason: str, found: Findings) -> Coroutine[Any, Any, None] | None:
         """The repair that is due, to be done; the next one is decided on what is found when it is over."""
-        holder = self._watch.holder
-        if level is Level.UNKNOWN or self.settings.repairs == "off" or holder is None:
+        if level is Level.UNKNOWN or self.settings.repairs == "off":
             return None
+        holder = self._watch.holder
+        if holder is None:
+            if level is not Level.CRITICAL:
+                return None
+            found = replace(found, session_trouble=reason, is_down=True)  # nobody has a session
         repair = self.repairs.decide(found, clock.now())
-        return None if repair is None else self._repair(repair, holder.view.instance, found)
+        return None if repair is None else self._repair(repair, holder.view.instance if holder else "", found)
 
     async def _repair(self, repair: Repair, instance: str, found: Findings) -> None:
         try:
