@@ -73,7 +73,8 @@ FAULTS: Final[dict[str, Hurt]] = {
 async def bench_feed(server: EmbeddedServer, *, rounds: int, faults: Sequence[str], say: Say) -> Report:
     """A case for each fault: the longest pause that a subscriber of all instruments sees. On a cluster a node dies too.
 
-    `lost` and `repeated` compare what it had with what the counter wrote down, by instrument, over all.
+    `lost`, `repeated` and `left_out` compare what it had with what the counter wrote down, by instrument, over all;
+    the same with `stored_` what the stream has.
     """
     async with FeedPair.of(server, rate=_RATE) as pair:
         pauses: dict[str, list[float]] = {name: [] for name in faults}
@@ -82,6 +83,7 @@ async def bench_feed(server: EmbeddedServer, *, rounds: int, faults: Sequence[st
                 pauses[name].append(await play(pair, FAULTS[name]))
                 say(f"{name} {number + 1}/{rounds}: {pauses[name][-1] * 1e3:.0f} ms")
         compared = {name: float(count) for name, count in (await pair.compared())._asdict().items()}
+        compared |= {f"stored_{name}": float(count) for name, count in (await pair.stored())._asdict().items()}
     say(f"compared: {compared}")
     cases = [_case(name, seconds, compared) for name, seconds in pauses.items()]
     if len(server.nodes) > 1:
