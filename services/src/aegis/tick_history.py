@@ -63,15 +63,17 @@ async def follow_ticks(
     if after:
         await _check(transport, after)
     wanted = [*_distinct(subject_of(pattern) for pattern in patterns or ("*.*",)), _MARKERS]
-    async with transport.read(_STREAM, wanted, after=after or 0, last_per_subject=after is None) as messages:
-        yield TickHistory(messages, allow_pickle)
+    begin = max(0, (after or 0) - 1)  # the tick at the position tells of its epoch
+    async with transport.read(_STREAM, wanted, after=begin, last_per_subject=after is None) as messages:
+        yield TickHistory(messages, allow_pickle, after or 0)
 
 
 class TickHistory:
     """An async iterator of stored ticks; made by `follow_ticks`."""
 
-    def __init__(self, messages: AsyncIterator[StoredMessage | None], allow_pickle: bool) -> None:
+    def __init__(self, messages: AsyncIterator[StoredMessage | None], allow_pickle: bool, after: int) -> None:
         self._messages = messages
+        self._after = after
         self._allow_pickle = allow_pickle
         self._epochs = Epochs()
         self.caught_up = False  # what was stored at the start has come
@@ -88,7 +90,7 @@ class TickHistory:
                 self.caught_up = True
                 continue
             tick = self._tick(message)
-            if tick is not None:
+            if tick is not None and message.sequence > self._after:
                 return StoredTick(message.sequence, tick)
 
     def _tick(self, message: StoredMessage) -> Tick | None:

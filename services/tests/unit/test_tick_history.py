@@ -102,6 +102,15 @@ async def test_what_a_deposed_feed_stored_late_is_void_by_tick_and_by_marker(mar
         assert (ticks.stale, ticks.malformed) == (2, 0)
 
 
+async def test_who_comes_back_knows_the_epoch_that_it_had_come_to(market: Market) -> None:
+    market.publish(1, epoch=2)
+    market.publish(9, epoch=1)
+    market.publish(2, epoch=2)
+    async with follow_ticks(market.desk, after=1) as ticks:
+        assert await take(ticks, 1) == [(3, "rb2505", 2)]
+        assert ticks.stale == 1
+
+
 async def test_what_is_no_tick_is_counted_and_skipped(market: Market) -> None:
     market.feed.publish("tick.SHFE.bad", b"{")
     market.feed.publish("tickmark.main", b"[]")
