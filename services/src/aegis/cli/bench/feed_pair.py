@@ -20,6 +20,7 @@ from aegis.contracts.market import Tick
 from aegis.contracts.marketdata import SERVICE, STATUS, FeedStatus
 from aegis.contracts.tick_codec import decode
 from aegis.marketdata.adapters.bus import TICKS
+from aegis.profiles.writing import write_profile
 from aegis.tick_seam import Epochs
 from aegis.ticks import subscribe_ticks
 from aegis_sdk.client import Client
@@ -105,7 +106,8 @@ class FeedPair:
             transport = await NatsTransport.connect(server.urls, user=user.user, password=user.password)
             stack.push_async_callback(transport.close)
             pair = cls(server, transport, counter, directory)
-            pair._write_profile()
+            logins = [counter.access.login(number, number) for number in range(len(INSTANCES))]
+            write_profile(directory / "pair.toml", counter.libraries, *logins)
             stack.push_async_callback(pair._end)
             for instance in INSTANCES:
                 await pair.start(instance)
@@ -251,23 +253,6 @@ class FeedPair:
     async def _compared(self, listener: Listener, begun: int) -> Comparison:
         sent = await asyncio.to_thread(read, self._directory / _RECORD)
         return await asyncio.to_thread(compare, listener.heard, sent, begun)
-
-    def _write_profile(self) -> None:
-        whole = f'env = "sim"\nmode = "production"\nlibraries = "{self.counter.libraries}"\n'
-        for name, user, address in zip(INSTANCES, self.counter.access.users, self.counter.access.fronts, strict=True):
-            whole += f"""
-[{name}]
-broker_id = "{user.broker_id}"
-user_id = "{user.user_id}"
-password = "{user.password}"
-app_id = "{user.app_id}"
-auth_code = "{user.auth_code}"
-market_fronts = ["{address.market}"]
-trader_fronts = ["{address.trader}"]
-"""
-        path = self._directory / "pair.toml"
-        path.touch(mode=0o600)
-        path.write_text(whole)
 
 
 def _is_stored(found: Mapping[str, FeedStatus]) -> bool:
