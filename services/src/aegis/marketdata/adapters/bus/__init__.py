@@ -1,7 +1,8 @@
 """The way out: ticks to NATS, captured by the stream TICKS, with proof that they are stored; and what is kept there."""
 
 from aegis.marketdata.adapters.bus.follower import OnTick, TickFollower
-from aegis.marketdata.adapters.bus.publisher import PublisherOptions, StreamPublisher
+from aegis.marketdata.adapters.bus.publisher import StreamPublisher
+from aegis.marketdata.adapters.bus.publisher_options import PublisherOptions
 from aegis.marketdata.adapters.bus.roll_store import RollStore
 from aegis.marketdata.adapters.bus.stream import TICKS, ticks_stream
 from aegis.marketdata.adapters.bus.universe_store import UniverseStore

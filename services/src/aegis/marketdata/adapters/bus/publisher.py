@@ -26,44 +26,28 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from aegis.contracts.market import InstrumentId
 from aegis.marketdata.adapters.bus.ages import StoreAges
+from aegis.marketdata.adapters.bus.looking import find, where_to_look
 from aegis.marketdata.adapters.bus.marker import marker
 from aegis.marketdata.adapters.bus.outage import Outage
+from aegis.marketdata.adapters.bus.publisher_options import PublisherOptions
 from aegis.marketdata.adapters.bus.republish_ring import RepublishRing
 from aegis.marketdata.adapters.bus.stream import ticks_stream
 from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.ports import License, Outgoing, OutletStats
 from aegis_sdk import subjects
-from aegis_sdk.errors import AegisError, ConfigurationError, ConnectionUnavailable
+from aegis_sdk.errors import AegisError, ConnectionUnavailable
 from aegis_sdk.messages import Headers
 from aegis_sdk.transport import ConnectionState, StreamConfig, Transport
 
 _RETRY_S: Final = 0.05
 _MAX_RETRY_S: Final = 1.0
-_READ_S: Final = 10.0
 _FOR_LISTENERS: Final = {"Nats-Expected-Stream": "_"}
 """A guard that no stream meets: whoever listens has the message, and no stream stores it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PublisherOptions:
-    """How ticks are sent and kept. `batch` stays below what a server queues for a stream, 10,000."""
-
-    ring: int = 132_000  # ticks kept until they are stored: 66 s at 2,000 a second
-    batch: int = 1_000  # ticks between two markers, at most
-    marker_interval_s: float = 0.02  # from the first tick of a batch to its marker, at most
-    ack_timeout_s: float = 2.0
-    live_after_s: float = 0.1  # without progress for so long, live subscribers have their ticks before the stream
-    keep_s: float = 0.25  # stored ticks are kept so long: a server with `persist_async` writes within some 10 ms
-
-    def __post_init__(self) -> None:
-        if self.ring < 4 * self.batch:
-            raise ConfigurationError("ring", f"{self.ring} is less than four batches")
 
 
 class StreamPublisher:
@@ -376,7 +360,7 @@ class StreamPublisher:
     async def _is_stored(self, sequence: int) -> bool:
         """Look for the batch in flight in the stream: others write to it, so counting proves nothing."""
         wanted = {payload for _, payload, _ in self._ring.in_flight}
-        await self._find(wanted, self._ring.sequence, sequence)
+        await find(self._transport, self._stream.name, wanted, self._ring.sequence, sequence)
         return not wanted
 
     async def _settle_doubts(self) -> bool:
@@ -389,7 +373,8 @@ class StreamPublisher:
             try:
                 end = await self._store_marker()
                 missing = {payload for _, payload, _ in self._ring.in_doubt}
-                await self._find(missing, *self._where_to_look(end))
+                where = where_to_look(self._ring.sequence, end, self._options.ring)
+                await find(self._transport, self._stream.name, missing, *where)
             except (AegisError, TimeoutError) as error:
                 if self._transport.state is ConnectionState.CLOSED:
                     raise
@@ -420,28 +405,6 @@ class StreamPublisher:
         await self._transport.ensure_stream(self._stream)
         timeout = self._options.ack_timeout_s
         return await self._transport.append(self._marker_subject(), self._marker(()), timeout=timeout)
-
-    def _where_to_look(self, end: int) -> tuple[int, int]:
-        """Behind which sequence, and up to which one: no more messages than the ring is long."""
-        begin, length = self._ring.sequence, self._options.ring
-        if begin < end:
-            return begin, min(end, begin + length)
-        return max(0, end - length), end  # the stream was made anew
-
-    async def _find(self, wanted: set[bytes], after: int, until: int) -> None:
-        """Take out of `wanted` the payloads that the stream has, up to a sequence that it has reached.
-
-        A reader may be served by a node that is behind the leader, and that calls its end the end of the stream.
-        """
-        if not wanted:
-            return
-        async with asyncio.timeout(_READ_S), self._transport.read(self._stream.name, after=after) as messages:
-            async for message in messages:
-                if message is None:
-                    continue
-                wanted.discard(message.payload)
-                if not wanted or message.sequence >= until:
-                    return
 
 
 @lru_cache(maxsize=65_536)
