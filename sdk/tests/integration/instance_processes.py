@@ -13,7 +13,7 @@ from pathlib import Path
 from aegis_sdk import clock
 from aegis_sdk.changes import Change
 from aegis_sdk.discovery import Directory
-from aegis_sdk.instances import HEARTBEAT_S, Left, Reason
+from aegis_sdk.instances import HEARTBEAT_S, InstanceStatus, Left, Reason
 from aegis_sdk.liveness import Patience
 from aegis_sdk.server import EmbeddedServer
 from aegis_sdk.testing import NatsAccess
@@ -82,6 +82,17 @@ def accessed(server: EmbeddedServer) -> NatsAccess:
 async def present(directory: Directory, *names: str) -> None:
     await directory.wait_for(
         lambda table: sorted(each.record.instance for each in table.instances()) == sorted(names), DEADLINE_S
+    )
+
+
+async def serving(directory: Directory, *names: str) -> None:
+    """Until these are there and have nothing more to tell of their start."""
+    ready = [(name, InstanceStatus.ACTIVE, True) for name in sorted(names)]
+    await directory.wait_for(
+        lambda table: (
+            sorted((each.record.instance, each.status, each.confirmed) for each in table.instances()) == ready
+        ),
+        DEADLINE_S,
     )
 
 

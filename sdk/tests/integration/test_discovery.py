@@ -16,7 +16,17 @@ from aegis_sdk.registry import Registration
 from aegis_sdk.testing import NatsAccess, nats_server
 from aegis_sdk.transport_nats import NatsTransport
 
-from .instance_processes import BUSY, DEADLINE_S, Departures, accessed, directory_of, instances, present, running
+from .instance_processes import (
+    BUSY,
+    DEADLINE_S,
+    Departures,
+    accessed,
+    directory_of,
+    instances,
+    present,
+    running,
+    serving,
+)
 
 
 @pytest.fixture
@@ -69,7 +79,7 @@ async def test_healthy_processes_stay_while_the_machine_is_busy(nats_access: Nat
         instances(nats_access, service, "a", "b"),
         AsyncExitStack() as stack,
     ):
-        await present(directory, "a", "b")
+        await serving(directory, "a", "b")
         changes: list[Change] = []
         directory.on_change(changes.append)
         for _ in range(3):

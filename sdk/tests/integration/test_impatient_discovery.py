@@ -16,7 +16,17 @@ from aegis_sdk.liveness import Patience
 from aegis_sdk.testing import NatsAccess, nats_server
 from aegis_sdk.timers import AGGRESSIVE
 
-from .instance_processes import BUSY, DEADLINE_S, Departures, accessed, directory_of, instances, present, running
+from .instance_processes import (
+    BUSY,
+    DEADLINE_S,
+    Departures,
+    accessed,
+    directory_of,
+    instances,
+    present,
+    running,
+    serving,
+)
 
 IMPATIENT = Patience.of(AGGRESSIVE)
 BEAT_S = AGGRESSIVE.heartbeat_s
@@ -84,7 +94,7 @@ async def test_healthy_processes_stay_while_the_machine_is_very_busy(nats_access
         instances(nats_access, service, "a", "b", heartbeat_s=BEAT_S),
         AsyncExitStack() as stack,
     ):
-        await present(directory, "a", "b")
+        await serving(directory, "a", "b")
         changes: list[Change] = []
         directory.on_change(changes.append)
         for _ in range(8):
