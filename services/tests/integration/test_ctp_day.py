@@ -94,7 +94,9 @@ class Desk:
             await self.until(lambda: came() >= set(instruments))
         except TimeoutError:
             latest = {name: at for name, at in map(stamp, self.ticks)}
-            raise AssertionError(f"no tick from {moment} on of {set(instruments) - came()}; the latest: {latest}") from None
+            raise AssertionError(
+                f"no tick from {moment} on of {set(instruments) - came()}; the latest: {latest}"
+            ) from None
 
     async def stays_in_silence(self) -> None:
         """No session is replaced, though nothing comes for longer than a stall takes."""

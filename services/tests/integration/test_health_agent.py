@@ -260,9 +260,16 @@ async def test_that_nobody_publishes_is_told_to_operations(
 
 async def test_operations_may_hold_all_repairs(stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
     operations = Operations(RecoveryAnswer(decision="hold", hold_s=600))
+    monkeypatch.setattr("aegis.marketdata.health.domain.summary.CRITICAL_BELOW", 0.5)  # of six, one is little
     running = await desk(stack, monkeypatch, operations, IMPATIENT)
     running.feed.muted.add(CONTRACTS[0])
-    await running.until(lambda report: bool(report.escalated))
+    report = await running.until(lambda report: bool(report.escalated))
+    assert (report.level, report.reason) == ("critical", "1 stalled; repairs have not helped")
+    async with Events(running.transport).follow("event.health.main.changed", HealthChanged) as events:
+        told = [await anext(events) for _ in range(2)]
+    said = [(event.body.level, event.body.reason) for event in told]
+    assert said == [("degraded", "1 stalled"), ("critical", "1 stalled; repairs have not helped")]
+    assert running.figures()["aegis_health_level_state", "critical"] == 1
     running.feed.muted.add(CONTRACTS[1])
     report = await running.until(lambda report: len(report.cases) == 2)
     assert len(report.repairs) == 5, "nothing was tried for the second one"

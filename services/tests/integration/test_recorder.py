@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from publishing import publishing
 from recordings import tick
 from samples import QUOTE
+from structlog.testing import capture_logs
 
 from aegis.contracts.market import Level, Quote, Tick
 from aegis.contracts.tick_codec import MSGPACK
@@ -23,6 +24,7 @@ from aegis.marketdata.adapters.bus import StreamPublisher, ticks_stream
 from aegis.marketdata.adapters.replay import read_quotes
 from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.pipeline import Pipeline
+from aegis.recorder import endpoints
 from aegis.recorder.check import check
 from aegis.recorder.endpoints import Recorder
 from aegis.recorder.settings import RecorderSettings
@@ -230,10 +232,7 @@ async def test_while_the_disk_is_full_it_waits_and_loses_nothing(small_disk: Pat
         async with recording(transport, small_disk) as recorder:
             await publish(transport, tick(1))
             await until(lambda: settled(small_disk) == 1)
-            filler = small_disk / "filler"
-            with suppress(OSError), filler.open("wb", buffering=0) as out:
-                while True:
-                    out.write(b"x" * 4096)
+            filler = fill(small_disk)
             await publish(transport, *(tick(n) for n in (2, 3, 4)))
             await until(lambda: bool((now := recorder.look()) and now.blocked))
             assert any(metric.name == "aegis_recorder_blocked" for metric in recorder.metrics())
@@ -245,6 +244,38 @@ async def test_while_the_disk_is_full_it_waits_and_loses_nothing(small_disk: Pat
         await transport.close()
     assert check(small_disk).is_complete
     assert [quote.ts_received_ns // 10**9 for quote in quotes(small_disk)] == [1, 2, 3, 4]
+
+
+async def test_parts_that_a_full_disk_kept_from_being_merged_are_merged_once_there_is_room(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoints, "_MERGE_AGAIN_S", 0.1)
+    monkeypatch.setattr(endpoints, "_PUT_ASIDE_S", 0.2)
+    async with nats_server() as server:
+        transport = await connect(server)
+        await transport.ensure_stream(ticks_stream())
+        async with recording(transport, small_disk):
+            for sequence, day in enumerate(("20250102", "20250102", "20250103"), start=1):
+                await publish(transport, tick(sequence, trading_day=day))
+                await until(lambda sequence=sequence: settled(small_disk) == sequence)
+        filler = fill(small_disk)
+        with capture_logs() as said:
+            async with recording(transport, small_disk):
+                await until(lambda: any(one["event"] == "parts_not_merged" for one in said))
+                assert [part.merges for part in load(small_disk).of(day="20250102")] == [0, 0]
+                filler.unlink()
+                await until(lambda: [part.merges for part in load(small_disk).of(day="20250102")] == [1])
+        await transport.close()
+    assert check(small_disk).is_complete
+
+
+def fill(disk: Path) -> Path:
+    """A file that takes all the room that there is."""
+    filler = disk / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as out:
+        while True:
+            out.write(b"x" * 4096)
+    return filler
 
 
 async def test_a_tick_that_no_column_can_hold_costs_no_other(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ _LOOK_S: Final = 1.0
 _QUIET_S: Final = 600.0
 """A trading day that got no tick for so long, while a later one did, has ended."""
 _MERGE_AGAIN_S: Final = 60.0
+_PUT_ASIDE_S: Final = 600.0
+"""Parts that could not be merged, on a full disk or because one is damaged, are tried again after so long."""
 _LAST_WRITE_S: Final = 8.0
 _NO_STREAM: Final = 10059
 
@@ -187,13 +189,13 @@ class Recorder(Service):
     # Merging
 
     async def _merge(self, directory: RecordingDirectory) -> None:
-        """Merge what is due. Parts that cannot be merged are put aside until the next start, and said."""
-        put_aside: set[Part] = set()
+        """Merge what is due. Parts that cannot be merged are put aside for a while, and said."""
+        put_aside: dict[Part, float] = {}  # and until when
         while True:
             self._writing.news.clear()
             now = time.monotonic()
             growing = {which for which, since in self._writing.grew.items() if now - since < _QUIET_S}
-            parts = due([part for part in directory.manifest.parts if part not in put_aside], growing)
+            parts = due([part for part in directory.manifest.parts if put_aside.get(part, now) <= now], growing)
             if not parts:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_MERGE_AGAIN_S):
@@ -205,7 +207,7 @@ class Recorder(Service):
             except (OSError, duckdb.Error, RecordingDamaged) as error:
                 where = f"{parts[0].trading_day}/{parts[0].exchange}"
                 _log.error("parts_not_merged", where=where, parts=len(parts), reason=str(error))
-                put_aside.update(parts)
+                put_aside.update(dict.fromkeys(parts, now + _PUT_ASIDE_S))
 
 
 def _ended_ns(directory: RecordingDirectory) -> int:

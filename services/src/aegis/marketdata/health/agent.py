@@ -25,6 +25,7 @@ from aegis.contracts.health import (
 )
 from aegis.marketdata.health.domain.findings import Findings, Level
 from aegis.marketdata.health.domain.repairs import Kind, Outcome, Patience, Repair, Repairs
+from aegis.marketdata.health.domain.summary import left_to_people
 from aegis.marketdata.health.figures import health_figures
 from aegis.marketdata.health.hooks import ANSWER_S, OperationsHook, RecoveryHook
 from aegis.marketdata.health.reports import MOST_NAMED, at, level_name, report_of
@@ -115,9 +116,10 @@ class HealthAgent(SingleActive):
             repairing: asyncio.Task[None] | None = None
             while True:
                 level, reason, found = self._watch.look()
-                self._latest = level, found
+                told, says = left_to_people(level, reason, self.repairs.escalated)
+                self._latest = told, found
                 if self._holds():
-                    if _is_idle(telling) and (change := self._change(level, reason, found)):
+                    if _is_idle(telling) and (change := self._change(told, says, found)):
                         telling = tasks.create_task(self._publish("changed", change))
                     if _is_idle(repairing) and (work := self._next_repair(level, reason, found)):
                         repairing = tasks.create_task(work)

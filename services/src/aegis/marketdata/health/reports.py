@@ -16,6 +16,7 @@ from aegis.contracts.health import (
 )
 from aegis.marketdata.domain.sessions import to_shanghai, trading_day_of
 from aegis.marketdata.health.domain.findings import Case, ExchangeFindings, Level
+from aegis.marketdata.health.domain.summary import left_to_people
 from aegis.marketdata.health.domain.theory import compared
 from aegis.marketdata.health.watch import Watch
 
@@ -46,10 +47,9 @@ def report_of(
     repairs: Sequence[RepairView] = (),
     escalated: Sequence[str] = (),
 ) -> HealthReport:
-    """How it is now. Something that was left to a person is critical, whatever else there is."""
+    """How it is now."""
     level, reason, found = watch.look()
-    if escalated and level is Level.DEGRADED:
-        level, reason = Level.CRITICAL, f"{reason}; repairs have not helped"
+    level, reason = left_to_people(level, reason, escalated)
     return HealthReport(
         feed=feed,
         level=level_name(level),

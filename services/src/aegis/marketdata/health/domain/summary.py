@@ -9,7 +9,7 @@ from typing import Final
 from aegis.marketdata.domain.sessions import Phase
 from aegis.marketdata.health.domain.findings import ALARMS, Case, ExchangeFindings, Findings, Level, Verdict
 
-__all__ = ["CRITICAL_BELOW", "Tally", "summed_up"]
+__all__ = ["CRITICAL_BELOW", "Tally", "left_to_people", "summed_up"]
 
 CRITICAL_BELOW: Final = 0.9
 """A coverage of less is critical."""
@@ -82,6 +82,13 @@ def summed_up(
         in_all=in_all,
         exchanges={name: tallies[name].found() for name in sorted(tallies)},
     )
+
+
+def left_to_people(level: Level, reason: str, escalated: Sequence[str]) -> tuple[Level, str]:
+    """The level, where some things were left to a person: that is critical, whatever else there is."""
+    if escalated and level is Level.DEGRADED:
+        return Level.CRITICAL, f"{reason}; repairs have not helped"
+    return level, reason
 
 
 def _level(cases: Sequence[Case], in_all: ExchangeFindings, trouble: str) -> tuple[Level, str]:
