@@ -93,7 +93,7 @@ class Desk:
         try:
             await self.until(lambda: came() >= set(instruments))
         except TimeoutError:
-            latest = {name: at for name, at in map(stamp, self.ticks)}
+            latest = dict(map(stamp, self.ticks))
             raise AssertionError(
                 f"no tick from {moment} on of {set(instruments) - came()}; the latest: {latest}"
             ) from None
