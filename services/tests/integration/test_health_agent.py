@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -369,7 +370,7 @@ async def test_it_fails_over_to_an_instance_of_its_feed_set_and_to_no_other(
 
     await bring("marketdata-1", "main")
     await bring("others-1", "others")
-    agent = HealthAgent(HealthSettings(), patience=QUICK)
+    agent = HealthAgent(HealthSettings(), patience=replace(QUICK, fail_over_s=DEADLINE_S))
     await stack.enter_async_context(hosted(await connected(), agent, "health-1"))
     running = Running(await connected(), feeds[0], [agent])
     stack.push_async_callback(running.transport.close)
