@@ -10,11 +10,11 @@ async with events.follow("event.market.>", SessionOpened) as stream:
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import structlog
 from pydantic import BaseModel
@@ -24,7 +24,7 @@ from aegis_sdk.errors import InvalidRequest
 from aegis_sdk.messages import MESSAGE_ID, StoredMessage
 from aegis_sdk.transport import Delivery, StreamConfig, Transport
 
-__all__ = ["STREAM", "Event", "EventDelivery", "Events"]
+__all__ = ["STREAM", "Event", "EventDelivery", "Events", "NewEvent"]
 
 _log = structlog.get_logger("aegis.events")
 
@@ -44,6 +44,14 @@ class Event(Generic[Body]):
     body: Body
     sequence: int
     timestamp_ns: int
+
+
+class NewEvent(NamedTuple):
+    """An event that is not stored yet, with the id that it is stored once by."""
+
+    subject: str
+    body: BaseModel
+    id: str
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,7 @@ class Events:
                 replicas=self._replicas,
                 max_bytes=_KEPT_BYTES,
                 max_age_s=_KEPT_DAYS * 86_400,
+                atomic=True,
             )
         )
 
@@ -82,6 +91,14 @@ class Events:
         """
         headers = {MESSAGE_ID: id} if id else {}
         return await self._transport.append(subject, codec.encode_model(body), headers, timeout)
+
+    async def publish_batch(self, events: Sequence[NewEvent], *, timeout: float = 5.0) -> int:
+        """Store 1 to 1,000 events, all or none, in their order; the sequence of the last.
+
+        Raises what `publish` raises, and StreamError where one of the ids is stored already: publish them singly then.
+        """
+        messages = [(one.subject, codec.encode_model(one.body), {MESSAGE_ID: one.id}) for one in events]
+        return await self._transport.append_batch(messages, timeout)
 
     @asynccontextmanager
     async def follow(

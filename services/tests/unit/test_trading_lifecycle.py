@@ -16,6 +16,7 @@ from aegis.accounting.lifecycle import FINAL, TRANSITIONS, Happening, step
 from aegis.contracts.orders import OrderStatus
 from aegis.contracts.venue import VenueTrade
 from aegis.trading.domain.changes import OrderTold, TradeTold
+from aegis.trading.domain.telling import Telling
 
 STATUSES = get_args(OrderStatus)
 HAPPENINGS = get_args(Happening)
@@ -115,16 +116,29 @@ def test_a_trade_beyond_an_order_is_booked_and_noted() -> None:
     assert desk.book.orders[name].left == 0
 
 
-def test_an_event_is_numbered_for_each_thing_that_changed() -> None:
+def test_each_thing_that_changed_is_told_and_nothing_else() -> None:
     desk = Desk()
-    before = desk.book.sequence
     name = desk.intend("buy", 2)
     applied = desk.fill(name, 2)
-    assert applied.sequence > before
-    assert desk.book.sequence == applied.sequence + 4  # the order, the trade, the position, the account
-    before = desk.book.sequence
-    assert desk.report(name, "filled", filled=2).events == 0
-    assert desk.book.sequence == before
+    assert (len(applied.orders), len(applied.trades), len(applied.holdings), applied.money) == (1, 1, 1, True)
+    assert not desk.report(name, "filled", filled=2).tells
+
+
+def test_an_entry_of_the_journal_tells_of_each_thing_once_as_it_is_in_the_end() -> None:
+    desk = Desk()
+    entry = Telling(1)
+    first, second = desk.intend("buy", 2), desk.intend("buy", 1)
+    told = entry.number(desk.book, desk.report(first, "accepted"))
+    assert [(one.sequence, one.what) for one in told] == [(1, desk.book.orders[first]), (2, None)]
+    more = entry.number(desk.book, desk.report(second, "accepted"))
+    assert [(one.sequence, one.what) for one in more] == [(3, desk.book.orders[second])]
+    trades = [entry.number(desk.book, desk.fill(first, 1)) for _ in range(2)]
+    assert [one.sequence for one in (*trades[0], *trades[1])] == [4, 5, 6]  # a trade, the position, a trade
+    assert told[0].what == desk.book.orders[first]
+    assert desk.book.orders[first].status == "filled"
+    again = Telling(2).number(desk.book, desk.fill(second, 1))
+    assert [one.sequence for one in again] == [7, 8, 9, 10]
+    assert desk.book.sequence == 10
 
 
 @st.composite

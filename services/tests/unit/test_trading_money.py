@@ -15,7 +15,8 @@ from aegis.contracts.market import Level, Quote
 from aegis.contracts.venue import CommissionRates, MarginRates
 from aegis.marketdata.domain.sessions import Phase
 from aegis.trading.domain.changes import BooksTaken
-from aegis.trading.domain.views import account_of, events_of, position_of
+from aegis.trading.domain.telling import Telling
+from aegis.trading.domain.views import account_of, event_of, position_of
 from ctpsim.market.universe import Listing, listed
 from ctpsim.venue.accounts import Account
 from ctpsim.venue.orders import Direction, NewOrder, Now, Offset, OrderKey, OrderReturned, PriceType, Status
@@ -242,7 +243,7 @@ def test_at_the_end_of_the_day_orders_expire_lots_become_yesterday_s_and_the_day
     shown = position_of(book, LONG, {})
     assert (shown.today, shown.yesterday, shown.position_cost, shown.open_cost) == (0, 2, 60200, 60000)
     assert list(book.holdings) == [LONG]
-    assert desk.roll(rb2605="9999").events == 0  # told twice
+    assert not desk.roll(rb2605="9999").tells  # told twice
     assert book.pre_balance == balance
 
 
@@ -290,12 +291,14 @@ def test_the_venue_s_books_take_the_place_of_ours_when_somebody_says_so() -> Non
     assert (desk.book.trading_day, desk.book.balance({})) == (NEXT_DAY, 507)
 
 
-def test_events_carry_the_state_at_the_prices_given_and_go_on_counting() -> None:
+def test_events_carry_the_state_at_the_prices_given() -> None:
     desk = Desk()
     name = desk.intend("buy", 1)
     applied = desk.fill(name, 1)
-    events = events_of(desk.book, applied, {REBAR: Decimal(3100)})
-    assert [event.sequence for event in events] == list(range(applied.sequence + 1, desk.book.sequence + 1))
+    told = Telling(1).number(desk.book, applied)
+    events = [event_of(desk.book, one, {REBAR: Decimal(3100)}) for one in told]
+    assert [event.sequence for event in events] == [1, 2, 3, 4]
+    assert desk.book.sequence == 4
     assert [type(event).__name__ for event in events] == [
         "OrderReported",
         "TradeReported",

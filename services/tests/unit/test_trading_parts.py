@@ -15,7 +15,6 @@ from samples import TICK
 from trading_desk import MEAL, REBAR, Desk
 
 from aegis.contracts.market import Level
-from aegis.contracts.orders import OrderReported
 from aegis.contracts.subscriptions import SUBSCRIBE, WishReply, WishRequest
 from aegis.contracts.trading import group_name, order_key, risk_name
 from aegis.contracts.venue import VenueReport
@@ -24,19 +23,24 @@ from aegis.trading import market as market_module
 from aegis.trading import outbox as outbox_module
 from aegis.trading.adapters.ctp import CtpVenue
 from aegis.trading.bootstrap import build
+from aegis.trading.domain.changes import write_changes
 from aegis.trading.domain.risk import RiskSettings
+from aegis.trading.domain.telling import Told
+from aegis.trading.domain.views import event_of
 from aegis.trading.keys import AccountState, KeyState
 from aegis.trading.market import Market, phase_of
 from aegis.trading.metrics import Counts, figures
 from aegis.trading.outbox import Outbox
+from aegis.trading.posting import Posting
 from aegis.trading.settings import TradingSettings
 from aegis.trading.stores import ConfigStore, StatementStore
 from aegis.trading.venues import VenueListener
 from aegis_sdk.errors import ConfigurationError, Unavailable
-from aegis_sdk.events import Events
+from aegis_sdk.events import Events, NewEvent
 from aegis_sdk.handler import rpc
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.service import Service, ServiceHost
+from aegis_sdk.single_active import Committed
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
 
@@ -332,9 +336,13 @@ async def test_a_statement_is_stored_once(transport: MemoryTransport) -> None:
 # Events on their way
 
 
-def events(desk: Desk, first: int, count: int) -> list[Any]:
+def told(desk: Desk, first: int, count: int) -> list[Told]:
     order = desk.order("buy", 1)
-    return [OrderReported(account="a", sequence=first + number, order=order) for number in range(count)]
+    return [Told(first + number, order) for number in range(count)]
+
+
+def outbox_of(desk: Desk, account: str = "a") -> Outbox:
+    return Outbox(account, lambda one: event_of(desk.book, one, {}))
 
 
 async def stored(transport: MemoryTransport) -> list[int]:
@@ -353,14 +361,38 @@ async def until_empty(outbox: Outbox) -> None:
             await asyncio.sleep(0.001)
 
 
+async def test_what_was_committed_together_is_told_together_by_each_instance_alike() -> None:
+    desk = Desk()
+    first, second = desk.intend("buy", 2), desk.intend("buy", 1)
+    desk.report(first, "accepted")
+    desk.fill(first, 1)
+    desk.fill(first, 1)
+    desk.report(second, "cancelled")
+    entries = [5] * 3 + [6] * 2 + [7] * 4  # opened with its terms; both intents; the rest
+    journal = [
+        Committed(entry, 1, "result", "", write_changes([change]))
+        for entry, change in zip(entries, desk.journal, strict=True)
+    ]
+    states = [KeyState("a", ["a"], None, lambda account: {}) for _ in range(2)]
+    for state in states:
+        for committed in journal:
+            state.apply(committed)
+    ours, others = ([*state.accounts["a"].outbox.waiting] for state in states)
+    assert ours == others
+    kinds = [type(one.what).__name__ for one in ours]
+    assert kinds == ["NoneType", "Order", "NoneType", "Order", "Order", "NoneType", "Trade", "str", "Trade", "Order"]
+    assert [one.sequence for one in ours] == list(range(1, 11))
+    assert states[0].group.books["a"].sequence == 10
+
+
 async def test_a_new_holder_goes_on_behind_what_is_stored(transport: MemoryTransport) -> None:
     stream = Events(transport)
     await stream.ensure()
     desk = Desk()
     for first, count in ((1, 3), (1, 5)):  # the second one has replayed all that the first had, and more
-        outbox = Outbox("a")
-        outbox.add(events(desk, first, count))
-        running = asyncio.create_task(outbox.run(transport, stream, 5))
+        outbox = outbox_of(desk)
+        outbox.add(told(desk, first, count))
+        running = asyncio.create_task(outbox.run(transport, Posting(stream), 5))
         await until_empty(outbox)
         running.cancel()
     assert outbox.published == 2
@@ -382,19 +414,72 @@ async def test_what_could_not_be_stored_is_sent_again_in_order(
         return await publish(subject, body, **other)
 
     monkeypatch.setattr(stream, "publish", failing)
-    outbox = Outbox("a")
-    outbox.add(events(Desk(), 1, 5))
-    running = asyncio.create_task(outbox.run(transport, stream, 5))
+    outbox = outbox_of(Desk())
+    outbox.add(told(Desk(), 1, 5))
+    running = asyncio.create_task(outbox.run(transport, Posting(stream), 5))
     await until_empty(outbox)
     running.cancel()
     assert sorted(await stored(transport)) == [1, 2, 3, 4, 5]
     assert outbox.published == 5
 
 
+async def test_many_events_of_several_accounts_are_stored_as_one_batch(
+    transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = Events(transport)
+    await stream.ensure()
+    singly: list[str] = []
+    publish = stream.publish
+
+    async def seen(subject: str, body: Any, *, id: str = "", **other: Any) -> int:
+        singly.append(id)
+        return await publish(subject, body, id=id, **other)
+
+    monkeypatch.setattr(stream, "publish", seen)
+    desk, posting = Desk(), Posting(stream)
+    outboxes = [outbox_of(desk), outbox_of(desk, "b")]
+    for outbox in outboxes:
+        outbox.add(told(desk, 1, 20))
+    running = [asyncio.create_task(outbox.run(transport, posting, 20)) for outbox in outboxes]
+    for outbox in outboxes:
+        await until_empty(outbox)
+    assert await stored(transport) == [*range(1, 21)] * 2  # each account in its order
+    assert singly == []
+    outboxes[0].add(told(desk, 21, 1))
+    await until_empty(outboxes[0])
+    assert singly == ["a.21"]
+    for one in running:
+        one.cancel()
+
+
+async def test_a_batch_of_which_something_is_stored_already_goes_one_by_one(transport: MemoryTransport) -> None:
+    stream = Events(transport)
+    await stream.ensure()
+    made = [event_of(Desk().book, one, {}) for one in told(Desk(), 1, 20)]
+    events = [NewEvent("event.trading.a.order", one, f"a.{one.sequence}") for one in made]
+    await stream.publish("event.trading.a.order", made[0], id="a.1")
+    assert await Posting(stream).post(events) == (20, None)
+    assert await stored(transport) == list(range(1, 21))
+
+
+async def test_an_event_that_cannot_be_published_ends_its_sender_and_not_the_posting(
+    transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = Events(transport)
+    await stream.ensure()
+    posting = Posting(stream)
+    (one,) = [event_of(Desk().book, each, {}) for each in told(Desk(), 1, 1)]
+    with monkeypatch.context() as patch:
+        patch.setattr(stream, "publish", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await posting.post([NewEvent("event.trading.a.order", one, "a.1")])
+    assert await posting.post([NewEvent("event.trading.a.order", one, "a.1")]) == (1, None)
+
+
 async def test_a_long_outage_pushes_the_oldest_events_out_and_counts_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox_module, "_MOST", 3)
-    outbox = Outbox("a")
-    outbox.add(events(Desk(), 1, 5))
+    outbox = outbox_of(Desk())
+    outbox.add(told(Desk(), 1, 5))
     assert (len(outbox), outbox.dropped) == (3, 2)
 
 
@@ -402,7 +487,8 @@ async def test_a_long_outage_pushes_the_oldest_events_out_and_counts_them(monkey
 
 
 async def test_a_hole_a_new_session_and_a_return_make_a_comparison_due() -> None:
-    account, desk = AccountState("a"), Desk()
+    desk = Desk()
+    account = AccountState("a", lambda told: event_of(desk.book, told, {}))
     name = desk.intend("buy", 1)
     listener = VenueListener("v", ["a"], lambda name: account)
 

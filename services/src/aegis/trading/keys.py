@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Final
 
 import structlog
@@ -20,7 +21,8 @@ from aegis.trading.domain.begun import begin, end
 from aegis.trading.domain.changes import Change, ModeSet, OrdersIntended, read_changes
 from aegis.trading.domain.group import Group, restore, snapshot
 from aegis.trading.domain.situation import Pace
-from aegis.trading.domain.views import events_of
+from aegis.trading.domain.telling import Telling, Told
+from aegis.trading.domain.views import Event, event_of
 from aegis.trading.outbox import Outbox
 from aegis_sdk.errors import NotFound
 from aegis_sdk.single_active import Committed
@@ -47,7 +49,7 @@ class AccountState:
     what the venue tells in several answers is of one moment.
     """
 
-    def __init__(self, account: str) -> None:
+    def __init__(self, account: str, event_of: Callable[[Told], Event]) -> None:
         self.account = account
         self.ready = asyncio.Event()
         self.due = asyncio.Event()  # a comparison with the venue
@@ -66,7 +68,7 @@ class AccountState:
         self.reports_dropped = 0
         self.differences = 0
         self.alerted: set[str] = set()
-        self.outbox = Outbox(account)
+        self.outbox = Outbox(account, event_of)
 
     @contextmanager
     def asking(self) -> Generator[None]:
@@ -110,34 +112,40 @@ class KeyState:
         self.key = key
         self.is_active = False  # replayed, and held since
         self.group: Group = restore(state)
-        self.accounts = {account: AccountState(account) for account in accounts}
+        self.accounts = {account: AccountState(account, partial(self._event_of, account)) for account in accounts}
         self.first_asked: dict[str, float] = {}  # since when an intent is known to be open, by idempotency key
         self.notes: Counter[str] = Counter()
         self._marks = marks
+        self._telling = Telling(0)
         for account in self.group.books.keys() & self.accounts.keys():
             self.accounts[account].opened.set()
 
     def apply(self, entry: Committed) -> None:
-        """Take an entry of the journal into the state; its events wait to be published."""
+        """Take what was committed into the state; its events wait to be published."""
         changes: Sequence[Change] = [] if entry.data == _NOTHING else read_changes(entry.data)
         if entry.kind == "intent":
             begin(self.group, entry.idempotency_key, changes)
         elif entry.idempotency_key:
             changes = end(self.group, entry.idempotency_key, changes)
+        if entry.sequence != self._telling.entry:
+            self._telling = Telling(entry.sequence)
         for change in changes:
             applied = apply(self.group, change)
             for note in applied.notes:
                 self.notes[note] += 1
                 _log.warning("change_noted", account=change.account, change=change.kind, note=note)
             account = self.accounts.get(change.account)
-            if account is None or not applied.events:
+            if account is None or not applied.tells:
                 continue
             account.opened.set()
             if isinstance(change, OrdersIntended):
                 account.activity += 1
             reason = change.reason[:48] if isinstance(change, ModeSet) and change.reason.isidentifier() else ""
             book = self.group.books[change.account]
-            account.outbox.add(events_of(book, applied, self._marks(change.account), reason.lower()))
+            account.outbox.add(self._telling.number(book, applied, reason.lower()))
+
+    def _event_of(self, account: str, told: Told) -> Event:
+        return event_of(self.group.books[account], told, self._marks(account))
 
     def snapshot(self) -> bytes:
         return snapshot(self.group)

@@ -47,10 +47,9 @@ Note = Literal[
 
 @dataclass(slots=True)
 class Applied:
-    """What a change changed. Its events are numbered from `sequence` + 1 on, in the order of these fields."""
+    """What a change changed, and is to be told of."""
 
     account: str
-    sequence: int = 0
     orders: list[Order] = field(default_factory=list[Order])
     trades: list[Trade] = field(default_factory=list[Trade])
     holdings: list[str] = field(default_factory=list[str])  # keys
@@ -58,8 +57,9 @@ class Applied:
     notes: list[Note] = field(default_factory=list[Note])
 
     @property
-    def events(self) -> int:
-        return len(self.orders) + len(self.trades) + len(self.holdings) + self.money
+    def tells(self) -> bool:
+        """Whether there is anything to tell."""
+        return bool(self.orders or self.trades or self.holdings or self.money)
 
 
 def apply(group: Group, change: Change) -> Applied:
@@ -71,10 +71,8 @@ def apply(group: Group, change: Change) -> Applied:
     if book is None:
         done.notes.append("unknown_account")
         return done
-    done.sequence = book.sequence
     if not isinstance(change, AccountOpened):
         _apply(group, book, change, done)
-    book.sequence += done.events
     return done
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from itertools import count
-
 from aegis.accounting.book import Book, Prices
 from aegis.accounting.holdings import Holding, split_key
 from aegis.contracts.amounts import ZERO, to_grain
 from aegis.contracts.orders import (
     Account,
     AccountReported,
+    Order,
     OrderReported,
     Position,
     PositionReported,
+    Trade,
     TradeReported,
 )
-from aegis.trading.domain.applying import Applied
+from aegis.trading.domain.telling import Told
 
-__all__ = ["Event", "account_of", "events_of", "position_of", "positions_of"]
+__all__ = ["Event", "account_of", "event_of", "position_of", "positions_of"]
 
 Event = OrderReported | TradeReported | PositionReported | AccountReported
 
@@ -72,19 +72,16 @@ def account_of(book: Book, prices: Prices) -> Account:
     )
 
 
-def events_of(book: Book, applied: Applied, prices: Prices, reason: str = "") -> list[Event]:
-    """The events of a change that was just applied, in the order of their sequence."""
-    account = applied.account
-    numbers = count(applied.sequence + 1)
-    events: list[Event] = [
-        *(OrderReported(account=account, sequence=next(numbers), order=order) for order in applied.orders),
-        *(TradeReported(account=account, sequence=next(numbers), trade=trade) for trade in applied.trades),
-        *(
-            PositionReported(account=account, sequence=next(numbers), position=position_of(book, key, prices))
-            for key in applied.holdings
-        ),
-    ]
-    if applied.money:
-        state = account_of(book, prices)
-        events.append(AccountReported(account=account, sequence=next(numbers), state=state, reason=reason))
-    return events
+def event_of(book: Book, told: Told, prices: Prices) -> Event:
+    """The event of what is told; a position and the account as the book has them now."""
+    account, sequence = book.account, told.sequence
+    match told.what:
+        case Order():
+            return OrderReported(account=account, sequence=sequence, order=told.what)
+        case Trade():
+            return TradeReported(account=account, sequence=sequence, trade=told.what)
+        case str():
+            return PositionReported(account=account, sequence=sequence, position=position_of(book, told.what, prices))
+        case None:
+            state = account_of(book, prices)
+            return AccountReported(account=account, sequence=sequence, state=state, reason=told.reason)

@@ -34,6 +34,7 @@ from aegis.trading.keys import AccountState, KeyState
 from aegis.trading.market import Market
 from aegis.trading.metrics import figures
 from aegis.trading.ports import Venue
+from aegis.trading.posting import Posting
 from aegis.trading.settings import TradingSettings
 from aegis.trading.stores import ConfigStore, StatementStore
 from aegis.trading.venues import VenueListener
@@ -108,6 +109,7 @@ class Trading(OrderCalls, QueryCalls):
         self._begin("", parts.config.follow())
         self._begin("", self.acting.market.keep_wanting())
         self._begin("", self._alerts.run(parts.events))
+        self._posting = Posting(parts.events)
 
     async def _open(self, venue: Venue, listener: VenueListener) -> None:
         """Connect. A venue that never can be leaves its accounts without orders, and the service with its queries."""
@@ -122,6 +124,7 @@ class Trading(OrderCalls, QueryCalls):
     async def on_stop(self) -> None:
         for key in tuple(self._tasks):
             await self._end(key)
+        await self._posting.close()
         for venue in self._parts.venues.values():
             await venue.close()
         await self.acting.market.close()
@@ -167,7 +170,7 @@ class Trading(OrderCalls, QueryCalls):
             self._begin(key, self._reporting.run(state, account))
             self._begin(key, self.comparing.run(state, account))
             known = book.sequence if book is not None else 0
-            self._begin(key, account.outbox.run(self.transport, self._parts.events, known))
+            self._begin(key, account.outbox.run(self.transport, self._posting, known))
             self._begin(key, self._watch(state, account))
 
     async def on_standby(self, key: str) -> None:
