@@ -13,10 +13,12 @@ from aegis.contracts.paper import PaperReport
 from aegis.contracts.venue import Cancel, Submit, Submitted
 from aegis.paper.domain.account import PaperAccount
 from aegis.paper.domain.applying import apply
-from aegis.paper.domain.changes import Change, DayBegun, Entered, read_change, write_change
+from aegis.paper.domain.changes import Change, DayBegun, read_change, write_change
 from aegis.paper.domain.deciding import (
+    Coming,
     Sight,
     cancelling,
+    coming,
     entering,
     filling,
     foreseen,
@@ -42,7 +44,7 @@ class PaperDesk:
         self.journal: list[bytes] = []
         self.reports: list[PaperReport] = []
         self.together = False
-        self.decided: list[Entered] = []
+        self.decided: list[Coming] = []
         self._volumes: dict[str, int] = {}
         self._sent = 0
         self.tell(opening("P0", MONEY, DAY, 1))
@@ -107,7 +109,7 @@ class PaperDesk:
         with foreseen(self.account, self.decided) as number:
             entered = entering(self.account, ask, number, sight, depth, 2)
         if self.together:
-            self.decided.append(entered)
+            self.decided.append(coming(self.account, entered))
         else:
             self.tell(entered)
         return None
@@ -119,7 +121,7 @@ class PaperDesk:
             assert is_apart(self.decided, ask)
             self.submit(ask)
         self.together = False
-        for entered in self.decided:
+        for entered, _ in self.decided:
             self.tell(entered)
         self.decided.clear()
         return [self.order(ask.client_order_id) for ask in asks]

@@ -200,7 +200,7 @@ def test_an_order_waits_for_those_that_trade_that_bring_terms_and_that_have_its_
     assert not is_apart(desk.decided, same)
     assert is_apart(desk.decided, desk.ask("buy", 1, 2990))
     desk.submit(desk.ask("buy", 1, 3001))
-    assert desk.decided[-1].fills
+    assert desk.decided[-1].entered.fills
     assert not is_apart(desk.decided, desk.ask("buy", 1, 2990))
     desk.decided.clear()
     desk.quote((2999, 10), (3001, 10), instrument=MEAL)
@@ -214,7 +214,7 @@ def test_numbers_are_never_given_twice_though_an_order_was_not_stored(desk: Pape
     asks = [desk.ask("buy", 1, 2990) for _ in range(2)]
     for ask in asks:
         desk.submit(ask)
-    desk.tell(desk.decided[1])
+    desk.tell(desk.decided[1].entered)
     desk.together = False
     desk.decided.clear()
     last = desk.send("buy", 1, 2990)

@@ -1,8 +1,9 @@
 """What the paper venue can be asked, and what it reports. Its keys are its accounts; each is a record of its own.
 
 All calls are calls to the active instance (`Client.call_active`) whose key is the account. An order is durable before
-it is answered, and whatever is reported is durable before it is sent. Reports go to `report.paper.<account>` and are
-numbered by account, from 1 and over restarts; whoever finds a hole asks `reports` for what it missed.
+it is answered, and whatever is reported is durable before it is sent. Reports go to `report.paper.<account>`, those of
+one change together, and are numbered by account, from 1 and over restarts; whoever finds a hole asks `reports` for what
+it missed.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ __all__ = [
     "OrdersReply",
     "Page",
     "PaperReport",
+    "PaperReports",
     "PositionsReply",
     "ReportsReply",
     "ReportsRequest",
@@ -113,6 +115,12 @@ class PaperReport(_Frozen):
         if sum(one is not None for one in (self.order, self.trade, self.trading_day)) > 1:
             raise ValueError("a report tells of one thing")
         return self
+
+
+class PaperReports(_Frozen):
+    """The message of `report.paper.<account>`: what one change made, in order."""
+
+    reports: Annotated[list[PaperReport], Field(min_length=1)]
 
 
 class ReportsRequest(_Frozen):

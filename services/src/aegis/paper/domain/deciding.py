@@ -22,7 +22,19 @@ from aegis.paper.domain.changes import Cancelled, Entered, Fill, Filled, Opened,
 from aegis.paper.domain.market import Shown
 from aegis.paper.domain.matching import Depth
 
-__all__ = ["Refusal", "Sight", "cancelling", "entering", "filling", "foreseen", "is_apart", "opening", "repeated"]
+__all__ = [
+    "Coming",
+    "Refusal",
+    "Sight",
+    "cancelling",
+    "coming",
+    "entering",
+    "filling",
+    "foreseen",
+    "is_apart",
+    "opening",
+    "repeated",
+]
 
 _ENDED: Final = {"fok": "not_all_at_once", "fak": "rest_cancelled", "market": "rest_cancelled"}
 
@@ -41,6 +53,13 @@ class Sight(NamedTuple):
     now: Shown | None
     fresh: bool  # orders may trade against `now`
     prices: Prices  # at which the account's positions are valued
+
+
+class Coming(NamedTuple):
+    """An order that is decided and not journaled yet, as it will be accepted; None where it is refused."""
+
+    entered: Entered
+    order: Order | None
 
 
 def opening(account: str, balance: Decimal, trading_day: str, ts_ns: int) -> Opened:
@@ -73,30 +92,36 @@ def answer_of(order: Order) -> Submitted:
     return Submitted(outcome="accepted", venue_order_id=order.venue_order_id, reason="")
 
 
-def is_apart(decided: Sequence[Entered], ask: Submit) -> bool:
+def is_apart(decided: Sequence[Coming], ask: Submit) -> bool:
     """Whether an order can be decided beside those that are not journaled yet: of what they change all is foreseen."""
     return not any(
-        one.fills or one.terms is not None or one.order.client_order_id == ask.client_order_id for one in decided
+        one.fills or one.terms is not None or one.order.client_order_id == ask.client_order_id for one, _ in decided
     )
 
 
+def coming(account: PaperAccount, entered: Entered) -> Coming:
+    """What others that are decided before it is journaled have to foresee."""
+    if entered.refused:
+        return Coming(entered, None)
+    order = order_of(account.opened.book, entered.order, "", entered.ts_ns)
+    return Coming(entered, answered(order, Submitted(outcome="accepted", reason=""), entered.ts_ns))
+
+
 @contextmanager
-def foreseen(account: PaperAccount, decided: Sequence[Entered]) -> Generator[int]:
+def foreseen(account: PaperAccount, decided: Sequence[Coming]) -> Generator[int]:
     """The account as it will be with orders that have not traded, for as long as nothing else runs; the next number."""
     book = account.opened.book
     before, entered = book.commission, list[str]()
-    coming = [one for one in decided if one.order.client_order_id not in book.orders]
+    new = [one for one in decided if one.entered.order.client_order_id not in book.orders]
     try:
-        for one in coming:
-            if one.refused:
+        for one, order in new:
+            if order is None:
                 continue
-            answer = Submitted(outcome="accepted", reason="")
-            order = answered(order_of(book, one.order, "", one.ts_ns), answer, one.ts_ns)
             book.commission += order_fees(book.terms[order.instrument], order)
             if not one.ended:
                 book.enter(order, one.hold_price)
                 entered.append(order.client_order_id)
-        yield account.opened.orders_made + len(coming) + 1
+        yield account.opened.orders_made + len(new) + 1
     finally:
         for name in entered:
             book.forget(name)

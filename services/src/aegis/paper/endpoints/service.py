@@ -15,15 +15,17 @@ from typing import Any, ClassVar, Final
 import structlog
 
 from aegis.contracts.market import Tick
-from aegis.contracts.paper import CANCEL, SERVICE, SUBMIT, PaperReport
+from aegis.contracts.paper import CANCEL, SERVICE, SUBMIT, PaperReport, PaperReports
 from aegis.contracts.venue import Cancel, InstrumentTerms, Submit, Submitted
 from aegis.paper.adapters.catalogue import Catalogue
 from aegis.paper.domain.account import MOST_NAMES, PaperAccount, restore, snapshot
 from aegis.paper.domain.applying import apply
-from aegis.paper.domain.changes import Change, DayBegun, Entered, read_change, write_change
+from aegis.paper.domain.changes import Change, DayBegun, read_change, write_change
 from aegis.paper.domain.deciding import (
+    Coming,
     Sight,
     cancelling,
+    coming,
     entering,
     filling,
     foreseen,
@@ -88,7 +90,8 @@ class Paper(Queries):
         if key in self._live:
             self._orders += sum(one.order is not None and one.order.status == "accepted" for one in reports)
             self._trades += sum(one.trade is not None for one in reports)
-            self._tell(reports)
+            if reports:
+                asyncio.get_running_loop().call_soon(self._tell, key, reports)  # with the answer, in one write
 
     def snapshot(self, key: str) -> bytes:
         return snapshot(self.accounts[key])
@@ -144,7 +147,7 @@ class Paper(Queries):
                     return await self._take(account, request, decided, context)
 
     async def _take(
-        self, account: PaperAccount, request: Submit, decided: list[Entered | None], context: ActiveContext
+        self, account: PaperAccount, request: Submit, decided: list[Coming | None], context: ActiveContext
     ) -> Submitted:
         """Decide about an order, and commit that; None among `decided` keeps all others off."""
         if account.state is not None and (answer := repeated(account, request)) is not None:
@@ -158,13 +161,13 @@ class Paper(Queries):
         with foreseen(account, [one for one in decided if one is not None]) as number:
             sight = self._sight(account, request.instrument, now_ns)
             entered = entering(account, request, number, sight, self._depth(context.key, request.instrument), now_ns)
-        decided.append(entered)
+        decided.append(coming(account, entered))
         name = f"{account.opened.mark}-{number}"
         outcome = "refused" if entered.refused else "accepted"
         answer = Submitted(outcome=outcome, venue_order_id=name, reason=entered.refused, text=entered.text)
         return await context.commit(write_change(entered), answer)
 
-    def _can_join(self, account: PaperAccount, request: Submit, decided: list[Entered | None]) -> bool:
+    def _can_join(self, account: PaperAccount, request: Submit, decided: list[Coming | None]) -> bool:
         others = [one for one in decided if one is not None]
         alone = len(others) < len(decided)
         return not alone and is_apart(others, request) and self._is_matched(account, request.instrument)
@@ -293,11 +296,10 @@ class Paper(Queries):
 
     # Reports
 
-    def _tell(self, reports: Iterable[PaperReport]) -> None:
+    def _tell(self, account: str, reports: list[PaperReport]) -> None:
         """To whoever listens now; what is lost on the way is asked for by its number."""
         try:
-            for one in reports:
-                self.transport.publish(subjects.report(SERVICE, one.account), codec.encode_model(one))
+            self.transport.publish(subjects.report(SERVICE, account), codec.encode_model(PaperReports(reports=reports)))
         except ConnectionUnavailable:
             _log.info("report_not_sent", hint="who listens finds the hole, and asks")
 
@@ -307,5 +309,5 @@ class Paper(Queries):
             await asyncio.sleep(_BEAT_S)
             for key in sorted(self._live):
                 state = self.accounts[key].state
-                self._tell([PaperReport(account=key, sequence=state.reports_made if state else 0)])
+                self._tell(key, [PaperReport(account=key, sequence=state.reports_made if state else 0)])
             self._wake_all()

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from aegis.contracts.orders import AccountName
-from aegis.contracts.paper import REPORTS, SERVICE, PaperReport, ReportsReply, ReportsRequest
+from aegis.contracts.paper import REPORTS, SERVICE, PaperReport, PaperReports, ReportsReply, ReportsRequest
 from aegis_sdk import codec, subjects
 from aegis_sdk.client import Client
 from aegis_sdk.errors import AegisError, RpcError
@@ -94,11 +94,12 @@ class Reports:
             return  # what comes before it is known where the reports stand is part of what will be queried
         self.heard_at = asyncio.get_running_loop().time()
         try:
-            report = codec.decode_model(PaperReport, message.payload)
+            told = codec.decode_model(PaperReports, message.payload)
         except RpcError as error:
             _log.warning("report_malformed", account=account, reason=str(error))
             return
-        self._take(account, report)
+        for report in told.reports:
+            self._take(account, report)
 
     def _take(self, account: str, report: PaperReport) -> None:
         seen = self._seen[account]
