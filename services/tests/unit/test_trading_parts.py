@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,12 @@ from aegis.trading.domain.views import event_of
 from aegis.trading.keys import AccountState, KeyState
 from aegis.trading.market import Market, phase_of
 from aegis.trading.metrics import Counts, figures
-from aegis.trading.outbox import Outbox
-from aegis.trading.posting import Posting
+from aegis.trading.outbox import Outbox, Posting
 from aegis.trading.settings import TradingSettings
 from aegis.trading.stores import ConfigStore, StatementStore
 from aegis.trading.venues import VenueListener
 from aegis_sdk.errors import ConfigurationError, Unavailable
-from aegis_sdk.events import Events, NewEvent
+from aegis_sdk.events import Events
 from aegis_sdk.handler import rpc
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.service import Service, ServiceHost
@@ -355,6 +355,20 @@ async def stored(transport: MemoryTransport) -> list[int]:
     return found
 
 
+@asynccontextmanager
+async def posted(transport: MemoryTransport, stream: Events, known: int, *outboxes: Outbox) -> AsyncIterator[None]:
+    """As long as their accounts are held."""
+    posting = Posting(stream)
+    running = [asyncio.create_task(outbox.run(transport, posting, known)) for outbox in outboxes]
+    running.append(asyncio.create_task(posting.run()))
+    try:
+        yield
+    finally:
+        for one in running:
+            one.cancel()
+        await asyncio.wait(running)
+
+
 async def until_empty(outbox: Outbox) -> None:
     async with asyncio.timeout(5):
         while outbox:  # noqa: ASYNC110
@@ -392,9 +406,8 @@ async def test_a_new_holder_goes_on_behind_what_is_stored(transport: MemoryTrans
     for first, count in ((1, 3), (1, 5)):  # the second one has replayed all that the first had, and more
         outbox = outbox_of(desk)
         outbox.add(told(desk, first, count))
-        running = asyncio.create_task(outbox.run(transport, Posting(stream), 5))
-        await until_empty(outbox)
-        running.cancel()
+        async with posted(transport, stream, 5, outbox):
+            await until_empty(outbox)
     assert outbox.published == 2
     assert await stored(transport) == [1, 2, 3, 4, 5]
 
@@ -416,9 +429,8 @@ async def test_what_could_not_be_stored_is_sent_again_in_order(
     monkeypatch.setattr(stream, "publish", failing)
     outbox = outbox_of(Desk())
     outbox.add(told(Desk(), 1, 5))
-    running = asyncio.create_task(outbox.run(transport, Posting(stream), 5))
-    await until_empty(outbox)
-    running.cancel()
+    async with posted(transport, stream, 5, outbox):
+        await until_empty(outbox)
     assert sorted(await stored(transport)) == [1, 2, 3, 4, 5]
     assert outbox.published == 5
 
@@ -436,44 +448,76 @@ async def test_many_events_of_several_accounts_are_stored_as_one_batch(
         return await publish(subject, body, id=id, **other)
 
     monkeypatch.setattr(stream, "publish", seen)
-    desk, posting = Desk(), Posting(stream)
+    desk = Desk()
     outboxes = [outbox_of(desk), outbox_of(desk, "b")]
     for outbox in outboxes:
         outbox.add(told(desk, 1, 20))
-    running = [asyncio.create_task(outbox.run(transport, posting, 20)) for outbox in outboxes]
+    async with posted(transport, stream, 20, *outboxes):
+        for outbox in outboxes:
+            await until_empty(outbox)
+        assert await stored(transport) == [*range(1, 21)] * 2  # each account in its order
+        assert singly == []
+        outboxes[0].add(told(desk, 21, 1))
+        await until_empty(outboxes[0])
+        assert singly == ["a.21"]
+
+
+async def test_more_than_a_batch_takes_is_stored_in_turns_of_all_accounts(transport: MemoryTransport) -> None:
+    stream = Events(transport)
+    await stream.ensure()
+    desk = Desk()
+    outboxes = [outbox_of(desk, f"a{number}") for number in range(12)]
     for outbox in outboxes:
-        await until_empty(outbox)
-    assert await stored(transport) == [*range(1, 21)] * 2  # each account in its order
-    assert singly == []
-    outboxes[0].add(told(desk, 21, 1))
-    await until_empty(outboxes[0])
-    assert singly == ["a.21"]
-    for one in running:
-        one.cancel()
+        outbox.add(told(desk, 1, 130))
+    async with posted(transport, stream, 130, *outboxes):
+        for outbox in outboxes:
+            await until_empty(outbox)
+    assert sorted(await stored(transport)) == sorted([*range(1, 131)] * 12)
 
 
 async def test_a_batch_of_which_something_is_stored_already_goes_one_by_one(transport: MemoryTransport) -> None:
     stream = Events(transport)
     await stream.ensure()
-    made = [event_of(Desk().book, one, {}) for one in told(Desk(), 1, 20)]
-    events = [NewEvent("event.trading.a.order", one, f"a.{one.sequence}") for one in made]
-    await stream.publish("event.trading.a.order", made[0], id="a.1")
-    assert await Posting(stream).post(events) == (20, None)
-    assert await stored(transport) == list(range(1, 21))
+    desk = Desk()
+    outbox = outbox_of(desk)
+    outbox.add(told(desk, 1, 20))
+    first = outbox.next()[0]
+    await stream.publish("event.trading.a.trade", first.body, id=first.id)  # where nobody looks for the last one
+    async with posted(transport, stream, 20, outbox):
+        await until_empty(outbox)
+    assert await stored(transport) == list(range(2, 21))
 
 
-async def test_an_event_that_cannot_be_published_ends_its_sender_and_not_the_posting(
+async def test_trades_are_told_before_what_can_wait(
+    transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "_REST_S", (0.0, 60.0))
+    stream = Events(transport)
+    await stream.ensure()
+    desk = Desk()
+    name = desk.intend("buy", 1)
+    outbox = outbox_of(desk)
+    outbox.add(told(desk, 1, 3))
+    async with posted(transport, stream, 3, outbox):
+        await asyncio.sleep(0.01)
+        assert len(outbox) == 3
+        outbox.add([Told(4, desk.fill(name, 1).trades[0])])
+        await until_empty(outbox)
+
+
+async def test_an_event_that_cannot_be_published_is_an_error_of_the_service(
     transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = Events(transport)
     await stream.ensure()
-    posting = Posting(stream)
-    (one,) = [event_of(Desk().book, each, {}) for each in told(Desk(), 1, 1)]
-    with monkeypatch.context() as patch:
-        patch.setattr(stream, "publish", lambda *_, **__: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            await posting.post([NewEvent("event.trading.a.order", one, "a.1")])
-    assert await posting.post([NewEvent("event.trading.a.order", one, "a.1")]) == (1, None)
+    monkeypatch.setattr(stream, "publish", lambda *_, **__: 1 / 0)
+    desk, posting = Desk(), Posting(stream)
+    outbox = outbox_of(desk)
+    outbox.add(told(desk, 1, 1))
+    running = asyncio.create_task(outbox.run(transport, posting, 1))
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(posting.run(), 5)
+    running.cancel()
 
 
 async def test_a_long_outage_pushes_the_oldest_events_out_and_counts_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,8 +33,8 @@ from aegis.trading.handlers.settling import Settling
 from aegis.trading.keys import AccountState, KeyState
 from aegis.trading.market import Market
 from aegis.trading.metrics import figures
+from aegis.trading.outbox import Posting
 from aegis.trading.ports import Venue
-from aegis.trading.posting import Posting
 from aegis.trading.settings import TradingSettings
 from aegis.trading.stores import ConfigStore, StatementStore
 from aegis.trading.venues import VenueListener
@@ -110,6 +110,7 @@ class Trading(OrderCalls, QueryCalls):
         self._begin("", self.acting.market.keep_wanting())
         self._begin("", self._alerts.run(parts.events))
         self._posting = Posting(parts.events)
+        self._begin("", self._posting.run())
 
     async def _open(self, venue: Venue, listener: VenueListener) -> None:
         """Connect. A venue that never can be leaves its accounts without orders, and the service with its queries."""
@@ -124,7 +125,6 @@ class Trading(OrderCalls, QueryCalls):
     async def on_stop(self) -> None:
         for key in tuple(self._tasks):
             await self._end(key)
-        await self._posting.close()
         for venue in self._parts.venues.values():
             await venue.close()
         await self.acting.market.close()
