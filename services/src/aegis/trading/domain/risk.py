@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from aegis.contracts.orders import OrderEnv, OrderType
-from aegis.trading.domain.tallies import EXCHANGE_LIMITS, ExchangeLimits
+from aegis.trading.domain.tallies import EXCHANGE_LIMITS
 
 __all__ = ["DayLimits", "RiskSettings", "may_hear"]
 
 Lots = Annotated[int, Field(ge=0)]
 Share = Annotated[Decimal, Field(gt=0, le=1, allow_inf_nan=False)]
+
+
+_KNOWN: Final[Mapping[str, Mapping[str, int]]] = {
+    exchange: {name: getattr(rules, name) for name in ("cancels", "large_cancels", "self_trades")}
+    for exchange, rules in EXCHANGE_LIMITS.items()
+}
 
 
 class _Frozen(BaseModel):
@@ -28,11 +35,9 @@ class DayLimits(_Frozen):
     large_cancels: Annotated[int, Field(ge=1)] | None = None
     self_trades: Annotated[int, Field(ge=1)] | None = None
 
-    def of(self, exchange: str) -> dict[str, int]:
+    def of(self, exchange: str) -> Mapping[str, int]:
         """The limits that there are, by the name of their count."""
-        rules: ExchangeLimits | None = EXCHANGE_LIMITS.get(exchange)
-        known = {name: getattr(rules, name) for name in ("cancels", "large_cancels", "self_trades")} if rules else {}
-        return known | self.model_dump(exclude_none=True)
+        return {**_KNOWN.get(exchange, {}), **self.model_dump(exclude_none=True)}
 
 
 class RiskSettings(_Frozen):
@@ -55,8 +60,9 @@ class RiskSettings(_Frozen):
     stop_share: Share = Decimal("0.95")  # of a day's limit: there openings end, never later than one before it
     tick_feeds: list[str] = []  # a paper account hears these feed sets, whatever their env
 
-    def limits(self, exchange: str) -> dict[str, int]:
-        return self.day_limits.get(exchange, DayLimits()).of(exchange)
+    def limits(self, exchange: str) -> Mapping[str, int]:
+        own = self.day_limits.get(exchange)
+        return _KNOWN.get(exchange, {}) if own is None else own.of(exchange)
 
     def stop_at(self, limit: int) -> int:
         """The count from which on nothing is opened."""
