@@ -1,4 +1,4 @@
-"""Builds the drop-in libraries and the locale, into the environment that this Python runs in.
+"""Builds the drop-in libraries, the gate and the locale, into the environment that this Python runs in.
 
 The headers come from the source distribution of vnpy_ctp, by way of uv; they are checked against the hashes in
 `headers` and kept beside what is built. Nothing is done where nothing changed.
@@ -13,12 +13,12 @@ import sys
 import tempfile
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from aegis_sdk.errors import AegisError
 from ctpsim import installed
-from ctpsim.glue import glue
-from ctpsim.headers import HEADERS, Layout, parse
+from ctpsim.glue import gate_glue, glue
+from ctpsim.headers import HEADERS, VERSION, Layout, parse
 
 __all__ = ["BuildFailed", "build", "compiler", "missing"]
 
@@ -47,7 +47,7 @@ def compiler() -> str | None:
 def missing() -> list[str]:
     """What is not there, or not as these sources would build it."""
     lacks = [str(installed.libraries() / name) for name in installed.LIBRARIES.values()]
-    lacks += [str(installed.layout_file()), str(installed.locale_directory() / installed.LOCALE)]
+    lacks += [str(installed.gate()), str(installed.layout_file()), str(installed.locale_directory() / installed.LOCALE)]
     lacks = [path for path in lacks if not Path(path).exists()]
     if not lacks and _read(_stamp()) != _fingerprint():
         lacks.append("libraries of these sources (those that are there are of others)")
@@ -71,30 +71,47 @@ def _build_libraries() -> list[str]:
         raise BuildFailed("compile the libraries", "there is no C++ compiler; with Debian: apt-get install g++")
     texts = {name: (installed.headers() / name).read_text("utf-8-sig") for name in HEADERS}
     layout = parse(texts)
+    made = {installed.libraries() / name: _drop_in(layout, side) for side, name in installed.LIBRARIES.items()}
+    made[installed.gate()] = _Source(gate_glue(layout, VERSION), (), ("gate.cpp",), "gate.map")
     with tempfile.TemporaryDirectory(dir=installed.share()) as directory:
-        running = [_compile(program, Path(directory), layout, side) for side in installed.LIBRARIES]
-        for compiling in running:
+        running = {
+            target: _compile(program, Path(directory) / str(number), target.name, source)
+            for number, (target, source) in enumerate(made.items())
+        }
+        for compiling in running.values():
             output, _ = compiling.communicate(timeout=_COMPILE_S)
             if compiling.returncode:
                 raise BuildFailed("compile the libraries", output)
-        installed.libraries().mkdir(exist_ok=True)
-        for name in installed.LIBRARIES.values():
-            (Path(directory) / name).replace(installed.libraries() / name)
+        for number, target in enumerate(running):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (Path(directory) / str(number) / target.name).replace(target)
     _write(installed.layout_file(), layout.to_json())
     _write(_stamp(), _fingerprint().encode())
-    return [str(installed.libraries() / name) for name in installed.LIBRARIES.values()]
+    return [str(target) for target in made]
 
 
-def _compile(program: str, directory: Path, layout: Layout, side: str) -> subprocess.Popen[str]:
-    name, macro = installed.LIBRARIES[side], _SIDES[side]
-    include = directory / f"{macro.lower()}.inc"
-    include.write_text(glue(layout, side, f"v6.7.11_ctpsim_{macro.lower()}"))
+class _Source(NamedTuple):
+    glue: str
+    macros: tuple[str, ...]
+    files: tuple[str, ...]
+    exports: str
+
+
+def _drop_in(layout: Layout, side: str) -> _Source:
+    macro = _SIDES[side]
+    text = glue(layout, side, f"{VERSION}_ctpsim_{macro.lower()}")
+    return _Source(text, (f"-D{macro}",), ("api.cpp", "connection.cpp"), "exports.map")
+
+
+def _compile(program: str, directory: Path, name: str, source: _Source) -> subprocess.Popen[str]:
+    directory.mkdir()
+    (directory / "glue.inc").write_text(source.glue)
     command = [
-        *(program, "-std=c++17", "-O2", "-fPIC", "-shared", "-w", "-pthread", f"-D{macro}", f'-DGLUE="{include.name}"'),
+        *(program, "-std=c++17", "-O2", "-fPIC", "-shared", "-w", "-pthread", *source.macros),
         *("-I", str(installed.headers()), "-I", str(_NATIVE), "-I", str(directory)),
-        *(str(_NATIVE / "api.cpp"), str(_NATIVE / "connection.cpp"), "-o", str(directory / name)),
-        *(f"-Wl,-soname,{name}", f"-Wl,--version-script={_NATIVE / 'exports.map'}"),
-        *("-static-libstdc++", "-static-libgcc"),
+        *(str(_NATIVE / file) for file in source.files),
+        *("-o", str(directory / name), f"-Wl,-soname,{name}", f"-Wl,--version-script={_NATIVE / source.exports}"),
+        *("-static-libstdc++", "-static-libgcc", "-ldl"),
     ]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from ctpsim.headers import Call, Layout
 from ctpsim.records import Records
 
-__all__ = ["glue"]
+__all__ = ["gate_glue", "glue"]
 
 _CALLBACK_ARGUMENTS: Final = {
     "record": "record",
@@ -16,6 +16,14 @@ _CALLBACK_ARGUMENTS: Final = {
     "request": "call.frame.request",
     "last": "call.frame.last",
 }
+_PARAMETERS: Final = {
+    "error": "CThostFtdcRspInfoField *error",
+    "request": "int request",
+    "last": "bool last",
+    "symbols": "char *symbols[]",
+    "count": "int count",
+}
+_TICK: Final = "OnRtnDepthMarketData"
 
 
 def glue(layout: Layout, side: str, version: str) -> str:
@@ -25,7 +33,29 @@ def glue(layout: Layout, side: str, version: str) -> str:
         "GLUE_CALLBACKS": (_callback(call) for call in layout.callbacks[side]),
         "GLUE_REQUESTS": (_request(number, call) for number, call in enumerate(layout.requests[side])),
     }
+    return _text(sections)
+
+
+def gate_glue(layout: Layout, version: str) -> str:
+    """`glue.inc` of the gate: what it passes on as it is. `version` is how that of CTP's library begins."""
+    passed_on = (call for call in layout.callbacks["M"] if call.name != _TICK)
+    return _text(
+        {
+            "GATE_VERSION": [f'constexpr char VERSION[] = "{version}";'],
+            "GATE_CALLBACKS": (_passed_on(call, "void", "if (Spi *spi = spi_) spi->") for call in passed_on),
+            "GATE_REQUESTS": (_passed_on(call, "int", "return real_->") for call in layout.requests["M"]),
+        }
+    )
+
+
+def _text(sections: Mapping[str, Iterable[str]]) -> str:
     return "\n".join(line for name, lines in sections.items() for line in (f"#ifdef {name}", *lines, "#endif", ""))
+
+
+def _passed_on(call: Call, result: str, to: str) -> str:
+    parameters = {**_PARAMETERS, "record": f"CThostFtdc{call.record}Field *record"}
+    declared = ", ".join(parameters[kind] for kind in call.arguments)
+    return f"{result} {call.name}({declared}) override {{ {to}{call.name}({', '.join(call.arguments)}); }}"
 
 
 def _sizes(layout: Layout, version: str) -> Iterator[str]:

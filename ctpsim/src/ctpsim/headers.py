@@ -12,7 +12,7 @@ import msgspec
 
 from aegis_sdk.errors import AegisError
 
-__all__ = ["DATA_TYPES", "HEADERS", "MARKET", "RECORDS", "TRADER", "Call", "Field", "Layout", "parse"]
+__all__ = ["DATA_TYPES", "HEADERS", "MARKET", "RECORDS", "TRADER", "VERSION", "Call", "Field", "Layout", "parse"]
 
 DATA_TYPES: Final = "ThostFtdcUserApiDataType.h"
 RECORDS: Final = "ThostFtdcUserApiStruct.h"
@@ -26,6 +26,8 @@ HEADERS: Final[Mapping[str, str]] = {
     TRADER: "82d59955ff6ae9e9d590e3a2b30ca44c5b66beeb93ee8cc3783835a5df6535a4",
 }
 """The headers of CTP 6.7.11, and the SHA-256 of each."""
+VERSION: Final = "v6.7.11"
+"""With which a library of these headers begins to say its version."""
 
 _CODES: Final = {"double": "d", "int": "i", "short": "h", "char": "c"}
 _TYPE = re.compile(r"^\s*typedef\s+(\w+)\s+(\w+)(?:\[(\d+)\])?\s*;", re.M)

@@ -10,7 +10,7 @@ from typing import Final
 from aegis_sdk.errors import ConfigurationError
 from ctpsim.headers import Layout
 
-__all__ = ["LIBRARIES", "LOCALE", "headers", "layout", "layout_file", "libraries", "locale_directory", "share"]
+__all__ = ["LIBRARIES", "LOCALE", "gate", "headers", "layout", "layout_file", "libraries", "locale_directory", "share"]
 
 LIBRARIES: Final = {"M": "libthostmduserapi_se.so", "T": "libthosttraderapi_se.so"}
 LOCALE: Final = "zh_CN.GB18030"
@@ -23,6 +23,11 @@ def share() -> Path:
 def libraries() -> Path:
     """The directory of the drop-in libraries."""
     return share() / "lib"
+
+
+def gate() -> Path:
+    """What stands between a market data library and its user, in a desk too: so it is not of ours, like the locale."""
+    return Path(sys.prefix) / "share" / "aegis" / "lib" / LIBRARIES["M"]
 
 
 def headers() -> Path:

@@ -19,12 +19,14 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_is_missing_is_named(elsewhere: Path) -> None:
-    names = ["libthostmduserapi_se.so", "libthosttraderapi_se.so", "layout.json", "zh_CN.GB18030"]
-    assert [Path(lack).name for lack in building.missing()] == names
+    names = ["lib/libthostmduserapi_se.so", "lib/libthosttraderapi_se.so", "lib/libthostmduserapi_se.so"]
+    names += ["ctpsim/layout.json", "locale/zh_CN.GB18030"]
+    assert ["/".join(Path(lack).parts[-2:]) for lack in building.missing()] == names
 
 
 def test_libraries_of_other_sources_are_missing_too(elsewhere: Path) -> None:
-    for path in (*(installed.libraries() / name for name in installed.LIBRARIES.values()), installed.layout_file()):
+    libraries = [installed.libraries() / name for name in installed.LIBRARIES.values()]
+    for path in (*libraries, installed.gate(), installed.layout_file()):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     (installed.locale_directory() / installed.LOCALE).mkdir(parents=True)

@@ -38,6 +38,7 @@ QUICK = CtpOptions(
     limits=Limits(answer_s=2.5, silent_s=1.0, stall_s=0.6, stop_s=3.0),
     patience=Patience(first_pause_s=0.05, longest_pause_s=0.2, attempts=3),
 )
+GATE = str(Path(sys.prefix) / "share/aegis/lib/libthostmduserapi_se.so")
 CYCLES = int(os.environ.get("AEGIS_CTP_CYCLES", "6"))
 
 
@@ -102,6 +103,10 @@ def directories_of_sessions() -> set[Path]:
     return set(Path(tempfile.gettempdir()).glob("aegis-ctp-*"))
 
 
+def mapped(pid: int | None) -> str:
+    return Path(f"/proc/{pid}/maps").read_text()
+
+
 def is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -116,10 +121,15 @@ def children_of(pid: int) -> list[int]:
 # Which libraries
 
 
-def loaded(drop_in: str, **environment: str) -> str:
+def loaded(drop_in: str, gate: str = "", **environment: str) -> str:
     program = (
-        "from aegis.ctp.libraries import load_libraries, loaded_libraries\n"
-        f"print(load_libraries({drop_in!r}) or loaded_libraries())"
+        "from pathlib import Path\n"
+        "from aegis.ctp.libraries import load_libraries, loaded_libraries, market_library\n"
+        "from aegis.marketdata.adapters.ctp.gate import Gate\n"
+        f"gate = Path({gate!r}) if {gate!r} else None\n"
+        f"failed = load_libraries({drop_in!r}, gate)\n"
+        f"gate and Gate(gate, market_library({drop_in!r}), 1, 1, 1)\n"
+        "print(failed or loaded_libraries())"
     )
     own = {**os.environ, "LOCPATH": str(Path(sys.prefix) / "share/aegis/locale"), **environment}
     with tempfile.TemporaryDirectory() as directory:
@@ -139,6 +149,16 @@ def test_drop_in_libraries_take_the_place_of_the_real_ones() -> None:
     maps = loaded(str(Path(sys.prefix) / "share/ctpsim/lib"))
     assert maps.count("share/ctpsim/lib/libthost") == 2
     assert "vnpy_ctp/api/libthost" not in maps
+
+
+@pytest.mark.parametrize(("drop_in", "of"), [("", "vnpy_ctp/api"), ("share/ctpsim/lib", "share/ctpsim/lib")])
+def test_a_gate_stands_before_the_market_data_library_alone(drop_in: str, of: str) -> None:
+    """Before the real one, too: loading it says nothing to anybody."""
+    maps = loaded(drop_in and str(Path(sys.prefix) / drop_in), GATE)
+    assert maps.count("libthost") == 3
+    assert maps.count(GATE) == 1
+    assert f"{of}/libthostmduserapi_se.so" in maps
+    assert f"{of}/libthosttraderapi_se.so" in maps
 
 
 def test_what_a_machine_lacks_is_said_in_one_clear_message(tmp_path: Path) -> None:
@@ -321,10 +341,11 @@ async def test_symbols_that_no_field_holds_are_not_asked_for(sink: Any) -> None:
         assert sink.states == [FeedState.CONNECTING, FeedState.READY]
 
 
-async def test_in_an_overload_every_tick_is_received_or_counted(sink: Any) -> None:
-    """The sink takes nothing for a while, and the session's ring is small."""
+@pytest.mark.parametrize("gated", [True, False])
+async def test_in_an_overload_every_tick_is_received_or_counted(sink: Any, gated: bool) -> None:
+    """The sink takes nothing for a while, and little may wait in the session."""
     async with counter(instruments=20, rate=1.0) as running:
-        start = start_at(running.access, ring=200, backlog=50, backlog_ms=20)
+        start = start_at(running.access, ring=200, backlog=50, backlog_ms=20, gated=gated)
         async with open_feed(running, sink, start=start) as feed:
             await all_of(feed)
             sink.has_room.clear()
@@ -347,6 +368,27 @@ async def test_in_an_overload_every_tick_is_received_or_counted(sink: Any) -> No
             assert any(quote.skipped for quote in sink.quotes)
             newest = {quote.symbol: quote.volume for quote in sink.quotes}
             assert all(quote.volume <= newest[quote.symbol] for quote in sink.quotes)
+
+
+async def test_of_a_market_faster_than_the_session_the_gate_conflates_and_nothing_ends(sink: Any) -> None:
+    async with counter(instruments=500, rate=1.0) as running, open_feed(running, sink) as feed:
+        assert f"{GATE}\n" in mapped(feed.session_pid), "a session is gated where it can be"
+        await all_of(feed)
+        await running.control.send("rate", rate=200_000)
+        await sink.until(lambda: sum(quote.skipped for quote in sink.quotes) > 20_000, timeout=15)
+        await running.control.send("rate", rate=0.01)
+        sent = Counter(await running.control.sent())
+        while sent != (sent := Counter(await running.control.sent())):  # noqa: ASYNC110 (it tells nobody)
+            await asyncio.sleep(0.05)
+
+        def accounted() -> Counter[str]:
+            counts: Counter[str] = Counter()
+            for quote in sink.quotes:
+                counts[quote.symbol] += 1 + quote.skipped
+            return counts
+
+        await sink.until(lambda: accounted() == sent, timeout=15)
+        assert sink.states == [FeedState.CONNECTING, FeedState.READY]
 
 
 # Ends

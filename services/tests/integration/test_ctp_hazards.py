@@ -147,9 +147,9 @@ async def a_record_that_is_none(watching: Watching, sink: Any) -> None:
 
 
 async def test_a_session_in_front_of_which_too_much_waits_is_replaced_at_once(sink: Any) -> None:
-    """Its wrapper's queue has no bound, and nothing empties it but the end of its process."""
+    """Without a gate its wrapper's queue has no bound, and nothing empties it but the end of its process."""
     async with counter(instruments=500, rate=1.0) as running:
-        start = start_at(running.access, most_waiting=1 << 20)
+        start = start_at(running.access, most_waiting=1 << 20, gated=False)
         async with open_feed(running, sink, PATIENT, start) as feed:
             first = feed.session_pid
             await all_of(feed)

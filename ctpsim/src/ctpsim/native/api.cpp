@@ -52,13 +52,13 @@ struct Call {
 };
 
 #define GLUE_SIZES
-#include GLUE
+#include "glue.inc"
 #undef GLUE_SIZES
 
 using Callback = void (*)(Spi *, Call &);
 constexpr Callback CALLBACKS[] = {
 #define GLUE_CALLBACKS
-#include GLUE
+#include "glue.inc"
 #undef GLUE_CALLBACKS
 };
 
@@ -133,7 +133,7 @@ public:
     }
 
 #define GLUE_REQUESTS
-#include GLUE
+#include "glue.inc"
 #undef GLUE_REQUESTS
 
 private:

@@ -2,7 +2,7 @@
 
 A library that is loaded before vnpy_ctp is imported takes the place of the one with the same SONAME. Otherwise the real
 one loads without a word, so what is loaded is looked up in the process's own map of memory, and must be what was asked
-for, both ways.
+for, both ways. A gate takes the place of the market data library in the same way, and loads it itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 
 from aegis.ctp.failures import Failure, Kind, Step
 
-__all__ = ["NAMES", "load_libraries", "loaded_libraries", "locale_path"]
+__all__ = ["NAMES", "gate_library", "load_libraries", "loaded_libraries", "locale_path", "market_library"]
 
 NAMES: Final = ("libthostmduserapi_se.so", "libthosttraderapi_se.so")
 LOCALE: Final = "zh_CN.GB18030"
@@ -29,7 +29,18 @@ def locale_path() -> str:
     return str(own) if (own / LOCALE).is_dir() else ""
 
 
-def load_libraries(drop_in: str) -> Failure | None:
+def gate_library() -> Path | None:
+    """What may stand before the market data library; None where it was not built."""
+    own = Path(sys.prefix) / "share" / "aegis" / "lib" / NAMES[0]
+    return own if own.exists() else None
+
+
+def market_library(drop_in: str) -> Path:
+    """CTP's own, or the one in its place. vnpy_ctp is installed."""
+    return _directory(drop_in) / NAMES[0]
+
+
+def load_libraries(drop_in: str, gate: Path | None = None) -> Failure | None:
     """Load them, and vnpy_ctp; returns why that cannot be. In a process that has LOCPATH set to `locale_path`."""
     if importlib.util.find_spec("vnpy_ctp") is None:
         return _lacks("vnpy_ctp is not installed: make setup, on a machine with a C++ compiler")
@@ -39,16 +50,16 @@ def load_libraries(drop_in: str) -> Failure | None:
         return _lacks(f"the locale {LOCALE} is missing: make setup, or locale-gen {LOCALE}")
     finally:
         locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    wanted = [gate or market_library(drop_in), _directory(drop_in) / NAMES[1]]
     try:
-        for name in NAMES if drop_in else ():
-            ctypes.CDLL(str(Path(drop_in) / name))
+        for path in wanted:
+            ctypes.CDLL(str(path))
         import vnpy_ctp.api  # noqa: F401  # pyright: ignore[reportMissingImports]
     except (OSError, ImportError) as error:
         return _lacks(str(error))
-    expected = Path(drop_in).resolve() if drop_in else _of_vnpy_ctp()
-    wrong = [path for path in loaded_libraries() if not Path(path).resolve().is_relative_to(expected)]
-    if wrong or len(loaded_libraries()) != len(NAMES):
-        return _lacks(f"CTP's libraries are {', '.join(wrong) or 'not loaded'}, not those of {expected}")
+    loaded = {str(Path(path).resolve()) for path in loaded_libraries()}
+    if loaded != {str(path.resolve()) for path in wanted}:
+        return _lacks(f"CTP's libraries are {', '.join(sorted(loaded))}, not {wanted[0]} and {wanted[1]}")
     return None
 
 
@@ -59,11 +70,13 @@ def loaded_libraries() -> tuple[str, ...]:
     return tuple(sorted(path for path in paths if os.path.basename(path) in NAMES))
 
 
-def _of_vnpy_ctp() -> Path:
+def _directory(drop_in: str) -> Path:
+    if drop_in:
+        return Path(drop_in)
     spec = importlib.util.find_spec("vnpy_ctp")
     assert spec is not None
     assert spec.origin is not None
-    return Path(spec.origin).resolve().parent
+    return Path(spec.origin).parent / "api"
 
 
 def _lacks(message: str) -> Failure:

@@ -27,16 +27,20 @@ __all__ = [
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
-    """The first thing that it hears. `libraries`: a directory of drop-in CTP libraries; empty: the real ones."""
+    """The first thing that it hears. `libraries`: a directory of drop-in CTP libraries; empty: the real ones.
+
+    `gated`: let ticks wait in the gate, where it is built; else they come by the wrapper.
+    """
 
     login: Login
     fronts: FrontAddresses
     production: bool
     libraries: str = ""
+    gated: bool = True
     ring: int = 32_768
     backlog: int = 2_048
     backlog_ms: int = 60
-    most_waiting: int = 64 << 20  # bytes in front of the session; beyond that it ends itself
+    most_waiting: int = 64 << 20  # bytes in the wrapper's queue; beyond that it ends itself
 
 
 class Subscribe(msgspec.Struct, frozen=True, tag="subscribe"):
@@ -55,7 +59,7 @@ class Waiting(msgspec.Struct, frozen=True, tag="waiting"):
     """How much waits in the session, said once a second while it is ready."""
 
     ring: int  # quotes
-    queue: int  # bytes, in the wrapper's queue in front of it; 0 where that cannot be told
+    queue: int  # bytes, in the gate or the wrapper's queue in front of it; 0 where that cannot be told
 
 
 class Universe(msgspec.Struct, frozen=True, tag="universe"):

@@ -13,6 +13,7 @@ import select
 import socket
 import time
 from collections import deque
+from collections.abc import Sequence
 from threading import Lock, Thread
 from typing import Final
 
@@ -57,6 +58,14 @@ class Outbox:
             if self._asleep:
                 self._rouse()
 
+    def quotes(self, quotes: Sequence[Quote]) -> None:
+        """Of one burst, from a thread that may wait: returns when all are sent."""
+        with self._lock:
+            for quote in quotes:
+                self._ring.append(quote)
+        while not self._sent():
+            self._await_room(_FULL_S)
+
     def say(self, frame: FromSession) -> None:
         """From any thread: never blocks."""
         body = encoded(frame)
@@ -76,6 +85,11 @@ class Outbox:
                 if not (self._frames or self._unsent or len(self._ring)):
                     return
             self._await_room(_PAUSE_S)
+
+    def _sent(self) -> bool:
+        with self._lock:
+            self._flush()
+            return not self._unsent
 
     def _rouse(self) -> None:
         self._asleep = False

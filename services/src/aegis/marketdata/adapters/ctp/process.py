@@ -15,8 +15,10 @@ import select
 import socket
 import sys
 import time
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
@@ -25,7 +27,7 @@ from aegis.contracts.market import Instrument, Quote
 from aegis.ctp import login
 from aegis.ctp.failures import Failure, Kind, Step
 from aegis.ctp.frames import Alive, Ended, Reached, Reassembly, Rejected, Stop
-from aegis.ctp.libraries import load_libraries, loaded_libraries
+from aegis.ctp.libraries import gate_library, load_libraries, loaded_libraries, market_library
 from aegis.ctp.process import connected, end_within, first
 from aegis.marketdata.adapters.ctp.frames import (
     FromSession,
@@ -37,6 +39,7 @@ from aegis.marketdata.adapters.ctp.frames import (
     Waiting,
     to_session,
 )
+from aegis.marketdata.adapters.ctp.gate import Gate
 from aegis.marketdata.adapters.ctp.instruments import NotAnInstrument, instrument_of
 from aegis.marketdata.adapters.ctp.outbox import Outbox
 from aegis.marketdata.adapters.ctp.ring import Ring
@@ -60,10 +63,11 @@ _COLLECTIONS: Final = (100_000, 50, 100)
 
 
 class Outlet(Protocol):
-    """Where a session's words and quotes go: the outbox, or a benchmark's. None of it blocks but `drain`."""
+    """Where a session's words and quotes go: the outbox, or a benchmark's. None blocks but `quotes` and `drain`."""
 
     def __len__(self) -> int: ...
     def quote(self, quote: Quote) -> None: ...
+    def quotes(self, quotes: Sequence[Quote]) -> None: ...
     def say(self, frame: FromSession) -> None: ...
     def drain(self, timeout: float) -> None: ...
 
@@ -71,10 +75,11 @@ class Outlet(Protocol):
 class Session:
     """Listens to both sides of the API in their threads, and to the parent in the main one."""
 
-    def __init__(self, connection: socket.socket, start: Start, outbox: Outlet) -> None:
+    def __init__(self, connection: socket.socket, start: Start, outbox: Outlet, gate: Gate | None = None) -> None:
         self._socket = connection
         self._start = start
         self._outbox = outbox
+        self._gate = gate
         self._lock = Lock()  # of what follows
         self._login = login.Login()
         self._instruments: dict[str, Instrument] = {}
@@ -82,13 +87,14 @@ class Session:
         self._query_at = float("inf")
         self._wishes: list[tuple[str, bool]] = []  # to be asked for, or not any more
         self._wanted: set[str] = set()
-        self._ticks = Lock()  # of what follows
-        self._converter = DepthConverter(self._facts_of)
+        self._converter = DepthConverter(self._facts_of)  # of the thread that has the ticks
+        self._owed: Counter[str] = Counter()  # left out before records that became no quotes
+        self._last_tick = 0
+        self._ticks = Lock()  # of what follows, where there is no gate
         self._shed = Shed()
         self._sheds = self._holds = False
-        self._last_tick = 0.0
         self._backlog = Backlog()
-        self._allocated = allocated_bytes()
+        self._allocated = allocated_bytes() if gate is None else None
 
     def run(self) -> None:
         """Returns when it was told to stop, or has failed."""
@@ -104,6 +110,8 @@ class Session:
             for address in addresses:
                 api.registerFront(address)
             api.init()
+        if self._gate is not None:
+            Thread(target=self._keep_taking, args=(self._gate,), name="ticks", daemon=True).start()
         self._hear()
         self._end()
 
@@ -121,7 +129,8 @@ class Session:
             self._look_at_backlog(now)
             if self._login.ready and now >= tell_at:
                 tell_at = now + _TELL_S
-                self._outbox.say(Waiting(len(self._outbox), self._backlog.size))
+                queue = self._backlog.size if self._gate is None else self._gate.waiting_bytes()
+                self._outbox.say(Waiting(len(self._outbox), queue))
             self._ask_for_wishes()
             readable, _, _ = select.select([self._socket], [], [], _LOOK_S)
             if readable:
@@ -220,8 +229,13 @@ class Session:
 
     # Ticks
 
+    def _keep_taking(self, gate: Gate) -> None:
+        while True:
+            taken = (self._quote(record, received_ns, skipped) for received_ns, skipped, record in gate.take())
+            self._outbox.quotes([quote for quote in taken if quote is not None])
+
     def on_record(self, data: Any) -> None:
-        """One record of market data, in the thread of the API; nothing that it holds may stop those behind it."""
+        """One record, in the thread of the wrapper, where there is no gate."""
         now_ns = time.time_ns()
         with self._ticks:
             if self._sheds or self._holds:
@@ -232,15 +246,26 @@ class Session:
                 self._pass_on(data, now_ns)
 
     def _pass_on(self, data: Any, received_ns: int, skipped: int = 0) -> None:
+        quote = self._quote(depth_record(data), received_ns, skipped)
+        if quote is not None:
+            self._outbox.quote(quote)
+
+    def _quote(self, record: Sequence[Any], received_ns: int, skipped: int) -> Quote | None:
+        """Nothing that one record holds may stop those behind it."""
         self._last_tick = received_ns
         try:
-            quote = self._converter.quote(depth_record(data), received_ns)
+            quote = self._converter.quote(record, received_ns)
         except RecordError as error:
             self._outbox.say(Rejected(error.reason, str(error)))
         except Exception as error:
             self._outbox.say(Rejected("unforeseen", f"{type(error).__name__}: {error}"))
         else:
-            self._outbox.quote(replace(quote, skipped=skipped) if skipped else quote)
+            if self._owed:
+                skipped += self._owed.pop(quote.symbol, 0)
+            return replace(quote, skipped=skipped) if skipped else quote
+        if skipped:
+            self._owed[record[1]] += skipped
+        return None
 
     def _look_at_backlog(self, now: float) -> None:
         if self._allocated is None or not self._login.ready:
@@ -290,16 +315,23 @@ class Session:
 def main(descriptor: str) -> None:
     connection = connected(descriptor)
     start = first(connection, to_session, Start)
-    failed = load_libraries(start.libraries)
+    ring, gate = Ring(start.ring, start.backlog, start.backlog_ms), None
+    library = gate_library() if start.gated else None
+    failed = load_libraries(start.libraries, library)
+    if failed is None and library is not None:
+        try:
+            gate = Gate(library, market_library(start.libraries), start.ring, start.backlog, start.backlog_ms)
+        except OSError as error:
+            failed = Failure(step=Step.START, kind=Kind.SETUP, message=str(error))
     if failed is not None:
-        Outbox(connection, Ring(1, 1, 1)).say(Ended(failed))
+        Outbox(connection, ring).say(Ended(failed))
         time.sleep(_QUIET_S)
         os._exit(1)
     gc.freeze()
     gc.set_threshold(*_COLLECTIONS)
     with suppress(PermissionError):  # what is not taken in time waits in a queue that nobody bounds
         os.nice(_NICE)
-    Session(connection, start, Outbox(connection, Ring(start.ring, start.backlog, start.backlog_ms))).run()
+    Session(connection, start, Outbox(connection, ring), gate).run()
     os._exit(0)
 
 
