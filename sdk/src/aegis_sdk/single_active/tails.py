@@ -28,6 +28,8 @@ Read = TypeVar("Read", LeaseRead, JournalRead)
 _AGAIN_S: Final = 0.2
 _LOOK_S: Final = 0.025
 """Journals are looked at so often, and at once when one is needed: to follow each write would cost as much as it."""
+_IDLE_LOOK_S: Final = 0.25
+"""So seldom at last, where nothing is written."""
 _LOOK_AGAIN_S: Final = 0.002
 
 
@@ -49,6 +51,7 @@ class Tails:
         self._contradictions: dict[str, Contradiction] = {}
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
         self._looks: dict[int, asyncio.Event] = {}  # by shard; set when somebody waits for a journal
+        self._look_s = dict.fromkeys(range(ledger.shards), _LOOK_S)  # until the next look
         self._read: dict[tuple[str, int], asyncio.Event] = {
             (what, shard): asyncio.Event() for what in ("leases", "journals") for shard in range(ledger.shards)
         }
@@ -59,8 +62,8 @@ class Tails:
             for shard in range(self._ledger.shards):
                 leases, journals = self._read["leases", shard], self._read["journals", shard]
                 group.create_task(self._follow(lambda s=shard: self._ledger.leases(s), self._on_lease, leases))
-                look = self._looks[shard] = asyncio.Event()
-                pause = partial(self._pause, look)
+                self._looks[shard] = asyncio.Event()
+                pause = partial(self._pause, shard)
                 group.create_task(
                     self._follow(lambda s=shard, p=pause: self._ledger.journals(s, pause=p), self._fold, journals)
                 )
@@ -90,6 +93,7 @@ class Tails:
         return journal.fork()
 
     def _fold(self, read: JournalRead) -> None:
+        self._look_s[self._ledger.shard(read.key)] = _LOOK_S
         if read.key in self._contradictions:
             return
         journal = self._journals.setdefault(read.key, Journal())
@@ -102,10 +106,12 @@ class Tails:
             if not waiting.done():
                 waiting.set_result(None)
 
-    async def _pause(self, look: asyncio.Event) -> None:
-        """Between two looks at the journals of a shard."""
+    async def _pause(self, shard: int) -> None:
+        """Between two looks at the journals of a shard, longer from one to the next until something was written."""
+        look, pause_s = self._looks[shard], self._look_s[shard]
+        self._look_s[shard] = min(2 * pause_s, _IDLE_LOOK_S)
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_AGAIN_S if self._waiting else _LOOK_S):
+            async with asyncio.timeout(_LOOK_AGAIN_S if self._waiting else pause_s):
                 await look.wait()
         look.clear()
 
