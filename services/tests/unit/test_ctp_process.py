@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from universes import instrument
 
 from aegis.contracts.market import Quote
 from aegis.ctp.frames import Alive, FrontAddresses, Login, Rejected
+from aegis.marketdata.adapters.ctp import process
 from aegis.marketdata.adapters.ctp.frames import FromSession, Start, Waiting
 from aegis.marketdata.adapters.ctp.process import Session
 from aegis.marketdata.adapters.ctp_fields import DEPTH_FIELDS, depth_record
@@ -46,11 +50,11 @@ class Heard:
     def drain(self, timeout: float) -> None: ...
 
 
-def told(ready: bool) -> list[FromSession]:
+def told(ready: bool, gate: Any = None) -> list[FromSession]:
     """All that a session says in half a second."""
     ours, theirs = socket.socketpair()
     heard = Heard(ours)
-    session = Session(theirs, START, heard)
+    session = Session(theirs, START, heard, gate)
     session._login.ready = ready
     running = Thread(target=session._hear, daemon=True)
     running.start()
@@ -64,6 +68,29 @@ def test_how_much_waits_is_said_at_most_once_a_second() -> None:
     waiting = [frame for frame in told(ready=True) if isinstance(frame, Waiting)]
     assert [frame.ring for frame in waiting] == [7]
     assert waiting[0].queue >= 0
+
+
+class NothingWaits:
+    def waiting_bytes(self) -> int:
+        return 1200
+
+
+@pytest.mark.parametrize(("ready", "gate", "looks"), [(True, NothingWaits(), 4), (True, None, 30), (False, None, 30)])
+def test_a_session_looks_often_only_where_it_has_to(
+    monkeypatch: pytest.MonkeyPatch, ready: bool, gate: Any, looks: int
+) -> None:
+    """To see a queue grow that no gate bounds, or CTP's answers while it comes up."""
+    pauses: list[float] = []
+
+    def recorded(readers: Any, writers: Any, errors: Any, pause_s: float) -> Any:
+        pauses.append(pause_s)
+        return select.select(readers, writers, errors, pause_s)
+
+    monkeypatch.setattr(process, "select", SimpleNamespace(select=recorded))
+    waiting = [frame.queue for frame in told(ready, gate) if isinstance(frame, Waiting)]
+    assert len(pauses) <= looks
+    assert max(pauses) > 0.3 if gate else set(pauses) == {0.025}
+    assert waiting == [1200] if gate else True
 
 
 def test_its_program_reads_nothing_that_a_session_does_not_need() -> None:

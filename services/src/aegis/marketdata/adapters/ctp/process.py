@@ -132,7 +132,9 @@ class Session:
                 queue = self._backlog.size if self._gate is None else self._gate.waiting_bytes()
                 self._outbox.say(Waiting(len(self._outbox), queue))
             self._ask_for_wishes()
-            readable, _, _ = select.select([self._socket], [], [], _LOOK_S)
+            has_to_look = self._gate is None or self._wishes or not self._login.ready
+            pause_s = _LOOK_S if has_to_look else max(0.0, min(alive_at, tell_at) - now)
+            readable, _, _ = select.select([self._socket], [], [], pause_s)
             if readable:
                 data = self._socket.recv(1 << 16)
                 if not data or any(self._told(to_session.decode(body)) for body in incoming.take(data)):
