@@ -5,7 +5,9 @@
 // First in, first out, while that is quick enough. Once the oldest has waited for too long behind many others, or as
 // many wait as may, it conflates: of each instrument the newest stands in the place of the one that waited, and says how
 // many it stands for. All are fetched in rounds then, one in 50 ms at most, which leaves time to those behind; until
-// what comes would be fetched in half of its time. `glue.inc` is generated from the headers: all other callbacks and requests.
+// what comes would be fetched in seven tenths of its time.
+//
+// `glue.inc` is generated from the headers: all other callbacks and requests.
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -43,7 +45,7 @@ struct Tick {
 static_assert(sizeof(Tick) == 16 + 584);
 
 constexpr int64_t ROUND_NS = 50'000'000;
-constexpr double ENOUGH = 0.5;
+constexpr double ENOUGH = 0.7;
 
 int64_t steady_ns() { return duration_cast<nanoseconds>(steady_clock::now().time_since_epoch()).count(); }
 int64_t utc_ns() { return duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count(); }

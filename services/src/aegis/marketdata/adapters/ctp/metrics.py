@@ -21,5 +21,5 @@ def session_figures(ended: Mapping[str, int], killed: int, waiting: Waiting) -> 
     says = "Sessions whose process still ran when they were over, and was killed."
     yield counter(f"{_PREFIX}_killed_sessions_total", says, killed)
     yield gauge(f"{_PREFIX}_ring_ticks", "Quotes that wait in the session's process.", waiting.ring)
-    says = "What waits in the wrapper's queue in front of the session, by what its process has allocated."
+    says = "What waits in front of the session, in its gate; without one in the wrapper's queue, by what is allocated."
     yield gauge(f"{_PREFIX}_queue_bytes", says, waiting.queue)

@@ -1,6 +1,7 @@
 """What a session's process has to say, sent from whichever thread has it, without ever blocking CTP's.
 
-Quotes wait in the ring. The flushing thread sends those that came within some tenths of a millisecond together: a
+Quotes of a gate come many at a time, from a thread that may wait until they are sent. Those of the wrapper come one by
+one, and wait in the ring. The flushing thread sends those that came within some tenths of a millisecond together: a
 market ticks in bursts, and each batch costs as much as ten quotes, here and at the other end. A burst that fills a
 batch sends it at once. The socket takes what fits; while it is full, quotes stay in the ring. All else is little, and
 goes before them.

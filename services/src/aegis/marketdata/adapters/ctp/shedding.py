@@ -1,4 +1,4 @@
-"""What a session does when it is slower than its market: keep up with the newest tick of each instrument.
+"""What a session without a gate does when it is slower than its market: keep up with the newest of each instrument.
 
 vnpy's wrapper queues whatever the library calls back, without a bound, and nobody can look into that queue. But what
 waits there is memory, and of one allocator (`MALLOC_ARENA_MAX=1`): its growth above the least of the last minute is the
