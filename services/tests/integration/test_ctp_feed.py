@@ -121,15 +121,19 @@ def children_of(pid: int) -> list[int]:
 # Which libraries
 
 
-def loaded(drop_in: str, gate: str = "", **environment: str) -> str:
+def loaded(drop_in: str, *, gated: bool = False, market: str = "", **environment: str) -> str:
+    """The libraries of a process that has loaded them as a session does, or why it could not."""
     program = (
         "from pathlib import Path\n"
-        "from aegis.ctp.libraries import load_libraries, loaded_libraries, market_library\n"
-        "from aegis.marketdata.adapters.ctp.gate import Gate\n"
-        f"gate = Path({gate!r}) if {gate!r} else None\n"
-        f"failed = load_libraries({drop_in!r}, gate)\n"
-        f"gate and Gate(gate, market_library({drop_in!r}), 1, 1, 1)\n"
-        "print(failed or loaded_libraries())"
+        "from aegis.ctp.frames import FrontAddresses, Login\n"
+        "from aegis.marketdata.adapters.ctp.frames import Start\n"
+        "from aegis.marketdata.adapters.ctp import process\n"
+        f"if {market!r}: process.market_library = lambda _: Path({market!r})\n"
+        "login = Login(broker_id='', user_id='', password='', app_id='', auth_code='')\n"
+        "fronts = FrontAddresses(market=(), trader=())\n"
+        f"start = Start(login=login, fronts=fronts, production=True, libraries={drop_in!r}, gated={gated})\n"
+        "failed = process.load(start)\n"
+        "print(failed if isinstance(failed, process.Failure) else process.loaded_libraries())"
     )
     own = {**os.environ, "LOCPATH": str(Path(sys.prefix) / "share/aegis/locale"), **environment}
     with tempfile.TemporaryDirectory() as directory:
@@ -154,7 +158,7 @@ def test_drop_in_libraries_take_the_place_of_the_real_ones() -> None:
 @pytest.mark.parametrize(("drop_in", "of"), [("", "vnpy_ctp/api"), ("share/ctpsim/lib", "share/ctpsim/lib")])
 def test_a_gate_stands_before_the_market_data_library_alone(drop_in: str, of: str) -> None:
     """Before the real one, too: loading it says nothing to anybody."""
-    maps = loaded(drop_in and str(Path(sys.prefix) / drop_in), GATE)
+    maps = loaded(drop_in and str(Path(sys.prefix) / drop_in), gated=True)
     assert maps.count("libthost") == 3
     assert maps.count(GATE) == 1
     assert f"{of}/libthostmduserapi_se.so" in maps
@@ -164,6 +168,8 @@ def test_a_gate_stands_before_the_market_data_library_alone(drop_in: str, of: st
 def test_what_a_machine_lacks_is_said_in_one_clear_message(tmp_path: Path) -> None:
     assert "cannot open shared object file" in loaded(str(tmp_path))
     assert "locale zh_CN.GB18030 is missing" in loaded("", LOCPATH=str(tmp_path))
+    other = str(Path(sys.prefix) / "share/ctpsim/lib/libthosttraderapi_se.so")
+    assert "it is no market data library of CTP" in loaded("", gated=True, market=other)
 
 
 # Logins

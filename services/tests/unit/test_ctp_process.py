@@ -101,6 +101,18 @@ def test_its_program_reads_nothing_that_a_session_does_not_need() -> None:
     assert read.stdout.strip() == ""
 
 
+def test_a_session_that_can_fetch_no_more_ticks_ends() -> None:
+    says = (
+        f"from {Session.__module__} import Session\n"
+        "session = Session.__new__(Session)\n"
+        "from threading import Thread\n"
+        "thread = Thread(target=session._keep_taking, args=(None,))\n"  # which raises at once
+        "thread.start(), thread.join()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", f"{says}\nprint('goes on')"], capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, b"")
+
+
 def test_a_session_that_only_comes_up_says_no_more_than_that_it_lives() -> None:
     assert {type(frame) for frame in told(ready=False)} == {Alive}
 

@@ -232,9 +232,12 @@ class Session:
     # Ticks
 
     def _keep_taking(self, gate: Gate) -> None:
-        while True:
-            taken = (self._quote(record, received_ns, skipped) for received_ns, skipped, record in gate.take())
-            self._outbox.quotes([quote for quote in taken if quote is not None])
+        try:
+            while True:
+                taken = (self._quote(record, received_ns, skipped) for received_ns, skipped, record in gate.take())
+                self._outbox.quotes([quote for quote in taken if quote is not None])
+        finally:
+            os._exit(1)  # a session that fetches no ticks is of no use to anybody
 
     def on_record(self, data: Any) -> None:
         """One record, in the thread of the wrapper, where there is no gate."""
@@ -314,26 +317,32 @@ class Session:
             time.sleep(_QUIET_S / 5)
 
 
+def load(start: Start) -> Gate | Failure | None:
+    """Load CTP's libraries; the gate where there is one, or why they cannot be loaded."""
+    library = gate_library() if start.gated else None
+    failed = load_libraries(start.libraries, library)
+    if failed is not None or library is None:
+        return failed
+    try:
+        return Gate(library, market_library(start.libraries), start.ring, start.backlog, start.backlog_ms)
+    except OSError as error:
+        return Failure(step=Step.START, kind=Kind.SETUP, message=str(error))
+
+
 def main(descriptor: str) -> None:
     connection = connected(descriptor)
     start = first(connection, to_session, Start)
-    ring, gate = Ring(start.ring, start.backlog, start.backlog_ms), None
-    library = gate_library() if start.gated else None
-    failed = load_libraries(start.libraries, library)
-    if failed is None and library is not None:
-        try:
-            gate = Gate(library, market_library(start.libraries), start.ring, start.backlog, start.backlog_ms)
-        except OSError as error:
-            failed = Failure(step=Step.START, kind=Kind.SETUP, message=str(error))
-    if failed is not None:
-        Outbox(connection, ring).say(Ended(failed))
+    gate = load(start)
+    outbox = Outbox(connection, Ring(start.ring, start.backlog, start.backlog_ms))
+    if isinstance(gate, Failure):
+        outbox.say(Ended(gate))
         time.sleep(_QUIET_S)
         os._exit(1)
     gc.freeze()
     gc.set_threshold(*_COLLECTIONS)
     with suppress(PermissionError):  # what is not taken in time waits in a queue that nobody bounds
         os.nice(_NICE)
-    Session(connection, start, Outbox(connection, ring), gate).run()
+    Session(connection, start, outbox, gate).run()
     os._exit(0)
 
 
