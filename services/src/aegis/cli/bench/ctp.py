@@ -98,7 +98,7 @@ async def _paced(server: EmbeddedServer, nodes: int, extent: Extent, say: Say) -
     async with _path(server, nodes, market="load") as path:
         figures = await path.measured(5_000, extent.paced_s)
     say(f"5k: {figures['p50_us']:,.0f} us")
-    return Case("5k", figures, note="from the callback of CTP's wrapper to the subscriber's handler")
+    return Case("5k", figures, note="from the callback of CTP's library to the subscriber's handler")
 
 
 async def _overload(server: EmbeddedServer, nodes: int, rate: float, extent: Extent, say: Say) -> Case:
