@@ -63,7 +63,7 @@ async def test_where_the_stream_may_go_on_any_moment_a_full_ring_waits_for_it(aw
     await away.until(lambda: away.publisher.stats().in_flight == 0)
     away.transport.is_away = True
     away.publish(90)
-    await away.until(lambda: away.publisher._live)  # pyright: ignore[reportPrivateUsage]
+    await away.until(lambda: away.publisher._live.is_first)  # pyright: ignore[reportPrivateUsage]
     assert await at_once(away.publisher.room)
     away.publish(10)
     assert not await at_once(away.publisher.room)
@@ -118,7 +118,7 @@ async def test_what_live_subscribers_were_sent_by_a_connection_that_broke_they_a
         away.transport.loses.add(b"tick.SHFE.a 2")
         away.publish(1)
         await away.until(lambda: live.numbers == [1])
-        await away.until(lambda: away.publisher._live)  # pyright: ignore[reportPrivateUsage]
+        await away.until(lambda: away.publisher._live.is_first)  # pyright: ignore[reportPrivateUsage]
         away.publish(1)
         away.broker.disconnect(away.transport)
         away.transport.is_away = False
