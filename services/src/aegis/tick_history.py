@@ -18,7 +18,7 @@ from typing import Final, NamedTuple, Self
 import structlog
 
 from aegis.contracts.market import Tick
-from aegis.contracts.tick_codec import decode, decode_marker
+from aegis.contracts.tick_codec import decode, decode_marker, sent_under
 from aegis.tick_seam import Epochs
 from aegis.ticks import subject_of
 from aegis_sdk import subjects
@@ -106,7 +106,7 @@ class TickHistory:
             if self.malformed == 1:
                 _log.warning("tick_malformed", subject=message.subject, error=str(error), hint="more are only counted")
             return None
-        if self._epochs.admit(tick.feed, tick.epoch):
+        if self._epochs.admit(tick.feed, sent_under(message.headers, tick)):
             return tick
         self.stale += 1
         return None

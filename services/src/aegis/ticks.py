@@ -22,7 +22,7 @@ from typing import Final, Self
 import structlog
 
 from aegis.contracts.market import InstrumentId, Tick
-from aegis.contracts.tick_codec import decode, decode_marker
+from aegis.contracts.tick_codec import decode, decode_marker, sent_under
 from aegis.tick_seam import Epochs, Seam
 from aegis_sdk import subjects
 from aegis_sdk.errors import (
@@ -312,7 +312,7 @@ class TickSubscription:
         except CodecError as error:
             self._note_malformed(message.subject, error)
             return
-        self._deliver_all(self._seam.stored(message.subject, tick, read))
+        self._deliver_all(self._seam.stored(message.subject, tick, sent_under(message.headers, tick), read))
 
 
 def subject_of(pattern: str) -> str:

@@ -102,6 +102,18 @@ async def test_what_a_deposed_feed_stored_late_is_void_by_tick_and_by_marker(mar
         assert (ticks.stale, ticks.malformed) == (2, 0)
 
 
+async def test_what_the_holder_of_a_later_epoch_stored_for_a_deposed_feed_is_good(market: Market) -> None:
+    market.publish(7)
+    market.mark(2)
+    late = MSGPACK.encode(replace(TICK, sequence=8, epoch=1))
+    market.feed.publish("tickstore.SHFE.rb2505", late, {**MSGPACK.headers, "Aegis-Epoch": "2"})
+    market.publish(9)
+    market.publish(1, epoch=2)
+    async with follow_ticks(market.desk, after=0) as ticks:
+        assert await take(ticks, 3) == [(1, "rb2505", 7), (3, "rb2505", 8), (5, "rb2505", 1)]
+        assert ticks.stale == 1
+
+
 async def test_who_comes_back_knows_the_epoch_that_it_had_come_to(market: Market) -> None:
     market.publish(1, epoch=2)
     market.publish(9, epoch=1)

@@ -18,7 +18,7 @@ from typing import Final, Self
 from aegis.cli.bench.feed_record import Comparison, Heard, compare, read
 from aegis.contracts.market import Tick
 from aegis.contracts.marketdata import SERVICE, STATUS, FeedStatus
-from aegis.contracts.tick_codec import decode
+from aegis.contracts.tick_codec import decode, sent_under
 from aegis.marketdata.adapters.bus import TICKS
 from aegis.profiles.writing import write_profile
 from aegis.tick_seam import Epochs
@@ -244,7 +244,7 @@ class FeedPair:
                     continue
                 if message.subject.startswith("tick."):
                     tick = decode(message.headers, message.payload)
-                    if epochs.admit(tick.feed, tick.epoch):
+                    if epochs.admit(tick.feed, sent_under(message.headers, tick)):
                         reader.take(tick)
                 if message.sequence >= last:
                     break

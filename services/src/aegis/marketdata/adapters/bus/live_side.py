@@ -56,8 +56,7 @@ class LiveSide:
 
     def connection_broke(self) -> None:
         """What was written to it may have arrived or not."""
-        self.cut = self._ring.unproven
-        self._ring.delivered = 0
+        self.cut = self._ring.cut()
         self.end()
 
     def send(self) -> None:

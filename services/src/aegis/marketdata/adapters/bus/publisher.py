@@ -40,10 +40,10 @@ from aegis.marketdata.adapters.bus.publisher_options import PublisherOptions
 from aegis.marketdata.adapters.bus.republish_ring import RepublishRing
 from aegis.marketdata.adapters.bus.stream import ticks_stream
 from aegis.marketdata.domain.sequencer import Origin
-from aegis.marketdata.ports import License, Outgoing, OutletStats
+from aegis.marketdata.ports import Left, License, Outgoing, OutletStats
 from aegis_sdk import subjects
 from aegis_sdk.errors import AegisError, ConnectionUnavailable
-from aegis_sdk.messages import Headers
+from aegis_sdk.messages import EPOCH, Headers
 from aegis_sdk.transport import ConnectionState, StreamConfig, Transport
 
 _RETRY_S: Final = 0.05
@@ -62,6 +62,7 @@ class StreamPublisher:
     ) -> None:
         self._transport = transport
         self._headers = headers
+        self._late_headers = headers  # of ticks that live subscribers have had: they may be another epoch's
         self._options = options or PublisherOptions()
         self._stream = stream or ticks_stream()
         self._ring = RepublishRing(self._options.ring, self._options.keep_s)
@@ -92,6 +93,7 @@ class StreamPublisher:
 
     def open(self, origin: Origin, license: License) -> asyncio.Future[int]:
         self._origin, self._permit.license = origin, license
+        self._late_headers = {**self._headers, EPOCH: str(origin.epoch)}
         self._begun = asyncio.get_running_loop().create_future()
         self._opened.set()
         return self._begun
@@ -101,15 +103,24 @@ class StreamPublisher:
             self._mark()
         self._origin = origin
 
-    def leave(self) -> Sequence[Outgoing]:
+    def adopt(self, ticks: Sequence[Outgoing], after: int | None) -> None:
+        if not ticks:
+            return
+        if after is not None:
+            self._doubt("what the stream has of another instance's ticks is not known")
+        self._ring.adopt(ticks, after=after)
+        if self._flowing:
+            self._send()
+
+    def leave(self) -> Left:
         self._permit.license = None
         self._opened.clear()
         self._begun.cancel()
         self._stop_sending()
-        self._live.cut = ()
+        cut, self._live.cut = self._live.cut, ()
         self._ages.forget()
         self._outage = None
-        return self._ring.leave()
+        return self._ring.leave(cut)
 
     def publish(self, ticks: Sequence[Outgoing], received_ns: int = 0) -> None:
         if received_ns:
@@ -154,6 +165,7 @@ class StreamPublisher:
             lost={_instrument(subject): count for subject, count in ring.lost.items()},
             lost_sent=ring.lost_sent,
             left=ring.left,
+            adopted=ring.adopted,
             republished=self._republished,
             repairs=self._repairs,
             last_stored_ns=self._last_stored_ns,
@@ -192,7 +204,7 @@ class StreamPublisher:
             ticks, delivered = ring.take(options.batch - len(ring.open))
             messages = [(_stored(subject) if delivered else subject, payload) for subject, payload, _ in ticks]
             try:
-                self._transport.publish_many(messages, self._headers)
+                self._transport.publish_many(messages, self._late_headers if delivered else self._headers)
             except ConnectionUnavailable as error:
                 ring.returned(ticks, delivered=delivered)
                 return self._doubt(str(error))
