@@ -11,6 +11,7 @@ from test_subscribing import broker as broker
 from test_subscribing import running
 
 from aegis.contracts.market import InstrumentId
+from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.ports import Alone
 from aegis_sdk.transport_memory import MemoryBroker
 
@@ -53,9 +54,9 @@ async def test_it_leaves_nothing_to_others_once_somebody_publishes(
     async with running(broker, AEGIS_RATE="500", AEGIS_PREFERRED="another") as run:
         looked = asyncio.Event()
         monkeypatch.setattr(run.service, "_look_at_health", looked.set)
-        run.service._seen("tick.SHFE.a", TICK, live=False, ours=True)
+        run.service._seen("tick.SHFE.a", TICK, live=False, ours=True, heard=None)
         assert not await run.service.healthy()
-        run.service._seen("tick.SHFE.a", TICK, live=True, ours=True)
+        run.service._seen("tick.SHFE.a", TICK, live=True, ours=True, heard=None)
         assert looked.is_set()
         assert await run.service.healthy()
 
@@ -90,3 +91,27 @@ async def test_who_has_no_time_to_take_over_says_so_too(broker: MemoryBroker, mo
         taking.cancel()
         await asyncio.wait({taking})
         assert not await run.service.healthy()
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_who_is_not_told_in_time_what_the_stream_has_goes_on_from_where_it_was_told(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch, answers: bool
+) -> None:
+    """What it heard live behind that may be stored or not, and is looked for."""
+    async with running(broker, AEGIS_RATE="500") as run:
+        taken: list[int | None] = []
+
+        async def take_over(origin: Origin, *, same_market: bool, after: int | None) -> int:
+            taken.append(after)
+            return 0
+
+        begun: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        if answers:
+            begun.set_result(0)
+        monkeypatch.setattr("aegis.marketdata.endpoints.service._BEGIN_S", 0.01)
+        monkeypatch.setattr(run.service, "held", lambda _: Alone())
+        monkeypatch.setattr(run.service.pipeline, "open", lambda *_: begun)
+        monkeypatch.setattr(run.service.pipeline, "take_over", take_over)
+        await run.service.on_standby("main")
+        await run.service.on_active("main", 2)
+        assert taken == [None if answers else run.service._follower.sequence]

@@ -6,9 +6,10 @@ Over a broker in memory, whose stream can be away.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace as change
 
 import pytest
-from feed_desk import Desk, Instance, quote
+from feed_desk import OPTIONS, Desk, Instance, quote
 
 from aegis.marketdata.adapters.bus import PublisherOptions
 
@@ -71,6 +72,19 @@ async def test_who_takes_the_key_back_stores_what_live_subscribers_had_and_publi
     assert await desk.heard(4) == await desk.stored() == numbered(1, 2, 3, 4)
     outlet = first.pipeline.stats().outlet
     assert (outlet.accepted, outlet.adopted, outlet.left, outlet.stored) == (6, 2, 2, 4)
+
+
+async def test_what_nobody_had_goes_on_behind_what_live_subscribers_had(desk: Desk) -> None:
+    first = await desk.instance("p.primary", options=change(OPTIONS, live_after_s=60))
+    await publishing(desk, first)
+    await heard_only(desk, (first,), 2)
+    first.brings(quote(3))
+    await desk.until(lambda: first.pipeline.stats().outlet.waiting == 1)
+    await first.stands_by()
+    first.transport.is_away = False
+    assert await first.takes_over(2) == 1
+    assert await desk.heard(3) == await desk.stored() == numbered(1, 2, 3)
+    assert desk.live[-1].volume_delta == 1
 
 
 async def test_what_nobody_had_is_published_by_who_takes_the_key_back_however_much_it_is(desk: Desk) -> None:
@@ -139,13 +153,16 @@ async def test_a_connection_that_breaks_meanwhile_makes_nothing_void(desk: Desk)
 
 
 async def test_the_next_standby_knows_what_was_stored_for_another_as_published(desk: Desk) -> None:
-    first, second = await desk.instance("p.primary"), await desk.instance("p.backup")
-    await publishing(desk, first, second)
+    """Also one that was cut off while live subscribers had it."""
+    first, second, third = [await desk.instance(f"p.{name}") for name in ("primary", "backup", "third")]
+    await publishing(desk, first, second, third)
+    desk.broker.disconnect(third.transport)
     await heard_only(desk, (first, second), 2)
+    desk.broker.reconnect(third.transport)
     await first.dies()
     await second.takes_over(2)
     await desk.stored()
-    third = await desk.instance("p.third")
+    await third.follower.reached(await desk.look.last_sequence("TICKS"))
     third.brings(quote(2), quote(3))
     await desk.until(lambda: third.pipeline.stats().held == 1)
     assert await third.takes_over(3) == 1
