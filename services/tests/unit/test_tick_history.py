@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from msgspec.structs import replace
 from samples import TICK
+from slow_reader import Behind
 
 from aegis.contracts.tick_codec import MSGPACK
 from aegis.marketdata.adapters.bus import ticks_stream
@@ -67,6 +68,21 @@ async def test_a_new_one_begins_with_the_latest_of_each(market: Market) -> None:
     market.publish(1, symbol="ag2506")
     async with follow_ticks(market.desk) as ticks:
         assert await take(ticks, 2) == [(3, "rb2505", 3), (4, "ag2506", 1)]
+
+
+async def test_the_past_is_not_over_before_a_node_that_is_behind_has_told_it(market: Market) -> None:
+    market.publish(1)
+    market.mark(1)
+    desk = Behind(market.broker)
+    async with follow_ticks(desk, after=0) as ticks:
+        taking = asyncio.create_task(take(ticks, 2))
+        await desk.paused.wait()
+        assert not ticks.caught_up
+        desk.catches_up.set()
+        market.publish(2)
+        assert [sequence for _, _, sequence in await taking] == [1, 2]
+        assert ticks.caught_up
+    await desk.close()
 
 
 async def test_an_outage_leaves_nothing_out(market: Market) -> None:
