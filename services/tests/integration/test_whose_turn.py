@@ -11,6 +11,7 @@ from test_subscribing import broker as broker
 from test_subscribing import running
 
 from aegis.contracts.market import InstrumentId
+from aegis.marketdata.adapters.bus import TickFollower
 from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.ports import Alone
 from aegis_sdk.transport_memory import MemoryBroker
@@ -91,6 +92,31 @@ async def test_who_has_no_time_to_take_over_says_so_too(broker: MemoryBroker, mo
         taking.cancel()
         await asyncio.wait({taking})
         assert not await run.service.healthy()
+
+
+async def test_a_follower_that_takes_its_time_to_end_keeps_no_tick_back(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes leave of a stream that is away."""
+    async with running(broker, AEGIS_RATE="500") as run:
+        ends, follow = asyncio.Event(), TickFollower.run
+
+        async def run_on(follower: TickFollower) -> None:
+            try:
+                await follow(follower)
+            finally:
+                await ends.wait()
+
+        monkeypatch.setattr(TickFollower, "run", run_on)
+        monkeypatch.setattr(run.service, "held", lambda _: Alone())
+        await run.service.on_standby("main")
+        async with asyncio.timeout(5):
+            await run.service.on_active("main", 2)
+        assert run.service.pipeline.is_publishing
+        await run.service.on_standby("main")
+        ends.set()
+        assert run.service._following is not None
+        assert not run.service._following.cancelling()
 
 
 @pytest.mark.parametrize("answers", [True, False])

@@ -238,7 +238,8 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
             _log.warning("seam_unproved", reason="the stream does not say in time what was published last")
             after = self._follower.sequence
         same_market = self._follower.market_before(epoch) in ("", origin.market)
-        await self._end_following()
+        if self._following is not None:  # not waited for: its good-bye to the stream takes longer than ticks may
+            self._following.cancel()
         left = await self.pipeline.take_over(self.origin, same_market=same_market, after=after)
         _log.info("feed_taken_over", epoch=epoch, source=origin.source, left_by_the_other=left, same_market=same_market)
         self._keeping = self._watched(self._keeper.run(), "rolls")
@@ -250,7 +251,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         await self.pipeline.stand_by()
         self._has_failed = False
         await self._end_keeping()
-        if self._following is None:
+        if self._following is None or self._following.cancelling():
             self._follower = self._parts.make_follower(self._seen)
             self._following = self._watched(self._follower.run(), "follower")
 
