@@ -58,6 +58,14 @@ async def test_a_stall_longer_than_a_batch_keeps_nothing_from_live_subscribers(a
         assert (live.numbers, await away.numbers()) == (list(range(1, 91)), list(range(1, 91)))
 
 
+async def test_who_begins_while_the_stream_is_away_does_not_wait_for_it_with_live_subscribers() -> None:
+    desk = Desk(change(OPTIONS, live_after_s=0.02, ack_timeout_s=60), transport=Away)
+    desk.transport.is_away = True
+    async with running(desk), listening(desk) as live:
+        desk.publish(5)
+        await desk.until(lambda: live.numbers == [1, 2, 3, 4, 5])
+
+
 async def test_where_the_stream_may_go_on_any_moment_a_full_ring_waits_for_it(away: Desk) -> None:
     """Live subscribers wait with it, until it is known that the stream is away."""
     await away.until(lambda: away.publisher.stats().in_flight == 0)

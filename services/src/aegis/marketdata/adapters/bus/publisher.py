@@ -29,6 +29,8 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Final
 
+import structlog
+
 from aegis.contracts.market import InstrumentId
 from aegis.marketdata.adapters.bus.ages import StoreAges
 from aegis.marketdata.adapters.bus.live_side import LiveSide
@@ -46,6 +48,7 @@ from aegis_sdk.errors import AegisError, ConnectionUnavailable
 from aegis_sdk.messages import EPOCH, Headers
 from aegis_sdk.transport import ConnectionState, StreamConfig, Transport
 
+_log = structlog.get_logger("aegis.publisher")
 _RETRY_S: Final = 0.05
 _MAX_RETRY_S: Final = 1.0
 
@@ -96,6 +99,7 @@ class StreamPublisher:
         self._late_headers = {**self._headers, EPOCH: str(origin.epoch)}
         self._begun = asyncio.get_running_loop().create_future()
         self._opened.set()
+        self._live.expect_progress()
         return self._begun
 
     def begin(self, origin: Origin) -> None:
@@ -109,6 +113,7 @@ class StreamPublisher:
         if after is not None:
             self._doubt("what the stream has of another instance's ticks is not known")
         self._ring.adopt(ticks, after=after)
+        _log.info("ticks_adopted", ticks=len(ticks), in_doubt=after is not None)
         if self._flowing:
             self._send()
 
