@@ -39,6 +39,7 @@ INSTANCES: Final = ("primary", "backup")
 STALL_S: Final = 1.0
 _RECORD: Final = "sent.csv"
 _READY_S: Final = 30.0
+_READ_S: Final = 120.0  # all that the stream has
 _HANDED_OVER_S: Final = 10.0
 _POLL_S: Final = 0.05
 _QUIET_S: Final = 0.5
@@ -238,7 +239,7 @@ class FeedPair:
                 await asyncio.sleep(_POLL_S)
         reader, epochs = Listener(), Epochs()
         last = await self.transport.last_sequence(TICKS)
-        async with asyncio.timeout(_READY_S), self.transport.read(TICKS) as messages:
+        async with asyncio.timeout(_READ_S), self.transport.read(TICKS) as messages:
             async for message in messages:
                 if message is None:  # the node that is read from may be behind the leader
                     continue
