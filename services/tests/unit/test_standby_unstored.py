@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace as change
+from math import nan
 
 import pytest
 from feed_desk import OPTIONS, Desk, Instance, quote
+from msgspec.structs import replace
+from samples import TICK
 
+from aegis.contracts.market import Tick
+from aegis.contracts.tick_codec import MSGPACK
 from aegis.marketdata.adapters.bus import PublisherOptions
+from aegis_sdk.messages import Message
 
 
 @pytest.fixture
@@ -188,3 +194,12 @@ async def test_another_codec_is_written_anew(desk: Desk) -> None:
     await first.dies()
     await second.takes_over(2)
     assert await desk.stored() == numbered(1, 2)
+
+
+@pytest.mark.parametrize("tick", [replace(TICK, last_price=nan), replace(TICK, trading_day="x" * 70_000)])
+async def test_what_it_could_not_publish_itself_it_does_not_keep_for_another(desk: Desk, tick: Tick) -> None:
+    one = await desk.instance("p.backup", codec="json")
+    subject = "tick.SHFE.rb2505"
+    one.pipeline.seen(subject, tick, live=True, ours=True, heard=Message(subject, b"x", MSGPACK.headers))
+    await one.takes_over(2)
+    assert one.pipeline.stats().outlet.adopted == 0

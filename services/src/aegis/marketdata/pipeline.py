@@ -26,6 +26,7 @@ from aegis.marketdata.domain.alignment import Alignment
 from aegis.marketdata.domain.sequencer import Origin, Sequencer
 from aegis.marketdata.domain.unstored import Unstored
 from aegis.marketdata.ports import License, Outgoing, OutletStats, TickOutlet
+from aegis_sdk.errors import CodecError
 from aegis_sdk.messages import CODEC, Message
 
 __all__ = ["Pipeline", "PipelineStats"]
@@ -121,15 +122,24 @@ class Pipeline:
             self._unstored.stored(subject, place)
         if before is not None and (before.epoch, before.sequence) >= place:
             return
-        if heard is not None:
-            is_ours = heard.headers.get(CODEC) == self._codec.headers.get(CODEC)
-            self._unstored.heard(subject, heard.payload if is_ours else self._codec.encode(tick), place)
+        if heard is not None and (payload := self._as_ours(heard, tick)):
+            self._unstored.heard(subject, payload, place)
         self._latest[subject] = tick
         if ours:
             self._alignment.published(tick, by_us=tick.epoch == self._epoch)
             self._released.set()
         elif live:
             self._arrivals = self._alignment.arrivals
+
+    def _as_ours(self, heard: Message, tick: Tick) -> bytes:
+        """The payload in our codec; empty for what we could not publish."""
+        payload = heard.payload
+        if heard.headers.get(CODEC) != self._codec.headers.get(CODEC):
+            try:
+                payload = self._codec.encode(tick)
+            except CodecError:
+                return b""
+        return payload if len(payload) <= _MAX_TICK_BYTES else b""
 
     def open(self, origin: Origin, license: License) -> Awaitable[int]:
         """Let the outlet begin, before `take_over`; done with the place in the stream up to which others published."""
