@@ -66,6 +66,14 @@ async def test_who_begins_while_the_stream_is_away_does_not_wait_for_it_with_liv
         await desk.until(lambda: live.numbers == [1, 2, 3, 4, 5])
 
 
+async def test_a_market_that_is_quiet_when_it_begins_does_not_part_live_subscribers_from_the_stream(away: Desk) -> None:
+    await away.until(lambda: bool(away.transport.markers))
+    await asyncio.sleep(0.04)  # longer than the stream may take
+    away.publish(1)
+    await away.settled()
+    assert [message.headers for message in await away.stored()] == [{"Aegis-Codec": "msgpack"}]
+
+
 async def test_where_the_stream_may_go_on_any_moment_a_full_ring_waits_for_it(away: Desk) -> None:
     """Live subscribers wait with it, until it is known that the stream is away."""
     await away.until(lambda: away.publisher.stats().in_flight == 0)

@@ -351,6 +351,8 @@ class StreamPublisher:
             self._begun.set_result(end)
         again = self._ring.resolve(missing, end, delivered=not self._live.cut)
         self._live.cut = ()
+        if not self._ring.waiting:
+            self._live.end()
         self._republished += again
         if self._outage is not None:
             self._repairs += 1
