@@ -94,18 +94,18 @@ async def test_what_nobody_had_goes_on_behind_what_live_subscribers_had(desk: De
 
 
 async def test_what_nobody_had_is_published_by_who_takes_the_key_back_however_much_it_is(desk: Desk) -> None:
-    options = PublisherOptions(ring=12_000, batch=500, marker_interval_s=0.005, live_after_s=0.02)
-    first = await desk.instance("p.primary", held_size=12_000, options=options)
+    options = PublisherOptions(ring=4_000, batch=500, marker_interval_s=0.005, live_after_s=0.02)
+    first = await desk.instance("p.primary", held_size=4_000, options=options)
     await publishing(desk, first)
     desk.broker.disconnect(first.transport)
-    for begin in range(2, 6_002, 1_000):
-        first.brings(*(quote(volume) for volume in range(begin, begin + 1_000)))
+    for begin in range(2, 1_502, 500):
+        first.brings(*(quote(volume) for volume in range(begin, begin + 500)))
         await desk.until(lambda: first.pipeline.stats().bridge.depth == 0)
     await first.pipeline.stand_by()
     desk.broker.reconnect(first.transport)
     await first.stands_by()
-    assert await first.takes_over(2) == 6_000
-    assert await desk.heard(6_001) == await desk.stored() == numbered(*range(1, 6_002))
+    assert await first.takes_over(2) == 1_500
+    assert await desk.heard(1_501) == await desk.stored() == numbered(*range(1, 1_502))
 
 
 async def test_who_takes_over_while_the_stream_is_away_stores_what_it_lacks_once_it_is_back(desk: Desk) -> None:
