@@ -127,6 +127,36 @@ async def test_a_server_that_hangs_is_left_after_some_unanswered_pings() -> None
         await transport.close()
 
 
+async def test_an_answer_to_a_ping_that_comes_too_late_ends_nothing() -> None:
+    async with nats_server() as server, asyncio.timeout(DEADLINE_S):
+        transport = await connect(server)
+        states = states_of(transport)
+        server.nodes[0].pause()
+        with pytest.raises(DeadlineExceeded):
+            await transport.flush(timeout=0.05)
+        server.nodes[0].resume()
+        await transport.flush()
+        assert states.empty()
+        await transport.close()
+
+
+async def test_a_ping_on_a_socket_that_was_closed_a_moment_ago_says_so(
+    nats_access: NatsAccess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def closed(*_: object) -> None:
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+
+    transport = await NatsTransport.connect(nats_access.urls, user=nats_access.user, password=nats_access.password)
+    states = states_of(transport)
+    with monkeypatch.context() as broken:
+        broken.setattr(cast("Any", transport)._session._nc, "_send_ping", closed)
+        with pytest.raises(ConnectionUnavailable):
+            await transport.flush()
+    async with asyncio.timeout(DEADLINE_S):
+        assert [await states.get(), await states.get()] == [ConnectionState.RECONNECTING, ConnectionState.CONNECTED]
+    await transport.close()
+
+
 async def test_a_wrong_password_is_named_and_never_shown(nats_access: NatsAccess) -> None:
     with pytest.raises(ConnectionUnavailable, match="wrong user or password") as refused:
         await NatsTransport.connect(nats_access.urls, user="aegis", password="not-this", connect_timeout=2)

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple, Self
 import structlog
 
 from aegis.contracts.market import Tick
-from aegis.contracts.tick_codec import decode, decode_marker
+from aegis.contracts.tick_codec import decode, decode_marker, sent_under
 from aegis.tick_seam import Epochs
 from aegis.ticks import subject_of
 from aegis_sdk import subjects
@@ -64,21 +64,29 @@ async def follow_ticks(
         await _check(transport, after)
     wanted = [*_distinct(subject_of(pattern) for pattern in patterns or ("*.*",)), _MARKERS]
     begin = max(0, (after or 0) - 1)  # the tick at the position tells of its epoch
+    marker = await transport.last(_STREAM, _MARKERS)  # of the leader: who serves the reader may be behind it
     async with transport.read(_STREAM, wanted, after=begin, last_per_subject=after is None) as messages:
-        yield TickHistory(messages, allow_pickle, after or 0)
+        yield TickHistory(messages, allow_pickle, after or 0, marker.sequence if marker else 0)
 
 
 class TickHistory:
     """An async iterator of stored ticks; made by `follow_ticks`."""
 
-    def __init__(self, messages: AsyncIterator[StoredMessage | None], allow_pickle: bool, after: int) -> None:
+    def __init__(self, messages: AsyncIterator[StoredMessage | None], allow_pickle: bool, after: int, end: int) -> None:
         self._messages = messages
         self._after = after
+        self._end = end  # the last marker when it began
+        self._read = after
+        self._has_paused = False  # whoever serves the reader had nothing more
         self._allow_pickle = allow_pickle
         self._epochs = Epochs()
-        self.caught_up = False  # what was stored at the start has come
         self.stale = 0  # void: of an epoch lower than was read before of their feed set
         self.malformed = 0
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether what was stored at the start has come."""
+        return self._has_paused and self._read >= self._end
 
     def __aiter__(self) -> Self:
         return self
@@ -87,8 +95,9 @@ class TickHistory:
         while True:
             message = await anext(self._messages)
             if message is None:
-                self.caught_up = True
+                self._has_paused = True
                 continue
+            self._read = message.sequence
             tick = self._tick(message)
             if tick is not None and message.sequence > self._after:
                 return StoredTick(message.sequence, tick)
@@ -106,7 +115,7 @@ class TickHistory:
             if self.malformed == 1:
                 _log.warning("tick_malformed", subject=message.subject, error=str(error), hint="more are only counted")
             return None
-        if self._epochs.admit(tick.feed, tick.epoch):
+        if self._epochs.admit(tick.feed, sent_under(message.headers, tick)):
             return tick
         self.stale += 1
         return None

@@ -130,12 +130,15 @@ class Seam:
         instrument.sequence = tick.sequence
         return True
 
-    def stored(self, subject: str, tick: Tick, read: Epochs) -> list[Tick]:
-        """What to deliver now that a stored tick has come; `read` is what its reader has come to."""
-        if not read.admit(tick.feed, tick.epoch):
+    def stored(self, subject: str, tick: Tick, epoch: int, read: Epochs) -> list[Tick]:
+        """What to deliver now that a stored tick has come.
+
+        `epoch` is that under which it was stored, `read` what its reader has come to.
+        """
+        if not read.admit(tick.feed, epoch):
             self.stale += 1
             return []
-        self._stored_epochs.admit(tick.feed, tick.epoch)
+        self._stored_epochs.admit(tick.feed, epoch)
         instrument = self._instruments.get(subject)
         if instrument is None:
             self._instruments[subject] = _Instrument(tick, _STORED)

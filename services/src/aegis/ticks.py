@@ -22,7 +22,7 @@ from typing import Final, Self
 import structlog
 
 from aegis.contracts.market import InstrumentId, Tick
-from aegis.contracts.tick_codec import decode, decode_marker
+from aegis.contracts.tick_codec import decode, decode_marker, sent_under
 from aegis.tick_seam import Epochs, Seam
 from aegis_sdk import subjects
 from aegis_sdk.errors import (
@@ -280,10 +280,12 @@ class TickSubscription:
             await asyncio.sleep(_RETRY_S)
 
     async def _read(self, subject: str, deadline: float) -> bool:
-        """Whether all of the latest ticks were read."""
+        """Whether all of the latest ticks were read: to the end that the leader knows, not the node that serves us."""
         complete = False
         read = Epochs()
         try:
+            async with asyncio.timeout_at(deadline):
+                last = await self._transport.last(self._options.stream, subject)
             async with (
                 asyncio.timeout_at(deadline) as limit,
                 self._transport.read(self._options.stream, subject, last_per_subject=True) as messages,
@@ -291,7 +293,7 @@ class TickSubscription:
                 async for message in messages:
                     if message is not None:
                         self._on_stored(message, read)
-                    elif not complete:
+                    if not complete and _has_come(last, message):
                         complete = True
                         self._note_read(subject)
                         limit.reschedule(asyncio.get_running_loop().time() + self._options.settle_s)
@@ -312,7 +314,12 @@ class TickSubscription:
         except CodecError as error:
             self._note_malformed(message.subject, error)
             return
-        self._deliver_all(self._seam.stored(message.subject, tick, read))
+        self._deliver_all(self._seam.stored(message.subject, tick, sent_under(message.headers, tick), read))
+
+
+def _has_come(last: StoredMessage | None, message: StoredMessage | None) -> bool:
+    """Whether a reader is at what was the last message, or nothing was there and it has found nothing."""
+    return last is None if message is None else last is not None and message.sequence >= last.sequence
 
 
 def subject_of(pattern: str) -> str:

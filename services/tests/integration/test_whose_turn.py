@@ -11,6 +11,8 @@ from test_subscribing import broker as broker
 from test_subscribing import running
 
 from aegis.contracts.market import InstrumentId
+from aegis.marketdata.adapters.bus import TickFollower
+from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.ports import Alone
 from aegis_sdk.transport_memory import MemoryBroker
 
@@ -53,9 +55,9 @@ async def test_it_leaves_nothing_to_others_once_somebody_publishes(
     async with running(broker, AEGIS_RATE="500", AEGIS_PREFERRED="another") as run:
         looked = asyncio.Event()
         monkeypatch.setattr(run.service, "_look_at_health", looked.set)
-        run.service._seen("tick.SHFE.a", TICK, live=False, ours=True)
+        run.service._seen("tick.SHFE.a", TICK, live=False, ours=True, heard=None)
         assert not await run.service.healthy()
-        run.service._seen("tick.SHFE.a", TICK, live=True, ours=True)
+        run.service._seen("tick.SHFE.a", TICK, live=True, ours=True, heard=None)
         assert looked.is_set()
         assert await run.service.healthy()
 
@@ -90,3 +92,52 @@ async def test_who_has_no_time_to_take_over_says_so_too(broker: MemoryBroker, mo
         taking.cancel()
         await asyncio.wait({taking})
         assert not await run.service.healthy()
+
+
+async def test_a_follower_that_takes_its_time_to_end_keeps_no_tick_back(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes leave of a stream that is away."""
+    async with running(broker, AEGIS_RATE="500") as run:
+        ends, follow = asyncio.Event(), TickFollower.run
+
+        async def run_on(follower: TickFollower) -> None:
+            try:
+                await follow(follower)
+            finally:
+                await ends.wait()
+
+        monkeypatch.setattr(TickFollower, "run", run_on)
+        monkeypatch.setattr(run.service, "held", lambda _: Alone())
+        await run.service.on_standby("main")
+        async with asyncio.timeout(5):
+            await run.service.on_active("main", 2)
+        assert run.service.pipeline.is_publishing
+        await run.service.on_standby("main")
+        ends.set()
+        assert run.service._following is not None
+        assert not run.service._following.cancelling()
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_who_is_not_told_in_time_what_the_stream_has_goes_on_from_where_it_was_told(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch, answers: bool
+) -> None:
+    """What it heard live behind that may be stored or not, and is looked for."""
+    async with running(broker, AEGIS_RATE="500") as run:
+        taken: list[int | None] = []
+
+        async def take_over(origin: Origin, *, same_market: bool, after: int | None) -> int:
+            taken.append(after)
+            return 0
+
+        begun: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        if answers:
+            begun.set_result(0)
+        monkeypatch.setattr("aegis.marketdata.endpoints.service._BEGIN_S", 0.01)
+        monkeypatch.setattr(run.service, "held", lambda _: Alone())
+        monkeypatch.setattr(run.service.pipeline, "open", lambda *_: begun)
+        monkeypatch.setattr(run.service.pipeline, "take_over", take_over)
+        await run.service.on_standby("main")
+        await run.service.on_active("main", 2)
+        assert taken == [None if answers else run.service._follower.sequence]

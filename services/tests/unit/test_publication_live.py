@@ -58,12 +58,28 @@ async def test_a_stall_longer_than_a_batch_keeps_nothing_from_live_subscribers(a
         assert (live.numbers, await away.numbers()) == (list(range(1, 91)), list(range(1, 91)))
 
 
+async def test_who_begins_while_the_stream_is_away_does_not_wait_for_it_with_live_subscribers() -> None:
+    desk = Desk(change(OPTIONS, live_after_s=0.02, ack_timeout_s=60), transport=Away)
+    desk.transport.is_away = True
+    async with running(desk), listening(desk) as live:
+        desk.publish(5)
+        await desk.until(lambda: live.numbers == [1, 2, 3, 4, 5])
+
+
+async def test_a_market_that_is_quiet_when_it_begins_does_not_part_live_subscribers_from_the_stream(away: Desk) -> None:
+    await away.until(lambda: bool(away.transport.markers))
+    await asyncio.sleep(0.04)  # longer than the stream may take
+    away.publish(1)
+    await away.settled()
+    assert [message.headers for message in await away.stored()] == [{"Aegis-Codec": "msgpack"}]
+
+
 async def test_where_the_stream_may_go_on_any_moment_a_full_ring_waits_for_it(away: Desk) -> None:
     """Live subscribers wait with it, until it is known that the stream is away."""
     await away.until(lambda: away.publisher.stats().in_flight == 0)
     away.transport.is_away = True
     away.publish(90)
-    await away.until(lambda: away.publisher._live)  # pyright: ignore[reportPrivateUsage]
+    await away.until(lambda: away.publisher._live.is_first)  # pyright: ignore[reportPrivateUsage]
     assert await at_once(away.publisher.room)
     away.publish(10)
     assert not await at_once(away.publisher.room)
@@ -118,7 +134,7 @@ async def test_what_live_subscribers_were_sent_by_a_connection_that_broke_they_a
         away.transport.loses.add(b"tick.SHFE.a 2")
         away.publish(1)
         await away.until(lambda: live.numbers == [1])
-        await away.until(lambda: away.publisher._live)  # pyright: ignore[reportPrivateUsage]
+        await away.until(lambda: away.publisher._live.is_first)  # pyright: ignore[reportPrivateUsage]
         away.publish(1)
         away.broker.disconnect(away.transport)
         away.transport.is_away = False

@@ -70,6 +70,13 @@ def test_once_a_higher_epoch_was_read_ticks_of_a_lower_one_are_void(higher: Stor
     assert stretch.epochs == {"main": 5}
 
 
+def test_what_the_holder_of_a_higher_epoch_stored_for_a_lower_one_is_recorded() -> None:
+    late = stored(2, tick(2, epoch=4))
+    late = late._replace(headers={**late.headers, "Aegis-Epoch": "5"})
+    ticks, stretch = taken([marker(1, epoch=5), late, stored(3, tick(3, epoch=4)), stored(4, tick(1, epoch=5))])
+    assert ([(one.epoch, one.sequence) for one in ticks], stretch.void) == ([(4, 2), (5, 1)], 1)
+
+
 def test_epochs_are_those_of_each_feed() -> None:
     ticks, stretch = taken([marker(1, epoch=5, feed="other"), stored(2, tick(1, epoch=1))])
     assert (len(ticks), stretch.void) == (1, 0)

@@ -160,19 +160,58 @@ def test_what_another_instance_publishes_is_left_to_it() -> None:
     send(ring, 1)
     ring.prove(2, now=1)
     send(ring, 1)
-    ring.leave()
+    ring.leave(cut=())
     assert (ring.stored, ring.left, len(ring), ring.lost.total()) == (1, 3, 0, 0)
 
 
-@given(st.lists(st.sampled_from(["add", "send", "prove", "doubt", "deliver"]), max_size=60), st.integers(0, 2**32))
-def test_each_tick_ends_once_and_in_order(steps: list[str], seed: int) -> None:
+def test_what_is_left_is_told_apart_by_whether_live_subscribers_have_had_it() -> None:
+    ring = RepublishRing(9, keep_s=1)
+    ring.add(ticks("a", 1, 2, 3, 4))
+    send(ring, 1)
+    ring.deliver(1)
+    assert ring.leave(cut=()) == (ticks("a", 1, 2), ticks("a", 3, 4))
+    ring.add(ticks("a", 5, 6))
+    send(ring, 1)
+    ring.doubt()
+    assert ring.leave(cut=ring.cut()) == ([], ticks("a", 5, 6)), "a connection that broke may have brought them or not"
+
+
+def test_what_is_adopted_is_for_the_stream_alone_also_when_the_connection_breaks() -> None:
+    ring = RepublishRing(9, keep_s=0)
+    ring.adopt(ticks("a", 1, 2, 3), after=None)
+    ring.add(ticks("b", 1))
+    send(ring, 1)
+    ring.doubt()
+    assert ring.cut() == []
+    assert ring.resolve({b"a1"}, 3, delivered=False) == 1
+    assert [ring.take(9), ring.take(9)] == [(ticks("a", 1, 2, 3), True), (ticks("b", 1), False)]
+
+
+def test_of_what_is_adopted_in_doubt_only_what_is_missing_waits() -> None:
+    ring = RepublishRing(9, keep_s=0)
+    ring.adopt(ticks("a", 1, 2), after=7)
+    assert (ring.sequence, ring.accepted, ring.sent) == (7, 2, 2)
+    assert ring.resolve({b"a2"}, 9, delivered=True) == 1
+    assert ring.take(9) == (ticks("a", 2), True)
+    assert (ring.stored, ring.handed_over, ring.adopted) == (1, 2, 2)
+
+
+@given(
+    st.lists(st.sampled_from(["add", "send", "prove", "doubt", "deliver"]), max_size=60),
+    st.integers(0, 9),
+    st.integers(0, 2**32),
+)
+def test_each_tick_ends_once_and_in_order(steps: list[str], adopted: int, seed: int) -> None:
     """Whatever part of the ticks in doubt a stream has, each is stored once, in order, or lost; so it is delivered."""
     random = Random(seed)
     ring, stream, sequences = RepublishRing(12, keep_s=2), list[Outgoing](), Counter[str]()
     in_flight: list[list[Outgoing]] = []
-    added: set[Outgoing] = set()
-    handed_over: set[Outgoing] = set()
-    live: list[Outgoing] = []
+    anothers = ticks("a", *range(1, adopted + 1))
+    ring.adopt(anothers, after=None)
+    sequences["a"] = adopted
+    added = set(anothers)
+    handed_over = set(anothers)
+    live = [*anothers]
     for now, step in enumerate(steps):
         if step == "add":
             subject = random.choice("ab")
@@ -203,7 +242,8 @@ def test_each_tick_ends_once_and_in_order(steps: list[str], seed: int) -> None:
             in_flight.clear()
             missing = {payload for _, payload, _ in doubtful} - {payload for _, payload, _ in there}
             cut = not ring.delivered and random.random() < 0.5  # they died with the connection
-            live = [each for each in live if not (cut and each[1] in missing)]
+            lacked = ring.cut() if cut else ()
+            live = [each for each in live if not (each[1] in missing and each in lacked)]
             ring.resolve(missing, len(stream), delivered=not cut)
         assert len(ring) <= 12 + 12 // 4
         assert ring.handed_over == len(handed_over)

@@ -3,139 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator
 
 import pytest
-from msgspec.structs import replace
-from samples import QUOTE
+from feed_desk import Desk, quote
 
-from aegis.contracts.market import InstrumentId, Level, Quote, Tick
-from aegis.contracts.tick_codec import MSGPACK, decode
-from aegis.marketdata.adapters.bus import PublisherOptions, StreamPublisher, TickFollower, ticks_stream
+from aegis.contracts.market import InstrumentId
 from aegis.marketdata.domain.sequencer import Origin
-from aegis.marketdata.pipeline import Pipeline
-from aegis.marketdata.ports import Alone
-from aegis_sdk.messages import NO_HEADERS, Headers, Message
-from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
-
-OPTIONS = PublisherOptions(ring=200, batch=20, marker_interval_s=0.005, ack_timeout_s=0.3, live_after_s=0.02)
-
-
-def quote(volume: int, symbol: str = "a", *, bid: float = 1.0, flags: tuple[str, ...] = ()) -> Quote:
-    """All of one second: at CZCE the book alone may differ."""
-    return replace(
-        QUOTE, exchange="CZCE", symbol=symbol, volume=volume, turnover=float(volume), bids=(Level(bid, 1),), flags=flags
-    )
-
-
-class Instance:
-    """One of several that have a feed each; `broker` is the desk's."""
-
-    def __init__(self, broker: MemoryBroker, source: str, held_size: int = 1_000) -> None:
-        self.transport = Away(broker)
-        self.pipeline = Pipeline(
-            MSGPACK, StreamPublisher(self.transport, MSGPACK.headers, OPTIONS), bridge_size=100, held_size=held_size
-        )
-        self.origin = Origin(env="sim", feed="main", source=source, session="s1", epoch=0, market="p")
-        self._running = asyncio.create_task(self.pipeline.run())
-        self._following: asyncio.Task[None] | None = None
-
-    def brings(self, *quotes: Quote) -> None:
-        for one in quotes:
-            self.pipeline.bridge.offer(one)
-
-    async def stands_by(self) -> None:
-        """Returns when it has read what there is."""
-        self.pipeline.stand_by()
-        self.follower = TickFollower(self.transport, ticks_stream(), "main", "p", self.pipeline.seen)
-        self._following = asyncio.create_task(self.follower.run())
-        if (last := await last_sequence(self.transport)) > 0:
-            await self.follower.reached(last)
-
-    async def takes_over(self, epoch: int) -> int:
-        self.origin = Origin(**{**vars(self.origin), "epoch": epoch})
-        async with asyncio.timeout(5):
-            await self.follower.reached(await self.pipeline.open(self.origin, Alone()))
-            await self._end_following()
-            return await self.pipeline.take_over(self.origin, same_market=True)
-
-    async def gives_up(self) -> None:
-        await self.pipeline.leave(1.0)
-        await self.stands_by()
-
-    async def _end_following(self) -> None:
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.wait({self._following})
-
-    async def close(self) -> None:
-        await self._end_following()
-        self._running.cancel()
-        await asyncio.wait({self._running})
-        await self.transport.close()
-
-
-class Away(MemoryTransport):
-    """Its stream can be away: then it stores nothing of ours."""
-
-    is_away = False
-
-    def publish_many(self, messages: list[tuple[str, bytes]], headers: Headers = NO_HEADERS) -> None:  # type: ignore[override]
-        super().publish_many(messages, {**headers, "Nats-Expected-Stream": "_"} if self.is_away else headers)
-
-    def append_now(
-        self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0
-    ) -> asyncio.Future[int]:
-        if not self.is_away:
-            return super().append_now(subject, payload, headers, timeout)
-        return asyncio.get_running_loop().create_future()
-
-
-async def last_sequence(transport: MemoryTransport) -> int:
-    with suppress(Exception):
-        return await transport.last_sequence("TICKS")
-    return 0
-
-
-class Desk:
-    def __init__(self) -> None:
-        self.broker = MemoryBroker()
-        self.look = MemoryTransport(self.broker)
-        self.instances: list[Instance] = []
-        self.live: list[Tick] = []
-
-    async def instance(self, source: str, held_size: int = 1_000) -> Instance:
-        if not self.instances:
-            await self.look.subscribe("tick.>", self._hear)
-        made = Instance(self.broker, source, held_size)
-        self.instances.append(made)
-        await made.stands_by()
-        return made
-
-    def _hear(self, message: Message) -> None:
-        self.live.append(decode(message.headers, message.payload))
-
-    async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
-            while not holds():  # noqa: ASYNC110
-                await asyncio.sleep(0.001)
-
-    async def heard(self, count: int) -> list[tuple[str, int, float]]:
-        """Symbol, volume and best bid of what live subscribers had, once these are so many."""
-        await self.until(lambda: len(self.live) >= count)
-        await asyncio.sleep(0.02)  # whoever has more to say says it
-        return [(tick.symbol, tick.volume, tick.bids[0].price) for tick in self.live]
-
-    async def stored(self) -> list[tuple[str, int, float]]:
-        found: list[tuple[str, int, float]] = []
-        async with self.look.read("TICKS", "tick.>") as messages:
-            async for message in messages:
-                if message is None:
-                    break
-                tick = decode(message.headers, message.payload)
-                found.append((tick.symbol, tick.volume, tick.bids[0].price))
-        return found
 
 
 @pytest.fixture
@@ -253,42 +127,6 @@ async def test_who_follows_anew_is_told_again_and_forgets_nothing(desk: Desk) ->
     await desk.until(lambda: second.pipeline.stats().held == 1)
     assert await second.takes_over(2) == 1
     assert await desk.heard(2) == [("a", 1, 1.0), ("a", 1, 2.0)]
-
-
-async def test_what_was_sent_and_not_stored_is_published_by_whoever_takes_over(desk: Desk) -> None:
-    """Also if that is the one who sent it."""
-    first = await desk.instance("p.primary")
-    await first.takes_over(1)
-    first.brings(quote(1))
-    await desk.heard(1)
-    await desk.until(lambda: first.pipeline.stats().outlet.stored == 1)
-    first.transport.is_away = True
-    first.brings(quote(2), quote(3))
-    await desk.heard(3)
-    first.pipeline.stand_by()
-    first.transport.is_away = False
-    await first.stands_by()
-    assert await first.takes_over(2) == 2
-    await desk.until(lambda: first.pipeline.stats().outlet.in_flight == 0)
-    assert await desk.stored() == [("a", volume, 1.0) for volume in (1, 2, 3)]
-
-
-async def test_what_live_subscribers_had_while_the_stream_was_away_is_not_published_again(desk: Desk) -> None:
-    first, second = await desk.instance("p.primary"), await desk.instance("p.backup")
-    await first.takes_over(1)
-    for one in (first, second):
-        one.brings(quote(1))
-    await desk.heard(1)
-    await desk.until(lambda: first.pipeline.stats().outlet.stored == 1)
-    first.transport.is_away = True
-    for one in (first, second):
-        one.brings(quote(2), quote(3))
-    await desk.heard(3)
-    await desk.until(lambda: second.pipeline.stats().held == 0)
-    second.brings(quote(4))
-    await desk.until(lambda: second.pipeline.stats().held == 1)
-    assert await second.takes_over(2) == 1
-    assert await desk.heard(4) == [("a", volume, 1.0) for volume in (1, 2, 3, 4)]
 
 
 async def test_ticks_of_an_instance_that_was_replaced_move_nobody(desk: Desk) -> None:

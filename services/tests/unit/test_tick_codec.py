@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from msgspec.structs import astuple, replace
 
 from aegis.contracts.market import Level, Tick
-from aegis.contracts.tick_codec import JSON, MSGPACK, PICKLE, TickCodec, decode, tick_codec
+from aegis.contracts.tick_codec import JSON, MSGPACK, PICKLE, TickCodec, decode, sent_under, tick_codec
 from aegis_sdk.errors import CodecError, ConfigurationError
 
 TICK = Tick(
@@ -149,6 +149,14 @@ def test_a_pickle_that_names_a_function_is_refused() -> None:
     for attack in (Attack(), [Attack()], TICK, os.mkdir, Level(1.0, 1)):
         with pytest.raises(CodecError, match="is not allowed"):
             decode(PICKLE.headers, pickle.dumps(attack), allow_pickle=True)
+
+
+@pytest.mark.parametrize(
+    ("said", "epoch"), [("9", 9), ("1", 7), ("", 7), ("-9", 7), ("9.5", 7), ("٩", 7), ("9" * 20, 7), (None, 7)]
+)
+def test_a_tick_counts_for_its_own_epoch_or_for_that_of_who_stored_it_later(said: str | None, epoch: int) -> None:
+    headers = {} if said is None else {"Aegis-Epoch": said}
+    assert sent_under(headers, replace(TICK, epoch=7)) == epoch
 
 
 def test_an_unknown_codec_is_an_error() -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from msgspec.structs import replace
 from samples import TICK
+from slow_reader import Behind
 
 from aegis.contracts.tick_codec import MSGPACK
 from aegis.marketdata.adapters.bus import ticks_stream
@@ -69,6 +70,21 @@ async def test_a_new_one_begins_with_the_latest_of_each(market: Market) -> None:
         assert await take(ticks, 2) == [(3, "rb2505", 3), (4, "ag2506", 1)]
 
 
+async def test_the_past_is_not_over_before_a_node_that_is_behind_has_told_it(market: Market) -> None:
+    market.publish(1)
+    market.mark(1)
+    desk = Behind(market.broker)
+    async with follow_ticks(desk, after=0) as ticks:
+        taking = asyncio.create_task(take(ticks, 2))
+        await desk.paused.wait()
+        assert not ticks.caught_up
+        desk.catches_up.set()
+        market.publish(2)
+        assert [sequence for _, _, sequence in await taking] == [1, 2]
+        assert ticks.caught_up
+    await desk.close()
+
+
 async def test_an_outage_leaves_nothing_out(market: Market) -> None:
     async with follow_ticks(market.desk, after=0) as ticks:
         market.publish(1)
@@ -100,6 +116,18 @@ async def test_what_a_deposed_feed_stored_late_is_void_by_tick_and_by_marker(mar
     async with follow_ticks(market.desk, "SHFE.*", after=0) as ticks:
         assert await take(ticks, 4) == [(1, "rb2505", 7), (4, "rb2505", 1), (5, "ag2506", 1), (7, "rb2505", 1)]
         assert (ticks.stale, ticks.malformed) == (2, 0)
+
+
+async def test_what_the_holder_of_a_later_epoch_stored_for_a_deposed_feed_is_good(market: Market) -> None:
+    market.publish(7)
+    market.mark(2)
+    late = MSGPACK.encode(replace(TICK, sequence=8, epoch=1))
+    market.feed.publish("tickstore.SHFE.rb2505", late, {**MSGPACK.headers, "Aegis-Epoch": "2"})
+    market.publish(9)
+    market.publish(1, epoch=2)
+    async with follow_ticks(market.desk, after=0) as ticks:
+        assert await take(ticks, 3) == [(1, "rb2505", 7), (3, "rb2505", 8), (5, "rb2505", 1)]
+        assert ticks.stale == 1
 
 
 async def test_who_comes_back_knows_the_epoch_that_it_had_come_to(market: Market) -> None:

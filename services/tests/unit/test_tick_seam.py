@@ -34,9 +34,10 @@ class Consumer:
             if self.seam.live(subject, each):
                 self._take([each])
 
-    def stored(self, *ticks: Tick, subject: str = SUBJECT) -> None:
+    def stored(self, *ticks: Tick, subject: str = SUBJECT, epoch: int = 0) -> None:
+        """`epoch`: under which they were stored, where that is not theirs."""
         for each in ticks:
-            self._take(self.seam.stored(subject, each, self.read))
+            self._take(self.seam.stored(subject, each, epoch or each.epoch, self.read))
 
     def begin(self) -> None:
         self.read = Epochs()  # the stream is read anew
@@ -176,6 +177,16 @@ def test_what_a_deposed_feed_stored_after_the_new_epoch_began_is_void() -> None:
     consumer.stored(tick(1, epoch=2), subject=OTHER)
     consumer.stored(tick(5))
     assert consumer.got == [(2, 1)]
+    assert consumer.seam.stale == 1
+
+
+def test_what_the_holder_of_a_new_epoch_stored_for_the_one_before_is_good() -> None:
+    consumer = Consumer()
+    consumer.stored(tick(1, epoch=2), subject=OTHER)
+    consumer.stored(tick(5), epoch=2)
+    consumer.end()
+    consumer.live(tick(6), tick(1, epoch=2))
+    assert consumer.got == [(2, 1), (1, 5), (2, 1)]
     assert consumer.seam.stale == 1
 
 

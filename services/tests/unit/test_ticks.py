@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 from samples import TICK
+from slow_reader import Behind
 from structlog.testing import capture_logs
 
 from aegis.contracts.tick_codec import JSON, MSGPACK, PICKLE
@@ -66,6 +67,18 @@ async def test_the_latest_tick_of_each_instrument_comes_first_then_the_live_ones
         assert sorted(await take(ticks, 2)) == [("SP m2505&m2509", 2), ("rb2505", 3)]
         market.publish(4, 5)
         assert await take(ticks, 2) == [("rb2505", 4), ("rb2505", 5)]
+
+
+async def test_a_node_that_is_behind_the_leader_is_waited_for(market: Market) -> None:
+    """It calls its end the end of the stream: what it lacks would come never, where the instrument is quiet."""
+    market.publish(1, 2)
+    desk = Behind(market.broker)
+    async with subscribe_ticks(desk, options=OPTIONS) as ticks:
+        snapshot = asyncio.create_task(ticks.snapshot())
+        await desk.paused.wait()
+        desk.catches_up.set()
+        assert [tick.sequence for tick in (await snapshot).values()] == [2]
+    await desk.close()
 
 
 async def test_only_what_is_asked_for_comes(market: Market) -> None:

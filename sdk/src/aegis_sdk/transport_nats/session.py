@@ -104,10 +104,14 @@ class Session:
     async def ping(self, timeout: float) -> None:
         """Return when the server has processed all that was written; ConnectionUnavailable if the session ends first.
 
-        Raises TimeoutError after `timeout` seconds.
+        Raises TimeoutError after `timeout` seconds. The answer may come later: nats-py must find its future uncancelled
+        then, or it reads nothing more.
         """
         pong: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        await cast("Callable[[asyncio.Future[bool]], Awaitable[None]]", self._nc._send_ping)(pong)
+        try:
+            await cast("Callable[[asyncio.Future[bool]], Awaitable[None]]", self._nc._send_ping)(pong)
+        except RuntimeError:  # uvloop's word for a socket that was closed a moment ago
+            self.over.set()
         over = asyncio.ensure_future(self.over.wait())
         try:
             done, _ = await asyncio.wait((pong, over), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -115,7 +119,6 @@ class Session:
             over.cancel()
         if pong in done:
             return
-        pong.cancel()
         raise ConnectionUnavailable("the connection was lost") if done else TimeoutError
 
     async def close(self) -> None:

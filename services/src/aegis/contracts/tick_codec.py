@@ -17,7 +17,7 @@ from msgspec.structs import astuple, fields
 
 from aegis.contracts.market import Tick
 from aegis_sdk.errors import CodecError, ConfigurationError
-from aegis_sdk.messages import CODEC, NO_HEADERS, Headers
+from aegis_sdk.messages import CODEC, EPOCH, NO_HEADERS, Headers
 
 __all__ = [
     "JSON",
@@ -29,6 +29,7 @@ __all__ = [
     "as_object",
     "decode",
     "decode_marker",
+    "sent_under",
     "tick_codec",
 ]
 
@@ -113,6 +114,7 @@ class _Msgpack:
             raise _malformed(self.name, error) from error
 
 
+_EPOCH_DIGITS: Final = 20
 _PICKLE_HEADERS: Final[Headers] = {CODEC: "pickle"}
 
 
@@ -171,6 +173,18 @@ def decode(headers: Headers, payload: bytes, allow_pickle: bool = False) -> Tick
     if codec is None:
         raise CodecError(f"a tick in {name!r}, which is no codec for ticks")
     return codec.decode(payload)
+
+
+def sent_under(headers: Headers, tick: Tick) -> int:
+    """The epoch that counts for whether a message is void: its tick's, or the later one of who stored it for another.
+
+    While the stream is away, ticks go to live subscribers only. If whoever published them dies, the next one stores
+    them as they were, behind the border of its own epoch: `Aegis-Epoch` says which one that is.
+    """
+    said = headers.get(EPOCH)
+    if said is None or not (len(said) < _EPOCH_DIGITS and said.isascii() and said.isdigit()):
+        return tick.epoch
+    return max(tick.epoch, int(said))
 
 
 class Marker(msgspec.Struct, frozen=True, gc=False):

@@ -5,16 +5,16 @@ where the newest quotes of each instrument survive. While the outlet is cut off 
 outlet keeps the last minute. Feeds that can wait, wait in both cases.
 
 While another instance publishes, quotes are held until they are seen published. `take_over` publishes what is left of
-them, and every one that comes from then on; `stand_by` ends that.
+them, and every one that comes from then on; `stand_by` ends that. What only live subscribers have had of the other one
+is kept until it is seen stored; `take_over` stores what is left of that, too.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 import structlog
@@ -24,7 +24,10 @@ from aegis.contracts.tick_codec import TickCodec, decode
 from aegis.marketdata.bridge import DEFAULT_SIZE, Bridge, BridgeStats, Drained, StateHandler
 from aegis.marketdata.domain.alignment import Alignment
 from aegis.marketdata.domain.sequencer import Origin, Sequencer
+from aegis.marketdata.domain.unstored import Unstored
 from aegis.marketdata.ports import License, Outgoing, OutletStats, TickOutlet
+from aegis_sdk.errors import CodecError
+from aegis_sdk.messages import CODEC, Message
 
 __all__ = ["Pipeline", "PipelineStats"]
 
@@ -33,8 +36,6 @@ _log = structlog.get_logger("aegis.pipeline")
 _TURN: Final = 1_000
 """Quotes worked on in one turn of the event loop: at most about 5 ms."""
 _MAX_TICK_BYTES: Final = 65_536
-_RETURNED: Final = 5_000
-"""Ticks of ours, the newest, that may be published or not when another instance takes over; it has all before them."""
 _HELD: Final = 132_000
 """Quotes that a standby holds: a minute at 2,000 a second."""
 
@@ -43,14 +44,14 @@ _HELD: Final = 132_000
 class PipelineStats:
     """The whole way at one moment.
 
-    Between two turns bridge.drained == outlet.accepted - outlet.left + held + the sum of unserializable + those that
-    other instances have published in our place.
+    Between two turns bridge.drained == outlet.accepted - outlet.adopted - outlet.left + held + the sum of
+    unserializable + those that other instances have published in our place, or we before another one's turn.
     """
 
     bridge: BridgeStats
     outlet: OutletStats
     held: int  # not yet seen published by the instance that publishes
-    forgotten: int  # by a standby, for want of room
+    forgotten: int  # by a standby, for want of room: quotes, and ticks that only live subscribers have had
     unserializable: Mapping[InstrumentId, int]
     duplicates: int  # equal to the quote before, published all the same
     stale: int
@@ -73,6 +74,7 @@ class Pipeline:
         self._outlet = outlet
         self._held_size = held_size
         self._alignment = Alignment(held_size)
+        self._unstored = Unstored(held_size)
         self._arrivals = 0  # what was held before others published last
         self._sequencer: Sequencer | None = None  # while we publish
         self._epoch = 0  # under which we published last
@@ -108,13 +110,20 @@ class Pipeline:
         if self._sequencer is not None:
             self._sessions.append((self.bridge.drained + self.bridge.depth, origin))
 
-    def seen(self, subject: str, tick: Tick, *, live: bool, ours: bool) -> None:
-        """This was published, just now or before we stood by, in our market or another one. It may be told twice."""
+    def seen(self, subject: str, tick: Tick, *, live: bool, ours: bool, heard: Message | None) -> None:
+        """This was published, just now or before we stood by, in our market or another one. It may be told twice.
+
+        `heard` is how live subscribers had it, None what the stream has.
+        """
         if self._sequencer is not None:
             return
-        before = self._latest.get(subject)
-        if before is not None and (before.epoch, before.sequence) >= (tick.epoch, tick.sequence):
+        before, place = self._latest.get(subject), (tick.epoch, tick.sequence)
+        if heard is None:
+            self._unstored.stored(subject, place)
+        if before is not None and (before.epoch, before.sequence) >= place:
             return
+        if heard is not None and (payload := self._as_ours(heard, tick)):
+            self._unstored.heard(subject, payload, place)
         self._latest[subject] = tick
         if ours:
             self._alignment.published(tick, by_us=tick.epoch == self._epoch)
@@ -122,14 +131,25 @@ class Pipeline:
         elif live:
             self._arrivals = self._alignment.arrivals
 
+    def _as_ours(self, heard: Message, tick: Tick) -> bytes:
+        """The payload in our codec; empty for what we could not publish."""
+        payload = heard.payload
+        if heard.headers.get(CODEC) != self._codec.headers.get(CODEC):
+            try:
+                payload = self._codec.encode(tick)
+            except CodecError:
+                return b""
+        return payload if len(payload) <= _MAX_TICK_BYTES else b""
+
     def open(self, origin: Origin, license: License) -> Awaitable[int]:
         """Let the outlet begin, before `take_over`; done with the place in the stream up to which others published."""
         return self._outlet.open(origin, license)
 
-    async def take_over(self, origin: Origin, *, same_market: bool) -> int:
+    async def take_over(self, origin: Origin, *, same_market: bool, after: int | None = None) -> int:
         """Publish what the others have not, and from now on everything; how many ticks the others had left.
 
-        Of another market that is what came since they published last: it is a switch of the source.
+        Of another market that is what came since they published last: it is a switch of the source. `after` is how far
+        the stream was told, where it was not told to its end.
         """
         sequencer = Sequencer(origin)
         sequencer.take_over(origin, self._latest.values(), same_market=same_market)
@@ -143,6 +163,7 @@ class Pipeline:
         self._lagging = self._alignment.lagging()
         self._sequencer, self._epoch = sequencer, origin.epoch
         self._outlet.begin(origin)
+        self._outlet.adopt(self._unstored.take(), after)
         self._released.set()
         while self._next and self._sequencer is sequencer:
             await self._outlet.room()
@@ -160,26 +181,37 @@ class Pipeline:
             self._end_publishing(self._sequencer)
             await self._outlet.flushed(timeout)
 
-    def stand_by(self) -> None:
-        """Publish nothing: another instance does, or will. What is published is to be told by `seen`.
+    async def stand_by(self) -> None:
+        """Publish nothing: another instance does, or will. What is published is to be told by `seen`, from then on.
 
-        What we have sent, and do not know to be stored, may be published or not: that is told, too.
+        What we have sent, and do not know to be stored, may be in the stream or not: that is told, too. Live
+        subscribers have had the first of it; of the rest that is not known.
         """
         if self._sequencer is not None:
             self._end_publishing(self._sequencer)
-        unproven = [*islice(reversed(self._outlet.leave()), _RETURNED)]
+        left = self._outlet.leave()
         if not self._leaving:
             return
-        self._leaving = False
-        for subject, _, _ in unproven:
+        for subject, _, _ in left.others:
             self._latest.pop(subject, None)
+        async for subject, payload, tick in self._decoded(left.delivered):
+            self._unstored.heard(subject, payload, (tick.epoch, tick.sequence))
+            self._latest[subject] = tick
         self._alignment.go_on_behind(self._latest.values())
         self._arrivals = self._alignment.arrivals
-        for _, payload, _ in reversed(unproven):
-            self._alignment.hold(decode(self._codec.headers, payload, allow_pickle=True).quote)
+        async for _, _, tick in self._decoded(left.others):
+            self._alignment.hold(tick.quote)
+        self._leaving = False
         for quote in self._next:
             self._alignment.hold(quote)
         self._next.clear()
+
+    async def _decoded(self, ticks: Sequence[Outgoing]) -> AsyncIterator[tuple[str, bytes, Tick]]:
+        """A turn of the event loop for each thousand."""
+        for number, (subject, payload, _) in enumerate(ticks, 1):
+            yield subject, payload, decode(self._codec.headers, payload, allow_pickle=True)
+            if number % _TURN == 0:
+                await asyncio.sleep(0)
 
     def _end_publishing(self, sequencer: Sequencer) -> None:
         self._duplicates += sequencer.duplicates
@@ -222,7 +254,7 @@ class Pipeline:
             bridge=self.bridge.stats(),
             outlet=self._outlet.stats(),
             held=len(self._alignment) + len(self._next),
-            forgotten=self._forgotten + self._alignment.forgotten,
+            forgotten=self._forgotten + self._alignment.forgotten + self._unstored.forgotten,
             unserializable=dict(self._unserializable),
             duplicates=self._duplicates + (sequencer.duplicates if sequencer else 0),
             stale=self._stale + (sequencer.stale if sequencer else 0),

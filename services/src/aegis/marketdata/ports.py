@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from aegis.contracts.market import Env, Instrument, InstrumentId, Quote
 from aegis.marketdata.domain.sequencer import Origin
@@ -140,6 +140,13 @@ Outgoing = tuple[str, bytes, int]
 """A tick on its way out: its subject, its payload, its sequence."""
 
 
+class Left(NamedTuple):
+    """What an outlet gives up when another instance publishes, in order: the stream may have it or not."""
+
+    delivered: Sequence[Outgoing]  # live subscribers have had it
+    others: Sequence[Outgoing]  # behind that: they may have had it or not
+
+
 @dataclass(frozen=True, kw_only=True)
 class OutletStats:
     """What became of the ticks that an outlet was given.
@@ -148,13 +155,14 @@ class OutletStats:
     """
 
     accepted: int
-    handed_over: int  # to the connection, each counted once: also those that never arrived
+    handed_over: int  # to the connection, each counted once: also those that never arrived, and those adopted
     waiting: int  # not yet sent
     in_flight: int  # sent, and not yet known to be stored
     stored: int  # goes back when a server forgot what it had acknowledged
     lost: Mapping[InstrumentId, int]
     lost_sent: int  # of these, handed over before: live subscribers may have had them
     left: int  # to the instance that publishes now
+    adopted: int  # of those accepted, another instance's, or ours before another one's turn
     republished: int  # sent again, since the stream did not have them
     repairs: int  # times that the stream was read to find out
     last_stored_ns: int  # when that was last known of a tick, UTC; 0: never
@@ -172,7 +180,14 @@ class TickOutlet(Protocol):
         """Ticks that are published from now on are of this origin, in the same epoch."""
         ...
 
-    def leave(self) -> Sequence[Outgoing]:
+    def adopt(self, ticks: Sequence[Outgoing], after: int | None) -> None:
+        """Store ticks of earlier epochs that live subscribers have had; between `begin` and the first `publish`.
+
+        Behind the sequence `after` the stream may have some of them. None: it has none.
+        """
+        ...
+
+    def leave(self) -> Left:
         """The licence has ended: send nothing more. What is not known to be stored is given up: it is returned."""
         ...
 

@@ -1,15 +1,15 @@
-"""The feed while a node of NATS dies: nobody takes over, and neither live subscribers nor the stream miss anything."""
+"""The feed while a node of NATS dies, alone or with whoever publishes: nobody who listens or reads misses anything."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+import os
 from pathlib import Path
 from typing import Final
 
 from aegis.cli.bench.cluster import healed, leader_of
-from aegis.cli.bench.feed_pair import FeedPair
+from aegis.cli.bench.feed_pair import INSTANCES, FeedPair
 from aegis.cli.bench.figures import Case, latencies_ms
 from aegis.cli.bench.tried import Say
 from aegis.marketdata.adapters.bus import TICKS
@@ -30,8 +30,14 @@ _LED: Final = {
     "shard_killed": (_SHARD,),
     "both_killed": (TICKS, _SHARD),
     "leader_killed": (TICKS,),
+    "feed_too_killed": (TICKS,),
 }
 """What is led by the node that is killed."""
+_OWN: Final = frozenset({"node_killed", "ticks_killed", "shard_killed", "both_killed"})
+"""Where it is the publishing feed's own node."""
+_FEED_TOO: Final = "feed_too_killed"
+_FEED_LIVES_S: Final = 0.2
+"""For so long it sends to live subscribers only, some of the time."""
 _STEPS: Final = 20
 _ESTABLISHED: Final = "01"
 
@@ -39,49 +45,68 @@ _ESTABLISHED: Final = "01"
 async def bench_feed_on_a_cluster(server: EmbeddedServer, *, rounds: int, say: Say) -> list[Case]:
     """The node of the publishing feed is killed: node_killed leads neither TICKS nor the shard of the feed's key,
     ticks_killed leads TICKS, shard_killed the shard, both_killed both. leader_killed: another one, which leads TICKS.
+    feed_too_killed: the one that leads TICKS, and 0.2 s later whoever publishes; neither the standby nor we are
+    connected to it.
 
-    `takeovers` counts changes of the epoch; `lost` and `repeated` are of a live subscriber, `stored_lost` and
-    `stored_repeated` of the stream, read at the end.
+    `takeovers` counts changes of the epoch in the other cases; `lost` and `repeated` are of a live subscriber,
+    `stored_lost` and `stored_repeated` of the stream, read at the end.
     """
     async with FeedPair.of(server, rate=_RATE) as pair:
         pauses: dict[str, list[float]] = {name: [] for name in _LED}
-        before = len(pair.listener.epochs)
+        takeovers = 0
         for number in range(rounds):
             for name, seconds in pauses.items():
-                seconds.append(await _round(server, pair, _LED[name], own=name != "leader_killed"))
+                before = max(1, len(pair.listener.epochs))
+                seconds.append(await _round(server, pair, name))
+                takeovers += 0 if name == _FEED_TOO else max(0, len(pair.listener.epochs) - before)
                 say(f"{name} {number + 1}/{rounds}: {seconds[-1] * 1e3:.0f} ms")
-        takeovers = float(len(pair.listener.epochs) - max(before, 1))
         compared = {name: float(count) for name, count in (await pair.compared())._asdict().items()}
         stored = {f"stored_{name}": float(count) for name, count in (await pair.stored())._asdict().items()}
-    say(f"takeovers: {takeovers:.0f}, {compared}, {stored}")
-    figures = {"takeovers": takeovers, **compared, **stored}
+    say(f"takeovers: {takeovers}, {compared}, {stored}")
+    figures = {"takeovers": float(takeovers), **compared, **stored}
     return [
         Case(name, {**latencies_ms(seconds), **figures}, note=f"{rounds} rounds") for name, seconds in pauses.items()
     ]
 
 
-async def _round(server: EmbeddedServer, pair: FeedPair, led: Sequence[str], *, own: bool) -> float:
+async def _round(server: EmbeddedServer, pair: FeedPair, name: str) -> float:
     """The longest pause of a subscriber after a node is killed, until all is healed.
 
-    The node is the `own` one of the feed that publishes, or another one. It leads what is `led`, and nothing else of
-    the feed.
+    It leads what the case says, and nothing else of the feed.
     """
     active = await pair.settled()
-    feeds = _node_of(server, pair.pid(active))
-    node = feeds if own else next(one for one in server.nodes if one is not feeds)
+    node = _chosen(server, pair, name, active)
+    other = next(one for one in server.nodes if one is not node)
     for stream in (TICKS, _SHARD):
-        await _lead(server, pair, stream, node if stream in led else next(o for o in server.nodes if o is not node))
+        await _lead(server, pair, stream, node if stream in _LED[name] else other)
     await healed(server, pair.transport)
     await pair.settled()
     await pair.proven()
     pair.listener.begin()
     await asyncio.sleep(_LEAD_S)
     await node.kill()
+    if name == _FEED_TOO:
+        await asyncio.sleep(_FEED_LIVES_S)
+        await pair.kill(active)
+        await pair.taken_over(active)
     await asyncio.sleep(2 * _LEAD_S)
     await node.start()
     await healed(server, pair.transport)
+    if name == _FEED_TOO:
+        await pair.start(active)
     await pair.settled()
     return pair.listener.longest_s
+
+
+def _chosen(server: EmbeddedServer, pair: FeedPair, name: str, active: str) -> Node:
+    """The node that is to be killed."""
+    feeds = _node_of(server, pair.pid(active))
+    if name in _OWN:
+        return feeds
+    spared = [feeds]
+    if name == _FEED_TOO:
+        spared = [_node_of(server, pid) for pid in (os.getpid(), *(pair.pid(o) for o in INSTANCES if o != active))]
+    return next(one for one in server.nodes if one not in spared)
 
 
 async def _lead(server: EmbeddedServer, pair: FeedPair, stream: str, node: Node) -> None:

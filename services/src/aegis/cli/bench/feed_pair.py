@@ -18,7 +18,7 @@ from typing import Final, Self
 from aegis.cli.bench.feed_record import Comparison, Heard, compare, read
 from aegis.contracts.market import Tick
 from aegis.contracts.marketdata import SERVICE, STATUS, FeedStatus
-from aegis.contracts.tick_codec import decode
+from aegis.contracts.tick_codec import decode, sent_under
 from aegis.marketdata.adapters.bus import TICKS
 from aegis.profiles.writing import write_profile
 from aegis.tick_seam import Epochs
@@ -39,6 +39,7 @@ INSTANCES: Final = ("primary", "backup")
 STALL_S: Final = 1.0
 _RECORD: Final = "sent.csv"
 _READY_S: Final = 30.0
+_READ_S: Final = 120.0  # all that the stream has
 _HANDED_OVER_S: Final = 10.0
 _POLL_S: Final = 0.05
 _QUIET_S: Final = 0.5
@@ -238,13 +239,13 @@ class FeedPair:
                 await asyncio.sleep(_POLL_S)
         reader, epochs = Listener(), Epochs()
         last = await self.transport.last_sequence(TICKS)
-        async with asyncio.timeout(_READY_S), self.transport.read(TICKS) as messages:
+        async with asyncio.timeout(_READ_S), self.transport.read(TICKS) as messages:
             async for message in messages:
                 if message is None:  # the node that is read from may be behind the leader
                     continue
                 if message.subject.startswith("tick."):
                     tick = decode(message.headers, message.payload)
-                    if epochs.admit(tick.feed, tick.epoch):
+                    if epochs.admit(tick.feed, sent_under(message.headers, tick)):
                         reader.take(tick)
                 if message.sequence >= last:
                     break

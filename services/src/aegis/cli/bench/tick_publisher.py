@@ -88,7 +88,7 @@ async def _offer_bursts(pipeline: Pipeline, origin: Origin, quotes: list[Quote],
         if time.monotonic() > until:
             return
         await pipeline.leave(_DRAIN_S)
-        pipeline.stand_by()
+        await pipeline.stand_by()
         await _begin(pipeline, dataclasses.replace(origin, epoch=origin.epoch + repeat + 1))
 
 

@@ -40,6 +40,7 @@ from aegis.profiles import CtpProfile
 from aegis_sdk import clock, subjects
 from aegis_sdk.errors import AegisError, Unavailable
 from aegis_sdk.events import Events
+from aegis_sdk.messages import Message
 from aegis_sdk.metrics import Metric
 from aegis_sdk.placement import Placement
 from aegis_sdk.single_active import SingleActive
@@ -227,6 +228,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         """Publish, behind what others have published."""
         origin = self.origin = replace(self.origin, epoch=epoch)
         begun = self.pipeline.open(origin, self.held(key))
+        after: int | None = None
         try:
             async with asyncio.timeout(_BEGIN_S):
                 border = await begun
@@ -234,9 +236,11 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
                 await self._follower.reached(border)
         except TimeoutError:  # live subscribers wait for ticks, not for the stream
             _log.warning("seam_unproved", reason="the stream does not say in time what was published last")
+            after = self._follower.sequence
         same_market = self._follower.market_before(epoch) in ("", origin.market)
-        await self._end_following()
-        left = await self.pipeline.take_over(self.origin, same_market=same_market)
+        if self._following is not None:  # not waited for: its good-bye to the stream takes longer than ticks may
+            self._following.cancel()
+        left = await self.pipeline.take_over(self.origin, same_market=same_market, after=after)
         _log.info("feed_taken_over", epoch=epoch, source=origin.source, left_by_the_other=left, same_market=same_market)
         self._keeping = self._watched(self._keeper.run(), "rolls")
 
@@ -244,15 +248,15 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         await self.pipeline.leave(_FLUSH_S)
 
     async def on_standby(self, key: str) -> None:
-        self.pipeline.stand_by()
+        await self.pipeline.stand_by()
         self._has_failed = False
         await self._end_keeping()
-        if self._following is None:
+        if self._following is None or self._following.cancelling():
             self._follower = self._parts.make_follower(self._seen)
             self._following = self._watched(self._follower.run(), "follower")
 
-    def _seen(self, subject: str, tick: Tick, *, live: bool, ours: bool) -> None:
-        self.pipeline.seen(subject, tick, live=live, ours=ours)
+    def _seen(self, subject: str, tick: Tick, *, live: bool, ours: bool, heard: Message | None) -> None:
+        self.pipeline.seen(subject, tick, live=live, ours=ours, heard=heard)
         if live and self._defers_until > -math.inf:  # somebody publishes: the next one is wanted at once
             self._defers_until = -math.inf
             self.health_changed()

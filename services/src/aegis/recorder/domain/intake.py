@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from aegis.contracts.market import Tick
-from aegis.contracts.tick_codec import UNREADABLE, decode
+from aegis.contracts.tick_codec import UNREADABLE, decode, sent_under
 from aegis.recordings.columns import LEVELS, Placed
 from aegis.recordings.manifest import Stretch
 from aegis_sdk.errors import AegisError, CodecError
@@ -146,7 +146,8 @@ class Intake:
         except CodecError:
             self.malformed += 1
             return
-        if tick.epoch != self._epochs.get(tick.feed) and not self._advance(tick.feed, tick.epoch):
+        epoch = sent_under(message.headers, tick)
+        if epoch != self._epochs.get(tick.feed) and not self._advance(tick.feed, epoch):
             self.void += 1
         elif not self._fits(tick):
             self.malformed += 1

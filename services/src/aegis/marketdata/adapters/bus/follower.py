@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from aegis.contracts.market import Tick, market_of
-from aegis.contracts.tick_codec import decode
+from aegis.contracts.tick_codec import decode, sent_under
 from aegis.marketdata.adapters.bus.marker import border
 from aegis.tick_seam import Epochs
 from aegis_sdk import subjects
@@ -30,10 +30,11 @@ _RETRY_S: Final = 0.2
 class OnTick(Protocol):
     """Called with what is published, each instrument's in its order, some of it twice.
 
-    `live`: since we follow, not before; `ours`: it is of the market that our feed brings too.
+    `live`: since we follow, not before; `ours`: it is of the market that our feed brings too; `heard`: as live
+    subscribers had it, None where the stream tells.
     """
 
-    def __call__(self, subject: str, tick: Tick, *, live: bool, ours: bool) -> None: ...
+    def __call__(self, subject: str, tick: Tick, *, live: bool, ours: bool, heard: Message | None) -> None: ...
 
 
 class TickFollower:
@@ -61,7 +62,7 @@ class TickFollower:
         self._allow_pickle = allow_pickle
         self._markets: dict[int, str] = {}  # by epoch, as far as a marker told
         self._live_epochs = Epochs()
-        self._sequence = 0
+        self.sequence = 0  # of the stream: up to here it was told
         self._advanced = asyncio.Event()
 
     async def run(self) -> None:
@@ -80,7 +81,7 @@ class TickFollower:
 
     async def reached(self, sequence: int) -> None:
         """Return when all up to this sequence of the stream was told."""
-        while self._sequence < sequence:
+        while self.sequence < sequence:
             self._advanced.clear()
             await self._advanced.wait()
 
@@ -103,7 +104,7 @@ class TickFollower:
                 elif message.subject.startswith("tick."):
                     self._take(message, epochs, live=live)
                 self._live_epochs.admit_all(epochs)
-                self._sequence = message.sequence
+                self.sequence = message.sequence
                 self._advanced.set()
 
     def _on_live(self, message: Message) -> None:
@@ -115,9 +116,10 @@ class TickFollower:
         except CodecError as error:
             _log.warning("not_understood", subject=message.subject, reason=str(error))
             return
-        if tick.feed == self._feed and epochs.admit(tick.feed, tick.epoch):
-            market = self._markets.get(tick.epoch) or market_of(tick.source)
-            self._on_tick(message.subject, tick, live=live, ours=market == self._market)
+        if tick.feed == self._feed and epochs.admit(tick.feed, sent_under(message.headers, tick)):
+            ours = (self._markets.get(tick.epoch) or market_of(tick.source)) == self._market
+            heard = message if isinstance(message, Message) else None
+            self._on_tick(message.subject, tick, live=live, ours=ours, heard=heard)
 
     def _learn_market(self, message: StoredMessage) -> int:
         """The epoch of a marker."""

@@ -14,9 +14,9 @@ _READ_S: Final = 10.0
 
 def where_to_look(begin: int, end: int, length: int) -> tuple[int, int]:
     """Behind which sequence, and up to which one: what is sought is behind `begin`, and is `length` ticks at most."""
-    if begin < end:
+    if 0 < begin < end:
         return begin, min(end, begin + length)
-    return max(0, end - length), end  # the stream was made anew
+    return max(0, end - length), end  # it is not known, or the stream was made anew
 
 
 async def find(transport: Transport, stream: str, wanted: set[bytes], after: int, until: int) -> None:

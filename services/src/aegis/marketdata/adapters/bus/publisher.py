@@ -29,25 +29,28 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Final
 
+import structlog
+
 from aegis.contracts.market import InstrumentId
 from aegis.marketdata.adapters.bus.ages import StoreAges
+from aegis.marketdata.adapters.bus.live_side import LiveSide
 from aegis.marketdata.adapters.bus.looking import find, where_to_look
 from aegis.marketdata.adapters.bus.marker import marker
 from aegis.marketdata.adapters.bus.outage import Outage
+from aegis.marketdata.adapters.bus.permit import Permit
 from aegis.marketdata.adapters.bus.publisher_options import PublisherOptions
 from aegis.marketdata.adapters.bus.republish_ring import RepublishRing
 from aegis.marketdata.adapters.bus.stream import ticks_stream
 from aegis.marketdata.domain.sequencer import Origin
-from aegis.marketdata.ports import License, Outgoing, OutletStats
+from aegis.marketdata.ports import Left, License, Outgoing, OutletStats
 from aegis_sdk import subjects
 from aegis_sdk.errors import AegisError, ConnectionUnavailable
-from aegis_sdk.messages import Headers
+from aegis_sdk.messages import EPOCH, Headers
 from aegis_sdk.transport import ConnectionState, StreamConfig, Transport
 
+_log = structlog.get_logger("aegis.publisher")
 _RETRY_S: Final = 0.05
 _MAX_RETRY_S: Final = 1.0
-_FOR_LISTENERS: Final = {"Nats-Expected-Stream": "_"}
-"""A guard that no stream meets: whoever listens has the message, and no stream stores it."""
 
 
 class StreamPublisher:
@@ -62,7 +65,7 @@ class StreamPublisher:
     ) -> None:
         self._transport = transport
         self._headers = headers
-        self._live_headers = {**headers, **_FOR_LISTENERS}
+        self._late_headers = headers  # of ticks that live subscribers have had: they may be another epoch's
         self._options = options or PublisherOptions()
         self._stream = stream or ticks_stream()
         self._ring = RepublishRing(self._options.ring, self._options.keep_s)
@@ -72,25 +75,31 @@ class StreamPublisher:
         self._batch_began = 0.0  # when its first tick was sent
         self._marker_due: asyncio.TimerHandle | None = None
         self._origin: Origin | None = None  # this and the next: while it is open
-        self._license: License | None = None
+        self._permit = Permit(self._send)
         self._opened = asyncio.Event()
         self._begun: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._proving: asyncio.Task[None] | None = None
         self._flowing = False
-        self._live_due: asyncio.TimerHandle | None = None
-        self._live = False  # live subscribers have ticks first
-        self._cut: Sequence[Outgoing] = ()  # sent to a connection that broke: live subscribers may lack them
         self._woken = asyncio.Event()  # something happened that the proof waits for
         self._progress = asyncio.Event()  # something happened that those who fill or drain wait for
+        self._live = LiveSide(
+            transport,
+            self._ring,
+            headers,
+            self._options,
+            may_send=self._permit.may_send,
+            on_begun=self._progress.set,
+        )
         self._outage: Outage | None = None
         self._repairs = self._republished = self._last_stored_ns = 0
 
     # The side of the pipeline
 
     def open(self, origin: Origin, license: License) -> asyncio.Future[int]:
-        self._origin, self._license = origin, license
+        self._origin, self._permit.license = origin, license
+        self._late_headers = {**self._headers, EPOCH: str(origin.epoch)}
         self._begun = asyncio.get_running_loop().create_future()
         self._opened.set()
+        self._live.expect_progress()
         return self._begun
 
     def begin(self, origin: Origin) -> None:
@@ -98,29 +107,38 @@ class StreamPublisher:
             self._mark()
         self._origin = origin
 
-    def leave(self) -> Sequence[Outgoing]:
-        self._license = None
+    def adopt(self, ticks: Sequence[Outgoing], after: int | None) -> None:
+        if not ticks:
+            return
+        if after is not None:
+            self._doubt("what the stream has of another instance's ticks is not known")
+        self._ring.adopt(ticks, after=after)
+        _log.info("ticks_adopted", ticks=len(ticks), in_doubt=after is not None)
+        if self._flowing:
+            self._send()
+
+    def leave(self) -> Left:
+        self._permit.license = None
         self._opened.clear()
         self._begun.cancel()
         self._stop_sending()
-        self._cut = ()
+        cut, self._live.cut = self._live.cut, ()
         self._ages.forget()
         self._outage = None
-        return self._ring.leave()
+        return self._ring.leave(cut)
 
     def publish(self, ticks: Sequence[Outgoing], received_ns: int = 0) -> None:
         if received_ns:
             self._ages.accepted(self._ring.accepted + 1, received_ns)
         self._ring.add(ticks)
-        if self._live or self._ring.delivered:
-            self._send_live()
+        self._live.send()
         if self._flowing:
             self._send()
         elif self._outage is not None:
             self._outage.note_loss(self._ring.lost)
 
     async def room(self) -> None:
-        while self._flowing and (self._is_crammed() if self._live else self._is_full()):
+        while self._flowing and (self._is_crammed() if self._live.is_first else self._is_full()):
             await self._next_progress()
 
     async def space(self) -> None:
@@ -152,6 +170,7 @@ class StreamPublisher:
             lost={_instrument(subject): count for subject, count in ring.lost.items()},
             lost_sent=ring.lost_sent,
             left=ring.left,
+            adopted=ring.adopted,
             republished=self._republished,
             repairs=self._repairs,
             last_stored_ns=self._last_stored_ns,
@@ -186,11 +205,11 @@ class StreamPublisher:
         ring, options = self._ring, self._options
         if ring.open and time.monotonic() - self._batch_began >= options.marker_interval_s:
             self._mark()  # it is overdue: the loop was held up
-        while self._flowing and ring.waiting and self._ack is None and self._is_trusted():
+        while self._flowing and ring.waiting and self._ack is None and self._permit.may_send():
             ticks, delivered = ring.take(options.batch - len(ring.open))
             messages = [(_stored(subject) if delivered else subject, payload) for subject, payload, _ in ticks]
             try:
-                self._transport.publish_many(messages, self._headers)
+                self._transport.publish_many(messages, self._late_headers if delivered else self._headers)
             except ConnectionUnavailable as error:
                 ring.returned(ticks, delivered=delivered)
                 return self._doubt(str(error))
@@ -203,66 +222,8 @@ class StreamPublisher:
             loop = asyncio.get_running_loop()
             self._marker_due = loop.call_later(options.marker_interval_s, self._mark)
         if ring.waiting and self._ack is not None:
-            self._expect_progress()
+            self._live.expect_progress()
         return None
-
-    def _is_trusted(self) -> bool:
-        """Whether ticks may be sent. Where it is in doubt, that is seen to."""
-        if self._license is None:
-            return False
-        if self._license.is_trusted:
-            return True
-        if self._proving is None or self._proving.done():
-            self._proving = asyncio.create_task(self._prove_license(self._license), name="prove the licence")
-        return False
-
-    async def _prove_license(self, license: License) -> None:
-        while self._license is license:
-            try:
-                await license.prove()
-            except AegisError:  # it is lost, which we are told, or nobody knows yet
-                await asyncio.sleep(_RETRY_S)
-            else:
-                self._send()
-                return
-
-    # Live subscribers
-
-    def _expect_progress(self) -> None:
-        if self._live_due is None and not self._live:
-            loop = asyncio.get_running_loop()
-            self._live_due = loop.call_later(self._options.live_after_s, self._go_live)
-
-    def _go_live(self) -> None:
-        self._live_due, self._live = None, True
-        self._send_live()
-        self._progress.set()
-
-    def _end_live(self) -> None:
-        self._live = False
-        if self._live_due is not None:
-            self._live_due.cancel()
-            self._live_due = None
-
-    def _send_live(self) -> None:
-        """Send some of what live subscribers have not had, and come back for the rest."""
-        if self._transport.state is not ConnectionState.CONNECTED or not self._is_trusted():
-            return
-        cut, self._cut = self._cut, ()
-        fresh = self._ring.undelivered(self._options.batch)
-        try:
-            messages = [(subject, payload) for subject, payload, _ in (*cut, *fresh)]
-            self._transport.publish_many(messages, self._live_headers)
-        except ConnectionUnavailable:
-            self._cut = cut
-            return
-        self._ring.deliver(len(fresh))
-        if len(fresh) == self._options.batch:
-            asyncio.get_running_loop().call_soon(self._send_more_live)
-
-    def _send_more_live(self) -> None:
-        if self._live or self._ring.delivered:
-            self._send_live()
 
     def _mark(self) -> None:
         """End the open batch with a marker."""
@@ -294,11 +255,9 @@ class StreamPublisher:
     def _on_state(self, state: ConnectionState) -> None:
         if state is not ConnectionState.CONNECTED:  # what was written to it may have arrived or not
             self._doubt(f"the connection is {state}")
-            self._cut = self._ring.unproven
-            self._ring.delivered = 0
-            self._end_live()
-        elif self._license is not None and not self._flowing:
-            self._expect_progress()
+            self._live.connection_broke()
+        elif self._permit.license is not None and not self._flowing:
+            self._live.expect_progress()
 
     def _doubt(self, reason: str) -> None:
         """Stop sending, until it is known what became of all that was sent."""
@@ -306,12 +265,12 @@ class StreamPublisher:
             self._stop_sending()
             self._ring.doubt()
             self._outage = Outage(reason, self._ring.lost)
-            self._expect_progress()
+            self._live.expect_progress()
 
     def _stop_sending(self) -> None:
         self._flowing = False
         self._cancel_marker()
-        self._end_live()
+        self._live.end()
         self._ack = None
         self._woken.set()
         self._progress.set()
@@ -320,7 +279,7 @@ class StreamPublisher:
 
     async def _flow(self) -> None:
         """Prove batch after batch; returns when there is doubt."""
-        self._flowing = self._license is not None
+        self._flowing = self._permit.license is not None
         self._on_state(self._transport.state)
         self._send()
         while self._flowing:
@@ -352,7 +311,7 @@ class StreamPublisher:
         self._ack = None
         self._ring.prove(sequence, time.monotonic())
         self._last_stored_ns = time.time_ns()
-        self._end_live()
+        self._live.end()
         self._ages.settled(self._ring.accepted - len(self._ring), self._last_stored_ns)
         self._send()
         self._progress.set()
@@ -368,7 +327,7 @@ class StreamPublisher:
 
         False where the licence under which that began is no more.
         """
-        pause, license = _RETRY_S, self._license
+        pause, license = _RETRY_S, self._permit.license
         while True:
             try:
                 end = await self._store_marker()
@@ -378,20 +337,22 @@ class StreamPublisher:
             except (AegisError, TimeoutError) as error:
                 if self._transport.state is ConnectionState.CLOSED:
                     raise
-                if self._license is not license:
+                if self._permit.license is not license:
                     return False
                 self._outage = self._outage or Outage(f"cannot begin: {error}", self._ring.lost)
-                self._expect_progress()
+                self._live.expect_progress()
             else:
-                if self._license is not license:
+                if self._permit.license is not license:
                     return False
                 break
             await asyncio.sleep(pause)
             pause = min(2 * pause, _MAX_RETRY_S)
         if not self._begun.done():
             self._begun.set_result(end)
-        again = self._ring.resolve(missing, end, delivered=not self._cut)
-        self._cut = ()
+        again = self._ring.resolve(missing, end, delivered=not self._live.cut)
+        self._live.cut = ()
+        if not self._ring.waiting:
+            self._live.end()
         self._republished += again
         if self._outage is not None:
             self._repairs += 1

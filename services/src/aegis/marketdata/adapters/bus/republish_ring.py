@@ -2,7 +2,8 @@
 
     [ proven | batch in flight, awaiting the acknowledgement of its marker, or open batch | waiting ]
 
-Ticks may go to live subscribers first, while the stream cannot be written: they wait on, for the stream alone.
+Ticks may go to live subscribers first, while the stream cannot be written: they wait on, for the stream alone. So do
+those that another instance had sent to live subscribers, and has not stored: they are adopted.
 
 It is bounded. When it is full, the oldest of those that wait are lost: what was sent may be stored already, and stays
 until that is known. So each tick accepted ends as stored or as lost, once. Proven ticks stay for a moment: a server
@@ -13,10 +14,10 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Container, Iterable, Sequence
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from typing import NamedTuple
 
-from aegis.marketdata.ports import Outgoing
+from aegis.marketdata.ports import Left, Outgoing
 
 
 class _Proven(NamedTuple):
@@ -43,10 +44,12 @@ class RepublishRing:
         self.sequence = 0  # in the stream, of the last marker: nothing in flight is before it
         self._fresh = 0  # how many of those that wait, the last, were never sent
         self.delivered = 0  # how many of those that wait, the first, only the stream lacks
+        self._adopted: set[bytes] = set()  # payloads of the first of all: live subscribers have had them, of another
         self.accepted = 0
         self.handed_over = 0  # sent, each counted once
         self.stored = 0  # goes back when a server forgot what it had acknowledged
         self.left = 0  # to another instance
+        self.adopted = 0  # of another instance
         self.lost: Counter[str] = Counter()  # by subject
         self.lost_sent = 0  # of them, sent before: whoever listened may have had them
 
@@ -105,13 +108,38 @@ class RepublishRing:
     def returned(self, ticks: Sequence[Outgoing], *, delivered: bool) -> None:
         """These could not be sent, or have to be sent again."""
         self.waiting.extendleft(reversed(ticks))
-        self.delivered += len(ticks) if delivered else 0
+        self.delivered += len(ticks) if delivered else self._count_adopted(ticks)
+
+    def cut(self) -> Sequence[Outgoing]:
+        """The connection broke: what live subscribers may lack of what was sent, and nothing that waits was."""
+        self.delivered = self._count_adopted(self.waiting)
+        return self.unproven[self._count_adopted(self.unproven) :]
+
+    def _count_adopted(self, ticks: Iterable[Outgoing]) -> int:
+        """How many of these, the first, are another's."""
+        return sum(1 for _ in takewhile(lambda tick: tick[1] in self._adopted, ticks)) if self._adopted else 0
 
     def close_batch(self) -> Sequence[Outgoing]:
         """The open batch, in flight from now on. No other one is."""
         assert not self.in_flight
         self.in_flight, self.open = self.open, []
         return self.in_flight
+
+    # Another's
+
+    def adopt(self, ticks: Sequence[Outgoing], *, after: int | None) -> None:
+        """What another one has sent to live subscribers, for the stream alone. Before anything of ours is sent.
+
+        Behind `after` the stream may have some of it: that is in doubt, until it is resolved. None: it has nothing.
+        """
+        self._adopted = {payload for _, payload, _ in ticks}
+        self.accepted += len(ticks)
+        self.handed_over += len(ticks)
+        self.adopted += len(ticks)
+        if after is None:
+            self.returned(ticks, delivered=True)
+        else:
+            self.in_doubt, self.sequence = [*ticks], after
 
     # Proof
 
@@ -123,7 +151,9 @@ class RepublishRing:
         self._count_proven += len(batch)
         self.stored += len(batch)
         while self._proven[0].at < now - self._keep_s or self._count_proven > self._size // 4:
-            self._count_proven -= len(self._proven.popleft().ticks)
+            forgotten = self._proven.popleft().ticks
+            self._count_proven -= len(forgotten)
+            self._adopted.difference_update([payload for _, payload, _ in forgotten] if self._adopted else ())
 
     def doubt(self) -> None:
         """The stream may lack anything that was sent, also what was proven a moment ago: look for it behind `sequence`.
@@ -172,20 +202,25 @@ class RepublishRing:
         self._lose([*self.unproven, *self.waiting])
         self._clear()
 
-    def leave(self) -> Sequence[Outgoing]:
-        """Another instance publishes now: give up what was never proven to be stored; all of it, in order."""
+    def leave(self, cut: Sequence[Outgoing]) -> Left:
+        """Another instance publishes now: give up what was never proven to be stored.
+
+        `cut` is what live subscribers may lack of what was sent.
+        """
         if not self.in_doubt:
             self.doubt()
         self.stored += self._proven_in_doubt
         left = [*self.unproven, *self.waiting]
+        had = self._count_adopted(left) if cut else len(self.unproven) + self.delivered
         self.left += len(left)
         self._clear()
-        return left
+        return Left(left[:had], left[had:])
 
     def _clear(self) -> None:
         self.in_doubt, self._proven_in_doubt = [], 0
         self.waiting.clear()
         self._fresh = self.delivered = 0
+        self._adopted = set()
 
     def _lose(self, ticks: Iterable[Outgoing]) -> None:
         self.lost.update(subject for subject, _, _ in ticks)
