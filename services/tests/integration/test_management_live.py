@@ -6,11 +6,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from management_stage import Browser, Stage, cheap_passwords, settings_of, stage
+from management_stage import PASSWORD, Browser, Stage, cheap_passwords, management, settings_of, stage
+from pydantic import BaseModel
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -19,7 +21,9 @@ from aegis.management.endpoints import live
 from aegis.management.live import hub as hub_module
 from aegis.management.live.sources import Source
 from aegis.management.live.topic import Topic
-from aegis_sdk import subjects
+from aegis_sdk import sampling, subjects
+from aegis_sdk.client import Client as AegisClient
+from aegis_sdk.handler import rpc
 from aegis_sdk.program import serve
 from aegis_sdk.service import Service
 from aegis_sdk.testing import NatsAccess, nats_server_thread
@@ -30,8 +34,16 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 DEADLINE_S = 15.0
 
 
+class Word(BaseModel):
+    text: str = ""
+
+
 class Echo(Service):
     name = "echo"
+
+    @rpc(idempotent=True)
+    async def say(self, request: Word) -> Word:
+        return request
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +54,10 @@ def access() -> Iterator[NatsAccess]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def desk(access: NatsAccess, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    async with stage(access, tmp_path_factory.mktemp("management")) as ready:
-        yield ready
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sampling, "_EVERY_S", 0.1)
+        async with stage(access, tmp_path_factory.mktemp("management")) as ready:
+            yield ready
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -134,6 +148,48 @@ async def test_a_tab_goes_on_after_a_cut_where_it_was(access: NatsAccess, viewer
     async with tab(viewer) as third:
         await third.ask("subscribe", {**first.places["instances"], "origin": "00000000"})
         await third.until(lambda: ("snapshot", "instances") in third.kinds)
+
+
+async def test_every_instance_tells_its_load_and_both_instances_of_the_management_show_it(
+    access: NatsAccess, desk: Stage, viewer: Browser, tmp_path: Path
+) -> None:
+    client = AegisClient(desk.service.transport)
+    async with management(access, tmp_path, "management-2") as second, Browser(second.address) as other:
+        await other.sign_in("vera", PASSWORD)
+        async with echo(access, "echo-1"), tab(viewer) as client_1, tab(other) as client_2:
+            for each in (client_1, client_2):
+                await each.ask("subscribe", "metrics")
+            rows = [each.tables.setdefault("metrics", {}) for each in (client_1, client_2)]
+            await client_1.until(lambda: "echo.echo-1" in rows[0])
+            async with asyncio.TaskGroup() as group:
+                calling = group.create_task(_call(client))
+                await client_1.until(lambda: rows[0]["echo.echo-1"]["calls_per_s"] > 0)
+                calling.cancel()
+            row = dict(rows[0]["echo.echo-1"])
+            await client_2.until(lambda: rows[1].get("echo.echo-1", row)["at"] > row["at"])
+            assert row["methods"][0]["method"] == "say"
+            assert row["memory_bytes"] > 10_000_000
+            shown = {one["instance"] for one in (await other.get("/api/metrics")).json()}
+            assert {"echo-1", "management-1", "management-2"} <= shown
+            assert [one["service"] for one in (await viewer.get("/api/metrics?service=echo")).json()] == ["echo"]
+            asked = {"service": "echo", "instance": "echo-1", "metric": ["calls_per_s", "methods.any.say.p99_ms"]}
+            charts = [(await one.get("/api/metrics/history", params=asked)).json() for one in (viewer, other)]
+            calls, slow = charts[0]["lines"]
+            assert max(calls["highest"]) > 0
+            assert any(slow["mean"])
+            assert charts[1]["times"][0] == charts[0]["times"][0]
+            assert "cpu" in charts[0]["known"]
+        async with tab(viewer) as client_3:
+            await client_3.ask("subscribe", "metrics")
+            await client_3.until(lambda: "echo.echo-1" not in client_3.tables.get("metrics", {"echo.echo-1": 0}))
+    assert "echo-1" not in {one["instance"] for one in (await viewer.get("/api/metrics")).json()}
+    kept = (await viewer.get("/api/metrics/history", params=asked)).json()
+    assert max(kept["lines"][0]["highest"]) >= max(calls["highest"])
+
+
+async def _call(client: AegisClient) -> None:
+    while True:
+        await client.call(Echo.say, Word())
 
 
 async def test_topics_have_their_roles_and_what_is_no_topic_is_refused(desk: Stage, viewer: Browser) -> None:

@@ -2,6 +2,7 @@
 
 instances           the living instances, by <service>.<instance>
 leases              who holds which key, by <service>.<key>
+metrics             the latest sample of each living instance's figures, by <service>.<instance>
 feeds               what each market data instance says of itself, asked once a second
 ticks.<instrument>  the latest tick of each, by instrument; ticks.SHFE.*, ticks.*.*
 orders.<account>    the account's money, positions and orders of the day, by order.<id>, position.<...> and account
@@ -28,6 +29,7 @@ from aegis.management.access.roles import Role
 from aegis.management.accounts import key_of
 from aegis.management.audit import STREAM, AuditEntry
 from aegis.management.live.topic import Topic
+from aegis.management.loads import EVERYBODY, living, sample_of
 from aegis.management.views import InstanceView
 from aegis.ticks import subscribe_ticks
 from aegis_sdk import codec, subjects
@@ -37,6 +39,7 @@ from aegis_sdk.instances import Instance, InstanceRecord, InstanceStatus, masked
 from aegis_sdk.lease_view import LeaseView
 from aegis_sdk.messages import Message
 from aegis_sdk.method import Empty
+from aegis_sdk.samples import METRICS, Sample
 from aegis_sdk.transport import Transport
 
 __all__ = ["Source", "Sources"]
@@ -73,6 +76,8 @@ class Sources:
                 return Source(Role.VIEWER, self._instances, _instance_row)
             case "leases", "":
                 return Source(Role.VIEWER, self._leases)
+            case "metrics", "":
+                return Source(Role.VIEWER, self._metrics, _plain)
             case "feeds", "":
                 return Source(Role.VIEWER, self._feeds)
             case "audit", "":
@@ -98,6 +103,21 @@ class Sources:
         while True:
             topic.replace({f"{row['service']}.{row['key']}": row for row in self._view.rows()})
             await asyncio.sleep(_LOOK_S)
+
+    async def _metrics(self, topic: Topic) -> None:
+        samples: dict[tuple[str, str], Sample] = {}
+
+        async def show() -> None:
+            now = living(samples, self._view.directory)
+            topic.replace({".".join(name): sample for name, sample in now.items()})
+            for name in samples.keys() - now.keys():
+                del samples[name]
+            await asyncio.sleep(_LOOK_S)
+
+        async with self._transport.read(METRICS, EVERYBODY, last_per_subject=True, pause=show) as messages:
+            async for message in messages:
+                if message is not None and (sample := sample_of(message)) is not None:
+                    samples[sample.service, sample.instance] = sample
 
     async def _feeds(self, topic: Topic) -> None:
         while True:
