@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from management_stage import PASSWORD, Browser, Stage, cheap_passwords, management, settings_of, stage
+from management_stage import PASSWORD, Browser, Stage, cheap_passwords, management, settings_of, stage, understood
 from pydantic import BaseModel
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -79,7 +79,7 @@ class Client:
         await self.socket.send(json.dumps({"op": op, "topics": wanted}))
 
     async def take(self) -> dict[str, Any]:
-        message = json.loads(await self.socket.recv())
+        message = understood(await self.socket.recv())
         if message["type"] in ("snapshot", "delta"):
             topic = message["topic"]
             self.kinds.append((message["type"], topic))
@@ -214,15 +214,22 @@ async def test_an_operator_reads_the_log_of_an_instance(desk: Stage, viewer: Bro
     async with tab(viewer) as client:
         await client.ask("subscribe", topic)
         assert (await client.told("refused"))["code"] == "role_needed"
+    line = {"event": "asked", "level": "info", "timestamp": "2026-11-28", "password": "secret"}
     async with tab(desk.admin) as client:
         await client.ask("subscribe", topic)
         await client.told("snapshot")
         async with asyncio.timeout(DEADLINE_S):
             while not client.tables[topic]:
-                line = {"event": "asked", "password": "secret"}  # as its program's log tail sends it
+                line = {
+                    "event": "asked",
+                    "level": "info",
+                    "timestamp": "2026-11-28",
+                    "password": "secret",
+                }  # as its program's log tail sends it
+                # as its program's log tail sends it
                 desk.service.transport.publish(subjects.log("management", "management-1"), json.dumps(line).encode())
                 await client.take()
-        assert client.tables[topic]["1"] == {"event": "asked", "password": "***"}
+        assert client.tables[topic]["1"] == {**line, "password": "***"}
 
 
 async def test_only_who_is_signed_in_and_a_page_of_ours_may_follow(desk: Stage, viewer: Browser) -> None:

@@ -16,7 +16,7 @@ from desks import Desk as Processes
 from desks import desk_in, until
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
-from management_stage import Browser
+from management_stage import Browser, understood
 from schemathesis import checks
 from websockets.asyncio.client import connect
 
@@ -101,7 +101,7 @@ async def test_an_order_is_placed_once_seen_live_and_cancelled(admin: Browser) -
         status, ticked = "", False
         async with asyncio.timeout(DEADLINE_S):
             while status != "cancelled" or not ticked:
-                message = json.loads(await socket.recv())
+                message = understood(await socket.recv())
                 rows = message.get("rows", {})
                 status = rows.get("order.m-1", {}).get("status", status)
                 ticked = ticked or instrument in rows
@@ -184,6 +184,9 @@ async def test_the_document_tells_every_role_and_every_error(program: Browser) -
             assert operation["responses"]["default"], path
             assert "HTTPValidationError" not in json.dumps(operation), path
     schemas = document["components"]["schemas"]
+    referred = {part.partition('"')[0] for part in json.dumps(document).split('"$ref": "')[1:]}
+    assert {one.removeprefix("#/components/schemas/") for one in referred} <= schemas.keys()
+    assert set(schemas["LiveRows"]["properties"]) >= {"instances", "leases", "metrics", "ticks", "orders", "logs"}
     assert "HTTPValidationError" not in schemas
     of_ours = {name for path in document["paths"].values() for one in path.values() for name in _answered(one)}
     assert {name for name in of_ours if not schemas[name].get("description")} <= {"JsonValue"}

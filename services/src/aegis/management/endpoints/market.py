@@ -6,7 +6,7 @@ import asyncio
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 
 from aegis.contracts.health import REPORT, HealthReport
 from aegis.contracts.health import SERVICE as HEALTH
@@ -43,6 +43,7 @@ from aegis.management.access.roles import Role
 from aegis.management.audit import Caller
 from aegis.management.parts import Parts, parts_of
 from aegis.management.problems import Problem, responses
+from aegis.management.views import TickView
 from aegis_sdk.errors import AegisError
 from aegis_sdk.instances import Token
 from aegis_sdk.ledger import KeyName
@@ -145,12 +146,12 @@ async def list_wishes(_: Viewer, at: With) -> WishesReply:
 @router.get("/ticks/{instrument}", responses=responses(401, 403, 404, 422, 503, 504))
 async def get_last_tick(
     instrument: Annotated[InstrumentName, Path(examples=["SHFE.rb2605"])], _: Viewer, at: With
-) -> dict[str, JsonValue]:
-    """The latest tick of an instrument, as docs/ticks.md describes it."""
+) -> TickView:
+    """The latest tick of an instrument."""
     reply = await _call(at, LATEST, LatestRequest(instruments=[instrument]))
     if not reply.ticks:
         raise Problem("not_found", f"{instrument} has no tick")
-    return reply.ticks[0]
+    return TickView.model_validate(reply.ticks[0])
 
 
 @router.post("/subscribe", responses=responses(401, 403, 422, 503, 504))

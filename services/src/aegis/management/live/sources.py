@@ -30,12 +30,12 @@ from aegis.management.accounts import key_of
 from aegis.management.audit import STREAM, AuditEntry
 from aegis.management.live.topic import Topic
 from aegis.management.loads import EVERYBODY, living, sample_of
-from aegis.management.views import InstanceView
+from aegis.management.views import InstanceRow
 from aegis.ticks import subscribe_ticks
 from aegis_sdk import codec, subjects
 from aegis_sdk.client import Client
 from aegis_sdk.errors import AegisError, CodecError
-from aegis_sdk.instances import Instance, InstanceRecord, InstanceStatus, masked
+from aegis_sdk.instances import InstanceRecord, InstanceStatus, masked
 from aegis_sdk.lease_view import LeaseView
 from aegis_sdk.messages import Message
 from aegis_sdk.method import Empty
@@ -193,9 +193,7 @@ class _Said(NamedTuple):
 
 
 def _instance_row(said: _Said) -> dict[str, Any]:
-    return InstanceView.of(Instance(*said, age_s=0.0, confirmed=True)).model_dump(
-        mode="json", exclude={"heartbeat_age_s"}
-    )
+    return InstanceRow.told(*said).model_dump(mode="json")
 
 
 def _apply(topic: Topic, change: Snapshot | Change) -> None:
