@@ -53,6 +53,6 @@ async def get_metrics_history(
     first = await first_since(at.transport, METRICS, subject, since)
     samples = list[Any]()
     if first is not None:
-        read = read_all(at.transport, METRICS, subject, after=first - 1)
+        read = read_all(at.transport, METRICS, subject, after=first.sequence - 1)
         samples = [codec.decode_json(message.payload) async for message in read]
     return lines(service, instance, samples, list(dict.fromkeys(metric or _DEFAULT)), minutes * 60 / points)

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -32,6 +32,9 @@ from aegis_sdk.service import Service
 __all__ = ["Management"]
 
 _log = structlog.get_logger("aegis.management")
+
+_HISTORIES: Final = 2
+"""So many read many ticks at a time; others wait."""
 
 
 class Management(Service):
@@ -71,6 +74,7 @@ class Management(Service):
             passwords=Passwords(),
             trail=Trail(transport, self.instance, replicas=replicas),
             hub=Hub(Sources(transport, client, view)),
+            history=asyncio.Semaphore(_HISTORIES),
             now=lambda: datetime.now(UTC),
         )
         for store in (parts.users, parts.sessions, parts.tokens, parts.attempts, parts.trail):
