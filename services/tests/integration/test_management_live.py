@@ -209,27 +209,45 @@ async def test_topics_have_their_roles_and_what_is_no_topic_is_refused(desk: Sta
         )
 
 
-async def test_an_operator_reads_the_log_of_an_instance(desk: Stage, viewer: Browser) -> None:
+async def test_an_operator_reads_the_log_of_an_instance_from_before_he_looked(desk: Stage, viewer: Browser) -> None:
     topic = "logs.management.management-1"
     async with tab(viewer) as client:
         await client.ask("subscribe", topic)
         assert (await client.told("refused"))["code"] == "role_needed"
-    line = {"event": "asked", "level": "info", "timestamp": "2026-11-28", "password": "secret"}
+    assert (await viewer.get("/api/logs")).json()["code"] == "role_needed"
+    transport = desk.service.transport
+
+    async def tell(event: str, **fields: Any) -> dict[str, Any]:
+        line = {
+            "event": event,
+            "level": "info",
+            "timestamp": "2026-11-28",
+            **fields,
+        }
+        await transport.append(subjects.log("management", "management-1"), json.dumps(line).encode())
+        return line
+
+    for number in range(250):
+        await tell("counted", number=number)
+    line = await tell("asked", password="secret", level="warning")
+    await transport.append(subjects.log("echo", "echo-1"), b"no JSON")
+    await transport.append(subjects.log("echo", "echo-1"), b'{"event": 1, "more": {"token": "x"}}')
     async with tab(desk.admin) as client:
         await client.ask("subscribe", topic)
-        await client.told("snapshot")
-        async with asyncio.timeout(DEADLINE_S):
-            while not client.tables[topic]:
-                line = {
-                    "event": "asked",
-                    "level": "info",
-                    "timestamp": "2026-11-28",
-                    "password": "secret",
-                }  # as its program's log tail sends it
-                # as its program's log tail sends it
-                desk.service.transport.publish(subjects.log("management", "management-1"), json.dumps(line).encode())
-                await client.take()
-        assert client.tables[topic]["1"] == {**line, "password": "***"}
+        await client.until(lambda: len(client.tables.get(topic, {})) == 200)
+        assert list(client.tables[topic].values())[-1] == {**line, "password": "***"}
+        await tell("later")
+        await client.until(lambda: list(client.tables[topic].values())[-1]["event"] == "later")
+        await client.until(lambda: len(client.tables[topic]) == 200)
+    found = (await desk.admin.get("/api/logs", params={"service": "management", "limit": 3})).json()
+    assert [one["line"]["event"] for one in found] == ["later", "asked", "counted"]
+    assert found[1]["line"]["password"] == "***"
+    found = (await desk.admin.get("/api/logs", params={"level": "warning", "text": "ASKED"})).json()
+    assert [(one["instance"], one["line"]["event"]) for one in found] == [("management-1", "asked")]
+    found = (await desk.admin.get("/api/logs", params={"instance": "echo-1"})).json()
+    assert [(one["service"], one["line"]["event"], one["line"]["more"]) for one in found] == [
+        ("echo", "1", {"token": "***"})
+    ]
 
 
 async def test_only_who_is_signed_in_and_a_page_of_ours_may_follow(desk: Stage, viewer: Browser) -> None:

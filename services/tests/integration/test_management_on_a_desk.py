@@ -165,7 +165,25 @@ async def test_nats_is_looked_into_but_for_what_is_secret(admin: Browser) -> Non
     value = (await admin.get(f"/api/nats/buckets/aegis_instances/keys/{keys[0]['key']}")).json()
     assert value["encoding"] == "json"
     assert value["value"]["configuration"]["nats_password"] == "***"
-    assert (await admin.get("/api/nats/server")).json() == {"configured": False, "page": {}}
+    server = (await admin.get("/api/nats/server")).json()
+    assert server["configured"]
+    assert server["page"]["version"]
+    connected = (await admin.get("/api/nats/connections")).json()["page"]["connections"]
+    assert {"management", "marketdata", "trading"} <= {one.get("name") for one in connected}
+    kept = "/api/nats/buckets/aegis_services/keys/tests/history"
+    definition = (await admin.put("/api/services/tests", json={"version": "1"}, headers={"If-None-Match": "*"})).headers
+    match = {"If-Match": definition["etag"]}
+    match = {"If-Match": (await admin.put("/api/services/tests", json={"version": "2"}, headers=match)).headers["etag"]}
+    await admin.delete("/api/services/tests", headers=match)
+    revisions = (await admin.get(kept)).json()
+    assert [(one["deleted"], (one["value"] or {}).get("version")) for one in revisions] == [
+        (True, None),
+        (False, "2"),
+        (False, "1"),
+    ]
+    assert (await admin.get(kept.replace("tests", "never"))).json()["code"] == "not_found"
+    events = {one["line"]["event"] for one in (await admin.get("/api/logs", params={"limit": 1000})).json()}
+    assert "audit" in events
 
 
 async def test_a_password_that_was_lost_is_made_anew_by_command(house: Processes, admin: Browser) -> None:

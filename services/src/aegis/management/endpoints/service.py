@@ -21,6 +21,7 @@ from aegis.management.endpoints.app import create_app
 from aegis.management.first_run import FIRST, Note, ensure_administrator, write_note
 from aegis.management.live.hub import Hub
 from aegis.management.live.sources import Sources
+from aegis.management.logs import logs_stream
 from aegis.management.parts import Parts
 from aegis.management.settings import ManagementSettings
 from aegis.management.web_server import bound, serve
@@ -79,6 +80,7 @@ class Management(Service):
         )
         for store in (parts.users, parts.sessions, parts.tokens, parts.attempts, parts.trail):
             await store.ensure()
+        await transport.ensure_stream(logs_stream(replicas))
         origins = settings.own_origins(listener.getsockname()[1])
         self.address = origins[0]
         self.app, self._served = create_app(parts, self, origins)

@@ -10,12 +10,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic.json_schema import models_json_schema
 
 from aegis.contracts.marketdata import FeedStatus
 from aegis.contracts.orders import Account, Order, Position
 from aegis.management.audit import AuditEntry
+from aegis.management.logs import LogLine
 from aegis.management.views import InstanceRow, LeaseView, TickView
 from aegis_sdk.discovery import DirectoryState
 from aegis_sdk.samples import Sample
@@ -28,7 +29,6 @@ __all__ = [
     "Hello",
     "LiveMessage",
     "LiveRows",
-    "LogLine",
     "Refused",
     "Table",
     "live_schemas",
@@ -96,17 +96,6 @@ class Table(BaseModel):
 
 class LiveMessage(RootModel[Annotated[Hello | Alive | Refused | Table, Field(discriminator="type")]]):
     """Any message of the server."""
-
-
-class LogLine(BaseModel):
-    """A log event; what else it says are fields of its own, secrets masked."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, JsonValue]  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    event: str = ""
-    level: str = ""
-    timestamp: str = ""
 
 
 class LiveRows(BaseModel):

@@ -7,15 +7,13 @@ feeds               what each market data instance says of itself, asked once a 
 ticks.<instrument>  the latest tick of each, by instrument; ticks.SHFE.*, ticks.*.*
 orders.<account>    the account's money, positions and orders of the day, by order.<id>, position.<...> and account
 audit               the last 200 entries of the audit trail, by sequence
-logs.<instance>     <service>.<instance>: its last 200 log events from then on, by number
+logs.<instance>     <service>.<instance>: its last 200 log events, by their sequence in the stream
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from itertools import count
 from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
@@ -30,14 +28,14 @@ from aegis.management.accounts import key_of
 from aegis.management.audit import STREAM, AuditEntry
 from aegis.management.live.topic import Topic
 from aegis.management.loads import EVERYBODY, living, sample_of
+from aegis.management.logs import LOGS, entry_of
 from aegis.management.views import InstanceRow
 from aegis.ticks import subscribe_ticks
 from aegis_sdk import codec, subjects
 from aegis_sdk.client import Client
-from aegis_sdk.errors import AegisError, CodecError
-from aegis_sdk.instances import InstanceRecord, InstanceStatus, masked
+from aegis_sdk.errors import AegisError
+from aegis_sdk.instances import InstanceRecord, InstanceStatus
 from aegis_sdk.lease_view import LeaseView
-from aegis_sdk.messages import Message
 from aegis_sdk.method import Empty
 from aegis_sdk.samples import METRICS, Sample
 from aegis_sdk.transport import Transport
@@ -158,20 +156,23 @@ class Sources:
         return self._desks[account]
 
     async def _logs(self, topic: Topic) -> None:
-        numbers = count(1)
-
-        def take(message: Message) -> None:
-            with suppress(CodecError):
-                number = next(numbers)
-                topic.put(str(number), masked(codec.decode_json(message.payload)))
-                topic.remove(str(number - _LOG_ROWS))
-
         _, service, instance = topic.name.split(".")
-        subscription = await self._transport.subscribe(subjects.log(service, instance), take)
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await subscription.unsubscribe()
+        shown: dict[str, Any] = {}  # in their order
+        has_begun = False
+        async with self._transport.read(LOGS, subjects.log(service, instance)) as messages:
+            async for message in messages:
+                if message is None:
+                    topic.replace(shown)
+                    has_begun = True
+                elif (entry := entry_of(message)) is not None:
+                    key, row = str(entry.sequence), entry.line.model_dump()
+                    shown[key] = row
+                    if has_begun:
+                        topic.put(key, row)
+                    if len(shown) > _LOG_ROWS:
+                        oldest = next(iter(shown))
+                        del shown[oldest]
+                        topic.remove(oldest)
 
     async def _audit(self, topic: Topic) -> None:
         after = max(0, await self._transport.last_sequence(STREAM) - _AUDIT_ROWS)
