@@ -23,6 +23,7 @@ from aegis.management.live.sources import Source
 from aegis.management.live.topic import Topic
 from aegis_sdk import sampling, subjects
 from aegis_sdk.client import Client as AegisClient
+from aegis_sdk.errors import DeadlineExceeded
 from aegis_sdk.handler import rpc
 from aegis_sdk.program import serve
 from aegis_sdk.service import Service
@@ -271,6 +272,26 @@ async def test_a_tab_ends_with_its_session(desk: Stage, monkeypatch: pytest.Monk
             await client.told("never")
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 4401
+
+
+async def test_a_tab_goes_on_while_nats_cannot_tell_whether_its_session_does(
+    desk: Stage, viewer: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_LOOK_S", 0.01)
+    looks, users = 0, desk.service.app.state.parts.users
+
+    async def nobody_answers(_: str) -> None:
+        nonlocal looks
+        looks += 1
+        raise DeadlineExceeded("no answer")
+
+    async with tab(viewer) as client:
+        await client.told("hello")
+        monkeypatch.setattr(users, "get", nobody_answers)
+        while looks < 3:
+            await client.told("alive")
+        await client.ask("subscribe", "leases")
+        await client.told("snapshot")
 
 
 async def test_nonsense_ends_the_connection_and_nothing_else(viewer: Browser) -> None:
