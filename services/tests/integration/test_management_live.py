@@ -345,7 +345,7 @@ async def test_a_client_that_takes_nothing_is_conflated_and_hinders_no_other(
         slow.socket.transport.resume_reading()
         await slow.until(lambda: slow.tables["table"].get("big", {}).get("number") == rounds - 1)
         assert len(quick.kinds) == rounds + 1
-        assert len(slow.kinds) < rounds
+        assert len(slow.kinds) < 10  # what was on its way, and then the table as it is
 
 
 async def test_scripts_follow_by_server_sent_events_and_go_on(access: NatsAccess, viewer: Browser) -> None:
