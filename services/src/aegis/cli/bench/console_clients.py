@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import re
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -23,7 +24,8 @@ from aegis.cli.bench.figures import latencies_ms
 __all__ = ["Crowd"]
 
 _RECEIVED: Final = re.compile(rb'"ts_received_ns":(\d+)')
-_LIMIT: Final = 1 << 23
+_LIMIT: Final = 1 << 18
+_UNREAD_BYTES: Final = 262_144
 _TEXT: Final = 1
 _CLOSE: Final = 8
 _PONG: Final = 10
@@ -68,7 +70,11 @@ class _Tab:
     @classmethod
     async def open(cls, crowd: Crowd, topics: Sequence[str]) -> _Tab:
         host, _, port = crowd.address.removeprefix("http://").rpartition(":")
-        reader, writer = await asyncio.open_connection(host, int(port), limit=_LIMIT)
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _UNREAD_BYTES)
+        connection.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connection, (host, int(port)))
+        reader, writer = await asyncio.open_connection(sock=connection, limit=_LIMIT)
         head = (
             f"GET /api/live HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {crowd.token}\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
