@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -13,10 +14,12 @@ import httpx
 import msgspec
 import pytest
 from argon2 import PasswordHasher
+from pydantic import BaseModel, TypeAdapter
 
 from aegis.management.access import passwords
 from aegis.management.endpoints.service import Management
 from aegis.management.first_run import Note
+from aegis.management.live.messages import LiveMessage, LiveRows
 from aegis.management.settings import ManagementSettings
 from aegis_sdk.config import Settings
 from aegis_sdk.program import serve
@@ -123,6 +126,17 @@ class Stage:
         browser = await self.stranger()
         await browser.sign_in_anew(name, first)
         return browser
+
+
+def understood(text: str | bytes) -> dict[str, Any]:
+    """A message of /api/live, which is as the document says, its rows too."""
+    message: dict[str, Any] = json.loads(text)
+    LiveMessage.model_validate(message)
+    kind: Any = LiveRows.model_fields.get(message.get("topic", "").partition(".")[0])
+    for one in message.get("rows", {}).values() if kind else ():
+        row: BaseModel = TypeAdapter(kind.annotation).validate_python(one)
+        assert row.model_dump(mode="json").keys() >= one.keys(), message["topic"]
+    return message
 
 
 @asynccontextmanager

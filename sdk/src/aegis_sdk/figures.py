@@ -10,8 +10,9 @@ from itertools import chain
 
 from prometheus_client.process_collector import ProcessCollector
 
+from aegis_sdk.admission import Admission
 from aegis_sdk.endpoint import Endpoint
-from aegis_sdk.instances import InstanceStatus
+from aegis_sdk.instances import InstanceRecord, InstanceStatus
 from aegis_sdk.loop_lag import LoopLag
 from aegis_sdk.metrics import Metric, counter, gauge, histogram, states
 from aegis_sdk.registry import Registration
@@ -48,7 +49,25 @@ class Figures:
 
     @property
     def status(self) -> InstanceStatus:
-        return self._registration.record.status
+        return self.record.status
+
+    @property
+    def record(self) -> InstanceRecord:
+        return self._registration.record
+
+    @property
+    def admission(self) -> Admission:
+        return self._host.admission
+
+    @property
+    def endpoints(self) -> list[tuple[str, Endpoint]]:
+        """What is answered here: by `any` instance, or by the `active` one of a key."""
+        endpoints = [("any", one) for one in self._host.endpoints]
+        return endpoints + [("active", one) for one in (self._active.endpoints if self._active else ())]
+
+    def own(self) -> Iterable[Metric]:
+        """Those of the service itself."""
+        return self._host.service.metrics()
 
     @property
     def is_healthy(self) -> bool:
@@ -60,11 +79,11 @@ class Figures:
         yield from self._requests()
         if self._active is not None:
             yield from _keys(self._active)
-        yield from self._host.service.metrics()
+        yield from self.own()
         yield from self._process.collect()
 
     def _instance(self) -> Iterator[Metric]:
-        record = self._registration.record
+        record = self.record
         labels = ("service", "instance", "version", "zone")
         yield gauge(
             "aegis_instance_info",
@@ -79,8 +98,7 @@ class Figures:
         yield histogram("aegis_event_loop_lag_seconds", "How late the event loop runs what is due.", self.lag.histogram)
 
     def _requests(self) -> Iterator[Metric]:
-        endpoints = [("any", one) for one in self._host.endpoints]
-        endpoints += [("active", one) for one in (self._active.endpoints if self._active else ())]
+        endpoints = self.endpoints
         yield counter(
             "aegis_rpc_requests_total",
             "Requests that were answered, by their outcome; `to` is any instance, or the active one of a key.",
@@ -93,7 +111,7 @@ class Figures:
             {(to, one.name): one.latency for to, one in endpoints},
             ("to", "method"),
         )
-        admission = self._host.admission
+        admission = self.admission
         yield gauge("aegis_rpc_running_requests", "Requests at work.", admission.at_work)
         yield gauge("aegis_rpc_waiting_requests", "Requests that wait for a place to work.", admission.waiting)
 

@@ -168,6 +168,16 @@ class KeyValue:
                     found.append(entry)
         return found
 
+    async def history(self, key: str) -> list[KeyValueEntry]:
+        """The revisions of a key that are kept, deletions too, in their order."""
+        found: list[KeyValueEntry] = []
+        async with self._transport.read(self._stream, self._subject(key)) as messages:
+            async for message in messages:
+                if message is None:
+                    break
+                found.append(self._entry(message))
+        return found
+
     @asynccontextmanager
     async def watch(self, pattern: str = subjects.REST) -> AsyncGenerator[AsyncIterator[KeyValueEntry | None]]:
         """The last entry of each key that `pattern` matches, then each new one as it comes, deletions too.

@@ -21,6 +21,7 @@ from aegis_sdk.instances import InstanceRecord, InstanceStatus, ServiceDefinitio
 from aegis_sdk.maintenance import Maintenance
 from aegis_sdk.metrics_server import metrics_server
 from aegis_sdk.registry import Registration
+from aegis_sdk.sampling import sampled
 from aegis_sdk.service import HostOptions, Service, ServiceHost
 from aegis_sdk.single_active import ActiveHost, SingleActive
 from aegis_sdk.telemetry import LogTail, configure_logging
@@ -81,6 +82,7 @@ async def serve(service: Service, settings: Settings, stop: asyncio.Event | None
         figures = Figures(transport, host, registration, None if active is None else active.figures)
         stack.callback(figures.close)
         pages.show(figures)
+        await stack.enter_async_context(sampled(transport, figures, settings.nats_replicas))
         tail = LogTail(transport, service.name, host.instance)
         stack.callback(tail.close)
         _at_the_end(stack, registration.stop)

@@ -34,6 +34,8 @@ _log = structlog.get_logger("aegis.registry")
 
 _REFRESH_S: Final = 20.0
 _EXPIRY_S: Final = 60.0
+_DEFINITIONS: Final = 16
+"""So many of a service's last definitions are kept."""
 _RETRY_S: Final = 1.0
 _FAREWELL_S: Final = 2.0
 _RECONNECT_JITTER_S: Final = 0.5  # all instances of a desk reconnect at the same moment
@@ -244,7 +246,7 @@ def _next(due: float, interval_s: float, now: float) -> float:
 
 async def _define(transport: Transport, definition: ServiceDefinition, replicas: int) -> None:
     services = KeyValue(transport, SERVICES)
-    await services.ensure(replicas=replicas)
+    await services.ensure(replicas=replicas, history=_DEFINITIONS)
     value = codec.encode_model(definition)
     found = await services.get(definition.name)
     if found is None or found.value != value:

@@ -30,6 +30,7 @@ __all__ = [
     "ledger_key",
     "log",
     "matches",
+    "metric",
     "report",
     "rpc",
     "split",
@@ -166,6 +167,11 @@ def inbox(name: str) -> str:
 def log(service: str, instance: str) -> str:
     """The log tail of a process, on core NATS, one JSON object a line."""
     return f"log.{token(service, 'service')}.{token(instance, 'instance')}"
+
+
+def metric(service: str, instance: str) -> str:
+    """The samples that an instance takes of its own figures."""
+    return f"metric.{token(service, 'service')}.{token(instance, 'instance')}"
 
 
 def report(service: str, key: str) -> str:

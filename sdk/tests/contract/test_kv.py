@@ -210,6 +210,21 @@ async def test_history_keeps_as_many_values_of_a_key_as_asked_for(transport: Tra
         ]
 
 
+async def test_the_history_of_a_key_tells_its_values_and_deletions_in_order(transport: Transport, name: str) -> None:
+    bucket = KeyValue(transport, name)
+    await bucket.ensure(storage="memory", history=3)
+    for value in (b"1", b"2", b"3"):
+        await bucket.put("a", value)
+        await bucket.put("b", value)
+    await bucket.delete("a")
+    assert [(one.value, one.deleted) for one in await bucket.history("a")] == [
+        (b"2", False),
+        (b"3", False),
+        (b"", True),
+    ]
+    assert await bucket.history("never") == []
+
+
 @pytest.mark.parametrize("key", ["", ".a", "a.", "a..b", "a b", "a*", "*", "a.>", "ä"])
 async def test_a_key_that_is_none_is_refused(bucket: KeyValue, key: str) -> None:
     for refused in (bucket.put(key, b""), bucket.get(key), bucket.delete(key)):

@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 from aegis.cli.bench import bench_app
 from aegis.cli.bench.active import bench_active
 from aegis.cli.bench.cases import OF_A_CLUSTER, Baseline, FailoverCase, Source
+from aegis.cli.bench.console import Extent as TabExtent
+from aegis.cli.bench.console import bench_tabs
 from aegis.cli.bench.ctp import bench_baseline
 from aegis.cli.bench.events import bench_events
 from aegis.cli.bench.failover import Extent, bench_failover
@@ -75,6 +77,15 @@ async def test_a_recording_is_measured_and_complete() -> None:
     assert (sustained["ticks"], sustained["lost"], sustained["duplicated"], backlog["lost"]) == (1_000, 0, 0, 0)
     assert sustained["rate_per_s"] > 0
     assert 0 < query["p50_us"] <= query["p99_us"]
+
+
+async def test_tabs_get_ticks_and_one_that_takes_nothing_is_left_alone() -> None:
+    async with nats_server() as server:
+        cases = shape(await bench_tabs(server, extent=TabExtent(4, 0.5, 0, 0)))
+    assert set(cases) == {"exchange", "everything"}
+    for case in cases.values():
+        assert 0 < case["aegis"]["p50_ms"] <= case["aegis"]["p99_ms"]
+        assert case["aegis"]["messages_per_s"] > 0
 
 
 async def test_a_whole_market_is_subscribed_proved_and_given_up() -> None:

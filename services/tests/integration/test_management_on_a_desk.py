@@ -16,7 +16,7 @@ from desks import Desk as Processes
 from desks import desk_in, until
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
-from management_stage import Browser
+from management_stage import Browser, understood
 from schemathesis import checks
 from websockets.asyncio.client import connect
 
@@ -68,6 +68,12 @@ async def test_market_data_is_shown_and_asked_for(admin: Browser) -> None:
     assert [one["role"] for one in feeds].count("active") == 1
     instrument, tick = await ticking(admin)
     assert tick["last_price"] > 0
+    latest = (await admin.get(f"/api/market/ticks/{instrument}/latest", params={"limit": 3})).json()
+    assert 0 < len(latest) <= 3
+    assert f"{latest[-1]['exchange']}.{latest[-1]['symbol']}" == instrument
+    candles = (await admin.get(f"/api/market/bars/{instrument}", params={"period": "1m"})).json()
+    assert (candles["instrument"], candles["period"], candles["cut"]) == (instrument, "1m", False)
+    assert all(one["low"] <= one["close"] <= one["high"] and one["volume"] > 0 for one in candles["bars"])
     wish = {"consumer": "tests", "instruments": [instrument, "SHFE.nothing"]}
     wanted = (await admin.post("/api/market/subscribe", json=wish)).json()
     assert instrument in wanted["accepted"]
@@ -101,7 +107,7 @@ async def test_an_order_is_placed_once_seen_live_and_cancelled(admin: Browser) -
         status, ticked = "", False
         async with asyncio.timeout(DEADLINE_S):
             while status != "cancelled" or not ticked:
-                message = json.loads(await socket.recv())
+                message = understood(await socket.recv())
                 rows = message.get("rows", {})
                 status = rows.get("order.m-1", {}).get("status", status)
                 ticked = ticked or instrument in rows
@@ -159,7 +165,25 @@ async def test_nats_is_looked_into_but_for_what_is_secret(admin: Browser) -> Non
     value = (await admin.get(f"/api/nats/buckets/aegis_instances/keys/{keys[0]['key']}")).json()
     assert value["encoding"] == "json"
     assert value["value"]["configuration"]["nats_password"] == "***"
-    assert (await admin.get("/api/nats/server")).json() == {"configured": False, "page": {}}
+    server = (await admin.get("/api/nats/server")).json()
+    assert server["configured"]
+    assert server["page"]["version"]
+    connected = (await admin.get("/api/nats/connections")).json()["page"]["connections"]
+    assert {"management", "marketdata", "trading"} <= {one.get("name") for one in connected}
+    kept = "/api/nats/buckets/aegis_services/keys/tests/history"
+    definition = (await admin.put("/api/services/tests", json={"version": "1"}, headers={"If-None-Match": "*"})).headers
+    match = {"If-Match": definition["etag"]}
+    match = {"If-Match": (await admin.put("/api/services/tests", json={"version": "2"}, headers=match)).headers["etag"]}
+    await admin.delete("/api/services/tests", headers=match)
+    revisions = (await admin.get(kept)).json()
+    assert [(one["deleted"], (one["value"] or {}).get("version")) for one in revisions] == [
+        (True, None),
+        (False, "2"),
+        (False, "1"),
+    ]
+    assert (await admin.get(kept.replace("tests", "never"))).json()["code"] == "not_found"
+    events = {one["line"]["event"] for one in (await admin.get("/api/logs", params={"limit": 1000})).json()}
+    assert "audit" in events
 
 
 async def test_a_password_that_was_lost_is_made_anew_by_command(house: Processes, admin: Browser) -> None:
@@ -184,6 +208,9 @@ async def test_the_document_tells_every_role_and_every_error(program: Browser) -
             assert operation["responses"]["default"], path
             assert "HTTPValidationError" not in json.dumps(operation), path
     schemas = document["components"]["schemas"]
+    referred = {part.partition('"')[0] for part in json.dumps(document).split('"$ref": "')[1:]}
+    assert {one.removeprefix("#/components/schemas/") for one in referred} <= schemas.keys()
+    assert set(schemas["LiveRows"]["properties"]) >= {"instances", "leases", "metrics", "ticks", "orders", "logs"}
     assert "HTTPValidationError" not in schemas
     of_ours = {name for path in document["paths"].values() for one in path.values() for name in _answered(one)}
     assert {name for name in of_ours if not schemas[name].get("description")} <= {"JsonValue"}

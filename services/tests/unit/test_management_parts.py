@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from aegis.contracts.market import Tick
 from aegis.contracts.trading import OrderRejected, VenueUnavailable
 from aegis.management.access import passwords
 from aegis.management.access.attempts import _network
@@ -22,6 +23,7 @@ from aegis.management.live.hub import Hub
 from aegis.management.live.sources import Source
 from aegis.management.problems import Problem, problem_of
 from aegis.management.revisions import revision_of
+from aegis.management.views import TickView
 from aegis_sdk.errors import (
     AegisError,
     ConnectionUnavailable,
@@ -152,3 +154,7 @@ async def test_a_follower_has_at_most_so_many_topics(monkeypatch: pytest.MonkeyP
     assert (hub.followers, hub.topics) == (0, 3)  # they linger for who comes back
     hub._close_idle(float("inf"))
     assert hub.topics == 0
+
+
+def test_a_tick_is_shown_with_all_its_fields() -> None:
+    assert tuple(TickView.model_fields) == Tick.__struct_fields__

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from aegis_sdk.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from aegis.recorder.query import Moments
+    from aegis.recordings.query import Moments
 
 __all__ = ["moments", "shown"]
 
@@ -22,7 +22,7 @@ def moments(since: str, until: str) -> Moments:
 
     Raises ConfigurationError.
     """
-    from aegis.recorder.query import Moments
+    from aegis.recordings.query import Moments
 
     since_ns, since_clock_s = _read("from", since)
     until_ns, until_clock_s = _read("to", until)

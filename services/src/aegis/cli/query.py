@@ -42,8 +42,8 @@ def query(
     Times are those of Shanghai. One without a day is meant on each trading day, which begins in the evening before.
     With --json an object a line, and with --csv, times are nanoseconds since 1970 in UTC.
     """
-    from aegis.recorder.query import query as recorded
     from aegis.recordings.columns import COLUMNS
+    from aegis.recordings.query import query as recorded
     from aegis_sdk.errors import ConfigurationError
 
     if as_json and as_csv:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +39,7 @@ class Parts:
     passwords: Passwords
     trail: Trail
     hub: Hub
+    history: asyncio.Semaphore  # held by who reads many ticks
     now: Callable[[], datetime]
 
     @property

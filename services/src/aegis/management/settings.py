@@ -10,6 +10,7 @@ AEGIS_MANAGEMENT_BEHIND_TLS       1: what stands in front of us speaks TLS with 
 AEGIS_MANAGEMENT_ORIGINS          where browsers find us, with commas between them: https://desk.example.com
 AEGIS_MANAGEMENT_PROXIES          addresses whose X-Forwarded-For is believed, with commas between them
 AEGIS_MANAGEMENT_CONSOLE          the directory of a built console
+AEGIS_MANAGEMENT_RECORDING        the directory of the desk's recording, for bars older than the stream
 AEGIS_MANAGEMENT_NOTE             a file that says where we listen and the first sign-in; for its owner's eyes only
 AEGIS_MANAGEMENT_NATS_MONITOR     where the NATS server answers its monitoring pages: http://127.0.0.1:8222
 AEGIS_MANAGEMENT_IDLE_MIN         minutes after which a session that asks nothing ends; 30
@@ -65,6 +66,7 @@ class ManagementSettings(BaseModel):
     ] = ()
     proxies: Annotated[tuple[str, ...], Field(max_length=64), BeforeValidator(_listed)] = ()
     console: Path | None = None
+    recording: Path | None = None
     note: Path | None = None
     nats_monitor: Annotated[str, AfterValidator(_page)] | None = None
     idle_min: Annotated[int, Field(ge=1, le=1_440)] = 30

@@ -7,13 +7,15 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from aegis_sdk.instances import Instance, InstanceStatus
+from aegis.contracts.market import Env, Flag
+from aegis_sdk.instances import Instance, InstanceRecord, InstanceStatus
+from aegis_sdk.lease_view import KeyState
 
-__all__ = ["InstanceView"]
+__all__ = ["LEASE", "InstanceRow", "InstanceView", "LeaseView", "TickView"]
 
 
-class InstanceView(BaseModel):
-    """A living instance. `configuration` has its secrets masked; `metrics_port` is on its machine's loopback."""
+class InstanceRow(BaseModel):
+    """What an instance says of itself, secrets masked. `metrics_port` is on its machine's loopback."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -27,7 +29,6 @@ class InstanceView(BaseModel):
                     "weight": 100,
                     "tags": [],
                     "status": "ACTIVE",
-                    "heartbeat_age_s": 0.12,
                     "started_at": "2026-11-28T09:00:00Z",
                     "keys": {"paper": 4},
                     "endpoints": [],
@@ -46,17 +47,15 @@ class InstanceView(BaseModel):
     weight: int
     tags: list[str]
     status: InstanceStatus
-    heartbeat_age_s: float
     started_at: datetime
     keys: dict[str, int]  # held, to their epochs
     endpoints: list[str]
     metrics_port: int | None
     configuration: dict[str, JsonValue]
 
-    @classmethod
-    def of(cls, one: Instance) -> Self:
-        record = one.record
-        return cls(
+    @staticmethod
+    def told(record: InstanceRecord, status: InstanceStatus) -> InstanceRow:
+        return InstanceRow(
             service=record.service,
             instance=record.instance,
             incarnation=record.incarnation,
@@ -64,11 +63,87 @@ class InstanceView(BaseModel):
             zone=record.zone,
             weight=record.weight,
             tags=list(record.tags),
-            status=one.status,
-            heartbeat_age_s=round(one.age_s, 3),
+            status=status,
             started_at=record.started_at,
             keys=record.keys,
             endpoints=list(record.endpoints),
             metrics_port=record.metrics_port,
             configuration=record.configuration,
         )
+
+
+class InstanceView(InstanceRow):
+    """A living instance, and how old its last heartbeat is."""
+
+    heartbeat_age_s: float
+
+    @classmethod
+    def of(cls, one: Instance) -> Self:
+        row = InstanceRow.told(one.record, one.status)
+        return cls(**row.model_dump(), heartbeat_age_s=round(one.age_s, 3))
+
+
+LEASE = {
+    "service": "trading",
+    "key": "paper",
+    "holder": "trading-1",
+    "epoch": 4,
+    "state": "ACTIVE",
+    "since": "2026-11-28T09:00:00.123Z",
+    "gap_ms": None,
+    "last_holder": None,
+    "successor": None,
+    "sequence": 4,
+}
+
+
+class LeaseView(BaseModel):
+    """A key and its latest lease. `gap_ms`: for how long the holder before had been silent; None where it gave it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [LEASE]})
+
+    service: str
+    key: str
+    holder: str | None
+    epoch: int | None
+    state: KeyState
+    since: datetime
+    gap_ms: int | None
+    last_holder: str | None
+    successor: str | None
+    sequence: int
+
+
+class TickView(BaseModel):
+    """A tick, as docs/ticks.md describes it. Times are UTC nanoseconds since 1970; a level is [price, lots]."""
+
+    env: Env
+    feed: str
+    source: str
+    session: str
+    epoch: int
+    sequence: int
+    exchange: str
+    symbol: str
+    trading_day: str
+    action_day: str
+    ts_exchange_ns: int
+    ts_received_ns: int
+    last_price: float | None
+    open_price: float | None
+    high_price: float | None
+    low_price: float | None
+    pre_close_price: float | None
+    pre_settlement_price: float | None
+    settlement_price: float | None
+    upper_limit_price: float | None
+    lower_limit_price: float | None
+    volume: int
+    turnover: float
+    volume_delta: int
+    turnover_delta: float
+    open_interest: float
+    pre_open_interest: float | None
+    bids: list[tuple[float, int]]
+    asks: list[tuple[float, int]]
+    flags: list[Flag]

@@ -20,6 +20,8 @@ __all__ = ["bound", "serve"]
 _BACKLOG: Final = 256
 _MOST_CONNECTIONS: Final = 1_000
 _HEAD_BYTES: Final = 16_384
+_SENT_BYTES: Final = 131_072
+"""Of each connection the system holds twice that, and not megabytes of what is old before it is read."""
 _MESSAGE_BYTES: Final = 65_536
 _FAREWELL_S: Final = 3
 
@@ -45,6 +47,7 @@ def _listening(settings: ManagementSettings, port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SENT_BYTES)  # connections inherit it
         listener.bind((settings.host, port))
         listener.listen(_BACKLOG)
         listener.setblocking(False)

@@ -104,11 +104,13 @@ def _trading() -> list[ServicePlan]:
 
 def _management(options: DeskOptions) -> ServicePlan:
     """On its usual port, or on a free one where another desk has that."""
+    given = _given(AEGIS_MANAGEMENT_RECORDING=options.record)
     return ServicePlan(
         service=MANAGEMENT,
         instance=f"{MANAGEMENT}-1",
         command=(sys.executable, "-m", "aegis.management"),
         environment={
+            **given,
             "AEGIS_MANAGEMENT_ANY_PORT": "1",
             "AEGIS_MANAGEMENT_NOTE": str(StateDirectory(Path(options.directory)).management_note),
         },

@@ -20,6 +20,8 @@ __all__ = ["ConfigStore", "StatementStore"]
 _log = structlog.get_logger("aegis.trading")
 
 _AGAIN_S: Final = 1.0
+_KEPT_VALUES: Final = 16
+"""Of each setting, to see what it was before."""
 _KEPT_DAYS: Final = 400
 _STATEMENT_BYTES: Final = 1 << 19
 _ALL_BYTES: Final = 256 << 20
@@ -36,7 +38,7 @@ class ConfigStore:
 
     async def ensure(self, groups: Mapping[str, str]) -> None:
         """Say which group each account belongs to, for its callers."""
-        await self._bucket.ensure(replicas=self._replicas)
+        await self._bucket.ensure(replicas=self._replicas, history=_KEPT_VALUES)
         for account, group in groups.items():
             there = await self._bucket.get(group_name(account))
             if there is None or there.value != group.encode():

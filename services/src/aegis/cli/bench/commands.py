@@ -168,6 +168,14 @@ def orders(as_json: Json = False, long: Long = False, nodes: Nodes = 1) -> None:
 
 
 @bench_app.command()
+def console(as_json: Json = False, long: Long = False) -> None:
+    """Consoles: how old ticks are in 200 tabs, what they cost the management service, and an order beside 50 tabs."""
+    from aegis.cli.bench.console import LONG, SHORT, bench_console
+
+    _run(lambda server: bench_console(server, extent=LONG if long else SHORT), 1, as_json)
+
+
+@bench_app.command()
 def restart(as_json: Json = False, long: Long = False) -> None:
     """Restart: a desk on a simulated CTP counter, all of it killed, until all that is wanted ticks again."""
     from aegis.cli.bench.restart import LONG, SHORT, bench_restart

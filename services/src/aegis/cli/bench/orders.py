@@ -65,10 +65,10 @@ async def bench_orders(server: EmbeddedServer, *, nodes: int, extent: Extent) ->
     accounts = [f"B{number}" for number in range(_ACCOUNTS)]
     async with AsyncExitStack() as stack:
         stack.push_async_callback(transport.close)
-        await stack.enter_async_context(_desk(server, accounts, nodes))
-        await _with_settings(transport, accounts)
+        await stack.enter_async_context(desk_processes(server, accounts, nodes))
+        await with_settings(transport, accounts)
         desks = [await stack.enter_async_context(Desk.over(transport, account)) for account in accounts]
-        instrument, price = await _market(transport, desks)
+        instrument, price = await market(transport, desks)
         durable, plain = await _durable(server, desks[0], instrument, price, extent)
         flow = await _throughput(desks, instrument, price, extent.seconds)
     return Report("orders", [Case("durable_ack", durable, plain), Case("throughput", flow)])
@@ -118,7 +118,7 @@ async def _throughput(desks: list[Desk], instrument: str, price: Decimal, second
     return {"rate_per_s": rate, **latencies(taken), "failed": failed}
 
 
-async def _market(transport: NatsTransport, desks: list[Desk]) -> tuple[str, Decimal]:
+async def market(transport: NatsTransport, desks: list[Desk]) -> tuple[str, Decimal]:
     """An instrument that ticks, with a price below all that happens to it; returns when every account trades."""
     asked = InstrumentsRequest(exchange="SHFE", product="rb", kind="future")
     found = (await _until(lambda: Client(transport).call(INSTRUMENTS, asked))).instruments[1].instrument
@@ -142,7 +142,7 @@ async def _until(call: Callable[[], Awaitable[Value]]) -> Value:
                 await asyncio.sleep(_AGAIN_S)
 
 
-async def _with_settings(transport: NatsTransport, accounts: list[str]) -> None:
+async def with_settings(transport: NatsTransport, accounts: list[str]) -> None:
     bucket = KeyValue(transport, "aegis_config")
     await _until(lambda: bucket.ensure())
     for account in accounts:
@@ -150,7 +150,7 @@ async def _with_settings(transport: NatsTransport, accounts: list[str]) -> None:
 
 
 @asynccontextmanager
-async def _desk(server: EmbeddedServer, accounts: list[str], nodes: int) -> AsyncGenerator[None]:
+async def desk_processes(server: EmbeddedServer, accounts: list[str], nodes: int) -> AsyncGenerator[None]:
     """Market data, the paper venue and trading instances as processes; gone afterwards."""
     with TemporaryDirectory(prefix="aegis-bench-") as directory:
         file = Path(directory) / "accounts.toml"
@@ -168,7 +168,7 @@ async def _desk(server: EmbeddedServer, accounts: list[str], nodes: int) -> Asyn
             ("aegis.paper", {"AEGIS_PAPER_ACCOUNTS": balances, "AEGIS_PAPER_TICKS": "sim"}),
             *(("aegis.trading", {"AEGIS_ACCOUNTS": str(file)}) for _ in range(_INSTANCES)),
         ]
-        processes = [await _started(module, {**way_in, **settings}) for module, settings in programs]
+        processes = [await started(module, {**way_in, **settings}) for module, settings in programs]
         try:
             yield
         finally:
@@ -178,7 +178,7 @@ async def _desk(server: EmbeddedServer, accounts: list[str], nodes: int) -> Asyn
                 await process.wait()
 
 
-async def _started(module: str, settings: Mapping[str, str]) -> asyncio.subprocess.Process:
+async def started(module: str, settings: Mapping[str, str]) -> asyncio.subprocess.Process:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("AEGIS_")}
     quiet = asyncio.subprocess.DEVNULL
     return await asyncio.create_subprocess_exec(

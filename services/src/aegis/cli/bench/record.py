@@ -23,8 +23,8 @@ from aegis.cli.bench.figures import Case, Figures, Report, latencies
 from aegis.cli.bench.workers import worker
 from aegis.operations.processes import ProcessId, identify, usage
 from aegis.recorder.check import Findings, check
-from aegis.recorder.query import query
 from aegis.recordings import is_recording, load
+from aegis.recordings.query import query
 from aegis_sdk.errors import AegisError
 from aegis_sdk.server import EmbeddedServer
 from aegis_sdk.transport_nats import NatsTransport

@@ -21,7 +21,9 @@ from aegis.management.endpoints import (
     instances,
     leases,
     live,
+    logs,
     market,
+    metrics,
     nats,
     probes,
     services,
@@ -29,6 +31,7 @@ from aegis.management.endpoints import (
     trading,
     users,
 )
+from aegis.management.live.messages import REF, live_schemas
 from aegis.management.parts import Parts
 from aegis.management.perimeter import Perimeter
 from aegis.management.problems import MEDIA_TYPE, Problem, ProblemBody, Trouble, of_status, problem_of, written
@@ -45,6 +48,8 @@ _ROUTERS: Final = (
     instances.router,
     leases.router,
     live.router,
+    logs.router,
+    metrics.router,
     market.router,
     trading.router,
     nats.router,
@@ -124,8 +129,12 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas: dict[str, Any] = document["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    body = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+    body = ProblemBody.model_json_schema(ref_template=REF)
     schemas |= body.pop("$defs", {}) | {"ProblemBody": body}
+    for name, schema in live_schemas().items():
+        schemas.setdefault(name, schema)
+    said = {"asked": "Asked", "message": "LiveMessage", "rows": "LiveRows"}
+    document["x-live"] = {"path": "/api/live"} | {what: {"$ref": REF.format(model=name)} for what, name in said.items()}
     document["components"]["securitySchemes"] = {
         "session": {"type": "apiKey", "in": "cookie", "name": app.state.parts.cookie},
         "token": {"type": "http", "scheme": "bearer"},

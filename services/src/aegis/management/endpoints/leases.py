@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from statistics import median
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,13 +14,13 @@ from aegis.management.access.roles import Role
 from aegis.management.audit import Caller
 from aegis.management.parts import Parts, parts_of
 from aegis.management.problems import Problem, responses
+from aegis.management.views import LEASE, LeaseView
 from aegis_sdk import key_moves
 from aegis_sdk.instances import Token
-from aegis_sdk.lease_view import KeyState
 from aegis_sdk.ledger import KeyName
 from aegis_sdk.ledger.timeline import EpochSpan, Way, timeline
 
-__all__ = ["LeaseView", "router"]
+__all__ = ["router"]
 
 router = APIRouter(prefix="/api/leases", tags=["leases"])
 With = Annotated[Parts, Depends(parts_of)]
@@ -28,35 +28,6 @@ Viewer = Annotated[Caller, needs(Role.VIEWER)]
 Operator = Annotated[Caller, needs(Role.OPERATOR)]
 Service = Annotated[Token, Path(examples=["trading"])]
 Key = Annotated[Token, Path(examples=["paper"])]
-_LEASE: Final = {
-    "service": "trading",
-    "key": "paper",
-    "holder": "trading-1",
-    "epoch": 4,
-    "state": "ACTIVE",
-    "since": "2026-11-28T09:00:00.123Z",
-    "gap_ms": None,
-    "last_holder": None,
-    "successor": None,
-    "sequence": 4,
-}
-
-
-class LeaseView(BaseModel):
-    """A key and its latest lease. `gap_ms`: for how long the holder before had been silent; None where it gave it."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_LEASE]})
-
-    service: str
-    key: str
-    holder: str | None
-    epoch: int | None
-    state: KeyState
-    since: datetime
-    gap_ms: int | None
-    last_holder: str | None
-    successor: str | None
-    sequence: int
 
 
 class EpochView(BaseModel):
@@ -79,7 +50,7 @@ class LeaseDetail(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "lease": _LEASE,
+                    "lease": LEASE,
                     "epochs": [
                         {
                             "epoch": 4,

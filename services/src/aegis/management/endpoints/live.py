@@ -1,11 +1,6 @@
 """Live topics: one WebSocket for a browser's tab, server-sent events for scripts.
 
-To the server: {"op": "subscribe", "topics": [{"topic": "leases", "origin": "…", "sequence": 12}]}, of which all but the
-topic is left out at first, and {"op": "unsubscribe", "topics": [{"topic": "leases"}]}.
-
-From the server: `hello`, `alive` once a second, `refused` with a topic and why, and for each topic `snapshot`, then
-`delta`: {type, topic, origin, sequence, part, parts, rows, gone}. A snapshot replaces all rows, a delta some; with the
-origin and the sequence of the last complete one a client goes on after a cut.
+What is said both ways is in live/messages.py.
 """
 
 from __future__ import annotations
@@ -13,20 +8,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import HTTPConnection
 
 from aegis.management.access.guard import SignedIn, identify, needs
 from aegis.management.access.roles import Role
 from aegis.management.audit import Caller
-from aegis.management.live.follower import MOST_TOPICS, Follower, permitted
+from aegis.management.live.follower import Follower, permitted
+from aegis.management.live.messages import MOST_TOPICS, Alive, Asked, Hello, Refused
 from aegis.management.parts import Parts, parts_of
 from aegis.management.problems import Problem, responses
+from aegis_sdk.errors import AegisError
 
 __all__ = ["router"]
 
@@ -45,25 +42,6 @@ _FULL: Final = 1013
 _EVENTS: Final = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
 
 
-class Wanted(BaseModel):
-    """A topic; with origin and sequence from there on."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    topic: Annotated[str, Field(max_length=128)]
-    origin: Annotated[str, Field(max_length=16)] = ""
-    sequence: Annotated[int, Field(ge=0, le=2**53)] | None = None
-
-
-class Asked(BaseModel):
-    """What a client sends over the WebSocket."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    op: Literal["subscribe", "unsubscribe"]
-    topics: Annotated[list[Wanted], Field(min_length=1, max_length=MOST_TOPICS)]
-
-
 class _Ended(Exception):
     """The session has ended, or its role has changed."""
 
@@ -75,7 +53,7 @@ async def live(socket: WebSocket, caller: Viewer, at: With) -> None:
     assert caller.role is not None
     try:
         with Follower(at.hub) as follower:
-            await socket.send_json({"type": "hello", "instance": socket.app.state.service.instance})
+            await _send(socket, Hello(instance=socket.app.state.service.instance))
             async with asyncio.TaskGroup() as group:
                 group.create_task(_listen(socket, at, caller, caller.role, follower))
                 group.create_task(_tell(socket, at, follower))
@@ -101,8 +79,7 @@ async def _listen(socket: WebSocket, at: Parts, caller: Caller, role: Role, foll
                 follower.subscribe(wanted.topic, role, wanted.origin, wanted.sequence)
             except Problem as problem:
                 await at.trail.refused(caller, "follow", wanted.topic, problem.code)
-                refusal = {"type": "refused", "topic": wanted.topic, "code": problem.code}
-                await socket.send_json({**refusal, "detail": problem.body.detail})
+                await _send(socket, Refused(topic=wanted.topic, code=problem.code, detail=problem.body.detail or ""))
 
 
 async def _tell(socket: WebSocket, at: Parts, follower: Follower) -> None:
@@ -117,7 +94,7 @@ async def _tell(socket: WebSocket, at: Parts, follower: Follower) -> None:
         if loop.time() >= alive_at:
             alive_at = loop.time() + _ALIVE_S
             async with asyncio.timeout(_TAKEN_S):
-                await socket.send_json({"type": "alive", "at": at.now().isoformat(), "hears": _hears(at)})
+                await _send(socket, Alive(at=at.now(), hears=at.view.directory.state))
 
 
 async def _look(connection: HTTPConnection, at: Parts, before: SignedIn) -> None:
@@ -127,8 +104,11 @@ async def _look(connection: HTTPConnection, at: Parts, before: SignedIn) -> None
 
 
 async def _still(connection: HTTPConnection, at: Parts, before: SignedIn) -> None:
-    """Raises _Ended where the session does not go on as it was."""
-    now = await identify(at, connection)
+    """Raises _Ended where the session does not go on as it was; while NATS cannot tell, it does."""
+    try:
+        now = await identify(at, connection)
+    except (AegisError, TimeoutError):
+        return  # nothing new comes of a desk that does not answer, and who follows shall see that it is old
     if now is None or now.caller.role is not before.caller.role:
         raise _Ended
 
@@ -179,5 +159,5 @@ def _resumed(places: str) -> dict[str, tuple[str, int]]:
         return {}
 
 
-def _hears(at: Parts) -> str:
-    return str(at.view.directory.state)
+async def _send(socket: WebSocket, message: BaseModel) -> None:
+    await socket.send_text(message.model_dump_json())

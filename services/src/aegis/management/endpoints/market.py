@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 
 from aegis.contracts.health import REPORT, HealthReport
 from aegis.contracts.health import SERVICE as HEALTH
@@ -38,11 +39,15 @@ from aegis.contracts.subscriptions import (
     WishReply,
     WishRequest,
 )
+from aegis.contracts.tick_codec import as_object
 from aegis.management.access.guard import needs
 from aegis.management.access.roles import Role
 from aegis.management.audit import Caller
+from aegis.management.bars import PERIODS, Bar, Period, bars
 from aegis.management.parts import Parts, parts_of
 from aegis.management.problems import Problem, responses
+from aegis.management.tick_store import latest_ticks, prints
+from aegis.management.views import TickView
 from aegis_sdk.errors import AegisError
 from aegis_sdk.instances import Token
 from aegis_sdk.ledger import KeyName
@@ -54,6 +59,7 @@ router = APIRouter(prefix="/api/market", tags=["market"])
 With = Annotated[Parts, Depends(parts_of)]
 Viewer = Annotated[Caller, needs(Role.VIEWER)]
 Trader = Annotated[Caller, needs(Role.TRADER)]
+Instrument = Annotated[InstrumentName, Path(examples=["SHFE.rb2605"])]
 Reply = TypeVar("Reply", bound=BaseModel)
 Text = Annotated[str, Query(max_length=128)]
 Page = Annotated[int, Query(ge=1, le=500)]
@@ -87,6 +93,15 @@ class Unwish(BaseModel):
     instruments: Annotated[list[Annotated[str, Field(max_length=128)]], Field(max_length=5_000)] = []
     scopes: Annotated[list[Scope], Field(max_length=100)] = []
     everything: bool = False
+
+
+class Bars(BaseModel):
+    """Bars in order. `cut`: there were more than 100,000 ticks: older ones are left out, the first bar lacks some."""
+
+    instrument: str
+    period: Period
+    bars: list[Bar]
+    cut: bool
 
 
 @router.get("/feeds", responses=responses(401, 403, 503))
@@ -143,14 +158,39 @@ async def list_wishes(_: Viewer, at: With) -> WishesReply:
 
 
 @router.get("/ticks/{instrument}", responses=responses(401, 403, 404, 422, 503, 504))
-async def get_last_tick(
-    instrument: Annotated[InstrumentName, Path(examples=["SHFE.rb2605"])], _: Viewer, at: With
-) -> dict[str, JsonValue]:
-    """The latest tick of an instrument, as docs/ticks.md describes it."""
+async def get_last_tick(instrument: Instrument, _: Viewer, at: With) -> TickView:
+    """The latest tick of an instrument."""
     reply = await _call(at, LATEST, LatestRequest(instruments=[instrument]))
     if not reply.ticks:
         raise Problem("not_found", f"{instrument} has no tick")
-    return reply.ticks[0]
+    return TickView.model_validate(reply.ticks[0])
+
+
+@router.get("/ticks/{instrument}/latest", responses=responses(401, 403, 422, 503, 504))
+async def list_latest_ticks(
+    instrument: Instrument, _: Viewer, at: With, limit: Annotated[int, Query(ge=1, le=1_000)] = 100
+) -> list[TickView]:
+    """The last ticks of an instrument that are stored, in order."""
+    async with at.history:
+        found = await latest_ticks(at.transport, instrument, limit, at.now())
+    return [TickView.model_validate(as_object(one)) for one in found]
+
+
+@router.get("/bars/{instrument}", responses=responses(401, 403, 422, 503, 504))
+async def list_bars(
+    instrument: Instrument,
+    _: Viewer,
+    at: With,
+    period: Period = "1m",
+    until: Annotated[datetime | None, Query(description="Before this time; without it, up to the last tick")] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="So many periods back, those without trade too")] = 240,
+) -> Bars:
+    """OHLCV candles of the stored ticks, and of the recording where the desk has one and says where."""
+    span = timedelta(seconds=limit * PERIODS[period])
+    async with at.history:
+        found = await prints(at.transport, at.settings.recording, instrument, until, span, at.now())
+        made = await asyncio.to_thread(bars, found.prints, period)
+    return Bars(instrument=instrument, period=period, bars=made, cut=found.is_cut)
 
 
 @router.post("/subscribe", responses=responses(401, 403, 422, 503, 504))

@@ -33,10 +33,13 @@ Operator = Annotated[Caller, needs(Role.OPERATOR)]
 StreamName = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", examples=["TICKS"])]
 BucketName = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", examples=["aegis_config"])]
 
+KeyName = Annotated[str, Path(max_length=512, pattern=r"^[A-Za-z0-9_=./-]+$", examples=["trading.A1.group"])]
+
 _SECRET: Final = frozenset((users.BUCKET, sessions.BUCKET, tokens.BUCKET, attempts.BUCKET))
 """Buckets that nobody looks into."""
 _NO_SUCH_STREAM: Final = 10059
 _BUCKET: Final = "KV_"
+_MOST_REVISIONS: Final = 64
 _MOST_VALUE_BYTES: Final = 65_536
 _MOST_PAGE_BYTES: Final = 4 << 20
 _MONITOR_S: Final = 2.0
@@ -132,6 +135,12 @@ class ValueView(KeyView):
     value: JsonValue
 
 
+class RevisionView(ValueView):
+    """What a key was at a revision; `deleted`: it had no value from then on."""
+
+    deleted: bool
+
+
 class ServerPage(BaseModel):
     """A monitoring page of the server that AEGIS_MANAGEMENT_NATS_MONITOR names, as NATS writes it."""
 
@@ -189,12 +198,7 @@ async def list_keys(
 
 
 @router.get("/buckets/{bucket}/keys/{key}", responses=responses(401, 403, 404, 422, 503, 504))
-async def get_key(
-    bucket: BucketName,
-    key: Annotated[str, Path(max_length=512, pattern=r"^[A-Za-z0-9_=./-]+$", examples=["trading.A1.group"])],
-    _: Operator,
-    at: With,
-) -> ValueView:
+async def get_key(bucket: BucketName, key: KeyName, _: Operator, at: With) -> ValueView:
     """One value."""
     try:
         entry = await _bucket(at, bucket).get(key)
@@ -206,6 +210,20 @@ async def get_key(
         raise Problem("not_found", f"{bucket} has no key {key}")
     encoding, value = _shown(key, entry.value)
     return ValueView(**_key(entry).model_dump(), encoding=encoding, value=value)
+
+
+@router.get("/buckets/{bucket}/keys/{key}/history", responses=responses(401, 403, 404, 422, 503, 504))
+async def get_key_history(bucket: BucketName, key: KeyName, _: Operator, at: With) -> list[RevisionView]:
+    """The revisions of a key that the bucket keeps, 64 at most, the latest first."""
+    try:
+        entries = await _bucket(at, bucket).history(key)
+    except StreamError as error:
+        raise _or_not_found(error, f"there is no bucket {bucket}") from None
+    except ConfigurationError:
+        entries = []
+    if not entries:
+        raise Problem("not_found", f"{bucket} has no key {key}")
+    return [_revision(entry) for entry in reversed(entries[-_MOST_REVISIONS:])]
 
 
 @router.get("/server", responses=responses(401, 403, 503))
@@ -293,6 +311,11 @@ def _key(entry: KeyValueEntry) -> KeyView:
         created_at=datetime.fromtimestamp(entry.created_ns / 1e9, UTC),
         size=len(entry.value),
     )
+
+
+def _revision(entry: KeyValueEntry) -> RevisionView:
+    encoding, value = _shown(entry.key, entry.value)
+    return RevisionView(**_key(entry).model_dump(), encoding=encoding, value=value, deleted=entry.deleted)
 
 
 def _shown(key: str, value: bytes) -> tuple[Literal["json", "text", "base64", "large"], JsonValue]:

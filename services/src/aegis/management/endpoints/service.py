@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -21,6 +21,7 @@ from aegis.management.endpoints.app import create_app
 from aegis.management.first_run import FIRST, Note, ensure_administrator, write_note
 from aegis.management.live.hub import Hub
 from aegis.management.live.sources import Sources
+from aegis.management.logs import logs_stream
 from aegis.management.parts import Parts
 from aegis.management.settings import ManagementSettings
 from aegis.management.web_server import bound, serve
@@ -32,6 +33,9 @@ from aegis_sdk.service import Service
 __all__ = ["Management"]
 
 _log = structlog.get_logger("aegis.management")
+
+_HISTORIES: Final = 2
+"""So many read many ticks at a time; others wait."""
 
 
 class Management(Service):
@@ -71,10 +75,12 @@ class Management(Service):
             passwords=Passwords(),
             trail=Trail(transport, self.instance, replicas=replicas),
             hub=Hub(Sources(transport, client, view)),
+            history=asyncio.Semaphore(_HISTORIES),
             now=lambda: datetime.now(UTC),
         )
         for store in (parts.users, parts.sessions, parts.tokens, parts.attempts, parts.trail):
             await store.ensure()
+        await transport.ensure_stream(logs_stream(replicas))
         origins = settings.own_origins(listener.getsockname()[1])
         self.address = origins[0]
         self.app, self._served = create_app(parts, self, origins)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from aegis.management.access.roles import Role
 from aegis.management.live.hub import Hub
+from aegis.management.live.messages import MOST_TOPICS
 from aegis.management.live.sources import Source
 from aegis.management.live.topic import Topic
 from aegis.management.problems import Problem
 
-__all__ = ["MOST_TOPICS", "Follower", "permitted"]
-
-MOST_TOPICS: Final = 200
+__all__ = ["Follower", "permitted"]
 
 
 class Follower:

@@ -2,19 +2,18 @@
 
 instances           the living instances, by <service>.<instance>
 leases              who holds which key, by <service>.<key>
+metrics             the latest sample of each living instance's figures, by <service>.<instance>
 feeds               what each market data instance says of itself, asked once a second
 ticks.<instrument>  the latest tick of each, by instrument; ticks.SHFE.*, ticks.*.*
 orders.<account>    the account's money, positions and orders of the day, by order.<id>, position.<...> and account
 audit               the last 200 entries of the audit trail, by sequence
-logs.<instance>     <service>.<instance>: its last 200 log events from then on, by number
+logs.<instance>     <service>.<instance>: its last 200 log events, by their sequence in the stream
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from itertools import count
 from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
@@ -28,15 +27,17 @@ from aegis.management.access.roles import Role
 from aegis.management.accounts import key_of
 from aegis.management.audit import STREAM, AuditEntry
 from aegis.management.live.topic import Topic
-from aegis.management.views import InstanceView
+from aegis.management.loads import EVERYBODY, living, sample_of
+from aegis.management.logs import LOGS, entry_of
+from aegis.management.views import InstanceRow
 from aegis.ticks import subscribe_ticks
 from aegis_sdk import codec, subjects
 from aegis_sdk.client import Client
-from aegis_sdk.errors import AegisError, CodecError
-from aegis_sdk.instances import Instance, InstanceRecord, InstanceStatus, masked
+from aegis_sdk.errors import AegisError
+from aegis_sdk.instances import InstanceRecord, InstanceStatus
 from aegis_sdk.lease_view import LeaseView
-from aegis_sdk.messages import Message
 from aegis_sdk.method import Empty
+from aegis_sdk.samples import METRICS, Sample
 from aegis_sdk.transport import Transport
 
 __all__ = ["Source", "Sources"]
@@ -73,6 +74,8 @@ class Sources:
                 return Source(Role.VIEWER, self._instances, _instance_row)
             case "leases", "":
                 return Source(Role.VIEWER, self._leases)
+            case "metrics", "":
+                return Source(Role.VIEWER, self._metrics, _plain)
             case "feeds", "":
                 return Source(Role.VIEWER, self._feeds)
             case "audit", "":
@@ -98,6 +101,21 @@ class Sources:
         while True:
             topic.replace({f"{row['service']}.{row['key']}": row for row in self._view.rows()})
             await asyncio.sleep(_LOOK_S)
+
+    async def _metrics(self, topic: Topic) -> None:
+        samples: dict[tuple[str, str], Sample] = {}
+
+        async def show() -> None:
+            now = living(samples, self._view.directory)
+            topic.replace({".".join(name): sample for name, sample in now.items()})
+            for name in samples.keys() - now.keys():
+                del samples[name]
+            await asyncio.sleep(_LOOK_S)
+
+        async with self._transport.read(METRICS, EVERYBODY, last_per_subject=True, pause=show) as messages:
+            async for message in messages:
+                if message is not None and (sample := sample_of(message)) is not None:
+                    samples[sample.service, sample.instance] = sample
 
     async def _feeds(self, topic: Topic) -> None:
         while True:
@@ -138,20 +156,23 @@ class Sources:
         return self._desks[account]
 
     async def _logs(self, topic: Topic) -> None:
-        numbers = count(1)
-
-        def take(message: Message) -> None:
-            with suppress(CodecError):
-                number = next(numbers)
-                topic.put(str(number), masked(codec.decode_json(message.payload)))
-                topic.remove(str(number - _LOG_ROWS))
-
         _, service, instance = topic.name.split(".")
-        subscription = await self._transport.subscribe(subjects.log(service, instance), take)
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await subscription.unsubscribe()
+        shown: dict[str, Any] = {}  # in their order
+        has_begun = False
+        async with self._transport.read(LOGS, subjects.log(service, instance)) as messages:
+            async for message in messages:
+                if message is None:
+                    topic.replace(shown)
+                    has_begun = True
+                elif (entry := entry_of(message)) is not None:
+                    key, row = str(entry.sequence), entry.line.model_dump()
+                    shown[key] = row
+                    if has_begun:
+                        topic.put(key, row)
+                    if len(shown) > _LOG_ROWS:
+                        oldest = next(iter(shown))
+                        del shown[oldest]
+                        topic.remove(oldest)
 
     async def _audit(self, topic: Topic) -> None:
         after = max(0, await self._transport.last_sequence(STREAM) - _AUDIT_ROWS)
@@ -173,9 +194,7 @@ class _Said(NamedTuple):
 
 
 def _instance_row(said: _Said) -> dict[str, Any]:
-    return InstanceView.of(Instance(*said, age_s=0.0, confirmed=True)).model_dump(
-        mode="json", exclude={"heartbeat_age_s"}
-    )
+    return InstanceRow.told(*said).model_dump(mode="json")
 
 
 def _apply(topic: Topic, change: Snapshot | Change) -> None:

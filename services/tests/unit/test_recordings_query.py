@@ -14,10 +14,10 @@ from recordings import record, tick
 from aegis.cli.moments import moments, shown
 from aegis.contracts.market import Tick
 from aegis.recorder.check import check
-from aegis.recorder.query import query
 from aegis.recordings import load
 from aegis.recordings.columns import COLUMNS
 from aegis.recordings.manifest import FILE, path_of
+from aegis.recordings.query import query
 from aegis_sdk.errors import ConfigurationError
 
 SHANGHAI = timezone(timedelta(hours=8))
@@ -84,7 +84,7 @@ def test_a_query_survives_a_merge_between_its_look_and_its_read(
     gone = load(recording)
     gone = msgspec.structs.replace(gone, parts=tuple(replace(part, last=99) for part in gone.parts))
     looks = iter([gone])
-    monkeypatch.setattr("aegis.recorder.query.load", lambda path: next(looks, None) or load(path))
+    monkeypatch.setattr("aegis.recordings.query.load", lambda path: next(looks, None) or load(path))
     assert sequences(recording) == list(range(1, 9))
 
 

@@ -1,0 +1,99 @@
+"""What streams hold: read once, up to the end that they have now, forwards or back from a moment."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+from aegis_sdk import codec
+from aegis_sdk.errors import StreamError, Unavailable
+from aegis_sdk.messages import STATUS, StoredMessage
+from aegis_sdk.transport import Transport
+
+__all__ = ["NO_SUCH_STREAM", "Place", "first_since", "pages_back", "read_all"]
+
+NO_SUCH_STREAM: Final = 10059
+_NONE_FOUND: Final = "404"
+_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Place(NamedTuple):
+    """Where a stream has a message, and when it was stored."""
+
+    sequence: int
+    at: datetime
+
+
+async def first_since(transport: Transport, stream: str, subject: str, moment: datetime) -> Place | None:
+    """The first message of a subject that was stored at this moment or later.
+
+    None where there is none, or no stream. Any replica answers (ADR-31).
+    """
+    asked = codec.encode_json({"next_by_subj": subject, "start_time": moment.isoformat()})
+    try:
+        found = await transport.request(f"$JS.API.DIRECT.GET.{stream}", asked)
+    except Unavailable:
+        try:
+            await transport.last_sequence(stream)
+        except StreamError as error:
+            if error.code == NO_SUCH_STREAM:
+                return None
+            raise
+        raise
+    if found.headers.get(STATUS) == _NONE_FOUND:
+        return None
+    return Place(int(found.headers["Nats-Sequence"]), datetime.fromisoformat(found.headers["Nats-Time-Stamp"]))
+
+
+async def read_all(
+    transport: Transport, stream: str, subject: str, *, after: int = 0, last_per_subject: bool = False
+) -> AsyncGenerator[StoredMessage]:
+    """The messages behind a sequence, or the last one of each subject; of a stream that is not there, none.
+
+    Close it where it is not read to its end.
+    """
+    try:
+        async with transport.read(stream, subject, after=after, last_per_subject=last_per_subject) as messages:
+            async for message in messages:
+                if message is None:
+                    return
+                yield message
+    except StreamError as error:
+        if error.code != NO_SUCH_STREAM:
+            raise
+
+
+async def pages_back(
+    transport: Transport, stream: str, subject: str, before: datetime, window: timedelta, most: int
+) -> AsyncGenerator[list[StoredMessage]]:
+    """What was stored of a subject before a moment, in pages: the latest first, each in the order of the stream.
+
+    A page is what was stored within `window`, and the next one twice that; of one that has more than `most` messages
+    the latest ones, and then it ends. Close it where it is not read to its end.
+    """
+    first = await first_since(transport, stream, subject, _EVER)
+    if first is None:
+        return
+    behind = await first_since(transport, stream, subject, before)
+    end = behind.sequence if behind is not None else await transport.last_sequence(stream) + 1
+    while end > first.sequence and before > first.at:
+        before = max(first.at, before - window)
+        window *= 2
+        begin = await first_since(transport, stream, subject, before)
+        if begin is None or begin.sequence >= end:
+            continue
+        page = deque[StoredMessage](maxlen=most)
+        count = 0
+        async with aclosing(read_all(transport, stream, subject, after=begin.sequence - 1)) as messages:
+            async for message in messages:
+                if message.sequence >= end:
+                    break
+                page.append(message)
+                count += 1
+        yield list(page)
+        if count > most:
+            return
+        end = begin.sequence

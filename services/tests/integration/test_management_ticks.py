@@ -1,0 +1,103 @@
+"""The ticks that a desk has of an instrument, out of a real stream and a recording."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from management_stage import connected
+from recordings import record, tick
+
+from aegis.contracts.market import Tick
+from aegis.contracts.tick_codec import MSGPACK
+from aegis.management import tick_store
+from aegis.management.tick_store import Span, latest_ticks, prints
+from aegis.marketdata.adapters.bus.stream import ticks_stream
+from aegis_sdk import subjects
+from aegis_sdk.testing import nats_server_thread
+from aegis_sdk.transport import Transport
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+BEGIN = datetime(2025, 1, 2, 1, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def transport() -> AsyncIterator[Transport]:
+    """Ticks 100 to 199 of the day, ten seconds from each other, replayed now; another instrument's between them."""
+    with nats_server_thread() as access:
+        transport = await connected(access)
+        assert await span(transport) == Span([], is_cut=False)
+        await transport.ensure_stream(ticks_stream())
+        for number in range(100, 200):
+            for symbol in ("rb2505", "ag2506"):
+                payload = MSGPACK.encode(numbered(number, symbol))
+                await transport.append(subjects.tick("SHFE", symbol), payload, MSGPACK.headers)
+        yield transport
+        await transport.close()
+
+
+def numbered(number: int, symbol: str = "rb2505") -> Tick:
+    stamped = int((BEGIN + timedelta(seconds=10 * number)).timestamp()) * 10**9
+    return tick(number, symbol, ts_exchange_ns=stamped, volume=number, trading_day="20250102")
+
+
+async def span(
+    transport: Transport, until: datetime | None = None, length: timedelta = HOUR, recording: Path | None = None
+) -> Span:
+    return await prints(transport, recording, "SHFE.rb2505", until, length, datetime.now(UTC))
+
+
+def numbers(found: Span) -> list[int]:
+    return [one.volume for one in found.prints]
+
+
+async def test_the_latest_ticks_are_those_of_one_instrument(transport: Transport) -> None:
+    found = await latest_ticks(transport, "SHFE.rb2505", 5, datetime.now(UTC))
+    assert [one.sequence for one in found] == [195, 196, 197, 198, 199]
+    assert {one.symbol for one in found} == {"rb2505"}
+    assert await latest_ticks(transport, "SHFE.none", 5, datetime.now(UTC)) == []
+
+
+async def test_a_span_ends_with_the_last_tick_or_before_a_time_of_the_exchange(transport: Transport) -> None:
+    assert numbers(await span(transport, length=timedelta(seconds=30))) == [197, 198, 199]
+    until = BEGIN + timedelta(seconds=1_500)
+    assert numbers(await span(transport, until, timedelta(seconds=20))) == [148, 149]
+    assert numbers(await span(transport)) == list(range(100, 200))
+    assert numbers(await span(transport, BEGIN)) == []
+
+
+async def test_pages_of_every_size_join_without_a_gap(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tick_store, "_FIRST_PAGE", timedelta(milliseconds=2))
+    assert numbers(await span(transport)) == list(range(100, 200))
+    assert numbers(await span(transport, length=timedelta(seconds=100))) == list(range(190, 200))
+
+
+async def test_what_is_older_than_the_stream_comes_from_the_recording(transport: Transport, tmp_path: Path) -> None:
+    record(tmp_path, [numbered(number) for number in range(150)])
+    assert numbers(await span(transport, recording=tmp_path)) == list(range(200))
+    assert numbers(await span(transport, BEGIN + timedelta(seconds=500), HOUR, tmp_path)) == list(range(50))
+    other = tick_store.prints(transport, tmp_path, "SHFE.none", None, HOUR, datetime.now(UTC))
+    assert (await other).prints == []
+
+
+async def test_a_recording_alone_is_enough(transport: Transport, tmp_path: Path) -> None:
+    record(tmp_path, [numbered(number, "cu2505") for number in range(5)])
+    found = await prints(transport, tmp_path, "SHFE.cu2505", None, timedelta(seconds=20), datetime.now(UTC))
+    assert numbers(found) == [3, 4]
+
+
+async def test_an_answer_is_bounded_and_says_so(
+    transport: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tick_store, "_MOST", 20)
+    found = await span(transport)
+    assert numbers(found) == list(range(180, 200))
+    assert found.is_cut
+    record(tmp_path, [numbered(number, "cu2505") for number in range(150)])
+    recorded = await prints(transport, tmp_path, "SHFE.cu2505", None, HOUR, datetime.now(UTC))
+    assert numbers(recorded) == list(range(130, 150))
+    assert recorded.is_cut
