@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup up down test check bench chaos lock without-ctp
+.PHONY: help setup up down ui test check bench chaos lock without-ctp without-ui
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -14,6 +14,10 @@ INSTALLED := .venv/.installed
 CXX := $(shell command -v c++ || command -v g++ || command -v clang++)
 CTP := $(if $(CXX),.venv/.installed-ctp,without-ctp)
 CTP_SOURCES := $(wildcard ctpsim/src/ctpsim/native/*) $(addprefix ctpsim/src/ctpsim/,headers.py records.py glue.py building.py)
+# The console is built where there is a Node that can, and only when something of it has changed.
+NODE := $(shell node -e 'const [a, b] = process.versions.node.split("."); process.exit(+a > 20 || (+a == 20 && +b >= 9) ? 0 : 1)' 2> /dev/null && command -v npm)
+SITE := services/src/aegis/management/site/index.html
+UI_SOURCES := $(shell find ui/src ui/public -type f 2> /dev/null) $(wildcard ui/*.json ui/*.ts ui/*.mjs)
 # The machine's own certificate authorities count, as they do for pip.
 export UV_SYSTEM_CERTS ?= true
 
@@ -22,8 +26,10 @@ help: ## show this
 
 setup: $(INSTALLED) $(CTP) ## install everything, nothing else; CTP where there is a C++ compiler
 
-up: setup ## run the desk on this machine
+up: setup ui ## run the desk on this machine
 	@$(BIN)/aegis up
+
+ui: $(if $(NODE),$(SITE),without-ui) ## build the web console, where there is Node 20.9 or later
 
 down: setup ## stop what `up` started
 	@$(BIN)/aegis down
@@ -37,6 +43,7 @@ check: setup ## the static checks
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(if $(NODE),$(MAKE) -s ui/node_modules/.installed && cd ui && npm run -s check)
 
 bench: setup ## measure Aegis against plain NATS
 	$(BIN)/aegis bench rpc
@@ -87,3 +94,15 @@ $(INSTALLED): requirements.lock pyproject.toml sdk/pyproject.toml services/pypro
 
 without-ctp: $(INSTALLED)
 	@echo 'There is no CTP here, real or simulated; it needs a C++ compiler: sudo apt-get install g++'
+
+ui/node_modules/.installed: ui/package-lock.json
+	@cd ui && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(SITE): ui/node_modules/.installed $(UI_SOURCES)
+	@echo 'Building the console; it takes half a minute.'
+	@cd ui && NEXT_TELEMETRY_DISABLED=1 npm run -s build > .build.log 2>&1 || { cat .build.log >&2; exit 1; }
+	@rm -rf $(@D) && cp -r ui/out $(@D)
+
+without-ui:
+	@[ -e $(SITE) ] || echo 'There is no web console here; it needs Node 20.9 or later'

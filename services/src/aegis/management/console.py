@@ -13,7 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
-__all__ = ["Console", "policy_of"]
+__all__ = ["SITE", "Console", "policy_of"]
+
+SITE: Final = Path(__file__).with_name("site")
+"""Where `make ui` puts the console, and the wheel has it."""
 
 _INLINE: Final = re.compile(rb"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.S | re.I)
 _HASHED_NAMES: Final = "_next/static/"

@@ -9,7 +9,7 @@ AEGIS_MANAGEMENT_TLS_KEY          a PEM file of its key
 AEGIS_MANAGEMENT_BEHIND_TLS       1: what stands in front of us speaks TLS with the browsers
 AEGIS_MANAGEMENT_ORIGINS          where browsers find us, with commas between them: https://desk.example.com
 AEGIS_MANAGEMENT_PROXIES          addresses whose X-Forwarded-For is believed, with commas between them
-AEGIS_MANAGEMENT_CONSOLE          the directory of a built console
+AEGIS_MANAGEMENT_CONSOLE          the directory of a built console; that of `make ui`, where it is there; empty: none
 AEGIS_MANAGEMENT_RECORDING        the directory of the desk's recording, for bars older than the stream
 AEGIS_MANAGEMENT_NOTE             a file that says where we listen and the first sign-in; for its owner's eyes only
 AEGIS_MANAGEMENT_NATS_MONITOR     where the NATS server answers its monitoring pages: http://127.0.0.1:8222

@@ -1,0 +1,24 @@
+"use client";
+
+import { useWords } from "@/lib/words";
+import { Button } from "./button";
+import { toast } from "./toast";
+import { UI } from "./words";
+
+const PLAIN = /^[A-Za-z0-9_./:=@%+-]+$/;
+
+/** A command line of these words, quoted for a shell where that is needed. */
+export function commandLine(...parts: string[]): string {
+  return parts.map((part) => (PLAIN.test(part) ? part : `'${part.replaceAll("'", `'\\''`)}'`)).join(" ");
+}
+
+/** Copies the command that does the same: <CopyCommand parts={["aegis", "handover", service, key]} />. */
+export function CopyCommand({ parts }: { parts: string[] }) {
+  const say = useWords(UI);
+  const command = commandLine(...parts);
+  return (
+    <Button kind="quiet" icon="copy" title={command} onClick={() => void navigator.clipboard.writeText(command).then(() => toast(`${say("copied")}: ${command}`))}>
+      {say("copyCommand")}
+    </Button>
+  );
+}

@@ -1,0 +1,101 @@
+"use client";
+
+import { type FormEvent, type ReactNode, useEffect, useId, useRef, useState } from "react";
+import { useWords } from "@/lib/words";
+import { Button, IconButton } from "./button";
+import { cx } from "./cx";
+import { Field } from "./field";
+import { useProblemWords } from "./states";
+import { UI } from "./words";
+
+/** A modal dialog of the browser's own: it keeps the focus inside, and Escape closes it. Render it only while it is open. */
+export function Dialog({ title, onClose, children, className }: { title: string; onClose: () => void; children: ReactNode; className?: string }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  const say = useWords(UI);
+  useEffect(() => {
+    const shown = dialog.current;
+    shown?.showModal();
+    return () => shown?.close();
+  }, []);
+  return (
+    <dialog
+      ref={dialog}
+      aria-labelledby={id}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      onMouseDown={(event) => event.target === dialog.current && onClose()}
+      className={cx("m-auto w-[min(480px,calc(100vw-24px))] rounded-md border border-strong bg-panel p-0 shadow-2xl", className)}
+    >
+      <header className="flex items-center justify-between gap-3 border-b py-1.5 pr-1.5 pl-4">
+        <h2 id={id} className="min-w-0 text-sm font-semibold wrap-anywhere">
+          {title}
+        </h2>
+        <IconButton icon="close" label={say("close")} onClick={onClose} />
+      </header>
+      {children}
+    </dialog>
+  );
+}
+
+interface ConfirmProps {
+  title: string;
+  /** What will be done, and what follows from it. */
+  children: ReactNode;
+  /** What the button says. */
+  action: string;
+  /** What has to be typed before; without, the button is enough. */
+  word?: string;
+  danger?: boolean;
+  /** False as long as it cannot be done. */
+  ready?: boolean;
+  onConfirm: () => Promise<unknown>;
+  onClose: () => void;
+}
+
+/** Ask before it is done. It closes when it is done, and stays with the reason when it fails. */
+export function Confirm({ title, children, action, word, danger, ready = true, onConfirm, onClose }: ConfirmProps) {
+  const say = useWords(UI);
+  const inWords = useProblemWords();
+  const [typed, setTyped] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const isTyped = word === undefined || typed === word;
+  const confirm = async (event: FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    setError(null);
+    try {
+      await onConfirm();
+      onClose();
+    } catch (problem) {
+      setError(problem);
+      setBusy(false);
+    }
+  };
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <form onSubmit={(event) => void confirm(event)} className="grid gap-4 p-4">
+        <div className="grid gap-3 text-sm text-soft">{children}</div>
+        {word !== undefined && (
+          <Field label={say("typeToConfirm", { word })} value={typed} onChange={(event) => setTyped(event.target.value)} className="figure" autoFocus />
+        )}
+        {error !== null && (
+          <p role="alert" className="text-xs wrap-anywhere text-bad">
+            {inWords(error)}
+          </p>
+        )}
+        <div className="flex justify-end gap-2">
+          <Button kind="quiet" onClick={onClose}>
+            {say("cancel")}
+          </Button>
+          <Button type="submit" kind={danger ? "danger" : "primary"} busy={busy} disabled={!isTyped || !ready}>
+            {action}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,23 @@
+import type { IconName } from "@/components/ui/icons";
+import type { Role } from "@/lib/roles";
+import type { SHELL } from "./words";
+
+type ShellKey = keyof (typeof SHELL)["en"];
+
+export interface Page {
+  href: string;
+  name: ShellKey & `page.${string}`;
+  icon: IconName;
+  group: ShellKey & `group.${string}`;
+  /** Shown to those who have at least this role. */
+  role?: Role;
+  /** Shown where an instance of this service is alive. */
+  service?: string;
+  /** Other addresses at which this page is the current one. */
+  covers?: string[];
+}
+
+/** All pages in the order of the navigation. Who adds a page adds its line here. */
+export const PAGES: Page[] = [
+  { href: "/", name: "page.overview", icon: "overview", group: "group.desk", covers: ["/service", "/instance"] },
+];

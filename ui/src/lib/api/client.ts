@@ -1,0 +1,33 @@
+import createClient from "openapi-fetch";
+import type { components, paths } from "./schema";
+import { Problem, problemOf } from "./problem";
+
+/** The management API, typed by its own document. The cookie goes with every request of our origin. */
+export const api = createClient<paths>({ headers: { Accept: "application/json" } });
+
+export type Schemas = components["schemas"];
+export type Instance = Omit<Schemas["aegis__management__views__InstanceView"], "heartbeat_age_s">;
+export type Lease = Schemas["LeaseView"];
+
+interface Answer<T> {
+  data?: T;
+  error?: unknown;
+  response: Response;
+}
+
+/** What was answered; throws a Problem for an error, and for no answer at all. */
+export async function answered<T>(asked: Promise<Answer<T>>): Promise<T> {
+  return (await withHeaders(asked)).data;
+}
+
+/** The same with the answer's headers, for its ETag. */
+export async function withHeaders<T>(asked: Promise<Answer<T>>): Promise<{ data: T; headers: Headers }> {
+  let answer: Answer<T>;
+  try {
+    answer = await asked;
+  } catch {
+    throw new Problem({ code: "unreachable", status: 0, title: "", detail: "", errors: [], details: {} });
+  }
+  if (!answer.response.ok) throw problemOf(answer.response.status, answer.error);
+  return { data: answer.data as T, headers: answer.response.headers };
+}

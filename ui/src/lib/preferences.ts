@@ -1,0 +1,74 @@
+"use client";
+
+import { useSyncExternalStore } from "react";
+
+/** What a person has set in this browser. The script in the document's head applies it before the first paint. */
+export interface Preferences {
+  theme: "dark" | "light";
+  language: "en" | "zh";
+  zone: "local" | "exchange" | "utc";
+  /** The colour of a price that rises; `auto`: red in Chinese, green in English. */
+  rise: "auto" | "red" | "green";
+}
+
+export const PREFERENCES_KEY = "aegis.preferences";
+const USUAL: Preferences = { theme: "dark", language: "en", zone: "exchange", rise: "auto" };
+
+let current: Preferences | null = null;
+const listeners = new Set<() => void>();
+
+/** Read what is stored; a browser that speaks Chinese begins in Chinese. */
+function stored(): Preferences {
+  const language = navigator.language.startsWith("zh") ? "zh" : "en";
+  try {
+    return { ...USUAL, language, ...JSON.parse(localStorage.getItem(PREFERENCES_KEY) ?? "{}") };
+  } catch {
+    return { ...USUAL, language };
+  }
+}
+
+export function preferences(): Preferences {
+  return (current ??= stored());
+}
+
+export function prefer(change: Partial<Preferences>): void {
+  current = { ...preferences(), ...change };
+  try {
+    localStorage.setItem(PREFERENCES_KEY, JSON.stringify(current));
+  } catch {
+    // a browser that stores nothing: it is so for this page
+  }
+  apply(current);
+  listeners.forEach((listener) => listener());
+}
+
+export function apply({ theme, language, rise }: Preferences): void {
+  const root = document.documentElement;
+  root.dataset.theme = theme;
+  root.dataset.rise = rise === "auto" ? (language === "zh" ? "red" : "green") : rise;
+  root.lang = language === "zh" ? "zh-CN" : "en";
+}
+
+export function usePreferences(): Preferences {
+  return useSyncExternalStore(subscribe, preferences, () => USUAL);
+}
+
+function subscribe(listener: () => void): () => void {
+  const elsewhere = (event: StorageEvent) => {
+    if (event.key !== PREFERENCES_KEY) return;
+    current = null;
+    apply(preferences());
+    listener();
+  };
+  listeners.add(listener);
+  window.addEventListener("storage", elsewhere);
+  return () => {
+    listeners.delete(listener);
+    window.removeEventListener("storage", elsewhere);
+  };
+}
+
+/** The script of the document's head: the same as `apply`, before anything is shown. */
+export const FIRST_PAINT = `try{var p=JSON.parse(localStorage.getItem("${PREFERENCES_KEY}")||"{}")}catch(e){p={}}
+var r=document.documentElement,z=(p.language||(navigator.language.indexOf("zh")?"en":"zh"))=="zh";
+r.dataset.theme=p.theme||"dark";r.lang=z?"zh-CN":"en";r.dataset.rise=p.rise&&p.rise!="auto"?p.rise:z?"red":"green";`;
