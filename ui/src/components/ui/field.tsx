@@ -2,7 +2,7 @@ import { type ComponentProps, type ReactNode, useId } from "react";
 import { cx } from "./cx";
 
 const BOX =
-  "h-8 w-full rounded-sm border border-strong bg-ground px-2.5 text-sm text-text placeholder:text-faint " +
+  "h-8 w-full rounded-sm border border-strong bg-field px-2.5 text-sm text-text placeholder:text-faint " +
   "focus:border-accent focus:outline-none focus-visible:outline-none disabled:opacity-50 aria-invalid:border-bad";
 
 interface FieldProps {

@@ -21,15 +21,15 @@ export interface Column<T> {
   right?: boolean;
   /** CSS width; columns without one share the rest. */
   width?: string;
-  /** From which width of the window on it is shown; without, always. */
+  /** From which width of the table on it is shown: 420, 560, 720 or 960 pixels; without, always. */
   from?: "sm" | "md" | "lg" | "xl";
 }
 
 const FROM = {
-  sm: "max-sm:hidden",
-  md: "max-md:hidden",
-  lg: "max-lg:hidden",
-  xl: "max-xl:hidden",
+  sm: "@max-[420px]:hidden",
+  md: "@max-[560px]:hidden",
+  lg: "@max-[720px]:hidden",
+  xl: "@max-[960px]:hidden",
 } as const;
 
 interface TableProps<T> {
@@ -71,7 +71,7 @@ export function Table<T>({ name, label, columns, rows, rowKey, onOpen, selected,
     );
   };
   return (
-    <div ref={box} onScroll={look} role="region" aria-label={label} tabIndex={0} className="overflow-auto focus-visible:-outline-offset-2" style={{ maxHeight: height }}>
+    <div ref={box} onScroll={look} role="region" aria-label={label} tabIndex={0} className="@container overflow-auto focus-visible:-outline-offset-2" style={{ maxHeight: height }}>
       <table aria-rowcount={sorted.length + 1} className="w-full table-fixed border-separate border-spacing-0 text-xs">
         <thead>
           <tr>

@@ -63,7 +63,7 @@ function TopBar({ environment, onMenu, isOpen, onSearch }: { environment: Enviro
         Aegis
       </Link>
       <EnvironmentBadge of={environment} />
-      <button type="button" onClick={onSearch} aria-keyshortcuts="Control+K" className="ml-auto flex h-7 items-center gap-2 rounded-sm border border-strong bg-ground px-2 text-xs text-faint hover:border-faint md:w-64">
+      <button type="button" onClick={onSearch} aria-keyshortcuts="Control+K" className="ml-auto flex h-7 items-center gap-2 rounded-sm border border-strong bg-field px-2 text-xs text-faint hover:border-faint md:w-64">
         <Icon name="search" size={14} />
         <span className="max-md:sr-only">{say("palette")}</span>
         <kbd className="figure ml-auto text-2xs max-md:hidden">Ctrl K</kbd>

@@ -20,4 +20,5 @@ export interface Page {
 /** All pages in the order of the navigation. Who adds a page adds its line here. */
 export const PAGES: Page[] = [
   { href: "/", name: "page.overview", icon: "overview", group: "group.desk", covers: ["/service", "/instance"] },
+  { href: "/leases", name: "page.leases", icon: "leases", group: "group.desk" },
 ];

@@ -1,0 +1,5 @@
+import { InstancePage } from "@/features/instances/instance-page";
+
+export default function Page() {
+  return <InstancePage />;
+}

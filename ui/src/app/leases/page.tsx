@@ -1,0 +1,5 @@
+import { Leases } from "@/features/leases/leases";
+
+export default function Page() {
+  return <Leases />;
+}

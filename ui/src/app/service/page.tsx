@@ -1,0 +1,5 @@
+import { ServicePage } from "@/features/instances/service-page";
+
+export default function Page() {
+  return <ServicePage />;
+}

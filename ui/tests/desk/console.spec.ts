@@ -1,0 +1,100 @@
+import { expect, live, test } from "./desk";
+
+test("who signs in sees the living instances, and which environment it is", async ({ page }) => {
+  await page.goto("/");
+  await live(page);
+  const table = page.getByRole("region", { name: "Instances" }).getByRole("table");
+  for (const name of ["marketdata-1", "paper-1", "trading-1", "trading-2", "management-1"]) {
+    await expect(table.getByRole("link", { name, exact: true })).toBeVisible();
+  }
+  await expect(page.locator("[data-environment]")).toHaveAttribute("data-environment", "paper");
+});
+
+test("an instance that is killed is seen within a second", async ({ page, desk }) => {
+  await page.goto("/");
+  await live(page);
+  const pid = desk.pid("trading-2");
+  await page.evaluate(() => {
+    new MutationObserver(() => {
+      const said = [...document.querySelectorAll("li")].some((one) => /trading-2 was (lost|started again)/.test(one.textContent ?? ""));
+      if (said) document.body.dataset.seenAt ??= String(Date.now());
+    }).observe(document.body, { subtree: true, childList: true, characterData: true });
+  });
+  const killedAt = Date.now();
+  process.kill(pid, "SIGKILL");
+  await expect(page.locator("body")).toHaveAttribute("data-seen-at", /\d+/);
+  const seenAt = Number(await page.locator("body").getAttribute("data-seen-at"));
+  console.log(`seen ${seenAt - killedAt} ms after the kill`); // eslint-disable-line no-console
+  expect(seenAt - killedAt).toBeLessThan(1_000);
+  await expect(page.getByText("trading-2 was started again")).toBeVisible({ timeout: 20_000 });
+});
+
+test("a key is handed over after a preview and its name typed", async ({ page }) => {
+  await page.goto("/leases?service=trading&key=paper");
+  await live(page);
+  const holder = page.getByRole("region", { name: "trading / paper" }).getByRole("link");
+  const before = await holder.innerText();
+  const other = before === "trading-1" ? "trading-2" : "trading-1";
+  await page.getByRole("button", { name: "Hand over" }).click();
+  const dialog = page.getByRole("dialog");
+  await expect(dialog.getByText(/^Epoch \d+ of trading-\d ends$/)).toBeVisible();
+  await dialog.getByLabel("To", { exact: true }).selectOption(other);
+  await expect(dialog.getByText(`A later epoch begins at ${other}`)).toBeVisible();
+  const act = dialog.getByRole("button", { name: "Hand over" });
+  await expect(act).toBeDisabled();
+  await dialog.getByLabel("Type paper to confirm").fill("pape");
+  await expect(act).toBeDisabled();
+  await dialog.getByLabel("Type paper to confirm").fill("paper");
+  await act.click();
+  await expect(dialog).toBeHidden();
+  await expect(holder).toHaveText(other);
+  await expect(page.getByText(new RegExp(`paper went to ${other} in .* epoch`))).toBeVisible();
+});
+
+test("an instance is put into maintenance, and released", async ({ page }) => {
+  await page.goto("/instance?service=trading&instance=trading-1");
+  await page.getByRole("button", { name: "Maintenance" }).click();
+  await page.getByLabel("Type trading-1 to confirm").fill("trading-1");
+  await page.getByRole("dialog").getByRole("button", { name: "Maintenance" }).click();
+  await page.getByRole("button", { name: "Release" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Release" }).click();
+  await expect(page.getByText("trading-1 is released.")).toBeVisible();
+  await expect(page.getByRole("button", { name: "Maintenance" })).toBeVisible();
+});
+
+test("the palette goes anywhere", async ({ page }) => {
+  await page.goto("/");
+  await live(page);
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox").fill("trading1");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("heading", { name: "trading-1" })).toBeVisible();
+  expect(new URL(page.url()).search).toBe("?service=trading&instance=trading-1");
+});
+
+test("the banner tells when the live connection is gone, and goes when it is back", async ({ page, desk }) => {
+  await page.goto("/");
+  await live(page);
+  process.kill(desk.pid("management-1"), "SIGKILL");
+  await expect(page.getByTestId("connection-banner")).toContainText(/gone. What is shown is .* old/);
+  await expect(page.getByTestId("connection-banner")).toBeHidden({ timeout: 30_000 });
+  await live(page);
+});
+
+test("a session that ends elsewhere ends here", async ({ page, browser, desk }) => {
+  const context = await browser.newContext({ baseURL: desk.address, storageState: { cookies: [], origins: [] } });
+  const other = await context.newPage();
+  await other.goto("/leases");
+  await other.getByLabel("User").fill("admin");
+  await other.getByLabel("Password").fill("a password of the tests");
+  await other.getByRole("button", { name: "Sign in" }).click();
+  await expect(other.getByRole("heading", { name: "Leases" })).toBeVisible();
+  await live(other);
+  await page.goto("/");
+  const sessions = (await (await page.request.get("/api/auth/sessions")).json()) as { id: string; current: boolean }[];
+  for (const one of sessions.filter((session) => !session.current)) {
+    await page.request.delete(`/api/auth/sessions/${one.id}`, { headers: { Origin: desk.address } });
+  }
+  await expect(other.getByRole("button", { name: "Sign in" })).toBeVisible();
+  await context.close();
+});

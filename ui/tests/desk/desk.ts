@@ -1,0 +1,101 @@
+import { test as base, expect, type Page } from "@playwright/test";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export const PASSWORD = "a password of the tests";
+const AEGIS = new URL("../../../.venv/bin/aegis", import.meta.url).pathname;
+const UP_MS = 60_000;
+
+/** A desk of its own, with the console that `make ui` has built; all ports are free ones, but for the console's if it is free. */
+export class Desk {
+  address = "";
+  firstPassword = "";
+  private readonly home = mkdtempSync(join(tmpdir(), "console-"));
+
+  aegis(...parts: string[]): string {
+    const environment = Object.entries(process.env).filter(([name]) => !name.startsWith("AEGIS_"));
+    return execFileSync(AEGIS, parts, { env: { ...Object.fromEntries(environment), AEGIS_HOME: this.home, NO_COLOR: "1" }, encoding: "utf8", timeout: UP_MS });
+  }
+
+  up(): void {
+    const said = this.aegis("up", "--detach", "--market", "simulated");
+    this.address = /http:\/\/127\.0\.0\.1:\d+/.exec(said)![0];
+    this.firstPassword = /password (\S+)/.exec(said)![1]!;
+  }
+
+  down(): void {
+    this.aegis("down");
+    rmSync(this.home, { recursive: true, force: true });
+  }
+
+  pid(name: string): number {
+    const { processes } = JSON.parse(this.aegis("ps", "--json")) as { processes: { name: string; pid: number }[] };
+    return processes.find((one) => one.name === name)!.pid;
+  }
+}
+
+/** One desk and one browser for all tests; what breaks the page's own policy, or throws in it, fails the test. */
+export const test = base.extend<{ errors: string[] }, { desk: Desk; signedIn: string }>({
+  desk: [
+    async ({}, use) => {
+      const desk = new Desk();
+      try {
+        desk.up();
+        await use(desk);
+      } finally {
+        desk.down();
+      }
+    },
+    { scope: "worker", timeout: UP_MS },
+  ],
+  baseURL: async ({ desk }, use) => use(desk.address),
+  errors: [
+    async ({ page }, use) => {
+      const errors: string[] = [];
+      page.on("pageerror", (error) => errors.push(error.message));
+      page.on("console", (message) => message.type() === "error" && /Content Security Policy|hydrat/i.test(message.text()) && errors.push(message.text()));
+      await use(errors);
+      expect(errors).toEqual([]);
+    },
+    { auto: true },
+  ],
+  /** A file with the session of the administrator. */
+  signedIn: [
+    async ({ desk, browser }, use) => {
+      const context = await browser.newContext({ baseURL: desk.address });
+      const page = await context.newPage();
+      await signIn(page, desk);
+      const file = join(mkdtempSync(join(tmpdir(), "session-")), "state.json");
+      await context.storageState({ path: file });
+      await context.close();
+      await use(file);
+    },
+    { scope: "worker", timeout: UP_MS },
+  ],
+  storageState: async ({ signedIn }, use) => use(signedIn),
+});
+
+export { expect };
+
+/** Sign in with the first password, and set one's own. */
+async function signIn(page: Page, desk: Desk): Promise<void> {
+  await page.goto("/");
+  await page.getByLabel("User").fill("admin");
+  await page.getByLabel("Password").fill(`${desk.firstPassword}x`);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByText("User or password is wrong.")).toBeVisible();
+  await page.getByLabel("Password").fill(desk.firstPassword);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByLabel("Password until now").fill(desk.firstPassword);
+  await page.getByLabel("New password", { exact: true }).fill(PASSWORD);
+  await page.getByLabel("New password again").fill(PASSWORD);
+  await page.getByRole("button", { name: "Set the password" }).click();
+  await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
+}
+
+/** Wait until what is shown is live. */
+export async function live(page: Page): Promise<void> {
+  await expect(page.getByTestId("live-state")).toHaveAttribute("data-state", "live");
+}

@@ -1,0 +1,71 @@
+import { expect, test } from "@playwright/test";
+import { Watch } from "../../src/features/shell/watching";
+import { fleetOf } from "../../src/features/instances/fleet";
+import { ranked } from "../../src/features/shell/ranking";
+import { commandLine } from "../../src/components/ui/copy";
+import { duration } from "../../src/lib/time";
+import type { Instance, Lease } from "../../src/lib/api/client";
+
+function instance(change: Partial<Instance> = {}): Instance {
+  return { service: "trading", instance: "trading-1", incarnation: "1", status: "ACTIVE", ...change } as Instance;
+}
+
+function rows(...all: Instance[]): Map<string, Instance> {
+  return new Map(all.map((one) => [`${one.service}.${one.instance}`, one]));
+}
+
+test("the first look tells nothing", () => {
+  expect(new Watch().seeInstances(rows(instance()), 1)).toBe(false);
+});
+
+test("who is gone without having said so is lost, until he is there again", () => {
+  const watch = new Watch();
+  watch.seeInstances(rows(instance()), 1);
+  watch.seeInstances(rows(), 2);
+  expect(watch.changes[0]).toMatchObject({ kind: "lost", name: "trading-1", at: 2 });
+  const shown = fleetOf(rows(instance({ instance: "trading-2" })), [...watch.lost.values()]);
+  expect(shown.map((one) => [one.instance, one.shown])).toEqual([
+    ["trading-1", "LOST"],
+    ["trading-2", "ACTIVE"],
+  ]);
+  watch.seeInstances(rows(instance({ incarnation: "2" })), 3);
+  expect(watch.changes[0]).toMatchObject({ kind: "restarted" });
+  expect(watch.lost.size).toBe(0);
+});
+
+test("who had drained was stopped, not lost", () => {
+  const watch = new Watch();
+  watch.seeInstances(rows(instance({ status: "DRAINING" })), 1);
+  watch.seeInstances(rows(), 2);
+  expect(watch.changes[0]).toMatchObject({ kind: "stopped" });
+  expect(watch.lost.size).toBe(0);
+});
+
+test("a restart between two looks is told by the incarnation", () => {
+  const watch = new Watch();
+  watch.seeInstances(rows(instance()), 1);
+  watch.seeInstances(rows(instance({ incarnation: "2" })), 2);
+  expect(watch.changes).toMatchObject([{ kind: "restarted" }]);
+});
+
+test("a key that changes its holder has moved", () => {
+  const watch = new Watch();
+  const lease = { service: "trading", key: "paper", holder: "trading-1", epoch: 4, state: "ACTIVE" } as Lease;
+  watch.seeLeases(new Map([["trading.paper", lease]]), 1);
+  watch.seeLeases(new Map([["trading.paper", { ...lease, holder: "trading-2", epoch: 5 }]]), 2);
+  expect(watch.changes).toMatchObject([{ kind: "key-moved", from: "trading-1", to: "trading-2" }]);
+});
+
+test("letters in their order find a name, a whole word before them", () => {
+  expect(ranked(["market data", "leases", "trading / trading-1"], (one) => one, "t1")).toEqual(["trading / trading-1"]);
+  expect(ranked(["a leap", "pale", "le"], (one) => one, "le")).toEqual(["le", "a leap", "pale"]);
+  expect(ranked(["leases"], (one) => one, "x")).toEqual([]);
+});
+
+test("a command is quoted where a shell would read something else", () => {
+  expect(commandLine("aegis", "drain", "it's $HOME")).toBe(`aegis drain 'it'\\''s $HOME'`);
+});
+
+test("a length of time has at most two units", () => {
+  expect([0, 999, 4_200, 200_000, 7_500_000, 183_600_000].map(duration)).toEqual(["0 ms", "999 ms", "4.2 s", "3 m 20 s", "2 h 5 m", "2 d 3 h"]);
+});
