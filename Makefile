@@ -1,5 +1,5 @@
 # What a person does with this repository. Everything is installed into .venv; nothing outside of it is touched,
-# but for Debian's python3-venv, python3-dev, locales and libfaketime, if they are missing and you are root.
+# but for Debian's python3-venv, python3-dev, locales, libfaketime and chromium, if they are missing and you are root.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -37,6 +37,7 @@ down: setup ## stop what `up` started
 # Two at a time, the longest files first: most tests wait, for a process or a timer. All workers need the same seed.
 test: check ## the static checks, then all tests
 	CHAOS_SEED=$(or $(SEED),$(shell date +%s)) $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(if $(NODE),$(MAKE) -s ui && cd ui && npm run -s e2e)
 
 check: setup ## the static checks
 	$(BIN)/ruff check .
@@ -79,6 +80,9 @@ $(INSTALLED): requirements.lock pyproject.toml sdk/pyproject.toml services/pypro
 	@ls /usr/lib/*/faketime/libfaketimeMT.so.1 > /dev/null 2>&1 || \
 	  { [ "$$(id -u)" = 0 ] && apt-get update && apt-get install -y libfaketime; } > /dev/null 2>&1 || \
 	  echo 'Tests of wall clocks that jump will be skipped: they need libfaketime (sudo apt-get install libfaketime)'
+	@[ -z "$(NODE)" ] || [ -e /usr/bin/chromium ] || \
+	  { [ "$$(id -u)" = 0 ] && apt-get update && apt-get install -y --no-install-recommends chromium fonts-wqy-microhei; } > /dev/null 2>&1 || \
+	  echo 'Tests of the console need a browser: sudo apt-get install chromium fonts-wqy-microhei'
 	@touch $@
 
 .venv/.installed-ctp: $(INSTALLED) requirements-ctp.lock $(CTP_SOURCES)

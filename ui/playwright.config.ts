@@ -11,7 +11,9 @@ export default defineConfig({
   outputDir: "test-results",
   reporter: "line",
   expect: { timeout: 10_000 },
+  maxFailures: 3,
   use: {
+    actionTimeout: 10_000,
     launchOptions: {
       executablePath: CHROMIUM,
       args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],

@@ -1,6 +1,8 @@
 import { test as base, expect, type Page } from "@playwright/test";
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -8,18 +10,21 @@ export const PASSWORD = "a password of the tests";
 const AEGIS = new URL("../../../.venv/bin/aegis", import.meta.url).pathname;
 const UP_MS = 60_000;
 
-/** A desk of its own, with the console that `make ui` has built; all ports are free ones, but for the console's if it is free. */
+/** A desk of its own on free ports, with the console that `make ui` has built. */
 export class Desk {
   address = "";
   firstPassword = "";
+  private port = 0;
   private readonly home = mkdtempSync(join(tmpdir(), "console-"));
 
   aegis(...parts: string[]): string {
-    const environment = Object.entries(process.env).filter(([name]) => !name.startsWith("AEGIS_"));
-    return execFileSync(AEGIS, parts, { env: { ...Object.fromEntries(environment), AEGIS_HOME: this.home, NO_COLOR: "1" }, encoding: "utf8", timeout: UP_MS });
+    const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("AEGIS_") && !name.startsWith("FORCE_"));
+    const env = { ...Object.fromEntries(kept), AEGIS_HOME: this.home, AEGIS_MANAGEMENT_PORT: String(this.port), NO_COLOR: "1" };
+    return execFileSync(AEGIS, parts, { env, encoding: "utf8", timeout: UP_MS });
   }
 
-  up(): void {
+  async up(): Promise<void> {
+    this.port = await freePort();
     const said = this.aegis("up", "--detach", "--market", "simulated");
     this.address = /http:\/\/127\.0\.0\.1:\d+/.exec(said)![0];
     this.firstPassword = /password (\S+)/.exec(said)![1]!;
@@ -36,13 +41,23 @@ export class Desk {
   }
 }
 
+/** The console keeps its port when it is started again, so that its pages find it. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
 /** One desk and one browser for all tests; what breaks the page's own policy, or throws in it, fails the test. */
 export const test = base.extend<{ errors: string[] }, { desk: Desk; signedIn: string }>({
   desk: [
     async ({}, use) => {
       const desk = new Desk();
       try {
-        desk.up();
+        await desk.up();
         await use(desk);
       } finally {
         desk.down();
