@@ -19,7 +19,7 @@ export class Desk {
 
   aegis(...parts: string[]): string {
     const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("AEGIS_") && !name.startsWith("FORCE_"));
-    const env = { ...Object.fromEntries(kept), AEGIS_HOME: this.home, AEGIS_MANAGEMENT_PORT: String(this.port), NO_COLOR: "1" };
+    const env: NodeJS.ProcessEnv = { ...(Object.fromEntries(kept) as NodeJS.ProcessEnv), AEGIS_HOME: this.home, AEGIS_MANAGEMENT_PORT: String(this.port), NO_COLOR: "1" };
     return execFileSync(AEGIS, parts, { env, encoding: "utf8", timeout: UP_MS });
   }
 
