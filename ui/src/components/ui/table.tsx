@@ -71,7 +71,7 @@ export function Table<T>({ name, label, columns, rows, rowKey, onOpen, selected,
     );
   };
   return (
-    <div ref={box} onScroll={look} role="region" aria-label={label} tabIndex={0} className="@container overflow-auto focus-visible:-outline-offset-2" style={{ maxHeight: height }}>
+    <div ref={box} onScroll={look} role="group" aria-label={label} tabIndex={0} className="@container overflow-auto focus-visible:-outline-offset-2" style={{ maxHeight: height }}>
       <table aria-rowcount={sorted.length + 1} className="w-full table-fixed border-separate border-spacing-0 text-xs">
         <thead>
           <tr>

@@ -22,7 +22,7 @@ export function AccountMenu() {
   });
   return (
     <Menu
-      label={say("account")}
+      label={`${me.name} · ${say("account")}`}
       button={
         <>
           <Icon name="user" />
