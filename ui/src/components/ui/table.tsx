@@ -88,7 +88,7 @@ export function Table<T>({ name, label, columns, rows, rowKey, onOpen, selected,
             ))}
           </tr>
         </thead>
-        <tbody>
+        <tbody className="[&>tr:last-child>td]:border-b-transparent">
           {range.first > 0 && <tr aria-hidden="true" style={{ height: range.first * ROW_PX }} />}
           {sorted.slice(range.first, range.last).map((row, at) => {
             const key = rowKey(row);

@@ -25,16 +25,16 @@ export function FleetTable({ name, rows, withService = true, empty, height }: { 
       key: "instance",
       title: say("instance"),
       cell: (row) => (
-        <Link href={instanceAt(row)} className="font-medium hover:text-accent" onClick={(event) => event.stopPropagation()}>
+        <Link href={instanceAt(row)} title={row.instance} className="font-medium hover:text-accent" onClick={(event) => event.stopPropagation()}>
           {row.instance}
         </Link>
       ),
       sort: (row) => row.instance,
     },
-    ...(withService ? [{ key: "service", title: say("service"), from: "sm" as const, cell: (row: FleetRow) => <span className="text-soft">{row.service}</span>, sort: (row: FleetRow) => row.service }] : []),
+    ...(withService ? [{ key: "service", title: say("service"), from: "sm" as const, cell: (row: FleetRow) => <span title={row.service} className="text-soft">{row.service}</span>, sort: (row: FleetRow) => row.service }] : []),
     { key: "keys", title: say("keys"), right: true, width: "52px", cell: (row) => Object.keys(row.keys).length || <span className="text-faint">–</span>, sort: (row) => -Object.keys(row.keys).length },
-    { key: "version", title: say("version"), from: "md", width: "88px", cell: (row) => <span className="figure text-soft">{row.version}</span>, sort: (row) => row.version },
-    { key: "zone", title: say("zone"), from: "lg", width: "88px", cell: (row) => <span className="text-soft">{row.zone}</span>, sort: (row) => row.zone },
+    { key: "version", title: say("version"), from: "md", width: "88px", cell: (row) => <span title={row.version} className="figure text-soft">{row.version}</span>, sort: (row) => row.version },
+    { key: "zone", title: say("zone"), from: "lg", width: "88px", cell: (row) => <span title={row.zone} className="text-soft">{row.zone}</span>, sort: (row) => row.zone },
     {
       key: "up",
       title: say("up"),

@@ -25,7 +25,7 @@ export function EpochStrip({ epochs }: { epochs: Epoch[] }) {
     <figure className="border-b px-3 pt-3 pb-2">
       <div aria-hidden="true" className="flex h-[68px] items-start gap-[2px]">
         {epochs.toReversed().map((one) => (
-          <div key={one.epoch} title={`${one.epoch} · ${one.holder} · ${milliseconds(one.gap_ms)}`} className="min-w-[3px] flex-1">
+          <div key={one.epoch} title={`${one.epoch} · ${one.holder} · ${milliseconds(one.gap_ms)}`} className="max-w-[72px] min-w-[3px] flex-1">
             <div className={cx("h-[26px] rounded-[1px]", colour(one.holder), one.ended_at !== null && "opacity-75")} />
             {one.gap_ms !== null && <div className={cx("mt-[2px] rounded-[1px]", one.began === "takeover" ? "bg-warn/80" : "bg-strong")} style={{ height: gapHeight(one.gap_ms) }} />}
           </div>
@@ -50,7 +50,7 @@ export function EpochTable({ epochs }: { epochs: Epoch[] }) {
   const now = useNow();
   const columns: Column<Epoch>[] = [
     { key: "epoch", title: say("epoch"), right: true, width: "60px", cell: (row) => row.epoch },
-    { key: "holder", title: say("holder"), cell: (row) => <span className="font-medium">{row.holder}</span> },
+    { key: "holder", title: say("holder"), cell: (row) => <span title={row.holder} className="font-medium">{row.holder}</span> },
     { key: "by", title: say("by"), cell: (row) => <span className={row.began === "takeover" ? "text-warn" : "text-soft"}>{say(`way.${row.began}`)}</span> },
     { key: "gap", title: say("gap"), right: true, width: "80px", cell: (row) => milliseconds(row.gap_ms) },
     { key: "began", title: say("began"), right: true, width: "160px", from: "md", cell: (row) => moment(row.began_at) },

@@ -17,7 +17,7 @@ export function leaseAt({ service, key }: { service: string; key: string }): str
   return to("/leases", { service, key });
 }
 
-/** Keys, one a row. Of one service or instance its column is left out. */
+/** Keys, one a row, each with its service, for many have the same name. Of one service or instance that is left out. */
 export function LeaseTable({ name, rows, without, selected, empty, height }: { name: string; rows: Lease[]; without?: "service" | "holder"; selected?: string; empty?: string; height?: string }) {
   const say = useWords(LEASES);
   const sayStatus = useWords(STATUS);
@@ -29,15 +29,15 @@ export function LeaseTable({ name, rows, without, selected, empty, height }: { n
       key: "key",
       title: say("key"),
       cell: (row) => (
-        <Link href={leaseAt(row)} className="font-medium hover:text-accent" onClick={(event) => event.stopPropagation()}>
-          {row.key}
+        <Link href={leaseAt(row)} title={`${row.service} / ${row.key}`} className="hover:text-accent" onClick={(event) => event.stopPropagation()}>
+          {without !== "service" && <span className="text-soft">{`${row.service} / `}</span>}
+          <span className="font-medium">{row.key}</span>
         </Link>
       ),
-      sort: (row) => row.key,
+      sort: (row) => (without === "service" ? row.key : `${row.service} / ${row.key}`),
     },
-    { key: "service", title: say("service"), from: "md", cell: (row) => <span className="text-soft">{row.service}</span>, sort: (row) => row.service },
-    { key: "holder", title: say("holder"), cell: (row) => row.holder ?? <span className="text-bad">{say("nobody")}</span>, sort: (row) => row.holder ?? "" },
-    { key: "epoch", title: say("epoch"), right: true, width: "68px", cell: (row) => row.epoch ?? "–", sort: (row) => row.epoch ?? 0 },
+    { key: "holder", title: say("holder"), cell: (row) => (row.holder ? <span title={row.holder}>{row.holder}</span> : <span className="text-bad">{say("nobody")}</span>), sort: (row) => row.holder ?? "" },
+    { key: "epoch", title: say("epoch"), right: true, width: "68px", from: "sm", cell: (row) => row.epoch ?? "–", sort: (row) => row.epoch ?? 0 },
     { key: "gap", title: say("gap"), right: true, width: "88px", from: "md", cell: (row) => milliseconds(row.gap_ms), sort: (row) => -(row.gap_ms ?? 0) },
     { key: "held", title: say("held"), right: true, width: "96px", from: "sm", cell: (row) => (now ? duration(now - Date.parse(row.since)) : ""), sort: (row) => -Date.parse(row.since) },
   ];

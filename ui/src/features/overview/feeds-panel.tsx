@@ -27,7 +27,7 @@ export function useFeeds(): FeedRow[] {
 export function FeedsPanel({ feeds }: { feeds: FeedRow[] }) {
   const say = useWords(OVERVIEW);
   const columns: Column<FeedRow>[] = [
-    { key: "feed", title: say("feed"), cell: (row) => <span className="font-medium">{row.instance}</span>, width: "34%" },
+    { key: "feed", title: say("feed"), cell: (row) => <span title={row.instance} className="font-medium">{row.instance}</span>, width: "34%" },
     { key: "role", title: say("role"), width: "84px", cell: (row) => <Badge tone={row.role === "active" ? "accent" : "quiet"}>{say(row.role)}</Badge> },
     { key: "ticking", title: say("ticking"), right: true, cell: (row) => whole(row.ticking) },
     { key: "rate", title: say("rate"), right: true, cell: (row) => (row.rate === null ? "–" : whole(row.rate)) },

@@ -28,7 +28,7 @@ export function FleetMap({ fleet }: { fleet: FleetRow[] }) {
         const troubled = rows.filter(needsALook).length;
         return (
           <li key={service} className="grid min-h-7 grid-cols-[112px_minmax(0,1fr)_auto] items-center gap-3 px-3 py-1 text-xs">
-            <Link href={to("/service", { name: service })} aria-label={say("openService", { service })} className="truncate hover:text-accent">
+            <Link href={to("/service", { name: service })} aria-label={say("openService", { service })} title={service} className="truncate hover:text-accent">
               {service}
             </Link>
             <span aria-hidden="true" className="flex flex-wrap gap-[3px]">
