@@ -84,6 +84,7 @@ class InstanceRecord(BaseModel):
     endpoints: tuple[str, ...] = ()  # subjects
     started_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
     status: InstanceStatus = InstanceStatus.STARTING
+    maintenance: bool = False  # DRAINING until it is released; otherwise until it ends
     keys: dict[str, int] = {}  # held as the single active instance, to their epochs
     configuration: Annotated[dict[str, JsonValue], BeforeValidator(masked)] = {}
     metrics_port: int | None = None

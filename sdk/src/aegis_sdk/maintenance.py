@@ -75,6 +75,7 @@ class Maintenance:
     async def _begin(self) -> None:
         self._before = self._registration.record.status
         await self._host.withdraw()
+        self._registration.change(maintenance=True)
         if self._active is None:
             self._registration.set_status(InstanceStatus.DRAINING)
         else:
@@ -83,6 +84,7 @@ class Maintenance:
     async def _end(self, before: InstanceStatus) -> None:
         self._before = None
         await self._host.offer()
+        self._registration.change(maintenance=False)
         if self._active is None:
             self._registration.set_status(before)
         else:

@@ -199,15 +199,20 @@ async def test_calls_go_past_an_instance_in_maintenance(access: NatsAccess, desk
     def statuses() -> list[str]:
         return sorted(f"{one.record.instance} {one.status}" for one in view.directory.instances("echo"))
 
+    def maintained() -> list[str]:
+        return [one.record.instance for one in view.directory.instances("echo") if one.record.maintenance]
+
     await view.directory.wait_for(lambda _: statuses() == ["echo-1 ACTIVE", "echo-2 ACTIVE"], DEADLINE_S)
     way = "/api/instances/echo/echo-1/maintenance"
     await operator.post(way, json={"on": True, "confirm": "echo-1"})
     await view.directory.wait_for(lambda _: statuses() == ["echo-1 DRAINING", "echo-2 ACTIVE"], DEADLINE_S)
+    await view.directory.wait_for(lambda _: maintained() == ["echo-1"], DEADLINE_S)
     for _ in range(5):
         await client.call(Echo.echo, Word(text="a"))
     assert (first.calls, second.calls) == (0, 5)
     await operator.post(way, json={"on": False})
     await view.directory.wait_for(lambda _: statuses() == ["echo-1 ACTIVE", "echo-2 ACTIVE"], DEADLINE_S)
+    await view.directory.wait_for(lambda _: maintained() == [], DEADLINE_S)
     async with asyncio.timeout(DEADLINE_S):
         while not first.calls:
             await client.call(Echo.echo, Word(text="b"))
@@ -224,6 +229,7 @@ async def test_an_instance_is_drained_after_its_name_was_repeated(desk: Stage, o
     assert [one["key"] for one in done["keys"]] == ["w1"]
     leases = (await operator.get("/api/leases", params={"service": "words"})).json()
     assert leases[0]["holder"] != giver
+    assert (await operator.get(f"/api/instances/words/{giver}")).json()["maintenance"] is False
     gone = await operator.post("/api/instances/words/words-9/drain", json={"confirm": "words-9"})
     assert gone.status_code == 404
 

@@ -41,6 +41,16 @@ test("who had drained was stopped, not lost", () => {
   expect(watch.lost.size).toBe(0);
 });
 
+test("who was lost on purpose is forgotten when that is said, and is new when it comes again", () => {
+  const watch = new Watch();
+  watch.seeInstances(rows(instance()), 1);
+  watch.seeInstances(rows(), 2);
+  watch.forget("trading.trading-1");
+  expect(fleetOf(rows(), [...watch.lost.values()])).toEqual([]);
+  watch.seeInstances(rows(instance({ incarnation: "2" })), 3);
+  expect(watch.changes[0]).toMatchObject({ kind: "came" });
+});
+
 test("a restart between two looks is told by the incarnation", () => {
   const watch = new Watch();
   watch.seeInstances(rows(instance()), 1);

@@ -29,6 +29,7 @@ class InstanceRow(BaseModel):
                     "weight": 100,
                     "tags": [],
                     "status": "ACTIVE",
+                    "maintenance": False,
                     "started_at": "2026-11-28T09:00:00Z",
                     "keys": {"paper": 4},
                     "endpoints": [],
@@ -47,6 +48,7 @@ class InstanceRow(BaseModel):
     weight: int
     tags: list[str]
     status: InstanceStatus
+    maintenance: bool  # drained until it is released
     started_at: datetime
     keys: dict[str, int]  # held, to their epochs
     endpoints: list[str]
@@ -64,6 +66,7 @@ class InstanceRow(BaseModel):
             weight=record.weight,
             tags=list(record.tags),
             status=status,
+            maintenance=record.maintenance,
             started_at=record.started_at,
             keys=record.keys,
             endpoints=list(record.endpoints),

@@ -48,7 +48,7 @@ export function DrainDialog({ row, held, onClose }: { row: FleetRow; held: numbe
 export function MaintenanceDialog({ row, onClose }: { row: FleetRow; onClose: () => void }) {
   const say = useWords(INSTANCES);
   const { service, instance } = row;
-  const [on] = useState(row.shown !== "DRAINING");
+  const [on] = useState(!row.maintenance);
   const change = async () => {
     await answered(
       api.POST("/api/instances/{service}/{instance}/maintenance", {

@@ -9,6 +9,7 @@ import { Empty, Loading } from "@/components/ui/states";
 import { type Column, Table } from "@/components/ui/table";
 import { LeaseTable } from "@/features/leases/lease-table";
 import { useMay } from "@/features/session/session";
+import { useChanges } from "@/features/shell/changes";
 import type { Lease } from "@/lib/api/client";
 import { useRows } from "@/lib/live/hooks";
 import { duration, useNow, useTimes } from "@/lib/time";
@@ -63,6 +64,7 @@ function Shown({ row }: { row: FleetRow }) {
           {say("goneWhile")}
         </p>
       )}
+      {row.shown === "DRAINING" && <p className="rounded-md border border-warn/50 bg-warn/10 px-3 py-2 text-xs text-warn">{say(row.maintenance ? "inMaintenance" : "drainedForGood")}</p>}
       <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-3 lg:grid-cols-2">
         <FactsPanel row={row} />
         <Panel title={say("heldKeys")} note={held.length}>
@@ -77,19 +79,19 @@ function Shown({ row }: { row: FleetRow }) {
 function Actions({ row, held }: { row: FleetRow; held: number }) {
   const say = useWords(INSTANCES);
   const mayAct = useMay("operator");
+  const { forget } = useChanges();
   const [open, setOpen] = useState<"drain" | "maintenance" | "">("");
-  if (row.lostAt) return null;
+  if (row.lostAt) return <Button onClick={() => forget(row.id)}>{say("forget")}</Button>;
   const close = () => setOpen("");
+  const isDrained = row.shown === "DRAINING";
   return (
     <>
       <CopyCommand parts={["aegis", "drain", row.instance, "--service", row.service]} />
-      {mayAct && (
-        <>
-          <Button onClick={() => setOpen("maintenance")}>{say(row.shown === "DRAINING" ? "release" : "maintain")}</Button>
-          <Button kind="danger" onClick={() => setOpen("drain")}>
-            {say("drain")}
-          </Button>
-        </>
+      {mayAct && (row.maintenance || !isDrained) && <Button onClick={() => setOpen("maintenance")}>{say(row.maintenance ? "release" : "maintain")}</Button>}
+      {mayAct && !isDrained && (
+        <Button kind="danger" onClick={() => setOpen("drain")}>
+          {say("drain")}
+        </Button>
       )}
       {open === "drain" && <DrainDialog row={row} held={held} onClose={close} />}
       {open === "maintenance" && <MaintenanceDialog row={row} onClose={close} />}

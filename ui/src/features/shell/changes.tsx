@@ -1,6 +1,6 @@
 "use client";
 
-import { createContext, type ReactNode, useContext, useEffect, useState } from "react";
+import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useState } from "react";
 import type { Instance, Lease } from "@/lib/api/client";
 import { useTopic } from "@/lib/live/hooks";
 import { type Change, type Lost, Watch } from "./watching";
@@ -11,7 +11,11 @@ interface Seen {
 }
 
 const NOTHING: Seen = { changes: [], lost: [] };
-const Context = createContext<Seen>(NOTHING);
+const Context = createContext<Seen & { forget: (id: string) => void }>({ ...NOTHING, forget: () => undefined });
+
+function seenBy(watch: Watch): Seen {
+  return { changes: watch.changes, lost: [...watch.lost.values()] };
+}
 
 /** Watches the desk on every page, so that what happened while another one was open is told. */
 export function Changes({ children }: { children: ReactNode }) {
@@ -20,14 +24,22 @@ export function Changes({ children }: { children: ReactNode }) {
   const [watch] = useState(() => new Watch());
   const [seen, setSeen] = useState(NOTHING);
   useEffect(() => {
-    const show = () => setSeen({ changes: watch.changes, lost: [...watch.lost.values()] });
+    const show = () => setSeen(seenBy(watch));
     if (instances.isWhole && watch.seeInstances(instances.rows, Date.now())) show();
     if (leases.isWhole && watch.seeLeases(leases.rows, Date.now())) show();
   }, [instances, leases, watch]);
-  return <Context value={seen}>{children}</Context>;
+  const forget = useCallback(
+    (id: string) => {
+      watch.forget(id);
+      setSeen(seenBy(watch));
+    },
+    [watch],
+  );
+  const value = useMemo(() => ({ ...seen, forget }), [seen, forget]);
+  return <Context value={value}>{children}</Context>;
 }
 
-/** What has happened since this tab was opened, the latest first, and which instances were lost. */
-export function useChanges(): Seen {
+/** What has happened since this tab was opened, the latest first; which instances were lost, until `forget(id)`. */
+export function useChanges() {
   return useContext(Context);
 }

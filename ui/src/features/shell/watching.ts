@@ -40,6 +40,11 @@ export class Watch {
     return this.count !== found;
   }
 
+  /** Of who was ended on purpose nothing more is to be said. */
+  forget(id: string): void {
+    this.lost.delete(id);
+  }
+
   seeLeases(rows: ReadonlyMap<string, Lease>, at: number): boolean {
     const before = this.leases;
     this.leases = new Map(rows);

@@ -2798,6 +2798,7 @@ export interface components {
          *       "keys": {
          *         "paper": 4
          *       },
+         *       "maintenance": false,
          *       "metrics_port": 40123,
          *       "service": "trading",
          *       "started_at": "2026-11-28T09:00:00Z",
@@ -2824,6 +2825,8 @@ export interface components {
             /** Tags */
             tags: string[];
             status: components["schemas"]["InstanceStatus"];
+            /** Maintenance */
+            maintenance: boolean;
             /** Heartbeat Age S */
             heartbeat_age_s: number;
             /**
