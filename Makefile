@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup up down ui test check bench chaos lock without-ctp without-ui
+.PHONY: help setup up down ui can-build-ui test check bench chaos lock without-ctp without-ui
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -30,6 +30,9 @@ up: setup ui ## run the desk on this machine
 	@$(BIN)/aegis up
 
 ui: $(if $(NODE),$(SITE),without-ui) ## build the web console, where there is Node 20.9 or later
+
+can-build-ui:
+	@[ -n "$(NODE)" ]
 
 down: setup ## stop what `up` started
 	@$(BIN)/aegis down
