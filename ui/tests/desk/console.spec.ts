@@ -10,16 +10,6 @@ test("who signs in sees the living instances, and which environment it is", asyn
   await expect(page.locator("[data-environment]")).toHaveAttribute("data-environment", "paper");
 });
 
-test("who is drained for good is not offered what would not help", async ({ page }) => {
-  await page.goto("/instance?service=trading&instance=trading-2");
-  await page.getByRole("button", { name: "Drain" }).click();
-  await page.getByLabel("Type trading-2 to confirm").fill("trading-2");
-  await page.getByRole("dialog").getByRole("button", { name: "Drain" }).click();
-  await expect(page.getByText("Drained: it takes no key again until it is started again.")).toBeVisible();
-  await expect(page.getByRole("dialog")).toBeHidden();
-  await expect(page.getByRole("button", { name: /^(Release|Maintenance|Drain)$/ })).toHaveCount(0);
-});
-
 test("an instance that is killed is seen within a second", async ({ page, desk }) => {
   await page.goto("/");
   await live(page);
@@ -70,6 +60,16 @@ test("an instance is put into maintenance, and released", async ({ page }) => {
   await page.getByRole("dialog").getByRole("button", { name: "Release" }).click();
   await expect(page.getByText("trading-1 is released.")).toBeVisible();
   await expect(page.getByRole("button", { name: "Maintenance" })).toBeVisible();
+});
+
+test("who is drained for good is not offered what would not help", async ({ page }) => {
+  await page.goto("/instance?service=trading&instance=trading-2");
+  await page.getByRole("button", { name: "Drain" }).click();
+  await page.getByLabel("Type trading-2 to confirm").fill("trading-2");
+  await page.getByRole("dialog").getByRole("button", { name: "Drain" }).click();
+  await expect(page.getByText("Drained: it takes no key again until it is started again.")).toBeVisible();
+  await expect(page.getByRole("dialog")).toBeHidden();
+  await expect(page.getByRole("button", { name: /^(Release|Maintenance|Drain)$/ })).toHaveCount(0);
 });
 
 test("the palette goes anywhere", async ({ page }) => {

@@ -8,7 +8,7 @@ import { join } from "node:path";
 
 export const PASSWORD = "a password of the tests";
 const AEGIS = new URL("../../../.venv/bin/aegis", import.meta.url).pathname;
-const UP_MS = 60_000;
+const UP_MS = 120_000; // a few seconds where nobody else keeps the processors busy
 
 /** A desk of its own on free ports, with the console that `make ui` has built. */
 export class Desk {
@@ -33,6 +33,11 @@ export class Desk {
   down(): void {
     this.aegis("down");
     rmSync(this.home, { recursive: true, force: true });
+  }
+
+  /** How a program joins the desk. */
+  environment(): Record<string, string> {
+    return JSON.parse(this.aegis("env", "--json")) as Record<string, string>;
   }
 
   pid(name: string): number {
