@@ -2,7 +2,7 @@ import { defineConfig } from "@playwright/test";
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
-/** `unit` needs neither browser nor desk; `desk` starts one of its own on free ports, and Debian's chromium. */
+/** `unit` needs neither browser nor desk; `desk` starts one of its own on free ports, and Debian's chromium; `full` fills one. */
 export default defineConfig({
   testDir: "tests",
   workers: 1,
@@ -23,5 +23,6 @@ export default defineConfig({
   projects: [
     { name: "unit", testDir: "tests/unit" },
     { name: "desk", testDir: "tests/desk" },
+    { name: "full", testDir: "tests/full" },
   ],
 });
