@@ -17,7 +17,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def served(**environment: str) -> Path | None:
-    return bootstrap.build({"AEGIS_NATS_URL": "nats://127.0.0.1", "AEGIS_INSTANCE": "management-1", **environment}).settings.console
+    least = {"AEGIS_NATS_URL": "nats://127.0.0.1", "AEGIS_INSTANCE": "management-1"}
+    return bootstrap.build({**least, **environment}).settings.console
 
 
 def test_the_console_that_is_built_is_served(site: Path) -> None:
