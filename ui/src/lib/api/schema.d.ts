@@ -499,6 +499,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Logs
+         * @description The last log events of all processes, or of some, the latest first: those of an hour, 1,000 of each process.
+         */
+        get: operations["list_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Metrics
+         * @description The latest sample of each living instance, by service and name; one that has just started has none yet.
+         */
+        get: operations["list_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/metrics/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Metrics History
+         * @description The last minutes of an instance, living or not, out of the stream METRICS.
+         */
+        get: operations["get_metrics_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/market/feeds": {
         parameters: {
             query?: never;
@@ -608,9 +668,49 @@ export interface paths {
         };
         /**
          * Get Last Tick
-         * @description The latest tick of an instrument, as docs/ticks.md describes it.
+         * @description The latest tick of an instrument.
          */
         get: operations["get_last_tick"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/market/ticks/{instrument}/latest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Latest Ticks
+         * @description The last ticks of an instrument that are stored, in order.
+         */
+        get: operations["list_latest_ticks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/market/bars/{instrument}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Bars
+         * @description OHLCV candles of the stored ticks, and of the recording where the desk has one and says where.
+         */
+        get: operations["list_bars"];
         put?: never;
         post?: never;
         delete?: never;
@@ -963,6 +1063,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/nats/buckets/{bucket}/keys/{key}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Key History
+         * @description The revisions of a key that the bucket keeps, 64 at most, the latest first.
+         */
+        get: operations["get_key_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/nats/server": {
         parameters: {
             query?: never;
@@ -1225,6 +1345,67 @@ export interface components {
              * @example 41
              */
             next?: number | null;
+        };
+        /**
+         * Bar
+         * @description `begin` is of the exchange's clock, in UTC; days are YYYYMMDD. Volume is in lots, turnover in yuan.
+         * @example {
+         *       "action_day": "20261127",
+         *       "begin": "2026-11-27T01:00:00Z",
+         *       "close": 3311,
+         *       "high": 3312,
+         *       "low": 3309,
+         *       "open": 3310,
+         *       "open_interest": 1810230,
+         *       "ticks": 118,
+         *       "trading_day": "20261127",
+         *       "turnover": 39860000,
+         *       "volume": 1204
+         *     }
+         */
+        Bar: {
+            /**
+             * Begin
+             * Format: date-time
+             */
+            begin: string;
+            /** Trading Day */
+            trading_day: string;
+            /** Action Day */
+            action_day: string;
+            /** Open */
+            open: number;
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+            /** Close */
+            close: number;
+            /** Volume */
+            volume: number;
+            /** Turnover */
+            turnover: number;
+            /** Open Interest */
+            open_interest: number;
+            /** Ticks */
+            ticks: number;
+        };
+        /**
+         * Bars
+         * @description Bars in order. `cut`: there were more than 100,000 ticks: older ones are left out, the first bar lacks some.
+         */
+        Bars: {
+            /** Instrument */
+            instrument: string;
+            /**
+             * Period
+             * @enum {string}
+             */
+            period: "1m" | "5m" | "15m" | "30m" | "1h" | "1d";
+            /** Bars */
+            bars: components["schemas"]["Bar"][];
+            /** Cut */
+            cut: boolean;
         };
         /**
          * CaseView
@@ -1812,6 +1993,113 @@ export interface components {
             sequence: number;
         };
         /**
+         * Line
+         * @description One metric: of each point the mean of its samples and the highest; None where none of them has it.
+         */
+        Line: {
+            /** Metric */
+            metric: string;
+            /** Mean */
+            mean: (number | null)[];
+            /** Highest */
+            highest: (number | null)[];
+        };
+        /**
+         * Lines
+         * @description Lines over the same points. `times` are seconds since 1970, UTC, of each point's first sample.
+         *
+         *     Where an instance was silent for three samples, a point is empty. `known` are the metrics that
+         *     the samples have, to choose others of.
+         * @example {
+         *       "instance": "trading-1",
+         *       "known": [
+         *         "calls_per_s",
+         *         "cpu",
+         *         "methods.active.place_order.p99_ms"
+         *       ],
+         *       "lines": [
+         *         {
+         *           "highest": [
+         *             0.07,
+         *             0.09
+         *           ],
+         *           "mean": [
+         *             0.05,
+         *             0.06
+         *           ],
+         *           "metric": "cpu"
+         *         }
+         *       ],
+         *       "service": "trading",
+         *       "step_s": 12,
+         *       "times": [
+         *         1795860000,
+         *         1795860012
+         *       ]
+         *     }
+         */
+        Lines: {
+            /** Service */
+            service: string;
+            /** Instance */
+            instance: string;
+            /** Step S */
+            step_s: number;
+            /** Times */
+            times: number[];
+            /** Lines */
+            lines: components["schemas"]["Line"][];
+            /** Known */
+            known: string[];
+        };
+        /**
+         * LogEntry
+         * @description A log event with its place in the stream, and who told it.
+         * @example {
+         *       "instance": "marketdata-1",
+         *       "line": {
+         *         "event": "session_changed",
+         *         "level": "info",
+         *         "state": "up",
+         *         "timestamp": "2026-11-28T01:00:00Z"
+         *       },
+         *       "sequence": 812,
+         *       "service": "marketdata"
+         *     }
+         */
+        LogEntry: {
+            /** Sequence */
+            sequence: number;
+            /** Service */
+            service: string;
+            /** Instance */
+            instance: string;
+            line: components["schemas"]["LogLine"];
+        };
+        /**
+         * LogLine
+         * @description A log event; what else it says are fields of its own, secrets masked.
+         */
+        LogLine: {
+            /**
+             * Event
+             * @default
+             */
+            event: string;
+            /**
+             * Level
+             * @default
+             */
+            level: string;
+            /**
+             * Timestamp
+             * @default
+             */
+            timestamp: string;
+        } & {
+            [key: string]: components["schemas"]["JsonValue"];
+        };
+        /**
          * Loss
          * @description Ticks of one instrument that never reached the stream.
          */
@@ -1900,6 +2188,24 @@ export interface components {
             errors: number;
             /** Mean Ms */
             mean_ms: number | null;
+        };
+        /**
+         * MethodSample
+         * @description A method that was called meanwhile. `to` is `any` instance, or the `active` one of a key.
+         */
+        MethodSample: {
+            /** To */
+            to: string;
+            /** Method */
+            method: string;
+            /** Calls Per S */
+            calls_per_s: number;
+            /** Errors Per S */
+            errors_per_s: number;
+            /** P50 Ms */
+            p50_ms: number | null;
+            /** P99 Ms */
+            p99_ms: number | null;
         };
         /**
          * ModeChange
@@ -2208,11 +2514,88 @@ export interface components {
             detail: string;
         };
         /**
+         * RevisionView
+         * @description What a key was at a revision; `deleted`: it had no value from then on.
+         * @example {
+         *       "created_at": "2026-11-28T09:00:00Z",
+         *       "key": "trading.A1.group",
+         *       "revision": 4,
+         *       "size": 5
+         *     }
+         */
+        RevisionView: {
+            /** Key */
+            key: string;
+            /** Revision */
+            revision: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Size */
+            size: number;
+            /**
+             * Encoding
+             * @enum {string}
+             */
+            encoding: "json" | "text" | "base64" | "large";
+            value: components["schemas"]["JsonValue"];
+            /** Deleted */
+            deleted: boolean;
+        };
+        /**
          * Role
          * @description viewer looks; trader places and cancels orders; operator moves keys and sets modes; admin keeps users.
          * @enum {string}
          */
         Role: "viewer" | "trader" | "operator" | "admin";
+        /**
+         * Sample
+         * @description The time since the sample before, of one instance.
+         *
+         *     Quantiles are estimates out of the buckets of histograms, None where nothing was observed. `own` has the service's
+         *     own figures, 100 at most, by their names in Prometheus: counters a second, of histograms `…_p50` and `…_p99`.
+         */
+        Sample: {
+            /** Service */
+            service: string;
+            /** Instance */
+            instance: string;
+            /** Incarnation */
+            incarnation: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Seconds */
+            seconds: number;
+            /** Calls Per S */
+            calls_per_s: number;
+            /** Errors Per S */
+            errors_per_s: number;
+            /** P50 Ms */
+            p50_ms: number | null;
+            /** P99 Ms */
+            p99_ms: number | null;
+            /** Running */
+            running: number;
+            /** Waiting */
+            waiting: number;
+            /** Cpu */
+            cpu: number;
+            /** Memory Bytes */
+            memory_bytes: number;
+            /** Loop Lag P99 Ms */
+            loop_lag_p99_ms: number | null;
+            /** Methods */
+            methods: components["schemas"]["MethodSample"][];
+            /** Own */
+            own: {
+                [key: string]: number;
+            };
+        };
         /**
          * Scope
          * @description All instruments of an exchange, a product and a kind; what is left out stands for any.
@@ -2394,6 +2777,81 @@ export interface components {
             subscriptions: components["schemas"]["SubscriptionView"][];
             /** Next */
             next: string;
+        };
+        /**
+         * TickView
+         * @description A tick, as docs/ticks.md describes it. Times are UTC nanoseconds since 1970; a level is [price, lots].
+         */
+        TickView: {
+            /**
+             * Env
+             * @enum {string}
+             */
+            env: "sim" | "live";
+            /** Feed */
+            feed: string;
+            /** Source */
+            source: string;
+            /** Session */
+            session: string;
+            /** Epoch */
+            epoch: number;
+            /** Sequence */
+            sequence: number;
+            /** Exchange */
+            exchange: string;
+            /** Symbol */
+            symbol: string;
+            /** Trading Day */
+            trading_day: string;
+            /** Action Day */
+            action_day: string;
+            /** Ts Exchange Ns */
+            ts_exchange_ns: number;
+            /** Ts Received Ns */
+            ts_received_ns: number;
+            /** Last Price */
+            last_price: number | null;
+            /** Open Price */
+            open_price: number | null;
+            /** High Price */
+            high_price: number | null;
+            /** Low Price */
+            low_price: number | null;
+            /** Pre Close Price */
+            pre_close_price: number | null;
+            /** Pre Settlement Price */
+            pre_settlement_price: number | null;
+            /** Settlement Price */
+            settlement_price: number | null;
+            /** Upper Limit Price */
+            upper_limit_price: number | null;
+            /** Lower Limit Price */
+            lower_limit_price: number | null;
+            /** Volume */
+            volume: number;
+            /** Turnover */
+            turnover: number;
+            /** Volume Delta */
+            volume_delta: number;
+            /** Turnover Delta */
+            turnover_delta: number;
+            /** Open Interest */
+            open_interest: number;
+            /** Pre Open Interest */
+            pre_open_interest: number | null;
+            /** Bids */
+            bids: [
+                number,
+                number
+            ][];
+            /** Asks */
+            asks: [
+                number,
+                number
+            ][];
+            /** Flags */
+            flags: ("snapshot" | "auction" | "out_of_session" | "stale" | "reset")[];
         };
         /**
          * Ticket
@@ -2786,13 +3244,12 @@ export interface components {
         };
         /**
          * InstanceView
-         * @description A living instance. `configuration` has its secrets masked; `metrics_port` is on its machine's loopback.
+         * @description A living instance, and how old its last heartbeat is.
          * @example {
          *       "configuration": {
          *         "nats_password": "***"
          *       },
          *       "endpoints": [],
-         *       "heartbeat_age_s": 0.12,
          *       "incarnation": "8f14e45fceea167a",
          *       "instance": "trading-1",
          *       "keys": {
@@ -2827,8 +3284,6 @@ export interface components {
             status: components["schemas"]["InstanceStatus"];
             /** Maintenance */
             maintenance: boolean;
-            /** Heartbeat Age S */
-            heartbeat_age_s: number;
             /**
              * Started At
              * Format: date-time
@@ -2846,6 +3301,8 @@ export interface components {
             configuration: {
                 [key: string]: components["schemas"]["JsonValue"];
             };
+            /** Heartbeat Age S */
+            heartbeat_age_s: number;
         };
         /**
          * Trouble
@@ -2898,6 +3355,196 @@ export interface components {
             details: {
                 [key: string]: components["schemas"]["JsonValue"];
             };
+        };
+        /**
+         * Alive
+         * @description Once a second. What is shown is old while the service hears nothing of the desk: `stale`.
+         */
+        Alive: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "alive";
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            hears: components["schemas"]["DirectoryState"];
+        };
+        /**
+         * Asked
+         * @description What a client sends over the WebSocket.
+         */
+        Asked: {
+            /**
+             * Op
+             * @enum {string}
+             */
+            op: "subscribe" | "unsubscribe";
+            /** Topics */
+            topics: components["schemas"]["Wanted"][];
+        };
+        /**
+         * DirectoryState
+         * @enum {string}
+         */
+        DirectoryState: "fresh" | "stale";
+        /**
+         * Hello
+         * @description The first message: which instance answers.
+         */
+        Hello: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "hello";
+            /** Instance */
+            instance: string;
+        };
+        /**
+         * InstanceRow
+         * @description What an instance says of itself, secrets masked. `metrics_port` is on its machine's loopback.
+         * @example {
+         *       "configuration": {
+         *         "nats_password": "***"
+         *       },
+         *       "endpoints": [],
+         *       "incarnation": "8f14e45fceea167a",
+         *       "instance": "trading-1",
+         *       "keys": {
+         *         "paper": 4
+         *       },
+         *       "maintenance": false,
+         *       "metrics_port": 40123,
+         *       "service": "trading",
+         *       "started_at": "2026-11-28T09:00:00Z",
+         *       "status": "ACTIVE",
+         *       "tags": [],
+         *       "version": "0.1.0",
+         *       "weight": 100,
+         *       "zone": "local"
+         *     }
+         */
+        InstanceRow: {
+            /** Service */
+            service: string;
+            /** Instance */
+            instance: string;
+            /** Incarnation */
+            incarnation: string;
+            /** Version */
+            version: string;
+            /** Zone */
+            zone: string;
+            /** Weight */
+            weight: number;
+            /** Tags */
+            tags: string[];
+            status: components["schemas"]["InstanceStatus"];
+            /** Maintenance */
+            maintenance: boolean;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Keys */
+            keys: {
+                [key: string]: number;
+            };
+            /** Endpoints */
+            endpoints: string[];
+            /** Metrics Port */
+            metrics_port: number | null;
+            /** Configuration */
+            configuration: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+        };
+        /**
+         * LiveMessage
+         * @description Any message of the server.
+         */
+        LiveMessage: components["schemas"]["Hello"] | components["schemas"]["Alive"] | components["schemas"]["Refused"] | components["schemas"]["Table"];
+        /**
+         * LiveRows
+         * @description A row of each kind of topic, by the topic's first word. Of `orders` the row's key tells which it is.
+         */
+        LiveRows: {
+            instances: components["schemas"]["InstanceRow"];
+            leases: components["schemas"]["LeaseView"];
+            metrics: components["schemas"]["Sample"];
+            feeds: components["schemas"]["FeedStatus"];
+            ticks: components["schemas"]["TickView"];
+            /** Orders */
+            orders: components["schemas"]["Order"] | components["schemas"]["Position"] | components["schemas"]["Account"];
+            audit: components["schemas"]["AuditEntry"];
+            logs: components["schemas"]["LogLine"];
+        };
+        /**
+         * Refused
+         * @description A topic that is not followed, and why: `not_found`, `role_needed` or `overloaded`.
+         */
+        Refused: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "refused";
+            /** Topic */
+            topic: string;
+            /** Code */
+            code: string;
+            /** Detail */
+            detail: string;
+        };
+        /**
+         * Table
+         * @description Rows of a topic by their keys: all of them, or what has changed. `LiveRows` has their shapes.
+         */
+        Table: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "delta" | "snapshot";
+            /** Topic */
+            topic: string;
+            /** Origin */
+            origin: string;
+            /** Sequence */
+            sequence: number;
+            /** Part */
+            part: number;
+            /** Parts */
+            parts: number;
+            /** Rows */
+            rows: {
+                [key: string]: unknown;
+            };
+            /** Gone */
+            gone: string[];
+        };
+        /**
+         * Wanted
+         * @description A topic; with origin and sequence from there on.
+         */
+        Wanted: {
+            /** Topic */
+            topic: string;
+            /**
+             * Origin
+             * @default
+             */
+            origin: string;
+            /**
+             * Sequence
+             * @default null
+             */
+            sequence: number | null;
         };
     };
     responses: never;
@@ -5225,6 +5872,244 @@ export interface operations {
             };
         };
     };
+    list_logs: {
+        parameters: {
+            query?: {
+                service?: string;
+                instance?: string;
+                level?: "" | "debug" | "info" | "warning" | "error" | "critical";
+                /** @description Somewhere in the event, in any case of letters */
+                text?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogEntry"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_metrics: {
+        parameters: {
+            query?: {
+                service?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sample"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    get_metrics_history: {
+        parameters: {
+            query: {
+                service: string;
+                instance: string;
+                /** @description Several at once are read together; without: rates, p99, CPU and memory */
+                metric?: string[] | null;
+                minutes?: number;
+                points?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lines"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     list_feeds: {
         parameters: {
             query?: never;
@@ -5609,9 +6494,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        [key: string]: components["schemas"]["JsonValue"];
-                    };
+                    "application/json": components["schemas"]["TickView"];
                 };
             };
             /** @description Unauthorized */
@@ -5634,6 +6517,166 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_latest_ticks: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TickView"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_bars: {
+        parameters: {
+            query?: {
+                period?: "1m" | "5m" | "15m" | "30m" | "1h" | "1d";
+                /** @description Before this time; without it, up to the last tick */
+                until?: string | null;
+                /** @description So many periods back, those without trade too */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Bars"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7090,6 +8133,92 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ValueView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    get_key_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bucket: string;
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevisionView"][];
                 };
             };
             /** @description Unauthorized */
