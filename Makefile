@@ -102,9 +102,10 @@ $(INSTALLED): requirements.lock pyproject.toml sdk/pyproject.toml services/pypro
 without-ctp: $(INSTALLED)
 	@echo 'There is no CTP here, real or simulated; it needs a C++ compiler: sudo apt-get install g++'
 
+# Half a gigabyte, so only when the lock says something else; Git dates it anew at each change of the branch.
 ui/node_modules/.installed: ui/package-lock.json
-	@cd ui && npm ci --no-audit --no-fund --loglevel=error
-	@touch $@
+	@cmp -s $< $@ || { cd ui && npm ci --no-audit --no-fund --loglevel=error; }
+	@cp $< $@
 
 $(SITE): ui/node_modules/.installed $(UI_SOURCES)
 	@echo 'Building the console; it takes half a minute.'
