@@ -1,0 +1,5 @@
+import { Nats } from "@/features/nats/nats";
+
+export default function Page() {
+  return <Nats />;
+}

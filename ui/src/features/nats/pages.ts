@@ -1,0 +1,58 @@
+import type { Page } from "./asked";
+
+/** The server's own pages are as NATS writes them: what is missing, or of another kind, is undefined. */
+export function number(of: unknown, ...path: string[]): number | undefined {
+  const found = at(of, path);
+  return typeof found === "number" ? found : undefined;
+}
+
+export function text(of: unknown, ...path: string[]): string {
+  const found = at(of, path);
+  return typeof found === "string" ? found : "";
+}
+
+function at(of: unknown, path: string[]): unknown {
+  return path.reduce<unknown>((one, name) => (typeof one === "object" && one !== null ? (one as Page)[name] : undefined), of);
+}
+
+/** A client that is connected. */
+export interface Connection {
+  id: string;
+  name: string;
+  user: string;
+  client: string;
+  address: string;
+  roundTripMs: number | undefined;
+  since: string;
+  inMessages: number;
+  outMessages: number;
+  pendingBytes: number;
+  subscriptions: number;
+}
+
+export function connectionsOf(page: Page): { connections: Connection[]; all: number } {
+  const listed = Array.isArray(page.connections) ? (page.connections as unknown[]) : [];
+  const connections = listed.map((one) => ({
+    id: String(number(one, "cid") ?? ""),
+    name: text(one, "name"),
+    user: text(one, "authorized_user"),
+    client: [text(one, "lang"), text(one, "version")].filter(Boolean).join(" "),
+    address: `${text(one, "ip")}:${number(one, "port") ?? ""}`,
+    roundTripMs: roundTrip(text(one, "rtt")),
+    since: text(one, "start"),
+    inMessages: number(one, "in_msgs") ?? 0,
+    outMessages: number(one, "out_msgs") ?? 0,
+    pendingBytes: number(one, "pending_bytes") ?? 0,
+    subscriptions: number(one, "subscriptions") ?? 0,
+  }));
+  return { connections, all: number(page, "total") ?? connections.length };
+}
+
+const MS = { ns: 1e-6, µs: 1e-3, us: 1e-3, ms: 1, s: 1_000, m: 60_000 } as const;
+
+/** The length that Go writes, as 1.2ms or 1m3.5s, in milliseconds. */
+export function roundTrip(said: string): number | undefined {
+  const parts = [...said.matchAll(/([\d.]+)(ns|µs|us|ms|s|m)/g)];
+  if (!parts.length) return undefined;
+  return parts.reduce((sum, [, value, unit]) => sum + Number(value) * MS[unit as keyof typeof MS], 0);
+}
