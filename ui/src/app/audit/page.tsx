@@ -1,0 +1,5 @@
+import { Audit } from "@/features/audit/audit";
+
+export default function Page() {
+  return <Audit />;
+}
