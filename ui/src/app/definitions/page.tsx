@@ -1,0 +1,5 @@
+import { Definitions } from "@/features/definitions/definitions";
+
+export default function Page() {
+  return <Definitions />;
+}
