@@ -8,6 +8,7 @@ import { Fact, Facts, PageHead, Panel } from "@/components/ui/panel";
 import { Empty, Loading } from "@/components/ui/states";
 import { type Column, Table } from "@/components/ui/table";
 import { LeaseTable } from "@/features/leases/lease-table";
+import { LOGS } from "@/features/logs/words";
 import { useMay } from "@/features/session/session";
 import { useChanges } from "@/features/shell/changes";
 import type { Lease } from "@/lib/api/client";
@@ -78,6 +79,7 @@ function Shown({ row }: { row: FleetRow }) {
 
 function Actions({ row, held }: { row: FleetRow; held: number }) {
   const say = useWords(INSTANCES);
+  const sayLogs = useWords(LOGS);
   const mayAct = useMay("operator");
   const { forget } = useChanges();
   const [open, setOpen] = useState<"drain" | "maintenance" | "">("");
@@ -87,6 +89,11 @@ function Actions({ row, held }: { row: FleetRow; held: number }) {
   return (
     <>
       <CopyCommand parts={["aegis", "drain", row.instance, "--service", row.service]} />
+      {mayAct && (
+        <Link href={to("/logs", { service: row.service, instance: row.instance })} className="inline-flex h-7 items-center rounded-sm border border-strong bg-raised px-2.5 text-xs hover:border-faint">
+          {sayLogs("title")}
+        </Link>
+      )}
       {mayAct && (row.maintenance || !isDrained) && <Button onClick={() => setOpen("maintenance")}>{say(row.maintenance ? "release" : "maintain")}</Button>}
       {mayAct && !isDrained && (
         <Button kind="danger" onClick={() => setOpen("drain")}>

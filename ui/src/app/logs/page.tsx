@@ -1,0 +1,5 @@
+import { Logs } from "@/features/logs/logs";
+
+export default function Page() {
+  return <Logs />;
+}
