@@ -11,7 +11,7 @@ const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"];
 const PICTURES = process.env.AEGIS_CONSOLE_PICTURES;
 
 /** Every page, with what it looks like when there is something to see. Who adds a page adds it here. */
-const PAGES = ["/", "/service?name=trading", "/instance?service=trading&instance=trading-1", "/leases", "/leases?service=trading&key=paper", "/no-such-page"];
+const PAGES = ["/", "/service?name=trading", "/instance?service=trading&instance=trading-1", "/leases", "/leases?service=trading&key=paper", "/trading?view=orders", "/no-such-page"];
 /** Each language at each width, each theme in each language and at each width. */
 const LOOKS = [
   { theme: "dark", language: "en", width: 1280, height: 800 },
