@@ -1,4 +1,5 @@
 import type { Page } from "@playwright/test";
+import { clipped } from "./clipping";
 import { type Desk, expect, live, test } from "./desk";
 
 /** What these tests leave behind, a position and orders, is what the looks of the page are tested with. */
@@ -20,6 +21,10 @@ function ticket(page: Page) {
 
 function orders(page: Page) {
   return page.getByRole("region", { name: "Orders", exact: true });
+}
+
+function rowOf(page: Page, id: string) {
+  return orders(page).getByRole("row").filter({ has: page.locator(`[data-order="${id}"]`) });
 }
 
 /** Fill the ticket up to its last look; gives the ID of the order. */
@@ -66,7 +71,7 @@ test("an instrument is found by its letters, its prices move, and an order is pl
   const first = await review(page, { instrument, price: await lowest(page), lots: "2" });
   const sent = page.getByRole("dialog").getByRole("button", { name: "Place order" });
   const refused = page.getByRole("alert").filter({ hasText: "Nothing is known of the instrument yet" });
-  const row = orders(page).getByRole("row").filter({ has: page.getByTitle(first) });
+  const row = rowOf(page, first);
   await expect(async () => {
     if (await sent.isVisible()) await sent.click(); // the first order of an instrument may come before its ticks
     await expect(row.or(refused)).toBeVisible();
@@ -95,7 +100,7 @@ test("an order that trades becomes a position, money and a trade; the position i
   await ticket(page).getByLabel("Type").selectOption("fak");
   const ask = ticket(page).getByRole("button", { name: /^Take the ask/ }).last();
   await ask.click();
-  await place(page, { instrument, price: await ticket(page).getByLabel("Price", { exact: true }).inputValue(), lots: "2" });
+  const id = await place(page, { instrument, price: await ticket(page).getByLabel("Price", { exact: true }).inputValue(), lots: "2" });
   const position = page.getByRole("region", { name: "Positions" }).getByRole("row").filter({ hasText: instrument });
   await expect(position).toContainText("Long");
   await expect(page.getByTestId("balance")).not.toHaveText(balance);
@@ -107,6 +112,22 @@ test("an order that trades becomes a position, money and a trade; the position i
   await expect(ticket(page).getByLabel("Effect")).toHaveValue("yesterday_first");
   await expect(ticket(page).getByLabel("Lots", { exact: true })).toHaveValue("2");
   await expect(ticket(page).getByLabel("Price", { exact: true })).toBeFocused();
+
+  for (const [language, width] of [
+    ["en", 1280],
+    ["zh", 390],
+    ["en", 390],
+  ] as const) {
+    await page.setViewportSize({ width, height: 900 });
+    await page.addInitScript((set) => localStorage.setItem("aegis.preferences", JSON.stringify({ language: set })), language);
+    for (const view of ["orders", "trades"]) {
+      await page.goto(`/trading?instrument=${instrument}&price=1&view=${view}&order=${id}`);
+      await live(page);
+      await expect(page.getByRole("button", { name: /^(Take the ask|取卖价)/ }).first()).toBeVisible();
+      await expect(page.getByRole("group", { name: /^(Trades|成交)$/ }).first()).toBeVisible(); // of the order's details
+      expect(await clipped(page), `${view}, ${language}, ${width} px`).toEqual([]);
+    }
+  }
 });
 
 /** Until it is signalled again the venue answers nothing. */
@@ -148,14 +169,14 @@ test("a kill by the account's name cancels all, and an operator lets it trade ag
   await page.goto(`/trading?instrument=${instrument}`);
   await live(page);
   const one = await place(page, { instrument, price: await lowest(page), lots: "1" });
-  await expect(orders(page).getByTitle(one)).toBeVisible();
+  await expect(rowOf(page, one)).toBeVisible();
   await page.getByRole("button", { name: "Kill" }).click();
   const dialog = page.getByRole("dialog");
   await expect(dialog.getByRole("button", { name: "Kill" })).toBeDisabled();
   await dialog.getByLabel("Type paper to confirm").fill("paper");
   await dialog.getByRole("button", { name: "Kill" }).click();
   await expect(page.getByTestId("mode")).toHaveAttribute("data-mode", "halted");
-  await expect(orders(page).getByTitle(one)).toBeHidden();
+  await expect(rowOf(page, one)).toBeHidden();
   const refused = await review(page, { instrument, price: await lowest(page), lots: "1" });
   await dialog.getByRole("button", { name: "Place order" }).click();
   await expect(dialog.getByRole("alert")).toContainText("The account is halted.");
@@ -171,10 +192,10 @@ test("a kill by the account's name cancels all, and an operator lets it trade ag
   await dialog.getByRole("button", { name: "Done" }).click();
 
   const left = [await place(page, { instrument, price: await lowest(page), lots: "1" }), await place(page, { instrument, price: await lowest(page), lots: "2" })];
-  for (const id of left) await expect(orders(page).getByTitle(id)).toBeVisible();
+  for (const id of left) await expect(rowOf(page, id)).toBeVisible();
   await page.getByRole("button", { name: "Cancel all" }).click();
   await dialog.getByRole("button", { name: "Cancel all" }).click();
-  for (const id of left) await expect(orders(page).getByTitle(id)).toBeHidden();
+  for (const id of left) await expect(rowOf(page, id)).toBeHidden();
   await expect(page.getByTestId("mode")).toHaveAttribute("data-mode", "normal");
 });
 

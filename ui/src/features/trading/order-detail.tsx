@@ -57,7 +57,7 @@ export function OrderDetail({ id, orders, account, contracts, onClose }: DetailP
       }
     >
       <Lifecycle of={order} />
-      <div className="grid sm:grid-cols-2">
+      <div className="grid items-start sm:grid-cols-2">
         <Terms of={order} />
         <Origin of={order} contract={contracts.get(order.instrument)} />
       </div>

@@ -61,7 +61,8 @@ function Notice({ of, found, onShow }: { of: Unsettled; found: Order | undefined
         {sayTrading(`side.${ticket.side}`)} <span className="figure">{ticket.volume}</span> <span className="figure">{ticket.instrument}</span> {sayTrading(`effect.${ticket.split ?? ticket.offset}`)}{" "}
         {ticket.price !== null && <span className="figure">@ {ticket.price}</span>}
       </p>
-      <p className="text-soft">{found ? say("unknownFound", { status: sayTrading(`status.${found.status}`) }) : said || say("unknownText")}</p>
+      {!isKnown && <p className="text-soft">{said || say("unknownText")}</p>}
+      {found && <p className="text-soft">{say("unknownFound", { status: sayTrading(`status.${found.status}`) })}</p>}
       <div className="flex flex-wrap gap-1.5">
         {!isKnown && (
           <Button busy={busy} onClick={() => void askAgain()}>
