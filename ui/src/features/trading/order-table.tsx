@@ -38,19 +38,19 @@ export function OrderTable({ account, orders, selected, empty, onShow }: { accou
       ),
       sort: (row) => row.instrument,
     },
-    { key: "side", title: say("side"), width: "46px", cell: (row) => <Side of={row.side} />, sort: (row) => row.side },
+    { key: "side", title: say("side"), width: "42px", cell: (row) => <Side of={row.side} />, sort: (row) => row.side },
     { key: "effect", title: say("effect"), width: "110px", from: "md", cell: (row) => <span className="text-soft">{say(`effect.${row.offset}`)}</span>, sort: (row) => row.offset },
     { key: "type", title: say("type"), width: "64px", from: "lg", cell: (row) => <span className="text-soft">{say(`type.${row.type}`)}</span>, sort: (row) => row.type },
-    { key: "price", title: say("price"), right: true, width: "70px", cell: (row) => (row.price === null ? say("any") : plainPrice(row.price)), sort: (row) => Number(row.price ?? 0) },
+    { key: "price", title: say("price"), right: true, width: "68px", cell: (row) => (row.price === null ? say("any") : plainPrice(row.price)), sort: (row) => Number(row.price ?? 0) },
     { key: "filled", title: say("filled"), right: true, width: "72px", from: "sm", cell: (row) => `${row.filled}/${row.volume}`, sort: (row) => -row.filled },
-    { key: "status", title: say("status"), width: "100px", cell: (row) => <OrderStatus of={row} />, sort: (row) => row.status },
+    { key: "status", title: say("status"), width: "98px", cell: (row) => <OrderStatus of={row} />, sort: (row) => row.status },
     { key: "time", title: say("time"), right: true, width: "76px", from: "md", cell: (row) => time(row.ts_created_ns / 1e6), sort: (row) => -row.ts_created_ns },
     { key: "id", title: say("id"), width: "148px", from: "xl", cell: (row) => <span className="figure text-faint" title={row.client_order_id}>{row.client_order_id}</span>, sort: (row) => row.client_order_id },
     {
       key: "cancel",
-      title: "",
+      title: say("cancelShort"),
       right: true,
-      width: "44px",
+      width: "60px",
       cell: (row) =>
         mayTrade &&
         isWorking(row) && (

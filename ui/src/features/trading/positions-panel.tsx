@@ -54,8 +54,8 @@ export function PositionsPanel({ account, positions, contracts }: { account: str
     amount("close_profit", say("closeProfit"), "112px", "xl"),
     {
       key: "close",
-      title: "",
-      width: "44px",
+      title: say("closeShort"),
+      width: "54px",
       right: true,
       cell: (row) =>
         mayTrade &&
