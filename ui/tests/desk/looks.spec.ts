@@ -13,6 +13,7 @@ const PICTURES = process.env.AEGIS_CONSOLE_PICTURES;
 /** Every page, with what it looks like when there is something to see. Who adds a page adds it here. */
 const PAGES = [
   ...["/", "/service?name=trading", "/instance?service=trading&instance=trading-1", "/leases", "/leases?service=trading&key=paper", "/no-such-page"],
+  ...["/market", `/market?instrument=SHFE.rb${IN_90_DAYS}`, "/trading?view=orders"],
   ...["/nats?stream=TICKS", "/nats?view=consumers", "/nats?view=buckets&bucket=aegis_services&key=trading", "/nats?view=server", "/audit?entry=1", "/definitions?name=trading"],
   ...["/settings", "/settings?view=tokens", "/settings?view=users", "/logs?service=trading&instance=trading-1"],
 ];

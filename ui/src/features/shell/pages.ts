@@ -21,6 +21,8 @@ export interface Page {
 export const PAGES: Page[] = [
   { href: "/", name: "page.overview", icon: "overview", group: "group.desk", covers: ["/service", "/instance", "/logs"] },
   { href: "/leases", name: "page.leases", icon: "leases", group: "group.desk" },
+  { href: "/market", name: "page.market", icon: "market", group: "group.trade" },
+  { href: "/trading", name: "page.trading", icon: "trading", group: "group.trade", service: "trading" },
   { href: "/definitions", name: "page.definitions", icon: "definitions", group: "group.system" },
   { href: "/nats", name: "page.nats", icon: "nats", group: "group.system" },
   { href: "/audit", name: "page.audit", icon: "audit", group: "group.system", role: "operator" },

@@ -1,0 +1,5 @@
+import { Trading } from "@/features/trading/trading";
+
+export default function Page() {
+  return <Trading />;
+}

@@ -1,0 +1,63 @@
+"use client";
+
+import { useRouter } from "next/navigation";
+import { State } from "@/components/ui/badge";
+import { Panel } from "@/components/ui/panel";
+import { type Column, Table } from "@/components/ui/table";
+import { EnvironmentBadge } from "@/features/shell/environment";
+import { to } from "@/lib/url";
+import { useWords } from "@/lib/words";
+import { useAccounts, useAccountStates } from "./accounts";
+import type { Account } from "./model";
+import { MODE_HEALTH } from "./modes";
+import { gain, gainTone, money } from "./money";
+import { TRADING } from "./words";
+
+/** All accounts of the desk, where it has more than one. */
+export function AccountsPanel({ selected }: { selected: string }) {
+  const { names } = useAccounts();
+  return names.length > 1 ? <Accounts names={names} selected={selected} /> : null;
+}
+
+interface Row {
+  name: string;
+  state: Account | undefined;
+}
+
+function Accounts({ names, selected }: { names: string[]; selected: string }) {
+  const say = useWords(TRADING);
+  const router = useRouter();
+  const states = useAccountStates(names);
+  const rows: Row[] = names.map((name) => ({ name, state: states.get(name) }));
+  const amount = (key: "balance" | "available" | "margin", from?: "md" | "lg"): Column<Row> => ({
+    key,
+    title: say(key),
+    right: true,
+    from,
+    width: "124px",
+    cell: ({ state }) => (state ? money(state[key]) : "–"),
+    sort: ({ state }) => Number(state?.[key] ?? 0),
+  });
+  const columns: Column<Row>[] = [
+    { key: "account", title: say("account"), cell: (row) => <span className="font-medium" title={row.name}>{row.name}</span>, sort: (row) => row.name },
+    { key: "env", title: say("environment"), width: "104px", cell: ({ state }) => <EnvironmentBadge of={state?.env} />, sort: ({ state }) => state?.env ?? "" },
+    { key: "mode", title: say("mode"), width: "108px", from: "sm", cell: ({ state }) => state && <State health={MODE_HEALTH[state.mode]}>{say(`mode.${state.mode}`)}</State>, sort: ({ state }) => state?.mode ?? "" },
+    amount("balance"),
+    amount("available", "md"),
+    amount("margin", "lg"),
+    {
+      key: "profit",
+      title: say("positionProfit"),
+      right: true,
+      from: "lg",
+      width: "116px",
+      cell: ({ state }) => (state ? <span className={gainTone(state.position_profit)}>{gain(state.position_profit)}</span> : "–"),
+      sort: ({ state }) => Number(state?.position_profit ?? 0),
+    },
+  ];
+  return (
+    <Panel title={say("accounts")} note={names.length}>
+      <Table name="accounts" label={say("accounts")} columns={columns} rows={rows} rowKey={(row) => row.name} selected={selected} onOpen={(row) => router.push(to("/trading", { account: row.name }))} height="224px" />
+    </Panel>
+  );
+}

@@ -1,0 +1,213 @@
+import type { Page } from "@playwright/test";
+import { clipped } from "./clipping";
+import { type Desk, expect, live, test } from "./desk";
+
+/** What these tests leave behind, a position and orders, is what the looks of the page are tested with. */
+
+interface Listed {
+  instrument: string;
+}
+
+/** The first steel contract that ticks: which those are depends on the day. */
+async function instrumentOf(page: Page): Promise<string> {
+  const answer = await page.request.get("/api/market/contracts?exchange=SHFE&product=rb&kind=future");
+  const { instruments } = (await answer.json()) as { instruments: Listed[] };
+  return instruments[1]!.instrument;
+}
+
+function ticket(page: Page) {
+  return page.getByRole("region", { name: "Order ticket" });
+}
+
+function orders(page: Page) {
+  return page.getByRole("region", { name: "Orders", exact: true });
+}
+
+function rowOf(page: Page, id: string) {
+  return orders(page).getByRole("row").filter({ has: page.locator(`[data-order="${id}"]`) });
+}
+
+/** Fill the ticket up to its last look; gives the ID of the order. */
+async function review(page: Page, of: { instrument: string; price: string; lots: string }): Promise<string> {
+  await ticket(page).getByLabel("Price", { exact: true }).fill(of.price);
+  await ticket(page).getByLabel("Lots", { exact: true }).fill(of.lots);
+  await ticket(page).getByRole("button", { name: "Review order" }).click();
+  const dialog = page.getByRole("dialog");
+  await expect(dialog.getByText("Account paper")).toBeVisible();
+  await expect(dialog.locator("[data-environment=paper]")).toBeVisible();
+  return dialog.getByText(/^[0-9a-f]{16}$/).innerText();
+}
+
+async function place(page: Page, of: { instrument: string; price: string; lots: string }): Promise<string> {
+  const id = await review(page, of);
+  await page.getByRole("dialog").getByRole("button", { name: "Place order" }).click();
+  await expect(page.getByRole("dialog")).toBeHidden();
+  return id;
+}
+
+/** The day's lowest price, at which a buy order waits. */
+async function lowest(page: Page): Promise<string> {
+  const limits = await ticket(page).getByTitle("Limits of the day").innerText();
+  return limits.split(" – ")[0]!;
+}
+
+test("an instrument is found by its letters, its prices move, and an order is placed and cancelled", async ({ page, desk }) => {
+  const instrument = await instrumentOf(page);
+  await page.goto("/trading");
+  await live(page);
+  const field = ticket(page).getByRole("combobox", { name: "Instrument" });
+  await field.fill(instrument.slice(5));
+  await page.getByRole("option").first().click();
+  await expect(field).toHaveValue(instrument);
+  const at = ticket(page).getByRole("button", { name: /^Take the ask/ }).first();
+  await expect(at).toBeVisible();
+  const before = await ticket(page).innerText();
+  await expect.poll(() => ticket(page).innerText()).not.toBe(before);
+
+  await ticket(page).getByLabel("Price", { exact: true }).fill("1");
+  await ticket(page).getByRole("button", { name: "Review order" }).click();
+  await expect(ticket(page).getByText("Below the lower limit")).toBeVisible();
+
+  const first = await review(page, { instrument, price: await lowest(page), lots: "2" });
+  const sent = page.getByRole("dialog").getByRole("button", { name: "Place order" });
+  const refused = page.getByRole("alert").filter({ hasText: "Nothing is known of the instrument yet" });
+  const row = rowOf(page, first);
+  await expect(async () => {
+    if (await sent.isVisible()) await sent.click(); // the first order of an instrument may come before its ticks
+    await expect(row.or(refused)).toBeVisible();
+    await expect(row).toBeVisible({ timeout: 1_000 });
+  }).toPass();
+  await expect(row).toContainText("Working");
+  expect(desk.aegis("order", "list", "--working")).toContain(first);
+
+  await row.getByRole("button", { name: instrument }).click();
+  expect(new URL(page.url()).searchParams.get("order")).toBe(first);
+  const detail = page.getByRole("region", { name: `Order ${first}` });
+  await expect(detail.getByRole("list", { name: "Lifecycle" })).toContainText("At the venue");
+  await row.getByRole("button", { name: `Cancel order ${first}` }).click();
+  await expect(row).toBeHidden();
+  await expect(detail.getByRole("list", { name: "Lifecycle" })).toContainText("Cancelled");
+  await orders(page).getByRole("button", { name: /^Of the day/ }).click();
+  await expect(row).toContainText("Cancelled");
+  expect(desk.aegis("order", "list")).toMatch(new RegExp(`${first}.*cancelled`));
+});
+
+test("an order that trades becomes a position, money and a trade; the position is closed by the ticket", async ({ page }) => {
+  const instrument = await instrumentOf(page);
+  await page.goto(`/trading?instrument=${instrument}`);
+  await live(page);
+  const balance = await page.getByTestId("balance").innerText();
+  await ticket(page).getByLabel("Type").selectOption("fak");
+  const ask = ticket(page).getByRole("button", { name: /^Take the ask/ }).last();
+  await ask.click();
+  const id = await place(page, { instrument, price: await ticket(page).getByLabel("Price", { exact: true }).inputValue(), lots: "2" });
+  const position = page.getByRole("region", { name: "Positions" }).getByRole("row").filter({ hasText: instrument });
+  await expect(position).toContainText("Long");
+  await expect(page.getByTestId("balance")).not.toHaveText(balance);
+  await orders(page).getByRole("button", { name: "Trades" }).click();
+  await expect(orders(page).getByRole("row").filter({ hasText: instrument }).first()).toContainText("Buy");
+
+  await position.getByRole("button", { name: `Close ${instrument}, Long` }).click();
+  await expect(ticket(page).getByRole("button", { name: "Sell" })).toHaveAttribute("aria-pressed", "true");
+  await expect(ticket(page).getByLabel("Effect")).toHaveValue("yesterday_first");
+  await expect(ticket(page).getByLabel("Lots", { exact: true })).toHaveValue("2");
+  await expect(ticket(page).getByLabel("Price", { exact: true })).toBeFocused();
+
+  for (const [language, width] of [
+    ["en", 1280],
+    ["zh", 390],
+    ["en", 390],
+  ] as const) {
+    await page.setViewportSize({ width, height: 900 });
+    await page.addInitScript((set) => localStorage.setItem("aegis.preferences", JSON.stringify({ language: set })), language);
+    for (const view of ["orders", "trades"]) {
+      await page.goto(`/trading?instrument=${instrument}&price=1&view=${view}&order=${id}`);
+      await live(page);
+      await expect(page.getByRole("button", { name: /^(Take the ask|取卖价)/ }).first()).toBeVisible();
+      await expect(page.getByRole("group", { name: /^(Trades|成交)$/ }).first()).toBeVisible(); // of the order's details
+      expect(await clipped(page), `${view}, ${language}, ${width} px`).toEqual([]);
+    }
+  }
+});
+
+/** Until it is signalled again the venue answers nothing. */
+async function withoutVenue(desk: Desk, work: () => Promise<void>): Promise<void> {
+  const pid = desk.pid("paper-1");
+  process.kill(pid, "SIGSTOP");
+  try {
+    await work();
+  } finally {
+    process.kill(pid, "SIGCONT");
+  }
+}
+
+test("an order whose outcome is unknown is said to be, over a reload, and asked for again under its name", async ({ page, desk }) => {
+  const instrument = await instrumentOf(page);
+  await page.goto(`/trading?instrument=${instrument}`);
+  await live(page);
+  const notice = page.getByTestId("unsettled");
+  let id = "";
+  await withoutVenue(desk, async () => {
+    id = await place(page, { instrument, price: await lowest(page), lots: "1" });
+    await expect(notice).toContainText(id);
+    await expect(notice).toContainText("It may be at the venue");
+    await page.reload();
+    await expect(notice).toContainText(id);
+  });
+  await expect(async () => {
+    const again = notice.getByRole("button", { name: "Ask again" });
+    if (await again.isVisible()) await again.click();
+    await expect(notice.getByRole("button", { name: "Done" }).or(page.getByText(new RegExp(`^${id}: `)))).toBeVisible({ timeout: 6_000 });
+  }).toPass({ timeout: 40_000 });
+  if (await notice.isVisible()) await notice.getByRole("button", { name: "Done" }).click();
+  await expect(notice).toBeHidden();
+  expect(desk.aegis("order", "list").split("\n").filter((line) => line.includes(id))).toHaveLength(1);
+});
+
+test("a kill by the account's name cancels all, and an operator lets it trade again", async ({ page, desk }) => {
+  const instrument = await instrumentOf(page);
+  await page.goto(`/trading?instrument=${instrument}`);
+  await live(page);
+  const one = await place(page, { instrument, price: await lowest(page), lots: "1" });
+  await expect(rowOf(page, one)).toBeVisible();
+  await page.getByRole("button", { name: "Kill" }).click();
+  const dialog = page.getByRole("dialog");
+  await expect(dialog.getByRole("button", { name: "Kill" })).toBeDisabled();
+  await dialog.getByLabel("Type paper to confirm").fill("paper");
+  await dialog.getByRole("button", { name: "Kill" }).click();
+  await expect(page.getByTestId("mode")).toHaveAttribute("data-mode", "halted");
+  await expect(rowOf(page, one)).toBeHidden();
+  const refused = await review(page, { instrument, price: await lowest(page), lots: "1" });
+  await dialog.getByRole("button", { name: "Place order" }).click();
+  await expect(dialog.getByRole("alert")).toContainText("The account is halted.");
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  expect(desk.aegis("order", "list")).not.toContain(refused);
+
+  await page.getByRole("button", { name: "Set mode" }).click();
+  await dialog.getByLabel("Mode").selectOption("normal");
+  await dialog.getByRole("button", { name: "Set mode" }).click();
+  await expect(page.getByTestId("mode")).toHaveAttribute("data-mode", "normal");
+  await page.getByRole("button", { name: "Reconcile" }).click();
+  await expect(dialog.getByText("All figures agree.")).toBeVisible();
+  await dialog.getByRole("button", { name: "Done" }).click();
+
+  const left = [await place(page, { instrument, price: await lowest(page), lots: "1" }), await place(page, { instrument, price: await lowest(page), lots: "2" })];
+  for (const id of left) await expect(rowOf(page, id)).toBeVisible();
+  await page.getByRole("button", { name: "Cancel all" }).click();
+  await dialog.getByRole("button", { name: "Cancel all" }).click();
+  for (const id of left) await expect(rowOf(page, id)).toBeHidden();
+  await expect(page.getByTestId("mode")).toHaveAttribute("data-mode", "normal");
+});
+
+test("without the live connection prices are said to be old before an order is sent", async ({ page, desk }) => {
+  const instrument = await instrumentOf(page);
+  await page.goto(`/trading?instrument=${instrument}`);
+  await live(page);
+  await review(page, { instrument, price: await lowest(page), lots: "1" });
+  process.kill(desk.pid("management-1"), "SIGKILL");
+  await expect(page.getByTestId("connection-banner")).toContainText(/gone. What is shown is .* old/);
+  await expect(page.getByRole("dialog").getByText("prices here are old")).toBeVisible();
+  await expect(page.getByTestId("connection-banner")).toBeHidden({ timeout: 30_000 });
+  await live(page);
+  await expect(page.getByRole("dialog").getByText("prices here are old")).toBeHidden();
+});
