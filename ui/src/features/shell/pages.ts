@@ -21,4 +21,5 @@ export interface Page {
 export const PAGES: Page[] = [
   { href: "/", name: "page.overview", icon: "overview", group: "group.desk", covers: ["/service", "/instance"] },
   { href: "/leases", name: "page.leases", icon: "leases", group: "group.desk" },
+  { href: "/market", name: "page.market", icon: "market", group: "group.trade" },
 ];
