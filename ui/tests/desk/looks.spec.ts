@@ -10,6 +10,9 @@ const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"];
 /** A directory for what is looked at by a person: a picture of each page in each look. */
 const PICTURES = process.env.AEGIS_CONSOLE_PICTURES;
 
+/** As a contract's name has it: 2702. */
+const IN_90_DAYS = new Date(Date.now() + 90 * 86_400_000).toISOString().slice(2, 7).replace("-", "");
+
 /** Every page, with what it looks like when there is something to see. Who adds a page adds it here. */
 const PAGES = [
   ...["/", "/service?name=trading", "/instance?service=trading&instance=trading-1", "/leases", "/leases?service=trading&key=paper", "/no-such-page"],

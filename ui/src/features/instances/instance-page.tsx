@@ -9,6 +9,7 @@ import { Empty, Loading } from "@/components/ui/states";
 import { type Column, Table } from "@/components/ui/table";
 import { LeaseTable } from "@/features/leases/lease-table";
 import { LOGS } from "@/features/logs/words";
+import { InstanceHistory } from "@/features/metrics/history";
 import { useMay } from "@/features/session/session";
 import { useChanges } from "@/features/shell/changes";
 import type { Lease } from "@/lib/api/client";
@@ -36,6 +37,7 @@ export function InstancePage() {
         <Panel title={say("facts")}>
           <Empty>{say("notAlive", { service, instance })}</Empty>
         </Panel>
+        {service && instance && <InstanceHistory service={service} instance={instance} />}
       </>
     );
   }
@@ -72,6 +74,7 @@ function Shown({ row }: { row: FleetRow }) {
           <LeaseTable name="held" rows={held} without="holder" empty={say("noKeys")} height="340px" />
         </Panel>
       </div>
+      <InstanceHistory service={row.service} instance={row.instance} />
       <Configuration of={row.configuration} />
     </>
   );

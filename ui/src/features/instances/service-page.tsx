@@ -5,6 +5,7 @@ import { PageHead, Panel } from "@/components/ui/panel";
 import { Answer, Empty, Loading } from "@/components/ui/states";
 import { type Column, Table } from "@/components/ui/table";
 import { LeaseTable } from "@/features/leases/lease-table";
+import { ServiceHistory } from "@/features/metrics/history";
 import { answered, api, type Lease, type Schemas } from "@/lib/api/client";
 import { milliseconds, whole } from "@/lib/format";
 import { useRows } from "@/lib/live/hooks";
@@ -48,6 +49,7 @@ export function ServicePage() {
         </Panel>
         <MethodsPanel service={name} />
       </div>
+      <ServiceHistory service={name} instances={instances.map((one) => one.instance)} />
     </>
   );
 }

@@ -1,0 +1,5 @@
+import { Market } from "@/features/market/market";
+
+export default function Page() {
+  return <Market />;
+}

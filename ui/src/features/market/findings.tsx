@@ -1,0 +1,87 @@
+"use client";
+
+import { Badge } from "@/components/ui/badge";
+import { CopyCommand } from "@/components/ui/copy";
+import { Panel } from "@/components/ui/panel";
+import { Answer, Empty } from "@/components/ui/states";
+import { type Column, Table } from "@/components/ui/table";
+import type { Schemas } from "@/lib/api/client";
+import { duration, useTimes } from "@/lib/time";
+import { useWords } from "@/lib/words";
+import type { Health } from "./asked";
+import { MARKET } from "./words";
+
+type Report = Schemas["HealthReport"];
+type Case = Schemas["CaseView"];
+type Repair = Schemas["RepairView"];
+
+export const LEVEL_TONES = { healthy: "quiet", degraded: "warn", critical: "bad", unknown: "warn" } as const;
+const SHOWN_REPAIRS = 5;
+
+/** What the health agent finds: instruments with alarms, and what it did about them. */
+export function Findings({ health, onOpen }: { health: Health; onOpen: (instrument: string) => void }) {
+  const say = useWords(MARKET);
+  const report = health.report.data;
+  return (
+    <Panel
+      title={say("findings")}
+      note={report && <Badge tone={LEVEL_TONES[report.level]}>{say(`level.${report.level}`)}</Badge>}
+      actions={health.feed && <CopyCommand parts={["aegis", "health", health.feed]} />}
+    >
+      {health.feed ? <Answer of={health.report}>{(told) => <Told report={told} onOpen={onOpen} />}</Answer> : <Empty>{say("noAgent")}</Empty>}
+    </Panel>
+  );
+}
+
+function Told({ report, onOpen }: { report: Report; onOpen: (instrument: string) => void }) {
+  const say = useWords(MARKET);
+  const { time } = useTimes();
+  const columns: Column<Case>[] = [
+    { key: "instrument", title: say("contract"), width: "124px", cell: (row) => <span title={row.instrument} className="figure font-medium">{row.instrument}</span>, sort: (row) => row.instrument },
+    { key: "verdict", title: say("verdict"), width: "116px", cell: (row) => <span className="text-bad">{say(`verdict.${row.verdict}` as "verdict.stalled")}</span>, sort: (row) => row.verdict },
+    { key: "silent", title: say("silentFor"), right: true, width: "84px", cell: (row) => seconds(row.silent_s), sort: (row) => -(row.silent_s ?? 0) },
+    { key: "usual", title: say("usually"), right: true, width: "76px", from: "sm", cell: (row) => seconds(row.usual_s) },
+    { key: "attempts", title: say("attempts"), right: true, width: "72px", from: "sm", cell: (row) => row.attempts },
+    { key: "reason", title: say("reason"), from: "md", cell: (row) => <span className="text-soft" title={row.reason}>{row.reason}</span> },
+  ];
+  return (
+    <>
+      <p className="flex flex-wrap gap-x-4 gap-y-0.5 border-b px-3 py-2 text-xs text-soft">
+        <span className="min-w-0 wrap-anywhere">{report.reason || say("allCovered", { covered: report.in_all.covered, due: report.in_all.due })}</span>
+        <span className="ml-auto text-faint">
+          {say("marketTime")} <time className="figure">{time(report.market_time)}</time>
+        </span>
+        {!report.repairs_on && <span className="text-warn">{say("repairsOff")}</span>}
+      </p>
+      {report.escalated.length > 0 && <p className="border-b px-3 py-1.5 text-xs wrap-anywhere text-bad">{say("escalated", { what: report.escalated.join(", ") })}</p>}
+      <Table name="cases" label={say("findings")} columns={columns} rows={report.cases} rowKey={(row) => row.instrument} onOpen={(row) => onOpen(row.instrument)} empty={say("noCases")} height="220px" />
+      {report.repairs.length > 0 && (
+        <ol aria-label={say("repairs")} className="border-t px-3 py-1.5 text-xs">
+          {report.repairs
+            .slice(-SHOWN_REPAIRS)
+            .toReversed()
+            .map((one) => (
+              <RepairLine key={`${one.at} ${one.kind}`} one={one} at={time(one.at)} />
+            ))}
+        </ol>
+      )}
+    </>
+  );
+}
+
+function RepairLine({ one, at }: { one: Repair; at: string }) {
+  const say = useWords(MARKET);
+  return (
+    <li className="flex gap-3 py-[3px]">
+      <time className="figure text-faint">{at}</time>
+      <span className="min-w-0 grow wrap-anywhere text-soft">
+        {say(`repair.${one.kind}`)} {one.instruments ? say("ofInstruments", { count: one.instruments }) : ""} · {one.detail || one.reason}
+      </span>
+      <span className={one.outcome === "done" ? "text-soft" : "text-warn"}>{say(`outcome.${one.outcome}`)}</span>
+    </li>
+  );
+}
+
+function seconds(value: number | null): string {
+  return value === null ? "–" : duration(value * 1_000);
+}

@@ -1,0 +1,102 @@
+import type { Schemas } from "@/lib/api/client";
+
+export type Tick = Schemas["TickView"];
+export type Subscription = Schemas["SubscriptionView"];
+export type Contract = Schemas["InstrumentView"];
+export type Bar = Schemas["Bar"];
+export type Period = Bars["period"];
+type Bars = Schemas["Bars"];
+
+const NS_IN_MS = 1e6;
+const FRESH_MS = 5_000;
+const SLOW_MS = 60_000;
+const USUAL_DIGITS = 2;
+
+/** So many ticks of a contract are listed. */
+export const MOST_TICKS = 500;
+
+export const PERIODS: Record<Period, number> = { "1m": 60, "5m": 300, "15m": 900, "30m": 1_800, "1h": 3_600, "1d": 86_400 };
+
+export function idOf(tick: Tick): string {
+  return `${tick.exchange}.${tick.symbol}`;
+}
+
+/** By how much the last price is above the last settlement, as exchanges count it; null where one of them is missing. */
+export function changeOf(tick: Tick): { change: number; percent: number } | null {
+  const before = tick.pre_settlement_price ?? tick.pre_close_price;
+  if (tick.last_price === null || !before) return null;
+  const change = tick.last_price - before;
+  return { change, percent: (change / Math.abs(before)) * 100 };
+}
+
+/** Of the sign of a number: which colour it has. */
+export function moveOf(value: number | null | undefined): "up" | "down" | "" {
+  return !value ? "" : value > 0 ? "up" : "down";
+}
+
+/** How many places prices of a contract have after the point: 0.02 has two; without a smallest step two. */
+export function digitsOf(priceTick: number | null | undefined): number {
+  if (!priceTick) return USUAL_DIGITS;
+  const places = String(priceTick).split(".")[1];
+  return places?.length ?? 0;
+}
+
+/** How old a tick is, in milliseconds, since a feed received it: the exchange's clock may be another one. */
+export function ageOf(tick: Tick, now: number): number {
+  return Math.max(0, now - tick.ts_received_ns / NS_IN_MS);
+}
+
+/** What an instrument looks like in the map of the coverage. */
+export type Cover = "fresh" | "slow" | "old" | "resting" | "silent" | "waiting" | "refused" | "alarm";
+
+export const COVERS: Cover[] = ["alarm", "refused", "waiting", "silent", "fresh", "slow", "old", "resting"];
+
+/** An alarm is what the health agent says. Silence means nothing while the exchange rests. */
+export function coverOf(one: Subscription, tick: Tick | undefined, phase: string | undefined, isAlarm: boolean, now: number): Cover {
+  if (isAlarm) return "alarm";
+  if (one.state === "refused" || one.state === "waiting") return one.state;
+  if (phase !== undefined && phase !== "trading") return "resting";
+  if (!tick) return "silent";
+  const age = ageOf(tick, now);
+  return age < FRESH_MS ? "fresh" : age < SLOW_MS ? "slow" : "old";
+}
+
+/** Who dealt: a price at the ask or above was bought, at the bid or below sold; between them nobody knows. */
+export function sideOf(tick: Tick): "up" | "down" | "" {
+  const price = tick.last_price;
+  if (price === null || !tick.volume_delta) return "";
+  if (tick.asks[0] && price >= tick.asks[0][0]) return "up";
+  return tick.bids[0] && price <= tick.bids[0][0] ? "down" : "";
+}
+
+/** The bar that a chart has last, and the ones before it, gone on by a live tick: the same one, or a new one behind it. */
+export function goneOn(last: Bar, tick: Tick, period: Period): Bar {
+  const price = tick.last_price;
+  if (price === null || tick.flags.includes("stale")) return last;
+  const seconds = PERIODS[period];
+  const begin = Math.floor(tick.ts_exchange_ns / 1e9 / seconds) * seconds * 1_000;
+  const isNew = period === "1d" ? tick.trading_day > last.trading_day : begin > Date.parse(last.begin);
+  if (!isNew) {
+    if (period !== "1d" && begin < Date.parse(last.begin)) return last;
+    return { ...last, high: Math.max(last.high, price), low: Math.min(last.low, price), close: price };
+  }
+  const { trading_day, action_day, open_interest, volume_delta, turnover_delta } = tick;
+  const at = new Date(begin).toISOString();
+  return { begin: at, trading_day, action_day, open: price, high: price, low: price, close: price, volume: volume_delta, turnover: turnover_delta, open_interest, ticks: 1 };
+}
+
+/** 1,234 · 123.4 k · 1.23 M · 4.56 G: large amounts in few places. */
+export function amount(value: number): string {
+  const size = Math.abs(value);
+  if (size < 100_000) return Math.round(value).toLocaleString("en-US");
+  if (size < 1e6) return `${(value / 1e3).toFixed(1)} k`;
+  if (size < 1e9) return `${(value / 1e6).toFixed(2)} M`;
+  return `${(value / 1e9).toFixed(2)} G`;
+}
+
+/** What is left of two lists of ticks: each once, the latest first. Later ones have a higher epoch, or sequence. */
+export function joined(stored: readonly Tick[], live: readonly Tick[]): Tick[] {
+  const all = new Map<string, Tick>();
+  for (const tick of [...stored, ...live]) all.set(`${tick.epoch} ${tick.sequence}`, tick);
+  return [...all.values()].sort((a, b) => b.epoch - a.epoch || b.sequence - a.sequence).slice(0, MOST_TICKS);
+}
