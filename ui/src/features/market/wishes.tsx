@@ -40,7 +40,7 @@ export function Wishes() {
       ? [
           {
             key: "end",
-            title: "",
+            title: say("unsubscribe"),
             right: true,
             width: "104px",
             cell: (row: Wish) => (

@@ -162,7 +162,7 @@ export const MARKET = words(
     byName: "By name",
     scopes: "All of",
     until: "Until",
-    endOf: "End what {consumer} wants",
+    endOf: "Unsubscribe all of {consumer}",
     endText: "All that {consumer} wants is taken back. What others want too stays subscribed.",
     endedOf: "{consumer} wants nothing any more; {still} of it others want.",
     subscribeMore: "Subscribe…",
