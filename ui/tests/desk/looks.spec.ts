@@ -20,12 +20,12 @@ const PAGES = [
   ...["/nats?stream=TICKS", "/nats?view=consumers", "/nats?view=buckets&bucket=aegis_services&key=trading", "/nats?view=server", "/audit?entry=1", "/definitions?name=trading"],
   ...["/settings", "/settings?view=tokens", "/settings?view=users", "/logs?service=trading&instance=trading-1"],
 ];
-/** Each language at each width, each theme in each language and at each width. */
+/** Each language at each width, for what is cut off; both themes, languages and widths for axe, which takes a second a page. */
 const LOOKS = [
-  { theme: "dark", language: "en", width: 1280, height: 800 },
-  { theme: "light", language: "zh", width: 1280, height: 800 },
-  { theme: "dark", language: "zh", width: 390, height: 844 },
-  { theme: "light", language: "en", width: 390, height: 844 },
+  { theme: "dark", language: "en", width: 1280, height: 800, axe: true },
+  { theme: "light", language: "zh", width: 390, height: 844, axe: true },
+  { theme: "dark", language: "en", width: 390, height: 844, axe: false },
+  { theme: "light", language: "zh", width: 1280, height: 800, axe: false },
 ];
 type Look = (typeof LOOKS)[number];
 
@@ -41,7 +41,7 @@ for (const path of PAGES) {
       await dress(page, look);
       await picture(page, path, look);
       expect.soft(await clipped(page), name).toEqual([]);
-      expect.soft(await violations(page), name).toEqual([]);
+      if (look.axe) expect.soft(await violations(page), name).toEqual([]);
     }
   });
 }
@@ -56,7 +56,7 @@ test("signing in is whole and can be used by all, in every look", async ({ brows
     await dress(page, look);
     await picture(page, "/sign-in", look);
     expect.soft(await clipped(page)).toEqual([]);
-    expect.soft(await violations(page)).toEqual([]);
+    if (look.axe) expect.soft(await violations(page)).toEqual([]);
   }
   await context.close();
 });

@@ -30,7 +30,7 @@ export function Feeds({ feeds }: { feeds: Feed[] }) {
     {
       key: "instance",
       title: say("instance"),
-      width: "140px",
+      width: "124px",
       cell: (row) => (
         <Link href={instanceAt({ service: SERVICE, instance: row.instance })} title={row.instance} className="font-medium hover:text-accent">
           {row.instance}
@@ -38,7 +38,7 @@ export function Feeds({ feeds }: { feeds: Feed[] }) {
       ),
       sort: (row) => row.instance,
     },
-    { key: "role", title: say("role"), width: "92px", cell: (row) => <Badge tone={row.role === "active" ? "accent" : "quiet"}>{say(row.role === "active" ? "primary" : "standby")}</Badge> },
+    { key: "role", title: say("role"), width: "82px", cell: (row) => <Badge tone={row.role === "active" ? "accent" : "quiet"}>{say(row.role === "active" ? "primary" : "standby")}</Badge> },
     {
       key: "key",
       title: say("key"),
@@ -65,10 +65,10 @@ export function Feeds({ feeds }: { feeds: Feed[] }) {
     },
     { key: "source", title: say("source"), from: "lg", width: "124px", cell: (row) => <span title={row.source} className="text-soft">{row.source}</span> },
     { key: "ticking", title: say("ticking"), right: true, width: "92px", from: "sm", cell: (row) => `${whole(row.ticking)}/${whole(row.subscribed)}` },
-    { key: "rate", title: say("rate"), right: true, width: "76px", cell: (row) => (row.rate === null ? "–" : whole(row.rate)) },
+    { key: "rate", title: say("rate"), right: true, width: "84px", cell: (row) => (row.rate === null ? "–" : whole(row.rate)) },
     { key: "held", title: say("heldTicks"), right: true, width: "72px", from: "lg", cell: (row) => whole(row.held) },
     { key: "conflated", title: say("conflated"), right: true, width: "84px", from: "md", cell: (row) => <span className={row.conflated ? "text-warn" : "text-faint"}>{whole(row.conflated)}</span> },
-    { key: "lost", title: say("lost"), right: true, width: "60px", cell: (row) => <span className={row.lost ? "text-bad" : "text-faint"}>{whole(row.lost)}</span> },
+    { key: "lost", title: say("lost"), right: true, width: "60px", from: "sm", cell: (row) => <span className={row.lost ? "text-bad" : "text-faint"}>{whole(row.lost)}</span> },
   ];
   return (
     <Panel title={say("feeds")} note={say("feedsNote")}>

@@ -69,7 +69,7 @@ export function Chart({ title, lines, times, format }: Drawing) {
         cursor: { sync: { key: SYNC }, y: false, drag: { x: false, y: false }, points: { size: 5 } },
         scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high ?? 0) > 0 ? high! * 1.1 : 1] } },
         axes: [
-          { ...axis, size: 24, values: (_, splits, __, ___, step) => splits.map((at) => shown.current.time(at * 1_000).slice(0, step < 60 ? 8 : 5)) },
+          { ...axis, size: 24, space: 84, values: (_, splits, __, ___, step) => splits.map((at) => shown.current.time(at * 1_000).slice(0, step < 60 ? 8 : 5)) },
           { ...axis, size: 64, values: (_, splits) => splits.map((value) => shown.current.format(value)) },
         ],
         series: [{}, ...shown.current.lines.map((_, at) => ({ stroke: token(STROKES[at % STROKES.length]!.token), dash: STROKES[at % STROKES.length]!.dash, width: 1.25, points: { show: true, size: 3, filter: alone } }))],
