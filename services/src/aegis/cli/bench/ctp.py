@@ -85,7 +85,7 @@ async def bench_ctp(
 async def _sustained(
     server: EmbeddedServer, nodes: int, rate: float, extent: Extent, baseline: Baseline, say: Say
 ) -> Case:
-    async with _path(server, nodes, market="load") as path:
+    async with _path(server, nodes, CtpCase.SUSTAINED, market="load") as path:
         figures = await path.measured(rate, extent.sustained_s)
     say(f"sustained: {figures['rate_per_s']:,.0f} ticks/s")
     plain = await bench_baseline(server, baseline, rate, extent.stock_s)
@@ -95,21 +95,21 @@ async def _sustained(
 
 
 async def _paced(server: EmbeddedServer, nodes: int, extent: Extent, say: Say) -> Case:
-    async with _path(server, nodes, market="load") as path:
+    async with _path(server, nodes, CtpCase.PACED, market="load") as path:
         figures = await path.measured(5_000, extent.paced_s)
     say(f"5k: {figures['p50_us']:,.0f} us")
     return Case("5k", figures, note="from the callback of CTP's library to the subscriber's handler")
 
 
 async def _overload(server: EmbeddedServer, nodes: int, rate: float, extent: Extent, say: Say) -> Case:
-    async with _path(server, nodes, market="load") as path:
+    async with _path(server, nodes, CtpCase.OVERLOAD, market="load") as path:
         figures = await path.measured(2 * rate, extent.overload_s)
     say(f"overload: {figures['rate_per_s']:,.0f} ticks/s, {figures['sent_max_us'] / 1e3:,.0f} ms old at most")
     return Case("overload", figures, note=f"{2 * rate:,.0f} ticks/s offered for {extent.overload_s:g} s")
 
 
 async def _burst(server: EmbeddedServer, nodes: int, replay: Path, say: Say) -> Case:
-    async with _path(server, nodes, market="replay", path=replay, speed=_BURST_SPEED) as path:
+    async with _path(server, nodes, CtpCase.BURST, market="replay", path=replay, speed=_BURST_SPEED) as path:
         figures = await path.replayed()
     say(f"burst20: {figures['lost']:.0f} lost, {figures['conflated']:.0f} conflated")
     return Case("burst20", figures, note=f"{replay.name} at {_BURST_SPEED:g} times its speed")
@@ -193,13 +193,14 @@ class _Before(NamedTuple):
 
 
 @asynccontextmanager
-async def _path(server: EmbeddedServer, nodes: int, **market: Any) -> AsyncGenerator[_Path]:
+async def _path(server: EmbeddedServer, nodes: int, case: CtpCase, **market: Any) -> AsyncGenerator[_Path]:
+    """A feed set for each case: within one, the quotes of a counter that begins its day anew would count as old."""
     given: Mapping[str, Any] = {"instruments": _INSTRUMENTS, "rate": _QUIET} if market["market"] == "load" else {}
     async with AsyncExitStack() as stack:
         counter = await stack.enter_async_context(front(**given, **market))
         login = stack.enter_context(profile(counter))
         reader = await stack.enter_async_context(subscriber(server))
-        behind = await stack.enter_async_context(service(server, login, nodes))
+        behind = await stack.enter_async_context(service(server, login, nodes, AEGIS_FEED=f"case-{case}"))
         await behind.subscribed()
         yield _Path(counter, behind, reader)
 
