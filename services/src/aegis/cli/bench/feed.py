@@ -7,7 +7,7 @@ import signal
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from aegis.cli.bench.feed_cluster import bench_feed_on_a_cluster
+from aegis.cli.bench.feed_cluster import Pauses, nodes_killed
 from aegis.cli.bench.feed_pair import INSTANCES, STALL_S, FeedPair
 from aegis.cli.bench.figures import Case, Report, latencies_ms
 from aegis.cli.bench.tried import Say
@@ -74,21 +74,24 @@ async def bench_feed(server: EmbeddedServer, *, rounds: int, faults: Sequence[st
     """A case for each fault: the longest pause that a subscriber of all instruments sees. On a cluster a node dies too.
 
     `lost`, `repeated` and `left_out` compare what it had with what the counter wrote down, by instrument, over all;
-    the same with `stored_` what the stream has.
+    the same with `stored_` what the stream has. `takeovers` are those in which no instance was killed with its node.
     """
     async with FeedPair.of(server, rate=_RATE) as pair:
-        pauses: dict[str, list[float]] = {name: [] for name in faults}
+        pauses: Pauses = {name: [] for name in faults}
         for number in range(rounds):
             for name in faults:
                 pauses[name].append(await play(pair, FAULTS[name]))
                 say(f"{name} {number + 1}/{rounds}: {pauses[name][-1] * 1e3:.0f} ms")
-        compared = {name: float(count) for name, count in (await pair.compared())._asdict().items()}
-        compared |= {f"stored_{name}": float(count) for name, count in (await pair.stored())._asdict().items()}
-    say(f"compared: {compared}")
-    cases = [_case(name, seconds, compared) for name, seconds in pauses.items()]
-    if len(server.nodes) > 1:
-        cases += await bench_feed_on_a_cluster(server, rounds=rounds, say=say)
-    return Report("feed", cases)
+        figures: dict[str, float] = {}
+        if len(server.nodes) > 1:  # the same feeds: behind their ticks those of another counter would count as old
+            killed, takeovers = await nodes_killed(server, pair, rounds=rounds, say=say)
+            pauses |= killed
+            figures["takeovers"] = float(takeovers)
+        await pair.proven()
+        figures |= {name: float(count) for name, count in (await pair.compared())._asdict().items()}
+        figures |= {f"stored_{name}": float(count) for name, count in (await pair.stored())._asdict().items()}
+    say(f"compared: {figures}")
+    return Report("feed", [_case(name, seconds, figures) for name, seconds in pauses.items()])
 
 
 async def play(pair: FeedPair, hurt: Hurt) -> float:

@@ -10,16 +10,14 @@ from typing import Final
 
 from aegis.cli.bench.cluster import healed, leader_of
 from aegis.cli.bench.feed_pair import INSTANCES, FeedPair
-from aegis.cli.bench.figures import Case, latencies_ms
 from aegis.cli.bench.tried import Say
 from aegis.marketdata.adapters.bus import TICKS
 from aegis_sdk.errors import AegisError
 from aegis_sdk.ledger.streams import shard_of, stream_of
 from aegis_sdk.server import EmbeddedServer, Node
 
-__all__ = ["bench_feed_on_a_cluster"]
+__all__ = ["Pauses", "nodes_killed"]
 
-_RATE: Final = 2_000.0
 _LEAD_S: Final = 0.5
 _SHARDS: Final = 3
 _KEY: Final = "main"
@@ -41,32 +39,27 @@ _FEED_LIVES_S: Final = 0.2
 _STEPS: Final = 20
 _ESTABLISHED: Final = "01"
 
+Pauses = dict[str, list[float]]
+"""Seconds, by case."""
 
-async def bench_feed_on_a_cluster(server: EmbeddedServer, *, rounds: int, say: Say) -> list[Case]:
-    """The node of the publishing feed is killed: node_killed leads neither TICKS nor the shard of the feed's key,
+
+async def nodes_killed(server: EmbeddedServer, pair: FeedPair, *, rounds: int, say: Say) -> tuple[Pauses, int]:
+    """The pauses of each case in seconds, and how often the epoch changed but for `feed_too_killed`.
+
+    The node of the publishing feed is killed: node_killed leads neither TICKS nor the shard of the feed's key,
     ticks_killed leads TICKS, shard_killed the shard, both_killed both. leader_killed: another one, which leads TICKS.
     feed_too_killed: the one that leads TICKS, and 0.2 s later whoever publishes; neither the standby nor we are
     connected to it.
-
-    `takeovers` counts changes of the epoch in the other cases; `lost` and `repeated` are of a live subscriber,
-    `stored_lost` and `stored_repeated` of the stream, read at the end.
     """
-    async with FeedPair.of(server, rate=_RATE) as pair:
-        pauses: dict[str, list[float]] = {name: [] for name in _LED}
-        takeovers = 0
-        for number in range(rounds):
-            for name, seconds in pauses.items():
-                before = max(1, len(pair.listener.epochs))
-                seconds.append(await _round(server, pair, name))
-                takeovers += 0 if name == _FEED_TOO else max(0, len(pair.listener.epochs) - before)
-                say(f"{name} {number + 1}/{rounds}: {seconds[-1] * 1e3:.0f} ms")
-        compared = {name: float(count) for name, count in (await pair.compared())._asdict().items()}
-        stored = {f"stored_{name}": float(count) for name, count in (await pair.stored())._asdict().items()}
-    say(f"takeovers: {takeovers}, {compared}, {stored}")
-    figures = {"takeovers": float(takeovers), **compared, **stored}
-    return [
-        Case(name, {**latencies_ms(seconds), **figures}, note=f"{rounds} rounds") for name, seconds in pauses.items()
-    ]
+    pauses: Pauses = {name: [] for name in _LED}
+    takeovers = 0
+    for number in range(rounds):
+        for name, seconds in pauses.items():
+            before = max(1, len(pair.listener.epochs))
+            seconds.append(await _round(server, pair, name))
+            takeovers += 0 if name == _FEED_TOO else max(0, len(pair.listener.epochs) - before)
+            say(f"{name} {number + 1}/{rounds}: {seconds[-1] * 1e3:.0f} ms")
+    return pauses, takeovers
 
 
 async def _round(server: EmbeddedServer, pair: FeedPair, name: str) -> float:
