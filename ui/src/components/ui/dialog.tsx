@@ -5,7 +5,7 @@ import { useWords } from "@/lib/words";
 import { Button, IconButton } from "./button";
 import { cx } from "./cx";
 import { Field } from "./field";
-import { useProblemWords } from "./states";
+import { NotDone } from "./states";
 import { UI } from "./words";
 
 /** A modal dialog of the browser's own: it keeps the focus inside, and Escape closes it. Render it only while it is open. */
@@ -58,7 +58,6 @@ interface ConfirmProps {
 /** Ask before it is done. It closes when it is done, and stays with the reason when it fails. */
 export function Confirm({ title, children, action, word, danger, ready = true, onConfirm, onClose }: ConfirmProps) {
   const say = useWords(UI);
-  const inWords = useProblemWords();
   const [typed, setTyped] = useState("");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
@@ -82,11 +81,7 @@ export function Confirm({ title, children, action, word, danger, ready = true, o
         {word !== undefined && (
           <Field label={say("typeToConfirm", { word })} value={typed} onChange={(event) => setTyped(event.target.value)} className="figure" autoFocus />
         )}
-        {error !== null && (
-          <p role="alert" className="text-xs wrap-anywhere text-bad">
-            {inWords(error)}
-          </p>
-        )}
+        <NotDone error={error} />
         <div className="flex justify-end gap-2">
           <Button kind="quiet" onClick={onClose}>
             {say("cancel")}

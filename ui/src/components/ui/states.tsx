@@ -23,6 +23,18 @@ export function useProblemWords(): (error: unknown) => string {
   return (error) => inWords(say, error);
 }
 
+/** Why a form was not carried out; nothing without an error, which is null. */
+export function NotDone({ error }: { error: unknown }) {
+  const inWords = useProblemWords();
+  return (
+    error !== null && (
+      <p role="alert" className="text-xs wrap-anywhere text-bad">
+        {inWords(error)}
+      </p>
+    )
+  );
+}
+
 /** Where there is nothing to show: why, and what could be done. */
 export function Empty({ children, action }: { children?: ReactNode; action?: ReactNode }) {
   const say = useWords(UI);

@@ -2,7 +2,7 @@
 
 import { Button } from "@/components/ui/button";
 import { Icon } from "@/components/ui/icons";
-import { useProblemWords } from "@/components/ui/states";
+import { NotDone } from "@/components/ui/states";
 import { SideBySide } from "@/features/compare/side-by-side";
 import { useWords } from "@/lib/words";
 import { type Definition, linesOf, type Service } from "./definition";
@@ -29,7 +29,6 @@ interface ConflictProps {
 /** What somebody else has made of it in the meantime, next to what one wanted: nothing is lost before one has chosen. */
 export function Conflict({ name, of: { current, revision, begunAt }, yours, busy, error, onTakeTheirs, onOverwrite, onDiscard }: ConflictProps) {
   const say = useWords(DEFINITIONS);
-  const inWords = useProblemWords();
   const why = current === null ? say("conflictGone") : begunAt ? say("conflictText", { old: begunAt, revision }) : say("conflictExists", { revision });
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] gap-4 p-4">
@@ -43,11 +42,7 @@ export function Conflict({ name, of: { current, revision, begunAt }, yours, busy
         </div>
       </div>
       <SideBySide before={{ title: current ? say("now", { revision }) : say("gone"), text: current ? linesOf(current) : "" }} after={{ title: say("yours"), text: linesOf(yours) }} />
-      {error !== null && (
-        <p role="alert" className="text-xs wrap-anywhere text-bad">
-          {inWords(error)}
-        </p>
-      )}
+      <NotDone error={error} />
       <div className="flex flex-wrap justify-end gap-2">
         <Button kind="quiet" onClick={onDiscard}>
           {say("discard")}

@@ -5,7 +5,7 @@ import { type FormEvent, useId, useState } from "react";
 import { Button } from "@/components/ui/button";
 import { Dialog } from "@/components/ui/dialog";
 import { Field } from "@/components/ui/field";
-import { Answer, useProblemWords } from "@/components/ui/states";
+import { Answer, NotDone } from "@/components/ui/states";
 import { toast } from "@/components/ui/toast";
 import { UI } from "@/components/ui/words";
 import { Problem } from "@/lib/api/problem";
@@ -113,7 +113,6 @@ interface FormProps {
 function Form({ name, setName, draft, setDraft, busy, error, onSave, onClose }: FormProps) {
   const say = useWords(DEFINITIONS);
   const sayUi = useWords(UI);
-  const inWords = useProblemWords();
   const isBadName = name !== "" && !isName(name);
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -127,11 +126,7 @@ function Form({ name, setName, draft, setDraft, busy, error, onSave, onClose }: 
       </div>
       <Lines label={say("description")} rows={3} value={draft.description} maxLength={LONGEST_DESCRIPTION} onChange={(description) => setDraft({ ...draft, description })} />
       <Lines label={`${say("methods")} (${methodsOf(draft.methods).length})`} hint={say("methodsHint")} rows={8} value={draft.methods} onChange={(methods) => setDraft({ ...draft, methods })} className="figure" />
-      {error !== null && (
-        <p role="alert" className="text-xs wrap-anywhere text-bad">
-          {inWords(error)}
-        </p>
-      )}
+      <NotDone error={error} />
       <div className="flex justify-end gap-2">
         <Button kind="quiet" onClick={onClose}>
           {sayUi("cancel")}
