@@ -33,6 +33,8 @@ KEY: Final = "K1"
 TOGETHER: Final = 3
 """So many rounds are played at the same time: each of them waits more than it works."""
 PATIENCE_S: Final = 20.0
+ATTEMPTS: Final = 3
+"""A scenario brings a weakness about by its timing, which a busy machine may spoil: so often it is played."""
 UNNOTICED_S: Final = (AGGRESSIVE.gate_s + AGGRESSIVE.silence_s) / 2 - 0.02
 """An instance must notice such a stop itself: nobody takes over for it."""
 Scenario = Callable[[Round], Awaitable[None]]
@@ -121,18 +123,23 @@ SCENARIOS: Final[dict[str, tuple[Scenario, Rule]]] = {
 async def test_each_guard_that_is_taken_out_is_found_out(three_nodes: Cluster) -> None:
     turns = asyncio.Semaphore(TOGETHER)
     async with asyncio.TaskGroup() as group:
-        played = {name: group.create_task(_played(three_nodes, name, turns)) for name in SCENARIOS}
+        played = {name: group.create_task(_broken(three_nodes, name, turns)) for name in SCENARIOS}
     missed = {name: task.result() for name, task in played.items() if SCENARIOS[name][1] not in task.result()}
     assert not missed, f"these broke only other rules: {missed}"
 
 
-async def _played(nodes: Cluster, mutation: str, turns: asyncio.Semaphore) -> set[Rule]:
-    """The rules that are broken without a guard."""
-    async with turns, begun(nodes, keys=[KEY], instances=("a", "b"), mutation=mutation) as round_:
-        with suppress(TimeoutError):  # what stops a key that contradicts itself is a second guard
-            async with asyncio.timeout(PATIENCE_S):
-                await SCENARIOS[mutation][0](round_)
-        return {violation.rule for violation in await round_.found()}
+async def _broken(nodes: Cluster, mutation: str, turns: asyncio.Semaphore) -> set[Rule]:
+    """The rules that are broken without a guard, in as many rounds as it takes to break the guard's own."""
+    scenario, guarded = SCENARIOS[mutation]
+    broken: set[Rule] = set()
+    for _ in range(ATTEMPTS):
+        if guarded not in broken:
+            async with turns, begun(nodes, keys=[KEY], instances=("a", "b"), mutation=mutation) as round_:
+                with suppress(TimeoutError):  # what stops a key that contradicts itself is a second guard
+                    async with asyncio.timeout(PATIENCE_S):
+                        await scenario(round_)
+                broken |= {violation.rule for violation in await round_.found()}
+    return broken
 
 
 async def test_nothing_is_found_while_the_guards_are_there(three_nodes: Cluster) -> None:
