@@ -172,6 +172,18 @@ def test_files_that_are_none_of_ours_are_left_alone(tmp_path: Path) -> None:
     assert all(path.exists() for path in (*mine, copied))
 
 
+def test_a_damaged_part_is_merged_with_no_other_and_counts_as_not_recorded(tmp_path: Path) -> None:
+    record(tmp_path, [tick(1)], [tick(2)])
+    directory = RecordingDirectory(tmp_path)
+    first, second = directory.manifest.parts
+    path = path_of(tmp_path, second)
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(RecordingDamaged, match=path.name):
+        directory.merge([first, second])
+    assert list(directory.recorded().values()) == [1]
+    directory.close()
+
+
 def test_the_highest_sequences_are_those_of_each_session(tmp_path: Path) -> None:
     record(tmp_path, [tick(1), tick(2)], [tick(1, session="s2"), tick(3)])
     directory = RecordingDirectory(tmp_path)

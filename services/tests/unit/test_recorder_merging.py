@@ -5,7 +5,7 @@ from aegis.recordings.manifest import Part
 
 
 def part(number: int, day: str = "20250103", exchange: str = "SHFE", generation: int = 1, merges: int = 0) -> Part:
-    return Part(day, exchange, generation, number, number, 1, 100, merges)
+    return Part(day, exchange, generation, number, number, 1, 100, "", merges)
 
 
 def test_all_parts_of_a_day_that_has_ended_become_one() -> None:

@@ -11,11 +11,13 @@ from msgspec.structs import astuple, replace
 from recordings import record, tick
 
 from aegis.contracts.market import Level, Quote, Tick
+from aegis.recorder.adapters.directory import RecordingDirectory
 from aegis.recordings import RecordingDamaged, load
 from aegis.recordings.columns import COLUMNS, quote_maker
-from aegis.recordings.manifest import FILE, Part
+from aegis.recordings.manifest import FILE, Part, path_of
 from aegis.recordings.reading import first_received_ns, instruments, overlapping, quotes
 from aegis.recordings.table import SCHEMA, UNFIT, batch_of
+from aegis_sdk.errors import AegisError
 
 PRICE = st.none() | st.floats(-1e9, 1e9)
 NUMBER = st.integers(-(2**63), 2**63 - 1)
@@ -75,6 +77,31 @@ def test_a_recording_is_read_in_the_order_of_the_stream_over_exchanges_and_parts
     assert first_received_ns(tmp_path) == ticks[0].ts_received_ns
 
 
+def test_a_recording_whose_parts_are_merged_while_it_is_read_is_read_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aegis.recordings.reading._FETCHED", 2)
+    ticks = [tick(n) for n in range(1, 13)]
+    record(tmp_path, *(ticks[n : n + 3] for n in range(0, 12, 3)))
+    reading = quotes(tmp_path)
+    read = [next(reading) for _ in range(5)]
+    directory = RecordingDirectory(tmp_path)
+    directory.merge(directory.manifest.parts)
+    assert read + list(reading) == [quote_of(one) for one in ticks]
+    directory.close()
+
+
+def test_parts_that_are_away_for_good_are_said(tmp_path: Path) -> None:
+    record(tmp_path, [tick(1)], [tick(2)])
+    path_of(tmp_path, load(tmp_path).parts[1]).unlink()
+    reading = quotes(tmp_path)
+    assert next(reading) == quote_of(tick(1))
+    with pytest.raises(AegisError, match="cannot be read"):
+        next(reading)
+    with pytest.raises(AegisError, match="cannot be read"):
+        instruments(tmp_path)
+
+
 def test_an_empty_recording_has_nothing_to_read(tmp_path: Path) -> None:
     record(tmp_path)
     assert list(quotes(tmp_path)) == instruments(tmp_path) == []
@@ -83,7 +110,7 @@ def test_an_empty_recording_has_nothing_to_read(tmp_path: Path) -> None:
 
 def test_only_parts_that_overlap_are_sorted_together() -> None:
     def part(first: int, last: int, generation: int = 1) -> Part:
-        return Part("20250102", "SHFE", generation, first, last, 1, 1)
+        return Part("20250102", "SHFE", generation, first, last, 1, 1, "")
 
     early, late, overlaps, again = part(1, 9), part(20, 29), part(5, 12), part(1, 5, 2)
     assert overlapping([again, late, overlaps, early]) == [[early, overlaps], [late], [again]]

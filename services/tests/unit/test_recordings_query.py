@@ -84,8 +84,23 @@ def test_a_query_survives_a_merge_between_its_look_and_its_read(
     gone = load(recording)
     gone = msgspec.structs.replace(gone, parts=tuple(replace(part, last=99) for part in gone.parts))
     looks = iter([gone])
-    monkeypatch.setattr("aegis.recordings.query.load", lambda path: next(looks, None) or load(path))
+    monkeypatch.setattr("aegis.recordings.reading.load", lambda path: next(looks, None) or load(path))
     assert sequences(recording) == list(range(1, 9))
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "days"),
+    [
+        ("2025-01-03", "", ["20250103", "20250206"]),
+        ("", "2025-01-02T21:00", ["20250102", "20250103"]),
+        ("2025-01-24T21:00", "2025-01-25T02:30", ["20250206"]),  # the last night before the Spring Festival
+        ("2025-01-02T23:00Z", "", ["20250103", "20250206"]),  # in Shanghai it is the third
+        ("09:00", "10:00", ["20250102", "20250103", "20250206"]),
+    ],
+)
+def test_only_days_are_opened_to_which_the_times_may_belong(since: str, until: str, days: list[str]) -> None:
+    asked = moments(since, until)
+    assert [day for day in ("20250102", "20250103", "20250206") if asked.may_be_of(day)] == days
 
 
 @pytest.mark.parametrize(
@@ -142,6 +157,19 @@ def test_a_part_that_is_away_or_cut_off_is_damage(recording: Path) -> None:
     findings = check(recording)
     assert set(findings.damaged) == {str(first), str(second)}
     assert not findings.is_complete
+
+
+def test_a_byte_that_is_another_one_is_damage(recording: Path) -> None:
+    """Also where it says something that can be read."""
+    path = path_of(recording, load(recording).parts[0])
+    for place in (8, path.stat().st_size // 2, path.stat().st_size - 20):
+        content = bytearray(path.read_bytes())
+        content[place] ^= 1
+        path.write_bytes(content)
+        assert check(recording).damaged == (str(path),)
+        content[place] ^= 1
+        path.write_bytes(content)
+        assert check(recording).is_complete
 
 
 def test_messages_that_do_not_add_up_are_told(recording: Path) -> None:

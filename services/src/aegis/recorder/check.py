@@ -8,10 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from aegis.recordings.manifest import Manifest, Stretch, load, path_of, paths_of
+from aegis.recordings.manifest import Manifest, Stretch, is_whole, load, paths_of
 from aegis.recordings.reading import database
 
 __all__ = ["Findings", "InstrumentDay", "check"]
@@ -38,7 +35,7 @@ class Findings:
 
     stretches: tuple[Stretch, ...]
     unaccounted: tuple[int, ...]  # generations with sequences of which nobody knows what became of them
-    damaged: tuple[str, ...]  # parts that are away, or hold not what they should
+    damaged: tuple[str, ...]  # parts that are away, or not as they were written
     ticks: int  # rows
     duplicates: int  # rows whose place in the stream another row has
     days: tuple[InstrumentDay, ...]
@@ -55,10 +52,9 @@ class Findings:
 
 
 def check(directory: Path) -> Findings:
-    """Look at all rows; some seconds per ten million. Raises RecordingDamaged."""
+    """Read all files, and look at all rows; some seconds per ten million. Raises RecordingDamaged."""
     manifest = load(directory)
-    damaged = tuple(_damaged(directory, manifest))
-    whole = [part for part in manifest.parts if str(path_of(directory, part)) not in damaged]
+    whole = [part for part in manifest.parts if is_whole(directory, part)]
     ticks, duplicates, days = 0, 0, []
     if whole:
         with database() as connection:
@@ -69,7 +65,7 @@ def check(directory: Path) -> Findings:
     return Findings(
         stretches=manifest.stretches,
         unaccounted=tuple(_unaccounted(manifest)),
-        damaged=damaged,
+        damaged=tuple(paths_of(directory, (part for part in manifest.parts if part not in whole))),
         ticks=ticks,
         duplicates=duplicates,
         days=tuple(days),
@@ -82,16 +78,6 @@ _DAYS = """
     FROM read_parquet(?) GROUP BY feed, epoch, exchange, symbol, trading_day
     ORDER BY feed, epoch, exchange, symbol, min(sequence)
 """
-
-
-def _damaged(directory: Path, manifest: Manifest) -> Iterator[str]:
-    for part in manifest.parts:
-        path = path_of(directory, part)
-        try:
-            if pq.read_metadata(path).num_rows != part.rows:
-                yield str(path)
-        except (OSError, pa.ArrowException):
-            yield str(path)
 
 
 def _unaccounted(manifest: Manifest) -> Iterator[int]:

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
 import pyarrow as pa
 
 from aegis.recordings.columns import COLUMNS
-from aegis.recordings.manifest import Part, load, paths_of
-from aegis.recordings.reading import IN_ORDER, database, overlapping
+from aegis.recordings.manifest import Manifest, paths_of
+from aegis.recordings.reading import IN_ORDER, ask, database, overlapping
 from aegis.recordings.table import SCHEMA
-from aegis_sdk.errors import AegisError, ConfigurationError
+from aegis_sdk.errors import ConfigurationError
 
 __all__ = ["Moments", "query"]
 
-_TRIES: Final = 5
+_LONGEST_HOLIDAY: Final = timedelta(days=20)
+"""The night before a holiday belongs to the first trading day after it."""
 _SHANGHAI_S: Final = 8 * 3_600
 _DAY_S: Final = 86_400
 _DAY_BEGINS_S: Final = 18 * 3_600
@@ -39,6 +40,11 @@ class Moments:
     since_clock_s: int | None = None  # of each trading day: seconds after midnight in Shanghai
     until_clock_s: int | None = None
 
+    def may_be_of(self, trading_day: str) -> bool:
+        """Whether ticks of these times may belong to a trading day (YYYYMMDD): their date, or soon after it."""
+        begins = self.since_ns is None or _date(self.since_ns) <= trading_day
+        return begins and (self.until_ns is None or trading_day <= _date(self.until_ns, later=_LONGEST_HOLIDAY))
+
 
 def query(
     directory: Path | str,
@@ -52,7 +58,8 @@ def query(
     """The ticks of one instrument, `SHFE.rb2505`, in the order of the stream.
 
     `day` is a trading day, YYYYMMDD. Columns are those of `aegis.recordings.columns.COLUMNS`, all of them by default.
-    Raises RecordingDamaged, and ConfigurationError for what is no instrument, day or column.
+    Raises RecordingDamaged, ConfigurationError for what is no instrument, day or column, and AegisError where parts are
+    away or cannot be read.
     """
     directory = Path(directory)
     exchange, symbol = _split(instrument)
@@ -62,28 +69,18 @@ def query(
     conditions, values = _conditions(symbol, moments)
     wanted = f"SELECT {', '.join(names)} FROM read_parquet(?) WHERE {' AND '.join(conditions)}"  # noqa: S608 (our names)
     most = "" if limit is None else f" LIMIT {int(limit)}"
-    for attempt in range(_TRIES):
-        parts = load(directory).of(day=day or "", exchange=exchange)
+
+    def found(manifest: Manifest) -> pa.Table:
+        parts = [part for part in manifest.of(day=day or "", exchange=exchange) if moments.may_be_of(part.trading_day)]
         if not parts:
             return SCHEMA.empty_table().select(names)
         groups = overlapping(parts)
-        parts = [part for group in groups for part in group]
+        paths = paths_of(directory, (part for group in groups for part in group))
         order = "" if len(groups) == len(parts) else IN_ORDER  # by itself it is that of the parts, and of their rows
-        table = _asked(directory, parts, f"{wanted} {order}{most}", values, is_last=attempt == _TRIES - 1)
-        if table is not None:
-            return table
-    raise AssertionError("the last attempt returns or raises")
-
-
-def _asked(directory: Path, parts: Sequence[Part], statement: str, values: list[Any], *, is_last: bool) -> Any:
-    """A table; None where a part was merged into another one meanwhile."""
-    try:
         with database(threads=1) as connection:  # as fast as two for one instrument, and the desk keeps a core
-            return connection.sql(statement, params=[paths_of(directory, parts), *values]).to_arrow_table()
-    except duckdb.IOException as error:
-        if is_last:
-            raise AegisError(f"the recording in {directory} cannot be read: {error}") from None
-        return None
+            return connection.sql(f"{wanted} {order}{most}", params=[paths, *values]).to_arrow_table()
+
+    return ask(directory, found)
 
 
 def _split(instrument: str) -> tuple[str, str]:
@@ -114,6 +111,11 @@ def _conditions(symbol: str, moments: Moments) -> tuple[list[str], list[Any]]:
             conditions.append(f"{what} {comparison} ?")
             values.append(bound)
     return conditions, values
+
+
+def _date(at_ns: int, later: timedelta = timedelta()) -> str:
+    """The date in Shanghai, YYYYMMDD."""
+    return f"{datetime.fromtimestamp(at_ns // 1_000_000_000 + _SHANGHAI_S, UTC) + later:%Y%m%d}"
 
 
 def _in_trading_day(clock_s: int | None) -> int | None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import duckdb
 
 from aegis.contracts.market import Quote
 from aegis.recordings.columns import COLUMNS, quote_maker
-from aegis.recordings.manifest import Part, load, paths_of
+from aegis.recordings.manifest import Manifest, Part, load, paths_of
+from aegis_sdk.errors import AegisError
 
-__all__ = ["IN_ORDER", "database", "first_received_ns", "instruments", "overlapping", "quotes"]
+__all__ = ["IN_ORDER", "ask", "database", "first_received_ns", "instruments", "overlapping", "quotes"]
+
+T = TypeVar("T")
 
 _MEMORY: Final = "1GB"
 _FETCHED: Final = 4_096
+_TRIES: Final = 5
 IN_ORDER: Final = "ORDER BY generation, stream_sequence"
 
 
@@ -30,17 +35,52 @@ def database(threads: int = 2) -> Iterator[Any]:
             yield connection
 
 
+def ask(directory: Path, question: Callable[[Manifest], T]) -> T:
+    """What a question finds in a recording; it is asked again where parts were merged into others meanwhile.
+
+    Raises RecordingDamaged, and AegisError where parts are away or cannot be read.
+    """
+    for _ in range(_TRIES):
+        try:
+            return question(load(directory))
+        except duckdb.IOException as error:
+            problem = error
+    raise AegisError(f"the recording in {directory} cannot be read: {problem}; aegis record --check says more")
+
+
 def quotes(directory: Path) -> Generator[Quote]:
-    """All quotes of a recording, exactly as they were, in the order in which the stream had their ticks."""
-    parts = load(directory).parts
+    """All quotes of a recording, exactly as they were, in the order in which the stream had their ticks.
+
+    It may be recorded to meanwhile. Raises RecordingDamaged, and AegisError where parts are away or cannot be read.
+    """
     make = quote_maker(COLUMNS)
-    names = ", ".join(COLUMNS)
-    with database() as connection:
-        for group in overlapping(parts):
-            query = f"SELECT {names} FROM read_parquet(?) {IN_ORDER}"  # noqa: S608 (our own names)
-            rows = connection.execute(query, [paths_of(directory, group)])
-            while batch := rows.fetchmany(_FETCHED):
+    reached = (0, 0)
+
+    def rest(manifest: Manifest) -> Iterator[list[Any]]:
+        """The first rows are read here and now, so that parts which are gone by now are asked for again."""
+        batches = _batches(directory, manifest, reached)
+        first = next(batches, [])
+        return chain([first], batches)
+
+    while True:
+        try:
+            for batch in ask(directory, rest):
                 yield from map(make, batch)
+                reached = batch[-1][:2] if batch else reached
+            return
+        except duckdb.IOException:  # a part was merged into another one since
+            continue
+
+
+def _batches(directory: Path, manifest: Manifest, reached: tuple[int, int]) -> Iterator[list[Any]]:
+    """The rows behind a generation and a sequence of the stream."""
+    names, behind = ", ".join(COLUMNS), "(generation, stream_sequence) > (?, ?)"
+    query = f"SELECT {names} FROM read_parquet(?) WHERE {behind} {IN_ORDER}"  # noqa: S608 (our own names)
+    with database() as connection:
+        for group in overlapping(part for part in manifest.parts if (part.generation, part.last) > reached):
+            rows = connection.execute(query, [paths_of(directory, group), *reached])
+            while batch := rows.fetchmany(_FETCHED):
+                yield batch
 
 
 def instruments(directory: Path) -> list[tuple[str, str]]:
@@ -55,11 +95,13 @@ def first_received_ns(directory: Path) -> int:
 
 
 def _asked(directory: Path, query: str) -> list[Any]:
-    parts = load(directory).parts
-    if not parts:
-        return []
-    with database() as connection:
-        return connection.execute(query, [paths_of(directory, parts)]).fetchall()
+    def found(manifest: Manifest) -> list[Any]:
+        if not manifest.parts:
+            return []
+        with database() as connection:
+            return connection.execute(query, [paths_of(directory, manifest.parts)]).fetchall()
+
+    return ask(directory, found)
 
 
 def overlapping(parts: Iterable[Part]) -> list[list[Part]]:

@@ -8,6 +8,7 @@ merge that did not come to its end: their ticks are read again, or are in named 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 import threading
@@ -23,7 +24,17 @@ import structlog
 from aegis.recorder.adapters.files import make_directories, put, sync_directory
 from aegis.recorder.adapters.merge import highest_sequences, merge
 from aegis.recorder.domain.intake import Identity
-from aegis.recordings.manifest import FILE, Manifest, Part, RecordingDamaged, Stretch, is_recording, load, path_of
+from aegis.recordings.manifest import (
+    FILE,
+    Manifest,
+    Part,
+    RecordingDamaged,
+    Stretch,
+    is_recording,
+    is_whole,
+    load,
+    path_of,
+)
 from aegis.recordings.table import parquet, split
 from aegis_sdk.errors import AegisError
 
@@ -105,6 +116,7 @@ class RecordingDirectory:
                 last=int(sequences.max()),
                 rows=rows.num_rows,
                 size=len(content),
+                sha256=hashlib.sha256(content).hexdigest(),
             )
             path = path_of(self.path, part)
             make_directories(path.parent)
@@ -116,11 +128,17 @@ class RecordingDirectory:
         return parts
 
     def merge(self, parts: Sequence[Part]) -> Part:
-        """Make one part of several of one trading day, exchange and generation. Raises OSError or a duckdb.Error."""
+        """Make one part of several of one trading day, exchange and generation.
+
+        Raises OSError or a duckdb.Error, and RecordingDamaged where one is not as it was written.
+        """
         with self._work():
             return self._merge(parts)
 
     def _merge(self, parts: Sequence[Part]) -> Part:
+        for part in parts:
+            if not is_whole(self.path, part):
+                raise RecordingDamaged(self.path, f"{path_of(self.path, part)} is away, or not as it was written")
         first, last = min(one.first for one in parts), max(one.last for one in parts)
         merges = max(one.merges for one in parts) + 1
         made = msgspec.structs.replace(parts[0], first=first, last=last, merges=merges)
@@ -130,7 +148,9 @@ class RecordingDirectory:
             rows = merge([path_of(self.path, part) for part in parts], new)
             if rows != sum(part.rows for part in parts):
                 raise RecordingDamaged(self.path, f"{path.parent} has parts with fewer or more rows than they should")
-            made = msgspec.structs.replace(made, rows=rows, size=new.stat().st_size)
+            with open(new, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            made = msgspec.structs.replace(made, rows=rows, size=new.stat().st_size, sha256=digest)
             new.replace(path)
         finally:
             new.unlink(missing_ok=True)
@@ -143,9 +163,19 @@ class RecordingDirectory:
         return made
 
     def recorded(self) -> dict[Identity, int]:
-        """The highest sequence of each instrument, epoch and session among the newest trading days."""
+        """The highest sequence of each instrument, epoch and session among the newest trading days.
+
+        A part that is damaged is left out, and said: what the stream still has of its ticks is recorded again.
+        """
         days = sorted({part.trading_day for part in self.manifest.parts})[-_DAYS_BACK:]
-        return highest_sequences([path_of(self.path, part) for part in self.manifest.parts if part.trading_day in days])
+        whole: list[Path] = []
+        for part in self.manifest.parts:
+            path = path_of(self.path, part)
+            if part.trading_day in days and is_whole(self.path, part):
+                whole.append(path)
+            elif part.trading_day in days:
+                _log.error("part_damaged", path=str(path), hint="its ticks count as not recorded: aegis record --check")
+        return highest_sequences(whole)
 
     def _store(self, manifest: Manifest) -> None:
         put(self.path / FILE, msgspec.json.encode(manifest))
