@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from aegis.cli import checks
-from aegis.cli.desk_checks import process_checks
+from aegis.cli.desk_checks import process_checks, ticks_check
 from aegis.operations.processes import identify
 from aegis.operations.state import Process, ProcessState, RunFile, StateDirectory
 
@@ -68,3 +69,28 @@ def test_a_process_that_was_given_up_fails_and_one_that_was_restarted_is_warned_
 def test_a_calendar_that_ends_soon_is_warned_of(today: str, expected: str) -> None:
     check = checks._calendar(today)  # pyright: ignore[reportPrivateUsage]
     assert (check.name, check.outcome) == ("calendar", expected)
+
+
+@pytest.mark.parametrize(
+    ("used", "bound", "first", "free", "outcome", "words"),
+    [
+        (2_000, -1, "2025-01-02T00:00:00Z", 10**9, "WARN", "without a bound"),
+        (500, 1_000, "2025-01-02T09:00:00.123456789Z", 10**9, "OK", "the oldest of 3.0 hours ago"),
+        (950, 1_000, "2024-12-30T09:00:00Z", 10**9, "OK", "the oldest of 75.0 hours ago"),
+        (950, 1_000, "2025-01-02T09:00:00Z", 10**9, "WARN", "is in no snapshot"),
+        (500, 1_000, "2025-01-02T09:00:00Z", 100, "WARN", "the disk is full before the stream is"),
+        (500, 1_000, "2025-01-02T09:00:00Z", None, "OK", ""),
+    ],
+)
+def test_a_stream_that_forgets_too_soon_is_said(
+    used: int, bound: int, first: str, free: int | None, outcome: str, words: str
+) -> None:
+    info = {"state": {"bytes": used, "messages": 7, "first_ts": first}, "config": {"max_bytes": bound}}
+    check = ticks_check(info, free, datetime(2025, 1, 2, 12, tzinfo=UTC))
+    assert check.outcome == outcome
+    assert words in f"{check.found} {check.todo}"
+
+
+def test_a_stream_without_messages_reaches_nowhere() -> None:
+    info = {"state": {"bytes": 0, "messages": 0, "first_ts": "0001-01-01T00:00:00Z"}, "config": {"max_bytes": 1_000}}
+    assert ticks_check(info, None, datetime.now(UTC)).outcome == "OK"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from aegis.cli.checks import Check
@@ -20,12 +21,16 @@ if TYPE_CHECKING:
     from aegis_sdk.instances import Instance
     from aegis_sdk.transport_nats import NatsTransport
 
-__all__ = ["desk_checks", "process_checks"]
+__all__ = ["desk_checks", "process_checks", "ticks_check"]
 
 _SLOW_PING_MS: Final = 20
 _PING_S: Final = 1.0
 _TICKS: Final = "TICKS"
 _STREAM_NOT_FOUND: Final = 10059
+_FULL: Final = 0.9
+"""A stream of which so much is used discards already."""
+_REACH: Final = timedelta(hours=24)
+"""So far a stream should reach back: a trading day with the night before it."""
 
 
 async def desk_checks(directory: StateDirectory) -> list[Check]:
@@ -93,12 +98,23 @@ async def _ticks(transport: NatsTransport, directory: StateDirectory) -> Check:
                 "ticks", "WARN", "there is no stream TICKS yet", "market data makes it: `aegis logs marketdata`"
             )
         raise
+    return ticks_check(info, None if is_remote() else shutil.disk_usage(directory.path).free, datetime.now(UTC))
+
+
+def ticks_check(info: dict[str, Any], free: int | None, now: datetime) -> Check:
+    """What the answer to STREAM.INFO says of TICKS, with so many bytes free beside it (None: nobody knows)."""
     used, bound = info["state"]["bytes"], info["config"].get("max_bytes", -1)
     if bound < 0:
         return Check("ticks", "WARN", f"{_size(used)}, without a bound", "give the stream max_bytes")
-    found = f"{_size(used)} of {_size(bound)}, {info['state']['messages']:,} messages; what is older is discarded"
-    if not is_remote() and bound - used > shutil.disk_usage(directory.path).free:
+    messages = info["state"]["messages"]
+    reach = now - datetime.fromisoformat(info["state"]["first_ts"]) if messages else timedelta()
+    hours = f"the oldest of {reach / timedelta(hours=1):.1f} hours ago"
+    found = f"{_size(used)} of {_size(bound)}, {messages:,} messages, {hours}; what is older is discarded"
+    if free is not None and bound - used > free:
         return Check("ticks", "WARN", found, "the disk is full before the stream is: make room, or lower max_bytes")
+    if used > _FULL * bound and reach < _REACH:
+        hint = "what ticked earlier is in no snapshot: raise AEGIS_TICKS_MAX_BYTES, or choose AEGIS_CODEC=msgpack"
+        return Check("ticks", "WARN", found, hint)
     return Check("ticks", "OK", found)
 
 
