@@ -170,11 +170,13 @@ def test_what_is_left_is_told_apart_by_whether_live_subscribers_have_had_it() ->
     ring.add(ticks("a", 1, 2, 3, 4))
     send(ring, 1)
     ring.deliver(1)
-    assert ring.leave(cut=()) == (ticks("a", 1, 2), ticks("a", 3, 4))
+    assert ring.leave(cut=()) == (ticks("a", 1, 2), ticks("a", 3, 4), 0)
     ring.add(ticks("a", 5, 6))
     send(ring, 1)
     ring.doubt()
-    assert ring.leave(cut=ring.cut()) == ([], ticks("a", 5, 6)), "a connection that broke may have brought them or not"
+    assert ring.leave(cut=ring.cut()) == ([], ticks("a", 5, 6), 0), (
+        "a connection that broke may have brought them or not"
+    )
 
 
 def test_what_is_adopted_is_for_the_stream_alone_also_when_the_connection_breaks() -> None:

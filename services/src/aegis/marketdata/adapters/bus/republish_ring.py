@@ -217,7 +217,7 @@ class RepublishRing:
         had = self._count_adopted(left) if cut else len(self.unproven) + self.delivered
         self.left += len(left)
         self._clear()
-        return Left(left[:had], left[had:])
+        return Left(left[:had], left[had:], self.sequence)
 
     def _clear(self) -> None:
         self.in_doubt, self._proven_in_doubt = [], 0
