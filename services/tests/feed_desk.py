@@ -54,8 +54,8 @@ class Instance:
 
     async def stands_by(self) -> None:
         """Returns when it has read what there is."""
-        await self.pipeline.stand_by()
-        self.follower = TickFollower(self.transport, ticks_stream(), "main", "p", self.pipeline.seen)
+        after = await self.pipeline.stand_by()
+        self.follower = TickFollower(self.transport, ticks_stream(), "main", "p", self.pipeline.seen, after=after)
         self._following = asyncio.create_task(self.follower.run())
         if (last := await last_sequence(self.transport)) > 0:
             await self.follower.reached(last)

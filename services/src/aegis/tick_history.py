@@ -132,15 +132,25 @@ def _distinct(wanted: Iterable[str]) -> list[str]:
 
 
 async def _check(transport: Transport, after: int) -> None:
-    """Raises PositionGone unless the stream goes on right behind the position, or ends there."""
-    if await transport.last_sequence(_STREAM) < after:
+    """Raises PositionGone unless the stream goes on right behind the position, or ends there, by its leader's word.
+
+    Whoever serves the reader may be behind the leader: then what comes next is waited for.
+    """
+    end, last = await transport.last_sequence(_STREAM), await transport.last(_STREAM, ">")
+    if end < after:
         raise PositionGone(after, 0)
+    if end == after:
+        return
+    if last is None or last.sequence <= after:
+        raise PositionGone(after, end + 1)
 
     async def pause() -> None:
         await asyncio.sleep(_LOOK_S)
 
     async with transport.read(_STREAM, after=after, pause=pause) as messages:
         async for message in messages:
-            if message is not None and message.sequence != after + 1:
+            if message is None:
+                continue
+            if message.sequence != after + 1:
                 raise PositionGone(after, message.sequence)
             return

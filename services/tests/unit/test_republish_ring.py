@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from random import Random
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aegis.marketdata.adapters.bus.republish_ring import RepublishRing
@@ -169,11 +170,13 @@ def test_what_is_left_is_told_apart_by_whether_live_subscribers_have_had_it() ->
     ring.add(ticks("a", 1, 2, 3, 4))
     send(ring, 1)
     ring.deliver(1)
-    assert ring.leave(cut=()) == (ticks("a", 1, 2), ticks("a", 3, 4))
+    assert ring.leave(cut=()) == (ticks("a", 1, 2), ticks("a", 3, 4), 0)
     ring.add(ticks("a", 5, 6))
     send(ring, 1)
     ring.doubt()
-    assert ring.leave(cut=ring.cut()) == ([], ticks("a", 5, 6)), "a connection that broke may have brought them or not"
+    assert ring.leave(cut=ring.cut()) == ([], ticks("a", 5, 6), 0), (
+        "a connection that broke may have brought them or not"
+    )
 
 
 def test_what_is_adopted_is_for_the_stream_alone_also_when_the_connection_breaks() -> None:
@@ -196,6 +199,20 @@ def test_of_what_is_adopted_in_doubt_only_what_is_missing_waits() -> None:
     assert (ring.stored, ring.handed_over, ring.adopted) == (1, 2, 2)
 
 
+def test_what_was_proven_and_is_missing_is_for_the_stream_alone_also_when_the_connection_breaks() -> None:
+    """A killed server may forget what it had acknowledged; live subscribers have had that."""
+    ring = RepublishRing(12, keep_s=1)
+    ring.add(ticks("a", 1, 2, 3))
+    send(ring, 2)
+    ring.prove(3, now=1)
+    send(ring, 1)
+    ring.doubt()
+    assert ring.cut() == ticks("a", 3)
+    assert ring.resolve({b"a2", b"a3"}, 4, delivered=False) == 2
+    assert [ring.take(9), ring.take(9)] == [(ticks("a", 2), True), (ticks("a", 3), False)]
+
+
+@example(["add", "doubt", "send", "prove", "doubt", "send"], 0, 0)
 @given(
     st.lists(st.sampled_from(["add", "send", "prove", "doubt", "deliver"]), max_size=60),
     st.integers(0, 9),
@@ -241,9 +258,11 @@ def test_each_tick_ends_once_and_in_order(steps: list[str], adopted: int, seed: 
             stream = [each for each in stream if each not in doubtful] + there
             in_flight.clear()
             missing = {payload for _, payload, _ in doubtful} - {payload for _, payload, _ in there}
-            cut = not ring.delivered and random.random() < 0.5  # they died with the connection
-            lacked = ring.cut() if cut else ()
-            live = [each for each in live if not (each[1] in missing and each in lacked)]
+            cut = random.random() < 0.5
+            if cut:  # the connection broke: some that was sent died, and all behind it
+                past_stream = set(islice(ring.waiting, ring.delivered)).difference(anothers)
+                died = past_stream.union(each for each in ring.cut() if each[1] in missing)
+                live = live[: next((place for place, each in enumerate(live) if each in died), len(live))]
             ring.resolve(missing, len(stream), delivered=not cut)
         assert len(ring) <= 12 + 12 // 4
         assert ring.handed_over == len(handed_over)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from samples import QUOTE, TICK
+from slow_reader import Behind
 
 from aegis.contracts.market import Quote, Tick
 from aegis.contracts.tick_codec import MSGPACK
@@ -127,6 +128,21 @@ async def test_what_ticked_before_the_start_is_read_from_the_stream(
     transport.publish("tick.SHFE.bad", b"{")
     async with keeping(transport, store, tick("rb2505", LAST_S, open_interest=5.0)):
         await until_main(store, "rb2510")
+
+
+async def test_what_ticked_before_the_start_is_read_also_where_the_node_that_is_read_from_is_behind(
+    transport: MemoryTransport, store: RollStore
+) -> None:
+    each = tick("rb2510", LAST_S, open_interest=9.0)
+    transport.publish(subjects.tick("SHFE", each.symbol), MSGPACK.encode(each), MSGPACK.headers)
+    await transport.flush()
+    behind = Behind(transport._broker)
+    async with keeping(behind, store, tick("rb2505", LAST_S, open_interest=5.0)):
+        async with asyncio.timeout(5):
+            await behind.paused.wait()
+        behind.catches_up.set()
+        await until_main(store, "rb2510")
+    await behind.close()
 
 
 async def test_a_day_that_cannot_be_stored_is_tried_again(transport: MemoryTransport) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace as change
 
 import pytest
-from feed_desk import Desk, quote
+from feed_desk import OPTIONS, Desk, quote
 
 from aegis.contracts.market import InstrumentId
+from aegis.marketdata.adapters.bus import follower as following
+from aegis.marketdata.adapters.bus import ticks_stream
 from aegis.marketdata.domain.sequencer import Origin
 
 
@@ -142,6 +145,63 @@ async def test_ticks_of_an_instance_that_was_replaced_move_nobody(desk: Desk) ->
     await desk.heard(2)
     await desk.until(lambda: third.pipeline.stats().held == 1)
     assert await third.takes_over(3) == 1
+
+
+async def test_who_was_replaced_unnoticed_is_not_misled_by_what_it_sent_too_late(desk: Desk) -> None:
+    """It was stopped right before it handed a tick over: that is void, and the stream's latest of the instrument."""
+    first = await desk.instance("p.primary", options=change(OPTIONS, marker_interval_s=60))
+    second = await desk.instance("p.backup")
+    await first.takes_over(1)
+    second.brings(quote(1), quote(2))
+    await desk.until(lambda: second.pipeline.stats().held == 2)
+    assert await second.takes_over(2) == 2
+    await desk.heard(2)
+    first.brings(quote(1))
+    await desk.heard(3)
+    await first.pipeline.stand_by()
+    first.brings(quote(2))
+    await desk.until(lambda: first.pipeline.stats().held == 1)
+    await first.stands_by()
+    assert await first.takes_over(3) == 0
+    assert await desk.stored() == [("a", 1, 1.0), ("a", 2, 1.0)]
+    assert len(desk.live) == 3
+
+
+async def test_who_takes_the_key_back_counts_equal_quotes_that_another_has_published(desk: Desk) -> None:
+    first, second = await desk.instance("p.primary"), await desk.instance("p.backup")
+    await first.takes_over(1)
+    await first.pipeline.stand_by()
+    for one in (first, second):
+        one.brings(quote(1), quote(1))
+        await desk.until(lambda one=one: one.pipeline.stats().held == 2)
+    assert await second.takes_over(2) == 2
+    await desk.heard(2)
+    await first.stands_by()
+    assert await first.takes_over(3) == 0
+
+
+@pytest.mark.parametrize(
+    ("after", "behind", "told"),
+    [(1, 50_000, [1, 2, 3]), (0, 50_000, [3]), (1, 1, [3]), (10_000, 50_000, [3])],
+    ids=["known", "unknown", "too far back", "the stream is a new one"],
+)
+async def test_who_follows_goes_on_where_it_knows_the_stream_or_begins_with_the_latest(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, after: int, behind: int, told: list[int]
+) -> None:
+    monkeypatch.setattr(following, "_BEHIND", behind)
+    first = await desk.instance("p.primary")
+    await first.takes_over(1)
+    first.brings(quote(1), quote(2), quote(3))
+    await desk.until(lambda: first.pipeline.stats().outlet.stored == 3)
+    volumes: list[int] = []
+    follower = following.TickFollower(
+        desk.look, ticks_stream(), "main", "p", lambda _, tick, **__: volumes.append(tick.volume), after=after
+    )
+    task = asyncio.create_task(follower.run())
+    async with asyncio.timeout(5):
+        await follower.reached(await desk.look.last_sequence("TICKS"))
+    task.cancel()
+    assert volumes == told
 
 
 async def test_what_a_standby_had_no_room_for_leaves_a_hole_when_it_takes_over(desk: Desk) -> None:

@@ -169,6 +169,30 @@ async def test_a_position_of_another_stream_is_told_and_the_last_one_is_none(mar
         assert await take(ticks, 1) == [(3, "rb2505", 3)]
 
 
+async def test_a_gap_is_told_also_where_the_node_that_is_read_from_is_behind(market: Market) -> None:
+    market.publish(*range(1, 7))
+    await market.feed.purge("TICKS", "tick.>", 4)
+    desk = Behind(market.broker)
+    following = asyncio.create_task(follow_ticks(desk, after=2).__aenter__())
+    async with asyncio.timeout(5):
+        await desk.paused.wait()
+    desk.catches_up.set()
+    with pytest.raises(PositionGone, match="goes on with 4"):
+        await following
+    await desk.close()
+
+
+async def test_of_a_stream_that_was_emptied_no_position_before_its_end_is_left(market: Market) -> None:
+    market.publish(1, 2)
+    await market.feed.purge("TICKS", "tick.>", 3)
+    with pytest.raises(PositionGone, match="goes on with 3"):
+        async with follow_ticks(market.desk, after=1):
+            pass
+    async with follow_ticks(market.desk, after=2) as ticks:
+        market.publish(3)
+        assert await take(ticks, 1) == [(3, "rb2505", 3)]
+
+
 async def test_without_a_stream_or_with_a_pattern_that_is_none_it_is_refused() -> None:
     market = Market()
     with pytest.raises(StreamError):

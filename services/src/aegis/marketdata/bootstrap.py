@@ -59,9 +59,11 @@ def build(environment: Mapping[str, str]) -> MarketData:
             outlet = StreamPublisher(transport, codec.headers, options, stream)
             return Pipeline(codec, outlet, bridge_size=bridge_size, on_changed=on_changed)
 
-        def make_follower(on_tick: OnTick) -> TickFollower:
-            allow_pickle = settings.codec == "pickle"
-            return TickFollower(transport, stream, settings.feed, feed.market, on_tick, allow_pickle=allow_pickle)
+        def make_follower(on_tick: OnTick, after: int) -> TickFollower:
+            pickled = settings.codec == "pickle"
+            return TickFollower(
+                transport, stream, settings.feed, feed.market, on_tick, after=after, allow_pickle=pickled
+            )
 
         return Parts(
             feed=feed,

@@ -181,17 +181,18 @@ class Pipeline:
             self._end_publishing(self._sequencer)
             await self._outlet.flushed(timeout)
 
-    async def stand_by(self) -> None:
+    async def stand_by(self) -> int:
         """Publish nothing: another instance does, or will. What is published is to be told by `seen`, from then on.
 
-        What we have sent, and do not know to be stored, may be in the stream or not: that is told, too. Live
-        subscribers have had the first of it; of the rest that is not known.
+        Returns behind which sequence of the stream; 0: not known. What we have sent, and do not know to be stored, may
+        be in the stream or not: that is told, too. Live subscribers have had the first of it; of the rest that is not
+        known.
         """
         if self._sequencer is not None:
             self._end_publishing(self._sequencer)
         left = self._outlet.leave()
         if not self._leaving:
-            return
+            return left.after
         for subject, _, _ in left.others:
             self._latest.pop(subject, None)
         async for subject, payload, tick in self._decoded(left.delivered):
@@ -205,6 +206,7 @@ class Pipeline:
         for quote in self._next:
             self._alignment.hold(quote)
         self._next.clear()
+        return left.after
 
     async def _decoded(self, ticks: Sequence[Outgoing]) -> AsyncIterator[tuple[str, bytes, Tick]]:
         """A turn of the event loop for each thousand."""

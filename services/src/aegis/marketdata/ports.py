@@ -145,6 +145,7 @@ class Left(NamedTuple):
 
     delivered: Sequence[Outgoing]  # live subscribers have had it
     others: Sequence[Outgoing]  # behind that: they may have had it or not
+    after: int  # whatever is stored of it is behind this sequence of the stream; 0: that was never begun
 
 
 @dataclass(frozen=True, kw_only=True)

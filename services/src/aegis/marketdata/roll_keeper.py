@@ -92,19 +92,26 @@ class RollKeeper:
             self._closes.see(tick)
 
     async def _read_stream(self, day: str) -> None:
-        """See the last stored tick of each instrument too, where it is of that day."""
-        read = 0
+        """See the last stored tick of each instrument too, where it is of that day: up to the end that the leader says.
+
+        Raises TimeoutError where who serves the reader is behind that for too long.
+        """
+        read, last = 0, await self._transport.last(TICKS, "tick.>")
+        if last is None:
+            return
         async with (
             asyncio.timeout(_READ_S),
             self._transport.read(TICKS, "tick.>", last_per_subject=True) as messages,
         ):
             async for message in messages:
                 if message is None:
-                    return
+                    continue
                 with suppress(CodecError):
                     tick = decode(message.headers, message.payload)
                     if tick.trading_day == day:
                         self._see(tick)
+                if message.sequence >= last.sequence:
+                    return
                 read += 1
                 if read % _YIELD_EVERY == 0:
                     await asyncio.sleep(0)

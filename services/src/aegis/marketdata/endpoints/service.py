@@ -75,7 +75,7 @@ class Parts:
     rolls: RollStore
     events: Events
     make_pipeline: Callable[[Callable[[FeedState, str], None]], Pipeline]
-    make_follower: Callable[[OnTick], TickFollower]
+    make_follower: Callable[[OnTick, int], TickFollower]
 
 
 class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, SingleActive):
@@ -248,11 +248,11 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         await self.pipeline.leave(_FLUSH_S)
 
     async def on_standby(self, key: str) -> None:
-        await self.pipeline.stand_by()
+        known_to = await self.pipeline.stand_by()
         self._has_failed = False
         await self._end_keeping()
         if self._following is None or self._following.cancelling():
-            self._follower = self._parts.make_follower(self._seen)
+            self._follower = self._parts.make_follower(self._seen, known_to)
             self._following = self._watched(self._follower.run(), "follower")
 
     def _seen(self, subject: str, tick: Tick, *, live: bool, ours: bool, heard: Message | None) -> None:

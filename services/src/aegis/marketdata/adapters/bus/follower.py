@@ -25,6 +25,9 @@ __all__ = ["OnTick", "TickFollower"]
 
 _log = structlog.get_logger("aegis.standby")
 _RETRY_S: Final = 0.2
+_BEHIND: Final = 50_000
+"""So many messages of the stream are read to go on where one knows it: 25 s of 2,000 ticks a second. It takes a second.
+"""
 
 
 class OnTick(Protocol):
@@ -38,9 +41,11 @@ class OnTick(Protocol):
 
 
 class TickFollower:
-    """Begins with the latest tick of each instrument. Ticks of an epoch that has ended are left out.
+    """Ticks of an epoch that has ended are left out.
 
-    `allow_pickle`: where that is the feed's codec.
+    It goes on behind `after`, up to where the stream is known. Where that is nowhere (0), or too far back, it begins
+    with the latest tick of each instrument; of what was published before that one it cannot tell, nor of an instrument
+    whose latest is void. `allow_pickle`: where that is the feed's codec.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class TickFollower:
         market: str,
         on_tick: OnTick,
         *,
+        after: int = 0,
         allow_pickle: bool = False,
     ) -> None:
         self._transport = transport
@@ -61,7 +67,9 @@ class TickFollower:
         self._on_tick = on_tick
         self._allow_pickle = allow_pickle
         self._markets: dict[int, str] = {}  # by epoch, as far as a marker told
+        self._epochs = Epochs()  # of the stream
         self._live_epochs = Epochs()
+        self._known_to = after
         self.sequence = 0  # of the stream: up to here it was told
         self._advanced = asyncio.Event()
 
@@ -90,11 +98,16 @@ class TickFollower:
         return self._markets.get(max((one for one in self._markets if one < epoch), default=0), "")
 
     async def _follow(self) -> None:
-        latest = await self._transport.last(self._stream.name, self._marker_subject)
+        latest, live = await self._transport.last(self._stream.name, self._marker_subject), False
         if latest is not None:  # ticks stored before it are good, whatever their epoch
             self._learn_market(latest)
-        epochs, live = Epochs(), False
-        async with self._transport.read(self._stream.name, last_per_subject=True) as messages:
+        known_to = self.sequence or self._known_to
+        anew = latest is None or not known_to or not 0 <= latest.sequence - known_to <= _BEHIND
+        if anew:
+            known_to, self._epochs = 0, Epochs()
+        epochs, name = self._epochs, self._stream.name
+        self._advance(known_to)
+        async with self._transport.read(name, after=known_to, last_per_subject=anew) as messages:
             async for message in messages:
                 if message is None:
                     live = True
@@ -104,8 +117,11 @@ class TickFollower:
                 elif message.subject.startswith("tick."):
                     self._take(message, epochs, live=live)
                 self._live_epochs.admit_all(epochs)
-                self.sequence = message.sequence
-                self._advanced.set()
+                self._advance(message.sequence)
+
+    def _advance(self, sequence: int) -> None:
+        self.sequence = sequence
+        self._advanced.set()
 
     def _on_live(self, message: Message) -> None:
         self._take(message, self._live_epochs, live=True)

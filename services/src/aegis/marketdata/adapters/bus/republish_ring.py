@@ -108,7 +108,7 @@ class RepublishRing:
     def returned(self, ticks: Sequence[Outgoing], *, delivered: bool) -> None:
         """These could not be sent, or have to be sent again."""
         self.waiting.extendleft(reversed(ticks))
-        self.delivered += len(ticks) if delivered else self._count_adopted(ticks)
+        self.delivered += len(ticks) if delivered else 0
 
     def cut(self) -> Sequence[Outgoing]:
         """The connection broke: what live subscribers may lack of what was sent, and nothing that waits was."""
@@ -174,11 +174,12 @@ class RepublishRing:
 
         A tick whose successor of the same instrument is stored came too late: sent again it would pass for the latest.
         It is lost. `sequence` is that of a marker behind all of them. `delivered` says whether live subscribers have
-        had what was in doubt; if they have not, they have had nothing of what waits either.
+        had what was in doubt; if not, they have had what was proven once, and what is adopted, but nothing that waits.
         """
+        had, had_again = max(self._proven_in_doubt, self._count_adopted(self.in_doubt)), 0
         overtaken: set[str] = set()
         again: deque[Outgoing] = deque()
-        for tick in reversed(self.in_doubt):
+        for place, tick in reversed([*enumerate(self.in_doubt)]):
             subject, payload, _ = tick
             if payload not in missing:
                 self.stored += 1
@@ -188,8 +189,10 @@ class RepublishRing:
                 self.lost_sent += 1
             else:
                 again.appendleft(tick)
+                had_again += delivered or place < had
         self.in_doubt, self._proven_in_doubt = [], 0
-        self.returned(again, delivered=delivered)
+        self.waiting.extendleft(reversed(again))
+        self.delivered += had_again
         self.sequence = sequence
         return len(again)
 
@@ -214,7 +217,7 @@ class RepublishRing:
         had = self._count_adopted(left) if cut else len(self.unproven) + self.delivered
         self.left += len(left)
         self._clear()
-        return Left(left[:had], left[had:])
+        return Left(left[:had], left[had:], self.sequence)
 
     def _clear(self) -> None:
         self.in_doubt, self._proven_in_doubt = [], 0
