@@ -40,6 +40,7 @@ def ask(directory: Path, question: Callable[[Manifest], T]) -> T:
 
     Raises RecordingDamaged, and AegisError where parts are away or cannot be read.
     """
+    problem: Exception | None = None
     for _ in range(_TRIES):
         try:
             return question(load(directory))
