@@ -186,6 +186,9 @@ class Scene:
     def prove(self) -> asyncio.Task[None]:
         return self._do(self.holding.proven(self.soon))
 
+    def trust(self) -> asyncio.Task[None]:
+        return self._do(self.holding.proven(self.soon, fresh=False))
+
     def _do(self, work: Any) -> asyncio.Task[Any]:
         self.tasks.append(asyncio.ensure_future(work))
         return self.tasks[-1]

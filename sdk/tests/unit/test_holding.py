@@ -363,6 +363,32 @@ async def test_a_proof_older_than_its_bound_is_none(scene: Scene) -> None:
     assert not scene.holding.is_proved(scene.holding.proof_sent_at + TIMERS.proof_s + ROUNDING_S)
 
 
+async def test_a_proof_whose_answer_took_long_is_enough_for_who_trusts_in_no_standstill(scene: Scene) -> None:
+    """A ledger that is slower than `proof_s` for hours must not keep ticks back."""
+    scene.gate.broken_at = clock.now()
+    scene.clock.advance(TIMERS.proof_s)
+    proving, trusting = scene.prove(), scene.trust()
+    sent = await scene.ledger.at(0)
+    scene.clock.advance(TIMERS.proof_s * 2)
+    sent.acknowledge(10)
+    trusted, proved = await settled(trusting, proving)
+    assert trusted is None
+    assert isinstance(proved, Suspended)
+
+
+async def test_who_trusts_in_no_standstill_needs_a_proof_after_the_last_one(scene: Scene) -> None:
+    trusting = scene.trust()
+    before = await scene.ledger.at(0)
+    scene.clock.advance(TIMERS.gate_s * 1.1)
+    assert scene.gate.enter(clock.now())
+    scene.holding.suspend()
+    before.acknowledge(10)
+    assert isinstance((await settled(trusting))[0], Suspended)
+    trusting = scene.trust()
+    (await scene.ledger.at(1)).acknowledge(11)
+    assert await settled(trusting) == [None]
+
+
 async def test_a_proof_sent_before_the_gate_broke_is_none(scene: Scene) -> None:
     proving = scene.prove()
     before = await scene.ledger.at(0)

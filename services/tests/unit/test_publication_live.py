@@ -154,7 +154,7 @@ class Doubtful:
         self.is_trusted = False
         self.proves = asyncio.Event()
 
-    async def prove(self) -> None:
+    async def trusted(self) -> None:
         await self.proves.wait()
         self.is_trusted = True
 

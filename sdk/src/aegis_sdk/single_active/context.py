@@ -46,6 +46,10 @@ class Held:
         self._enter()
         return self._holding.may_go_on
 
+    async def trusted(self) -> None:
+        """Return when it is trusted again. Raises Moved or Suspended."""
+        await self._holding.proven(clock.now() + self._holding.patience_s, fresh=False)
+
     async def commit(self, change: Change) -> int:
         """Commit a change of state; its journal sequence.
 

@@ -119,10 +119,13 @@ class Holding:
         if now - self.proof_sent_at > self._timers.proof_s / 2:
             self._want_proof()
 
-    async def proven(self, deadline: float) -> None:
-        """Return when there is a fresh proof. Raises Suspended at the deadline or at `patience_ends`, or Moved."""
+    async def proven(self, deadline: float, *, fresh: bool = True) -> None:
+        """Return when there is a fresh proof, or one after the last standstill, however long its answer took.
+
+        Raises Suspended at the deadline or at `patience_ends`, or Moved.
+        """
         limit = min(deadline, self.patience_ends)
-        while not self.is_proved(now := clock.now()):
+        while not (self.is_proved(now := clock.now()) or (not fresh and self.may_go_on)):
             self._require_held()
             if self._leaving:
                 raise Moved(f"epoch {self.epoch} of {self.key} is being ended")

@@ -119,11 +119,11 @@ class License(Protocol):
 
     @property
     def is_trusted(self) -> bool:
-        """False where it may have been lost unnoticed: then nothing is sent before `prove` has returned."""
+        """False where it may have been lost unnoticed: then nothing is sent before `trusted` has returned."""
         ...
 
-    async def prove(self) -> None:
-        """Return when it is certain. Raises AegisError where it is lost, or that cannot be known now."""
+    async def trusted(self) -> None:
+        """Return when it was not lost. Raises AegisError where it was, or that cannot be known now."""
         ...
 
 
@@ -132,7 +132,7 @@ class Alone:
 
     is_trusted: bool = True
 
-    async def prove(self) -> None:
+    async def trusted(self) -> None:
         pass
 
 

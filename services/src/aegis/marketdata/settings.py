@@ -23,14 +23,21 @@ AEGIS_TICKS_MAX_AGE_HOURS  how long it holds it
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from aegis_sdk.config import validated
+from aegis_sdk.timers import AGGRESSIVE
 
-__all__ = ["MarketDataSettings"]
+__all__ = ["TIMERS", "MarketDataSettings"]
+
+TIMERS: Final = replace(AGGRESSIVE, ask_after_s=0.06, proof_s=0.02)
+"""A holder is asked once a heartbeat is late. The wait until the holder before has no proof left is for who answers by
+one: here nobody does, ticks are fenced by their epoch. 20 ms of it let one that lives read that it was replaced.
+"""
 
 
 class MarketDataSettings(BaseModel):

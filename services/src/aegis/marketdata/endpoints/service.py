@@ -34,7 +34,7 @@ from aegis.marketdata.metrics import MeasuredFeed, feed_figures, tick_figures
 from aegis.marketdata.pipeline import Pipeline, PipelineStats
 from aegis.marketdata.ports import Feed, FeedRefused, FeedState, FlowControl
 from aegis.marketdata.roll_keeper import RollKeeper
-from aegis.marketdata.settings import MarketDataSettings
+from aegis.marketdata.settings import TIMERS, MarketDataSettings
 from aegis.marketdata.subscriber import Subscriber
 from aegis.profiles import CtpProfile
 from aegis_sdk import clock, subjects
@@ -83,6 +83,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
 
     name = SERVICE
     description = "Ticks of futures from a feed to the stream TICKS."
+    timers = TIMERS
 
     def __init__(
         self, settings: MarketDataSettings, build: Callable[[Transport], Parts], profile: CtpProfile | None = None
