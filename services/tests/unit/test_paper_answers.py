@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aegis.contracts.venue import Submitted
-from aegis.trading.adapters.paper.venue import answered
-from aegis_sdk.active_call import Answer
+from aegis.trading.adapters.paper.venue import unanswered
 from aegis_sdk.errors import (
     AegisError,
     ConnectionUnavailable,
@@ -31,16 +29,10 @@ from aegis_sdk.errors import (
         (ConnectionUnavailable("gone"), "unknown"),
     ],
 )
-async def test_nothing_is_raised_and_nothing_is_called_done_that_may_not_be(error: AegisError, outcome: str) -> None:
-    async def call() -> Answer[Submitted]:
-        raise error
-
-    answer = await answered(call())
+def test_nothing_is_called_done_that_may_not_be(error: AegisError, outcome: str) -> None:
+    answer = unanswered(error)
     assert (answer.outcome, answer.text) == (outcome, str(error))
 
 
-async def test_an_error_of_any_length_fits() -> None:
-    async def call() -> Answer[Submitted]:
-        raise NotExecuted("x" * 1000)
-
-    assert len((await answered(call())).text) == 256
+def test_an_error_of_any_length_fits() -> None:
+    assert len(unanswered(NotExecuted("x" * 1000)).text) == 256
