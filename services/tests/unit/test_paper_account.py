@@ -267,6 +267,12 @@ def test_numbers_are_never_given_twice_though_an_order_was_not_stored(desk: Pape
     assert numbers == ["3", "4"]
 
 
+def test_the_journals_of_before_have_one_change_in_each_record(desk: PaperDesk) -> None:
+    desk.send("buy", 1, 2990)
+    (record,) = json.loads(desk.journal[-1])
+    assert read_changes(json.dumps(record).encode()) == read_changes(desk.journal[-1])
+
+
 # Reports
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, assert_never
 
 from aegis.accounting.book import Book
-from aegis.accounting.lifecycle import answered, expired, reported
+from aegis.accounting.lifecycle import answered, cancelled, expired
 from aegis.accounting.rules import Rules
 from aegis.contracts.orders import Order
 from aegis.contracts.paper import PaperReport
@@ -31,8 +31,9 @@ def apply(account: PaperAccount, change: Change) -> list[PaperReport]:
             for name in dict.fromkeys(fill.client_order_id for fill in change.fills):
                 _show(account, name, made)
         case Cancelled():
-            order = account.opened.book.orders[change.client_order_id]
-            _end(account.opened.book, order.model_copy(update={"cancel_asked": True}), "", change.ts_ns)
+            book = account.opened.book
+            order = book.orders[change.client_order_id].model_copy(update={"cancel_asked": True})
+            book.become(cancelled(order, "", change.ts_ns))
             _show(account, change.client_order_id, made)
         case Voided():
             account.opened.names[change.client_order_id] = account.opened.book.trading_day
@@ -75,7 +76,7 @@ def _enter(account: PaperAccount, change: Entered, made: list[dict[str, Any]]) -
     book.become(answered(order, Submitted(outcome=outcome, reason=change.refused, text=change.text), change.ts_ns))
     _fill(account, change.fills, change.ts_ns, made)
     if change.ended:
-        _end(book, book.orders[order.client_order_id], change.ended, change.ts_ns)
+        book.become(cancelled(book.orders[order.client_order_id], change.ended, change.ts_ns))
     _show(account, order.client_order_id, made)
 
 
@@ -84,12 +85,6 @@ def _show(account: PaperAccount, name: str, made: list[dict[str, Any]]) -> None:
     order = account.opened.book.orders[name]
     account.note(order)
     made.append({"order": order_shown(order)})
-
-
-def _end(book: Book, order: Order, why: str, ts_ns: int) -> None:
-    """Cancel what is left of it."""
-    word = order_shown(order).model_copy(update={"status": "cancelled", "reason": why, "ts_exchange_ns": ts_ns})
-    book.become(reported(order, word))
 
 
 def _fill(account: PaperAccount, fills: Iterable[Fill], ts_ns: int, made: list[dict[str, Any]]) -> None:
