@@ -198,6 +198,23 @@ def test_what_one_order_opens_the_next_one_of_its_request_may_close() -> None:
     assert [order.status for order in ended(True, orders)[0]] == ["filled", "filled", "rejected"]
 
 
+def test_what_is_left_of_a_fak_of_the_same_request_holds_nothing_back() -> None:
+    """A lot holds some 3,000 of the million: with what the first did not get the second would be too dear."""
+    orders: list[tuple[str, int, int, dict[str, Any]]] = [("buy", 300, 3001, {"type": "fak"}), ("buy", 250, 2990, {})]
+    assert ended(True, orders) == ended(False, orders)
+    assert [order.status for order in ended(True, orders)[0]] == ["cancelled", "accepted"]
+
+
+def test_fees_of_the_same_request_are_paid_by_what_is_left(desk: PaperDesk) -> None:
+    known = desk.known[REBAR]
+    fee = known.commission.model_copy(update={"order_fee": Decimal(400_000)})
+    desk.known[REBAR] = known.model_copy(update={"commission": fee})
+    desk.send("buy", 1, 2990, type="fak")
+    orders = desk.send_together(*(desk.ask("buy", 1, 2990, type="fak") for _ in range(2)))
+    assert [order.status for order in orders] == ["cancelled", "rejected"]
+    assert orders[1].reason == "no_money"
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(
