@@ -13,19 +13,9 @@ from aegis.contracts.paper import PaperReport
 from aegis.contracts.venue import Cancel, Submit, Submitted
 from aegis.paper.domain.account import PaperAccount
 from aegis.paper.domain.applying import apply
-from aegis.paper.domain.changes import Change, DayBegun, read_change, write_change
-from aegis.paper.domain.deciding import (
-    Coming,
-    Sight,
-    cancelling,
-    coming,
-    entering,
-    filling,
-    foreseen,
-    is_apart,
-    opening,
-    repeated,
-)
+from aegis.paper.domain.changes import Change, DayBegun, read_changes, write_changes
+from aegis.paper.domain.deciding import Sight, cancelling, entering, filling, opening, repeated
+from aegis.paper.domain.foresight import Coming, Foresight
 from aegis.paper.domain.market import Market
 from aegis.paper.domain.matching import Depth
 
@@ -49,10 +39,11 @@ class PaperDesk:
         self._sent = 0
         self.tell(opening("P0", MONEY, DAY, 1))
 
-    def tell(self, change: Change) -> None:
-        data = write_change(change)
+    def tell(self, *changes: Change) -> None:
+        data = write_changes(changes)
         self.journal.append(data)
-        self.reports += apply(self.account, read_change(data))
+        for change in read_changes(data):
+            self.reports += apply(self.account, change)
 
     def quote(
         self, bid: tuple[int, int], ask: tuple[int, int], last: int | None = None, traded: int = 0, **other: Any
@@ -106,23 +97,21 @@ class PaperDesk:
         depth = self.depths.setdefault(ask.instrument, Depth())
         if now is not None:
             depth.show(now)
-        with foreseen(self.account, self.decided) as number:
-            entered = entering(self.account, ask, number, sight, depth, 2)
+        with Foresight(self.account, self.decided) as ahead:
+            coming = entering(self.account, ask, ahead.number, sight, depth, 2)
         if self.together:
-            self.decided.append(coming(self.account, entered))
+            self.decided.append(coming)
         else:
-            self.tell(entered)
+            self.tell(coming.entered)
         return None
 
     def send_together(self, *asks: Submit) -> list[Order]:
         """Orders that are decided before the first of them is journaled."""
         self.together = True
         for ask in asks:
-            assert is_apart(self.decided, ask)
             self.submit(ask)
         self.together = False
-        for entered, _ in self.decided:
-            self.tell(entered)
+        self.tell(*(one.entered for one in self.decided))
         self.decided.clear()
         return [self.order(ask.client_order_id) for ask in asks]
 

@@ -16,7 +16,7 @@ from venue_stage import DEADLINE_S, Heard, Statement
 
 from aegis.contracts.amounts import exact, is_same_money
 from aegis.contracts.market import Tick
-from aegis.contracts.paper import SUBMIT
+from aegis.contracts.paper import SUBMIT, SubmitRequest
 from aegis.contracts.venue import Cancel, InstrumentTerms, Submit, Submitted
 from aegis.ticks import subscribe_ticks
 from aegis.trading.adapters.paper import PaperVenue
@@ -165,7 +165,8 @@ async def check(
     assert {(one.instrument, one.direction): one.today for one in await venue.positions(account)} == {
         key: len(held) for key, held in statement.lots.items()
     }
-    again = await Client(transport).call_active(SUBMIT, account, next(iter(flow.answers.values()))[0])
+    first = SubmitRequest(orders=[next(iter(flow.answers.values()))[0]])
+    again = await Client(transport).call_active(SUBMIT, account, first)
     assert len(await venue.orders(account)) == len(orders), again
 
 

@@ -12,13 +12,13 @@ from venue_stage import Trader
 
 from aegis.contracts.amounts import is_same_money
 from aegis.contracts.orders import InstrumentName
-from aegis.contracts.paper import SUBMIT
+from aegis.contracts.paper import SUBMIT, SubmitRequest
 from aegis.contracts.venue import Cancel
 from aegis.trading.adapters.paper import venue
 from aegis.trading.adapters.paper.reports import Reports
 from aegis_sdk import Client
 from aegis_sdk.errors import InvalidRequest
-from aegis_sdk.ledger.records import decode_entry
+from aegis_sdk.ledger.records import Result, decode_entry
 from aegis_sdk.messages import Message, StoredMessage
 from aegis_sdk.testing import nats_server_thread
 
@@ -88,7 +88,13 @@ async def test_orders_that_come_together_are_each_taken_once_and_share_the_write
         journal = f"ledger.0.paper.{stage.account}.journal"
         async with stage._transport.read("LEDGER_0", journal) as messages:
             entries = [decode_entry(one.payload) async for one in stored_so_far(messages)]
-        assert max(len(entry.records) for entry in entries) > 1
+        taken = [
+            bytes(record.data).count(b'"entered"')
+            for entry in entries
+            for record in entry.records
+            if isinstance(record, Result)
+        ]
+        assert max(taken) == 16
 
 
 async def stored_so_far(messages: AsyncIterator[StoredMessage | None]) -> AsyncIterator[StoredMessage]:
@@ -114,7 +120,7 @@ async def test_an_account_is_asked_for_under_its_own_key_only(house: PaperHouse)
     async with paper_stage(house) as stage:
         order = Trader(stage).order("buy", 1, 3001).model_copy(update={"account": "P7"})
         with pytest.raises(InvalidRequest):
-            await Client(stage._transport).call_active(SUBMIT, stage.account, order)
+            await Client(stage._transport).call_active(SUBMIT, stage.account, SubmitRequest(orders=[order]))
 
 
 async def test_a_second_process_stands_by_and_goes_on_where_the_first_one_died(house: PaperHouse) -> None:

@@ -14,7 +14,7 @@ from aegis.contracts.amounts import Price
 from aegis.contracts.orders import Order, OrderStatus
 from aegis.contracts.venue import Submitted, VenueOrder, VenueOrderStatus
 
-__all__ = ["FINAL", "TRANSITIONS", "Happening", "answered", "expired", "reported", "step", "traded"]
+__all__ = ["FINAL", "TRANSITIONS", "Happening", "answered", "cancelled", "expired", "reported", "step", "traded"]
 
 Happening = Literal["accept", "fill", "fill_all", "cancel", "reject", "expire", "not_sent", "lose"]
 """lose: nobody knows whether the venue has it. not_sent: for certain it does not. fill: some lots are left."""
@@ -103,6 +103,11 @@ def answered(order: Order, answer: Submitted, ts_ns: int) -> Order:
     }
     found = answer.venue_order_id or order.venue_order_id
     return _moved(order, happening[answer.outcome], ts_ns, reason=answer.reason, text=answer.text, venue_order_id=found)
+
+
+def cancelled(order: Order, reason: str, ts_ns: int) -> Order:
+    """The order after its venue has cancelled what is left of it."""
+    return _moved(order, "cancel", ts_ns, reason=reason)
 
 
 def expired(order: Order, ts_ns: int) -> Order:

@@ -28,6 +28,7 @@ from aegis_sdk.method import Method
 __all__ = [
     "ACCOUNT",
     "CANCEL",
+    "MOST_ORDERS",
     "ORDERS",
     "PAGE",
     "POSITIONS",
@@ -44,6 +45,8 @@ __all__ = [
     "PositionsReply",
     "ReportsReply",
     "ReportsRequest",
+    "SubmitReply",
+    "SubmitRequest",
     "TermsReply",
     "TermsRequest",
     "TradesReply",
@@ -51,10 +54,24 @@ __all__ = [
 
 SERVICE: Final = "paper"
 PAGE: Final = 500
+MOST_ORDERS: Final = 64
+"""Of one submission."""
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SubmitRequest(_Frozen):
+    """Orders of one account, in the order in which they come there."""
+
+    orders: Annotated[list[Submit], Field(min_length=1, max_length=MOST_ORDERS)]
+
+
+class SubmitReply(_Frozen):
+    """What became of each, in the same order."""
+
+    answers: Annotated[list[Submitted], Field(min_length=1, max_length=MOST_ORDERS)]
 
 
 class AccountRequest(_Frozen):
@@ -141,7 +158,7 @@ class ReportsReply(_Frozen):
     complete: bool
 
 
-SUBMIT: Final = Method(SERVICE, "submit", Submit, Submitted)
+SUBMIT: Final = Method(SERVICE, "submit", SubmitRequest, SubmitReply)
 CANCEL: Final = Method(SERVICE, "cancel", Cancel, Submitted)
 ORDERS: Final = Method(SERVICE, "orders", Page, OrdersReply, idempotent=True)
 TRADES: Final = Method(SERVICE, "trades", Page, TradesReply, idempotent=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, assert_never
 
 from aegis.accounting.book import Book
-from aegis.accounting.lifecycle import answered, expired, reported
+from aegis.accounting.lifecycle import answered, cancelled, expired
 from aegis.accounting.rules import Rules
 from aegis.contracts.orders import Order
 from aegis.contracts.paper import PaperReport
@@ -15,11 +15,11 @@ from aegis.paper.domain.account import AccountState, PaperAccount, order_of
 from aegis.paper.domain.changes import Cancelled, Change, DayBegun, Entered, Fill, Filled, Opened, Voided
 from aegis.paper.domain.views import order_shown, trade_shown
 
-__all__ = ["apply"]
+__all__ = ["apply", "trade_of"]
 
 
 def apply(account: PaperAccount, change: Change) -> list[PaperReport]:
-    """Take a change in; the reports that it makes, in order."""
+    """Take a change in; the reports that it makes: its trades, then each order once, as it is in the end."""
     made: list[dict[str, Any]] = []
     match change:
         case Opened():
@@ -28,9 +28,13 @@ def apply(account: PaperAccount, change: Change) -> list[PaperReport]:
             _enter(account, change, made)
         case Filled():
             _fill(account, change.fills, change.ts_ns, made)
+            for name in dict.fromkeys(fill.client_order_id for fill in change.fills):
+                _show(account, name, made)
         case Cancelled():
-            order = account.opened.book.orders[change.client_order_id]
-            _end(account, order.model_copy(update={"cancel_asked": True}), "", change.ts_ns, made)
+            book = account.opened.book
+            order = book.orders[change.client_order_id].model_copy(update={"cancel_asked": True})
+            book.become(cancelled(order, "", change.ts_ns))
+            _show(account, change.client_order_id, made)
         case Voided():
             account.opened.names[change.client_order_id] = account.opened.book.trading_day
         case DayBegun():
@@ -69,43 +73,33 @@ def _enter(account: PaperAccount, change: Entered, made: list[dict[str, Any]]) -
     order = order_of(book, change.order, f"{state.mark}-{state.orders_made}", change.ts_ns)
     book.enter(order, change.hold_price)
     outcome = "refused" if change.refused else "accepted"
-    answer = Submitted(outcome=outcome, reason=change.refused, text=change.text)
-    _become(account, answered(order, answer, change.ts_ns), made)
+    book.become(answered(order, Submitted(outcome=outcome, reason=change.refused, text=change.text), change.ts_ns))
     _fill(account, change.fills, change.ts_ns, made)
     if change.ended:
-        _end(account, book.orders[order.client_order_id], change.ended, change.ts_ns, made)
+        book.become(cancelled(book.orders[order.client_order_id], change.ended, change.ts_ns))
+    _show(account, order.client_order_id, made)
 
 
-def _become(account: PaperAccount, order: Order, made: list[dict[str, Any]]) -> None:
-    account.opened.book.become(order)
+def _show(account: PaperAccount, name: str, made: list[dict[str, Any]]) -> None:
+    """Report an order as it is now."""
+    order = account.opened.book.orders[name]
     account.note(order)
     made.append({"order": order_shown(order)})
 
 
-def _end(account: PaperAccount, order: Order, why: str, ts_ns: int, made: list[dict[str, Any]]) -> None:
-    """Cancel what is left of it."""
-    word = order_shown(order).model_copy(update={"status": "cancelled", "reason": why, "ts_exchange_ns": ts_ns})
-    _become(account, reported(order, word), made)
-
-
 def _fill(account: PaperAccount, fills: Iterable[Fill], ts_ns: int, made: list[dict[str, Any]]) -> None:
-    """Each fill is a trade; an order is reported once, after the last of its trades."""
+    """Each fill is a trade."""
     state = account.opened
-    orders: dict[str, None] = {}
     for fill in fills:
-        order = state.book.orders[fill.client_order_id]
         state.trades_made += 1
-        trade = state.book.book(order, _trade(order, fill, f"{state.mark}-{state.trades_made}", ts_ns))
+        order = state.book.orders[fill.client_order_id]
+        trade = state.book.book(order, trade_of(order, fill, f"{state.mark}-{state.trades_made}", ts_ns))
         assert trade is not None, "a number that was never given before"
         made.append({"trade": trade_shown(trade)})
-        orders[fill.client_order_id] = None
-    for name in orders:
-        order = state.book.orders[name]
-        account.note(order)
-        made.append({"order": order_shown(order)})
 
 
-def _trade(order: Order, fill: Fill, trade_id: str, ts_ns: int) -> VenueTrade:
+def trade_of(order: Order, fill: Fill, trade_id: str, ts_ns: int) -> VenueTrade:
+    """A fill as a trade of that number."""
     return VenueTrade(
         account=order.account,
         client_order_id=order.client_order_id,
@@ -126,7 +120,8 @@ def _begin_day(account: PaperAccount, change: DayBegun, made: list[dict[str, Any
     state = account.opened
     book, ended = state.book, state.book.trading_day
     for order in book.working_orders():
-        _become(account, expired(order, change.ts_ns), made)
+        book.become(expired(order, change.ts_ns))
+        _show(account, order.client_order_id, made)
     book.roll(change.trading_day, change.settlements)
     state.names = {name: day for name, day in state.names.items() if day >= ended}
     account.index()

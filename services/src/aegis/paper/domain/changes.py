@@ -1,10 +1,12 @@
 """What is journaled of one account: everything that changes it, decided before it is stored.
 
-A change carries its time and whatever it needs, so that applying it anywhere, at any time, makes the same state.
+What was decided together is one record of the journal: a list of changes, applied all or none. A change carries its
+time and whatever it needs, so that applying it anywhere, at any time, makes the same state.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -22,8 +24,8 @@ __all__ = [
     "Filled",
     "Opened",
     "Voided",
-    "read_change",
-    "write_change",
+    "read_changes",
+    "write_changes",
 ]
 
 
@@ -101,13 +103,18 @@ class DayBegun(_Change):
 
 
 Change = Opened | Entered | Filled | Cancelled | Voided | DayBegun
-_CHANGE: Final[TypeAdapter[Change]] = TypeAdapter(Annotated[Change, Field(discriminator="kind")])
+_Told = Annotated[Change, Field(discriminator="kind")]
+_CHANGE: Final[TypeAdapter[Change]] = TypeAdapter(_Told)
+_CHANGES: Final[TypeAdapter[list[Change]]] = TypeAdapter(list[_Told])
 
 
-def read_change(data: bytes) -> Change:
-    """Raises pydantic's ValidationError, a ValueError, for what `write_change` has not written."""
-    return _CHANGE.validate_json(data)
+def read_changes(data: bytes) -> list[Change]:
+    """A list, or one change by itself, as older journals have it.
+
+    Raises pydantic's ValidationError, a ValueError, for anything else.
+    """
+    return _CHANGES.validate_json(data) if data.startswith(b"[") else [_CHANGE.validate_json(data)]
 
 
-def write_change(change: Change) -> bytes:
-    return _CHANGE.dump_json(change, exclude_defaults=False)
+def write_changes(changes: Sequence[Change]) -> bytes:
+    return _CHANGES.dump_json(list(changes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from decimal import Decimal
 from hashlib import sha256
@@ -12,26 +12,23 @@ from aegis.accounting.book import Book, Prices
 from aegis.accounting.charges import order_fees
 from aegis.accounting.exchange_rules import IMMEDIATE, ORDER_TYPES
 from aegis.accounting.holdings import holding_key
-from aegis.accounting.lifecycle import answered
 from aegis.accounting.offsets import exchange_of, held_back
 from aegis.contracts.amounts import ZERO
 from aegis.contracts.orders import Order
 from aegis.contracts.venue import Cancel, InstrumentTerms, Submit, Submitted
 from aegis.paper.domain.account import PaperAccount, order_of
 from aegis.paper.domain.changes import Cancelled, Entered, Fill, Filled, Opened, Voided
+from aegis.paper.domain.foresight import Coming
 from aegis.paper.domain.market import Shown
 from aegis.paper.domain.matching import Depth
 
 __all__ = [
-    "Coming",
+    "REPEATED",
     "Refusal",
     "Sight",
     "cancelling",
-    "coming",
     "entering",
     "filling",
-    "foreseen",
-    "is_apart",
     "opening",
     "repeated",
 ]
@@ -55,13 +52,6 @@ class Sight(NamedTuple):
     prices: Prices  # at which the account's positions are valued
 
 
-class Coming(NamedTuple):
-    """An order that is decided and not journaled yet, as it will be accepted; None where it is refused."""
-
-    entered: Entered
-    order: Order | None
-
-
 def opening(account: str, balance: Decimal, trading_day: str, ts_ns: int) -> Opened:
     """The account's begin; its mark leaves room for 13 digits of numbers within CTP's 20."""
     mark = sha256(account.encode()).hexdigest()[:6]
@@ -77,10 +67,11 @@ def repeated(account: PaperAccount, ask: Submit) -> Submitted | None:
     if order is None:
         return Submitted(outcome="refused", reason="void_name", text="it was cancelled before it came, or is past")
     if order_of(state.book, ask, "", 0).model_dump(include=_ASKED) != order.model_dump(include=_ASKED):
-        return Submitted(outcome="refused", reason="repeated", text=f"another order has this name: {order.status}")
+        return REPEATED
     return answer_of(order)
 
 
+REPEATED: Final = Submitted(outcome="refused", reason="repeated", text="another order has this name")
 _ASKED: Final = set(Submit.model_fields)
 
 
@@ -92,43 +83,7 @@ def answer_of(order: Order) -> Submitted:
     return Submitted(outcome="accepted", venue_order_id=order.venue_order_id, reason="")
 
 
-def is_apart(decided: Sequence[Coming], ask: Submit) -> bool:
-    """Whether an order can be decided beside those that are not journaled yet: of what they change all is foreseen."""
-    return not any(
-        one.fills or one.terms is not None or one.order.client_order_id == ask.client_order_id for one, _ in decided
-    )
-
-
-def coming(account: PaperAccount, entered: Entered) -> Coming:
-    """What others that are decided before it is journaled have to foresee."""
-    if entered.refused:
-        return Coming(entered, None)
-    order = order_of(account.opened.book, entered.order, "", entered.ts_ns)
-    return Coming(entered, answered(order, Submitted(outcome="accepted", reason=""), entered.ts_ns))
-
-
-@contextmanager
-def foreseen(account: PaperAccount, decided: Sequence[Coming]) -> Generator[int]:
-    """The account as it will be with orders that have not traded, for as long as nothing else runs; the next number."""
-    book = account.opened.book
-    before, entered = book.commission, list[str]()
-    new = [one for one in decided if one.entered.order.client_order_id not in book.orders]
-    try:
-        for one, order in new:
-            if order is None:
-                continue
-            book.commission += order_fees(book.terms[order.instrument], order)
-            if not one.ended:
-                book.enter(order, one.hold_price)
-                entered.append(order.client_order_id)
-        yield account.opened.orders_made + len(new) + 1
-    finally:
-        for name in entered:
-            book.forget(name)
-        book.commission = before
-
-
-def entering(account: PaperAccount, ask: Submit, number: int, sight: Sight, depth: Depth, ts_ns: int) -> Entered:
+def entering(account: PaperAccount, ask: Submit, number: int, sight: Sight, depth: Depth, ts_ns: int) -> Coming:
     """An order comes, and gets a number. `depth`, shown the tick of `sight`, is what is there for it."""
     book = account.opened.book
     order = order_of(book, ask, "", ts_ns)
@@ -137,20 +92,25 @@ def entering(account: PaperAccount, ask: Submit, number: int, sight: Sight, dept
         refused = _refusal(book, order, sight)
     hold = _hold_price(order, sight.terms)
     if refused is not None:
-        return Entered(
-            ts_ns=ts_ns,
-            order=ask,
-            number=number,
-            hold_price=hold,
-            terms=news,
-            refused=refused.reason,
-            text=refused.text,
+        return Coming(
+            Entered(
+                ts_ns=ts_ns,
+                order=ask,
+                number=number,
+                hold_price=hold,
+                terms=news,
+                refused=refused.reason,
+                text=refused.text,
+            ),
+            None,
         )
     shares = depth.arriving(order) if sight.fresh else []
     fills = [Fill(client_order_id=ask.client_order_id, price=price, lots=lots) for price, lots in shares]
     left = order.volume - sum(fill.lots for fill in fills)
     ended = _ENDED[order.type] if order.type in IMMEDIATE and left else ""
-    return Entered(ts_ns=ts_ns, order=ask, number=number, hold_price=hold, terms=news, fills=fills, ended=ended)
+    return Coming(
+        Entered(ts_ns=ts_ns, order=ask, number=number, hold_price=hold, terms=news, fills=fills, ended=ended), order
+    )
 
 
 def cancelling(account: PaperAccount, ask: Cancel, ts_ns: int) -> tuple[Submitted, Cancelled | Voided | None]:

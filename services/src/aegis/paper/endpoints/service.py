@@ -8,31 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, ClassVar, Final
 
 import structlog
 
 from aegis.contracts.market import Tick
-from aegis.contracts.paper import CANCEL, SERVICE, SUBMIT, PaperReport, PaperReports
+from aegis.contracts.paper import CANCEL, SERVICE, SUBMIT, PaperReport, PaperReports, SubmitReply, SubmitRequest
 from aegis.contracts.venue import Cancel, InstrumentTerms, Submit, Submitted
 from aegis.paper.adapters.catalogue import Catalogue
 from aegis.paper.domain.account import MOST_NAMES, PaperAccount, restore, snapshot
 from aegis.paper.domain.applying import apply
-from aegis.paper.domain.changes import Change, DayBegun, read_change, write_change
-from aegis.paper.domain.deciding import (
-    Coming,
-    Sight,
-    cancelling,
-    coming,
-    entering,
-    filling,
-    foreseen,
-    is_apart,
-    opening,
-    repeated,
-)
+from aegis.paper.domain.changes import Change, DayBegun, Entered, read_changes, write_changes
+from aegis.paper.domain.deciding import REPEATED, Sight, cancelling, entering, filling, opening, repeated
+from aegis.paper.domain.foresight import Coming, Foresight, is_apart
 from aegis.paper.domain.market import Market
 from aegis.paper.domain.matching import Depth
 from aegis.paper.domain.rates import RateTable, terms_of
@@ -86,7 +76,8 @@ class Paper(Queries):
         self._depths[key] = {}
 
     def apply(self, key: str, change: Committed) -> None:
-        reports = apply(self.accounts[key], read_change(change.data))
+        account = self.accounts[key]
+        reports = [report for one in read_changes(change.data) for report in apply(account, one)]
         if key in self._live:
             self._orders += sum(one.order is not None and one.order.status == "accepted" for one in reports)
             self._trades += sum(one.trade is not None for one in reports)
@@ -135,48 +126,69 @@ class Paper(Queries):
     # Calls
 
     @active(SUBMIT)
-    async def submit(self, request: Submit, context: ActiveContext) -> Submitted:
-        """Take an order. The same one again gets the first one's answer; its name for another order is refused.
+    async def submit(self, request: SubmitRequest, context: ActiveContext) -> SubmitReply:
+        """Take orders. The same one again gets the first one's answer; its name for another order is refused.
 
-        Those that come together are decided together, as far as they have nothing to do with each other but money.
+        Those of one request are decided and journaled together, and those of several requests as far as they have
+        nothing to do with each other but money.
         """
-        account = self.account_asked(request.account, context)
+        for order in request.orders:
+            self.account_asked(order.account, context)
+        account = self.accounts[context.key]
         while True:
             async with context.lock.together() as decided:
-                if account.state is None or not decided or self._can_join(account, request, decided):
-                    return await self._take(account, request, decided, context)
+                if account.state is None or not decided or self._can_join(account, request.orders, decided):
+                    return await self._take(account, request.orders, decided, context)
 
     async def _take(
-        self, account: PaperAccount, request: Submit, decided: list[Coming | None], context: ActiveContext
-    ) -> Submitted:
-        """Decide about an order, and commit that; None among `decided` keeps all others off."""
-        if account.state is not None and (answer := repeated(account, request)) is not None:
-            return answer
-        if reason := self._unready(account, len(decided)):
-            return Submitted(outcome="not_sent", reason=reason)
-        now_ns = time.time_ns()
-        if not decided and not self._is_matched(account, request.instrument):
-            decided.append(None)
-            await self._match(context.key, request.instrument)  # who waited comes first
-        with foreseen(account, [one for one in decided if one is not None]) as number:
-            sight = self._sight(account, request.instrument, now_ns)
-            entered = entering(account, request, number, sight, self._depth(context.key, request.instrument), now_ns)
-        decided.append(coming(account, entered))
-        name = f"{account.opened.mark}-{number}"
-        outcome = "refused" if entered.refused else "accepted"
-        answer = Submitted(outcome=outcome, venue_order_id=name, reason=entered.refused, text=entered.text)
-        return await context.commit(write_change(entered), answer)
+        self, account: PaperAccount, orders: Sequence[Submit], decided: list[Coming | None], context: ActiveContext
+    ) -> SubmitReply:
+        """Decide about orders, and commit that; None among `decided` keeps all others off."""
+        if account.state is None:
+            return SubmitReply(answers=[Submitted(outcome="not_sent", reason="no_trading_day")] * len(orders))
+        if not decided:
+            for instrument in dict.fromkeys(order.instrument for order in orders):
+                if not self._is_matched(account, instrument):
+                    decided.append(None)
+                    await self._match(context.key, instrument)  # who waited comes first
+        answers, new = self._decide(account, orders, [one for one in decided if one is not None])
+        decided += new
+        reply = SubmitReply(answers=answers)
+        return await context.commit(write_changes([one.entered for one in new]), reply) if new else reply
 
-    def _can_join(self, account: PaperAccount, request: Submit, decided: list[Coming | None]) -> bool:
+    def _decide(
+        self, account: PaperAccount, orders: Sequence[Submit], others: list[Coming]
+    ) -> tuple[list[Submitted], list[Coming]]:
+        """The answer to each order, and those that are new."""
+        answers: list[Submitted] = []
+        new: dict[str, Coming] = {}
+        now_ns = time.time_ns()
+        with Foresight(account, others) as ahead:
+            for ask in orders:
+                twin = new.get(ask.client_order_id)
+                if twin is not None:
+                    answers.append(_answer_to(account, twin.entered) if twin.entered.order == ask else REPEATED)
+                elif (known := repeated(account, ask)) is not None:
+                    answers.append(known)
+                elif reason := self._unready(account, len(others) + len(new)):
+                    answers.append(Submitted(outcome="not_sent", reason=reason))
+                else:
+                    sight, depth = self._sight(account, ask.instrument, now_ns), self._depth(account, ask.instrument)
+                    coming = new[ask.client_order_id] = entering(account, ask, ahead.number, sight, depth, now_ns)
+                    if len(orders) > 1:
+                        ahead.add(coming)
+                    answers.append(_answer_to(account, coming.entered))
+        return answers, list(new.values())
+
+    def _can_join(self, account: PaperAccount, orders: Sequence[Submit], decided: Sequence[Coming | None]) -> bool:
         others = [one for one in decided if one is not None]
         alone = len(others) < len(decided)
-        return not alone and is_apart(others, request) and self._is_matched(account, request.instrument)
+        return not alone and all(is_apart(others, ask) and self._is_matched(account, ask.instrument) for ask in orders)
 
     def _is_matched(self, account: PaperAccount, instrument: str) -> bool:
         """Whether who waits has had what the latest tick gives."""
-        book = account.opened.book
-        now = self.market.latest(instrument, book.trading_day)
-        return now is None or self._depth(book.account, instrument).has_seen(now)
+        now = self.market.latest(instrument, account.opened.book.trading_day)
+        return now is None or self._depth(account, instrument).has_seen(now)
 
     @active(CANCEL)
     async def cancel(self, request: Cancel, context: ActiveContext) -> Submitted:
@@ -188,7 +200,7 @@ class Paper(Queries):
             answer, change = cancelling(account, request, time.time_ns())
             if change is None or (len(account.state.names) >= MOST_NAMES and change.kind == "voided"):
                 return answer
-            return await context.commit(write_change(change), answer)
+            return await context.commit(write_changes([change]), answer)
 
     def _unready(self, account: PaperAccount, coming: int = 0) -> str:
         """Why no order is taken now, beside those that are `coming`, although it may be later; empty: it is."""
@@ -282,17 +294,17 @@ class Paper(Queries):
         now = self.market.latest(instrument, account.opened.book.trading_day) if account.state else None
         if now is None:
             return
-        depth = self._depth(key, instrument)
+        depth = self._depth(account, instrument)
         if not now.is_fresh(now_ns, self._stale_ns):
             depth.show(now)
         elif (filled := filling(account, instrument, depth, now, now_ns)) is not None:
             await self._commit(key, filled)
 
-    def _depth(self, key: str, instrument: str) -> Depth:
-        return self._depths[key].setdefault(instrument, Depth())
+    def _depth(self, account: PaperAccount, instrument: str) -> Depth:
+        return self._depths[account.opened.book.account].setdefault(instrument, Depth())
 
     async def _commit(self, key: str, change: Change) -> None:
-        await self.held(key).commit(write_change(change))
+        await self.held(key).commit(write_changes([change]))
 
     # Reports
 
@@ -311,3 +323,9 @@ class Paper(Queries):
                 state = self.accounts[key].state
                 self._tell(key, [PaperReport(account=key, sequence=state.reports_made if state else 0)])
             self._wake_all()
+
+
+def _answer_to(account: PaperAccount, entered: Entered) -> Submitted:
+    outcome = "refused" if entered.refused else "accepted"
+    number = f"{account.opened.mark}-{entered.number}"
+    return Submitted(outcome=outcome, venue_order_id=number, reason=entered.refused, text=entered.text)

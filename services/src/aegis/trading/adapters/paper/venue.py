@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Sequence
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from typing import Final, NamedTuple, TypeVar
 
 import structlog
 from pydantic import BaseModel
@@ -18,6 +18,7 @@ from aegis.contracts.orders import AccountName, InstrumentName
 from aegis.contracts.paper import (
     ACCOUNT,
     CANCEL,
+    MOST_ORDERS,
     ORDERS,
     PAGE,
     POSITIONS,
@@ -27,6 +28,7 @@ from aegis.contracts.paper import (
     AccountRequest,
     Page,
     PaperReport,
+    SubmitRequest,
     TermsRequest,
 )
 from aegis.contracts.venue import (
@@ -42,7 +44,6 @@ from aegis.contracts.venue import (
 )
 from aegis.trading.adapters.paper.reports import Reports
 from aegis.trading.ports import VenueSink
-from aegis_sdk.active_call import Answer
 from aegis_sdk.client import Client
 from aegis_sdk.errors import (
     AegisError,
@@ -56,14 +57,20 @@ from aegis_sdk.errors import (
 from aegis_sdk.method import Method
 from aegis_sdk.transport import Transport
 
-__all__ = ["PaperVenue", "answered"]
+__all__ = ["PaperVenue", "unanswered"]
 
 _log = structlog.get_logger("aegis.trading.paper")
 _QUIET_S: Final = 3.0
 """Without a report, not even the beat of every second, for so long the venue is down."""
 
+
 Request = TypeVar("Request", bound=BaseModel)
 Reply = TypeVar("Reply", bound=BaseModel)
+
+
+class _Submit(NamedTuple):
+    order: Submit
+    answer: asyncio.Future[Submitted]
 
 
 class PaperVenue:
@@ -79,6 +86,8 @@ class PaperVenue:
         self._sequence = 0
         self._is_ready = False
         self._watching: asyncio.Task[None] | None = None
+        self._submits: dict[AccountName, list[_Submit]] = {}  # of this turn of the loop
+        self._sending: set[asyncio.Task[None]] = set()
         self._reports = Reports(transport, self._client, self._accounts, self._heard, self._missed, timeout_s)
 
     @property
@@ -99,16 +108,49 @@ class PaperVenue:
             self._watching.cancel()
             await asyncio.wait([self._watching])
             self._watching = None
+        for task in self._sending:
+            task.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
         await self._reports.close()
 
     # Orders
 
     async def submit(self, order: Submit) -> Submitted:
-        """One call. Where its answer is lost it is asked for again, by an idempotency key: the order is taken once."""
-        return await answered(self._client.call_active(SUBMIT, order.account, order, timeout=self._timeout_s))
+        """One call for all orders of an account that are sent in one turn of the loop, and are still wanted behind it.
+
+        Where its answer is lost it is asked for again, by an idempotency key: an order is taken once.
+        """
+        loop = asyncio.get_running_loop()
+        if not self._submits:
+            loop.call_soon(self._send)
+        submit = _Submit(order, loop.create_future())
+        self._submits.setdefault(order.account, []).append(submit)
+        return await submit.answer
+
+    def _send(self) -> None:
+        submits, self._submits = self._submits, {}
+        for account, waiting in submits.items():
+            wanted = [one for one in waiting if not one.answer.done()]
+            for first in range(0, len(wanted), MOST_ORDERS):
+                task = asyncio.create_task(self._ask(account, wanted[first : first + MOST_ORDERS]), name="submit")
+                self._sending.add(task)
+                task.add_done_callback(self._sending.discard)
+
+    async def _ask(self, account: AccountName, submits: list[_Submit]) -> None:
+        request = SubmitRequest(orders=[one.order for one in submits])
+        try:
+            answers = (await self._client.call_active(SUBMIT, account, request, timeout=self._timeout_s)).value.answers
+        except AegisError as error:
+            answers = [unanswered(error)] * len(submits)
+        for one, answer in zip(submits, answers, strict=True):
+            if not one.answer.done():
+                one.answer.set_result(answer)
 
     async def cancel(self, cancel: Cancel) -> Submitted:
-        return await answered(self._client.call_active(CANCEL, cancel.account, cancel, timeout=self._timeout_s))
+        try:
+            return (await self._client.call_active(CANCEL, cancel.account, cancel, timeout=self._timeout_s)).value
+        except AegisError as error:
+            return unanswered(error)
 
     # Queries
 
@@ -205,13 +247,12 @@ class PaperVenue:
                 self._tell(self._numbered(state="ready" if ready else "down"))
 
 
-async def answered(call: Awaitable[Answer[Submitted]]) -> Submitted:
-    """What became of a Submit or Cancel. Raises nothing: what is not known is `unknown`."""
-    try:
-        return (await call).value
-    except NotExecuted as error:
-        return Submitted(outcome="not_sent", reason="not_executed", text=str(error)[:256])
-    except (Rejected, InvalidRequest) as error:
-        return Submitted(outcome="refused", reason=error.code[:48], text=error.message[:256])
-    except AegisError as error:
-        return Submitted(outcome="unknown", reason="no_answer", text=str(error)[:256])
+def unanswered(error: AegisError) -> Submitted:
+    """What became of a Submit or Cancel whose call ended so; what is not known is `unknown`."""
+    match error:
+        case NotExecuted():
+            return Submitted(outcome="not_sent", reason="not_executed", text=str(error)[:256])
+        case Rejected() | InvalidRequest():
+            return Submitted(outcome="refused", reason=error.code[:48], text=error.message[:256])
+        case _:
+            return Submitted(outcome="unknown", reason="no_answer", text=str(error)[:256])
