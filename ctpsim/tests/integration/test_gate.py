@@ -150,6 +150,38 @@ def test_what_comes_while_a_round_is_fetched_belongs_to_the_next(gate: Gate) -> 
     assert gate.take() == [("s0", 7, 0)]
 
 
+def test_of_a_gate_that_is_closed_all_that_waits_is_fetched_and_then_nothing(gate: Gate) -> None:
+    for volume in range(5):
+        gate.tick(f"s{volume}", volume)
+    late()
+    gate.tick("s0", 5)
+    assert gate.take(1) == [("s0", 5, 1)], "it conflates, and a round has begun"
+    gate.tick("s0", 6)
+    gate.native.gate_close()
+    gate.tick("s0", 7)
+    assert gate.take() == [(f"s{volume}", volume, 0) for volume in range(1, 5)]
+    assert gate.take() == [("s0", 6, 0)]
+    assert gate.take() == []
+
+
+def test_whoever_waits_for_ticks_is_told_that_the_gate_is_closed(gate: Gate) -> None:
+    fetched: list[list[tuple[str, int, int]]] = []
+    waiting = Thread(target=lambda: fetched.append(gate.take()), daemon=True)
+    waiting.start()
+    while ") S " not in Path(f"/proc/self/task/{waiting.native_id}/stat").read_text():
+        time.sleep(0.001)
+    gate.native.gate_close()
+    waiting.join(5)
+    assert fetched == [[]]
+
+
+def test_for_how_long_no_tick_has_come_is_known(gate: Gate) -> None:
+    gate.native.gate_silent_ns.restype = ctypes.c_int64
+    assert gate.native.gate_silent_ns() > 1_000_000_000
+    gate.tick("a", 1)
+    assert gate.native.gate_silent_ns() < 1_000_000_000
+
+
 def test_every_tick_is_fetched_or_counted_while_threads_send_and_one_fetches(tmp_path: Path, market: Path) -> None:
     gate = Gate(tmp_path, market, most=200, backlog=20)
     each, threads = 4_000, 4

@@ -61,20 +61,23 @@ public:
 
     void put(const Record &record) {
         std::lock_guard<std::mutex> guard(mutex_);
+        if (closed_) return;
         came_count_++;
-        put(Tick{steady_ns(), 0, record});
+        came_ns_ = steady_ns();
+        put(Tick{came_ns_, 0, record});
         if (!conflates_ && waiting_.size() > backlog_ && is_late()) begin_conflating();
         if (awaited_) came_.notify_one();
     }
 
     // Returns when there are some: at most so many, the oldest first. Those that come within `pause` go with the first.
+    // None once it is closed and empty.
     size_t take(Tick *into, size_t most, microseconds pause) {
         std::unique_lock<std::mutex> lock(mutex_);
         if (conflates_ && !round_left_) end_round(lock);
         awaited_ = true;
-        came_.wait(lock, [this] { return !waiting_.empty(); });
+        came_.wait(lock, [this] { return closed_ || !waiting_.empty(); });
         awaited_ = false;
-        if (!conflates_ && waiting_.size() < most) {
+        if (!conflates_ && !closed_ && waiting_.size() < most) {
             lock.unlock();
             std::this_thread::sleep_for(pause);
             lock.lock();
@@ -93,9 +96,22 @@ public:
         return count;
     }
 
+    // Nothing more comes in.
+    void close() {
+        std::lock_guard<std::mutex> guard(mutex_);
+        closed_ = true;
+        came_.notify_one();
+    }
+
     size_t size() {
         std::lock_guard<std::mutex> guard(mutex_);
         return waiting_.size();
+    }
+
+    // Since the last tick came.
+    int64_t silent_ns() {
+        std::lock_guard<std::mutex> guard(mutex_);
+        return steady_ns() - came_ns_;
     }
 
 private:
@@ -158,7 +174,8 @@ private:
     std::deque<Tick> waiting_;
     uint64_t taken_ = 0;
     std::unordered_map<std::string_view, uint64_t> places_;   // while it conflates: counted from the first tick ever
-    bool conflates_ = false, awaited_ = false;
+    bool conflates_ = false, awaited_ = false, closed_ = false;
+    int64_t came_ns_ = 0;   // the last one
     size_t round_ = 1, round_left_ = 0, came_count_ = 0;   // of this round, and since it began
     int64_t round_began_ns_ = 0;
 };
@@ -244,10 +261,17 @@ const char *gate_open(const char *library, size_t most, size_t backlog, int64_t 
     return nullptr;
 }
 
-// Waits until there are ticks, and for `pause_us` more; how many of at most `most` were written to `into`.
+// Waits until there are ticks, and for `pause_us` more; how many of at most `most` were written to `into`. None once the
+// gate is closed and empty.
 size_t gate_take(Tick *into, size_t most, int pause_us) { return ring().take(into, most, microseconds(pause_us)); }
 
 // How many wait.
 size_t gate_waiting() { return ring().size(); }
+
+// For how long no tick has come.
+int64_t gate_silent_ns() { return ring().silent_ns(); }
+
+// Let no more ticks in; what waits is still to be taken.
+void gate_close() { ring().close(); }
 
 }   // extern "C"

@@ -15,6 +15,7 @@ __all__ = [
     "Ready",
     "Start",
     "Subscribe",
+    "Ticks",
     "ToSession",
     "Universe",
     "Waiting",
@@ -73,11 +74,19 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
     libraries: tuple[str, ...]  # the CTP libraries that are really loaded
 
 
+class Ticks(msgspec.Struct, frozen=True, tag="ticks", gc=False):
+    """As a gate has them: `TickReader` reads them."""
+
+    data: bytes
+
+
 class Quotes(msgspec.Struct, frozen=True, tag="quotes", gc=False):
+    """Where there is no gate."""
+
     quotes: list[Quote]
 
 
-FromSession = Alive | Waiting | Reached | Universe | Ready | Quotes | Rejected | Ended
+FromSession = Alive | Waiting | Reached | Universe | Ready | Ticks | Quotes | Rejected | Ended
 
 from_session: Final = msgspec.msgpack.Decoder(FromSession)
 to_session: Final = msgspec.msgpack.Decoder(ToSession)

@@ -1,6 +1,6 @@
 """What a session's process has to say, sent from whichever thread has it, without ever blocking CTP's.
 
-Quotes of a gate come many at a time, from a thread that may wait until they are sent. Those of the wrapper come one by
+Ticks of a gate come many at a time, from a thread that may wait until they are sent. Quotes of the wrapper come one by
 one, and wait in the ring. The flushing thread sends those that came within some tenths of a millisecond together: a
 market ticks in bursts, and each batch costs as much as ten quotes, here and at the other end. A burst that fills a
 batch sends it at once. The socket takes what fits; while it is full, quotes stay in the ring. All else is little, and
@@ -14,13 +14,12 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Sequence
 from threading import Lock, Thread
 from typing import Final
 
 from aegis.contracts.market import Quote
 from aegis.ctp.frames import encoded
-from aegis.marketdata.adapters.ctp.frames import FromSession, Quotes
+from aegis.marketdata.adapters.ctp.frames import FromSession, Quotes, Ticks
 from aegis.marketdata.adapters.ctp.ring import Ring
 
 __all__ = ["Outbox"]
@@ -59,11 +58,11 @@ class Outbox:
             if self._asleep:
                 self._rouse()
 
-    def quotes(self, quotes: Sequence[Quote]) -> None:
-        """Of one burst, from a thread that may wait: returns when all are sent."""
+    def ticks(self, data: bytes) -> None:
+        """As a gate has them, from a thread that may wait: returns when all are sent."""
+        body = encoded(Ticks(data))
         with self._lock:
-            for quote in quotes:
-                self._ring.append(quote)
+            self._frames.append(body)
         while not self._sent():
             self._await_room(_FULL_S)
 

@@ -20,10 +20,13 @@ from aegis.marketdata.adapters.ctp.frames import (
     Ready,
     Start,
     Subscribe,
+    Ticks,
     Universe,
     Waiting,
     from_session,
 )
+from aegis.marketdata.adapters.ctp.gate import TickReader
+from aegis.marketdata.adapters.ctp.quoting import Quoting
 from aegis.marketdata.adapters.ctp.silence import MarketClock
 from aegis.marketdata.ports import FeedSink
 from aegis_sdk import clock
@@ -75,6 +78,9 @@ class WatchedSession:
         self._process = Session(_PROGRAM, from_session, self._heard)
         self._failed: asyncio.Future[Failure] = asyncio.get_running_loop().create_future()
         self._universe: list[Instrument] = []
+        self._by_symbol: dict[str, Instrument] = {}
+        self._quoting = Quoting(self._by_symbol, sink.rejected)
+        self._reader = TickReader()
         self._reached: set[Step] = {Step.START}
         self._unwanted: set[InstrumentId] = set()
         self._ready_at: float | None = None
@@ -142,7 +148,7 @@ class WatchedSession:
         self._heard_at = clock.now()
         if not self._has_begun:
             self._has_begun, self._progress_at = True, self._heard_at
-        if self._ending or self._failed.done():
+        if self._failed.done() or (self._ending and not isinstance(frame, Ticks | Quotes | Rejected)):
             return
         try:
             self._take(frame)
@@ -152,6 +158,8 @@ class WatchedSession:
 
     def _take(self, frame: FromSession) -> None:
         match frame:
+            case Ticks(data):
+                self._offer(self._quotes_of(data))
             case Quotes(quotes):
                 self._offer(quotes)
             case Waiting():
@@ -159,6 +167,7 @@ class WatchedSession:
             case Universe(instruments):
                 self._progress_at = self._heard_at
                 self._universe += instruments
+                self._by_symbol.update((one.symbol, one) for one in instruments)
             case Reached(step):
                 self._progress_at = self._heard_at
                 self._reached.add(step)
@@ -175,14 +184,21 @@ class WatchedSession:
             case _:
                 pass
 
+    def _quotes_of(self, data: bytes) -> list[Quote]:
+        """Without those that cannot be read."""
+        quote = self._quoting.quote
+        return [made for taken in self._reader.read(data) if (made := quote(*taken)) is not None]
+
     def _offer(self, quotes: Sequence[Quote]) -> None:
+        if not quotes:
+            return
         self._quotes_at = self._heard_at
         self._clock.heard(quotes)
         offer, unwanted = self._sink.offer, self._unwanted
         for quote in quotes:
             if not unwanted or InstrumentId(quote.exchange, quote.symbol) not in unwanted:
                 offer(quote)
-        if self._sink.crowded and not self._crowded.is_set():
+        if self._sink.crowded and not (self._ending or self._crowded.is_set()):
             self._process.pause()
             self._crowded.set()
 
