@@ -114,7 +114,7 @@ class WatchedSession:
             await self._process.start(start)
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(work) for work in (self._watch(), self._keep_pouring())]
-                failure = await self._failed
+                failure = await asyncio.shield(self._failed)  # cancelled, it would pass for a session that has failed
                 for task in tasks:
                     task.cancel()
             return failure
@@ -148,7 +148,7 @@ class WatchedSession:
         self._heard_at = clock.now()
         if not self._has_begun:
             self._has_begun, self._progress_at = True, self._heard_at
-        if self._failed.done() or (self._ending and not isinstance(frame, Ticks | Quotes | Rejected)):
+        if self._failed.done() or (self._ending and not isinstance(frame, Ticks | Quotes | Rejected | Ended)):
             return
         try:
             self._take(frame)
