@@ -10,7 +10,7 @@ from samples import QUOTE
 from aegis.contracts.market import Level
 from aegis.ctp.failures import Failure, Kind, Step
 from aegis.ctp.frames import Alive, Ended, FrontAddresses, Login, Reached, Reassembly, encoded
-from aegis.marketdata.adapters.ctp.frames import Quotes, Ready, Start, Subscribe, Ticks, from_session, to_session
+from aegis.marketdata.adapters.ctp.frames import Quotes, Ready, Start, Subscribe, from_session, to_session
 from aegis_sdk.errors import CodecError
 
 LOGIN = Login(broker_id="9999", user_id="u1", password="secret-1", app_id="app", auth_code="secret-2")
@@ -18,7 +18,6 @@ FRAMES = [
     Alive(),
     Reached(Step.AUTHENTICATE),
     Quotes([QUOTE, QUOTE]),
-    Ticks(b"\x00\xff" * 300),
     Ready("20250102", ("a.so",)),
     Ended(Failure(step=Step.LOGIN_TRADER, kind=Kind.OTHER, message="还没有初始化", code=7)),
     Ended(),

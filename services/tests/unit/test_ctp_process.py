@@ -37,8 +37,6 @@ class Heard:
 
     def quote(self, quote: Quote) -> None: ...
 
-    def ticks(self, data: bytes) -> None: ...
-
     def say(self, frame: FromSession) -> None:
         self.frames.append(frame)
         if sum(isinstance(one, Alive) for one in self.frames) == 2:

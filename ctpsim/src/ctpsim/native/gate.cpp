@@ -1,5 +1,5 @@
 // The gate: in the place of CTP's market data library, which it loads and passes everything on to and from, but ticks.
-// They wait here, and whoever wants them fetches many at once (`gate_take`). So nothing is done for each of them in the
+// They wait here, and go many at once to a socket (`gate_pump`). So nothing is done for each of them in the
 // thread of CTP but a copy, and none waits in a queue without a bound.
 //
 // First in, first out, while that is quick enough. Once the oldest has waited for too long behind many others, or as
@@ -9,14 +9,17 @@
 //
 // `glue.inc` is generated from the headers: all other callbacks and requests.
 #include <dlfcn.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <iterator>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -264,6 +267,22 @@ const char *gate_open(const char *library, size_t most, size_t backlog, int64_t 
 // Waits until there are ticks, and for `pause_us` more; how many of at most `most` were written to `into`. None once the
 // gate is closed and empty.
 size_t gate_take(Tick *into, size_t most, int pause_us) { return ring().take(into, most, microseconds(pause_us)); }
+
+// Writes what is fetched to a socket, until the gate is closed and empty. False where nobody reads it any more.
+bool gate_pump(int into, int pause_us) {
+    static Tick batch[128];
+    while (size_t count = ring().take(batch, std::size(batch), microseconds(pause_us))) {
+        auto from = (const char *)batch;
+        for (size_t left = count * sizeof(Tick); left;) {
+            ssize_t sent = send(into, from, left, MSG_NOSIGNAL);
+            if (sent < 0 && errno == EINTR) continue;
+            if (sent < 0) return false;
+            from += sent;
+            left -= size_t(sent);
+        }
+    }
+    return true;
+}
 
 // How many wait.
 size_t gate_waiting() { return ring().size(); }

@@ -44,9 +44,6 @@ class _Bridge:
     def quote(self, quote: Quote) -> None:
         asyncio.run_coroutine_threadsafe(self._published(quote), self._loop)
 
-    def ticks(self, data: bytes) -> None:
-        """Nobody fetches ticks here: the session has no gate."""
-
     async def _published(self, quote: Quote) -> None:
         await self._publish(quote)
 

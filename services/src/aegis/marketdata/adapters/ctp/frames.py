@@ -15,7 +15,6 @@ __all__ = [
     "Ready",
     "Start",
     "Subscribe",
-    "Ticks",
     "ToSession",
     "Universe",
     "Waiting",
@@ -74,19 +73,13 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
     libraries: tuple[str, ...]  # the CTP libraries that are really loaded
 
 
-class Ticks(msgspec.Struct, frozen=True, tag="ticks", gc=False):
-    """As a gate has them: `TickReader` reads them."""
-
-    data: bytes
-
-
 class Quotes(msgspec.Struct, frozen=True, tag="quotes", gc=False):
-    """Where there is no gate."""
+    """Where there is no gate: it writes ticks to a socket of their own."""
 
     quotes: list[Quote]
 
 
-FromSession = Alive | Waiting | Reached | Universe | Ready | Ticks | Quotes | Rejected | Ended
+FromSession = Alive | Waiting | Reached | Universe | Ready | Quotes | Rejected | Ended
 
 from_session: Final = msgspec.msgpack.Decoder(FromSession)
 to_session: Final = msgspec.msgpack.Decoder(ToSession)

@@ -1,4 +1,6 @@
-"""`python -m aegis.marketdata.adapters.ctp.process FD`: one CTP session, from its start to its end, and no second one.
+"""`python -m aegis.marketdata.adapters.ctp.process FD TICKS`: one CTP session from its start to its end.
+
+It is told and tells by one socket; a gate writes its ticks to the other.
 
 The CTP library may hang, crash or leave threads behind when a session ends, and it can be used once only. So each
 session has a process of its own, which its parent starts, watches and, if need be, kills. It ends with its parent.
@@ -59,11 +61,10 @@ _COLLECTIONS: Final = (100_000, 50, 100)
 
 
 class Outlet(Protocol):
-    """Where a session's words and quotes go: the outbox, or a benchmark's. None blocks but `ticks` and `drain`."""
+    """Where a session's words and quotes go: the outbox, or a benchmark's. None blocks but `drain`."""
 
     def __len__(self) -> int: ...
     def quote(self, quote: Quote) -> None: ...
-    def ticks(self, data: bytes) -> None: ...
     def say(self, frame: FromSession) -> None: ...
     def drain(self, timeout: float) -> None: ...
 
@@ -221,10 +222,9 @@ class Session:
     # Ticks
 
     def _keep_taking(self, gate: Gate) -> None:
-        """Hand on what waits in the gate, to its end."""
+        """Let ticks go from the gate to the service, and say that there are no more."""
         try:
-            while data := gate.take():
-                self._outbox.ticks(data)
+            gate.pump()
             self._say_last_word()
         except BaseException:  # a session that fetches no ticks is of no use to anybody
             os._exit(1)
@@ -309,22 +309,24 @@ class Session:
         return time.time() - self._last_tick / 1e9 if self._gate is None else self._gate.silent_s()
 
 
-def load(start: Start) -> Gate | Failure | None:
-    """Load CTP's libraries; the gate where there is one, or why they cannot be loaded."""
+def load(start: Start, ticks: socket.socket) -> Gate | Failure | None:
+    """Load CTP's libraries; the gate where there is one, which writes to `ticks`, or why they cannot be loaded."""
     library = gate_library() if start.gated else None
     failed = load_libraries(start.libraries, library)
     if failed is not None or library is None:
         return failed
     try:
-        return Gate(library, market_library(start.libraries), start.ring, start.backlog, start.backlog_ms)
+        return Gate(library, market_library(start.libraries), ticks, start.ring, start.backlog, start.backlog_ms)
     except OSError as error:
         return Failure(step=Step.START, kind=Kind.SETUP, message=str(error))
 
 
-def main(descriptor: str) -> None:
-    connection = connected(descriptor)
+def main(descriptor: str, ticks_descriptor: str) -> None:
+    connection, ticks = connected(descriptor), socket.socket(fileno=int(ticks_descriptor))
     start = first(connection, to_session, Start)
-    gate = load(start)
+    gate = load(start, ticks)
+    if not isinstance(gate, Gate):
+        ticks.close()
     outbox = Outbox(connection, Ring(start.ring, start.backlog, start.backlog_ms))
     if isinstance(gate, Failure):
         outbox.say(Ended(gate))
@@ -339,4 +341,4 @@ def main(descriptor: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

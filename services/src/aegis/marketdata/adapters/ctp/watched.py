@@ -20,7 +20,6 @@ from aegis.marketdata.adapters.ctp.frames import (
     Ready,
     Start,
     Subscribe,
-    Ticks,
     Universe,
     Waiting,
     from_session,
@@ -28,6 +27,7 @@ from aegis.marketdata.adapters.ctp.frames import (
 from aegis.marketdata.adapters.ctp.gate import TickReader
 from aegis.marketdata.adapters.ctp.quoting import Quoting
 from aegis.marketdata.adapters.ctp.silence import MarketClock
+from aegis.marketdata.adapters.ctp.tick_stream import TickStream
 from aegis.marketdata.ports import FeedSink
 from aegis_sdk import clock
 
@@ -75,7 +75,8 @@ class WatchedSession:
         self._on_ready = on_ready
         self._on_step = on_step
         self._is_expected = is_expected
-        self._process = Session(_PROGRAM, from_session, self._heard)
+        self._ticks = TickStream(self._came, self._end_as_told)
+        self._process = Session(_PROGRAM, from_session, self._heard, self._ticks)
         self._failed: asyncio.Future[Failure] = asyncio.get_running_loop().create_future()
         self._universe: list[Instrument] = []
         self._by_symbol: dict[str, Instrument] = {}
@@ -88,7 +89,8 @@ class WatchedSession:
         self._clock = MarketClock()
         self.waiting = Waiting(0, 0)  # as it said last
         self._crowded = asyncio.Event()
-        self._has_begun = self._ending = self._told_its_end = False
+        self._has_begun = self._ending = False
+        self._last_word: Ended | None = None
 
     @property
     def pid(self) -> int | None:
@@ -101,7 +103,7 @@ class WatchedSession:
     @property
     def was_killed(self) -> bool:
         """Whether its process had to be killed, and had not said that it ends; known once `run` has returned."""
-        return self._process.was_killed and not self._told_its_end
+        return self._process.was_killed and self._last_word is None
 
     @property
     def ready_s(self) -> float:
@@ -148,18 +150,36 @@ class WatchedSession:
         self._heard_at = clock.now()
         if not self._has_begun:
             self._has_begun, self._progress_at = True, self._heard_at
-        if self._failed.done() or (self._ending and not isinstance(frame, Ticks | Quotes | Rejected | Ended)):
+        if self._failed.done() or (self._ending and not isinstance(frame, Quotes | Rejected | Ended)):
             return
         try:
             self._take(frame)
-        except Exception as error:  # the sink is broken: another session would be no better
-            _log.exception("session_unusable")
-            self._fail(self._failure(Kind.SETUP, f"{type(error).__name__}: {error}"))
+        except Exception as error:
+            self._give_up_sink(error)
+
+    def _came(self, data: bytes) -> None:
+        """Ticks, as its gate has them."""
+        self._heard_at = clock.now()
+        if self._failed.done():
+            return
+        quote = self._quoting.quote
+        try:
+            self._offer([made for taken in self._reader.read(data) if (made := quote(*taken)) is not None])
+        except Exception as error:
+            self._give_up_sink(error)
+
+    def _give_up_sink(self, error: Exception) -> None:
+        """It is broken: another session would be no better."""
+        _log.exception("session_unusable")
+        self._fail(self._failure(Kind.SETUP, f"{type(error).__name__}: {error}"))
+
+    def _end_as_told(self) -> None:
+        """Once it has said that it ends, and all its ticks have come."""
+        if self._last_word is not None and self._ticks.is_over:
+            self._fail(self._last_word.failure or self._failure(Kind.NOT_READY, "its process ended unasked"))
 
     def _take(self, frame: FromSession) -> None:
         match frame:
-            case Ticks(data):
-                self._offer(self._quotes_of(data))
             case Quotes(quotes):
                 self._offer(quotes)
             case Waiting():
@@ -178,16 +198,11 @@ class WatchedSession:
                 self._on_ready(self._universe)
             case Rejected(reason, detail):
                 self._sink.rejected(reason, detail)
-            case Ended(failure):
-                self._told_its_end = True
-                self._fail(failure or self._failure(Kind.NOT_READY, "its process ended unasked"))
+            case Ended():
+                self._last_word = frame
+                self._end_as_told()
             case _:
                 pass
-
-    def _quotes_of(self, data: bytes) -> list[Quote]:
-        """Without those that cannot be read."""
-        quote = self._quoting.quote
-        return [made for taken in self._reader.read(data) if (made := quote(*taken)) is not None]
 
     def _offer(self, quotes: Sequence[Quote]) -> None:
         if not quotes:
