@@ -138,6 +138,26 @@ def test_rounds_leave_time_to_those_behind_and_end_when_there_is_enough_of_it(ga
     assert gate.take() == [("a", 7, 0), ("a", 8, 0), ("a", 9, 0)], "it conflates no more"
 
 
+def test_it_is_tried_without_conflating_though_rounds_take_long_and_later_where_that_was_no_good(gate: Gate) -> None:
+    def conflates_for_s(most_s: float) -> float:
+        for volume in range(5):
+            gate.tick("a", volume)
+        late()
+        gate.tick("a", 5)
+        assert gate.waiting() == 1
+        began = time.monotonic()
+        while gate.waiting() == 1 and time.monotonic() < began + most_s:
+            gate.take()
+            time.sleep(0.05)  # whoever fetches takes all of its time
+            for volume in range(3):
+                gate.tick("a", volume)
+        return time.monotonic() - began
+
+    assert 0.25 < conflates_for_s(2.0) < 2.0
+    gate.take()
+    assert conflates_for_s(0.35) > 0.35
+
+
 def test_what_comes_while_a_round_is_fetched_belongs_to_the_next(gate: Gate) -> None:
     for volume in range(6):
         gate.tick(f"s{volume}", volume)

@@ -5,7 +5,9 @@
 // First in, first out, while that is quick enough. Once the oldest has waited for too long behind many others, or as
 // many wait as may, it conflates: of each instrument the newest stands in the place of the one that waited, and says how
 // many it stands for. All are fetched in rounds then, one in 50 ms at most, which leaves time to those behind; until
-// what comes would be fetched in seven tenths of its time.
+// what comes would be fetched in seven tenths of its time. A pause may have begun it at a rate that is near to all that
+// can be done, and rounds tell little of that: so it is tried without after a quarter of a second, and where that is
+// no good again after twice as long, up to 16 s.
 //
 // `glue.inc` is generated from the headers: all other callbacks and requests.
 #include <dlfcn.h>
@@ -49,6 +51,7 @@ static_assert(sizeof(Tick) == 16 + 584);
 
 constexpr int64_t ROUND_NS = 50'000'000;
 constexpr double ENOUGH = 0.7;
+constexpr int64_t TRY_NS = 250'000'000, LONGEST_TRY_NS = 16'000'000'000;
 
 int64_t steady_ns() { return duration_cast<nanoseconds>(steady_clock::now().time_since_epoch()).count(); }
 int64_t utc_ns() { return duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count(); }
@@ -130,6 +133,8 @@ private:
     void begin_conflating() {
         std::deque<Tick> waiting;
         waiting.swap(waiting_);
+        began_ns_ = came_ns_;
+        try_ns_ = began_ns_ - ended_ns_ < TRY_NS ? std::min(2 * try_ns_, LONGEST_TRY_NS) : TRY_NS;
         conflates_ = true;
         round_left_ = 0;
         for (const Tick &tick : waiting) put(tick);
@@ -150,7 +155,9 @@ private:
             lock.lock();
         }
         double since_ns = steady_ns() - round_began_ns_;
-        if (came_count_ * took_ns / round_ > since_ns * ENOUGH) return;
+        int64_t now_ns = steady_ns();
+        if (came_count_ * took_ns / round_ > since_ns * ENOUGH && now_ns - began_ns_ < try_ns_) return;
+        ended_ns_ = now_ns;
         conflates_ = false;
         places_.clear();
     }
@@ -179,6 +186,7 @@ private:
     std::unordered_map<std::string_view, uint64_t> places_;   // while it conflates: counted from the first tick ever
     bool conflates_ = false, awaited_ = false, closed_ = false;
     int64_t came_ns_ = 0;   // the last one
+    int64_t began_ns_ = 0, ended_ns_ = -TRY_NS, try_ns_ = TRY_NS;   // of conflating
     size_t round_ = 1, round_left_ = 0, came_count_ = 0;   // of this round, and since it began
     int64_t round_began_ns_ = 0;
 };
