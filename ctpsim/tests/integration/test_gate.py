@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import shutil
+import socket
 import subprocess
 import time
 from collections import Counter
@@ -49,16 +50,16 @@ class Gate:
         create.restype = ctypes.c_void_p
         self.api = ctypes.c_void_p(create(b"", False, False, True))
         self._records = Records(installed.layout())
-        self._size = HEAD + self._records.size("DepthMarketData")
-        self._buffer = ctypes.create_string_buffer(self._size * MOST)
+        self.size = HEAD + self._records.size("DepthMarketData")
+        self._buffer = ctypes.create_string_buffer(self.size * MOST)
 
     def tick(self, symbol: str, volume: int) -> None:
         self.market.market_tick(self._records.pack("DepthMarketData", InstrumentID=symbol, Volume=volume))
 
     def take(self, most: int = MOST) -> list[tuple[str, int, int]]:
         """Symbol, volume, and how many were left out right before."""
-        count = self.native.gate_take(self._buffer, most, 0)
-        return [self._read(self._buffer.raw[at * self._size : (at + 1) * self._size]) for at in range(count)]
+        count = self.native.gate_take(self._buffer, most)
+        return [self._read(self._buffer.raw[at * self.size : (at + 1) * self.size]) for at in range(count)]
 
     def _read(self, tick: bytes) -> tuple[str, int, int]:
         record: dict[str, Any] = self._records.unpack("DepthMarketData", tick[HEAD:])
@@ -200,6 +201,32 @@ def test_for_how_long_no_tick_has_come_is_known(gate: Gate) -> None:
     assert gate.native.gate_silent_ns() > 1_000_000_000
     gate.tick("a", 1)
     assert gate.native.gate_silent_ns() < 1_000_000_000
+
+
+def test_what_comes_together_is_written_together_and_what_comes_evenly_is_not_each_by_itself(gate: Gate) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        pumping = Thread(target=gate.native.gate_pump, args=(theirs.fileno(), 0, 100_000), daemon=True)
+        pumping.start()
+        gate.tick("a", 1)
+        first = ours.recv(1 << 16)
+        gate.tick("a", 2)
+        gate.tick("a", 3)
+        assert [len(part) // gate.size for part in (first, ours.recv(1 << 16))] == [1, 2]
+        gate.tick("a", 4)
+        gate.native.gate_close()
+        assert len(ours.recv(1 << 16)) == gate.size
+        pumping.join(5)
+        assert not pumping.is_alive()
+
+
+def test_a_gate_that_nobody_reads_from_any_more_says_so(gate: Gate) -> None:
+    gate.native.gate_pump.restype = ctypes.c_bool
+    ours, theirs = socket.socketpair()
+    ours.close()
+    with theirs:
+        gate.tick("a", 1)
+        assert not gate.native.gate_pump(theirs.fileno(), 0, 0)
 
 
 def test_every_tick_is_fetched_or_counted_while_threads_send_and_one_fetches(tmp_path: Path, market: Path) -> None:

@@ -75,9 +75,9 @@ public:
         if (awaited_) came_.notify_one();
     }
 
-    // Returns when there are some: at most so many, the oldest first. Those that come within `pause` go with the first.
-    // None once it is closed and empty.
-    size_t take(Tick *into, size_t most, microseconds pause) {
+    // Returns when there are some: at most so many, the oldest first. Those that come within `pause` of the first go with
+    // it, and those that come within `apart` of the time before. None once it is closed and empty.
+    size_t take(Tick *into, size_t most, nanoseconds pause, nanoseconds apart) {
         std::unique_lock<std::mutex> lock(mutex_);
         if (conflates_ && !round_left_) end_round(lock);
         awaited_ = true;
@@ -85,12 +85,13 @@ public:
         awaited_ = false;
         if (!conflates_ && !closed_ && waiting_.size() < most) {
             lock.unlock();
-            std::this_thread::sleep_for(pause);
+            std::this_thread::sleep_for(std::max(pause, apart - nanoseconds(steady_ns() - fetched_ns_)));
             lock.lock();
         }
         if (conflates_ && !round_left_) begin_round();
         size_t count = std::min(most, conflates_ ? round_left_ : waiting_.size());
-        int64_t to_utc = utc_ns() - steady_ns();
+        int64_t now_ns = steady_ns(), to_utc = utc_ns() - now_ns;
+        if (count < most) fetched_ns_ = now_ns;   // else what is left goes at once
         for (Tick *tick = into; tick < into + count; tick++) {
             if (conflates_) places_.erase(symbol_of(waiting_.front()));
             *tick = waiting_.front();
@@ -185,7 +186,7 @@ private:
     uint64_t taken_ = 0;
     std::unordered_map<std::string_view, uint64_t> places_;   // while it conflates: counted from the first tick ever
     bool conflates_ = false, awaited_ = false, closed_ = false;
-    int64_t came_ns_ = 0;   // the last one
+    int64_t came_ns_ = 0, fetched_ns_ = 0;   // the last one came, and some were fetched
     int64_t began_ns_ = 0, ended_ns_ = -TRY_NS, try_ns_ = TRY_NS;   // of conflating
     size_t round_ = 1, round_left_ = 0, came_count_ = 0;   // of this round, and since it began
     int64_t round_began_ns_ = 0;
@@ -272,14 +273,13 @@ const char *gate_open(const char *library, size_t most, size_t backlog, int64_t 
     return nullptr;
 }
 
-// Waits until there are ticks, and for `pause_us` more; how many of at most `most` were written to `into`. None once the
-// gate is closed and empty.
-size_t gate_take(Tick *into, size_t most, int pause_us) { return ring().take(into, most, microseconds(pause_us)); }
+// Waits until there are ticks; how many of at most `most` were written to `into`. None once the gate is closed and empty.
+size_t gate_take(Tick *into, size_t most) { return ring().take(into, most, 0ns, 0ns); }
 
 // Writes what is fetched to a socket, until the gate is closed and empty. False where nobody reads it any more.
-bool gate_pump(int into, int pause_us) {
+bool gate_pump(int into, int pause_us, int apart_us) {
     static Tick batch[128];
-    while (size_t count = ring().take(batch, std::size(batch), microseconds(pause_us))) {
+    while (size_t count = ring().take(batch, std::size(batch), microseconds(pause_us), microseconds(apart_us))) {
         auto from = (const char *)batch;
         for (size_t left = count * sizeof(Tick); left;) {
             ssize_t sent = send(into, from, left, MSG_NOSIGNAL);
