@@ -400,6 +400,7 @@ async def test_what_waits_in_the_gate_when_its_session_ends_is_received_or_count
                 await running.control.send("drop", side="market", reason=0x2003)
                 sink.has_room.set()
                 await until_ready_again(sink)
+                assert any("error 8195" in reason for reason in sink.reasons)
             else:
                 await feed.close()
             assert accounted(sink) == Counter(await running.control.sent())

@@ -11,13 +11,13 @@ __all__ = ["TickStream"]
 
 
 class TickStream(asyncio.Protocol):
-    """`came` is called with a whole number of ticks, `ended` once there are no more."""
+    """`came` is called with a whole number of ticks, `ended` once there are no more. Made in the event loop."""
 
     def __init__(self, came: Callable[[bytes], None], ended: Callable[[], None]) -> None:
         self._came = came
         self._ended = ended
         self._begun = b""  # of a tick
-        self.is_over = False
+        self.over = asyncio.Event()
 
     def data_received(self, data: bytes) -> None:
         data = self._begun + data
@@ -27,5 +27,5 @@ class TickStream(asyncio.Protocol):
             self._came(data[:whole])
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.is_over = True
+        self.over.set()
         self._ended()

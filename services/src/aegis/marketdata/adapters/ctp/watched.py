@@ -175,7 +175,7 @@ class WatchedSession:
 
     def _end_as_told(self) -> None:
         """Once it has said that it ends, and all its ticks have come."""
-        if self._last_word is not None and self._ticks.is_over:
+        if self._last_word is not None and self._ticks.over.is_set():
             self._fail(self._last_word.failure or self._failure(Kind.NOT_READY, "its process ended unasked"))
 
     def _take(self, frame: FromSession) -> None:
@@ -238,6 +238,7 @@ class WatchedSession:
                 if looked_at - before > _STOOD_STILL_S:
                     self._heard_at = self._progress_at = self._quotes_at = looked_at
                 self._look(looked_at)
+            await self._ticks.over.wait()  # what it had handed over
             self._fail(self._failure(Kind.NOT_READY, f"its process ended {ended.result()}"))
         finally:
             ended.cancel()
