@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import shutil
+import socket
 import subprocess
 import time
 from collections import Counter
@@ -49,16 +50,16 @@ class Gate:
         create.restype = ctypes.c_void_p
         self.api = ctypes.c_void_p(create(b"", False, False, True))
         self._records = Records(installed.layout())
-        self._size = HEAD + self._records.size("DepthMarketData")
-        self._buffer = ctypes.create_string_buffer(self._size * MOST)
+        self.size = HEAD + self._records.size("DepthMarketData")
+        self._buffer = ctypes.create_string_buffer(self.size * MOST)
 
     def tick(self, symbol: str, volume: int) -> None:
         self.market.market_tick(self._records.pack("DepthMarketData", InstrumentID=symbol, Volume=volume))
 
     def take(self, most: int = MOST) -> list[tuple[str, int, int]]:
         """Symbol, volume, and how many were left out right before."""
-        count = self.native.gate_take(self._buffer, most, 0)
-        return [self._read(self._buffer.raw[at * self._size : (at + 1) * self._size]) for at in range(count)]
+        count = self.native.gate_take(self._buffer, most)
+        return [self._read(self._buffer.raw[at * self.size : (at + 1) * self.size]) for at in range(count)]
 
     def _read(self, tick: bytes) -> tuple[str, int, int]:
         record: dict[str, Any] = self._records.unpack("DepthMarketData", tick[HEAD:])
@@ -138,6 +139,26 @@ def test_rounds_leave_time_to_those_behind_and_end_when_there_is_enough_of_it(ga
     assert gate.take() == [("a", 7, 0), ("a", 8, 0), ("a", 9, 0)], "it conflates no more"
 
 
+def test_it_is_tried_without_conflating_though_rounds_take_long_and_later_where_that_was_no_good(gate: Gate) -> None:
+    def conflates_for_s(most_s: float) -> float:
+        for volume in range(5):
+            gate.tick("a", volume)
+        late()
+        gate.tick("a", 5)
+        assert gate.waiting() == 1
+        began = time.monotonic()
+        while gate.waiting() == 1 and time.monotonic() < began + most_s:
+            gate.take()
+            time.sleep(0.05)  # whoever fetches takes all of its time
+            for volume in range(3):
+                gate.tick("a", volume)
+        return time.monotonic() - began
+
+    assert 0.25 < conflates_for_s(2.0) < 2.0
+    gate.take()
+    assert conflates_for_s(0.35) > 0.35
+
+
 def test_what_comes_while_a_round_is_fetched_belongs_to_the_next(gate: Gate) -> None:
     for volume in range(6):
         gate.tick(f"s{volume}", volume)
@@ -148,6 +169,64 @@ def test_what_comes_while_a_round_is_fetched_belongs_to_the_next(gate: Gate) -> 
     gate.tick("s5", 8)
     assert gate.take() == [("s2", 2, 0), ("s3", 3, 0), ("s4", 4, 0), ("s5", 8, 1)]
     assert gate.take() == [("s0", 7, 0)]
+
+
+def test_of_a_gate_that_is_closed_all_that_waits_is_fetched_and_then_nothing(gate: Gate) -> None:
+    for volume in range(5):
+        gate.tick(f"s{volume}", volume)
+    late()
+    gate.tick("s0", 5)
+    assert gate.take(1) == [("s0", 5, 1)], "it conflates, and a round has begun"
+    gate.tick("s0", 6)
+    gate.native.gate_close()
+    gate.tick("s0", 7)
+    assert gate.take() == [(f"s{volume}", volume, 0) for volume in range(1, 5)]
+    assert gate.take() == [("s0", 6, 0)]
+    assert gate.take() == []
+
+
+def test_whoever_waits_for_ticks_is_told_that_the_gate_is_closed(gate: Gate) -> None:
+    fetched: list[list[tuple[str, int, int]]] = []
+    waiting = Thread(target=lambda: fetched.append(gate.take()), daemon=True)
+    waiting.start()
+    while ") S " not in Path(f"/proc/self/task/{waiting.native_id}/stat").read_text():
+        time.sleep(0.001)
+    gate.native.gate_close()
+    waiting.join(5)
+    assert fetched == [[]]
+
+
+def test_for_how_long_no_tick_has_come_is_known(gate: Gate) -> None:
+    gate.native.gate_silent_ns.restype = ctypes.c_int64
+    assert gate.native.gate_silent_ns() > 1_000_000_000
+    gate.tick("a", 1)
+    assert gate.native.gate_silent_ns() < 1_000_000_000
+
+
+def test_what_comes_together_is_written_together_and_what_comes_evenly_is_not_each_by_itself(gate: Gate) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        pumping = Thread(target=gate.native.gate_pump, args=(theirs.fileno(), 0, 100_000), daemon=True)
+        pumping.start()
+        gate.tick("a", 1)
+        first = ours.recv(1 << 16)
+        gate.tick("a", 2)
+        gate.tick("a", 3)
+        assert [len(part) // gate.size for part in (first, ours.recv(1 << 16))] == [1, 2]
+        gate.tick("a", 4)
+        gate.native.gate_close()
+        assert len(ours.recv(1 << 16)) == gate.size
+        pumping.join(5)
+        assert not pumping.is_alive()
+
+
+def test_a_gate_that_nobody_reads_from_any_more_says_so(gate: Gate) -> None:
+    gate.native.gate_pump.restype = ctypes.c_bool
+    ours, theirs = socket.socketpair()
+    ours.close()
+    with theirs:
+        gate.tick("a", 1)
+        assert not gate.native.gate_pump(theirs.fileno(), 0, 0)
 
 
 def test_every_tick_is_fetched_or_counted_while_threads_send_and_one_fetches(tmp_path: Path, market: Path) -> None:

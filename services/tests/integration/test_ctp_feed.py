@@ -124,6 +124,7 @@ def children_of(pid: int) -> list[int]:
 def loaded(drop_in: str, *, gated: bool = False, market: str = "", **environment: str) -> str:
     """The libraries of a process that has loaded them as a session does, or why it could not."""
     program = (
+        "import socket\n"
         "from pathlib import Path\n"
         "from aegis.ctp.frames import FrontAddresses, Login\n"
         "from aegis.marketdata.adapters.ctp.frames import Start\n"
@@ -132,7 +133,7 @@ def loaded(drop_in: str, *, gated: bool = False, market: str = "", **environment
         "login = Login(broker_id='', user_id='', password='', app_id='', auth_code='')\n"
         "fronts = FrontAddresses(market=(), trader=())\n"
         f"start = Start(login=login, fronts=fronts, production=True, libraries={drop_in!r}, gated={gated})\n"
-        "failed = process.load(start)\n"
+        "failed = process.load(start, socket.socket())\n"
         "print(failed if isinstance(failed, process.Failure) else process.loaded_libraries())"
     )
     own = {**os.environ, "LOCPATH": str(Path(sys.prefix) / "share/aegis/locale"), **environment}
@@ -347,6 +348,28 @@ async def test_symbols_that_no_field_holds_are_not_asked_for(sink: Any) -> None:
         assert sink.states == [FeedState.CONNECTING, FeedState.READY]
 
 
+async def all_sent(running: RunningFront) -> Counter[str]:
+    """By symbol, once it sends no more."""
+    sent = Counter(await running.control.sent())
+    while sent != (sent := Counter(await running.control.sent())):  # noqa: ASYNC110 (it tells nobody)
+        await asyncio.sleep(0.2)
+    return sent
+
+
+def accounted(sink: Any) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for quote in sink.quotes:
+        counts[quote.symbol] += 1 + quote.skipped
+    return counts
+
+
+async def until_accounted(sink: Any, running: RunningFront) -> None:
+    """Until all that the counter has sent was received, or is counted as left out."""
+    async with asyncio.timeout(15):
+        while accounted(sink) != Counter(await running.control.sent()):  # noqa: ASYNC110 (it tells nobody)
+            await asyncio.sleep(0.05)
+
+
 @pytest.mark.parametrize("gated", [True, False])
 async def test_in_an_overload_every_tick_is_received_or_counted(sink: Any, gated: bool) -> None:
     """The sink takes nothing for a while, and little may wait in the session."""
@@ -360,20 +383,33 @@ async def test_in_an_overload_every_tick_is_received_or_counted(sink: Any, gated
             await asyncio.sleep(1.0)
             await running.control.send("rate", rate=0.01)
             sink.has_room.set()
-            sent = Counter(await running.control.sent())
-            while sent != (sent := Counter(await running.control.sent())):  # noqa: ASYNC110 (it tells nobody)
-                await asyncio.sleep(0.05)  # what it has begun to send
-
-            def accounted() -> Counter[str]:
-                counts: Counter[str] = Counter()
-                for quote in sink.quotes:
-                    counts[quote.symbol] += 1 + quote.skipped
-                return counts
-
-            await sink.until(lambda: accounted() == sent, timeout=15)
+            await until_accounted(sink, running)
             assert any(quote.skipped for quote in sink.quotes)
             newest = {quote.symbol: quote.volume for quote in sink.quotes}
             assert all(quote.volume <= newest[quote.symbol] for quote in sink.quotes)
+
+
+@pytest.mark.parametrize("dropped", [True, False])
+async def test_what_waits_in_the_gate_when_its_session_ends_is_received_or_counted(sink: Any, dropped: bool) -> None:
+    """By the front, or because it was told to."""
+    async with counter(instruments=20, rate=1.0) as running:
+        start = start_at(running.access, ring=200, backlog=50, backlog_ms=20)
+        async with open_feed(running, sink, start=start) as feed:
+            await all_of(feed)
+            sink.has_room.clear()
+            await running.control.send("rate", rate=20_000)
+            while Counter(await running.control.sent()).total() < 5_000:  # noqa: ASYNC110 (it tells nobody)
+                await asyncio.sleep(0.01)
+            await running.control.send("rate", rate=0.01)
+            assert accounted(sink).total() < (await all_sent(running)).total(), "some wait"
+            if dropped:
+                await running.control.send("drop", side="market", reason=0x2003)
+                sink.has_room.set()
+                await until_ready_again(sink)
+                assert any("error 8195" in reason for reason in sink.reasons)
+            else:
+                await feed.close()
+            assert accounted(sink) == Counter(await running.control.sent())
 
 
 async def test_of_a_market_faster_than_the_session_the_gate_conflates_and_nothing_ends(sink: Any) -> None:
@@ -383,17 +419,7 @@ async def test_of_a_market_faster_than_the_session_the_gate_conflates_and_nothin
         await running.control.send("rate", rate=200_000)
         await sink.until(lambda: sum(quote.skipped for quote in sink.quotes) > 20_000, timeout=15)
         await running.control.send("rate", rate=0.01)
-        sent = Counter(await running.control.sent())
-        while sent != (sent := Counter(await running.control.sent())):  # noqa: ASYNC110 (it tells nobody)
-            await asyncio.sleep(0.05)
-
-        def accounted() -> Counter[str]:
-            counts: Counter[str] = Counter()
-            for quote in sink.quotes:
-                counts[quote.symbol] += 1 + quote.skipped
-            return counts
-
-        await sink.until(lambda: accounted() == sent, timeout=15)
+        await until_accounted(sink, running)
         assert sink.states == [FeedState.CONNECTING, FeedState.READY]
 
 
@@ -408,8 +434,11 @@ async def test_sessions_under_flow_end_in_order_and_leave_nothing(sink: Any) -> 
             async with open_feed(running, sink) as feed:
                 await all_of(feed)
                 await sink.until_quotes(len(sink.quotes) + 200)
+                session = feed._current
                 async with asyncio.timeout(QUICK.limits.stop_s):
                     await feed.close()
+                assert session is not None
+                assert not session.was_killed
         after = (len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task")), children_of(os.getpid()))
         assert after == before
         assert (await running.control.status())["clients"] == {"market": 0, "trader": 0}

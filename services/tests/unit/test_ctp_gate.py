@@ -33,7 +33,7 @@ def packed(came_ns: int, skipped: int, fields: dict[str, Any]) -> tuple[bytes, T
     """As the gate writes it, and what that is in the words of the wrapper."""
     records = ctps_records()
     record = records.pack("DepthMarketData", **fields)
-    told = Taken(came_ns, skipped, depth_record(records.unpack("DepthMarketData", record)))
+    told = came_ns, skipped, depth_record(records.unpack("DepthMarketData", record))
     return struct.pack("@qq", came_ns, skipped) + record, told
 
 
@@ -45,12 +45,12 @@ def test_each_field_is_what_the_wrapper_says(random: Random) -> None:
         packed(random.randrange(2**62), skipped, {field.name: random.choice(kinds[field.code]) for field in fields})
         for skipped in range(3)
     ]
-    read = TickReader().read(memoryview(b"".join(one for one, _ in written)))
+    read = TickReader().read(b"".join(one for one, _ in written))
     assert list(read) == [told for _, told in written]
 
 
 def test_characters_that_are_none_and_a_text_without_an_end_stop_nothing() -> None:
     written, _ = packed(1, 0, {"InstrumentID": "x" * 80, "ExchangeID": "SHFE"})
     broken = written.replace(b"x" * 80 + b"\0", b"\xff" * 81)
-    [taken] = TickReader().read(memoryview(broken))
-    assert taken.record[1] == "\ufffd" * 81
+    [(_, _, record)] = TickReader().read(broken)
+    assert record[1] == "\ufffd" * 81

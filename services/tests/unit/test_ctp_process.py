@@ -6,20 +6,17 @@ import select
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
 from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from universes import instrument
 
 from aegis.contracts.market import Quote
-from aegis.ctp.frames import Alive, FrontAddresses, Login, Rejected
+from aegis.ctp.frames import Alive, FrontAddresses, Login
 from aegis.marketdata.adapters.ctp import process
 from aegis.marketdata.adapters.ctp.frames import FromSession, Start, Waiting
 from aegis.marketdata.adapters.ctp.process import Session
-from aegis.marketdata.adapters.ctp_fields import DEPTH_FIELDS, depth_record
 
 START = Start(
     login=Login(broker_id="", user_id="", password="", app_id="", auth_code=""),
@@ -39,8 +36,6 @@ class Heard:
         return 7
 
     def quote(self, quote: Quote) -> None: ...
-
-    def quotes(self, quotes: Sequence[Quote]) -> None: ...
 
     def say(self, frame: FromSession) -> None:
         self.frames.append(frame)
@@ -115,31 +110,3 @@ def test_a_session_that_can_fetch_no_more_ticks_ends() -> None:
 
 def test_a_session_that_only_comes_up_says_no_more_than_that_it_lives() -> None:
     assert {type(frame) for frame in told(ready=False)} == {Alive}
-
-
-def record(symbol: str, **changed: Any) -> tuple[Any, ...]:
-    fields = {
-        **dict.fromkeys(DEPTH_FIELDS, 0.0),
-        "TradingDay": "20250102",
-        "ActionDay": "20250102",
-        "UpdateTime": "10:00:00",
-        "UpdateMillisec": 500,
-        "InstrumentID": symbol,
-        "ExchangeID": "SHFE",
-        "LastPrice": 100.0,
-        "Volume": 1,
-    }
-    return depth_record({**fields, **changed})
-
-
-def test_what_was_left_out_before_a_record_that_is_none_is_counted_by_the_next_of_its_instrument() -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        heard = Heard(ours)
-        session = Session(theirs, START, heard)
-        session._instruments = {one.symbol: one for one in map(instrument, ("SHFE.rb2505", "SHFE.rb2510"))}
-        assert session._quote(record("rb2505", Volume=-5), 1, 3) is None
-        assert session._quote(record("rb2505", Volume=-5), 2, 1) is None
-        assert [frame.reason for frame in heard.frames if isinstance(frame, Rejected)] == ["malformed_row"] * 2
-        quotes = [session._quote(record(symbol), 3, 0) for symbol in ("rb2510", "rb2505", "rb2505")]
-        assert [quote and quote.skipped for quote in quotes] == [0, 4, 0]

@@ -1,22 +1,27 @@
 // The gate: in the place of CTP's market data library, which it loads and passes everything on to and from, but ticks.
-// They wait here, and whoever wants them fetches many at once (`gate_take`). So nothing is done for each of them in the
+// They wait here, and go many at once to a socket (`gate_pump`). So nothing is done for each of them in the
 // thread of CTP but a copy, and none waits in a queue without a bound.
 //
 // First in, first out, while that is quick enough. Once the oldest has waited for too long behind many others, or as
 // many wait as may, it conflates: of each instrument the newest stands in the place of the one that waited, and says how
 // many it stands for. All are fetched in rounds then, one in 50 ms at most, which leaves time to those behind; until
-// what comes would be fetched in seven tenths of its time.
+// what comes would be fetched in seven tenths of its time. A pause may have begun it at a rate that is near to all that
+// can be done, and rounds tell little of that: so it is tried without after a quarter of a second, and where that is
+// no good again after twice as long, up to 16 s.
 //
 // `glue.inc` is generated from the headers: all other callbacks and requests.
 #include <dlfcn.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <iterator>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -46,6 +51,7 @@ static_assert(sizeof(Tick) == 16 + 584);
 
 constexpr int64_t ROUND_NS = 50'000'000;
 constexpr double ENOUGH = 0.7;
+constexpr int64_t TRY_NS = 250'000'000, LONGEST_TRY_NS = 16'000'000'000;
 
 int64_t steady_ns() { return duration_cast<nanoseconds>(steady_clock::now().time_since_epoch()).count(); }
 int64_t utc_ns() { return duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count(); }
@@ -61,27 +67,31 @@ public:
 
     void put(const Record &record) {
         std::lock_guard<std::mutex> guard(mutex_);
+        if (closed_) return;
         came_count_++;
-        put(Tick{steady_ns(), 0, record});
+        came_ns_ = steady_ns();
+        put(Tick{came_ns_, 0, record});
         if (!conflates_ && waiting_.size() > backlog_ && is_late()) begin_conflating();
         if (awaited_) came_.notify_one();
     }
 
-    // Returns when there are some: at most so many, the oldest first. Those that come within `pause` go with the first.
-    size_t take(Tick *into, size_t most, microseconds pause) {
+    // Returns when there are some: at most so many, the oldest first. Those that come within `pause` of the first go with
+    // it, and those that come within `apart` of the time before. None once it is closed and empty.
+    size_t take(Tick *into, size_t most, nanoseconds pause, nanoseconds apart) {
         std::unique_lock<std::mutex> lock(mutex_);
         if (conflates_ && !round_left_) end_round(lock);
         awaited_ = true;
-        came_.wait(lock, [this] { return !waiting_.empty(); });
+        came_.wait(lock, [this] { return closed_ || !waiting_.empty(); });
         awaited_ = false;
-        if (!conflates_ && waiting_.size() < most) {
+        if (!conflates_ && !closed_ && waiting_.size() < most) {
             lock.unlock();
-            std::this_thread::sleep_for(pause);
+            std::this_thread::sleep_for(std::max(pause, apart - nanoseconds(steady_ns() - fetched_ns_)));
             lock.lock();
         }
         if (conflates_ && !round_left_) begin_round();
         size_t count = std::min(most, conflates_ ? round_left_ : waiting_.size());
-        int64_t to_utc = utc_ns() - steady_ns();
+        int64_t now_ns = steady_ns(), to_utc = utc_ns() - now_ns;
+        if (count < most) fetched_ns_ = now_ns;   // else what is left goes at once
         for (Tick *tick = into; tick < into + count; tick++) {
             if (conflates_) places_.erase(symbol_of(waiting_.front()));
             *tick = waiting_.front();
@@ -93,9 +103,22 @@ public:
         return count;
     }
 
+    // Nothing more comes in.
+    void close() {
+        std::lock_guard<std::mutex> guard(mutex_);
+        closed_ = true;
+        came_.notify_one();
+    }
+
     size_t size() {
         std::lock_guard<std::mutex> guard(mutex_);
         return waiting_.size();
+    }
+
+    // Since the last tick came.
+    int64_t silent_ns() {
+        std::lock_guard<std::mutex> guard(mutex_);
+        return steady_ns() - came_ns_;
     }
 
 private:
@@ -111,6 +134,8 @@ private:
     void begin_conflating() {
         std::deque<Tick> waiting;
         waiting.swap(waiting_);
+        began_ns_ = came_ns_;
+        try_ns_ = began_ns_ - ended_ns_ < TRY_NS ? std::min(2 * try_ns_, LONGEST_TRY_NS) : TRY_NS;
         conflates_ = true;
         round_left_ = 0;
         for (const Tick &tick : waiting) put(tick);
@@ -131,7 +156,9 @@ private:
             lock.lock();
         }
         double since_ns = steady_ns() - round_began_ns_;
-        if (came_count_ * took_ns / round_ > since_ns * ENOUGH) return;
+        int64_t now_ns = steady_ns();
+        if (came_count_ * took_ns / round_ > since_ns * ENOUGH && now_ns - began_ns_ < try_ns_) return;
+        ended_ns_ = now_ns;
         conflates_ = false;
         places_.clear();
     }
@@ -158,7 +185,9 @@ private:
     std::deque<Tick> waiting_;
     uint64_t taken_ = 0;
     std::unordered_map<std::string_view, uint64_t> places_;   // while it conflates: counted from the first tick ever
-    bool conflates_ = false, awaited_ = false;
+    bool conflates_ = false, awaited_ = false, closed_ = false;
+    int64_t came_ns_ = 0, fetched_ns_ = 0;   // the last one came, and some were fetched
+    int64_t began_ns_ = 0, ended_ns_ = -TRY_NS, try_ns_ = TRY_NS;   // of conflating
     size_t round_ = 1, round_left_ = 0, came_count_ = 0;   // of this round, and since it began
     int64_t round_began_ns_ = 0;
 };
@@ -244,10 +273,32 @@ const char *gate_open(const char *library, size_t most, size_t backlog, int64_t 
     return nullptr;
 }
 
-// Waits until there are ticks, and for `pause_us` more; how many of at most `most` were written to `into`.
-size_t gate_take(Tick *into, size_t most, int pause_us) { return ring().take(into, most, microseconds(pause_us)); }
+// Waits until there are ticks; how many of at most `most` were written to `into`. None once the gate is closed and empty.
+size_t gate_take(Tick *into, size_t most) { return ring().take(into, most, 0ns, 0ns); }
+
+// Writes what is fetched to a socket, until the gate is closed and empty. False where nobody reads it any more.
+bool gate_pump(int into, int pause_us, int apart_us) {
+    static Tick batch[128];
+    while (size_t count = ring().take(batch, std::size(batch), microseconds(pause_us), microseconds(apart_us))) {
+        auto from = (const char *)batch;
+        for (size_t left = count * sizeof(Tick); left;) {
+            ssize_t sent = send(into, from, left, MSG_NOSIGNAL);
+            if (sent < 0 && errno == EINTR) continue;
+            if (sent < 0) return false;
+            from += sent;
+            left -= size_t(sent);
+        }
+    }
+    return true;
+}
 
 // How many wait.
 size_t gate_waiting() { return ring().size(); }
+
+// For how long no tick has come.
+int64_t gate_silent_ns() { return ring().silent_ns(); }
+
+// Let no more ticks in; what waits is still to be taken.
+void gate_close() { ring().close(); }
 
 }   // extern "C"

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Final, cast
 
@@ -31,14 +31,22 @@ _BUFFER: Final = 48 * 1024
 class Session(asyncio.Protocol):
     """`program` is its module, `frames` reads what it says; `heard` is called in the event loop with each frame.
 
-    Start it once.
+    `beside` has what it writes to a second socket, if it is to have one. Start it once.
     """
 
-    def __init__(self, program: str, frames: msgspec.msgpack.Decoder[Any], heard: Callable[[Any], None]) -> None:
+    def __init__(
+        self,
+        program: str,
+        frames: msgspec.msgpack.Decoder[Any],
+        heard: Callable[[Any], None],
+        beside: asyncio.Protocol | None = None,
+    ) -> None:
         self._program = program
         self._frames = frames
         self._heard = heard
         self._incoming = Reassembly()
+        self._protocols = (self,) if beside is None else (self, beside)
+        self._transports: list[asyncio.Transport] = []
         self._transport: asyncio.Transport | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._directory: SessionDirectory | None = None
@@ -53,29 +61,32 @@ class Session(asyncio.Protocol):
         if swept := sweep():
             _log.info("session_directories_swept", count=len(swept), reason="their service was killed")
         self._directory = SessionDirectory()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
-            try:
-                self._process = await self._spawn(theirs.fileno(), self._directory)
-            except BaseException:
+        pairs = [_pair() for _ in self._protocols]
+        try:
+            self._process = await self._spawn([theirs.fileno() for _, theirs in pairs], self._directory)
+        except BaseException:
+            for ours, _ in pairs:
                 ours.close()
-                raise
+            raise
+        finally:
+            for _, theirs in pairs:
+                theirs.close()
         loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_connection(lambda: self, sock=ours)
-        self._transport = cast("asyncio.Transport", transport)
+        for protocol, (ours, _) in zip(self._protocols, pairs, strict=True):
+            transport, _ = await loop.create_connection(lambda protocol=protocol: protocol, sock=ours)
+            self._transports.append(cast("asyncio.Transport", transport))
+        self._transport = self._transports[0]
         self.tell(start)
 
-    async def _spawn(self, descriptor: int, directory: SessionDirectory) -> asyncio.subprocess.Process:
+    async def _spawn(self, descriptors: list[int], directory: SessionDirectory) -> asyncio.subprocess.Process:
         own = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid())),
-            *(sys.executable, "-m", self._program, str(descriptor)),
+            *(sys.executable, "-m", self._program, *map(str, descriptors)),
             stdin=asyncio.subprocess.DEVNULL,
             env={**own, "MALLOC_ARENA_MAX": "1", **({"LOCPATH": locale_path()} if locale_path() else {})},
             cwd=directory.path,
-            pass_fds=(descriptor,),
+            pass_fds=descriptors,
             start_new_session=True,
         )
 
@@ -95,12 +106,15 @@ class Session(asyncio.Protocol):
 
     def pause(self) -> None:
         """Hear no more for now; what it has waits with it."""
-        if self._transport is not None:
-            self._transport.pause_reading()
+        for transport in self._open():
+            transport.pause_reading()
 
     def resume(self) -> None:
-        if self._transport is not None:
-            self._transport.resume_reading()
+        for transport in self._open():
+            transport.resume_reading()
+
+    def _open(self) -> Iterator[asyncio.Transport]:
+        return (transport for transport in self._transports if not transport.is_closing())
 
     # The end
 
@@ -130,8 +144,16 @@ class Session(asyncio.Protocol):
                 with suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGKILL)
             await process.wait()
-        if self._transport is not None:
-            self._transport.close()
+        for transport in self._transports:
+            transport.close()
         directory, self._directory = self._directory, None
         if directory is not None:
             directory.remove()
+
+
+def _pair() -> tuple[socket.socket, socket.socket]:
+    """Ours and theirs."""
+    ours, theirs = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+    return ours, theirs

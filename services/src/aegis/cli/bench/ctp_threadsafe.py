@@ -10,7 +10,7 @@ import asyncio
 import os
 import socket
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -43,9 +43,6 @@ class _Bridge:
 
     def quote(self, quote: Quote) -> None:
         asyncio.run_coroutine_threadsafe(self._published(quote), self._loop)
-
-    def quotes(self, quotes: Sequence[Quote]) -> None:
-        """Nobody fetches ticks here: the session has no gate."""
 
     async def _published(self, quote: Quote) -> None:
         await self._publish(quote)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -27,8 +27,11 @@ def marker(origin: Origin, number: int, batch: Sequence[Outgoing]) -> bytes:
     Counts and sequences are those of this batch; an instrument is written as in its subject. Markers are numbered from
     1 in each process.
     """
-    last = {subject: sequence for subject, _, sequence in batch}
-    counts = Counter([subject for subject, _, _ in batch])
+    instruments: dict[str, tuple[int, int]] = {}
+    for subject, _, sequence in batch:
+        instrument = _instrument(subject)
+        before = instruments.get(instrument)
+        instruments[instrument] = (1 if before is None else before[0] + 1, sequence)
     return codec.encode_json(
         {
             "feed": origin.feed,
@@ -37,7 +40,7 @@ def marker(origin: Origin, number: int, batch: Sequence[Outgoing]) -> bytes:
             "session": origin.session,
             "marker": number,
             "ticks": len(batch),
-            "instruments": {_instrument(subject): [counts[subject], last[subject]] for subject in last},
+            "instruments": instruments,
         }
     )
 
@@ -47,6 +50,7 @@ def border(payload: bytes) -> Border:
     return msgspec.json.decode(payload, type=Border)
 
 
+@lru_cache(maxsize=65_536)
 def _instrument(subject: str) -> str:
     _, exchange, symbol = subjects.split(subject)
     return f"{exchange}.{symbol}"

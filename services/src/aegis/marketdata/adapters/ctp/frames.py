@@ -74,6 +74,8 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
 
 
 class Quotes(msgspec.Struct, frozen=True, tag="quotes", gc=False):
+    """Where there is no gate: it writes ticks to a socket of their own."""
+
     quotes: list[Quote]
 
 

@@ -1,4 +1,4 @@
-"""Ticks as CTP's library calls back with them, fetched many at a time.
+"""Ticks as CTP's library calls back with them, written many at a time to a socket, where the service reads them.
 
 The gate is a library of ours in the place of CTP's, which it loads and passes everything on to and from, but ticks:
 they wait in it. vnpy's wrapper would queue them without a bound, and make of each a dict of 46 entries under a lock of
@@ -8,42 +8,26 @@ its own. What waits for too long is conflated in the gate (`gate.cpp`), before a
 from __future__ import annotations
 
 import ctypes
+import socket
 from collections.abc import Iterator
-from operator import itemgetter
 from pathlib import Path
 from struct import Struct
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from aegis.marketdata.adapters.ctp_fields import DEPTH_FIELDS
+__all__ = ["TICK_BYTES", "Gate", "Taken", "TickReader"]
 
-__all__ = ["Gate", "Taken", "TickReader"]
-
-_MOST: Final = 256
-_PAUSE_US: Final = 400
-"""A market ticks in bursts, and each batch costs as much as ten ticks, here and in the service."""
+_PAUSE_US: Final = 100
+_APART_US: Final = 1_000
+"""What a burst has goes together, and what comes evenly a thousand times a second: each batch costs the service, whose
+code is cold after a pause, as much as twenty ticks. So nothing waits for more than a millisecond."""
 _CACHED_TEXTS: Final = 65_536
 
-_BOOK: Final = DEPTH_FIELDS[DEPTH_FIELDS.index("BidPrice1") :]
-_FIELDS: Final = (
-    *("", "", "TradingDay", "ExchangeID", "LastPrice", "PreSettlementPrice", "PreClosePrice", "PreOpenInterest"),
-    *("OpenPrice", "HighestPrice", "LowestPrice", "Volume", "Turnover", "OpenInterest"),
-    *("SettlementPrice", "UpperLimitPrice", "LowerLimitPrice", "UpdateTime", "UpdateMillisec"),
-    *(*_BOOK, "ActionDay", "InstrumentID"),
-)
 _TICK: Final = Struct("@qq 9s31x9s31x 7d i2d8x3d16x 9si" + "didi" * 5 + "0d8x 9s81s81x0d16x")
 """When it came and how many it stands for, and CTP's record without what a quote has no place for."""
-_numbers: Final = itemgetter(*map(_FIELDS.index, DEPTH_FIELDS[6:]))
-_texts: Final = itemgetter(
-    0, 1, *map(_FIELDS.index, ("TradingDay", "InstrumentID", "ExchangeID", "UpdateTime", "UpdateMillisec", "ActionDay"))
-)
+TICK_BYTES: Final = _TICK.size
 
-
-class Taken(NamedTuple):
-    """When CTP called back with it, UTC nanoseconds; how many right before it were left out; DEPTH_FIELDS."""
-
-    received_ns: int
-    skipped: int
-    record: tuple[Any, ...]
+Taken = tuple[int, int, tuple[Any, ...]]
+"""When CTP called back with it, UTC nanoseconds; how many right before it were left out; DEPTH_FIELDS."""
 
 
 class _Texts(dict[bytes, str]):
@@ -62,40 +46,56 @@ class TickReader:
     def __init__(self) -> None:
         self._texts = _Texts()
 
-    def read(self, data: memoryview) -> Iterator[Taken]:
+    def read(self, data: bytes) -> Iterator[Taken]:
         """Of a whole number of ticks, each when it is asked for."""
-        return map(self._taken, _TICK.iter_unpack(data))
-
-    def _taken(self, tick: tuple[Any, ...]) -> Taken:
         text = self._texts
-        came_ns, skipped, trading_day, symbol, exchange, update_time, millisecond, action_day = _texts(tick)
-        head = text[trading_day], text[symbol], text[exchange], text[update_time], millisecond, text[action_day]
-        return Taken(came_ns, skipped, head + _numbers(tick))
+        # fmt: off
+        for (
+            came_ns, skipped, trading_day, exchange, last, pre_settlement, pre_close, pre_interest, opened, highest,
+            lowest, volume, turnover, interest, settlement, upper, lower, time, millisecond, *book, action_day, symbol,
+        ) in _TICK.iter_unpack(data):
+            yield came_ns, skipped, (
+                text[trading_day], text[symbol], text[exchange], text[time], millisecond, text[action_day],
+                last, opened, highest, lowest, pre_close, pre_settlement, settlement, upper, lower,
+                volume, turnover, interest, pre_interest, *book,
+            )
+        # fmt: on
 
 
 class Gate:
     """`library` stands before `market`, CTP's: it was loaded, and no API was made yet. Raises OSError.
 
-    At most `ring` ticks wait; more than `backlog` only for `backlog_ms`. One thread takes.
+    At most `ring` ticks wait; more than `backlog` only for `backlog_ms`. `into` is where ticks go: it blocks.
     """
 
-    def __init__(self, library: Path, market: Path, ring: int, backlog: int, backlog_ms: int) -> None:
+    def __init__(
+        self, library: Path, market: Path, into: socket.socket, ring: int, backlog: int, backlog_ms: int
+    ) -> None:
         native = ctypes.CDLL(str(library))
         native.gate_open.restype = ctypes.c_char_p
         native.gate_open.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int64)
-        native.gate_take.restype = native.gate_waiting.restype = ctypes.c_size_t
-        native.gate_take.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+        native.gate_waiting.restype = ctypes.c_size_t
+        native.gate_pump.restype = ctypes.c_bool
+        native.gate_silent_ns.restype = ctypes.c_int64
         lacks: bytes | None = native.gate_open(str(market).encode(), ring, backlog, backlog_ms * 1_000_000)
         if lacks:
             raise OSError(f"{market}: {lacks.decode(errors='replace')}")
         self._native = native
-        self._buffer = ctypes.create_string_buffer(_TICK.size * _MOST)
-        self._reader = TickReader()
+        self._into = into
 
     def waiting_bytes(self) -> int:
-        return int(self._native.gate_waiting()) * _TICK.size
+        return int(self._native.gate_waiting()) * TICK_BYTES
 
-    def take(self) -> Iterator[Taken]:
-        """Wait until there are some; to be used up before the next call."""
-        count = self._native.gate_take(self._buffer, _MOST, _PAUSE_US)
-        return self._reader.read(memoryview(self._buffer)[: count * _TICK.size])
+    def silent_s(self) -> float:
+        """For how long no tick has come."""
+        return self._native.gate_silent_ns() / 1e9
+
+    def pump(self) -> None:
+        """Write what comes, until it is closed and all is written. Raises OSError where nobody reads any more."""
+        with self._into:
+            if not self._native.gate_pump(self._into.fileno(), _PAUSE_US, _APART_US):
+                raise OSError("nobody reads the ticks")
+
+    def close(self) -> None:
+        """Let no more ticks in."""
+        self._native.gate_close()

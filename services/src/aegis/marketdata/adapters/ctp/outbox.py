@@ -1,10 +1,9 @@
 """What a session's process has to say, sent from whichever thread has it, without ever blocking CTP's.
 
-Quotes of a gate come many at a time, from a thread that may wait until they are sent. Those of the wrapper come one by
-one, and wait in the ring. The flushing thread sends those that came within some tenths of a millisecond together: a
-market ticks in bursts, and each batch costs as much as ten quotes, here and at the other end. A burst that fills a
-batch sends it at once. The socket takes what fits; while it is full, quotes stay in the ring. All else is little, and
-goes before them.
+Ticks of a gate go by a socket of their own. Quotes of the wrapper come one by one, and wait in the ring. The flushing
+thread sends those that came within some tenths of a millisecond together: a market ticks in bursts, and each batch
+costs as much as ten quotes, here and at the other end. A burst that fills a batch sends it at once. The socket takes
+what fits; while it is full, quotes stay in the ring. All else is little, and goes before them.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Sequence
 from threading import Lock, Thread
 from typing import Final
 
@@ -59,14 +57,6 @@ class Outbox:
             if self._asleep:
                 self._rouse()
 
-    def quotes(self, quotes: Sequence[Quote]) -> None:
-        """Of one burst, from a thread that may wait: returns when all are sent."""
-        with self._lock:
-            for quote in quotes:
-                self._ring.append(quote)
-        while not self._sent():
-            self._await_room(_FULL_S)
-
     def say(self, frame: FromSession) -> None:
         """From any thread: never blocks."""
         body = encoded(frame)
@@ -86,11 +76,6 @@ class Outbox:
                 if not (self._frames or self._unsent or len(self._ring)):
                     return
             self._await_room(_PAUSE_S)
-
-    def _sent(self) -> bool:
-        with self._lock:
-            self._flush()
-            return not self._unsent
 
     def _rouse(self) -> None:
         self._asleep = False

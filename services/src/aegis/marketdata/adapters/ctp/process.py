@@ -1,4 +1,6 @@
-"""`python -m aegis.marketdata.adapters.ctp.process FD`: one CTP session, from its start to its end, and no second one.
+"""`python -m aegis.marketdata.adapters.ctp.process FD TICKS`: one CTP session from its start to its end.
+
+It is told and tells by one socket; a gate writes its ticks to the other.
 
 The CTP library may hang, crash or leave threads behind when a session ends, and it can be used once only. So each
 session has a process of its own, which its parent starts, watches and, if need be, kills. It ends with its parent.
@@ -15,13 +17,9 @@ import select
 import socket
 import sys
 import time
-from collections import Counter
-from collections.abc import Sequence
 from contextlib import suppress
 from threading import Lock, Thread
 from typing import Any, Final, Protocol
-
-from msgspec.structs import replace
 
 from aegis.contracts.market import Instrument, Quote
 from aegis.ctp import login
@@ -42,10 +40,10 @@ from aegis.marketdata.adapters.ctp.frames import (
 from aegis.marketdata.adapters.ctp.gate import Gate
 from aegis.marketdata.adapters.ctp.instruments import NotAnInstrument, instrument_of
 from aegis.marketdata.adapters.ctp.outbox import Outbox
+from aegis.marketdata.adapters.ctp.quoting import Quoting
 from aegis.marketdata.adapters.ctp.ring import Ring
 from aegis.marketdata.adapters.ctp.shedding import Backlog, Shed, allocated_bytes
-from aegis.marketdata.adapters.ctp_fields import DepthConverter, Facts, RecordError, depth_record
-from aegis.marketdata.domain.products import product_of
+from aegis.marketdata.adapters.ctp_fields import depth_record
 
 _ALIVE_S: Final = 0.5
 _QUERY_AGAIN_S: Final = 1.05
@@ -63,11 +61,10 @@ _COLLECTIONS: Final = (100_000, 50, 100)
 
 
 class Outlet(Protocol):
-    """Where a session's words and quotes go: the outbox, or a benchmark's. None blocks but `quotes` and `drain`."""
+    """Where a session's words and quotes go: the outbox, or a benchmark's. None blocks but `drain`."""
 
     def __len__(self) -> int: ...
     def quote(self, quote: Quote) -> None: ...
-    def quotes(self, quotes: Sequence[Quote]) -> None: ...
     def say(self, frame: FromSession) -> None: ...
     def drain(self, timeout: float) -> None: ...
 
@@ -87,10 +84,11 @@ class Session:
         self._query_at = float("inf")
         self._wishes: list[tuple[str, bool]] = []  # to be asked for, or not any more
         self._wanted: set[str] = set()
-        self._converter = DepthConverter(self._facts_of)  # of the thread that has the ticks
-        self._owed: Counter[str] = Counter()  # left out before records that became no quotes
+        self._last_word: Ended | None = None
+        self._taking = Thread(target=self._keep_taking, args=(gate,), name="ticks", daemon=True)
+        self._quoting = Quoting(self._instruments, self.on_refused)  # this and what follows: where there is no gate
         self._last_tick = 0
-        self._ticks = Lock()  # of what follows, where there is no gate
+        self._ticks = Lock()  # of what follows
         self._shed = Shed()
         self._sheds = self._holds = False
         self._backlog = Backlog()
@@ -111,7 +109,7 @@ class Session:
                 api.registerFront(address)
             api.init()
         if self._gate is not None:
-            Thread(target=self._keep_taking, args=(self._gate,), name="ticks", daemon=True).start()
+            self._taking.start()
         self._hear()
         self._end()
 
@@ -172,7 +170,7 @@ class Session:
             case login.Ready(trading_day):
                 self._outbox.say(Ready(trading_day, loaded_libraries()))
             case Failure():
-                self._outbox.say(Ended(action))
+                self._let_go(action)
             case login.Request.AUTHENTICATE:
                 self._requested(Step.AUTHENTICATE, self._trader.authenticate())
             case login.Request.LOGIN_TRADER:
@@ -190,7 +188,7 @@ class Session:
 
     def _fail(self, failure: Failure) -> None:
         self._login.failed = True
-        self._outbox.say(Ended(failure))
+        self._let_go(failure)
 
     def _query_when_due(self, now: float) -> None:
         with self._lock:
@@ -221,23 +219,15 @@ class Session:
         if untold:
             self._outbox.say(Universe(untold))
 
-    def _facts_of(self, exchange: str, symbol: str) -> Facts | None:
-        """From what the counter says of the instrument; its hours from the table of products."""
-        instrument = self._instruments.get(symbol)
-        if instrument is None or exchange not in ("", instrument.exchange):
-            return None
-        product = product_of(instrument.exchange, symbol)
-        return Facts(instrument.exchange, instrument.multiplier, product.hours if product else None)
-
     # Ticks
 
     def _keep_taking(self, gate: Gate) -> None:
+        """Let ticks go from the gate to the service, and say that there are no more."""
         try:
-            while True:
-                taken = (self._quote(record, received_ns, skipped) for received_ns, skipped, record in gate.take())
-                self._outbox.quotes([quote for quote in taken if quote is not None])
-        finally:
-            os._exit(1)  # a session that fetches no ticks is of no use to anybody
+            gate.pump()
+            self._say_last_word()
+        except BaseException:  # a session that fetches no ticks is of no use to anybody
+            os._exit(1)
 
     def on_record(self, data: Any) -> None:
         """One record, in the thread of the wrapper, where there is no gate."""
@@ -251,26 +241,10 @@ class Session:
                 self._pass_on(data, now_ns)
 
     def _pass_on(self, data: Any, received_ns: int, skipped: int = 0) -> None:
-        quote = self._quote(depth_record(data), received_ns, skipped)
+        self._last_tick = received_ns
+        quote = self._quoting.quote(received_ns, skipped, depth_record(data))
         if quote is not None:
             self._outbox.quote(quote)
-
-    def _quote(self, record: Sequence[Any], received_ns: int, skipped: int) -> Quote | None:
-        """Nothing that one record holds may stop those behind it."""
-        self._last_tick = received_ns
-        try:
-            quote = self._converter.quote(record, received_ns)
-        except RecordError as error:
-            self._outbox.say(Rejected(error.reason, str(error)))
-        except Exception as error:
-            self._outbox.say(Rejected("unforeseen", f"{type(error).__name__}: {error}"))
-        else:
-            if self._owed:
-                skipped += self._owed.pop(quote.symbol, 0)
-            return replace(quote, skipped=skipped) if skipped else quote
-        if skipped:
-            self._owed[record[1]] += skipped
-        return None
 
     def _look_at_backlog(self, now: float) -> None:
         if self._allocated is None or not self._login.ready:
@@ -300,12 +274,26 @@ class Session:
 
     # The end
 
+    def _let_go(self, failure: Failure | None = None) -> None:
+        """Let no more ticks in, and say that it ends behind those that have come."""
+        self._last_word = self._last_word or Ended(failure)
+        if self._gate is None:
+            self._say_last_word()
+        else:
+            self._gate.close()
+
+    def _say_last_word(self) -> None:
+        assert self._last_word is not None
+        self._outbox.say(self._last_word)
+
     def _end(self) -> None:
         if not self._login.failed:
             for symbol in self._wanted:
                 self._market.unSubscribeMarketData(symbol)
             self._await_quiet()
-            self._outbox.say(Ended())
+            self._let_go()
+        if self._gate is not None:
+            self._taking.join(_QUIET_WAIT_S)
         self._outbox.drain(_QUIET_WAIT_S)
         end_within(_RELEASE_S)
         self._market.exit()
@@ -313,26 +301,32 @@ class Session:
 
     def _await_quiet(self) -> None:
         deadline = time.monotonic() + _QUIET_WAIT_S
-        while time.time_ns() - self._last_tick < _QUIET_S * 1e9 and time.monotonic() < deadline:
+        while self._silent_s() < _QUIET_S and time.monotonic() < deadline:
             time.sleep(_QUIET_S / 5)
 
+    def _silent_s(self) -> float:
+        """For how long no tick has come."""
+        return time.time() - self._last_tick / 1e9 if self._gate is None else self._gate.silent_s()
 
-def load(start: Start) -> Gate | Failure | None:
-    """Load CTP's libraries; the gate where there is one, or why they cannot be loaded."""
+
+def load(start: Start, ticks: socket.socket) -> Gate | Failure | None:
+    """Load CTP's libraries; the gate where there is one, which writes to `ticks`, or why they cannot be loaded."""
     library = gate_library() if start.gated else None
     failed = load_libraries(start.libraries, library)
     if failed is not None or library is None:
         return failed
     try:
-        return Gate(library, market_library(start.libraries), start.ring, start.backlog, start.backlog_ms)
+        return Gate(library, market_library(start.libraries), ticks, start.ring, start.backlog, start.backlog_ms)
     except OSError as error:
         return Failure(step=Step.START, kind=Kind.SETUP, message=str(error))
 
 
-def main(descriptor: str) -> None:
-    connection = connected(descriptor)
+def main(descriptor: str, ticks_descriptor: str) -> None:
+    connection, ticks = connected(descriptor), socket.socket(fileno=int(ticks_descriptor))
     start = first(connection, to_session, Start)
-    gate = load(start)
+    gate = load(start, ticks)
+    if not isinstance(gate, Gate):
+        ticks.close()
     outbox = Outbox(connection, Ring(start.ring, start.backlog, start.backlog_ms))
     if isinstance(gate, Failure):
         outbox.say(Ended(gate))
@@ -347,4 +341,4 @@ def main(descriptor: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

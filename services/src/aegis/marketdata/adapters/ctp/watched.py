@@ -24,7 +24,10 @@ from aegis.marketdata.adapters.ctp.frames import (
     Waiting,
     from_session,
 )
+from aegis.marketdata.adapters.ctp.gate import TickReader
+from aegis.marketdata.adapters.ctp.quoting import Quoting
 from aegis.marketdata.adapters.ctp.silence import MarketClock
+from aegis.marketdata.adapters.ctp.tick_stream import TickStream
 from aegis.marketdata.ports import FeedSink
 from aegis_sdk import clock
 
@@ -72,9 +75,13 @@ class WatchedSession:
         self._on_ready = on_ready
         self._on_step = on_step
         self._is_expected = is_expected
-        self._process = Session(_PROGRAM, from_session, self._heard)
+        self._ticks = TickStream(self._came, self._end_as_told)
+        self._process = Session(_PROGRAM, from_session, self._heard, self._ticks)
         self._failed: asyncio.Future[Failure] = asyncio.get_running_loop().create_future()
         self._universe: list[Instrument] = []
+        self._by_symbol: dict[str, Instrument] = {}
+        self._quoting = Quoting(self._by_symbol, sink.rejected)
+        self._reader = TickReader()
         self._reached: set[Step] = {Step.START}
         self._unwanted: set[InstrumentId] = set()
         self._ready_at: float | None = None
@@ -82,7 +89,8 @@ class WatchedSession:
         self._clock = MarketClock()
         self.waiting = Waiting(0, 0)  # as it said last
         self._crowded = asyncio.Event()
-        self._has_begun = self._ending = self._told_its_end = False
+        self._has_begun = self._ending = False
+        self._last_word: Ended | None = None
 
     @property
     def pid(self) -> int | None:
@@ -95,7 +103,7 @@ class WatchedSession:
     @property
     def was_killed(self) -> bool:
         """Whether its process had to be killed, and had not said that it ends; known once `run` has returned."""
-        return self._process.was_killed and not self._told_its_end
+        return self._process.was_killed and self._last_word is None
 
     @property
     def ready_s(self) -> float:
@@ -108,7 +116,7 @@ class WatchedSession:
             await self._process.start(start)
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(work) for work in (self._watch(), self._keep_pouring())]
-                failure = await self._failed
+                failure = await asyncio.shield(self._failed)  # cancelled, it would pass for a session that has failed
                 for task in tasks:
                     task.cancel()
             return failure
@@ -142,13 +150,33 @@ class WatchedSession:
         self._heard_at = clock.now()
         if not self._has_begun:
             self._has_begun, self._progress_at = True, self._heard_at
-        if self._ending or self._failed.done():
+        if self._failed.done() or (self._ending and not isinstance(frame, Quotes | Rejected | Ended)):
             return
         try:
             self._take(frame)
-        except Exception as error:  # the sink is broken: another session would be no better
-            _log.exception("session_unusable")
-            self._fail(self._failure(Kind.SETUP, f"{type(error).__name__}: {error}"))
+        except Exception as error:
+            self._give_up_sink(error)
+
+    def _came(self, data: bytes) -> None:
+        """Ticks, as its gate has them."""
+        self._heard_at = clock.now()
+        if self._failed.done():
+            return
+        quote = self._quoting.quote
+        try:
+            self._offer([made for taken in self._reader.read(data) if (made := quote(*taken)) is not None])
+        except Exception as error:
+            self._give_up_sink(error)
+
+    def _give_up_sink(self, error: Exception) -> None:
+        """It is broken: another session would be no better."""
+        _log.exception("session_unusable")
+        self._fail(self._failure(Kind.SETUP, f"{type(error).__name__}: {error}"))
+
+    def _end_as_told(self) -> None:
+        """Once it has said that it ends, and all its ticks have come."""
+        if self._last_word is not None and self._ticks.over.is_set():
+            self._fail(self._last_word.failure or self._failure(Kind.NOT_READY, "its process ended unasked"))
 
     def _take(self, frame: FromSession) -> None:
         match frame:
@@ -159,6 +187,7 @@ class WatchedSession:
             case Universe(instruments):
                 self._progress_at = self._heard_at
                 self._universe += instruments
+                self._by_symbol.update((one.symbol, one) for one in instruments)
             case Reached(step):
                 self._progress_at = self._heard_at
                 self._reached.add(step)
@@ -169,20 +198,22 @@ class WatchedSession:
                 self._on_ready(self._universe)
             case Rejected(reason, detail):
                 self._sink.rejected(reason, detail)
-            case Ended(failure):
-                self._told_its_end = True
-                self._fail(failure or self._failure(Kind.NOT_READY, "its process ended unasked"))
+            case Ended():
+                self._last_word = frame
+                self._end_as_told()
             case _:
                 pass
 
     def _offer(self, quotes: Sequence[Quote]) -> None:
+        if not quotes:
+            return
         self._quotes_at = self._heard_at
         self._clock.heard(quotes)
         offer, unwanted = self._sink.offer, self._unwanted
         for quote in quotes:
             if not unwanted or InstrumentId(quote.exchange, quote.symbol) not in unwanted:
                 offer(quote)
-        if self._sink.crowded and not self._crowded.is_set():
+        if self._sink.crowded and not (self._ending or self._crowded.is_set()):
             self._process.pause()
             self._crowded.set()
 
@@ -207,6 +238,7 @@ class WatchedSession:
                 if looked_at - before > _STOOD_STILL_S:
                     self._heard_at = self._progress_at = self._quotes_at = looked_at
                 self._look(looked_at)
+            await self._ticks.over.wait()  # what it had handed over
             self._fail(self._failure(Kind.NOT_READY, f"its process ended {ended.result()}"))
         finally:
             ended.cancel()

@@ -1,0 +1,49 @@
+"""Records of one session as quotes: in the service, or without a gate in the session's process."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from aegis.contracts.market import Instrument, Quote
+from aegis.marketdata.adapters.ctp_fields import DepthConverter, Facts, RecordError
+from aegis.marketdata.domain.products import product_of
+
+__all__ = ["Quoting"]
+
+
+class Quoting:
+    """Knows `instruments` by symbol, as the counter tells them. `rejected` is called with a reason and a detail."""
+
+    def __init__(self, instruments: Mapping[str, Instrument], rejected: Callable[[str, str], None]) -> None:
+        self._instruments = instruments
+        self._rejected = rejected
+        self._converter = DepthConverter(self._facts_of)
+        self._owed: Counter[str] = Counter()  # left out before records that became no quotes
+
+    def quote(self, received_ns: int, skipped: int, record: Sequence[Any]) -> Quote | None:
+        """Nothing that one record holds may stop those behind it. `skipped` were left out right before it."""
+        try:
+            quote = self._converter.quote(record, received_ns)
+        except RecordError as error:
+            self._rejected(error.reason, str(error))
+        except Exception as error:
+            self._rejected("unforeseen", f"{type(error).__name__}: {error}")
+        else:
+            if self._owed:
+                skipped += self._owed.pop(quote.symbol, 0)
+            return replace(quote, skipped=skipped) if skipped else quote
+        if skipped:
+            self._owed[record[1]] += skipped
+        return None
+
+    def _facts_of(self, exchange: str, symbol: str) -> Facts | None:
+        """From what the counter says of the instrument; its hours from the table of products."""
+        instrument = self._instruments.get(symbol)
+        if instrument is None or exchange not in ("", instrument.exchange):
+            return None
+        product = product_of(instrument.exchange, symbol)
+        return Facts(instrument.exchange, instrument.multiplier, product.hours if product else None)
