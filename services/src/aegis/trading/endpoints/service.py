@@ -199,10 +199,13 @@ class Trading(OrderCalls, QueryCalls):
     def _account(self, account: str) -> AccountState | None:
         """An account whose key is here, with its journal read: before that nobody knows the names of its orders.
 
-        What is reported earlier the comparison fetches that an account begins with.
+        What is reported earlier the comparison fetches that an account begins with. One whose books are of another env
+        hears nothing.
         """
         state = self.states.get(self._key_of[account])
-        return state.accounts[account] if state is not None and state.is_active else None
+        if state is None or not state.is_active or self.acting.other_env(state.group.books.get(account)):
+            return None
+        return state.accounts[account]
 
     def _may_hear(self, account: str) -> tuple[OrderEnv, RiskSettings]:
         return self.settings.accounts[account].env, self._parts.config.risk[account]

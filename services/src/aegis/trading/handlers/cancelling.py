@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from typing import Final
 
 from aegis.accounting.book import Book
 from aegis.contracts.orders import Order
@@ -22,6 +23,8 @@ from aegis_sdk.errors import NotFound, OutcomeUnknown
 from aegis_sdk.single_active import ActiveContext
 
 __all__ = ["Cancelling"]
+
+_OTHER_ENV: Final = Submitted(outcome="not_sent", reason="wrong_env")
 
 
 class Cancelling:
@@ -70,10 +73,11 @@ class Cancelling:
         return await self._ask(state.account(name), book, orders)
 
     async def _ask(self, account: AccountState, book: Book, orders: Sequence[Order]) -> list[CancelAnswered]:
-        """Ask the venue for all of them; they go out in this order."""
-        venue = self._acting.venue(book.account)
-        with account.asking():
-            answers = await asyncio.gather(*(venue.cancel(_cancel(book, order)) for order in orders))
+        """Ask the venue for all of them; they go out in this order. One of another env is not asked: numbers recur."""
+        venue, answers = self._acting.venue(book.account), [_OTHER_ENV] * len(orders)
+        if self._acting.other_env(book) is None:
+            with account.asking():
+                answers = await asyncio.gather(*(venue.cancel(_cancel(book, order)) for order in orders))
         return [
             CancelAnswered(account=book.account, ts_ns=now_ns(), client_order_id=order.client_order_id, answer=answer)
             for order, answer in zip(orders, answers, strict=True)

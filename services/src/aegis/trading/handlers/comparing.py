@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from aegis.accounting.book import Book
-from aegis.contracts.trading import PAGE, ReconcileReply, VenueUnavailable
+from aegis.contracts.trading import PAGE, OrderRejected, ReconcileReply, VenueUnavailable
 from aegis.contracts.venue import InstrumentTerms, VenueAccount, VenueOrder, VenuePosition, VenueTrade
 from aegis.trading.domain.applying import apply
 from aegis.trading.domain.changes import (
@@ -83,9 +83,12 @@ class Comparing:
     async def now(self, state: KeyState, account: AccountState) -> ReconcileReply:
         """Catch up, compare, and be ready for orders. Raises what the venue or the ledger raises, VenueUnavailable too.
 
+        OrderRejected: its books are those of another env.
+
         An account that never stands still is caught up with, and ready, but not compared: VenueUnavailable.
         """
         async with account.comparing:
+            self._require_env(state, account)
             day = await self._acting.venue(account.account).trading_day()
             await self._confirm(account, day)
             if account.account not in state.group.books:
@@ -98,6 +101,16 @@ class Comparing:
         if reply is None:
             raise VenueUnavailable(f"{account.account} did not stand still for long enough to be compared")
         return reply
+
+    def _require_env(self, state: KeyState, account: AccountState) -> None:
+        """Raises OrderRejected, and tells once, where the books are those of a venue of another env."""
+        refusal = self._acting.other_env(state.group.books.get(account.account))
+        if refusal is None:
+            return
+        if refusal.reason not in account.alerted:
+            account.alerted.add(refusal.reason)
+            self._acting.tell(account.account, "mismatch", f"{refusal.detail}: no order is taken")
+        raise OrderRejected(f"{refusal.reason}: {refusal.detail}", reason=refusal.reason, detail=refusal.detail)
 
     # The first start
 

@@ -46,6 +46,8 @@ class Settling:
     async def settle(self, state: KeyState, intent: OpenIntent) -> Settled | None:
         """The answer; None where it cannot be given yet. Raises what the venue's queries raise."""
         changes = read_changes(intent.data)
+        if self._acting.other_env(state.group.books.get(changes[0].account)):
+            return None  # the venue that was asked is another one
         since = state.first_asked.setdefault(intent.idempotency_key, time.monotonic())
         if isinstance(changes[0], OrdersIntended):
             overdue = time.monotonic() - since >= self._acting.settle_s
