@@ -40,7 +40,7 @@ from aegis.trading.domain.changes import (
 from aegis.trading.domain.group import Group
 from aegis.trading.domain.views import account_of, position_of
 from aegis.trading.ports import VenueSink
-from aegis_sdk.errors import Unavailable
+from aegis_sdk.errors import DeadlineExceeded, Unavailable
 
 ACCOUNT = "a"
 
@@ -78,6 +78,7 @@ class ScriptedVenue:
         self.submits: Counter[str] = Counter()
         self.numbers = count(1)
         self.is_up = True
+        self.is_silent = False  # connected, and what it is asked it has not read yet
         self.arrives = self.answers = self.reports = True
         self.fills_at_once = True
         self.price = 3000
@@ -235,6 +236,11 @@ class Connection:
 
     async def orders(self, account: str) -> Sequence[VenueOrder]:
         return [self.venue.seen(order) for order in (await self._asked()).orders.values()]
+
+    async def look_up(self, account: str) -> None:
+        await self._asked()
+        if self.venue.is_silent:
+            raise DeadlineExceeded("no answer")
 
     async def trades(self, account: str) -> Sequence[VenueTrade]:
         told = set(VenueTrade.model_fields)

@@ -296,10 +296,11 @@ async def test_a_front_that_does_not_answer_and_a_process_that_hangs_are_left() 
     sink = RecordingVenueSink()
     async with counter() as running, open_venue(running, sink) as venue:
         await running.control.fault("stall@trader")
-        with pytest.raises(AegisError, match="not answered QryTradingAccount"):
-            await venue.account(running.user.user_id)
+        with pytest.raises(AegisError, match="not answered QryOrder"):
+            await venue.look_up(running.user.user_id)
         await running.control.clear()
         await sink.until(lambda: sink.states == ["ready", "down", "ready"])
+        await venue.look_up(running.user.user_id)
         assert (await venue.account(running.user.user_id)).pre_balance == 10_000_000
         assert venue.session_pid is not None
         os.kill(venue.session_pid, signal.SIGSTOP)

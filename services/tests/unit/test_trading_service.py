@@ -22,7 +22,7 @@ from aegis.contracts.trading import (
 from aegis.contracts.venue import Submit
 from aegis.trading.domain.changes import read_changes
 from aegis.trading.domain.group import snapshot
-from aegis_sdk.errors import Moved, OutcomeUnknown, Suspended
+from aegis_sdk.errors import DeadlineExceeded, Moved, OutcomeUnknown, Suspended
 
 
 @pytest.fixture
@@ -131,6 +131,47 @@ async def test_what_may_still_be_under_way_is_not_called_lost(house: House) -> N
     house.venue.take(request_to_submit("one"))  # it arrives after all
     await instance.settle()
     assert house.stored.outcomes["one"].orders[0].status == "accepted"
+
+
+async def test_a_silent_venue_may_have_an_order_yet_however_long_it_is_silent(house: House) -> None:
+    instance = await house.take()
+    house.venue.arrives = house.venue.answers = house.venue.reports = False
+    await place(instance, "one")
+    house.venue.is_silent = True
+    for _ in range(2):
+        with pytest.raises(DeadlineExceeded):
+            await instance.settle()
+    assert "one" not in house.stored.outcomes
+    house.venue.arrives = house.venue.answers = True
+    house.venue.take(request_to_submit("one"))  # it is read in the end
+    house.venue.is_silent = False
+    await instance.settle()
+    assert house.stored.outcomes["one"].orders[0].status == "accepted"
+    await agreed(instance)
+
+
+async def test_one_answer_is_enough_for_all_that_were_open_when_the_venue_was_asked(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = await house.take()
+    house.venue.arrives = False
+    for number in range(3):
+        await place(instance, f"o{number}")
+    asked, look_up = 0, instance.venue.look_up
+
+    async def counted(account: str) -> None:
+        nonlocal asked
+        asked += 1
+        await look_up(account)
+
+    monkeypatch.setattr(instance.venue, "look_up", counted)
+    instance.service.acting.settle_s = 60
+    await instance.settle()
+    assert (asked, len(house.stored.intents)) == (0, 3)
+    instance.service.acting.settle_s = 0
+    await instance.settle()
+    assert (asked, len(house.stored.intents)) == (1, 0)
+    assert {one.orders[0].reason for one in house.stored.outcomes.values()} == {"never_arrived"}
 
 
 async def test_where_a_cancel_makes_a_name_void_an_order_is_known_not_to_come_at_once(house: House) -> None:

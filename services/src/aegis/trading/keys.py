@@ -114,6 +114,7 @@ class KeyState:
         self.group: Group = restore(state)
         self.accounts = {account: AccountState(account, partial(self._event_of, account)) for account in accounts}
         self.first_asked: dict[str, float] = {}  # since when an intent is known to be open, by idempotency key
+        self.looked_up: dict[str, float] = {}  # when a venue was asked for an account's orders last, and has answered
         self.notes: Counter[str] = Counter()
         self._marks = marks
         self._telling = Telling(0)

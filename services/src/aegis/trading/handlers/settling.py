@@ -2,7 +2,8 @@
 
 An order that the venue has speaks for itself. One that it has not heard of may be on its way there still: whoever sent
 it may have been stopped in the middle. Where a cancel makes its name void, that is done, and it is not sent for
-certain. Elsewhere it is called not sent only when `settle_s` have passed since it was found.
+certain. Elsewhere it is called not sent only by a venue that was asked `settle_s` after it was found, or later, and
+has answered: one that is silent has perhaps not read it yet, however long that takes.
 """
 
 from __future__ import annotations
@@ -50,18 +51,19 @@ class Settling:
             return None  # the venue that was asked is another one
         since = state.first_asked.setdefault(intent.idempotency_key, time.monotonic())
         if isinstance(changes[0], OrdersIntended):
-            overdue = time.monotonic() - since >= self._acting.settle_s
-            settled = await self._orders(state, intent.method, changes[0], overdue)
+            settled = await self._orders(state, intent.method, changes[0], since + self._acting.settle_s)
         else:
             settled = await self._cancels(state, intent.method, changes)
         if settled is not None:
             del state.first_asked[intent.idempotency_key]
         return settled
 
-    async def _orders(self, state: KeyState, method: str, change: OrdersIntended, overdue: bool) -> Settled | None:
+    async def _orders(self, state: KeyState, method: str, change: OrdersIntended, due: float) -> Settled | None:
         book = state.book(change.account)
         theirs: dict[str, VenueOrder] = {}
+        is_sure = False
         if any(_is_open(book, one.order) for one in change.orders):
+            is_sure = await self._look_up(state, change.account, due)
             told = await self._acting.venue(change.account).orders(change.account)
             theirs = {one.client_order_id: one for one in told if one.trading_day == book.trading_day}
         found: list[Change] = []
@@ -75,7 +77,7 @@ class Settling:
             elif (report := theirs.get(order.client_order_id)) is not None:
                 found.append(_told(order, report))
                 orders.append(reported(order, report))
-            elif overdue or await self._is_void(order):
+            elif is_sure or await self._is_void(order):
                 missing = _missing(order)
                 found.append(missing)
                 orders.append(answered(order, missing.answer, missing.ts_ns))
@@ -83,6 +85,16 @@ class Settling:
                 return None
         reply = FlattenReply(orders=orders, refused={}) if method == FLATTEN.name else PlaceOrderReply(orders=orders)
         return Settled(reply, write_changes(found) if found else None)
+
+    async def _look_up(self, state: KeyState, account: str, due: float) -> bool:
+        """Whether the venue was asked at `due` or later, and has answered. One that can void names need not be."""
+        now = time.monotonic()
+        if now < due or self._acting.can_void(account):
+            return False
+        if state.looked_up.get(account, 0.0) < due:
+            await self._acting.venue(account).look_up(account)
+            state.looked_up[account] = now
+        return True
 
     async def _is_void(self, order: Order) -> bool:
         """Whether it can never come to its venue any more; if it came meanwhile, it is found the next time."""
