@@ -90,6 +90,11 @@ def at_venue(name: str) -> Submit:
     )
 
 
+def as_placed(name: str) -> Submit:
+    """What the venue is sent by `place`."""
+    return at_venue(name).model_copy(update={"price": Decimal(2990), "volume": 2})
+
+
 async def place(instance: Instance, name: str, **other: Any) -> Any:
     return await instance.call("place_order", request(name, **other), name)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -216,6 +216,12 @@ class Instance:
         """Return when all reports that came are committed."""
         async with asyncio.timeout(_DEADLINE_S):
             await self.account.taken.wait()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Return when `holds`; nobody tells of that, so it is looked at again and again."""
+        async with asyncio.timeout(_DEADLINE_S):
+            while not holds():  # noqa: ASYNC110 - pure state
+                await asyncio.sleep(0.001)
 
     async def end(self) -> None:
         """The end of its process, in order or not."""

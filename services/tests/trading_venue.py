@@ -79,6 +79,8 @@ class ScriptedVenue:
         self.numbers = count(1)
         self.is_up = True
         self.is_silent = False  # connected, and what it is asked it has not read yet
+        self.cancels: Counter[str] = Counter()
+        self.cancels_arrive = True
         self.arrives = self.answers = self.reports = True
         self.fills_at_once = True
         self.price = 3000
@@ -220,6 +222,9 @@ class Connection:
         self._fate.comes("cancel", "before")
         if not self.venue.is_up:
             return Submitted(outcome="not_sent", reason="down")
+        self.venue.cancels[cancel.client_order_id] += 1
+        if not self.venue.cancels_arrive:
+            return Submitted(outcome="unknown")
         answer = self.venue.end(cancel.client_order_id)
         await asyncio.sleep(0)
         self._fate.comes("cancel", "after")

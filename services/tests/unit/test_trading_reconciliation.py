@@ -160,11 +160,20 @@ def test_lots_of_yesterday_tell_by_their_cost_at_what_they_were_settled() -> Non
 def test_an_order_that_is_final_here_and_works_there_is_a_mismatch() -> None:
     desk = Desk()
     name = desk.intend("buy", 1)
-    desk.answer(name, "not_sent")
+    desk.answer(name, "refused")
     orders = [desk.told(name, "accepted")]
     assert caught_up(desk, orders, []) == ["order_told"]  # its number there; the status stays
     (difference,) = compare(desk.book, orders, [], []).differences
-    assert (difference.field, difference.ours, difference.theirs) == ("status", "not_sent", "accepted")
+    assert (difference.field, difference.ours, difference.theirs) == ("status", "rejected", "accepted")
+
+
+def test_an_order_that_was_called_not_sent_and_works_there_works_here_too() -> None:
+    desk = Desk()
+    name = desk.intend("buy", 1)
+    desk.answer(name, "not_sent")
+    orders = [desk.told(name, "accepted")]
+    assert caught_up(desk, orders, []) == ["order_told"]
+    assert compare(desk.book, orders, [], []).differences == []
 
 
 def test_each_figure_that_differs_is_told_and_a_cent_is_enough() -> None:

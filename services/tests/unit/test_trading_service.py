@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from trading_desk import NEXT_DAY
-from trading_house import House, agreed, at_venue, place, request
+from trading_house import House, agreed, as_placed, at_venue, place, request
 from trading_venue import ACCOUNT
 
 from aegis.contracts.trading import (
@@ -128,7 +127,7 @@ async def test_what_may_still_be_under_way_is_not_called_lost(house: House) -> N
     instance.service.acting.settle_s = 60
     await instance.settle()
     assert "one" not in house.stored.outcomes
-    house.venue.take(request_to_submit("one"))  # it arrives after all
+    house.venue.take(as_placed("one"))  # it arrives after all
     await instance.settle()
     assert house.stored.outcomes["one"].orders[0].status == "accepted"
 
@@ -143,7 +142,7 @@ async def test_a_silent_venue_may_have_an_order_yet_however_long_it_is_silent(ho
             await instance.settle()
     assert "one" not in house.stored.outcomes
     house.venue.arrives = house.venue.answers = True
-    house.venue.take(request_to_submit("one"))  # it is read in the end
+    house.venue.take(as_placed("one"))  # it is read in the end
     house.venue.is_silent = False
     await instance.settle()
     assert house.stored.outcomes["one"].orders[0].status == "accepted"
@@ -183,12 +182,8 @@ async def test_where_a_cancel_makes_a_name_void_an_order_is_known_not_to_come_at
     house.venue.arrives = house.venue.answers = True
     await instance.settle()
     assert house.stored.outcomes["one"].orders[0].status == "not_sent"
-    assert house.venue.take(request_to_submit("one")).outcome == "refused"  # it comes after all
+    assert house.venue.take(as_placed("one")).outcome == "refused"  # it comes after all
     await agreed(instance)
-
-
-def request_to_submit(name: str) -> Submit:
-    return at_venue(name).model_copy(update={"price": Decimal(2990), "volume": 2})
 
 
 async def test_an_order_whose_sender_was_frozen_behind_its_intent_is_not_sent_when_others_have_the_key(

@@ -6,13 +6,14 @@ Texts are bounded by what CTP's fields hold, less the closing zero, where CTP ha
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from aegis.contracts.amounts import ZERO, Money, Price
 
 __all__ = [
+    "CAME_LATE",
     "Account",
     "AccountName",
     "AccountReported",
@@ -66,8 +67,12 @@ OrderStatus = Literal[
 """pending: intended, the venue has not answered. unknown: whether the venue has it cannot be said now.
 
 accepted and partly_filled work at the venue. The others are final: filled, cancelled (perhaps filled in part),
-rejected by the venue, expired at the end of its day, not_sent: it never reached the venue.
+rejected by the venue, expired at the end of its day, not_sent: it never reached the venue. Where the venue speaks of
+such an order all the same, it is what the venue says.
 """
+
+CAME_LATE: Final = "came_late"
+"""The reason of an order of which its venue speaks although it was called not sent; until it ends for another one."""
 
 AccountName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 ClientOrderId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,36}$")]

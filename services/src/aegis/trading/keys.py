@@ -14,6 +14,7 @@ import structlog
 
 from aegis.accounting.book import Book
 from aegis.contracts.amounts import Price
+from aegis.contracts.orders import CAME_LATE
 from aegis.contracts.trading import VenueUnavailable
 from aegis.contracts.venue import VenueReport
 from aegis.trading.domain.applying import apply
@@ -53,6 +54,7 @@ class AccountState:
         self.account = account
         self.ready = asyncio.Event()
         self.due = asyncio.Event()  # a comparison with the venue
+        self.unwanted = asyncio.Event()  # an order that is to be cancelled works
         self.comparing = asyncio.Lock()
         self.opened = asyncio.Event()  # it has a book
         self.reports: deque[VenueReport] = deque()
@@ -142,6 +144,8 @@ class KeyState:
             if isinstance(change, OrdersIntended):
                 account.activity += 1
             reason = change.reason[:48] if isinstance(change, ModeSet) and change.reason.isidentifier() else ""
+            if any(order.reason == CAME_LATE for order in applied.orders):
+                account.unwanted.set()
             book = self.group.books[change.account]
             account.outbox.add(self._telling.number(book, applied, reason.lower()))
 

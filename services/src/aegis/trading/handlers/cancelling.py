@@ -72,6 +72,14 @@ class Cancelling:
         orders = [book.orders[one.client_order_id] for one in asked if one.client_order_id in book.working]
         return await self._ask(state.account(name), book, orders)
 
+    async def withdraw(
+        self, state: KeyState, account: AccountState, book: Book, orders: Sequence[Order]
+    ) -> list[CancelAnswered]:
+        """Cancel orders without a caller. That it is wanted is journaled; what becomes of them, reports say."""
+        if fresh := [order for order in orders if not order.cancel_asked]:
+            await self._acting.commit(state.key, [*map(_asked, fresh)])
+        return await self._ask(account, book, orders)
+
     async def _ask(self, account: AccountState, book: Book, orders: Sequence[Order]) -> list[CancelAnswered]:
         """Ask the venue for all of them; they go out in this order. One of another env is not asked: numbers recur."""
         venue, answers = self._acting.venue(book.account), [_OTHER_ENV] * len(orders)

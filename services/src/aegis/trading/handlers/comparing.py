@@ -29,7 +29,7 @@ from aegis.trading.domain.changes import (
 from aegis.trading.domain.group import Group
 from aegis.trading.domain.reconciliation import Compared, catch_up, compare, settled_prices, without_terms
 from aegis.trading.handlers.acting import Acting
-from aegis.trading.handlers.reporting import cash_moved, tell_adoptions
+from aegis.trading.handlers.reporting import cash_moved, tell_unasked
 from aegis.trading.keys import AccountState, KeyState, now_ns
 from aegis.trading.stores import StatementStore
 from aegis_sdk.errors import AegisError, Moved
@@ -123,7 +123,7 @@ class Comparing:
             changes = await self._first_changes(name, day, told)
             if account.activity == seen:
                 await self._acting.commit(state.key, changes)
-                tell_adoptions(self._acting, account, changes)
+                tell_unasked(self._acting, account, state.book(name), changes)
                 _log.info("account_opened", account=name, trading_day=day, positions=len(told.positions))
                 return
             await asyncio.sleep(_BETWEEN_S)
@@ -191,7 +191,7 @@ class Comparing:
             seen = account.activity
             told = await self._ask(book.account)
             changes = await self._catch_up(state, book, told)
-            adopted += tell_adoptions(self._acting, account, changes)
+            adopted += tell_unasked(self._acting, account, book, changes)
             booked += sum(isinstance(change, TradeTold) for change in changes)
             await self._taken(account)
             if account.activity == seen and not account.asked:
