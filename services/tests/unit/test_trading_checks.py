@@ -208,6 +208,17 @@ def test_a_mode_allows_what_it_says(mode: Mode, opening: str | None, closing: st
     assert reason(situation(desk, side="sell", offset="close_today")) == closing
 
 
+def test_what_the_service_decides_never_loosens_a_mode_whatever_was_stored_first() -> None:
+    modes = get_args(Mode)
+    for now in modes:
+        desk = Desk()
+        desk.tell(ModeSet(account="a", ts_ns=0, mode=now))
+        desk.tell(ModeSet(account="a", ts_ns=0, mode="close_only", at_least=True))
+        assert desk.book.mode == ("close_only" if now == "normal" else now)
+        desk.tell(ModeSet(account="a", ts_ns=0, mode="normal"))
+        assert desk.book.mode == "normal", "a person may"
+
+
 def test_a_live_account_starts_disarmed_and_sends_nothing_before_somebody_arms_it() -> None:
     desk = Desk(env="live")
     assert not desk.book.armed

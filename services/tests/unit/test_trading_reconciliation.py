@@ -7,7 +7,6 @@ from typing import Any
 
 from trading_desk import MEAL, REBAR, Desk
 
-from aegis.contracts.orders import Mode
 from aegis.contracts.venue import VenueAccount, VenueOrder, VenuePosition, VenueTrade
 from aegis.trading.domain.reconciliation import adopted_name, catch_up, compare, settled_prices, without_terms
 from aegis.trading.domain.views import account_of, positions_of
@@ -131,9 +130,6 @@ def test_an_order_that_the_venue_does_not_know_is_a_mismatch_unless_it_may_be_on
     assert compared.open == [pending, lost]
     assert [(one.of, one.theirs) for one in compared.differences] == [(accepted, "missing")]
     assert compared.verdict == "mismatch"
-    modes: tuple[Mode, ...] = ("normal", "close_only", "cancel_only", "halted")
-    assert [compared.mode(mode) for mode in modes] == ["close_only", "close_only", "cancel_only", "halted"]
-    assert [compare(Desk().book, [], [], []).mode(mode) for mode in modes] == list(modes)
 
 
 def test_what_orders_hold_back_is_not_compared_while_one_may_be_on_its_way() -> None:

@@ -17,6 +17,7 @@ from trading_venue import ACCOUNT, Fate, Killed
 from aegis.contracts.orders import OrderReported
 from aegis.contracts.trading import (
     CancelOrder,
+    KillRequest,
     OrdersRequest,
     ReconcileRequest,
     SetMode,
@@ -110,6 +111,23 @@ async def test_a_mismatch_closes_only_and_a_person_opens_again(house: House) -> 
     house.venue.book.close_profit -= 5
     await instance.call("set_mode", SetMode(account=ACCOUNT, mode="normal"), "m")
     assert (await place(instance, "three")).orders[0].status == "accepted"
+
+
+async def test_a_kill_that_is_stored_while_a_comparison_ends_stays_a_kill(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = await house.take()
+    house.venue.book.close_profit += 5
+    commit = instance.service.acting.commit
+
+    async def behind_a_kill(key: str, changes: Any) -> None:
+        assert instance.book.mode == "normal", "as it was when the comparison decided"
+        await instance.call("kill", KillRequest(account=ACCOUNT), "kill")
+        await commit(key, changes)
+
+    monkeypatch.setattr(instance.service.acting, "commit", behind_a_kill)
+    reply = await instance.call("reconcile", ReconcileRequest(account=ACCOUNT), "r")
+    assert (reply.verdict, instance.book.mode) == ("mismatch", "halted")
 
 
 @pytest.mark.parametrize("price_is_told", [True, False])

@@ -52,7 +52,10 @@ Hedge = Literal["speculation", "arbitrage", "hedge"]
 OrderType = Literal["limit", "market", "fak", "fok"]
 """market: at any price, the rest is cancelled. fak: at the limit at once, the rest is cancelled. fok: all or none."""
 Mode = Literal["normal", "close_only", "cancel_only", "halted"]
-"""What an account may do: everything; close and cancel; cancel; cancel, until a person says otherwise (a kill)."""
+"""What an account may do: everything; close and cancel; cancel; cancel, until a person says otherwise (a kill).
+
+From the least strict to the strictest.
+"""
 OrderStatus = Literal[
     "pending",
     "unknown",

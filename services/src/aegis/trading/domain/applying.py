@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, assert_never
+from typing import Literal, assert_never, get_args
 
 from aegis.accounting.book import Book
 from aegis.accounting.holdings import Holding, holding_key
 from aegis.accounting.lifecycle import answered, expired, reported
 from aegis.contracts.amounts import ZERO, to_grain
-from aegis.contracts.orders import Order, Trade
+from aegis.contracts.orders import Mode, Order, Trade
 from aegis.contracts.venue import Submitted, VenueOrder, VenuePosition
 from aegis.trading.domain.changes import (
     AccountOpened,
@@ -115,7 +115,7 @@ def _apply(group: Group, book: Book, change: Change, done: Applied) -> None:
             if change.answer.outcome in ("refused", "not_sent"):
                 _ask_cancel(book, change.client_order_id, change.ts_ns, False, done)
         case ModeSet():
-            book.mode = change.mode
+            book.mode = _stricter(book.mode, change.mode) if change.at_least else change.mode
             book.armed = book.armed if change.armed is None else change.armed
             done.money = True
         case RulesSet():
@@ -134,6 +134,10 @@ def _apply(group: Group, book: Book, change: Change, done: Applied) -> None:
             pass
         case _:
             assert_never(change)
+
+
+def _stricter(one: Mode, other: Mode) -> Mode:
+    return max(one, other, key=get_args(Mode).index)
 
 
 def _told(book: Book, order: Order, done: Applied) -> None:

@@ -140,8 +140,11 @@ class CancelAnswered(_Change):
 
 
 class ModeSet(_Change):
+    """With `at_least` a stricter mode stays: what the service decides by itself may cross what a person has decided."""
+
     kind: Literal["mode_set"] = "mode_set"
     mode: Mode
+    at_least: bool = False
     armed: bool | None = None
     reason: Text = ""
 

@@ -16,7 +16,7 @@ from aegis.accounting.holdings import holding_key
 from aegis.accounting.lifecycle import reported
 from aegis.accounting.offsets import exchange_of
 from aegis.contracts.amounts import Price, is_same_money, to_grain
-from aegis.contracts.orders import Mode, Order
+from aegis.contracts.orders import Order
 from aegis.contracts.trading import Difference, Verdict
 from aegis.contracts.venue import InstrumentTerms, VenueAccount, VenueOrder, VenuePosition, VenueTrade
 from aegis.trading.domain.changes import Adopted, Change, OrderTold, TradeTold
@@ -40,10 +40,6 @@ class Compared:
     def verdict(self) -> Verdict:
         """A mismatch stops openings until somebody has looked."""
         return "mismatch" if self.differences else "agreed"
-
-    def mode(self, now: Mode) -> Mode:
-        """The mode of an account from now on: a mismatch makes it close-only, and never less strict than it was."""
-        return "close_only" if self.differences and now == "normal" else now
 
     def differ(self, what: Any, of: str, name: str, ours: object, theirs: object) -> None:
         self.differences.append(Difference(what=what, of=of, field=name, ours=str(ours), theirs=str(theirs)))

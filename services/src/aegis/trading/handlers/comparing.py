@@ -244,7 +244,6 @@ class Comparing:
         if text not in account.alerted:
             account.alerted.add(text)
             self._acting.tell(book.account, "mismatch", text)
-        mode = found.mode(book.mode)
-        if mode != book.mode:
-            change = ModeSet(account=book.account, ts_ns=now_ns(), mode=mode, reason="mismatch")
+        if book.mode == "normal":
+            change = ModeSet(account=book.account, ts_ns=now_ns(), mode="close_only", at_least=True, reason="mismatch")
             await self._acting.commit(state.key, [change])
