@@ -81,6 +81,7 @@ class ScriptedVenue:
         self.is_silent = False  # connected, and what it is asked it has not read yet
         self.cancels: Counter[str] = Counter()
         self.cancels_arrive = True
+        self.cancels_left: int | None = None  # so many it takes yet; None: any number
         self.arrives = self.answers = self.reports = True
         self.fills_at_once = True
         self.price = 3000
@@ -225,6 +226,10 @@ class Connection:
         self.venue.cancels[cancel.client_order_id] += 1
         if not self.venue.cancels_arrive:
             return Submitted(outcome="unknown")
+        if self.venue.cancels_left is not None:
+            if not self.venue.cancels_left:
+                return Submitted(outcome="not_sent", reason="too_many_a_second")
+            self.venue.cancels_left -= 1
         answer = self.venue.end(cancel.client_order_id)
         await asyncio.sleep(0)
         self._fate.comes("cancel", "after")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from trading_house import House, agreed, as_placed, place
-from trading_venue import ACCOUNT
+from trading_house import House, agreed, as_placed, at_venue, place
+from trading_venue import ACCOUNT, Fate
 
-from aegis.contracts.trading import CancelOrder
+from aegis.contracts.trading import CancelOrder, KillRequest, SetMode
 from aegis.trading.domain.changes import CancelAsked, read_changes
 from aegis.trading.handlers import withdrawing
 
@@ -62,3 +63,73 @@ async def test_a_late_order_is_asked_for_until_it_works_no_more_also_by_who_take
     await instance.until(lambda: instance.book.orders["one"].status == "cancelled")
     told = [change for entry in house.stored.journal for change in read_changes(entry.data) if entry.data != b"null"]
     assert sum(isinstance(change, CancelAsked) for change in told) == 1
+
+
+KILL = KillRequest(account=ACCOUNT)
+
+
+async def test_a_kill_goes_on_until_a_venue_that_takes_few_cancels_has_taken_all(house: House) -> None:
+    instance = await house.take()
+    for number in range(50):
+        await place(instance, f"o{number}", volume=1)
+    house.venue.cancels_left = 5
+    reply = await instance.call("kill", KILL, "kill")
+    assert (len(reply.asked), len(reply.failed)) == (5, 45)
+    while house.venue.book.working:
+        house.venue.cancels_left = 5
+        await instance.until(lambda: house.venue.cancels_left == 0 or not house.venue.book.working)
+    await instance.until(lambda: not instance.book.working)
+    assert set(house.venue.submits.values()) == {1}
+    await agreed(instance)
+
+
+async def test_a_kill_keeps_to_the_pace_of_cancels(house: House) -> None:
+    instance = await house.take(cancels_per_s=3)
+    for number in range(5):
+        await place(instance, f"o{number}", volume=1)
+    reply = await instance.call("kill", KILL, "kill")
+    assert (reply.asked, reply.failed) == (["o0", "o1", "o2"], ["o3", "o4"])
+    assert sum(house.venue.cancels.values()) == 3
+
+
+async def test_a_kill_outlives_a_venue_that_is_away_and_whoever_was_told_of_it(house: House) -> None:
+    instance = await house.take()
+    await place(instance, "one")
+    house.venue.is_up = False
+    reply = await instance.call("kill", KILL, "kill")
+    assert (reply.asked, reply.failed) == ([], ["one"])
+    instance = await house.take()
+    assert instance.book.mode == "halted"
+    house.venue.is_up = True
+    await instance.until(lambda: not instance.book.working)
+    assert not house.venue.book.working
+
+
+async def test_what_comes_to_a_killed_account_from_elsewhere_is_cancelled_until_a_person_sets_another_mode(
+    house: House,
+) -> None:
+    instance = await house.take()
+    await instance.call("kill", KILL, "kill")
+    house.venue.take(at_venue("theirs"))
+    await instance.until(lambda: "theirs" in instance.book.orders and not instance.book.working)
+    assert not house.venue.book.working
+    await instance.call("set_mode", SetMode(account=ACCOUNT, mode="normal"), "m")
+    house.venue.take(at_venue("later"))
+    await instance.until(lambda: "later" in instance.book.orders)
+    await instance.call("set_mode", SetMode(account=ACCOUNT, mode="halted"), "h")
+    await place(instance, "refused")
+    await asyncio.sleep(0.01)  # that nothing is asked has no event
+    assert (list(instance.book.working), house.venue.cancels["later"]) == (["later"], 0)
+
+
+async def test_a_kill_whose_holder_died_is_answered_by_the_next_one(house: House) -> None:
+    instance = await house.take(Fate("cancel", "before"))
+    await place(instance, "one")
+    await place(instance, "two")
+    killing = asyncio.create_task(instance.call("kill", KILL, "kill"))
+    await instance.until(lambda: instance.fate.is_dead)
+    instance = await house.take()
+    killing.cancel()
+    await instance.until(lambda: not instance.book.working)
+    await instance.settle()
+    assert house.stored.outcomes["kill"].asked == ["one", "two"]

@@ -56,6 +56,7 @@ class Book:
     rules: Rules
     armed: bool
     mode: Mode = "normal"
+    killed: bool = False  # halted by a kill: no order is to work
     deposit: Decimal = ZERO
     withdraw: Decimal = ZERO
     close_profit: Decimal = ZERO

@@ -229,7 +229,10 @@ class KillRequest(_Frozen):
 
 
 class KillReply(_Frozen):
-    """The account is halted. `asked` are cancelled, as far as the venue was told; of `failed` nobody could tell it."""
+    """The account is halted. `asked` are cancelled, as far as the venue was told; of `failed` nobody could tell it yet.
+
+    They are asked for until they work no more, or somebody sets another mode.
+    """
 
     asked: list[ClientOrderId]
     failed: list[ClientOrderId]

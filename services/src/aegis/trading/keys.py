@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -16,7 +16,7 @@ from aegis.accounting.book import Book
 from aegis.contracts.amounts import Price
 from aegis.contracts.orders import CAME_LATE
 from aegis.contracts.trading import VenueUnavailable
-from aegis.contracts.venue import VenueReport
+from aegis.contracts.venue import Submitted, VenueReport
 from aegis.trading.domain.applying import apply
 from aegis.trading.domain.begun import begin, end
 from aegis.trading.domain.changes import Change, ModeSet, OrdersIntended, read_changes
@@ -28,7 +28,7 @@ from aegis.trading.outbox import Outbox
 from aegis_sdk.errors import NotFound
 from aegis_sdk.single_active import Committed
 
-__all__ = ["AccountState", "KeyState", "now_ns"]
+__all__ = ["AccountState", "KeyState", "Withdrawn", "now_ns"]
 
 _log = structlog.get_logger("aegis.trading")
 
@@ -43,6 +43,14 @@ def now_ns() -> int:
     return time.time_ns()
 
 
+class Withdrawn(NamedTuple):
+    """A cancel without a caller: in which session of the venue it was asked for last, when, and what it said."""
+
+    session: str
+    at: float
+    answer: Submitted
+
+
 class AccountState:
     """An account as this instance acts for it. `ready`: compared with its venue since it came here; orders may be sent.
 
@@ -54,7 +62,9 @@ class AccountState:
         self.account = account
         self.ready = asyncio.Event()
         self.due = asyncio.Event()  # a comparison with the venue
-        self.unwanted = asyncio.Event()  # an order that is to be cancelled works
+        self.unwanted = asyncio.Event()  # an order that is to be cancelled may work
+        self.withdrawn: dict[str, Withdrawn] = {}  # those that are being cancelled, and work yet
+        self.withdrew = asyncio.Event()  # some of them have been asked for
         self.comparing = asyncio.Lock()
         self.opened = asyncio.Event()  # it has a book
         self.reports: deque[VenueReport] = deque()
@@ -144,9 +154,9 @@ class KeyState:
             if isinstance(change, OrdersIntended):
                 account.activity += 1
             reason = change.reason[:48] if isinstance(change, ModeSet) and change.reason.isidentifier() else ""
-            if any(order.reason == CAME_LATE for order in applied.orders):
-                account.unwanted.set()
             book = self.group.books[change.account]
+            if book.killed or any(order.reason == CAME_LATE for order in applied.orders):
+                account.unwanted.set()
             account.outbox.add(self._telling.number(book, applied, reason.lower()))
 
     def _event_of(self, account: str, told: Told) -> Event:

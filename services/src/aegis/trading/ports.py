@@ -59,7 +59,7 @@ class Venue(Protocol):
         ...
 
     async def cancel(self, cancel: Cancel) -> Submitted:
-        """Ask to cancel an order, once; whether it was cancelled a report says."""
+        """Ask to cancel an order, once; whether it was cancelled a report says. What never left may be sent again."""
         ...
 
     async def trading_day(self) -> str:

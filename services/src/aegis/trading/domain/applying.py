@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, assert_never, get_args
+from typing import Final, Literal, assert_never, get_args
 
 from aegis.accounting.book import Book
 from aegis.accounting.holdings import Holding, holding_key
@@ -31,6 +31,8 @@ from aegis.trading.domain.changes import (
 from aegis.trading.domain.group import Group
 
 __all__ = ["Applied", "Note", "adopted_order", "apply"]
+
+_MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 
 Note = Literal[
     "unknown_account",
@@ -116,6 +118,7 @@ def _apply(group: Group, book: Book, change: Change, done: Applied) -> None:
                 _ask_cancel(book, change.client_order_id, change.ts_ns, False, done)
         case ModeSet():
             book.mode = _stricter(book.mode, change.mode) if change.at_least else change.mode
+            book.killed = change.kills or (book.killed and book.mode == "halted")
             book.armed = book.armed if change.armed is None else change.armed
             done.money = True
         case RulesSet():
@@ -137,7 +140,7 @@ def _apply(group: Group, book: Book, change: Change, done: Applied) -> None:
 
 
 def _stricter(one: Mode, other: Mode) -> Mode:
-    return max(one, other, key=get_args(Mode).index)
+    return _MODES[max(_MODES.index(one), _MODES.index(other))]
 
 
 def _told(book: Book, order: Order, done: Applied) -> None:

@@ -27,8 +27,8 @@ from aegis.trading.domain.changes import (
     write_changes,
 )
 from aegis.trading.handlers.acting import Acting
-from aegis.trading.handlers.cancelling import Cancelling, killed
-from aegis.trading.keys import KeyState, now_ns
+from aegis.trading.handlers.cancelling import Cancelling, is_asked, killed, told
+from aegis.trading.keys import AccountState, KeyState, now_ns
 from aegis_sdk.single_active import OpenIntent, Settled
 
 __all__ = ["UNKNOWN_ORDER", "Settling"]
@@ -107,16 +107,23 @@ class Settling:
 
     async def _cancels(self, state: KeyState, method: str, changes: Sequence[Change]) -> Settled | None:
         asked = [change for change in changes if isinstance(change, CancelAsked)]
-        answers = await self._cancelling.again(state, asked) if asked else []
+        book = state.book(changes[0].account)
+        if method == KILL.name:
+            return self._kill(state.account(book.account), book, [one.client_order_id for one in asked])
+        assert method == CANCEL_ORDER.name, method
+        answers = await self._cancelling.again(state, asked)
         if any(one.answer.outcome == "unknown" for one in answers):
             return None
-        book = state.book(changes[0].account)
         stored = write_changes(answers) if answers else None
-        if method == KILL.name:
-            return Settled(killed(book, answers), stored)
-        assert method == CANCEL_ORDER.name, method
         order = book.orders.get(asked[0].client_order_id)
         return None if order is None else Settled(CancelReply(order=order), stored)
+
+    def _kill(self, account: AccountState, book: Book, names: Sequence[str]) -> Settled | None:
+        """Whoever holds the account asks for its orders; the answer waits until that has begun."""
+        if not is_asked(account, book, names):
+            return None
+        answers = told(account, names)
+        return Settled(killed(account, book, names), write_changes(answers) if answers else None)
 
 
 def _is_open(book: Book, order: Order) -> bool:
