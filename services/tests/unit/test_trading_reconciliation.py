@@ -119,6 +119,30 @@ def test_an_order_under_its_own_name_is_adopted_under_it() -> None:
     assert len(adopted_name(strange(venue_order_id="x" * 20))) <= 36
 
 
+def test_an_order_without_a_name_is_adopted_once_its_exchange_has_given_it_a_number() -> None:
+    desk = Desk()
+    waiting = strange(venue_order_id="")
+    for _ in range(2):
+        assert caught_up(desk, [waiting, waiting], []) == []
+        compared = compare(desk.book, [waiting], [], [], state(desk, frozen_margin=Decimal(6000)))
+        assert compared.differences == [], "what it holds back at the venue is not known here"
+    assert caught_up(desk, [strange()], []) == ["adopted"]
+    assert list(desk.book.orders) == ["venue-SHFE-4711"]
+    assert compare(desk.book, [strange()], [], [], state(desk)).verdict == "agreed"
+
+
+def test_an_order_without_a_name_that_never_got_a_number_is_none() -> None:
+    desk = Desk()
+    refused = [strange(venue_order_id="", status=status) for status in ("rejected", "cancelled")]
+    for _ in range(2):
+        assert caught_up(desk, refused, []) == []
+        assert compare(desk.book, refused, [], [], state(desk)).verdict == "agreed"
+    told = state(desk, frozen_margin=Decimal(1))
+    assert compare(desk.book, refused, [], [], told).verdict == "mismatch", "nothing is on its way"
+    traded = strange(venue_order_id="", status="cancelled", filled=1)
+    assert compare(desk.book, [traded], [], [], state(desk)).verdict == "mismatch"
+
+
 def test_an_order_that_the_venue_does_not_know_is_a_mismatch_unless_it_may_be_on_its_way() -> None:
     desk = Desk()
     pending = desk.intend("buy", 1)
