@@ -202,7 +202,7 @@ class Account(_Frozen):
     env: OrderEnv
     trading_day: Day
     mode: Mode
-    armed: bool  # a live account sends no order before somebody arms it
+    armed: bool  # a live account sends no order before somebody arms it, on each trading day
     pre_balance: Money
     deposit: Money
     withdraw: Money

@@ -250,7 +250,10 @@ def _ask_cancel(book: Book, client_order_id: str, ts_ns: int, asked: bool, done:
 
 
 def _roll(group: Group, book: Book, change: DayRolled, done: Applied) -> None:
-    """Once for each day; told again, or of a day that is over, it changes nothing. Terms are learned anew."""
+    """Once for each day; told again, or of a day that is over, it changes nothing. Terms are learned anew.
+
+    Whoever armed a live account did so for a day.
+    """
     if change.trading_day <= book.trading_day:
         return
     for order in book.working_orders():
@@ -258,6 +261,7 @@ def _roll(group: Group, book: Book, change: DayRolled, done: Applied) -> None:
         book.become(after)
         done.orders.append(after)
     book.roll(change.trading_day, change.settlements)
+    book.armed = book.armed and book.env != "live"
     held = {holding.instrument for holding in book.holdings.values()}
     book.terms = {name: terms for name, terms in book.terms.items() if name in held}
     group.begin_day(change.trading_day)
