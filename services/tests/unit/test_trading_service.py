@@ -15,6 +15,7 @@ from aegis.contracts.trading import (
     CancelOrder,
     FlattenRequest,
     KillRequest,
+    OrderExpired,
     OrderRejected,
     OrdersRequest,
 )
@@ -247,6 +248,21 @@ async def test_a_cancel_whose_intent_was_given_up_may_be_asked_for_again(
     await instance.call("cancel_order", asked, "second")
     await instance.still()
     assert instance.book.orders["one"].status == "cancelled"
+
+
+async def test_a_cancel_whose_day_ends_before_its_venue_has_answered_is_answered(house: House) -> None:
+    instance = await house.take()
+    await place(instance, "one")
+    house.venue.cancels_arrive = False
+    asked = CancelOrder(account=ACCOUNT, client_order_id="one")
+    assert isinstance(await instance.call("cancel_order", asked, "c"), OutcomeUnknown)
+    await instance.settle()
+    assert "c" in house.stored.intents
+    house.venue.roll(NEXT_DAY, "3000")
+    await instance.until(lambda: instance.book.trading_day == NEXT_DAY)
+    await instance.settle()
+    assert isinstance(house.stored.outcomes["c"], OrderExpired)
+    assert "c" not in house.stored.intents
 
 
 async def test_the_second_leg_is_not_sent_behind_one_that_was_refused(house: House) -> None:

@@ -135,7 +135,10 @@ def account(of: OfAccount = "paper", timeout: Timeout = 5.0, as_json: AsJson = F
 @trading_app.command()
 def mode(
     what: Annotated[Literal["normal", "close_only", "cancel_only", "halted"], typer.Argument(show_default=False)],
-    arm: Annotated[bool | None, typer.Option("--arm/--disarm", help="A live account sends nothing unarmed, and is armed for one day.")] = None,
+    arm: Annotated[
+        bool | None,
+        typer.Option("--arm/--disarm", help="A live account sends nothing unarmed, and is armed for one day."),
+    ] = None,
     reason: Annotated[str, typer.Option(help="Is kept with the change.")] = "",
     of: OfAccount = "paper",
     timeout: Timeout = 5.0,

@@ -55,6 +55,7 @@ __all__ = [
     "FlattenRequest",
     "KillReply",
     "KillRequest",
+    "OrderExpired",
     "OrderRejected",
     "OrderRequest",
     "OrdersReply",
@@ -95,6 +96,12 @@ class OrderRejected(Rejected):
     """An order did not pass the checks; nothing was sent. `details`: {reason, ...}, reasons as docs/trading.md says."""
 
     code = "order_rejected"
+
+
+class OrderExpired(Rejected):
+    """The trading day ended before the venue had answered a cancel; no order of it works any more."""
+
+    code = "order_expired"
 
 
 class VenueUnavailable(RpcError):

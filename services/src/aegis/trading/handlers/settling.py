@@ -15,7 +15,15 @@ from typing import Final
 from aegis.accounting.book import Book
 from aegis.accounting.lifecycle import answered, expired, reported
 from aegis.contracts.orders import Order
-from aegis.contracts.trading import CANCEL_ORDER, FLATTEN, KILL, CancelReply, FlattenReply, PlaceOrderReply
+from aegis.contracts.trading import (
+    CANCEL_ORDER,
+    FLATTEN,
+    KILL,
+    CancelReply,
+    FlattenReply,
+    OrderExpired,
+    PlaceOrderReply,
+)
 from aegis.contracts.venue import Cancel, Submitted, VenueOrder
 from aegis.trading.domain.changes import (
     Answered,
@@ -116,7 +124,10 @@ class Settling:
             return None
         stored = write_changes(answers) if answers else None
         order = book.orders.get(asked[0].client_order_id)
-        return None if order is None else Settled(CancelReply(order=order), stored)
+        if order is None:
+            gone = f"the trading day of {asked[0].client_order_id} has ended, and the order with it"
+            return Settled(OrderExpired(gone), stored)
+        return Settled(CancelReply(order=order), stored)
 
     def _kill(self, account: AccountState, book: Book, names: Sequence[str]) -> Settled | None:
         """Whoever holds the account asks for its orders; the answer waits until that has begun."""
