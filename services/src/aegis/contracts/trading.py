@@ -44,6 +44,7 @@ __all__ = [
     "RECONCILE",
     "SERVICE",
     "SET_MODE",
+    "TAKE_BOOKS",
     "TRADES",
     "AccountReply",
     "AccountRequest",
@@ -67,6 +68,7 @@ __all__ = [
     "ReconcileRequest",
     "SetMode",
     "SplitPolicy",
+    "TakeBooks",
     "TradesReply",
     "TradesRequest",
     "VenueUnavailable",
@@ -270,6 +272,18 @@ class ReconcileRequest(_Frozen):
     account: AccountName
 
 
+class TakeBooks(_Frozen):
+    """Take the positions and money of the venue for ours: it is right, and we were wrong.
+
+    Its answer is the comparison behind that. `confirm` repeats the account's name. The mode stays as it is. An account
+    whose env is another one since the accounts file was changed begins anew; a live one disarmed.
+    """
+
+    account: AccountName
+    confirm: AccountName
+    reason: Text = ""
+
+
 class Difference(_Frozen):
     """One figure that is not the same here and there. `what` is order, trade, position or account; `of` says which."""
 
@@ -329,3 +343,4 @@ SET_MODE: Final = Method(SERVICE, "set_mode", SetMode, AccountReply)
 KILL: Final = Method(SERVICE, "kill", KillRequest, KillReply)
 FLATTEN: Final = Method(SERVICE, "flatten", FlattenRequest, FlattenReply)
 RECONCILE: Final = Method(SERVICE, "reconcile", ReconcileRequest, ReconcileReply)
+TAKE_BOOKS: Final = Method(SERVICE, "take_books", TakeBooks, ReconcileReply)

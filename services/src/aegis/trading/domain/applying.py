@@ -79,10 +79,15 @@ def apply(group: Group, change: Change) -> Applied:
 
 
 def _open(group: Group, change: AccountOpened, done: Applied) -> None:
-    if change.account in group.books:
+    old = group.books.get(change.account)
+    if old is not None and old.env == change.env:
         return
     armed = change.env != "live"
     book = Book(change.account, change.env, change.trading_day, change.pre_balance, change.rules, armed)
+    if old is not None:
+        book.mode, book.killed, book.sequence = old.mode, old.killed, old.sequence
+        done.orders.extend(expired(order, change.ts_ns) for order in old.working_orders())
+        done.holdings.extend(old.holdings)
     group.books[change.account] = book
     group.begin_day(change.trading_day)
     done.money = True

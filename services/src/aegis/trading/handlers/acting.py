@@ -59,6 +59,11 @@ class Acting:
             return None
         return Refusal("wrong_env", f"its books are {book.env}, its venue is {self.env(book.account)}")
 
+    def confirmed(self, account: str, confirm: str) -> None:
+        """What is not undone is asked for by the account's name. Raises OrderRejected."""
+        if confirm != account:
+            raise OrderRejected("`confirm` repeats the account's name", reason="unconfirmed", detail="")
+
     def can_void(self, account: str) -> bool:
         return self.accounts[account].venue in self.voiding
 

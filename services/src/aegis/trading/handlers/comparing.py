@@ -112,6 +112,45 @@ class Comparing:
             self._acting.tell(account.account, "mismatch", f"{refusal.detail}: no order is taken")
         raise OrderRejected(f"{refusal.reason}: {refusal.detail}", reason=refusal.reason, detail=refusal.detail)
 
+    async def take(self, state: KeyState, account: AccountState, reason: str) -> ReconcileReply:
+        """Take the venue's positions and money for ours, as somebody has decided; and compare.
+
+        Books of another env begin anew. Raises as `now` does, and VenueUnavailable where the account does not stand
+        still. Orders and trades that differ, as what the venue has lost, go on doing so until their day ends.
+        """
+        async with account.comparing:
+            day = await self._acting.venue(account.account).trading_day()
+            book = state.group.books.get(account.account)
+            if book is None or self._acting.other_env(book):
+                await self._confirm(account, day)
+                await self._open(state, account, day)
+            elif day == book.trading_day:
+                await self._take(state, account, book, reason)
+            else:
+                raise VenueUnavailable(f"{account.account} is at the end of {book.trading_day}: ask again in a moment")
+        return await self.now(state, account)
+
+    async def _take(self, state: KeyState, account: AccountState, book: Book, reason: str) -> None:
+        for _ in range(_TRIES):
+            seen = account.activity
+            told = await self._ask(book.account)
+            tell_unasked(self._acting, account, book, await self._catch_up(state, book, told))
+            await self._taken(account)
+            if account.activity == seen and not account.asked:
+                taken = BooksTaken(
+                    account=book.account,
+                    ts_ns=now_ns(),
+                    state=told.state,
+                    positions=list(told.positions),
+                    reason=reason or "taken",
+                )
+                await self._acting.commit(state.key, [taken])
+                account.alerted.clear()
+                _log.warning("books_taken", account=book.account, positions=len(told.positions), reason=reason)
+                return
+            await asyncio.sleep(_BETWEEN_S)
+        raise VenueUnavailable(f"{book.account} did not stand still for long enough to take its books over")
+
     # The first start
 
     async def _open(self, state: KeyState, account: AccountState, day: str) -> None:

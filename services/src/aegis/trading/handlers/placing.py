@@ -76,8 +76,7 @@ class Placing:
     async def flatten(self, state: KeyState, request: FlattenRequest, context: ActiveContext) -> FlattenReply:
         """Close what no order closes yet, by FAK orders at the edge of the collar; what cannot be closed is named."""
         account = state.account(request.account)
-        if request.confirm != request.account:
-            raise OrderRejected("`confirm` repeats the account's name", reason="unconfirmed", detail="")
+        self._acting.confirmed(request.account, request.confirm)
         held = {split_key(key)[0] for key in state.book(request.account).holdings}
         await self._prepare(state, account, set(request.instruments) & held or held, context)
         refused: dict[str, str] = {}
