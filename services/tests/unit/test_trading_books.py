@@ -9,6 +9,7 @@ import pytest
 from trading_house import House, agreed, at_venue, place
 from trading_venue import ACCOUNT
 
+from aegis.accounting.rules import Rules
 from aegis.contracts.trading import (
     CancelOrder,
     KillRequest,
@@ -103,6 +104,23 @@ async def test_an_account_begins_anew_in_another_env_when_a_person_says_so_disar
     await agreed(instance)
     instance = await house.take(file={"env": "live"})
     assert instance.book.armed, "over a takeover"
+
+
+async def test_the_rules_of_the_accounts_file_count_also_when_they_were_changed_later(house: House) -> None:
+    instance = await house.take()
+    await place(instance, "one", price=3001)
+    await instance.still()
+    rules = Rules(closing="average", today_margin="pre_settlement")
+    assert instance.book.rules != rules
+    house.venue.book.rules = rules
+    instance = await house.take(file={"rules": rules})
+    assert instance.book.rules == rules
+    assert instance.book.mode == "normal", "set before the first comparison, which counts by them"
+    await agreed(instance)
+    assert instance.book.margin() == 6000
+    before = len(house.stored.journal)
+    await house.take(file={"rules": rules})
+    assert len(house.stored.journal) == before
 
 
 async def test_what_differs_from_the_venue_is_taken_from_it_when_a_person_says_so(house: House) -> None:

@@ -11,7 +11,7 @@ An accounts file has a table for each account:
     group = "desk"              # accounts of one group are one key; an account in none is its own
     venue = "paper"             # who takes its orders
 
-    [accounts.A1.rules]         # how its venue counts; CTP's where they are not given
+    [accounts.A1.rules]         # how its venue counts; CTP's where they are not given. Read at each start
     [accounts.A1.risk]          # until `aegis_config` has others
     tick_feeds = ["main"]
 

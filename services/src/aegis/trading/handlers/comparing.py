@@ -23,6 +23,7 @@ from aegis.trading.domain.changes import (
     Change,
     DayRolled,
     ModeSet,
+    RulesSet,
     TermsLearned,
     TradeTold,
 )
@@ -94,6 +95,7 @@ class Comparing:
             if account.account not in state.group.books:
                 await self._open(state, account, day)
             book = state.book(account.account)
+            await self._set_rules(state, book)
             if day > book.trading_day:
                 await self._roll(state, account, book, day)
             reply = await self._compare(state, account, book)
@@ -188,6 +190,13 @@ class Comparing:
             account=name, ts_ns=now_ns(), state=told.state, positions=list(told.positions), reason="first start"
         )
         return [opened, *learned, *catch_up(book, told.orders, told.trades, now_ns()), taken]
+
+    async def _set_rules(self, state: KeyState, book: Book) -> None:
+        """The accounts file counts, also if it was changed since the account was opened."""
+        rules = self._acting.accounts[book.account].rules
+        if book.rules != rules:
+            await self._acting.commit(state.key, [RulesSet(account=book.account, ts_ns=now_ns(), rules=rules)])
+            _log.info("rules_set", account=book.account, **rules.model_dump())
 
     # A new day
 
