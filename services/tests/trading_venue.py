@@ -87,6 +87,7 @@ class ScriptedVenue:
         self.price = 3000
         self.statements = 0
         self.voids = False
+        self.under_way: list[Submit] = []  # what was sent and did not arrive, so far
         self.void: set[str] = set()  # names that were cancelled before they came
         self.tell(AccountOpened(**self.now(), env="sim", trading_day=DAY, pre_balance=Decimal(1_000_000)))
         self.terms = {REBAR: terms()}
@@ -214,7 +215,11 @@ class Connection:
         self._fate.comes("submit", "before")
         if not self.venue.is_up:
             return Submitted(outcome="not_sent", reason="down")
-        answer = self.venue.take(order) if self.venue.arrives else Submitted(outcome="unknown")
+        if self.venue.arrives:
+            answer = self.venue.take(order)
+        else:
+            self.venue.under_way.append(order)
+            answer = Submitted(outcome="unknown")
         await asyncio.sleep(0)
         self._fate.comes("submit", "after")
         return answer if self.venue.answers else Submitted(outcome="unknown")
