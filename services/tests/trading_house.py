@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -23,14 +24,14 @@ class House:
         self.venue = ScriptedVenue()
         self.active: Instance | None = None
 
-    async def take(self, fate: Fate | None = None, **risk: Any) -> Instance:
-        """The next instance takes over; the one before is gone."""
+    async def take(self, fate: Fate | None = None, file: Mapping[str, Any] = {}, **risk: Any) -> Instance:
+        """The next instance takes over; the one before is gone. `file`: of the account, in the accounts file."""
         await self.end()
-        self.active = Instance(self.stored, self.venue, fate, **risk)
+        self.active = Instance(self.stored, self.venue, fate, file, **risk)
         try:
             return await self.active.take()
         except Killed:  # while it settled what the one before had begun
-            return await self.take(None, **risk)
+            return await self.take(None, file, **risk)
 
     async def end(self) -> None:
         if self.active is not None:
@@ -44,15 +45,28 @@ class House:
         async with asyncio.timeout(5):
             while instance.account.outbox:  # noqa: ASYNC110 - a test's own poll of pure state
                 await asyncio.sleep(0.001)
-        found: list[tuple[str, int, bytes]] = []
+        stored = await self._stored(instance)
+        return [(kind, body["sequence"], payload) for kind, body, payload in stored if kind != "alert"]
+
+    async def alerts(self) -> list[tuple[str, str]]:
+        """What somebody was told to look at: what it is, and the text. Waits for the first one."""
+        instance = self.active
+        assert instance is not None
+        async with asyncio.timeout(5):
+            while True:
+                stored = await self._stored(instance)
+                if found := [(body["what"], body["text"]) for kind, body, _ in stored if kind == "alert"]:
+                    return found
+                await asyncio.sleep(0.001)
+
+    async def _stored(self, instance: Instance) -> list[tuple[str, Any, bytes]]:
+        found: list[tuple[str, Any, bytes]] = []
         async with instance.transport.read("EVENTS", f"event.trading.{ACCOUNT}.>") as messages:
             async for message in messages:
                 if message is None:
                     break
                 body = codec.decode_json(message.payload)
-                kind = message.subject.rsplit(".", 1)[1]
-                if kind != "alert":
-                    found.append((kind, body["sequence"], message.payload))
+                found.append((message.subject.rsplit(".", 1)[1], body, message.payload))
         return found
 
 
@@ -74,6 +88,11 @@ def at_venue(name: str) -> Submit:
         price=Decimal(2980),
         volume=1,
     )
+
+
+def as_placed(name: str) -> Submit:
+    """What the venue is sent by `place`."""
+    return at_venue(name).model_copy(update={"price": Decimal(2990), "volume": 2})
 
 
 async def place(instance: Instance, name: str, **other: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from trading_venue import ACCOUNT, Connection, Fate, Killed, ScriptedVenue
 
 from aegis.accounting.book import Book
 from aegis.contracts.market import Level
+from aegis.contracts.trading import SetMode
 from aegis.trading.domain.risk import RiskSettings
 from aegis.trading.endpoints import Parts, Trading
 from aegis.trading.market import Market
@@ -30,6 +32,7 @@ from aegis_sdk.single_active.key_lock import KeyLock
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
 _DEADLINE_S = 5.0
+_ACCOUNT = {"env": "sim", "venue": "scripted"}
 
 
 @dataclass
@@ -118,14 +121,16 @@ class Context:
 class Instance:
     """One instance of the service, from its takeover to its death."""
 
-    def __init__(self, stored: Stored, venue: ScriptedVenue, fate: Fate | None = None, **risk: Any) -> None:
+    def __init__(
+        self, stored: Stored, venue: ScriptedVenue, fate: Fate | None = None, file: Mapping[str, Any] = {}, **risk: Any
+    ) -> None:
         self.stored = stored
         self.fate = fate or Fate()
         self.ledger = Ledger(stored, self.fate)
         self.transport = MemoryTransport(stored.broker)
         given = {"orders_per_s": 1000, "cancels_per_s": 1000, "max_position_lots": 10_000, **risk}
         self.settings = TradingSettings(
-            accounts={ACCOUNT: AccountSettings(env="sim", venue="scripted", risk=RiskSettings(**given))},
+            accounts={ACCOUNT: AccountSettings(**{**_ACCOUNT, **file}, risk=RiskSettings(**given))},
             settle_s=0,
         )
         self.venue = Connection(venue, self.fate)
@@ -154,7 +159,8 @@ class Instance:
         await self.settle()
         self.service._held = {ACCOUNT: self.ledger}  # type: ignore[assignment]  # pyright: ignore
         await self.service.on_active(ACCOUNT, 1)
-        if self.venue.venue.is_up:
+        state = self.service.states[ACCOUNT]
+        if self.venue.venue.is_up and not self.service.acting.other_env(state.group.books.get(ACCOUNT)):
             async with asyncio.timeout(_DEADLINE_S):
                 await self.account.ready.wait()
         return self
@@ -180,6 +186,7 @@ class Instance:
         facts: dict[str, Any] = {
             "exchange": exchange,
             "symbol": symbol,
+            "env": self.settings.accounts[ACCOUNT].env,
             "bids": (Level(float(price - 1), 10),),
             "asks": (Level(float(price + 1), 10),),
             "last_price": float(price),
@@ -202,10 +209,19 @@ class Instance:
         except RpcError as error:
             return error
 
+    async def arm(self) -> None:
+        await self.call("set_mode", SetMode(account=ACCOUNT, mode="normal", armed=True), "arm")
+
     async def still(self) -> None:
         """Return when all reports that came are committed."""
         async with asyncio.timeout(_DEADLINE_S):
             await self.account.taken.wait()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Return when `holds`; nobody tells of that, so it is looked at again and again."""
+        async with asyncio.timeout(_DEADLINE_S):
+            while not holds():  # noqa: ASYNC110 - pure state
+                await asyncio.sleep(0.001)
 
     async def end(self) -> None:
         """The end of its process, in order or not."""

@@ -40,7 +40,7 @@ from aegis.trading.domain.changes import (
 from aegis.trading.domain.group import Group
 from aegis.trading.domain.views import account_of, position_of
 from aegis.trading.ports import VenueSink
-from aegis_sdk.errors import Unavailable
+from aegis_sdk.errors import DeadlineExceeded, Unavailable
 
 ACCOUNT = "a"
 
@@ -78,11 +78,16 @@ class ScriptedVenue:
         self.submits: Counter[str] = Counter()
         self.numbers = count(1)
         self.is_up = True
+        self.is_silent = False  # connected, and what it is asked it has not read yet
+        self.cancels: Counter[str] = Counter()
+        self.cancels_arrive = True
+        self.cancels_left: int | None = None  # so many it takes yet; None: any number
         self.arrives = self.answers = self.reports = True
         self.fills_at_once = True
         self.price = 3000
         self.statements = 0
         self.voids = False
+        self.under_way: list[Submit] = []  # what was sent and did not arrive, so far
         self.void: set[str] = set()  # names that were cancelled before they came
         self.tell(AccountOpened(**self.now(), env="sim", trading_day=DAY, pre_balance=Decimal(1_000_000)))
         self.terms = {REBAR: terms()}
@@ -210,7 +215,11 @@ class Connection:
         self._fate.comes("submit", "before")
         if not self.venue.is_up:
             return Submitted(outcome="not_sent", reason="down")
-        answer = self.venue.take(order) if self.venue.arrives else Submitted(outcome="unknown")
+        if self.venue.arrives:
+            answer = self.venue.take(order)
+        else:
+            self.venue.under_way.append(order)
+            answer = Submitted(outcome="unknown")
         await asyncio.sleep(0)
         self._fate.comes("submit", "after")
         return answer if self.venue.answers else Submitted(outcome="unknown")
@@ -219,6 +228,13 @@ class Connection:
         self._fate.comes("cancel", "before")
         if not self.venue.is_up:
             return Submitted(outcome="not_sent", reason="down")
+        self.venue.cancels[cancel.client_order_id] += 1
+        if not self.venue.cancels_arrive:
+            return Submitted(outcome="unknown")
+        if self.venue.cancels_left is not None:
+            if not self.venue.cancels_left:
+                return Submitted(outcome="not_sent", reason="too_many_a_second")
+            self.venue.cancels_left -= 1
         answer = self.venue.end(cancel.client_order_id)
         await asyncio.sleep(0)
         self._fate.comes("cancel", "after")
@@ -235,6 +251,11 @@ class Connection:
 
     async def orders(self, account: str) -> Sequence[VenueOrder]:
         return [self.venue.seen(order) for order in (await self._asked()).orders.values()]
+
+    async def look_up(self, account: str) -> None:
+        await self._asked()
+        if self.venue.is_silent:
+            raise DeadlineExceeded("no answer")
 
     async def trades(self, account: str) -> Sequence[VenueTrade]:
         told = set(VenueTrade.model_fields)

@@ -46,6 +46,7 @@ from aegis.contracts.trading import (
     POSITIONS,
     RECONCILE,
     SET_MODE,
+    TAKE_BOOKS,
     TRADES,
     AccountRequest,
     CancelOrder,
@@ -60,6 +61,7 @@ from aegis.contracts.trading import (
     ReconcileRequest,
     SetMode,
     SplitPolicy,
+    TakeBooks,
     TradesRequest,
     group_name,
     order_key,
@@ -188,6 +190,10 @@ class Desk:
         """Close all positions, or those of some instruments; `confirm` repeats the account's name."""
         asked = FlattenRequest(account=self.account_name, confirm=confirm, instruments=list(instruments))
         return await self._call(FLATTEN, asked)
+
+    async def take_books(self, confirm: str, reason: str = "") -> ReconcileReply:
+        """Take the venue's positions and money for ours, and compare; `confirm` repeats the account's name."""
+        return await self._call(TAKE_BOOKS, TakeBooks(account=self.account_name, confirm=confirm, reason=reason))
 
     async def reconcile(self) -> ReconcileReply:
         return await self._call(RECONCILE, ReconcileRequest(account=self.account_name))

@@ -166,6 +166,12 @@ async def test_what_is_refused_says_why_and_is_reported_once() -> None:
         await running.control.clear()
         assert (await venue.submit(order(running, "not-taken", "3000", 1))).outcome == "accepted", "its name is free"
         assert len(await venue.orders(running.user.user_id)) == 2, "what the counter refused is nowhere else"
+        await running.control.fault("answer@trader=-3")
+        taking_back = asyncio.create_task(venue.cancel(cancelling(running, "not-taken")))
+        late = await venue.submit(order(running, "late", "3000", 1))
+        assert (late.outcome, late.reason) == ("not_sent", "too_many_a_second")
+        await running.control.clear()
+        assert (await taking_back).outcome == "accepted", "a cancel waits until it is taken"
 
 
 async def test_terms_are_asked_once_for_a_day() -> None:
@@ -296,10 +302,11 @@ async def test_a_front_that_does_not_answer_and_a_process_that_hangs_are_left() 
     sink = RecordingVenueSink()
     async with counter() as running, open_venue(running, sink) as venue:
         await running.control.fault("stall@trader")
-        with pytest.raises(AegisError, match="not answered QryTradingAccount"):
-            await venue.account(running.user.user_id)
+        with pytest.raises(AegisError, match="not answered QryOrder"):
+            await venue.look_up(running.user.user_id)
         await running.control.clear()
         await sink.until(lambda: sink.states == ["ready", "down", "ready"])
+        await venue.look_up(running.user.user_id)
         assert (await venue.account(running.user.user_id)).pre_balance == 10_000_000
         assert venue.session_pid is not None
         os.kill(venue.session_pid, signal.SIGSTOP)

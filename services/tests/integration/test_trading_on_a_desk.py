@@ -93,6 +93,7 @@ async def test_an_order_s_way_by_commands_alone(house: Processes) -> None:
     said("order", "cancel", "c1")
     until(lambda: {one["client_order_id"]: one["status"] for one in said("order", "list")}["c1"] == "cancelled")
     assert said("trading", "kill", "--reason", "test")["failed"] == []
+    assert said("trading", "take-books", "--confirm", ACCOUNT)["verdict"] == "agreed"
     assert said("trading", "mode", "normal")["mode"] == "normal"
     assert said("trading", "flatten", "--confirm", ACCOUNT)["refused"] == {}
     until(lambda: [one["today"] for one in said("positions", instrument)] == [0])

@@ -23,6 +23,9 @@ _LONG_S: Final = SETTLE_S + 2
 """Whoever stops for so long exactly where it sends an order sends it when others have called it not sent: the window
 that a counter leaves open. Nobody is stopped there for so long."""
 
+_SILENT_S: Final = SETTLE_S + 7
+"""By then an order that was sent at its beginning is overdue: 3 s for its answer, SETTLE_S, and looks in between."""
+
 
 async def _holder(house: House, chance: Random) -> str:
     return await house.holder(chance.choice([PAPER, house.ctp]))
@@ -99,8 +102,8 @@ async def counter_drops(house: House, chance: Random) -> str:
 
 
 async def counter_hangs(house: House, chance: Random) -> str:
-    """It reads nothing; what was sent meanwhile it takes later."""
-    lasts_s = chance.choice(_SHORT_S)
+    """It reads nothing; what was sent meanwhile it takes later, also if nobody waits for its answer any more."""
+    lasts_s = chance.choice((*_SHORT_S, _SILENT_S))
     await house.counter.control.fault("hang@trader")
     await asyncio.sleep(lasts_s)
     await house.counter.control.clear("hang@trader")

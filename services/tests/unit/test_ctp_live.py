@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from ctp_records import DAY, REBAR, input_record, order_record, trade_record
 
 from aegis.contracts.venue import Cancel, Submit, Submitted, VenueOrder, VenueTrade
 from aegis.ctp.frames import Login
+from aegis.trading.adapters.ctp import live
 from aegis.trading.adapters.ctp.day import Day
 from aegis.trading.adapters.ctp.frames import Answer, NotTaken, Ready, Told
 from aegis.trading.adapters.ctp.live import Live
@@ -20,6 +22,8 @@ NUMBER = f"{1:>12}"
 
 class Session:
     """In place of the process: keeps what it is asked."""
+
+    is_alive = True
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
@@ -173,6 +177,28 @@ async def test_a_cancel_names_the_order_by_its_number_and_by_its_key_before_it_h
     desk.told("RtnOrder", ours("5", 0))
     assert [(await task).outcome for task in (sending, cancelling, again)] == ["accepted"] * 3
     assert (await (await desk.cancel("nobody"))).reason == "unknown_order"
+
+
+@pytest.mark.parametrize("code", [-2, -3])
+async def test_a_cancel_that_ctp_does_not_take_now_is_sent_again_and_an_order_is_not(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setattr(live, "_AGAIN_S", 0.001)
+    desk = Desk()
+    desk.told("RtnOrder", ours())
+    cancelling = await desk.cancel("", NUMBER)
+    for number in (1, 2):
+        desk.live.heard(NotTaken(number, code))
+        async with asyncio.timeout(5):
+            while len(desk.session.asked) == number:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+    desk.told("RtnOrder", ours("5"))
+    assert (await cancelling).outcome == "accepted"
+    ending = await desk.cancel("", NUMBER)
+    desk.session.is_alive = False
+    desk.live.heard(NotTaken(4, code))
+    assert (await ending).outcome == "not_sent", "never asked of a session that has ended"
+    assert [what for what, _ in desk.session.asked] == ["OrderAction"] * 4
 
 
 async def test_a_cancel_that_a_fill_has_crossed_is_refused() -> None:

@@ -10,12 +10,13 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trading_desk import INDEX, MEAL, REBAR, Desk, rates, terms
+from trading_desk import DAY, INDEX, MEAL, REBAR, Desk, rates, terms
 
 from aegis.contracts.orders import Mode, OrderType
 from aegis.contracts.venue import CommissionRates
 from aegis.trading.domain.changes import ModeSet
 from aegis.trading.domain.checking import check, check_cancel, converted, warnings
+from aegis.trading.domain.group import restore, snapshot
 from aegis.trading.domain.order_checks import collar_price
 from aegis.trading.domain.risk import DayLimits, RiskSettings, may_hear
 from aegis.trading.domain.situation import MarketPrice, Pace, Reason, Situation
@@ -208,6 +209,17 @@ def test_a_mode_allows_what_it_says(mode: Mode, opening: str | None, closing: st
     assert reason(situation(desk, side="sell", offset="close_today")) == closing
 
 
+def test_what_the_service_decides_never_loosens_a_mode_whatever_was_stored_first() -> None:
+    modes = get_args(Mode)
+    for now in modes:
+        desk = Desk()
+        desk.tell(ModeSet(account="a", ts_ns=0, mode=now))
+        desk.tell(ModeSet(account="a", ts_ns=0, mode="close_only", at_least=True))
+        assert desk.book.mode == ("close_only" if now == "normal" else now)
+        desk.tell(ModeSet(account="a", ts_ns=0, mode="normal"))
+        assert desk.book.mode == "normal", "a person may"
+
+
 def test_a_live_account_starts_disarmed_and_sends_nothing_before_somebody_arms_it() -> None:
     desk = Desk(env="live")
     assert not desk.book.armed
@@ -217,6 +229,19 @@ def test_a_live_account_starts_disarmed_and_sends_nothing_before_somebody_arms_i
     desk.tell(ModeSet(account="a", ts_ns=0, mode="normal", armed=True))
     assert reason(situation(desk)) is None
     assert Desk().book.armed
+
+
+def test_a_live_account_is_armed_for_a_day() -> None:
+    live, sim = Desk(env="live"), Desk()
+    live.tell(ModeSet(account="a", ts_ns=0, mode="normal", armed=True))
+    live.roll(DAY)
+    assert live.book.armed, "the same day told again is none"
+    for desk in (live, sim):
+        desk.roll()
+    assert reason(situation(live)) == "disarmed"
+    assert reason(situation(sim)) is None
+    again = restore(snapshot(live.group))
+    assert not again.books["a"].armed
 
 
 @pytest.mark.parametrize(

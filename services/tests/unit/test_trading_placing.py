@@ -41,41 +41,41 @@ def holding(today: int, yesterday: int, instrument: str = REBAR) -> Desk:
 
 def test_a_plain_request_is_one_order_under_its_own_name() -> None:
     desk = holding(1, 0)
-    (order,) = orders_of(request(), desk.book, 7)
+    (order,) = orders_of(request(), desk.book, "live", 7)
     assert (order.client_order_id, order.request_id, order.offset, order.volume) == ("mine", "mine", "close", 3)
-    assert (order.status, order.env, order.ts_created_ns) == ("pending", "sim", 7)
+    assert (order.status, order.env, order.ts_created_ns) == ("pending", "live", 7)
     assert submit_of(order).model_dump() == order.model_dump(include=set(type(submit_of(order)).model_fields))
 
 
 def test_a_split_makes_two_orders_that_remember_what_was_asked() -> None:
     desk = holding(2, 2)
-    orders = orders_of(request(split="today_first"), desk.book, 7)
+    orders = orders_of(request(split="today_first"), desk.book, "sim", 7)
     assert [(one.client_order_id, one.request_id, one.offset, one.volume) for one in orders] == [
         ("mine-1", "mine", "close_today", 2),
         ("mine-2", "mine", "close_yesterday", 1),
     ]
-    (single,) = orders_of(request(split="yesterday_first", volume=2), desk.book, 7)
+    (single,) = orders_of(request(split="yesterday_first", volume=2), desk.book, "sim", 7)
     assert (single.client_order_id, single.offset) == ("mine", "close_yesterday")
-    opened = orders_of(request(split="lock"), desk.book, 7)[1]
+    opened = orders_of(request(split="lock"), desk.book, "sim", 7)[1]
     assert (opened.offset, opened.side, opened.direction) == ("open", "sell", "short")
 
 
 def test_a_split_knows_what_other_orders_close_already_and_makes_nothing_of_too_few_lots() -> None:
     desk = holding(2, 2)
     desk.intend("sell", 2, "3010", "close_today")
-    (order,) = orders_of(request(split="today_first", volume=2), desk.book, 7)
+    (order,) = orders_of(request(split="today_first", volume=2), desk.book, "sim", 7)
     assert order.offset == "close_yesterday"
-    assert orders_of(request(split="today_first"), desk.book, 7) == []
+    assert orders_of(request(split="today_first"), desk.book, "sim", 7) == []
 
 
 def test_a_market_order_holds_what_the_day_s_upper_limit_costs() -> None:
     desk = Desk()
-    (order,) = orders_of(request(type="market", price=None, offset="open"), desk.book, 7)
+    (order,) = orders_of(request(type="market", price=None, offset="open"), desk.book, "sim", 7)
     market = MarketPrice(bid=None, ask=None, last=None, age_s=0, upper_limit=Decimal(3200))
     assert hold_price(order, terms(), market) == 3200
     assert hold_price(order, terms(), None) == 3300
     assert hold_price(order, terms(upper_limit_price=None), None) is None
-    (limit,) = orders_of(request(), desk.book, 7)
+    (limit,) = orders_of(request(), desk.book, "sim", 7)
     assert hold_price(limit, terms(), market) == 3000
 
 

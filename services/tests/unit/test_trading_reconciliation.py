@@ -7,7 +7,6 @@ from typing import Any
 
 from trading_desk import MEAL, REBAR, Desk
 
-from aegis.contracts.orders import Mode
 from aegis.contracts.venue import VenueAccount, VenueOrder, VenuePosition, VenueTrade
 from aegis.trading.domain.reconciliation import adopted_name, catch_up, compare, settled_prices, without_terms
 from aegis.trading.domain.views import account_of, positions_of
@@ -120,6 +119,30 @@ def test_an_order_under_its_own_name_is_adopted_under_it() -> None:
     assert len(adopted_name(strange(venue_order_id="x" * 20))) <= 36
 
 
+def test_an_order_without_a_name_is_adopted_once_its_exchange_has_given_it_a_number() -> None:
+    desk = Desk()
+    waiting = strange(venue_order_id="")
+    for _ in range(2):
+        assert caught_up(desk, [waiting, waiting], []) == []
+        compared = compare(desk.book, [waiting], [], [], state(desk, frozen_margin=Decimal(6000)))
+        assert compared.differences == [], "what it holds back at the venue is not known here"
+    assert caught_up(desk, [strange()], []) == ["adopted"]
+    assert list(desk.book.orders) == ["venue-SHFE-4711"]
+    assert compare(desk.book, [strange()], [], [], state(desk)).verdict == "agreed"
+
+
+def test_an_order_without_a_name_that_never_got_a_number_is_none() -> None:
+    desk = Desk()
+    refused = [strange(venue_order_id="", status=status) for status in ("rejected", "cancelled")]
+    for _ in range(2):
+        assert caught_up(desk, refused, []) == []
+        assert compare(desk.book, refused, [], [], state(desk)).verdict == "agreed"
+    told = state(desk, frozen_margin=Decimal(1))
+    assert compare(desk.book, refused, [], [], told).verdict == "mismatch", "nothing is on its way"
+    traded = strange(venue_order_id="", status="cancelled", filled=1)
+    assert compare(desk.book, [traded], [], [], state(desk)).verdict == "mismatch"
+
+
 def test_an_order_that_the_venue_does_not_know_is_a_mismatch_unless_it_may_be_on_its_way() -> None:
     desk = Desk()
     pending = desk.intend("buy", 1)
@@ -131,9 +154,6 @@ def test_an_order_that_the_venue_does_not_know_is_a_mismatch_unless_it_may_be_on
     assert compared.open == [pending, lost]
     assert [(one.of, one.theirs) for one in compared.differences] == [(accepted, "missing")]
     assert compared.verdict == "mismatch"
-    modes: tuple[Mode, ...] = ("normal", "close_only", "cancel_only", "halted")
-    assert [compared.mode(mode) for mode in modes] == ["close_only", "close_only", "cancel_only", "halted"]
-    assert [compare(Desk().book, [], [], []).mode(mode) for mode in modes] == list(modes)
 
 
 def test_what_orders_hold_back_is_not_compared_while_one_may_be_on_its_way() -> None:
@@ -160,11 +180,20 @@ def test_lots_of_yesterday_tell_by_their_cost_at_what_they_were_settled() -> Non
 def test_an_order_that_is_final_here_and_works_there_is_a_mismatch() -> None:
     desk = Desk()
     name = desk.intend("buy", 1)
-    desk.answer(name, "not_sent")
+    desk.answer(name, "refused")
     orders = [desk.told(name, "accepted")]
     assert caught_up(desk, orders, []) == ["order_told"]  # its number there; the status stays
     (difference,) = compare(desk.book, orders, [], []).differences
-    assert (difference.field, difference.ours, difference.theirs) == ("status", "not_sent", "accepted")
+    assert (difference.field, difference.ours, difference.theirs) == ("status", "rejected", "accepted")
+
+
+def test_an_order_that_was_called_not_sent_and_works_there_works_here_too() -> None:
+    desk = Desk()
+    name = desk.intend("buy", 1)
+    desk.answer(name, "not_sent")
+    orders = [desk.told(name, "accepted")]
+    assert caught_up(desk, orders, []) == ["order_told"]
+    assert compare(desk.book, orders, [], []).differences == []
 
 
 def test_each_figure_that_differs_is_told_and_a_cent_is_enough() -> None:

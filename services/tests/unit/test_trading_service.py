@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from trading_desk import NEXT_DAY
-from trading_house import House, agreed, at_venue, place, request
+from trading_house import House, agreed, as_placed, at_venue, place, request
 from trading_venue import ACCOUNT
 
 from aegis.contracts.trading import (
     CancelOrder,
     FlattenRequest,
     KillRequest,
+    OrderExpired,
     OrderRejected,
     OrdersRequest,
 )
 from aegis.contracts.venue import Submit
 from aegis.trading.domain.changes import read_changes
 from aegis.trading.domain.group import snapshot
-from aegis_sdk.errors import Moved, OutcomeUnknown, Suspended
+from aegis_sdk.errors import DeadlineExceeded, Moved, OutcomeUnknown, Suspended
 
 
 @pytest.fixture
@@ -128,9 +128,50 @@ async def test_what_may_still_be_under_way_is_not_called_lost(house: House) -> N
     instance.service.acting.settle_s = 60
     await instance.settle()
     assert "one" not in house.stored.outcomes
-    house.venue.take(request_to_submit("one"))  # it arrives after all
+    house.venue.take(as_placed("one"))  # it arrives after all
     await instance.settle()
     assert house.stored.outcomes["one"].orders[0].status == "accepted"
+
+
+async def test_a_silent_venue_may_have_an_order_yet_however_long_it_is_silent(house: House) -> None:
+    instance = await house.take()
+    house.venue.arrives = house.venue.answers = house.venue.reports = False
+    await place(instance, "one")
+    house.venue.is_silent = True
+    for _ in range(2):
+        with pytest.raises(DeadlineExceeded):
+            await instance.settle()
+    assert "one" not in house.stored.outcomes
+    house.venue.arrives = house.venue.answers = True
+    house.venue.take(as_placed("one"))  # it is read in the end
+    house.venue.is_silent = False
+    await instance.settle()
+    assert house.stored.outcomes["one"].orders[0].status == "accepted"
+    await agreed(instance)
+
+
+async def test_one_answer_is_enough_for_all_that_were_open_when_the_venue_was_asked(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = await house.take()
+    house.venue.arrives = False
+    for number in range(3):
+        await place(instance, f"o{number}")
+    asked, look_up = 0, instance.venue.look_up
+
+    async def counted(account: str) -> None:
+        nonlocal asked
+        asked += 1
+        await look_up(account)
+
+    monkeypatch.setattr(instance.venue, "look_up", counted)
+    instance.service.acting.settle_s = 60
+    await instance.settle()
+    assert (asked, len(house.stored.intents)) == (0, 3)
+    instance.service.acting.settle_s = 0
+    await instance.settle()
+    assert (asked, len(house.stored.intents)) == (1, 0)
+    assert {one.orders[0].reason for one in house.stored.outcomes.values()} == {"never_arrived"}
 
 
 async def test_where_a_cancel_makes_a_name_void_an_order_is_known_not_to_come_at_once(house: House) -> None:
@@ -142,12 +183,8 @@ async def test_where_a_cancel_makes_a_name_void_an_order_is_known_not_to_come_at
     house.venue.arrives = house.venue.answers = True
     await instance.settle()
     assert house.stored.outcomes["one"].orders[0].status == "not_sent"
-    assert house.venue.take(request_to_submit("one")).outcome == "refused"  # it comes after all
+    assert house.venue.take(as_placed("one")).outcome == "refused"  # it comes after all
     await agreed(instance)
-
-
-def request_to_submit(name: str) -> Submit:
-    return at_venue(name).model_copy(update={"price": Decimal(2990), "volume": 2})
 
 
 async def test_an_order_whose_sender_was_frozen_behind_its_intent_is_not_sent_when_others_have_the_key(
@@ -211,6 +248,21 @@ async def test_a_cancel_whose_intent_was_given_up_may_be_asked_for_again(
     await instance.call("cancel_order", asked, "second")
     await instance.still()
     assert instance.book.orders["one"].status == "cancelled"
+
+
+async def test_a_cancel_whose_day_ends_before_its_venue_has_answered_is_answered(house: House) -> None:
+    instance = await house.take()
+    await place(instance, "one")
+    house.venue.cancels_arrive = False
+    asked = CancelOrder(account=ACCOUNT, client_order_id="one")
+    assert isinstance(await instance.call("cancel_order", asked, "c"), OutcomeUnknown)
+    await instance.settle()
+    assert "c" in house.stored.intents
+    house.venue.roll(NEXT_DAY, "3000")
+    await instance.until(lambda: instance.book.trading_day == NEXT_DAY)
+    await instance.settle()
+    assert isinstance(house.stored.outcomes["c"], OrderExpired)
+    assert "c" not in house.stored.intents
 
 
 async def test_the_second_leg_is_not_sent_behind_one_that_was_refused(house: House) -> None:

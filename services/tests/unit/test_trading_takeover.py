@@ -17,6 +17,7 @@ from trading_venue import ACCOUNT, Fate, Killed
 from aegis.contracts.orders import OrderReported
 from aegis.contracts.trading import (
     CancelOrder,
+    KillRequest,
     OrdersRequest,
     ReconcileRequest,
     SetMode,
@@ -110,6 +111,23 @@ async def test_a_mismatch_closes_only_and_a_person_opens_again(house: House) -> 
     house.venue.book.close_profit -= 5
     await instance.call("set_mode", SetMode(account=ACCOUNT, mode="normal"), "m")
     assert (await place(instance, "three")).orders[0].status == "accepted"
+
+
+async def test_a_kill_that_is_stored_while_a_comparison_ends_stays_a_kill(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = await house.take()
+    house.venue.book.close_profit += 5
+    commit = instance.service.acting.commit
+
+    async def behind_a_kill(key: str, changes: Any) -> None:
+        assert instance.book.mode == "normal", "as it was when the comparison decided"
+        await instance.call("kill", KillRequest(account=ACCOUNT), "kill")
+        await commit(key, changes)
+
+    monkeypatch.setattr(instance.service.acting, "commit", behind_a_kill)
+    reply = await instance.call("reconcile", ReconcileRequest(account=ACCOUNT), "r")
+    assert (reply.verdict, instance.book.mode) == ("mismatch", "halted")
 
 
 @pytest.mark.parametrize("price_is_told", [True, False])
@@ -246,6 +264,10 @@ async def test_random_faults_lose_nothing_send_nothing_twice_and_tell_no_lies(ho
     house.venue.arrives = house.venue.answers = house.venue.reports = True
     instance = await house.take()
     await instance.settle()
+    for late in house.venue.under_way:
+        house.venue.take(late)
+    await instance.still()
+    await instance.until(lambda: not any(one.reason == "came_late" for one in instance.book.working_orders()))
     await instance.still()
     await agreed(instance)
     assert instance.book.mode == "normal"  # no comparison on the way has raised a false alarm
@@ -258,7 +280,12 @@ async def test_random_faults_lose_nothing_send_nothing_twice_and_tell_no_lies(ho
             assert name not in house.venue.book.orders
             continue
         for order in answer.orders:
-            assert (order.client_order_id in house.venue.book.orders) == (order.status != "not_sent")
+            theirs, ours = (book.orders.get(order.client_order_id) for book in (house.venue.book, instance.book))
+            if order.status == "not_sent" and theirs is not None:
+                assert theirs.is_final, "it came late, and was cancelled"
+                assert ours.status == theirs.status
+            else:
+                assert (theirs is not None) == (order.status != "not_sent")
     assert set(instance.book.orders) >= set(house.venue.book.orders)
     sequences = [sequence for _, sequence, _ in await house.events()]
     assert sorted(sequences) == list(range(1, instance.book.sequence + 1))

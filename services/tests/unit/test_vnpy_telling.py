@@ -80,6 +80,13 @@ def test_an_order_never_goes_back(teller: Teller) -> None:
     assert statuses(teller.state(snapshot(an_order(status="filled", filled=3)), [])) == [Status.ALLTRADED]
 
 
+def test_an_order_that_was_called_not_sent_and_came_late_works(teller: Teller) -> None:
+    assert teller.changed(order_event(an_order(status="not_sent", reason="never_arrived")))
+    assert teller.changed(order_event(an_order(status="pending"))) == []
+    late = teller.changed(order_event(an_order(status="accepted", reason="came_late")))
+    assert statuses(late) == [Status.NOTTRADED]
+
+
 @pytest.mark.parametrize("status", ["rejected", "not_sent"])
 def test_a_refused_order_says_why_once(teller: Teller, status: Any) -> None:
     refused = an_order(status=status, reason="price_tick", text="价格非最小单位倍数")

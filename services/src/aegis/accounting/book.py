@@ -56,6 +56,7 @@ class Book:
     rules: Rules
     armed: bool
     mode: Mode = "normal"
+    killed: bool = False  # halted by a kill: no order is to work
     deposit: Decimal = ZERO
     withdraw: Decimal = ZERO
     close_profit: Decimal = ZERO
@@ -186,7 +187,7 @@ class Book:
     # What happens
 
     def enter(self, order: Order, price: Price) -> None:
-        """A new order, before the venue hears of it, or one that is adopted."""
+        """A new order, before the venue hears of it, or one that is adopted or came late."""
         self.orders[order.client_order_id] = order
         if not order.is_final:
             self.working[order.client_order_id] = None
@@ -203,6 +204,8 @@ class Book:
     def become(self, order: Order) -> bool:
         """The order as it is now; whether that is news, and not only a later time of the same."""
         before = self.orders[order.client_order_id]
+        if before.status == "not_sent" != order.status:  # it lives, and holds back again what is left of it
+            self.enter(order, order.price or ZERO)
         self.orders[order.client_order_id] = order
         if order.is_final:
             self.working.pop(order.client_order_id, None)

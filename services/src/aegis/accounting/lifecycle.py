@@ -3,6 +3,7 @@
 What a venue says may come late, twice or in another order than it happened: a fill before the acknowledgement, a
 cancel that crosses a fill, an acknowledgement of what is long filled. So the table only ever leads forwards, a final
 status is never left, and figures only grow: whatever the order of what one order's venue says, the end is the same.
+One status is a conclusion of ours, `not_sent`, and the venue's word is above it: an order that comes after all lives.
 What is not in the table contradicts what is known; it changes no status, and reconciliation looks at it.
 """
 
@@ -11,13 +12,13 @@ from __future__ import annotations
 from typing import Any, Final, Literal
 
 from aegis.contracts.amounts import Price
-from aegis.contracts.orders import Order, OrderStatus
+from aegis.contracts.orders import CAME_LATE, Order, OrderStatus
 from aegis.contracts.venue import Submitted, VenueOrder, VenueOrderStatus
 
 __all__ = ["FINAL", "TRANSITIONS", "Happening", "answered", "cancelled", "expired", "reported", "step", "traded"]
 
 Happening = Literal["accept", "fill", "fill_all", "cancel", "reject", "expire", "not_sent", "lose"]
-"""lose: nobody knows whether the venue has it. not_sent: for certain it does not. fill: some lots are left."""
+"""lose: nobody knows whether the venue has it. not_sent: by all that can be known it does not. fill: some are left."""
 
 FINAL: Final[frozenset[OrderStatus]] = frozenset(("filled", "cancelled", "rejected", "expired", "not_sent"))
 
@@ -32,6 +33,7 @@ _AT_VENUE: Final[dict[Happening, OrderStatus]] = {
 TRANSITIONS: Final[dict[OrderStatus, dict[Happening, OrderStatus]]] = {
     "pending": {**_AT_VENUE, "not_sent": "not_sent", "lose": "unknown"},
     "unknown": {**_AT_VENUE, "not_sent": "not_sent", "lose": "unknown"},
+    "not_sent": {**_AT_VENUE, "not_sent": "not_sent", "lose": "not_sent"},
     "accepted": {**_AT_VENUE, "lose": "accepted"},
     "partly_filled": {
         "accept": "partly_filled",
@@ -42,7 +44,7 @@ TRANSITIONS: Final[dict[OrderStatus, dict[Happening, OrderStatus]]] = {
         "lose": "partly_filled",
     },
 }
-"""A final status has no row: it stays."""
+"""A status without a row stays. `not_sent` counts as final, and is left only where the venue speaks of the order."""
 
 _SAID: Final[dict[VenueOrderStatus, Happening]] = {
     "accepted": "accept",
@@ -123,4 +125,6 @@ def _moved(order: Order, happening: Happening, ts_ns: int, reason: str = "", tex
         changed["ts_accepted_ns"] = min(known, ts_ns) if known else ts_ns
     if status in FINAL and status != "filled" and order.status not in FINAL:
         changed |= {"reason": reason, "text": text}
+    if order.status == "not_sent" != status:
+        changed |= {"reason": CAME_LATE, "text": ""}
     return order.model_copy(update=changed)

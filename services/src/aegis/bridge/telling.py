@@ -30,6 +30,7 @@ from aegis.bridge.words import (
     split_instrument,
 )
 from aegis.contracts.orders import (
+    CAME_LATE,
     Account,
     AccountReported,
     Direction,
@@ -128,7 +129,7 @@ class Teller:
 
     def _order(self, order: Order) -> list[BaseData]:
         last = self._orders.get(order.client_order_id)
-        if last is not None and (order.filled < last.filled or (last.is_final and not order.is_final)):
+        if last is not None and (order.filled < last.filled or _is_older(order, last)):
             return []  # read before what was told already
         if not _is_known(order.instrument):
             return []
@@ -225,6 +226,11 @@ def _side(position: Position) -> _Side:
 
 def _lots(parts: dict[Hedge, Position]) -> dict[Hedge, tuple[int, ...]]:
     return {hedge: (one.today, one.yesterday, one.frozen_today, one.frozen_yesterday) for hedge, one in parts.items()}
+
+
+def _is_older(order: Order, last: Order) -> bool:
+    """Whether an order's end was told. One that was called not sent, and came late, works behind that."""
+    return last.is_final and not order.is_final and (last.status, order.reason) != ("not_sent", CAME_LATE)
 
 
 def _is_known(instrument: str) -> bool:

@@ -135,7 +135,10 @@ def account(of: OfAccount = "paper", timeout: Timeout = 5.0, as_json: AsJson = F
 @trading_app.command()
 def mode(
     what: Annotated[Literal["normal", "close_only", "cancel_only", "halted"], typer.Argument(show_default=False)],
-    arm: Annotated[bool | None, typer.Option("--arm/--disarm", help="A live account sends nothing unarmed.")] = None,
+    arm: Annotated[
+        bool | None,
+        typer.Option("--arm/--disarm", help="A live account sends nothing unarmed, and is armed for one day."),
+    ] = None,
     reason: Annotated[str, typer.Option(help="Is kept with the change.")] = "",
     of: OfAccount = "paper",
     timeout: Timeout = 5.0,
@@ -156,12 +159,17 @@ def kill(
     timeout: Timeout = 10.0,
     as_json: AsJson = False,
 ) -> None:
-    """Halt an account and cancel its orders. Positions stay; ends with 1 where a cancel did not get through."""
+    """Halt an account and cancel its orders. Positions stay; ends with 1 where a cancel has not got through yet.
+
+    The account goes on asking for those until they work no more.
+    """
     reply = _done(of, timeout, lambda desk: desk.kill(reason), again="the same")
     if as_json:
         print_json(reply.model_dump(mode="json"))
     else:
-        print(f"{of} is halted; {len(reply.asked)} orders cancelled" + "".join(f", NOT {one}" for one in reply.failed))
+        print(
+            f"{of} is halted; {len(reply.asked)} orders cancelled" + "".join(f", NOT YET {one}" for one in reply.failed)
+        )
     if reply.failed:
         raise typer.Exit(1)
 
@@ -184,6 +192,30 @@ def flatten(
         for instrument, reason in reply.refused.items():
             print(f"not {instrument}: {reason}")
     if reply.refused:
+        raise typer.Exit(1)
+
+
+@trading_app.command("take-books")
+def take_books(
+    confirm: Annotated[str, typer.Option(help="The account's name, in place of the question.")] = "",
+    reason: Annotated[str, typer.Option(help="Is kept with the change.")] = "",
+    of: OfAccount = "paper",
+    timeout: Timeout = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """Take the venue's positions and money for ours, where they differ and it is right; ends with 1 if some still do.
+
+    Where the accounts file gives the account another env than it has, it begins anew in that one.
+    """
+    confirmed = confirm or typer.prompt(f"What {of} has is replaced by what its venue says. Its name, to confirm")
+    reply = _done(of, timeout, lambda desk: desk.take_books(confirmed, reason), again="the same")
+    if as_json:
+        print_json(reply.model_dump(mode="json"))
+    else:
+        print(f"{of} has the books of its venue: {reply.verdict}")
+        for one in reply.differences:
+            print(f"{one.what} {one.of} {one.field}: {one.ours} here, {one.theirs} at the venue")
+    if reply.differences:
         raise typer.Exit(1)
 
 

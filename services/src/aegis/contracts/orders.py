@@ -6,13 +6,14 @@ Texts are bounded by what CTP's fields hold, less the closing zero, where CTP ha
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from aegis.contracts.amounts import ZERO, Money, Price
 
 __all__ = [
+    "CAME_LATE",
     "Account",
     "AccountName",
     "AccountReported",
@@ -51,7 +52,10 @@ Hedge = Literal["speculation", "arbitrage", "hedge"]
 OrderType = Literal["limit", "market", "fak", "fok"]
 """market: at any price, the rest is cancelled. fak: at the limit at once, the rest is cancelled. fok: all or none."""
 Mode = Literal["normal", "close_only", "cancel_only", "halted"]
-"""What an account may do: everything; close and cancel; cancel; cancel, until a person says otherwise (a kill)."""
+"""What an account may do: everything; close and cancel; cancel; cancel, until a person says otherwise (a kill).
+
+From the least strict to the strictest.
+"""
 OrderStatus = Literal[
     "pending",
     "unknown",
@@ -66,8 +70,12 @@ OrderStatus = Literal[
 """pending: intended, the venue has not answered. unknown: whether the venue has it cannot be said now.
 
 accepted and partly_filled work at the venue. The others are final: filled, cancelled (perhaps filled in part),
-rejected by the venue, expired at the end of its day, not_sent: it never reached the venue.
+rejected by the venue, expired at the end of its day, not_sent: it never reached the venue. Where the venue speaks of
+such an order all the same, it is what the venue says.
 """
+
+CAME_LATE: Final = "came_late"
+"""The reason of an order of which its venue speaks although it was called not sent; until it ends for another one."""
 
 AccountName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 ClientOrderId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,36}$")]
@@ -194,7 +202,7 @@ class Account(_Frozen):
     env: OrderEnv
     trading_day: Day
     mode: Mode
-    armed: bool  # a live account sends no order before somebody arms it
+    armed: bool  # a live account sends no order before somebody arms it, on each trading day
     pre_balance: Money
     deposit: Money
     withdraw: Money

@@ -44,6 +44,7 @@ __all__ = [
     "RECONCILE",
     "SERVICE",
     "SET_MODE",
+    "TAKE_BOOKS",
     "TRADES",
     "AccountReply",
     "AccountRequest",
@@ -55,6 +56,7 @@ __all__ = [
     "FlattenRequest",
     "KillReply",
     "KillRequest",
+    "OrderExpired",
     "OrderRejected",
     "OrderRequest",
     "OrdersReply",
@@ -66,6 +68,7 @@ __all__ = [
     "ReconcileRequest",
     "SetMode",
     "SplitPolicy",
+    "TakeBooks",
     "TradesReply",
     "TradesRequest",
     "VenueUnavailable",
@@ -95,6 +98,12 @@ class OrderRejected(Rejected):
     """An order did not pass the checks; nothing was sent. `details`: {reason, ...}, reasons as docs/trading.md says."""
 
     code = "order_rejected"
+
+
+class OrderExpired(Rejected):
+    """The trading day ended before the venue had answered a cancel; no order of it works any more."""
+
+    code = "order_expired"
 
 
 class VenueUnavailable(RpcError):
@@ -229,7 +238,10 @@ class KillRequest(_Frozen):
 
 
 class KillReply(_Frozen):
-    """The account is halted. `asked` are cancelled, as far as the venue was told; of `failed` nobody could tell it."""
+    """The account is halted. `asked` are cancelled, as far as the venue was told; of `failed` nobody could tell it yet.
+
+    They are asked for until they work no more, or somebody sets another mode.
+    """
 
     asked: list[ClientOrderId]
     failed: list[ClientOrderId]
@@ -260,6 +272,18 @@ class ReconcileRequest(_Frozen):
     account: AccountName
 
 
+class TakeBooks(_Frozen):
+    """Take the positions and money of the venue for ours: it is right, and we were wrong.
+
+    Its answer is the comparison behind that. `confirm` repeats the account's name. The mode stays as it is. An account
+    whose env is another one since the accounts file was changed begins anew; a live one disarmed.
+    """
+
+    account: AccountName
+    confirm: AccountName
+    reason: Text = ""
+
+
 class Difference(_Frozen):
     """One figure that is not the same here and there. `what` is order, trade, position or account; `of` says which."""
 
@@ -286,7 +310,7 @@ class Alert(_Frozen):
     """Event `event.trading.<account>.alert`: somebody should look. Not numbered: it changes nothing."""
 
     account: AccountName
-    what: Literal["mismatch", "adopted", "count", "note"]
+    what: Literal["mismatch", "adopted", "late", "count", "note"]
     text: Annotated[str, Field(max_length=1000)]
     ts_ns: int
 
@@ -319,3 +343,4 @@ SET_MODE: Final = Method(SERVICE, "set_mode", SetMode, AccountReply)
 KILL: Final = Method(SERVICE, "kill", KillRequest, KillReply)
 FLATTEN: Final = Method(SERVICE, "flatten", FlattenRequest, FlattenReply)
 RECONCILE: Final = Method(SERVICE, "reconcile", ReconcileRequest, ReconcileReply)
+TAKE_BOOKS: Final = Method(SERVICE, "take_books", TakeBooks, ReconcileReply)

@@ -8,14 +8,15 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
 from aegis.accounting.book import Book
 from aegis.contracts.amounts import Price
+from aegis.contracts.orders import CAME_LATE
 from aegis.contracts.trading import VenueUnavailable
-from aegis.contracts.venue import VenueReport
+from aegis.contracts.venue import Submitted, VenueReport
 from aegis.trading.domain.applying import apply
 from aegis.trading.domain.begun import begin, end
 from aegis.trading.domain.changes import Change, ModeSet, OrdersIntended, read_changes
@@ -27,7 +28,7 @@ from aegis.trading.outbox import Outbox
 from aegis_sdk.errors import NotFound
 from aegis_sdk.single_active import Committed
 
-__all__ = ["AccountState", "KeyState", "now_ns"]
+__all__ = ["AccountState", "KeyState", "Withdrawn", "now_ns"]
 
 _log = structlog.get_logger("aegis.trading")
 
@@ -42,6 +43,14 @@ def now_ns() -> int:
     return time.time_ns()
 
 
+class Withdrawn(NamedTuple):
+    """A cancel without a caller: in which session of the venue it was asked for last, when, and what it said."""
+
+    session: str
+    at: float
+    answer: Submitted
+
+
 class AccountState:
     """An account as this instance acts for it. `ready`: compared with its venue since it came here; orders may be sent.
 
@@ -53,6 +62,9 @@ class AccountState:
         self.account = account
         self.ready = asyncio.Event()
         self.due = asyncio.Event()  # a comparison with the venue
+        self.unwanted = asyncio.Event()  # an order that is to be cancelled may work
+        self.withdrawn: dict[str, Withdrawn] = {}  # those that are being cancelled, and work yet
+        self.withdrew = asyncio.Event()  # some of them have been asked for
         self.comparing = asyncio.Lock()
         self.opened = asyncio.Event()  # it has a book
         self.reports: deque[VenueReport] = deque()
@@ -114,6 +126,7 @@ class KeyState:
         self.group: Group = restore(state)
         self.accounts = {account: AccountState(account, partial(self._event_of, account)) for account in accounts}
         self.first_asked: dict[str, float] = {}  # since when an intent is known to be open, by idempotency key
+        self.looked_up: dict[str, float] = {}  # when a venue was asked for an account's orders last, and has answered
         self.notes: Counter[str] = Counter()
         self._marks = marks
         self._telling = Telling(0)
@@ -142,6 +155,8 @@ class KeyState:
                 account.activity += 1
             reason = change.reason[:48] if isinstance(change, ModeSet) and change.reason.isidentifier() else ""
             book = self.group.books[change.account]
+            if book.killed or any(order.reason == CAME_LATE for order in applied.orders):
+                account.unwanted.set()
             account.outbox.add(self._telling.number(book, applied, reason.lower()))
 
     def _event_of(self, account: str, told: Told) -> Event:

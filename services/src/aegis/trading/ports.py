@@ -59,7 +59,7 @@ class Venue(Protocol):
         ...
 
     async def cancel(self, cancel: Cancel) -> Submitted:
-        """Ask to cancel an order, once; whether it was cancelled a report says."""
+        """Ask to cancel an order, once; whether it was cancelled a report says. What never left may be sent again."""
         ...
 
     async def trading_day(self) -> str:
@@ -67,7 +67,11 @@ class Venue(Protocol):
         ...
 
     async def orders(self, account: AccountName) -> Sequence[VenueOrder]:
-        """All of the trading day, in the order in which the venue took them."""
+        """All of the trading day that are known, in the order in which the venue took them."""
+        ...
+
+    async def look_up(self, account: AccountName) -> None:
+        """Ask for them now: behind that `orders` has whatever had reached the venue before."""
         ...
 
     async def trades(self, account: AccountName) -> Sequence[VenueTrade]:

@@ -2,7 +2,7 @@
 
 AEGIS_ACCOUNTS          the accounts file (TOML), the same for all instances; without it one paper account, `paper`
 AEGIS_RECONCILE_S       seconds between two comparisons of an account with its venue; 60
-AEGIS_SETTLE_S          seconds after which an order that its venue has not heard of cannot come there any more; 10
+AEGIS_SETTLE_S          seconds after which a venue is asked once more for an order that it has not heard of; 10
 
 An accounts file has a table for each account:
 
@@ -11,7 +11,7 @@ An accounts file has a table for each account:
     group = "desk"              # accounts of one group are one key; an account in none is its own
     venue = "paper"             # who takes its orders
 
-    [accounts.A1.rules]         # how its venue counts; CTP's where they are not given
+    [accounts.A1.rules]         # how its venue counts; CTP's where they are not given. Read at each start
     [accounts.A1.risk]          # until `aegis_config` has others
     tick_feeds = ["main"]
 

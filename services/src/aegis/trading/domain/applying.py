@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, assert_never
+from typing import Final, Literal, assert_never, get_args
 
 from aegis.accounting.book import Book
 from aegis.accounting.holdings import Holding, holding_key
 from aegis.accounting.lifecycle import answered, expired, reported
 from aegis.contracts.amounts import ZERO, to_grain
-from aegis.contracts.orders import Order, Trade
+from aegis.contracts.orders import Mode, Order, Trade
 from aegis.contracts.venue import Submitted, VenueOrder, VenuePosition
 from aegis.trading.domain.changes import (
     AccountOpened,
@@ -31,6 +31,8 @@ from aegis.trading.domain.changes import (
 from aegis.trading.domain.group import Group
 
 __all__ = ["Applied", "Note", "adopted_order", "apply"]
+
+_MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 
 Note = Literal[
     "unknown_account",
@@ -77,10 +79,15 @@ def apply(group: Group, change: Change) -> Applied:
 
 
 def _open(group: Group, change: AccountOpened, done: Applied) -> None:
-    if change.account in group.books:
+    old = group.books.get(change.account)
+    if old is not None and old.env == change.env:
         return
     armed = change.env != "live"
     book = Book(change.account, change.env, change.trading_day, change.pre_balance, change.rules, armed)
+    if old is not None:
+        book.mode, book.killed, book.sequence = old.mode, old.killed, old.sequence
+        done.orders.extend(expired(order, change.ts_ns) for order in old.working_orders())
+        done.holdings.extend(old.holdings)
     group.books[change.account] = book
     group.begin_day(change.trading_day)
     done.money = True
@@ -115,7 +122,8 @@ def _apply(group: Group, book: Book, change: Change, done: Applied) -> None:
             if change.answer.outcome in ("refused", "not_sent"):
                 _ask_cancel(book, change.client_order_id, change.ts_ns, False, done)
         case ModeSet():
-            book.mode = change.mode
+            book.mode = _stricter(book.mode, change.mode) if change.at_least else change.mode
+            book.killed = change.kills or (book.killed and book.mode == "halted")
             book.armed = book.armed if change.armed is None else change.armed
             done.money = True
         case RulesSet():
@@ -134,6 +142,10 @@ def _apply(group: Group, book: Book, change: Change, done: Applied) -> None:
             pass
         case _:
             assert_never(change)
+
+
+def _stricter(one: Mode, other: Mode) -> Mode:
+    return _MODES[max(_MODES.index(one), _MODES.index(other))]
 
 
 def _told(book: Book, order: Order, done: Applied) -> None:
@@ -243,7 +255,10 @@ def _ask_cancel(book: Book, client_order_id: str, ts_ns: int, asked: bool, done:
 
 
 def _roll(group: Group, book: Book, change: DayRolled, done: Applied) -> None:
-    """Once for each day; told again, or of a day that is over, it changes nothing. Terms are learned anew."""
+    """Once for each day; told again, or of a day that is over, it changes nothing. Terms are learned anew.
+
+    Whoever armed a live account did so for a day.
+    """
     if change.trading_day <= book.trading_day:
         return
     for order in book.working_orders():
@@ -251,6 +266,7 @@ def _roll(group: Group, book: Book, change: DayRolled, done: Applied) -> None:
         book.become(after)
         done.orders.append(after)
     book.roll(change.trading_day, change.settlements)
+    book.armed = book.armed and book.env != "live"
     held = {holding.instrument for holding in book.holdings.values()}
     book.terms = {name: terms for name, terms in book.terms.items() if name in held}
     group.begin_day(change.trading_day)

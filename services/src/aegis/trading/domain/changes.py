@@ -57,7 +57,10 @@ class _Change(_Frozen):
 
 
 class AccountOpened(_Change):
-    """An account is known from now on. A live one is disarmed."""
+    """An account is known from now on. A live one is disarmed.
+
+    Opened in another env than before it begins anew: what it had there is of another venue.
+    """
 
     kind: Literal["account_opened"] = "account_opened"
     env: OrderEnv
@@ -140,8 +143,15 @@ class CancelAnswered(_Change):
 
 
 class ModeSet(_Change):
+    """With `at_least` a stricter mode stays: what the service decides by itself may cross what a person has decided.
+
+    A kill wants no order to work, from now on and until the account is halted no more.
+    """
+
     kind: Literal["mode_set"] = "mode_set"
     mode: Mode
+    at_least: bool = False
+    kills: bool = False
     armed: bool | None = None
     reason: Text = ""
 
@@ -163,7 +173,10 @@ class DayRolled(_Change):
 
 
 class BooksTaken(_Change):
-    """Positions and money as the venue has them, in place of ours: at the first start, or by somebody's decision."""
+    """Positions and money as the venue has them, in place of ours: at the first start, or by somebody's decision.
+
+    Orders and trades of the day stay as they are.
+    """
 
     kind: Literal["books_taken"] = "books_taken"
     state: VenueAccount

@@ -6,7 +6,7 @@ from aegis.accounting.book import Book
 from aegis.accounting.holdings import holding_key
 from aegis.accounting.offsets import Leg, exchange_of, split
 from aegis.contracts.amounts import Price
-from aegis.contracts.orders import Order
+from aegis.contracts.orders import Order, OrderEnv
 from aegis.contracts.trading import OrderRequest
 from aegis.contracts.venue import InstrumentTerms, Submit
 from aegis.trading.domain.situation import MarketPrice
@@ -14,8 +14,11 @@ from aegis.trading.domain.situation import MarketPrice
 __all__ = ["hold_price", "orders_of", "submit_of", "to_flatten"]
 
 
-def orders_of(request: OrderRequest, book: Book, ts_ns: int) -> list[Order]:
-    """One order, or two that the request's policy splits it into; none where there are too few lots to close."""
+def orders_of(request: OrderRequest, book: Book, env: OrderEnv, ts_ns: int) -> list[Order]:
+    """One order, or two that the request's policy splits it into; none where there are too few lots to close.
+
+    `env` is that of the venue that will be asked; the checks hold it against the book's.
+    """
     legs = [Leg(request.offset, request.volume)]
     if request.split is not None:
         direction = "short" if request.side == "buy" else "long"
@@ -27,7 +30,7 @@ def orders_of(request: OrderRequest, book: Book, ts_ns: int) -> list[Order]:
     return [
         Order(
             account=book.account,
-            env=book.env,
+            env=env,
             client_order_id=name,
             request_id=request.client_order_id,
             strategy_id=request.strategy_id,

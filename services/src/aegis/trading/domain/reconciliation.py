@@ -16,7 +16,7 @@ from aegis.accounting.holdings import holding_key
 from aegis.accounting.lifecycle import reported
 from aegis.accounting.offsets import exchange_of
 from aegis.contracts.amounts import Price, is_same_money, to_grain
-from aegis.contracts.orders import Mode, Order
+from aegis.contracts.orders import Order
 from aegis.contracts.trading import Difference, Verdict
 from aegis.contracts.venue import InstrumentTerms, VenueAccount, VenueOrder, VenuePosition, VenueTrade
 from aegis.trading.domain.changes import Adopted, Change, OrderTold, TradeTold
@@ -31,7 +31,7 @@ _AT_VENUE: Final = frozenset(("accepted", "partly_filled"))
 
 @dataclass(slots=True)
 class Compared:
-    """What does not agree. `open` are orders that the venue does not know and that may still be on their way there."""
+    """What does not agree. `open` are orders that only one side knows, and that may still be on their way."""
 
     differences: list[Difference] = field(default_factory=list[Difference])
     open: list[str] = field(default_factory=list[str])
@@ -40,10 +40,6 @@ class Compared:
     def verdict(self) -> Verdict:
         """A mismatch stops openings until somebody has looked."""
         return "mismatch" if self.differences else "agreed"
-
-    def mode(self, now: Mode) -> Mode:
-        """The mode of an account from now on: a mismatch makes it close-only, and never less strict than it was."""
-        return "close_only" if self.differences and now == "normal" else now
 
     def differ(self, what: Any, of: str, name: str, ours: object, theirs: object) -> None:
         self.differences.append(Difference(what=what, of=of, field=name, ours=str(ours), theirs=str(theirs)))
@@ -55,11 +51,16 @@ def without_terms(book: Book, told: Iterable[VenueOrder | VenueTrade | VenuePosi
 
 
 def catch_up(book: Book, orders: Iterable[VenueOrder], trades: Iterable[VenueTrade], ts_ns: int) -> list[Change]:
-    """What was not known yet of this trading day, in the order to commit it: orders and adoptions, then trades."""
+    """What was not known yet of this trading day, in the order to commit it: orders and adoptions, then trades.
+
+    An order without any name waits to be adopted until its exchange has given it a number.
+    """
     changes: list[Change] = []
     names = _Names(book)
     for told in (one for one in orders if one.trading_day == book.trading_day):
         name = names.find(told)
+        if name is None and not _can_be_named(told):
+            continue
         if name is None:
             name = names.adopt(told)
             changes.append(Adopted(account=book.account, ts_ns=ts_ns, client_order_id=name, report=told))
@@ -142,6 +143,11 @@ class _Names:
         return self._numbers
 
 
+def _can_be_named(told: VenueOrder) -> bool:
+    """Whether it has a name at all: until an exchange answers, or where it refuses, others' orders may have none."""
+    return bool(told.client_order_id or told.venue_order_id)
+
+
 def _is_news(order: Order, told: VenueOrder) -> bool:
     after = reported(order, told)
     return (after.status, after.filled, after.venue_order_id) != (order.status, order.filled, order.venue_order_id)
@@ -162,7 +168,12 @@ def _compare_orders(book: Book, orders: list[VenueOrder], found: Compared) -> No
             if getattr(order, name) != getattr(told, name):
                 found.differ("order", order.client_order_id, name, getattr(order, name), getattr(told, name))
     for told in orders:
-        if names.find(told) is None:
+        if names.find(told) is not None:
+            continue
+        if not _can_be_named(told) and not told.filled:
+            if told.status == "accepted":
+                found.open.append("")  # somebody else's, whose exchange has not answered
+        else:
             found.differ("order", told.client_order_id or told.venue_order_id, "status", "missing", told.status)
 
 

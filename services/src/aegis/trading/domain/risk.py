@@ -54,6 +54,7 @@ class RiskSettings(_Frozen):
     orders_per_s: Annotated[int, Field(ge=1, le=1000)] = 20
     cancels_per_s: Annotated[int, Field(ge=1, le=1000)] = 20
     market_orders: Literal["reject", "convert"] = "reject"  # where the exchange has none: convert to FAK at the collar
+    late_orders: Literal["cancel", "keep"] = "cancel"  # that were called not sent, and work all the same
     order_types: dict[str, list[OrderType]] = {}  # of an exchange, in place of what its rules are known to be
     day_limits: dict[str, DayLimits] = {}  # by exchange
     warn_share: Share = Decimal("0.8")

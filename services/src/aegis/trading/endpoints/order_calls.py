@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from aegis.contracts.trading import (
     CANCEL_ORDER,
     FLATTEN,
@@ -9,6 +11,7 @@ from aegis.contracts.trading import (
     PLACE_ORDER,
     RECONCILE,
     SET_MODE,
+    TAKE_BOOKS,
     AccountReply,
     CancelOrder,
     CancelReply,
@@ -21,6 +24,7 @@ from aegis.contracts.trading import (
     ReconcileReply,
     ReconcileRequest,
     SetMode,
+    TakeBooks,
     VenueUnavailable,
 )
 from aegis.trading.domain.changes import ModeSet, write_changes
@@ -76,7 +80,19 @@ class OrderCalls(SingleActive):
     @active(RECONCILE)
     async def reconcile(self, request: ReconcileRequest, context: ActiveContext) -> ReconcileReply:
         state = self.states[context.key]
-        try:
-            return await self.comparing.now(state, state.account(request.account))
-        except (Unavailable, DeadlineExceeded) as error:
-            raise VenueUnavailable(f"{request.account} could not be compared: {error}") from error
+        return await _compared(request.account, self.comparing.now(state, state.account(request.account)))
+
+    @active(TAKE_BOOKS)
+    async def take_books(self, request: TakeBooks, context: ActiveContext) -> ReconcileReply:
+        """What is taken is journaled by itself, and taken again does no harm: the call has no intent."""
+        state = self.states[context.key]
+        account = state.account(request.account)
+        self.acting.confirmed(request.account, request.confirm)
+        return await _compared(request.account, self.comparing.take(state, account, request.reason))
+
+
+async def _compared(account: str, comparing: Awaitable[ReconcileReply]) -> ReconcileReply:
+    try:
+        return await comparing
+    except (Unavailable, DeadlineExceeded) as error:
+        raise VenueUnavailable(f"{account} could not be compared: {error}") from error

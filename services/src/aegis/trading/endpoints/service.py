@@ -30,6 +30,7 @@ from aegis.trading.handlers.comparing import Comparing
 from aegis.trading.handlers.placing import Placing
 from aegis.trading.handlers.reporting import Reporting
 from aegis.trading.handlers.settling import Settling
+from aegis.trading.handlers.withdrawing import Withdrawing
 from aegis.trading.keys import AccountState, KeyState
 from aegis.trading.market import Market
 from aegis.trading.metrics import figures
@@ -103,6 +104,7 @@ class Trading(OrderCalls, QueryCalls):
         self.comparing = Comparing(self.acting, parts.statements, self.settings.reconcile_s)
         self._settling = Settling(self.acting, self.cancelling)
         self._reporting = Reporting(self.acting)
+        self._withdrawing = Withdrawing(self.acting, self.cancelling)
         for name, there in self.settings.venues.items():
             listener = self._listeners[name] = VenueListener(name, there, self._account)
             self._begin("", self._open(parts.venues[name], listener))
@@ -169,6 +171,7 @@ class Trading(OrderCalls, QueryCalls):
             book = state.group.books.get(name)
             self._begin(key, self._reporting.run(state, account))
             self._begin(key, self.comparing.run(state, account))
+            self._begin(key, self._withdrawing.run(state, account))
             known = book.sequence if book is not None else 0
             self._begin(key, account.outbox.run(self.transport, self._posting, known))
             self._begin(key, self._watch(state, account))
@@ -199,10 +202,13 @@ class Trading(OrderCalls, QueryCalls):
     def _account(self, account: str) -> AccountState | None:
         """An account whose key is here, with its journal read: before that nobody knows the names of its orders.
 
-        What is reported earlier the comparison fetches that an account begins with.
+        What is reported earlier the comparison fetches that an account begins with. One whose books are of another env
+        hears nothing.
         """
         state = self.states.get(self._key_of[account])
-        return state.accounts[account] if state is not None and state.is_active else None
+        if state is None or not state.is_active or self.acting.other_env(state.group.books.get(account)):
+            return None
+        return state.accounts[account]
 
     def _may_hear(self, account: str) -> tuple[OrderEnv, RiskSettings]:
         return self.settings.accounts[account].env, self._parts.config.risk[account]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from aegis.accounting.book import Book
 from aegis.contracts.amounts import ZERO
-from aegis.contracts.orders import Order
+from aegis.contracts.orders import Order, OrderEnv
 from aegis.contracts.trading import OrderRejected
 from aegis.trading.domain.changes import Change, Intended, TermsLearned, write_changes
 from aegis.trading.domain.checking import check, converted
@@ -45,6 +45,24 @@ class Acting:
 
     def venue(self, account: str) -> Venue:
         return self.venues[account]
+
+    def env(self, account: str) -> OrderEnv:
+        """Of its venue now, whatever the journal says."""
+        return self.accounts[account].env
+
+    def other_env(self, book: Book | None) -> Refusal | None:
+        """Why these are not the books of the account's venue: the accounts file has given it another env since.
+
+        Such an account neither asks its venue for anything nor hears it.
+        """
+        if book is None or book.env == self.env(book.account):
+            return None
+        return Refusal("wrong_env", f"its books are {book.env}, its venue is {self.env(book.account)}")
+
+    def confirmed(self, account: str, confirm: str) -> None:
+        """What is not undone is asked for by the account's name. Raises OrderRejected."""
+        if confirm != account:
+            raise OrderRejected("`confirm` repeats the account's name", reason="unconfirmed", detail="")
 
     def can_void(self, account: str) -> bool:
         return self.accounts[account].venue in self.voiding

@@ -1,4 +1,4 @@
-"""Cancels, and the kill: halted first, then everything that works is cancelled.
+"""Cancels, and the kill: halted first, then everything that works is cancelled, for as long as anything does.
 
 That somebody wants an order cancelled is journaled before its venue hears of it. A cancel may be asked for twice
 without harm: whoever takes a key over, and finds one open, asks again.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Final
 
 from aegis.accounting.book import Book
 from aegis.contracts.orders import Order
@@ -21,7 +23,9 @@ from aegis.trading.keys import AccountState, KeyState, now_ns
 from aegis_sdk.errors import NotFound, OutcomeUnknown
 from aegis_sdk.single_active import ActiveContext
 
-__all__ = ["Cancelling"]
+__all__ = ["Cancelling", "is_asked", "killed", "told"]
+
+_OTHER_ENV: Final = Submitted(outcome="not_sent", reason="wrong_env")
 
 
 class Cancelling:
@@ -53,14 +57,25 @@ class Cancelling:
         return await context.commit(write_changes([answer]), reply)
 
     async def kill(self, state: KeyState, request: KillRequest, context: ActiveContext) -> KillReply:
-        """From the moment its intent is stored nothing is sent any more; what is on its way is cancelled behind it."""
+        """From the moment its intent is stored nothing is sent any more, and whatever works is withdrawn.
+
+        The answer comes when the venue has been asked once for each order, or is as far as that was within half of the
+        time; the account goes on asking behind it.
+        """
         account, book = state.account(request.account), state.book(request.account)
-        halted = ModeSet(account=book.account, ts_ns=now_ns(), mode="halted", reason=request.reason or "killed")
+        halted = ModeSet(
+            account=book.account, ts_ns=now_ns(), mode="halted", kills=True, reason=request.reason or "killed"
+        )
         async with context.lock:
-            orders = book.working_orders()
-            await context.intend(write_changes([halted, *map(_asked, orders)]))
-        answers = await self._ask(account, book, orders)
-        return await context.commit(write_changes(answers), killed(book, answers))
+            names = list(book.working)
+            await context.intend(write_changes([halted, *map(_asked, book.working_orders())]))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(context.time_left, 0) / 2):
+                while not is_asked(account, book, names):
+                    account.withdrew.clear()
+                    await account.withdrew.wait()
+        answers = told(account, names)
+        return await context.commit(write_changes(answers), killed(account, book, names))
 
     async def again(self, state: KeyState, asked: Sequence[CancelAsked]) -> list[CancelAnswered]:
         """Ask once more for those that still work."""
@@ -69,25 +84,47 @@ class Cancelling:
         orders = [book.orders[one.client_order_id] for one in asked if one.client_order_id in book.working]
         return await self._ask(state.account(name), book, orders)
 
+    async def withdraw(
+        self, state: KeyState, account: AccountState, book: Book, orders: Sequence[Order]
+    ) -> list[CancelAnswered]:
+        """Cancel orders without a caller. That it is wanted is journaled; what becomes of them, reports say."""
+        if fresh := [order for order in orders if not order.cancel_asked]:
+            await self._acting.commit(state.key, [*map(_asked, fresh)])
+        return await self._ask(account, book, orders)
+
     async def _ask(self, account: AccountState, book: Book, orders: Sequence[Order]) -> list[CancelAnswered]:
-        """Ask the venue for all of them; they go out in this order."""
-        venue = self._acting.venue(book.account)
-        with account.asking():
-            answers = await asyncio.gather(*(venue.cancel(_cancel(book, order)) for order in orders))
+        """Ask the venue for all of them; they go out in this order. One of another env is not asked: numbers recur."""
+        venue, answers = self._acting.venue(book.account), [_OTHER_ENV] * len(orders)
+        if self._acting.other_env(book) is None:
+            with account.asking():
+                answers = await asyncio.gather(*(venue.cancel(_cancel(book, order)) for order in orders))
         return [
             CancelAnswered(account=book.account, ts_ns=now_ns(), client_order_id=order.client_order_id, answer=answer)
             for order, answer in zip(orders, answers, strict=True)
         ]
 
 
-def killed(book: Book, answers: Sequence[CancelAnswered]) -> KillReply:
-    """What became of the cancels; an order that is final needed none."""
-    failed = [
-        one.client_order_id
-        for one in answers
-        if one.answer.outcome != "accepted" and one.client_order_id in book.working
+def is_asked(account: AccountState, book: Book, names: Iterable[str]) -> bool:
+    """Whether each order of a kill has been asked for, or works no more."""
+    return all(name in account.withdrawn or name not in book.working for name in names)
+
+
+def told(account: AccountState, names: Iterable[str]) -> list[CancelAnswered]:
+    """What the venue has said to the cancels of a kill."""
+    return [
+        CancelAnswered(
+            account=account.account, ts_ns=now_ns(), client_order_id=name, answer=account.withdrawn[name].answer
+        )
+        for name in names
+        if name in account.withdrawn
     ]
-    return KillReply(asked=[one.client_order_id for one in answers if one.client_order_id not in failed], failed=failed)
+
+
+def killed(account: AccountState, book: Book, names: Sequence[str]) -> KillReply:
+    """What became of the cancels; an order that is final needed none."""
+    accepted = {name for name, one in account.withdrawn.items() if one.answer.outcome == "accepted"}
+    failed = [name for name in names if name in book.working and name not in accepted]
+    return KillReply(asked=[name for name in names if name not in failed], failed=failed)
 
 
 def _asked(order: Order) -> Change:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from aegis.accounting.book import Book
-from aegis.contracts.trading import PAGE, ReconcileReply, VenueUnavailable
+from aegis.contracts.trading import PAGE, OrderRejected, ReconcileReply, VenueUnavailable
 from aegis.contracts.venue import InstrumentTerms, VenueAccount, VenueOrder, VenuePosition, VenueTrade
 from aegis.trading.domain.applying import apply
 from aegis.trading.domain.changes import (
@@ -23,13 +23,14 @@ from aegis.trading.domain.changes import (
     Change,
     DayRolled,
     ModeSet,
+    RulesSet,
     TermsLearned,
     TradeTold,
 )
 from aegis.trading.domain.group import Group
 from aegis.trading.domain.reconciliation import Compared, catch_up, compare, settled_prices, without_terms
 from aegis.trading.handlers.acting import Acting
-from aegis.trading.handlers.reporting import cash_moved, tell_adoptions
+from aegis.trading.handlers.reporting import cash_moved, tell_unasked
 from aegis.trading.keys import AccountState, KeyState, now_ns
 from aegis.trading.stores import StatementStore
 from aegis_sdk.errors import AegisError, Moved
@@ -83,14 +84,18 @@ class Comparing:
     async def now(self, state: KeyState, account: AccountState) -> ReconcileReply:
         """Catch up, compare, and be ready for orders. Raises what the venue or the ledger raises, VenueUnavailable too.
 
+        OrderRejected: its books are those of another env.
+
         An account that never stands still is caught up with, and ready, but not compared: VenueUnavailable.
         """
         async with account.comparing:
+            self._require_env(state, account)
             day = await self._acting.venue(account.account).trading_day()
             await self._confirm(account, day)
             if account.account not in state.group.books:
                 await self._open(state, account, day)
             book = state.book(account.account)
+            await self._set_rules(state, book)
             if day > book.trading_day:
                 await self._roll(state, account, book, day)
             reply = await self._compare(state, account, book)
@@ -98,6 +103,55 @@ class Comparing:
         if reply is None:
             raise VenueUnavailable(f"{account.account} did not stand still for long enough to be compared")
         return reply
+
+    def _require_env(self, state: KeyState, account: AccountState) -> None:
+        """Raises OrderRejected, and tells once, where the books are those of a venue of another env."""
+        refusal = self._acting.other_env(state.group.books.get(account.account))
+        if refusal is None:
+            return
+        if refusal.reason not in account.alerted:
+            account.alerted.add(refusal.reason)
+            self._acting.tell(account.account, "mismatch", f"{refusal.detail}: no order is taken")
+        raise OrderRejected(f"{refusal.reason}: {refusal.detail}", reason=refusal.reason, detail=refusal.detail)
+
+    async def take(self, state: KeyState, account: AccountState, reason: str) -> ReconcileReply:
+        """Take the venue's positions and money for ours, as somebody has decided; and compare.
+
+        Books of another env begin anew. Raises as `now` does, and VenueUnavailable where the account does not stand
+        still. Orders and trades that differ, as what the venue has lost, go on doing so until their day ends.
+        """
+        async with account.comparing:
+            day = await self._acting.venue(account.account).trading_day()
+            book = state.group.books.get(account.account)
+            if book is None or self._acting.other_env(book):
+                await self._confirm(account, day)
+                await self._open(state, account, day)
+            elif day == book.trading_day:
+                await self._take(state, account, book, reason)
+            else:
+                raise VenueUnavailable(f"{account.account} is at the end of {book.trading_day}: ask again in a moment")
+        return await self.now(state, account)
+
+    async def _take(self, state: KeyState, account: AccountState, book: Book, reason: str) -> None:
+        for _ in range(_TRIES):
+            seen = account.activity
+            told = await self._ask(book.account)
+            tell_unasked(self._acting, account, book, await self._catch_up(state, book, told))
+            await self._taken(account)
+            if account.activity == seen and not account.asked:
+                taken = BooksTaken(
+                    account=book.account,
+                    ts_ns=now_ns(),
+                    state=told.state,
+                    positions=list(told.positions),
+                    reason=reason or "taken",
+                )
+                await self._acting.commit(state.key, [taken])
+                account.alerted.clear()
+                _log.warning("books_taken", account=book.account, positions=len(told.positions), reason=reason)
+                return
+            await asyncio.sleep(_BETWEEN_S)
+        raise VenueUnavailable(f"{book.account} did not stand still for long enough to take its books over")
 
     # The first start
 
@@ -110,7 +164,7 @@ class Comparing:
             changes = await self._first_changes(name, day, told)
             if account.activity == seen:
                 await self._acting.commit(state.key, changes)
-                tell_adoptions(self._acting, account, changes)
+                tell_unasked(self._acting, account, state.book(name), changes)
                 _log.info("account_opened", account=name, trading_day=day, positions=len(told.positions))
                 return
             await asyncio.sleep(_BETWEEN_S)
@@ -136,6 +190,13 @@ class Comparing:
             account=name, ts_ns=now_ns(), state=told.state, positions=list(told.positions), reason="first start"
         )
         return [opened, *learned, *catch_up(book, told.orders, told.trades, now_ns()), taken]
+
+    async def _set_rules(self, state: KeyState, book: Book) -> None:
+        """The accounts file counts, also if it was changed since the account was opened."""
+        rules = self._acting.accounts[book.account].rules
+        if book.rules != rules:
+            await self._acting.commit(state.key, [RulesSet(account=book.account, ts_ns=now_ns(), rules=rules)])
+            _log.info("rules_set", account=book.account, **rules.model_dump())
 
     # A new day
 
@@ -178,7 +239,7 @@ class Comparing:
             seen = account.activity
             told = await self._ask(book.account)
             changes = await self._catch_up(state, book, told)
-            adopted += tell_adoptions(self._acting, account, changes)
+            adopted += tell_unasked(self._acting, account, book, changes)
             booked += sum(isinstance(change, TradeTold) for change in changes)
             await self._taken(account)
             if account.activity == seen and not account.asked:
@@ -231,7 +292,6 @@ class Comparing:
         if text not in account.alerted:
             account.alerted.add(text)
             self._acting.tell(book.account, "mismatch", text)
-        mode = found.mode(book.mode)
-        if mode != book.mode:
-            change = ModeSet(account=book.account, ts_ns=now_ns(), mode=mode, reason="mismatch")
+        if book.mode == "normal":
+            change = ModeSet(account=book.account, ts_ns=now_ns(), mode="close_only", at_least=True, reason="mismatch")
             await self._acting.commit(state.key, [change])

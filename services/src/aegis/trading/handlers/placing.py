@@ -65,7 +65,7 @@ class Placing:
             return await context.commit(write_changes(answers), reply)
 
     def _decide(self, state: KeyState, book: Book, request: OrderRequest) -> list[Intended]:
-        orders = orders_of(request, book, now_ns())
+        orders = orders_of(request, book, self._acting.env(book.account), now_ns())
         if not orders:
             raise self._acting.refused(Refusal("too_few_to_close", f"less than {request.volume}"))
         return [
@@ -76,8 +76,7 @@ class Placing:
     async def flatten(self, state: KeyState, request: FlattenRequest, context: ActiveContext) -> FlattenReply:
         """Close what no order closes yet, by FAK orders at the edge of the collar; what cannot be closed is named."""
         account = state.account(request.account)
-        if request.confirm != request.account:
-            raise OrderRejected("`confirm` repeats the account's name", reason="unconfirmed", detail="")
+        self._acting.confirmed(request.account, request.confirm)
         held = {split_key(key)[0] for key in state.book(request.account).holdings}
         await self._prepare(state, account, set(request.instruments) & held or held, context)
         refused: dict[str, str] = {}
@@ -115,7 +114,7 @@ class Placing:
                     type="fak",
                     volume=min(most, leg.lots - first),
                 )
-                (order,) = orders_of(asked, book, now_ns())
+                (order,) = orders_of(asked, book, self._acting.env(book.account), now_ns())
                 try:
                     intended.append(self._at_any_price(state, book, order))
                 except OrderRejected as error:
@@ -140,10 +139,12 @@ class Placing:
     async def _prepare(
         self, state: KeyState, account: AccountState, instruments: set[str], context: ActiveContext
     ) -> None:
-        """Have what a decision needs. Raises VenueUnavailable, Moved or Suspended: nothing was begun.
+        """Have what a decision needs. Raises VenueUnavailable, OrderRejected, Moved or Suspended: nothing was begun.
 
         The paper venue knows only what ticks: so what is not known is wanted, and asked for once more.
         """
+        if refusal := self._acting.other_env(state.group.books.get(account.account)):  # which is never compared
+            raise self._acting.refused(refusal)
         await account.until_ready(context.time_left / 2)
         book, market = state.book(account.account), self._acting.market
         try:

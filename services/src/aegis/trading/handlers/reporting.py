@@ -10,15 +10,16 @@ from typing import Final
 import structlog
 
 from aegis.accounting.book import Book, trade_key
+from aegis.contracts.orders import CAME_LATE
 from aegis.contracts.venue import VenueAccount, VenueReport, VenueTrade
-from aegis.trading.domain.changes import Adopted, CashMoved, Change, TradeTold
+from aegis.trading.domain.changes import Adopted, CashMoved, Change, OrderTold, TradeTold
 from aegis.trading.domain.checking import warnings
 from aegis.trading.domain.reconciliation import catch_up, without_terms
 from aegis.trading.handlers.acting import Acting
 from aegis.trading.keys import AccountState, KeyState, now_ns
 from aegis_sdk.errors import AegisError, Moved, OutcomeUnknown, Suspended
 
-__all__ = ["Reporting", "cash_moved", "tell_adoptions"]
+__all__ = ["Reporting", "cash_moved", "tell_unasked"]
 
 _log = structlog.get_logger("aegis.trading")
 
@@ -74,7 +75,7 @@ class Reporting:
             account.due.set()
         if changes:
             await self._commit(state, changes)
-            tell_adoptions(self._acting, account, changes)
+            tell_unasked(self._acting, account, book, changes)
             self._warn(state, account, book)
 
     async def _commit(self, state: KeyState, changes: Sequence[Change]) -> None:
@@ -105,8 +106,13 @@ def cash_moved(book: Book, state: VenueAccount) -> Change | None:
     return CashMoved(account=book.account, ts_ns=now_ns(), deposit=state.deposit, withdraw=state.withdraw)
 
 
-def tell_adoptions(acting: Acting, account: AccountState, changes: Sequence[Change]) -> list[str]:
-    """The orders among the changes that nobody here had asked for; said loudly."""
+def tell_unasked(acting: Acting, account: AccountState, book: Book, changes: Sequence[Change]) -> list[str]:
+    """The orders that nobody here had asked for, among committed changes; these, and late ones, are said loudly."""
+    late = {change.client_order_id for change in changes if isinstance(change, OrderTold | TradeTold)}
+    for name in sorted(late & book.orders.keys()):
+        if book.orders[name].reason == CAME_LATE and name not in account.alerted:
+            account.alerted.add(name)
+            acting.tell(account.account, "late", f"{name} was called not sent, and its venue has it all the same")
     names = [change.client_order_id for change in changes if isinstance(change, Adopted)]
     if names:
         acting.counts.adopted += len(names)

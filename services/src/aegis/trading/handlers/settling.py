@@ -2,7 +2,8 @@
 
 An order that the venue has speaks for itself. One that it has not heard of may be on its way there still: whoever sent
 it may have been stopped in the middle. Where a cancel makes its name void, that is done, and it is not sent for
-certain. Elsewhere it is called not sent only when `settle_s` have passed since it was found.
+certain. Elsewhere it is called not sent only by a venue that was asked `settle_s` after it was found, or later, and
+has answered: one that is silent has perhaps not read it yet, however long that takes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,15 @@ from typing import Final
 from aegis.accounting.book import Book
 from aegis.accounting.lifecycle import answered, expired, reported
 from aegis.contracts.orders import Order
-from aegis.contracts.trading import CANCEL_ORDER, FLATTEN, KILL, CancelReply, FlattenReply, PlaceOrderReply
+from aegis.contracts.trading import (
+    CANCEL_ORDER,
+    FLATTEN,
+    KILL,
+    CancelReply,
+    FlattenReply,
+    OrderExpired,
+    PlaceOrderReply,
+)
 from aegis.contracts.venue import Cancel, Submitted, VenueOrder
 from aegis.trading.domain.changes import (
     Answered,
@@ -26,8 +35,8 @@ from aegis.trading.domain.changes import (
     write_changes,
 )
 from aegis.trading.handlers.acting import Acting
-from aegis.trading.handlers.cancelling import Cancelling, killed
-from aegis.trading.keys import KeyState, now_ns
+from aegis.trading.handlers.cancelling import Cancelling, is_asked, killed, told
+from aegis.trading.keys import AccountState, KeyState, now_ns
 from aegis_sdk.single_active import OpenIntent, Settled
 
 __all__ = ["UNKNOWN_ORDER", "Settling"]
@@ -46,20 +55,23 @@ class Settling:
     async def settle(self, state: KeyState, intent: OpenIntent) -> Settled | None:
         """The answer; None where it cannot be given yet. Raises what the venue's queries raise."""
         changes = read_changes(intent.data)
+        if self._acting.other_env(state.group.books.get(changes[0].account)):
+            return None  # the venue that was asked is another one
         since = state.first_asked.setdefault(intent.idempotency_key, time.monotonic())
         if isinstance(changes[0], OrdersIntended):
-            overdue = time.monotonic() - since >= self._acting.settle_s
-            settled = await self._orders(state, intent.method, changes[0], overdue)
+            settled = await self._orders(state, intent.method, changes[0], since + self._acting.settle_s)
         else:
             settled = await self._cancels(state, intent.method, changes)
         if settled is not None:
             del state.first_asked[intent.idempotency_key]
         return settled
 
-    async def _orders(self, state: KeyState, method: str, change: OrdersIntended, overdue: bool) -> Settled | None:
+    async def _orders(self, state: KeyState, method: str, change: OrdersIntended, due: float) -> Settled | None:
         book = state.book(change.account)
         theirs: dict[str, VenueOrder] = {}
+        is_sure = False
         if any(_is_open(book, one.order) for one in change.orders):
+            is_sure = await self._look_up(state, change.account, due)
             told = await self._acting.venue(change.account).orders(change.account)
             theirs = {one.client_order_id: one for one in told if one.trading_day == book.trading_day}
         found: list[Change] = []
@@ -73,7 +85,7 @@ class Settling:
             elif (report := theirs.get(order.client_order_id)) is not None:
                 found.append(_told(order, report))
                 orders.append(reported(order, report))
-            elif overdue or await self._is_void(order):
+            elif is_sure or await self._is_void(order):
                 missing = _missing(order)
                 found.append(missing)
                 orders.append(answered(order, missing.answer, missing.ts_ns))
@@ -81,6 +93,16 @@ class Settling:
                 return None
         reply = FlattenReply(orders=orders, refused={}) if method == FLATTEN.name else PlaceOrderReply(orders=orders)
         return Settled(reply, write_changes(found) if found else None)
+
+    async def _look_up(self, state: KeyState, account: str, due: float) -> bool:
+        """Whether the venue was asked at `due` or later, and has answered. One that can void names need not be."""
+        now = time.monotonic()
+        if now < due or self._acting.can_void(account):
+            return False
+        if state.looked_up.get(account, 0.0) < due:
+            await self._acting.venue(account).look_up(account)
+            state.looked_up[account] = now
+        return True
 
     async def _is_void(self, order: Order) -> bool:
         """Whether it can never come to its venue any more; if it came meanwhile, it is found the next time."""
@@ -93,16 +115,26 @@ class Settling:
 
     async def _cancels(self, state: KeyState, method: str, changes: Sequence[Change]) -> Settled | None:
         asked = [change for change in changes if isinstance(change, CancelAsked)]
-        answers = await self._cancelling.again(state, asked) if asked else []
+        book = state.book(changes[0].account)
+        if method == KILL.name:
+            return self._kill(state.account(book.account), book, [one.client_order_id for one in asked])
+        assert method == CANCEL_ORDER.name, method
+        answers = await self._cancelling.again(state, asked)
         if any(one.answer.outcome == "unknown" for one in answers):
             return None
-        book = state.book(changes[0].account)
         stored = write_changes(answers) if answers else None
-        if method == KILL.name:
-            return Settled(killed(book, answers), stored)
-        assert method == CANCEL_ORDER.name, method
         order = book.orders.get(asked[0].client_order_id)
-        return None if order is None else Settled(CancelReply(order=order), stored)
+        if order is None:
+            gone = f"the trading day of {asked[0].client_order_id} has ended, and the order with it"
+            return Settled(OrderExpired(gone), stored)
+        return Settled(CancelReply(order=order), stored)
+
+    def _kill(self, account: AccountState, book: Book, names: Sequence[str]) -> Settled | None:
+        """Whoever holds the account asks for its orders; the answer waits until that has begun."""
+        if not is_asked(account, book, names):
+            return None
+        answers = told(account, names)
+        return Settled(killed(account, book, names), write_changes(answers) if answers else None)
 
 
 def _is_open(book: Book, order: Order) -> bool:

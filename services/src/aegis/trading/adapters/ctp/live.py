@@ -20,6 +20,7 @@ from aegis.trading.adapters.ctp.records import refused_order
 from aegis.trading.adapters.ctp.requests import OrderKey, cancel_fields, insert_fields, who
 from aegis.trading.adapters.ctp.watched import WatchedSession
 from aegis.trading.adapters.ctp.words import reason_of
+from aegis_sdk import clock
 from aegis_sdk.errors import DeadlineExceeded, Unavailable
 
 __all__ = ["Live"]
@@ -28,6 +29,8 @@ _log = structlog.get_logger("aegis.ctp")
 
 _TEXT: Final = 256
 _NOT_TAKEN: Final = {-1: "not_connected", -2: "too_many_wait", -3: "too_many_a_second"}
+_LATER: Final = (_NOT_TAKEN[-2], _NOT_TAKEN[-3])
+_AGAIN_S: Final = 0.25
 
 Report = Callable[[VenueOrder | VenueTrade], None]
 
@@ -89,6 +92,18 @@ class Live:
             del self._submits[name]
 
     async def cancel(self, cancel: Cancel, answer_s: float) -> Submitted:
+        """One that CTP does not take now (-2, -3) never left: it waits, and is asked for again within `answer_s`."""
+        deadline = clock.now() + answer_s
+        while True:
+            answer = await self._cancel(cancel, deadline - clock.now())
+            is_taken = answer.outcome != "not_sent" or answer.reason not in _LATER
+            if is_taken or clock.now() + _AGAIN_S >= deadline:
+                return answer
+            await asyncio.sleep(_AGAIN_S)
+            if not self._session.is_alive:
+                return answer
+
+    async def _cancel(self, cancel: Cancel, answer_s: float) -> Submitted:
         entry = self._find(cancel)
         sys_id = entry.order.venue_order_id if entry else cancel.venue_order_id
         key = entry.key if entry else self._day.key_of(cancel.client_order_id)

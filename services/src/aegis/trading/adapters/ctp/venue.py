@@ -157,6 +157,9 @@ class CtpVenue:
         self._require(account)
         return self._day.orders()
 
+    async def look_up(self, account: AccountName) -> None:
+        await self._read_day(self._require(account), Urgency.DAY)
+
     async def trades(self, account: AccountName) -> Sequence[VenueTrade]:
         self._require(account)
         return self._day.trades()
@@ -260,12 +263,15 @@ class CtpVenue:
         while True:
             await asyncio.sleep(self._options.again_s)
             try:
-                missed = await live.read_day(Urgency.REFRESH)
+                await self._read_day(live, Urgency.REFRESH)
             except RpcError as error:
                 _log.warning("day_not_read", account=self._account, problem=str(error))
-            else:
-                if missed:
-                    _log.error("stream_incomplete", account=self._account, missed=missed)
+
+    async def _read_day(self, live: Live, urgency: Urgency) -> None:
+        """Ask for what the stream should have told. Raises Unavailable, DeadlineExceeded, Overloaded."""
+        missed = await live.read_day(urgency)
+        if missed:
+            _log.error("stream_incomplete", account=self._account, missed=missed)
 
     async def _lose(self, session: WatchedSession) -> None:
         self._is_ready = False

@@ -168,6 +168,9 @@ class PaperVenue:
             if len(page.orders) < PAGE:
                 return found
 
+    async def look_up(self, account: AccountName) -> None:
+        """`orders` asks each time."""
+
     async def trades(self, account: AccountName) -> Sequence[VenueTrade]:
         found: list[VenueTrade] = []
         while True:

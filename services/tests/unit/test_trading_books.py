@@ -1,0 +1,164 @@
+"""Books that are not the venue's: an account whose env was changed, and one that differs; what a person decides."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from trading_house import House, agreed, at_venue, place
+from trading_venue import ACCOUNT
+
+from aegis.accounting.rules import Rules
+from aegis.contracts.trading import (
+    CancelOrder,
+    KillRequest,
+    OrderRejected,
+    ReconcileRequest,
+    SetMode,
+    TakeBooks,
+    VenueUnavailable,
+)
+from aegis.trading.handlers import comparing
+from aegis_sdk.errors import OutcomeUnknown
+
+TAKE = TakeBooks(account=ACCOUNT, confirm=ACCOUNT, reason="counted")
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    made = House()
+    yield made
+    await made.end()
+
+
+async def test_an_account_that_was_opened_in_another_env_sends_nothing_and_hears_nothing(house: House) -> None:
+    instance = await house.take()
+    await place(instance, "one")
+    await instance.still()
+    await agreed(instance)
+    instance = await house.take(file={"env": "live"})
+    before = len(house.stored.journal)
+    refused = await place(instance, "two")
+    assert isinstance(refused, OrderRejected)
+    assert refused.details["reason"] == "wrong_env"
+    assert refused.details["detail"] == "its books are sim, its venue is live"
+    house.venue.take(at_venue("theirs"))
+    house.venue.fill("one", 2)
+    uncompared = await instance.call("reconcile", ReconcileRequest(account=ACCOUNT), "r")
+    assert uncompared.details["reason"] == "wrong_env"
+    assert house.venue.submits == {"one": 1, "theirs": 1}
+    assert len(house.stored.journal) == before
+    assert list(instance.book.orders) == ["one"]
+    assert not instance.account.ready.is_set()
+    assert ("mismatch", "its books are sim, its venue is live: no order is taken") in await house.alerts()
+
+
+async def test_nothing_is_cancelled_or_settled_at_a_venue_of_another_env(house: House) -> None:
+    instance = await house.take()
+    await place(instance, "one")
+    house.venue.arrives = False
+    assert isinstance(await place(instance, "two"), OutcomeUnknown)
+    house.venue.arrives = True
+    await instance.still()
+    instance = await house.take(file={"env": "live"})
+    await instance.settle()
+    assert set(house.stored.intents) == {"two"}
+    cancelled = await instance.call("cancel_order", CancelOrder(account=ACCOUNT, client_order_id="one"), "c")
+    assert (cancelled.order.status, cancelled.order.cancel_asked) == ("accepted", False)
+    killed = await instance.call("kill", KillRequest(account=ACCOUNT), "k")
+    assert (killed.failed, instance.book.mode) == (["one", "two"], "halted")
+    assert house.venue.book.working
+
+
+async def test_an_order_has_the_env_of_the_venue_that_is_asked(house: House) -> None:
+    instance = await house.take(file={"env": "live"})
+    await instance.arm()
+    reply = await place(instance, "one")
+    assert reply.orders[0].env == instance.book.env == "live"
+
+
+async def test_an_account_begins_anew_in_another_env_when_a_person_says_so_disarmed_and_as_halted_as_it_was(
+    house: House,
+) -> None:
+    instance = await house.take()
+    await place(instance, "one", price=3001)
+    await place(instance, "two")
+    await instance.still()
+    await instance.call("set_mode", SetMode(account=ACCOUNT, mode="cancel_only"), "m")
+    sequence = instance.book.sequence
+    instance = await house.take(file={"env": "live"})
+    house.venue.end("two")
+    house.venue.fill("one", 2)
+    reply = await instance.call("take_books", TAKE, "t")
+    assert (reply.verdict, reply.adopted) == ("agreed", [])
+    book = instance.book
+    assert (book.env, book.armed, book.mode) == ("live", False, "cancel_only")
+    assert [(order.env, order.status) for order in book.orders.values()] == [("live", "filled"), ("live", "cancelled")]
+    assert book.sequence > sequence
+    assert [sequence for _, sequence, _ in await house.events()] == list(range(1, book.sequence + 1))
+    assert (await place(instance, "late")).details["reason"] == "disarmed"
+    await instance.arm()
+    assert (await place(instance, "three")).orders[0].env == "live"
+    await instance.still()
+    await agreed(instance)
+    instance = await house.take(file={"env": "live"})
+    assert instance.book.armed, "over a takeover"
+
+
+async def test_the_rules_of_the_accounts_file_count_also_when_they_were_changed_later(house: House) -> None:
+    instance = await house.take()
+    await place(instance, "one", price=3001)
+    await instance.still()
+    rules = Rules(closing="average", today_margin="pre_settlement")
+    assert instance.book.rules != rules
+    house.venue.book.rules = rules
+    instance = await house.take(file={"rules": rules})
+    assert instance.book.rules == rules
+    assert instance.book.mode == "normal", "set before the first comparison, which counts by them"
+    await agreed(instance)
+    assert instance.book.margin() == 6000
+    before = len(house.stored.journal)
+    await house.take(file={"rules": rules})
+    assert len(house.stored.journal) == before
+
+
+async def test_what_differs_from_the_venue_is_taken_from_it_when_a_person_says_so(house: House) -> None:
+    instance = await house.take()
+    await place(instance, "one", price=3001)
+    await place(instance, "rests")
+    await instance.still()
+    theirs = house.venue.book
+    theirs.close_profit += 5
+    (holding,) = theirs.holdings.values()
+    holding.close(1, of_today=True)
+    found = await instance.call("reconcile", ReconcileRequest(account=ACCOUNT), "r")
+    assert {one.field for one in found.differences} >= {"close_profit", "today"}
+    assert instance.book.mode == "close_only"
+    unsure = await instance.call("take_books", TAKE.model_copy(update={"confirm": "b"}), "u")
+    assert unsure.details["reason"] == "unconfirmed"
+    assert (await instance.call("reconcile", ReconcileRequest(account=ACCOUNT), "s")).differences
+    reply = await instance.call("take_books", TAKE, "t")
+    assert reply.verdict == "agreed"
+    assert instance.book.mode == "close_only", "that is another decision"
+    assert instance.book.orders["rests"].status == "accepted"
+    await instance.call("set_mode", SetMode(account=ACCOUNT, mode="normal"), "n")
+    await agreed(instance)
+    assert instance.book.mode == "normal"
+
+
+async def test_an_account_that_never_stands_still_keeps_its_books(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "_BETWEEN_S", 0.001)
+    instance = await house.take()
+    asked = instance.venue.positions
+
+    async def moving(account: str) -> Any:
+        instance.account.activity += 1
+        return await asked(account)
+
+    monkeypatch.setattr(instance.venue, "positions", moving)
+    house.venue.book.close_profit += 5
+    assert isinstance(await instance.call("take_books", TAKE, "t"), VenueUnavailable)
+    assert instance.book.close_profit == 0
