@@ -79,13 +79,34 @@ async def test_a_recording_is_measured_and_complete() -> None:
     assert 0 < query["p50_us"] <= query["p99_us"]
 
 
-async def test_tabs_get_ticks_and_one_that_takes_nothing_is_left_alone() -> None:
+async def test_tabs_get_ticks_and_those_that_take_nothing_are_left_alone() -> None:
+    said: list[str] = []
     async with nats_server() as server:
-        cases = shape(await bench_tabs(server, extent=TabExtent(4, 0.5, 0, 0)))
+        cases = shape(await bench_tabs(server, extent=TabExtent(4, 0.5, 0, 0), say=said.append))
     assert set(cases) == {"exchange", "everything"}
     for case in cases.values():
         assert 0 < case["aegis"]["p50_ms"] <= case["aegis"]["p99_ms"]
         assert case["aegis"]["messages_per_s"] > 0
+        assert case["aegis"]["silent_tabs"] == 0
+        assert case["bars"] == {"p99_ms": 300, "worst_tab_p50_ms": 300, "silent_tabs": 0, "server_grown_mb": 16}
+    assert "everything: 14 tabs are opened" in said
+
+
+def test_a_figure_beyond_its_bar_is_told_and_ends_the_benchmark_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Case(
+        "order", {"p99_us": 130.0}, {"p99_us": 100.0}, bars={"p99_us": 130, "lost": 0}, ratio_bars={"p99_us": 1.2}
+    )
+
+    async def bench_rpc(*_: object, **__: object) -> Report:
+        return Report("rpc", [slow])
+
+    monkeypatch.setattr("aegis.cli.bench.rpc.bench_rpc", bench_rpc)
+    told = CliRunner().invoke(bench_app, ["rpc"])
+    assert told.exit_code == 1
+    assert "order: p99_us is 1.3 of plain, its bar 1.2" in told.stderr
+    assert "order: lost was not measured, its bar is 0" in told.stderr
+    assert "130 1.2 x" in told.stdout
+    assert Case("order", {"p99_us": 120.0}, {"p99_us": 100.0}, ratio_bars={"p99_us": 1.2}).beyond() == []
 
 
 async def test_a_whole_market_is_subscribed_proved_and_given_up() -> None:

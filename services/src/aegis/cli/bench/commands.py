@@ -172,7 +172,8 @@ def console(as_json: Json = False, long: Long = False) -> None:
     """Consoles: how old ticks are in 200 tabs, what they cost the management service, and an order beside 50 tabs."""
     from aegis.cli.bench.console import LONG, SHORT, bench_console
 
-    _run(lambda server: bench_console(server, extent=LONG if long else SHORT), 1, as_json)
+    say = _teller()
+    _run(lambda server: bench_console(server, extent=LONG if long else SHORT, say=say), 1, as_json)
 
 
 @bench_app.command()
@@ -230,7 +231,7 @@ def _run(bench: Callable[[EmbeddedServer], Awaitable[Report]], nodes: int, as_js
 
 
 def _report(bench: Coroutine[Any, Any, Report], as_json: bool) -> None:
-    """Run a benchmark, and print what it reports."""
+    """Run a benchmark, and print what it reports; exit code 1 where a figure is beyond its bar."""
     import logging
 
     import uvloop
@@ -238,11 +239,15 @@ def _report(bench: Coroutine[Any, Any, Report], as_json: bool) -> None:
     from aegis_sdk.telemetry import configure_logging
 
     configure_logging(level=logging.ERROR)
-    report = uvloop.run(bench).as_json()
+    found = uvloop.run(bench)
+    report = found.as_json()
     if as_json:
         sys.stdout.write(json.dumps(report) + "\n")
     else:
         _show(report)
+    if beyond := found.beyond():
+        print(*beyond, sep="\n", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 def _show(report: dict[str, Any]) -> None:
@@ -251,7 +256,8 @@ def _show(report: dict[str, Any]) -> None:
 
     console = Console()
     table = Table(title=f"aegis bench {report['name']}", title_justify="left")
-    for heading in ("case", "figure", "Aegis", "plain", "Aegis/plain"):
+    has_bars = any(case.get("bars") or case.get("ratio_bars") for case in report["cases"])
+    for heading in ("case", "figure", "Aegis", "plain", "Aegis/plain", *(("bar",) if has_bars else ())):
         table.add_column(heading, justify="left" if heading in ("case", "figure") else "right")
     for case in report["cases"]:
         for position, (figure, value) in enumerate(case["aegis"].items()):
@@ -263,6 +269,7 @@ def _show(report: dict[str, Any]) -> None:
                 f"{value:,}",
                 "" if plain is None else f"{plain:,}",
                 "" if ratio is None else f"{ratio:.2f}",
+                *((_bar(case, figure),) if has_bars else ()),
             )
         table.add_section()
     console.print(table)
@@ -271,3 +278,9 @@ def _show(report: dict[str, Any]) -> None:
             console.print(f"{case['case']}: {case['note']}")
     machine = report["machine"]
     console.print(f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, {machine['system']}")
+
+
+def _bar(case: dict[str, Any], figure: str) -> str:
+    """The most that a figure may be, and how much more than plain."""
+    absolute, ratio = case.get("bars", {}).get(figure), case.get("ratio_bars", {}).get(figure)
+    return " ".join([*([f"{absolute:,g}"] if absolute is not None else []), *([f"{ratio:g} x"] if ratio else [])])

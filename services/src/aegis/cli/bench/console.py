@@ -7,7 +7,7 @@ import json
 import sys
 import time
 import urllib.request
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -33,14 +33,18 @@ _PER_S: Final = 2
 _SLICES: Final = 20
 """So often a second some of the instruments tick."""
 _CONSOLES: Final = 50
+_DEAF: Final = 10
 _START_S: Final = 180.0
+_BARS: Final = {"p99_ms": 300.0, "worst_tab_p50_ms": 300.0, "silent_tabs": 0.0, "server_grown_mb": 16.0}
+"""Of the tabs. What is made for one that takes nothing would be some ten MB a second of ten of them."""
+_ORDER_BARS: Final = {"p99_us": 1.2}
 _PAGE: Final = ("instances", "leases", "metrics", "feeds")
 
 
 class Extent(NamedTuple):
     """How much is measured."""
 
-    tabs: int
+    tabs: int  # beside those that take nothing
     seconds: float
     rounds: int  # of orders
     orders: int  # one after the other, in each round
@@ -58,33 +62,37 @@ SHORT: Final = Extent(200, 10.0, 5, 60)
 LONG: Final = Extent(200, 30.0, 15, 100)
 
 
-async def bench_console(server: EmbeddedServer, *, extent: Extent) -> Report:
+async def bench_console(server: EmbeddedServer, *, extent: Extent, say: Callable[[str], None]) -> Report:
     """What the tabs get, and in case order one order after the other beside 50 of them, `plain` without any."""
+    say("the management service starts")
     async with _management(server) as management:
-        cases = await _watched(server, management, extent)
-        return Report("console", [*cases, await _orders(server, management, extent)])
+        cases = await _watched(server, management, extent, say)
+        return Report("console", [*cases, await _orders(server, management, extent, say)])
 
 
-async def bench_tabs(server: EmbeddedServer, *, extent: Extent) -> Report:
-    """800 instruments, each of which ticks twice a second, and tabs, one of which takes nothing.
+async def bench_tabs(server: EmbeddedServer, *, extent: Extent, say: Callable[[str], None]) -> Report:
+    """800 instruments, each of which ticks twice a second, and tabs, besides some that take nothing.
 
     Case exchange: each tab follows the instruments of one exchange. Case everything: each follows all. The age of a
     message is that of its oldest tick, from the publisher to the tab.
     """
     async with _management(server) as management:
-        return Report("console", await _watched(server, management, extent))
+        return Report("console", await _watched(server, management, extent, say))
 
 
-async def _watched(server: EmbeddedServer, management: Management, extent: Extent) -> list[Case]:
+async def _watched(
+    server: EmbeddedServer, management: Management, extent: Extent, say: Callable[[str], None]
+) -> list[Case]:
     cases: list[Case] = []
     transport = await _connected(server)
     await transport.ensure_stream(ticks_stream())
     ticking = asyncio.create_task(_tick(transport))
     try:
         for name, of_each in (("exchange", _EXCHANGES), ("everything", ("*",))):
-            topics = [[*_PAGE, f"ticks.{of_each[number % len(of_each)]}.*"] for number in range(extent.tabs)]
-            crowd = Crowd(management.address, management.token, topics, deaf=1)
-            cases.append(Case(name, await _measured(crowd, management.pid, extent.seconds)))
+            topics = [[*_PAGE, f"ticks.{of_each[number % len(of_each)]}.*"] for number in range(extent.tabs + _DEAF)]
+            crowd = Crowd(management.address, management.token, topics, deaf=_DEAF)
+            say(f"{name}: {len(topics)} tabs are opened")
+            cases.append(Case(name, await _measured(crowd, management.pid, extent.seconds, say), bars=_BARS))
     finally:
         ticking.cancel()
         await asyncio.wait({ticking})
@@ -92,8 +100,11 @@ async def _watched(server: EmbeddedServer, management: Management, extent: Exten
     return cases
 
 
-async def _measured(crowd: Crowd, pid: int, seconds: float) -> Figures:
-    async with _tabs(crowd) as tabs:
+async def _measured(crowd: Crowd, pid: int, seconds: float, say: Callable[[str], None]) -> Figures:
+    opening = time.monotonic()
+    async with _tabs(crowd, say) as tabs:
+        opened: Figures = {"opened_s": time.monotonic() - opening}
+        say(f"{seconds:g} s are measured")
         used_s, resident, began = _cpu_s(pid), _resident_mb(pid), time.monotonic()
         await asyncio.sleep(seconds)
         passed = time.monotonic() - began
@@ -102,10 +113,10 @@ async def _measured(crowd: Crowd, pid: int, seconds: float) -> Figures:
         assert tabs.stdin
         tabs.stdin.close()
         assert tabs.stdout
-        return {**json.loads(await tabs.stdout.readline()), **own, **grown}
+        return {**json.loads(await tabs.stdout.readline()), **own, **grown, **opened}
 
 
-async def _orders(server: EmbeddedServer, management: Management, extent: Extent) -> Case:
+async def _orders(server: EmbeddedServer, management: Management, extent: Extent, say: Callable[[str], None]) -> Case:
     taken: dict[bool, list[float]] = {True: [], False: []}
     crowd = Crowd(management.address, management.token, [[*_PAGE, "ticks.*.*", "orders.B0"]] * _CONSOLES)
     async with AsyncExitStack() as stack:
@@ -115,13 +126,15 @@ async def _orders(server: EmbeddedServer, management: Management, extent: Extent
         await with_settings(transport, ["B0"])
         desk = await stack.enter_async_context(Desk.over(transport, "B0"))
         instrument, price = await market(transport, [desk])
-        for _ in range(extent.rounds):
+        for number in range(1, extent.rounds + 1):
+            say(f"order: round {number} of {extent.rounds}")
             for is_watched in (True, False):
                 async with AsyncExitStack() as watched:
                     if is_watched:
-                        await watched.enter_async_context(_tabs(crowd))
+                        await watched.enter_async_context(_tabs(crowd, say))
                     taken[is_watched] += await _placed(desk, instrument, price, extent.orders)
-    return Case("order", latencies(taken[True]), latencies(taken[False]), f"{_CONSOLES} tabs; plain: none")
+    note = f"{_CONSOLES} tabs; plain: none"
+    return Case("order", latencies(taken[True]), latencies(taken[False]), note, ratio_bars=_ORDER_BARS)
 
 
 async def _placed(desk: Desk, instrument: str, price: Decimal, count: int) -> list[float]:
@@ -208,7 +221,7 @@ def _token(address: str, user: str, password: str) -> str:
 
 
 @asynccontextmanager
-async def _tabs(crowd: Crowd) -> AsyncGenerator[asyncio.subprocess.Process]:
+async def _tabs(crowd: Crowd, say: Callable[[str], None]) -> AsyncGenerator[asyncio.subprocess.Process]:
     """The tabs, each with its snapshots, in a process of their own."""
     pipe = asyncio.subprocess.PIPE
     module = ("-m", "aegis.cli.bench.console_clients")
@@ -217,9 +230,14 @@ async def _tabs(crowd: Crowd) -> AsyncGenerator[asyncio.subprocess.Process]:
     assert process.stdout
     try:
         process.stdin.write(msgspec.json.encode(crowd) + b"\n")
-        async with asyncio.timeout(_START_S):
-            if await process.stdout.readline() != b"ready\n":
-                raise RuntimeError("the tabs have failed")
+        served, all_of_them = 0, len(crowd.topics)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_START_S):
+                while served < all_of_them and (line := await process.stdout.readline()):
+                    served = int(line)
+                    say(f"{served} of {all_of_them} tabs have what they follow")
+        if served < all_of_them:
+            raise RuntimeError(f"only {served} of {all_of_them} tabs were served within {_START_S:g} s")
         yield process
     finally:
         with suppress(ProcessLookupError):

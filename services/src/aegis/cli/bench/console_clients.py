@@ -1,7 +1,7 @@
 """Tabs of the console for `aegis bench console`: they take what comes as fast as they can, and look how old it is.
 
-Started with one JSON object on standard input; says `ready` when each has a snapshot of every topic, and at the end of
-its input what was seen since.
+Started with one JSON object on standard input; says how many have a snapshot of every topic, up to all of them, and at
+the end of its input what was seen since.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from statistics import median
 from typing import Any, Final
 
 import msgspec
@@ -31,6 +32,7 @@ _CLOSE: Final = 8
 _PONG: Final = 10
 _AT_A_TIME: Final = 10
 _AGAIN_S: Final = 0.5
+_TOLD: Final = 50
 _MOST_REFUSED: Final = 500
 
 
@@ -44,20 +46,20 @@ class Crowd(msgspec.Struct):
 
 
 class _Seen:
-    def __init__(self) -> None:
+    def __init__(self, tabs: int) -> None:
         self.is_measured = False
-        self.ages_s: list[float] = []
+        self.ages_s = [list[float]() for _ in range(tabs)]
         self.refused = 0  # tries to connect
         self.messages = 0
         self.bytes = 0
 
-    def take(self, payload: bytes) -> None:
+    def take(self, tab: int, payload: bytes) -> None:
         """A message's age is that of the first tick in it, which waited longest."""
         if self.is_measured:
             self.messages += 1
             self.bytes += len(payload)
             if payload.startswith(b'{"type":"delta"') and (found := _RECEIVED.search(payload)):
-                self.ages_s.append(time.time() - int(found[1]) / 1e9)
+                self.ages_s[tab].append(time.time() - int(found[1]) / 1e9)
 
 
 class _Tab:
@@ -129,13 +131,12 @@ async def _opened(crowd: Crowd, topics: Sequence[str], seen: _Seen, opening: asy
                 await asyncio.sleep(_AGAIN_S)
 
 
-async def _follow(
-    crowd: Crowd, topics: Sequence[str], seen: _Seen, opening: asyncio.Semaphore, is_ready: asyncio.Event
-) -> None:
+async def _follow(crowd: Crowd, number: int, seen: _Seen, opening: asyncio.Semaphore, is_ready: asyncio.Event) -> None:
+    topics = crowd.topics[number]
     tab, missing = await _opened(crowd, topics, seen, opening), set(topics)
     while True:
         payload = await tab.receive()
-        seen.take(payload)
+        seen.take(number, payload)
         if missing:
             message = json.loads(payload)
             if message["type"] == "snapshot" and message["part"] == message["parts"] - 1:
@@ -146,7 +147,7 @@ async def _follow(
 
 async def _main() -> None:
     crowd = msgspec.json.decode(sys.stdin.buffer.readline(), type=Crowd)
-    seen, deaf, opening = _Seen(), list[_Tab](), asyncio.Semaphore(_AT_A_TIME)
+    seen, deaf, opening = _Seen(len(crowd.topics)), list[_Tab](), asyncio.Semaphore(_AT_A_TIME)
     ready = [asyncio.Event() for _ in crowd.topics]
     async with asyncio.TaskGroup() as group:
         tasks: list[asyncio.Task[None]] = []
@@ -157,17 +158,22 @@ async def _main() -> None:
                 deaf.append(tab)
                 ready[number].set()
             else:
-                tasks.append(group.create_task(_follow(crowd, topics, seen, opening, ready[number])))
-        await asyncio.gather(*(one.wait() for one in ready))
-        print("ready", flush=True)
+                tasks.append(group.create_task(_follow(crowd, number, seen, opening, ready[number])))
+        for count, one in enumerate(ready, 1):
+            await one.wait()
+            if count % _TOLD == 0 or count == len(ready):
+                print(count, flush=True)
         seen.is_measured = True
         began, cpu_s = time.monotonic(), time.process_time()
         await asyncio.to_thread(sys.stdin.buffer.read)
         seconds = time.monotonic() - began
         for task in tasks:
             task.cancel()
+    ages = [one for one in seen.ages_s[crowd.deaf :] if one]
     figures = {
-        **(latencies_ms(seen.ages_s) if seen.ages_s else {}),
+        **(latencies_ms([age for one in ages for age in one]) if ages else {}),
+        "worst_tab_p50_ms": max((median(one) for one in ages), default=0.0) * 1e3,
+        "silent_tabs": len(crowd.topics) - crowd.deaf - len(ages),
         "messages_per_s": seen.messages / seconds,
         "mb_per_s": seen.bytes / seconds / 1e6,
         "refused": seen.refused,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +17,44 @@ Figures = dict[str, float]
 
 @dataclass(frozen=True)
 class Case:
-    """One case. `plain` is None where there is no baseline."""
+    """One case. `plain` is None where there is no baseline; `bars` are the most that figures, and ratios, may be."""
 
     name: str
     aegis: Figures
     plain: Figures | None = None
     note: str = ""
+    bars: Mapping[str, float] = field(default_factory=dict[str, float])
+    ratio_bars: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def as_json(self) -> dict[str, Any]:
-        ratio = {
-            figure: round(value / self.plain[figure], 3)
-            for figure, value in self.aegis.items()
-            if self.plain and self.plain.get(figure)
-        }
+        ratio = self._ratio()
         return {
             "case": self.name,
             "aegis": _rounded(self.aegis),
             "plain": _rounded(self.plain) if self.plain else None,
             "ratio": ratio if self.plain else None,
             **({"note": self.note} if self.note else {}),
+            **({"bars": dict(self.bars)} if self.bars else {}),
+            **({"ratio_bars": dict(self.ratio_bars)} if self.ratio_bars else {}),
+        }
+
+    def beyond(self) -> list[str]:
+        """What is beyond its bar, or was not measured, in words."""
+        measured = (("", self.aegis, self.bars), (" of plain", self._ratio(), self.ratio_bars))
+        return [
+            f"{self.name}: {figure} is {figures[figure]:,.4g}{of}, its bar {bar:,g}"
+            if figure in figures
+            else f"{self.name}: {figure}{of} was not measured, its bar is {bar:,g}"
+            for of, figures, bars in measured
+            for figure, bar in bars.items()
+            if not figures.get(figure, math.inf) <= bar
+        ]
+
+    def _ratio(self) -> Figures:
+        return {
+            figure: round(value / self.plain[figure], 3)
+            for figure, value in self.aegis.items()
+            if self.plain and self.plain.get(figure)
         }
 
 
@@ -47,6 +67,10 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         return {"name": self.name, "machine": machine(), "cases": [case.as_json() for case in self.cases]}
+
+    def beyond(self) -> list[str]:
+        """What is beyond its bar."""
+        return [said for case in self.cases for said in case.beyond()]
 
 
 def latencies(seconds: Sequence[float]) -> Figures:
