@@ -17,9 +17,12 @@ export class Desk {
   private port = 0;
   private readonly home = mkdtempSync(join(tmpdir(), "console-"));
 
+  /** `settings` of its services beside the usual ones. */
+  constructor(private readonly settings: Record<string, string> = {}) {}
+
   aegis(...parts: string[]): string {
     const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("AEGIS_") && !name.startsWith("FORCE_"));
-    const env: NodeJS.ProcessEnv = { ...(Object.fromEntries(kept) as NodeJS.ProcessEnv), AEGIS_HOME: this.home, AEGIS_MANAGEMENT_PORT: String(this.port), NO_COLOR: "1" };
+    const env: NodeJS.ProcessEnv = { ...(Object.fromEntries(kept) as NodeJS.ProcessEnv), AEGIS_HOME: this.home, AEGIS_MANAGEMENT_PORT: String(this.port), NO_COLOR: "1", ...this.settings };
     return execFileSync(AEGIS, parts, { env, encoding: "utf8", timeout: UP_MS });
   }
 
@@ -57,10 +60,11 @@ async function freePort(): Promise<number> {
 }
 
 /** One desk and one browser for all tests; what breaks the page's own policy, or throws in it, fails the test. */
-export const test = base.extend<{ errors: string[] }, { desk: Desk; signedIn: string }>({
+export const test = base.extend<{ errors: string[] }, { settings: Record<string, string>; desk: Desk; signedIn: string }>({
+  settings: [{}, { scope: "worker", option: true }],
   desk: [
-    async ({}, use) => {
-      const desk = new Desk();
+    async ({ settings }, use) => {
+      const desk = new Desk(settings);
       try {
         await desk.up();
         await use(desk);
