@@ -38,8 +38,19 @@ export function prefer(change: Partial<Preferences>): void {
   } catch {
     // a browser that stores nothing: it is so for this page
   }
-  apply(current);
+  changed();
+}
+
+function changed(): void {
+  apply(preferences());
   listeners.forEach((listener) => listener());
+}
+
+/** Another tab has set something. */
+function elsewhere(event: StorageEvent): void {
+  if (event.key !== PREFERENCES_KEY) return;
+  current = null;
+  changed();
 }
 
 export function apply({ theme, language, rise }: Preferences): void {
@@ -54,17 +65,11 @@ export function usePreferences(): Preferences {
 }
 
 function subscribe(listener: () => void): () => void {
-  const elsewhere = (event: StorageEvent) => {
-    if (event.key !== PREFERENCES_KEY) return;
-    current = null;
-    apply(preferences());
-    listener();
-  };
+  if (!listeners.size) window.addEventListener("storage", elsewhere);
   listeners.add(listener);
-  window.addEventListener("storage", elsewhere);
   return () => {
     listeners.delete(listener);
-    window.removeEventListener("storage", elsewhere);
+    if (!listeners.size) window.removeEventListener("storage", elsewhere);
   };
 }
 
