@@ -22,8 +22,9 @@ from aegis_sdk.maintenance import Maintenance
 from aegis_sdk.metrics_server import metrics_server
 from aegis_sdk.registry import Registration
 from aegis_sdk.sampling import sampled
-from aegis_sdk.service import HostOptions, Service, ServiceHost
+from aegis_sdk.service import HostOptions, Service, ServiceHost, declared
 from aegis_sdk.single_active import ActiveHost, SingleActive
+from aegis_sdk.single_active.declaration import Active
 from aegis_sdk.telemetry import LogTail, configure_logging
 from aegis_sdk.timers import PRESETS
 from aegis_sdk.transport_nats import NatsTransport
@@ -158,11 +159,16 @@ def _record(host: ServiceHost, settings: Settings) -> InstanceRecord:
 
 
 def _definition(host: ServiceHost) -> ServiceDefinition:
+    """With the methods that any instance answers, and those that only the active one does."""
+    service = host.service
+    of_active: dict[str, tuple[str, Active[Any, Any]]] = {}
+    if isinstance(service, SingleActive):
+        of_active = declared(service, Active)
     return ServiceDefinition(
-        name=host.service.name,
-        version=host.service.version,
-        methods=tuple(endpoint.name for endpoint in host.endpoints),
-        description=host.service.description,
+        name=service.name,
+        version=service.version,
+        methods=(*(endpoint.name for endpoint in host.endpoints), *of_active),
+        description=service.description,
     )
 
 

@@ -82,15 +82,6 @@ test("the palette goes anywhere", async ({ page }) => {
   expect(new URL(page.url()).search).toBe("?service=trading&instance=trading-1");
 });
 
-test("the banner tells when the live connection is gone, and goes when it is back", async ({ page, desk }) => {
-  await page.goto("/");
-  await live(page);
-  process.kill(desk.pid("management-1"), "SIGKILL");
-  await expect(page.getByTestId("connection-banner")).toContainText(/gone. What is shown is .* old/);
-  await expect(page.getByTestId("connection-banner")).toBeHidden({ timeout: 30_000 });
-  await live(page);
-});
-
 test("a session that ends elsewhere ends here", async ({ page, browser, desk }) => {
   const context = await browser.newContext({ baseURL: desk.address, storageState: { cookies: [], origins: [] } });
   const other = await context.newPage();

@@ -199,7 +199,7 @@ test("a kill by the account's name cancels all, and an operator lets it trade ag
   await expect(page.getByTestId("mode")).toHaveAttribute("data-mode", "normal");
 });
 
-test("without the live connection prices are said to be old before an order is sent", async ({ page, desk }) => {
+test("the banner tells when the live connection is gone, and a last look at an order that its prices are old, until it is back", async ({ page, desk }) => {
   const instrument = await instrumentOf(page);
   await page.goto(`/trading?instrument=${instrument}`);
   await live(page);

@@ -1,4 +1,4 @@
-import { test as base, expect, type Page } from "@playwright/test";
+import { test as base, type BrowserContext, expect, type Page } from "@playwright/test";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -8,6 +8,7 @@ import { join } from "node:path";
 
 export const PASSWORD = "a password of the tests";
 const AEGIS = new URL("../../../.venv/bin/aegis", import.meta.url).pathname;
+const ACTION_MS = 10_000;
 const UP_MS = 120_000; // a few seconds where nobody else keeps the processors busy
 
 /** A desk of its own on free ports, with the console that `make ui` has built. */
@@ -59,8 +60,23 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** One desk and one browser for all tests; what breaks the page's own policy, or throws in it, fails the test. */
-export const test = base.extend<{ errors: string[] }, { settings: Record<string, string>; desk: Desk; signedIn: string }>({
+/** What breaks the page's own policy, or throws in it; it grows. */
+export function errorsOf(page: Page): string[] {
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("console", (message) => message.type() === "error" && /Content Security Policy|hydrat/i.test(message.text()) && errors.push(message.text()));
+  return errors;
+}
+
+interface OfAll {
+  settings: Record<string, string>;
+  desk: Desk;
+  signedIn: string;
+  shared: BrowserContext;
+}
+
+/** One desk and one browser for all tests; an error of a page fails its test. */
+export const test = base.extend<object, OfAll>({
   settings: [{}, { scope: "worker", option: true }],
   desk: [
     async ({ settings }, use) => {
@@ -75,16 +91,6 @@ export const test = base.extend<{ errors: string[] }, { settings: Record<string,
     { scope: "worker", timeout: UP_MS },
   ],
   baseURL: async ({ desk }, use) => use(desk.address),
-  errors: [
-    async ({ page }, use) => {
-      const errors: string[] = [];
-      page.on("pageerror", (error) => errors.push(error.message));
-      page.on("console", (message) => message.type() === "error" && /Content Security Policy|hydrat/i.test(message.text()) && errors.push(message.text()));
-      await use(errors);
-      expect(errors).toEqual([]);
-    },
-    { auto: true },
-  ],
   /** A file with the session of the administrator. */
   signedIn: [
     async ({ desk, browser }, use) => {
@@ -98,7 +104,25 @@ export const test = base.extend<{ errors: string[] }, { settings: Record<string,
     },
     { scope: "worker", timeout: UP_MS },
   ],
-  storageState: async ({ signedIn }, use) => use(signedIn),
+  /** The administrator's browser, which has loaded the scripts once. */
+  shared: [
+    async ({ desk, browser, signedIn }, use) => {
+      const context = await browser.newContext({ baseURL: desk.address, storageState: signedIn, reducedMotion: "reduce" });
+      context.setDefaultTimeout(ACTION_MS);
+      await use(context);
+      await context.close();
+    },
+    { scope: "worker", timeout: UP_MS },
+  ],
+  /** A tab in it; what a test has set in the browser goes with it. */
+  page: async ({ shared }, use) => {
+    const page = await shared.newPage();
+    const errors = errorsOf(page);
+    await use(page);
+    expect(errors).toEqual([]);
+    if (page.url().startsWith("http")) await page.evaluate(() => localStorage.clear());
+    await page.close();
+  },
 });
 
 export { expect };

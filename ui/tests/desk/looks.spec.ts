@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { clipped } from "./clipping";
-import { expect, live, test } from "./desk";
+import { errorsOf, expect, live, test as base } from "./desk";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"];
@@ -22,43 +22,82 @@ const PAGES = [
 ];
 /** Each language at each width, for what is cut off; both themes, languages and widths for axe, which takes a second a page. */
 const LOOKS = [
-  { theme: "dark", language: "en", width: 1280, height: 800, axe: true },
-  { theme: "light", language: "zh", width: 390, height: 844, axe: true },
-  { theme: "dark", language: "en", width: 390, height: 844, axe: false },
-  { theme: "light", language: "zh", width: 1280, height: 800, axe: false },
+  { theme: "dark", language: "en", axeAt: 1280 },
+  { theme: "light", language: "zh", axeAt: 390 },
+] as const;
+const SIZES = [
+  { width: 1280, height: 800 },
+  { width: 390, height: 844 },
 ];
 type Look = (typeof LOOKS)[number];
 
+interface Tab {
+  page: Page;
+  look: Look;
+  errors: string[];
+}
+
+/** Two browsers with a look each, which show the same page at the same time. */
+const test = base.extend<object, { tabs: Tab[] }>({
+  tabs: [
+    async ({ browser, desk, signedIn }, use) => {
+      const tabs = await Promise.all(
+        LOOKS.map(async (look) => {
+          const context = await browser.newContext({ baseURL: desk.address, storageState: signedIn, reducedMotion: "reduce" });
+          await context.addInitScript((set) => localStorage.setItem("aegis.preferences", JSON.stringify(set)), look);
+          const page = await context.newPage();
+          return { page, look, errors: errorsOf(page) };
+        }),
+      );
+      await use(tabs);
+      await Promise.all(tabs.map(({ page }) => page.context().close()));
+    },
+    { scope: "worker" },
+  ],
+});
+
 for (const path of PAGES) {
-  test(`${path} is whole and can be used by all, in every look`, async ({ page }) => {
-    await page.setViewportSize(LOOKS[0]!);
-    await page.goto(path);
-    await live(page);
-    await expect(page.locator("main").getByRole("status")).toHaveCount(0);
-    await page.evaluate(AXE); // not as a script of the page, which its policy would refuse
-    for (const look of LOOKS) {
-      const name = `${look.theme}, ${look.language}, ${look.width} px`;
-      await dress(page, look);
-      await picture(page, path, look);
-      expect.soft(await clipped(page), name).toEqual([]);
-      if (look.axe) expect.soft(await violations(page), name).toEqual([]);
-    }
+  test(`${path} is whole and can be used by all, in every look`, async ({ tabs }) => {
+    await Promise.all(
+      tabs.map(async (tab) => {
+        await tab.page.goto(path);
+        await live(tab.page);
+        await expect(tab.page.locator("main").getByRole("status")).toHaveCount(0);
+        await lookAt(tab, path);
+        expect(tab.errors).toEqual([]);
+      }),
+    );
   });
 }
 
 test("signing in is whole and can be used by all, in every look", async ({ browser, desk }) => {
   const context = await browser.newContext({ baseURL: desk.address, storageState: { cookies: [], origins: [] } });
   const page = await context.newPage();
-  await page.goto("/");
-  await expect(page.locator("form")).toBeVisible();
-  await page.evaluate(AXE);
   for (const look of LOOKS) {
-    await dress(page, look);
-    await picture(page, "/sign-in", look);
-    expect.soft(await clipped(page)).toEqual([]);
-    if (look.axe) expect.soft(await violations(page)).toEqual([]);
+    await page.addInitScript((set) => localStorage.setItem("aegis.preferences", JSON.stringify(set)), look);
+    await page.goto("/");
+    await expect(page.locator("form")).toBeVisible();
+    await lookAt({ page, look, errors: [] }, "/sign-in");
   }
   await context.close();
+});
+
+test("a look that another tab has set is taken, and once, however much of the page it concerns", async ({ page }) => {
+  await page.goto("/instance?service=trading&instance=trading-1");
+  await expect(page.getByRole("figure").first()).toBeVisible();
+  const times = await page.evaluate(async () => {
+    const seen: MutationRecord[] = [];
+    const watch = new MutationObserver((records) => seen.push(...records));
+    watch.observe(document.documentElement, { attributeFilter: ["lang"] });
+    const newValue = JSON.stringify({ theme: "light", language: "zh" });
+    localStorage.setItem("aegis.preferences", newValue);
+    window.dispatchEvent(new StorageEvent("storage", { key: "aegis.preferences", newValue }));
+    await new Promise(requestAnimationFrame);
+    return seen.length;
+  });
+  expect(times).toBe(1);
+  await expect(page.getByRole("figure", { name: "延迟" }).locator("canvas")).toBeVisible();
+  await expect(page.locator("html")).toHaveAttribute("data-theme", "light");
 });
 
 test("what was set is there before the first paint", async ({ page }) => {
@@ -81,26 +120,27 @@ test("a text that is cut off is found, unless its title says it whole", async ({
   expect(found.map((one) => /"(.*)"/.exec(one)?.[1])).toEqual(["cut off at its side", "cut off below where it goes on", "cut off by what is around", "cut off with another title"]);
 });
 
-/** Change the look as another tab would, so that no page is loaded four times. */
-async function dress(page: Page, look: Look): Promise<void> {
-  await page.setViewportSize(look);
-  await page.evaluate((set) => {
-    const value = JSON.stringify(set);
-    localStorage.setItem("aegis.preferences", value);
-    window.dispatchEvent(new StorageEvent("storage", { key: "aegis.preferences", newValue: value }));
-  }, look);
+async function lookAt({ page, look }: Tab, path: string): Promise<void> {
   await expect(page.locator("html")).toHaveAttribute("data-theme", look.theme);
   await expect(page.locator("html")).toHaveAttribute("lang", look.language === "zh" ? "zh-CN" : "en");
+  for (const size of SIZES) {
+    const name = `${look.theme}, ${look.language}, ${size.width} px`;
+    await page.setViewportSize(size);
+    await picture(page, path, `${look.theme}-${look.language}-${size.width}`);
+    expect.soft(await clipped(page), name).toEqual([]);
+    if (size.width === look.axeAt) expect.soft(await violations(page), name).toEqual([]);
+  }
 }
 
-async function picture(page: Page, path: string, look: Look): Promise<void> {
+async function picture(page: Page, path: string, look: string): Promise<void> {
   if (!PICTURES) return;
   mkdirSync(PICTURES, { recursive: true });
   const name = path.replaceAll(/\W+/g, "-").replaceAll(/^-|-$/g, "") || "overview";
-  await page.screenshot({ path: join(PICTURES, `${name}-${look.theme}-${look.language}-${look.width}.png`) });
+  await page.screenshot({ path: join(PICTURES, `${name}-${look}.png`) });
 }
 
 async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(AXE); // not as a script of the page, which its policy would refuse
   return page.evaluate(async (rules) => {
     const { axe } = window as unknown as { axe: typeof import("axe-core") };
     const { violations: found } = await axe.run({ runOnly: rules });

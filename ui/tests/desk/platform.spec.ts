@@ -11,7 +11,13 @@ async function define(page: Page, desk: Desk, methods: string[]): Promise<void> 
   expect(written.ok()).toBe(true);
 }
 
-async function signedIn(browser: Browser, desk: Desk, user: string, first: string): Promise<Page> {
+/** A window of the same person's; a tab behind another one draws a frame a second, and a click waits for two. */
+async function windowOf(browser: Browser, desk: Desk, storageState: string): Promise<Page> {
+  const context = await browser.newContext({ baseURL: desk.address, storageState });
+  return context.newPage();
+}
+
+async function entered(browser: Browser, desk: Desk, user: string, first: string): Promise<Page> {
   const context = await browser.newContext({ baseURL: desk.address, storageState: { cookies: [], origins: [] } });
   const page = await context.newPage();
   await page.goto("/");
@@ -26,9 +32,9 @@ async function signedIn(browser: Browser, desk: Desk, user: string, first: strin
   return page;
 }
 
-test("a definition that is edited in two tabs at once shows both, and nothing is lost", async ({ page, desk }) => {
+test("a definition that is edited in two tabs at once shows both, and nothing is lost", async ({ page, browser, desk, signedIn }) => {
   await define(page, desk, ["echo"]);
-  const other = await page.context().newPage();
+  const other = await windowOf(browser, desk, signedIn);
   for (const tab of [page, other]) {
     await tab.goto(`/definitions?name=${SERVICE}`);
     await tab.getByRole("button", { name: "Edit" }).click();
@@ -57,7 +63,7 @@ test("a definition that is edited in two tabs at once shows both, and nothing is
   await dialog.getByRole("button", { name: "Save mine over it" }).click();
   await expect(dialog).toBeHidden();
   expect(await (await page.request.get(`/api/services/${SERVICE}`)).json()).toMatchObject({ version: "mine", methods: ["echo"] });
-  await other.close();
+  await other.context().close();
 });
 
 test("what a file of definitions would change is shown before it is written, and the export holds it", async ({ page, desk }) => {
@@ -96,7 +102,7 @@ test("a viewer is offered nothing that he may not do, is refused it, and the tra
   await page.goto("/audit?who=vera");
   await live(page);
 
-  const viewer = await signedIn(browser, desk, "vera", first);
+  const viewer = await entered(browser, desk, "vera", first);
   await expect(viewer.getByRole("link", { name: "Audit" })).toHaveCount(0);
   await viewer.goto(`/definitions?name=${SERVICE}`);
   await expect(viewer.getByRole("heading", { name: SERVICE })).toBeVisible();
