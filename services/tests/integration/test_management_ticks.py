@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 import pytest_asyncio
 from management_stage import connected
@@ -101,3 +102,16 @@ async def test_an_answer_is_bounded_and_says_so(
     recorded = await prints(transport, tmp_path, "SHFE.cu2505", None, HOUR, datetime.now(UTC))
     assert numbers(recorded) == list(range(130, 150))
     assert recorded.is_cut
+
+
+async def test_what_a_deposed_feed_stored_is_left_out_over_pages(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tick_store, "_FIRST_PAGE", timedelta(microseconds=500))
+    for number, epoch, header in ((1, 1, ""), (2, 2, ""), (3, 1, ""), (4, 1, "2"), (5, 2, ""), (6, 1, "")):
+        headers = {**MSGPACK.headers, **({"Aegis-Epoch": header} if header else {})}
+        payload = MSGPACK.encode(msgspec.structs.replace(numbered(number, "zn2505"), epoch=epoch))
+        await transport.append(subjects.tick("SHFE", "zn2505"), payload, headers)
+    now = datetime.now(UTC)
+    assert [one.sequence for one in await latest_ticks(transport, "SHFE.zn2505", 9, now)] == [1, 2, 4, 5]
+    assert numbers(await prints(transport, None, "SHFE.zn2505", None, HOUR, now)) == [1, 2, 4, 5]

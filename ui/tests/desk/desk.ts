@@ -1,4 +1,4 @@
-import { test as base, type BrowserContext, expect, type Page } from "@playwright/test";
+import { test as base, type Browser, type BrowserContext, expect, type Page } from "@playwright/test";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -68,11 +68,25 @@ export function errorsOf(page: Page): string[] {
   return errors;
 }
 
+/** Each language at each width, for what is cut off; both themes, languages and widths for axe, which takes a second a page. */
+export const LOOKS = [
+  { theme: "dark", language: "en", axeAt: 1280 },
+  { theme: "light", language: "zh", axeAt: 390 },
+] as const;
+
+/** A browser with a look of its own. */
+export interface Tab {
+  page: Page;
+  look: (typeof LOOKS)[number];
+  errors: string[];
+}
+
 interface OfAll {
   settings: Record<string, string>;
   desk: Desk;
   signedIn: string;
   shared: BrowserContext;
+  tabs: Tab[];
 }
 
 /** One desk and one browser for all tests; an error of a page fails its test. */
@@ -107,14 +121,28 @@ export const test = base.extend<object, OfAll>({
   /** The administrator's browser, which has loaded the scripts once. */
   shared: [
     async ({ desk, browser, signedIn }, use) => {
-      const context = await browser.newContext({ baseURL: desk.address, storageState: signedIn, reducedMotion: "reduce" });
-      context.setDefaultTimeout(ACTION_MS);
+      const context = await contextOf(browser, desk, signedIn);
       await use(context);
       await context.close();
     },
     { scope: "worker", timeout: UP_MS },
   ],
-  /** A tab in it; what a test has set in the browser goes with it. */
+  /** One for each look, which show the same page at the same time. */
+  tabs: [
+    async ({ desk, browser, signedIn }, use) => {
+      const tabs: Tab[] = [];
+      for (const look of LOOKS) {
+        const context = await contextOf(browser, desk, signedIn);
+        await context.addInitScript((set) => localStorage.setItem("aegis.preferences", JSON.stringify(set)), look);
+        const page = await context.newPage();
+        tabs.push({ page, look, errors: errorsOf(page) });
+      }
+      await use(tabs);
+      for (const { page } of tabs) await page.context().close();
+    },
+    { scope: "worker", timeout: UP_MS },
+  ],
+  /** A tab of the shared browser; what a test has set in the browser goes with it. */
   page: async ({ shared }, use) => {
     const page = await shared.newPage();
     const errors = errorsOf(page);
@@ -126,6 +154,13 @@ export const test = base.extend<object, OfAll>({
 });
 
 export { expect };
+
+/** A browser of the administrator's, in a window of its own. */
+export async function contextOf(browser: Browser, desk: Desk, storageState: string): Promise<BrowserContext> {
+  const context = await browser.newContext({ baseURL: desk.address, storageState, reducedMotion: "reduce" });
+  context.setDefaultTimeout(ACTION_MS);
+  return context;
+}
 
 /** Sign in with the first password, and set one's own. */
 async function signIn(page: Page, desk: Desk): Promise<void> {

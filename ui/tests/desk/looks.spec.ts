@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { clipped } from "./clipping";
-import { errorsOf, expect, live, test as base } from "./desk";
+import { expect, live, LOOKS, type Tab, test } from "./desk";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"];
@@ -20,42 +20,10 @@ const PAGES = [
   ...["/nats?stream=TICKS", "/nats?view=consumers", "/nats?view=buckets&bucket=aegis_services&key=trading", "/nats?view=server", "/audit?entry=1", "/definitions?name=trading"],
   ...["/settings", "/settings?view=tokens", "/settings?view=users", "/logs?service=trading&instance=trading-1"],
 ];
-/** Each language at each width, for what is cut off; both themes, languages and widths for axe, which takes a second a page. */
-const LOOKS = [
-  { theme: "dark", language: "en", axeAt: 1280 },
-  { theme: "light", language: "zh", axeAt: 390 },
-] as const;
 const SIZES = [
   { width: 1280, height: 800 },
   { width: 390, height: 844 },
 ];
-type Look = (typeof LOOKS)[number];
-
-interface Tab {
-  page: Page;
-  look: Look;
-  errors: string[];
-}
-
-/** Two browsers with a look each, which show the same page at the same time. */
-const test = base.extend<object, { tabs: Tab[] }>({
-  tabs: [
-    async ({ browser, desk, signedIn }, use) => {
-      const tabs = await Promise.all(
-        LOOKS.map(async (look) => {
-          const context = await browser.newContext({ baseURL: desk.address, storageState: signedIn, reducedMotion: "reduce" });
-          await context.addInitScript((set) => localStorage.setItem("aegis.preferences", JSON.stringify(set)), look);
-          const page = await context.newPage();
-          return { page, look, errors: errorsOf(page) };
-        }),
-      );
-      await use(tabs);
-      await Promise.all(tabs.map(({ page }) => page.context().close()));
-    },
-    { scope: "worker" },
-  ],
-});
-
 for (const path of PAGES) {
   test(`${path} is whole and can be used by all, in every look`, async ({ tabs }) => {
     await Promise.all(
@@ -96,7 +64,7 @@ test("a look that another tab has set is taken, and once, however much of the pa
     return seen.length;
   });
   expect(times).toBe(1);
-  await expect(page.getByRole("figure", { name: "延迟" }).locator("canvas")).toBeVisible();
+  await expect(page.getByRole("figure", { name: "延迟", exact: true }).locator("canvas")).toBeVisible();
   await expect(page.locator("html")).toHaveAttribute("data-theme", "light");
 });
 

@@ -1,5 +1,5 @@
 import type { Browser, Page } from "@playwright/test";
-import { type Desk, expect, live, PASSWORD, test } from "./desk";
+import { contextOf, type Desk, expect, live, PASSWORD, test } from "./desk";
 
 const SERVICE = "echo";
 
@@ -9,12 +9,6 @@ async function define(page: Page, desk: Desk, methods: string[]): Promise<void> 
   const precondition: Record<string, string> = now.ok() ? { "If-Match": now.headers().etag! } : { "If-None-Match": "*" };
   const written = await page.request.put(`/api/services/${SERVICE}`, { headers: { Origin: desk.address, ...precondition }, data: { version: "1", methods, description: "Says back what it is told." } });
   expect(written.ok()).toBe(true);
-}
-
-/** A window of the same person's; a tab behind another one draws a frame a second, and a click waits for two. */
-async function windowOf(browser: Browser, desk: Desk, storageState: string): Promise<Page> {
-  const context = await browser.newContext({ baseURL: desk.address, storageState });
-  return context.newPage();
 }
 
 async function entered(browser: Browser, desk: Desk, user: string, first: string): Promise<Page> {
@@ -34,7 +28,7 @@ async function entered(browser: Browser, desk: Desk, user: string, first: string
 
 test("a definition that is edited in two tabs at once shows both, and nothing is lost", async ({ page, browser, desk, signedIn }) => {
   await define(page, desk, ["echo"]);
-  const other = await windowOf(browser, desk, signedIn);
+  const other = await (await contextOf(browser, desk, signedIn)).newPage(); // of a window of its own: behind another tab a click waits for seconds
   for (const tab of [page, other]) {
     await tab.goto(`/definitions?name=${SERVICE}`);
     await tab.getByRole("button", { name: "Edit" }).click();

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from aegis.contracts.market import Tick
-from aegis.contracts.tick_codec import decode
+from aegis.contracts.tick_codec import decode, sent_under
 from aegis.management.bars import Print, print_of
 from aegis.management.stored import NO_SUCH_STREAM, pages_back
 from aegis.recordings import is_recording, load
+from aegis.tick_seam import Epochs
 from aegis.ticks import subject_of
 from aegis_sdk.errors import CodecError, StreamError
 from aegis_sdk.messages import StoredMessage
@@ -41,15 +42,15 @@ class Span(NamedTuple):
 
 
 async def latest_ticks(transport: Transport, instrument: str, most: int, now: datetime) -> list[Tick]:
-    """The last ticks of the stream, in order."""
-    found: list[Tick] = []
+    """The last ticks of the stream that count, in order."""
+    found: list[_Stored] = []
     pages = pages_back(transport, TICKS, subject_of(instrument), now, _FIRST_PAGE, most)
     async with aclosing(pages):
         async for page in pages:
-            found = [tick for tick in map(_tick, page) if tick is not None] + found
+            found = _effective(_stored(page) + found)
             if len(found) >= most:
                 break
-    return found[-most:]
+    return [one.tick for one in found[-most:]]
 
 
 async def prints(
@@ -60,12 +61,12 @@ async def prints(
     span: timedelta,
     now: datetime,
 ) -> Span:
-    """What the exchange stamped within `span` before `until`; without it, up to the last tick.
+    """What the exchange stamped within `span` before `until`; without it, up to the last tick. Void ticks are left out.
 
     100,000 ticks at most: the latest. Raises RecordingDamaged, and CodecError for what is no tick of ours.
     """
     end_ns = 0 if until is None else _ns(until)
-    looked, found = 0, list[Print]()
+    looked, stored = 0, list[_Stored]()
     last = await _last(transport, instrument)
     if last is not None:
         message, tick = last
@@ -75,13 +76,13 @@ async def prints(
         pages = pages_back(transport, TICKS, subject_of(instrument), before, _FIRST_PAGE, _MOST)
         async with aclosing(pages):
             async for page in pages:
-                ticks = [print_of(one) for one in map(_tick, page) if one is not None]
                 looked += len(page)
-                found = [one for one in ticks if one.ts_exchange_ns < end_ns] + found
-                if found and found[0].ts_exchange_ns < _begin(end_ns, span):
-                    return _within(found, end_ns, span)
+                stored = _effective(_stored(page) + stored)
+                if stored and stored[0].tick.ts_exchange_ns < _begin(end_ns, span):
+                    return _within(_prints(stored, end_ns), end_ns, span)
                 if looked >= _MOST:
-                    return Span(found[-_MOST:], is_cut=True)
+                    return Span(_prints(stored, end_ns)[-_MOST:], is_cut=True)
+    found = _prints(stored, end_ns)
     if recording is not None and is_recording(recording):
         upto_ns = found[0].ts_exchange_ns if found else end_ns
         found = await asyncio.to_thread(_recorded, recording, instrument, upto_ns, span, end_ns) + found
@@ -112,12 +113,29 @@ async def _last(transport: Transport, instrument: str) -> tuple[StoredMessage, T
     return None if message is None else (message, decode(message.headers, message.payload))
 
 
-def _tick(message: StoredMessage) -> Tick | None:
-    """None for what is no tick, or one in pickle."""
-    try:
-        return decode(message.headers, message.payload)
-    except CodecError:
-        return None
+class _Stored(NamedTuple):
+    tick: Tick
+    epoch: int  # under which it was sent
+
+
+def _stored(page: list[StoredMessage]) -> list[_Stored]:
+    """Without what is no tick, or one in pickle."""
+    found: list[_Stored] = []
+    for message in page:
+        with suppress(CodecError):
+            tick = decode(message.headers, message.payload)
+            found.append(_Stored(tick, sent_under(message.headers, tick)))
+    return found
+
+
+def _effective(stored: list[_Stored]) -> list[_Stored]:
+    """Without those that are void: the stream had a tick of a higher epoch before them."""
+    epochs = Epochs()
+    return [one for one in stored if epochs.admit(one.tick.feed, one.epoch)]
+
+
+def _prints(stored: list[_Stored], end_ns: int) -> list[Print]:
+    return [print_of(one.tick) for one in stored if one.tick.ts_exchange_ns < end_ns]
 
 
 def _recorded(directory: Path, instrument: str, upto_ns: int, span: timedelta, end_ns: int) -> list[Print]:
