@@ -104,6 +104,14 @@ def test_the_day_s_limits_of_the_market_count_before_those_of_the_contract_query
     assert reason(situation(market=market, price="3099")) == "below_limit"
 
 
+def test_a_price_of_nothing_or_less_is_refused_where_no_limit_is_known() -> None:
+    unlimited = terms(lower_limit_price=None)
+    for price in ("0", "-1"):
+        refused = check(situation(terms=unlimited, market=FRESH, side="sell", price=price))
+        assert refused is not None
+        assert (refused.reason, refused.detail) == ("below_limit", f"{price} is not above 0")
+
+
 @pytest.mark.parametrize(
     ("other", "expected"),
     [

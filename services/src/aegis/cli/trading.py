@@ -55,6 +55,7 @@ def place(
     """
     import secrets
 
+    _check_price(price)
     name = name or secrets.token_hex(8)
 
     async def work(desk: Desk) -> list[Order]:
@@ -217,6 +218,17 @@ def take_books(
             print(f"{one.what} {one.of} {one.field}: {one.ours} here, {one.theirs} at the venue")
     if reply.differences:
         raise typer.Exit(1)
+
+
+def _check_price(price: str) -> None:
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        is_one = not price or Decimal(price) > 0
+    except InvalidOperation:
+        is_one = False
+    if not is_one:
+        raise typer.BadParameter(f"{price} is no price above 0", param_hint="PRICE")
 
 
 def _done(of: str, timeout: float, work: Callable[[Desk], Awaitable[T]], again: str = "") -> T:

@@ -61,12 +61,14 @@ def has_lots(s: Situation) -> Refusal | None:
 
 
 def has_price(s: Situation) -> Refusal | None:
-    """A price unless it is a market order, on a tick, within the day's limits."""
+    """A price unless it is a market order, above 0 as all of futures are, on a tick, within the day's limits."""
     price = s.order.price
     if s.order.type == "market":
         return None
     if price is None:
         return Refusal("price_missing")
+    if price <= 0:
+        return Refusal("below_limit", f"{price} is not above 0")
     if price % s.facts.price_tick:
         return Refusal("price_tick", f"{price} is no multiple of {s.facts.price_tick}")
     if s.upper_limit is not None and price > s.upper_limit:
