@@ -122,6 +122,14 @@ async def test_an_order_is_placed_once_seen_live_and_cancelled(admin: Browser) -
         ("paper/m-1", "done", ""),
         ("paper/m-1", "done", ""),
     ]
+    for name in ("m-3", "m-4"):
+        assert (await admin.post(place, json={**ticket, "client_order_id": name})).status_code == 200
+    ended = await admin.post("/api/trading/accounts/paper/cancel-all")
+    assert ended.json() == {"asked": ["m-3", "m-4"], "failed": []}
+    assert (await admin.post("/api/trading/accounts/other/cancel-all")).json()["code"] == "not_found"
+    told = (await admin.get("/api/audit", params={"action": "cancel_all_orders"})).json()["entries"]
+    assert [(one["on"], one["result"]) for one in told] == [("other", "refused"), ("paper", "done")]
+    assert told[1]["details"] == {"asked": 2, "failed": []}
 
 
 async def test_an_account_is_halted_and_set_free_again(admin: Browser) -> None:
@@ -165,10 +173,9 @@ async def test_nats_is_looked_into_but_for_what_is_secret(admin: Browser) -> Non
     value = (await admin.get(f"/api/nats/buckets/aegis_instances/keys/{keys[0]['key']}")).json()
     assert value["encoding"] == "json"
     assert value["value"]["configuration"]["nats_password"] == "***"
-    server = (await admin.get("/api/nats/server")).json()
-    assert server["configured"]
-    assert server["page"]["version"]
-    connected = (await admin.get("/api/nats/connections")).json()["page"]["connections"]
+    [server] = (await admin.get("/api/nats/servers")).json()
+    assert (server["answers"], server["address"]) == (True, f"http://127.0.0.1:{server['page']['http_port']}")
+    connected = (await admin.get("/api/nats/connections")).json()[0]["page"]["connections"]
     assert {"management", "marketdata", "trading"} <= {one.get("name") for one in connected}
     kept = "/api/nats/buckets/aegis_services/keys/tests/history"
     definition = (await admin.put("/api/services/tests", json={"version": "1"}, headers={"If-None-Match": "*"})).headers

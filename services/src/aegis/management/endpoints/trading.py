@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -59,7 +61,8 @@ from aegis.management.access.roles import Role
 from aegis.management.accounts import key_of, keys_by_account
 from aegis.management.audit import Caller
 from aegis.management.parts import Parts, parts_of
-from aegis.management.problems import Problem, responses
+from aegis.management.problems import Problem, ProblemBody, problem_of, responses
+from aegis_sdk.errors import AegisError
 from aegis_sdk.method import Method
 
 __all__ = ["router"]
@@ -73,6 +76,8 @@ Of = Annotated[AccountName, Path(examples=["paper"])]
 Reply = TypeVar("Reply", bound=BaseModel)
 
 _CALL_S: Final = 5.0
+_AT_ONCE: Final = 8
+_NAMED: Final = 20
 
 
 class AccountListed(BaseModel):
@@ -82,6 +87,22 @@ class AccountListed(BaseModel):
 
     account: str
     key: str
+
+
+class NotCancelled(BaseModel):
+    """An order that could not be asked to be cancelled, or of which that is not known, and why."""
+
+    client_order_id: str
+    problem: ProblemBody
+
+
+class CancelAllReply(BaseModel):
+    """The orders that the venue was asked to cancel, and those where that went wrong."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"asked": ["7f3a0c1b22d9e455"], "failed": []}]})
+
+    asked: list[str]
+    failed: list[NotCancelled]
 
 
 class Ticket(BaseModel):
@@ -208,6 +229,20 @@ async def cancel_order(
         return (await _call(at, CANCEL_ORDER, account, CancelOrder(account=account, client_order_id=order))).order
 
 
+@router.post("/accounts/{account}/cancel-all", responses=responses(401, 403, 404, 422, 503, 504))
+async def cancel_all_orders(account: Of, caller: Trader, at: With) -> CancelAllReply:
+    """Ask the venue to cancel each order that works now. The mode stays; what is placed meanwhile is not among them."""
+    async with at.trail.action(caller, "cancel_all_orders", account) as said:
+        names = await _working(at, account)
+        failures = await _cancelled(at, account, names)
+        failed = {name: why for name, why in zip(names, failures, strict=True) if why is not None}
+        said |= {"asked": len(names) - len(failed), "failed": sorted(failed)[:_NAMED]}
+    return CancelAllReply(
+        asked=[name for name in names if name not in failed],
+        failed=[NotCancelled(client_order_id=name, problem=why) for name, why in failed.items()],
+    )
+
+
 @router.post("/accounts/{account}/mode", responses=responses(401, 403, 404, 422, 503, 504))
 async def set_mode(account: Of, asked: ModeChange, caller: Operator, at: With) -> Account:
     """What the account may do; and, for a live account, whether it is armed."""
@@ -238,6 +273,33 @@ async def reconcile(account: Of, caller: Operator, at: With) -> ReconcileReply:
     """Compare the account with its venue now."""
     async with at.trail.action(caller, "reconcile", account):
         return await _call(at, RECONCILE, account, ReconcileRequest(account=account))
+
+
+async def _working(at: Parts, account: str) -> list[str]:
+    """The client_order_ids of all orders that work."""
+    names, after = list[str](), ""
+    while True:
+        page = await _call(at, ORDERS, account, OrdersRequest(account=account, working=True, after=after))
+        names += [one.client_order_id for one in page.orders]
+        if not (after := page.next):
+            return names
+
+
+async def _cancelled(at: Parts, account: str, names: Sequence[str]) -> list[ProblemBody | None]:
+    """Ask for each, a few at once; what went wrong, in their order."""
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def cancel(name: str) -> ProblemBody | None:
+        async with room:
+            try:
+                await _call(at, CANCEL_ORDER, account, CancelOrder(account=account, client_order_id=name))
+            except AegisError as error:
+                return problem_of(error).body
+            except Problem as problem:
+                return problem.body
+        return None
+
+    return await asyncio.gather(*map(cancel, names))
 
 
 async def _call(
