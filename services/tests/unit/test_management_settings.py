@@ -46,7 +46,7 @@ def test_another_address_needs_tls_and_a_name(host: str, tmp_path: Path) -> None
         ({"ORIGINS": "desk.example.com"}, "ORIGINS"),
         ({"ORIGINS": "https://desk.example.com/path"}, "ORIGINS"),
         ({"CONSOLE": "/nowhere"}, "CONSOLE"),
-        ({"NATS_MONITOR": "http://user:secret@127.0.0.1:8222"}, "NATS_MONITOR"),
+        ({"NATS_MONITORS": "http://127.0.0.1:8222,http://user:secret@127.0.0.1:8223"}, "NATS_MONITORS"),
     ],
 )
 def test_what_is_wrong_is_named(values: dict[str, str], named: str) -> None:

@@ -86,9 +86,9 @@ test("log lines are in their order, and narrowed by level and text", () => {
 });
 
 test("a page of NATS is read as far as it says what is asked", () => {
-  expect(connectionsOf({})).toEqual({ connections: [], all: 0 });
-  const { connections, all } = connectionsOf({ total: 9, connections: [{ cid: 4, name: "trading-1", lang: "python3", version: "2.16.0", rtt: "1m2.5s", in_msgs: "x" }] });
-  expect([all, connections[0]!.id, connections[0]!.client, connections[0]!.roundTripMs, connections[0]!.inMessages]).toEqual([9, "4", "python3 2.16.0", 62_500, 0]);
+  expect(connectionsOf([{ address: "http://n2:8222", answers: false, page: {} }])).toEqual({ connections: [], all: 0 });
+  const { connections, all } = connectionsOf([{ address: "http://n1:8222", answers: true, page: { total: 9, connections: [{ cid: 4, name: "trading-1", lang: "python3", version: "2.16.0", rtt: "1m2.5s", in_msgs: "x" }] } }]);
+  expect([all, connections[0]!.id, connections[0]!.client, connections[0]!.roundTripMs, connections[0]!.inMessages]).toEqual([9, "n1:8222 4", "python3 2.16.0", 62_500, 0]);
   expect([roundTrip("340µs"), roundTrip("")]).toEqual([0.34, undefined]);
 });
 

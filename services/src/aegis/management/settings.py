@@ -12,7 +12,8 @@ AEGIS_MANAGEMENT_PROXIES          addresses whose X-Forwarded-For is believed, w
 AEGIS_MANAGEMENT_CONSOLE          the directory of a built console; that of `make ui`, where it is there; empty: none
 AEGIS_MANAGEMENT_RECORDING        the directory of the desk's recording, for bars older than the stream
 AEGIS_MANAGEMENT_NOTE             a file that says where we listen and the first sign-in; for its owner's eyes only
-AEGIS_MANAGEMENT_NATS_MONITOR     where the NATS server answers its monitoring pages: http://127.0.0.1:8222
+AEGIS_MANAGEMENT_NATS_MONITORS    where the NATS servers answer their monitoring pages, with commas between them:
+                                  http://127.0.0.1:8222
 AEGIS_MANAGEMENT_IDLE_MIN         minutes after which a session that asks nothing ends; 30
 AEGIS_MANAGEMENT_SESSION_H        hours after which each session ends; 12
 """
@@ -68,7 +69,9 @@ class ManagementSettings(BaseModel):
     console: Path | None = None
     recording: Path | None = None
     note: Path | None = None
-    nats_monitor: Annotated[str, AfterValidator(_page)] | None = None
+    nats_monitors: Annotated[
+        tuple[Annotated[str, AfterValidator(_page)], ...], Field(max_length=16), BeforeValidator(_listed)
+    ] = ()
     idle_min: Annotated[int, Field(ge=1, le=1_440)] = 30
     session_h: Annotated[int, Field(ge=1, le=168)] = 12
 

@@ -47,7 +47,7 @@ class Supervisor:
         self._run = run
         self._report = report
         self._policy = RestartPolicy()
-        self._monitor = ""
+        self._monitors = ""
         self._nodes: dict[str, NatsNode] = {}
         self._keepers: list[Keeper] = []
         self._began = time.monotonic()
@@ -80,7 +80,7 @@ class Supervisor:
         self._directory.write_password(user.password)
         access = Access(urls=server.urls, user=user.user, password_file=str(self._directory.password_file))
         self._run = msgspec.structs.replace(self._run, nats=access)
-        self._monitor = server.monitor_urls[0]
+        self._monitors = ",".join(server.monitor_urls)
         single = len(server.nodes) == 1
         for i, node in enumerate(server.nodes, 1):
             self._nodes[node.name] = NatsNode(node, "nats" if single else f"nats-{i}")
@@ -176,7 +176,7 @@ class Supervisor:
             "AEGIS_NATS_USER": nats.user,
             "AEGIS_NATS_PASSWORD_FILE": nats.password_file,
             "AEGIS_NATS_REPLICAS": str(len(nats.urls)),
-            "AEGIS_MANAGEMENT_NATS_MONITOR": self._monitor,
+            "AEGIS_MANAGEMENT_NATS_MONITORS": self._monitors,
             "PYTHONUNBUFFERED": "1",
         }
 

@@ -43,10 +43,13 @@ export function useLags(consumers: Consumer[]): ReadonlyMap<string, number> {
 
 export type Page = Record<string, unknown>;
 
-export function useServer() {
-  return useQuery({ queryKey: ["nats", "server"], queryFn: () => answered(api.GET("/api/nats/server")), refetchInterval: AGAIN_MS });
+/** What each server says of itself; of one that does not answer the page is empty. */
+export type ServerPage = Schemas["ServerPage"];
+
+export function useServers() {
+  return useQuery({ queryKey: ["nats", "servers"], queryFn: () => answered(api.GET("/api/nats/servers")), refetchInterval: AGAIN_MS });
 }
 
-export function useConnections(isAsked: boolean) {
-  return useQuery({ queryKey: ["nats", "connections"], queryFn: () => answered(api.GET("/api/nats/connections")), refetchInterval: AGAIN_MS, enabled: isAsked });
+export function useConnections() {
+  return useQuery({ queryKey: ["nats", "connections"], queryFn: () => answered(api.GET("/api/nats/connections")), refetchInterval: AGAIN_MS });
 }

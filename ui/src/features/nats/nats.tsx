@@ -7,11 +7,11 @@ import { useUrlState } from "@/lib/url";
 import { useWords } from "@/lib/words";
 import { Buckets } from "./buckets";
 import { AllConsumers } from "./consumers";
-import { Server } from "./server";
+import { Servers } from "./servers";
 import { Streams } from "./streams";
 import { NATS } from "./words";
 
-const VIEWS = { streams: Streams, consumers: AllConsumers, buckets: Buckets, server: Server };
+const VIEWS = { streams: Streams, consumers: AllConsumers, buckets: Buckets, server: Servers };
 type View = keyof typeof VIEWS;
 
 /** What NATS itself says. */

@@ -1,4 +1,4 @@
-import type { Page } from "./asked";
+import type { Page, ServerPage } from "./asked";
 
 /** The server's own pages are as NATS writes them: what is missing, or of another kind, is undefined. */
 export function number(of: unknown, ...path: string[]): number | undefined {
@@ -18,6 +18,8 @@ function at(of: unknown, path: string[]): unknown {
 /** A client that is connected. */
 export interface Connection {
   id: string;
+  /** To which it is connected. */
+  server: string;
   name: string;
   user: string;
   client: string;
@@ -30,10 +32,21 @@ export interface Connection {
   subscriptions: number;
 }
 
-export function connectionsOf(page: Page): { connections: Connection[]; all: number } {
-  const listed = Array.isArray(page.connections) ? (page.connections as unknown[]) : [];
-  const connections = listed.map((one) => ({
-    id: String(number(one, "cid") ?? ""),
+/** Those of all servers that answer; `all`: how many there are, of which each server lists the first. */
+export function connectionsOf(servers: ServerPage[]): { connections: Connection[]; all: number } {
+  const connections = servers.flatMap(({ address, page }) => (Array.isArray(page.connections) ? page.connections : []).map((one) => connectionOf(one, hostOf(address))));
+  return { connections, all: servers.reduce((sum, { page }) => sum + (number(page, "total") ?? 0), 0) };
+}
+
+/** Without the scheme. */
+export function hostOf(address: string): string {
+  return address.replace(/^https?:\/\//, "");
+}
+
+function connectionOf(one: unknown, server: string): Connection {
+  return {
+    id: `${server} ${number(one, "cid") ?? ""}`,
+    server,
     name: text(one, "name"),
     user: text(one, "authorized_user"),
     client: [text(one, "lang"), text(one, "version")].filter(Boolean).join(" "),
@@ -44,8 +57,7 @@ export function connectionsOf(page: Page): { connections: Connection[]; all: num
     outMessages: number(one, "out_msgs") ?? 0,
     pendingBytes: number(one, "pending_bytes") ?? 0,
     subscriptions: number(one, "subscriptions") ?? 0,
-  }));
-  return { connections, all: number(page, "total") ?? connections.length };
+  };
 }
 
 const MS = { ns: 1e-6, µs: 1e-3, us: 1e-3, ms: 1, s: 1_000, m: 60_000 } as const;

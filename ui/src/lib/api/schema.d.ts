@@ -883,6 +883,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/trading/accounts/{account}/cancel-all": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel All Orders
+         * @description Ask the venue to cancel each order that works now. The mode stays; what is placed meanwhile is not among them.
+         */
+        post: operations["cancel_all_orders"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/trading/accounts/{account}/mode": {
         parameters: {
             query?: never;
@@ -1083,7 +1103,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/nats/server": {
+    "/api/nats/servers": {
         parameters: {
             query?: never;
             header?: never;
@@ -1091,10 +1111,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Server
-         * @description The server's `/varz`: version, memory, rates, cluster.
+         * List Servers
+         * @description The `/varz` of each server that is known, which answers or not: version, memory, rates, cluster.
          */
-        get: operations["get_server"];
+        get: operations["list_servers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1112,7 +1132,7 @@ export interface paths {
         };
         /**
          * List Connections
-         * @description The server's `/connz`: who is connected, 256 at most.
+         * @description The `/connz` of each server: who is connected, 256 at most.
          */
         get: operations["list_connections"];
         put?: never;
@@ -1406,6 +1426,22 @@ export interface components {
             bars: components["schemas"]["Bar"][];
             /** Cut */
             cut: boolean;
+        };
+        /**
+         * CancelAllReply
+         * @description The orders that the venue was asked to cancel, and those where that went wrong.
+         * @example {
+         *       "asked": [
+         *         "7f3a0c1b22d9e455"
+         *       ],
+         *       "failed": []
+         *     }
+         */
+        CancelAllReply: {
+            /** Asked */
+            asked: string[];
+            /** Failed */
+            failed: components["schemas"]["NotCancelled"][];
         };
         /**
          * CaseView
@@ -2264,6 +2300,15 @@ export interface components {
             password?: string | null;
         };
         /**
+         * NotCancelled
+         * @description An order that could not be asked to be cancelled, or of which that is not known, and why.
+         */
+        NotCancelled: {
+            /** Client Order Id */
+            client_order_id: string;
+            problem: components["schemas"]["ProblemBody"];
+        };
+        /**
          * Order
          * @description One order at a venue. `client_order_id` is ours and unique in its account; `venue_order_id` is the venue's.
          */
@@ -2439,6 +2484,48 @@ export interface components {
             close_profit: string;
             /** Commission */
             commission: string;
+        };
+        /**
+         * ProblemBody
+         * @description What went wrong (RFC 9457). `code` is a stable word; `details` depend on it.
+         * @example {
+         *       "code": "role_needed",
+         *       "detail": "handing a key over needs the role operator",
+         *       "details": {
+         *         "needed": "operator"
+         *       },
+         *       "errors": [],
+         *       "status": 403,
+         *       "title": "This needs another role",
+         *       "type": "urn:aegis:problem:role_needed"
+         *     }
+         */
+        ProblemBody: {
+            /** Type */
+            type: string;
+            /** Title */
+            title: string;
+            /** Status */
+            status: number;
+            /**
+             * Detail
+             * @default
+             */
+            detail: string;
+            /** Code */
+            code: string;
+            /**
+             * Errors
+             * @default []
+             */
+            errors: components["schemas"]["Trouble"][];
+            /**
+             * Details
+             * @default {}
+             */
+            details: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
         };
         /**
          * Readiness
@@ -2619,15 +2706,18 @@ export interface components {
         };
         /**
          * ServerPage
-         * @description A monitoring page of the server that AEGIS_MANAGEMENT_NATS_MONITOR names, as NATS writes it.
+         * @description A monitoring page of a server that AEGIS_MANAGEMENT_NATS_MONITORS names, as NATS writes it, if it answers.
          * @example {
-         *       "configured": false,
+         *       "address": "http://127.0.0.1:8222",
+         *       "answers": false,
          *       "page": {}
          *     }
          */
         ServerPage: {
-            /** Configured */
-            configured: boolean;
+            /** Address */
+            address: string;
+            /** Answers */
+            answers: boolean;
             /** Page */
             page: {
                 [key: string]: components["schemas"]["JsonValue"];
@@ -3001,6 +3091,16 @@ export interface components {
             sequence: number;
         };
         /**
+         * Trouble
+         * @description One thing that is wrong with a request: where, and what.
+         */
+        Trouble: {
+            /** Where */
+            where: string;
+            /** Problem */
+            problem: string;
+        };
+        /**
          * UniverseView
          * @description The futures that the calendar expects on this trading day, next to those that the feed lists.
          *
@@ -3303,58 +3403,6 @@ export interface components {
             };
             /** Heartbeat Age S */
             heartbeat_age_s: number;
-        };
-        /**
-         * Trouble
-         * @description One thing that is wrong with a request: where, and what.
-         */
-        Trouble: {
-            /** Where */
-            where: string;
-            /** Problem */
-            problem: string;
-        };
-        /**
-         * ProblemBody
-         * @description What went wrong (RFC 9457). `code` is a stable word; `details` depend on it.
-         * @example {
-         *       "code": "role_needed",
-         *       "detail": "handing a key over needs the role operator",
-         *       "details": {
-         *         "needed": "operator"
-         *       },
-         *       "errors": [],
-         *       "status": 403,
-         *       "title": "This needs another role",
-         *       "type": "urn:aegis:problem:role_needed"
-         *     }
-         */
-        ProblemBody: {
-            /** Type */
-            type: string;
-            /** Title */
-            title: string;
-            /** Status */
-            status: number;
-            /**
-             * Detail
-             * @default
-             */
-            detail: string;
-            /** Code */
-            code: string;
-            /**
-             * Errors
-             * @default []
-             */
-            errors: components["schemas"]["Trouble"][];
-            /**
-             * Details
-             * @default {}
-             */
-            details: {
-                [key: string]: components["schemas"]["JsonValue"];
-            };
         };
         /**
          * Alive
@@ -7459,6 +7507,91 @@ export interface operations {
             };
         };
     };
+    cancel_all_orders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CancelAllReply"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description The request is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     set_mode: {
         parameters: {
             query?: never;
@@ -8286,7 +8419,7 @@ export interface operations {
             };
         };
     };
-    get_server: {
+    list_servers: {
         parameters: {
             query?: never;
             header?: never;
@@ -8301,7 +8434,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ServerPage"];
+                    "application/json": components["schemas"]["ServerPage"][];
                 };
             };
             /** @description Unauthorized */
@@ -8315,15 +8448,6 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8357,7 +8481,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ServerPage"];
+                    "application/json": components["schemas"]["ServerPage"][];
                 };
             };
             /** @description Unauthorized */
@@ -8371,15 +8495,6 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
                 headers: {
                     [name: string]: unknown;
                 };

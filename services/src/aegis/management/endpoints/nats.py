@@ -142,11 +142,14 @@ class RevisionView(ValueView):
 
 
 class ServerPage(BaseModel):
-    """A monitoring page of the server that AEGIS_MANAGEMENT_NATS_MONITOR names, as NATS writes it."""
+    """A monitoring page of a server that AEGIS_MANAGEMENT_NATS_MONITORS names, as NATS writes it, if it answers."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"configured": False, "page": {}}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"address": "http://127.0.0.1:8222", "answers": False, "page": {}}]}
+    )
 
-    configured: bool
+    address: str
+    answers: bool
     page: dict[str, JsonValue]
 
 
@@ -226,16 +229,16 @@ async def get_key_history(bucket: BucketName, key: KeyName, _: Operator, at: Wit
     return [_revision(entry) for entry in reversed(entries[-_MOST_REVISIONS:])]
 
 
-@router.get("/server", responses=responses(401, 403, 503))
-async def get_server(_: Viewer, at: With) -> ServerPage:
-    """The server's `/varz`: version, memory, rates, cluster."""
-    return await _monitor(at, "/varz")
+@router.get("/servers", responses=responses(401, 403))
+async def list_servers(_: Viewer, at: With) -> list[ServerPage]:
+    """The `/varz` of each server that is known, which answers or not: version, memory, rates, cluster."""
+    return await _monitored(at, "/varz")
 
 
-@router.get("/connections", responses=responses(401, 403, 503))
-async def list_connections(_: Operator, at: With) -> ServerPage:
-    """The server's `/connz`: who is connected, 256 at most."""
-    return await _monitor(at, "/connz?limit=256")
+@router.get("/connections", responses=responses(401, 403))
+async def list_connections(_: Operator, at: With) -> list[ServerPage]:
+    """The `/connz` of each server: who is connected, 256 at most."""
+    return await _monitored(at, "/connz?limit=256")
 
 
 async def _pages(at: Parts, verb: str, field: str) -> list[dict[str, Any]]:
@@ -331,15 +334,15 @@ def _shown(key: str, value: bytes) -> tuple[Literal["json", "text", "base64", "l
         return "base64", base64.b64encode(value).decode()
 
 
-async def _monitor(at: Parts, path: str) -> ServerPage:
-    base = at.settings.nats_monitor
-    if base is None:
-        return ServerPage(configured=False, page={})
+async def _monitored(at: Parts, path: str) -> list[ServerPage]:
+    return await asyncio.gather(*(_page(base, path) for base in at.settings.nats_monitors))
+
+
+async def _page(base: str, path: str) -> ServerPage:
     try:
-        page = await asyncio.to_thread(_fetched, base + path)
-    except (OSError, ValueError) as error:
-        raise Problem("unavailable", f"the monitoring page of NATS cannot be read: {error}") from None
-    return ServerPage(configured=True, page=page)
+        return ServerPage(address=base, answers=True, page=await asyncio.to_thread(_fetched, base + path))
+    except (OSError, ValueError):
+        return ServerPage(address=base, answers=False, page={})
 
 
 def _fetched(url: str) -> dict[str, Any]:
