@@ -1,3 +1,5 @@
+import type { Schemas } from "@/lib/api/client";
+
 /** A log event: what every one has, and fields of its own. */
 export interface Line {
   event?: unknown;
@@ -14,6 +16,8 @@ export interface Shown {
   event: string;
   level: Level;
   at: string;
+  /** Who said it, where that is not the same of all. */
+  from?: { service: string; instance: string };
   /** The other fields, as name=value. */
   fields: [string, string][];
 }
@@ -23,6 +27,11 @@ export function linesOf(rows: ReadonlyMap<string, Line>): Shown[] {
   return [...rows]
     .map(([number, line]) => shown(Number(number), line))
     .sort((a, b) => a.number - b.number);
+}
+
+/** What a search has found, in their order. */
+export function linesFound(entries: Schemas["LogEntry"][]): Shown[] {
+  return entries.map(({ sequence, service, instance, line }) => ({ ...shown(sequence, line), from: { service, instance } })).reverse();
 }
 
 function shown(number: number, { event, level, timestamp, ...rest }: Line): Shown {

@@ -14,10 +14,11 @@ import { useTopic } from "@/lib/live/hooks";
 import { useUrlState } from "@/lib/url";
 import { useWords } from "@/lib/words";
 import { type Level, LEVELS, type Line, linesOf, fits, type Shown } from "./line";
+import { Search } from "./search";
 import { Tail } from "./tail";
 import { LOGS } from "./words";
 
-/** The log of one instance, as it is written. */
+/** The log of one instance, as it is written; or a search through those of all. */
 export function Logs() {
   const say = useWords(LOGS);
   const mayLook = useMay("operator");
@@ -26,12 +27,14 @@ export function Logs() {
   return (
     <>
       <PageHead title={say("title")} note={say("note")} actions={mayLook && <Picker service={service} instance={instance} />} />
-      {!mayLook || !service || !instance ? (
+      {!mayLook ? (
         <Panel title={say("table")}>
-          <Empty>{say(mayLook ? "choose" : "mayNot")}</Empty>
+          <Empty>{say("mayNot")}</Empty>
         </Panel>
-      ) : (
+      ) : service && instance ? (
         <Following key={`${service}.${instance}`} service={service} instance={instance} />
+      ) : (
+        <Search />
       )}
     </>
   );
@@ -49,13 +52,13 @@ function Picker({ service, instance }: { service: string; instance: string }) {
       aria-label={say("instance")}
       value={chosen}
       onChange={(event) => {
-        const at = event.target.value.indexOf(".");
-        setService(event.target.value.slice(0, at));
-        setInstance(event.target.value.slice(at + 1));
+        const [service = "", instance = ""] = event.target.value.split(".");
+        setService(service);
+        setInstance(instance);
       }}
       className="h-7 max-w-60 rounded-sm border border-strong bg-field px-2 text-xs"
     >
-      {!chosen && <option value="">{say("chooseOne")}</option>}
+      <option value="">{say("all")}</option>
       {chosen && !names.includes(chosen) && <option value={chosen}>{chosen}</option>}
       {names.map((name) => (
         <option key={name} value={name}>

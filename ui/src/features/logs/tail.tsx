@@ -1,9 +1,11 @@
 "use client";
 
+import Link from "next/link";
 import { useEffect, useRef, useState } from "react";
 import { Button } from "@/components/ui/button";
 import { cx } from "@/components/ui/cx";
 import { useTimes } from "@/lib/time";
+import { to } from "@/lib/url";
 import { useWords } from "@/lib/words";
 import type { Level, Shown } from "./line";
 import { LOGS } from "./words";
@@ -34,6 +36,11 @@ export function Tail({ lines, label }: { lines: Shown[]; label: string }) {
             <time className="text-faint">{line.at && precise(line.at)}</time>
             <span className={cx("w-10 font-sans", TONES[line.level])}>{sayLevel(line.level)}</span>
             <span className="wrap-anywhere whitespace-pre-wrap max-sm:col-span-2">
+              {line.from && (
+                <Link href={to("/logs", line.from)} className="mr-2 text-accent hover:underline">
+                  {line.from.instance}
+                </Link>
+              )}
               <span className={cx("mr-2 font-medium", line.level === "error" || line.level === "warning" ? TONES[line.level] : "text-text")}>{line.event}</span>
               {line.fields.map(([name, value]) => (
                 <span key={name} className="mr-2 text-soft">
