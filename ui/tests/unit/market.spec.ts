@@ -4,6 +4,7 @@ import { amount, type Bar, changeOf, coverOf, digitsOf, goneOn, joined, sideOf, 
 import { Spark } from "../../src/features/market/spark";
 import { namesIn } from "../../src/features/market/wishing";
 import { formatOf, overlaid } from "../../src/features/metrics/drawing";
+import { stepped } from "../../src/features/market/cover-looks";
 
 const MINUTE = Date.parse("2026-11-30T01:30:00Z");
 
@@ -113,4 +114,10 @@ test("lines of instances share their times, with holes where one was silent", ()
 
 test("a figure is written with the unit of its name", () => {
   expect([formatOf("cpu")(0.061), formatOf("memory_bytes")(57.2), formatOf("methods.any.echo.p99_ms")(12), formatOf('x_seconds_p99{a="b"}')(0.02), formatOf("n")(3)]).toEqual(["6.1%", "57 MiB", "12 ms", "20 ms", "3"]);
+});
+
+test("arrow keys go through the cells of a map, and not beyond its ends", () => {
+  const at = (key: string, from: number) => stepped(key, from, 10, 4);
+  expect([at("ArrowRight", 3), at("ArrowDown", 1), at("ArrowUp", 9), at("End", 2), at("Home", 7)]).toEqual([4, 5, 5, 9, 0]);
+  expect([at("ArrowLeft", 0), at("ArrowDown", 7), at("ArrowUp", 2), at("a", 2)]).toEqual([0, 7, 2, -1]);
 });

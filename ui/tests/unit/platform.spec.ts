@@ -7,6 +7,7 @@ import { fits as isShown, linesOf } from "../../src/features/logs/line";
 import { connectionsOf, roundTrip } from "../../src/features/nats/pages";
 import { browserOf } from "../../src/features/settings/browser";
 import { bytes } from "../../src/lib/bytes";
+import { methodsOf } from "../../src/features/instances/methods";
 
 const ANY: Wanted = { who: "", action: "", on: "", result: "", since: "", until: "" };
 
@@ -53,10 +54,11 @@ test("each entry is counted in one bar of the strip", () => {
 });
 
 test("a moment is the same in the field and in the address, in each time zone", () => {
-  expect(toField("2026-11-28T01:30:00Z", "exchange")).toBe("2026-11-28T09:30");
+  expect(toField("2026-11-28T01:30:00Z", "exchange")).toBe("2026-11-28 09:30");
   expect(fromField("2026-11-28T09:30", "exchange")).toBe("2026-11-28T01:30Z");
   expect(fromField(toField("2026-11-28T01:30Z", "utc"), "utc")).toBe("2026-11-28T01:30Z");
-  expect(toField("", "utc") + fromField("", "utc")).toBe("");
+  expect([fromField("2026-11-28 09:30", "exchange"), fromField("2026-11-28", "utc")]).toEqual(["2026-11-28T01:30Z", "2026-11-28T00:00Z"]);
+  expect(toField("", "utc") + ["", "28.11.", "2026-11-28 9", "2026-13-01"].map((text) => fromField(text, "utc")).join("")).toBe("");
 });
 
 test("what is exported can be imported, and nothing else", () => {
@@ -96,4 +98,13 @@ test("sizes and programs are written as people read them", () => {
   expect([bytes(0), bytes(1_023), bytes(1_536), bytes(64 << 20), bytes(3 * 2 ** 40)]).toEqual(["0 B", "1,023 B", "1.5 KiB", "64 MiB", "3.0 TiB"]);
   expect(browserOf("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36")).toBe("Chrome 141, Linux");
   expect(browserOf("curl/8.0")).toBe("curl/8.0");
+});
+
+test("methods are those that are defined and those that are called, over all instances", () => {
+  const called = { to: "active", method: "place_order", calls_per_s: 2, errors_per_s: 0, p50_ms: 4, p99_ms: 9 };
+  const rows = methodsOf(["status", "place_order"], [{ methods: [called] }, { methods: [{ ...called, calls_per_s: 1, errors_per_s: 1, p50_ms: null, p99_ms: 12 }] }]);
+  expect(rows.map((one) => [one.name, one.isOfActive, one.calls, one.errors, one.p50, one.p99])).toEqual([
+    ["status", false, 0, 0, null, null],
+    ["place_order", true, 3, 1, 4, 12],
+  ]);
 });

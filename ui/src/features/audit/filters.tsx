@@ -2,12 +2,11 @@
 
 import { Button } from "@/components/ui/button";
 import { Choice, Field } from "@/components/ui/field";
-import { usePreferences } from "@/lib/preferences";
 import { useWords } from "@/lib/words";
 import { RESULTS } from "./entries";
 import type { useWanted } from "./use-audit";
+import { MomentField } from "./moment-field";
 import { ACTIONS, AUDIT } from "./words";
-import { fromField, toField } from "./zoned";
 
 const LONGEST_NAME = 32;
 const LONGEST_ON = 256;
@@ -16,9 +15,8 @@ const LONGEST_ON = 256;
 export function Filters({ wanted, set, clear, isAny }: ReturnType<typeof useWanted>) {
   const say = useWords(AUDIT);
   const sayAction = useWords(ACTIONS);
-  const { zone } = usePreferences();
   return (
-    <form role="search" aria-label={say("title")} onSubmit={(event) => event.preventDefault()} className="grid grid-cols-2 items-end gap-2 rounded-md border bg-panel p-3 sm:grid-cols-3 xl:grid-cols-[1fr_1.2fr_1.2fr_0.8fr_200px_200px_auto] [&>div]:min-w-0">
+    <form role="search" aria-label={say("title")} onSubmit={(event) => event.preventDefault()} className="grid grid-cols-2 items-end gap-2 rounded-md border bg-panel p-3 sm:grid-cols-3 xl:grid-cols-[1fr_1.2fr_1.2fr_0.8fr_180px_180px_auto] [&>div]:min-w-0">
       <Field label={say("who")} value={wanted.who} maxLength={LONGEST_NAME} onChange={(event) => set.who(event.target.value.toLowerCase().replace(/[^a-z0-9_-]/g, ""))} />
       <Choice label={say("action")} value={wanted.action} onChange={(event) => set.action(event.target.value)}>
         <option value="">{say("any")}</option>
@@ -38,10 +36,10 @@ export function Filters({ wanted, set, clear, isAny }: ReturnType<typeof useWant
         ))}
       </Choice>
       <div className="max-sm:col-span-2">
-        <Field label={say("from")} type="datetime-local" value={toField(wanted.since, zone)} onChange={(event) => set.since(fromField(event.target.value, zone))} className="px-1.5!" />
+        <MomentField label={say("from")} value={wanted.since} onChange={set.since} />
       </div>
       <div className="max-sm:col-span-2">
-        <Field label={say("until")} type="datetime-local" value={toField(wanted.until, zone)} onChange={(event) => set.until(fromField(event.target.value, zone))} className="px-1.5!" />
+        <MomentField label={say("until")} value={wanted.until} onChange={set.until} />
       </div>
       <Button kind="quiet" icon="close" disabled={isAny} onClick={clear} className="h-8!">
         {say("clear")}
