@@ -19,6 +19,20 @@ test("ticks move, without the list being rendered anew", async ({ page }) => {
   await expect.poll(async () => (await volumes.allInnerTexts()).filter((text, at) => text !== before[at]).length).toBeGreaterThan(3);
 });
 
+test("the map of the coverage is gone through with the keyboard, and a cell opened", async ({ page }) => {
+  await page.goto("/market");
+  await live(page);
+  const map = page.getByRole("region", { name: "Coverage" });
+  await map.getByRole("button", { name: /^SHFE: go through/ }).focus();
+  const first = await map.locator("button:focus").innerText();
+  await page.keyboard.press("ArrowRight");
+  await expect(map.locator("button:focus")).not.toHaveText(first);
+  await expect(map.locator("button:focus")).toHaveText(/^SHFE\.\w+ (under|older|no tick|not trading)/);
+  const name = (await map.locator("button:focus").innerText()).split(" ")[0]!;
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("region", { name, exact: true })).toBeVisible();
+});
+
 test("a contract is found, opened, and its price, book, candles and ticks are those of the feed", async ({ page }) => {
   const instrument = await contract(page, "rb");
   await page.goto("/market");

@@ -1,33 +1,18 @@
 "use client";
 
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useMemo, useState } from "react";
 import { Panel } from "@/components/ui/panel";
 import { Answer, Empty } from "@/components/ui/states";
 import { cx } from "@/components/ui/cx";
 import { whole } from "@/lib/format";
-import { usePreferences } from "@/lib/preferences";
 import { duration, useNow } from "@/lib/time";
 import { useWords } from "@/lib/words";
 import type { Health, useCoverage } from "./asked";
 import { type QuoteBoard, useBoard } from "./board";
+import { Cells } from "./coverage-cells";
+import { LOOKS } from "./cover-looks";
 import { ageOf, type Cover, COVERS, coverOf, type Subscription } from "./quotes";
 import { MARKET } from "./words";
-
-const CELL_PX = 9;
-const STEP_PX = 11;
-const DRAW_MS = 500;
-
-/** Colour and opacity of a cell, the legend the same; `false` is an outline only. */
-const LOOKS: Record<Cover, { token: string; alpha: number; isFilled: boolean; legend: string }> = {
-  fresh: { token: "--well", alpha: 0.9, isFilled: true, legend: "bg-well/90" },
-  slow: { token: "--well", alpha: 0.55, isFilled: true, legend: "bg-well/55" },
-  old: { token: "--well", alpha: 0.25, isFilled: true, legend: "bg-well/25" },
-  resting: { token: "--strong", alpha: 1, isFilled: true, legend: "bg-strong" },
-  silent: { token: "--faint", alpha: 1, isFilled: false, legend: "border border-faint" },
-  waiting: { token: "--accent", alpha: 1, isFilled: false, legend: "border border-accent" },
-  refused: { token: "--warn", alpha: 1, isFilled: true, legend: "bg-warn" },
-  alarm: { token: "--bad", alpha: 1, isFilled: true, legend: "bg-bad" },
-};
 
 interface MapProps {
   coverage: ReturnType<typeof useCoverage>;
@@ -126,84 +111,4 @@ function countsOf(rows: Subscription[], health: Health, board: QuoteBoard, now: 
     counts[coverOf(one, board.rows.get(one.instrument), phase, health.alarms.has(one.instrument), now)] += 1;
   }
   return counts;
-}
-
-interface CellsProps extends Omit<ExchangesProps, "onOpen"> {
-  phase: string | undefined;
-  label: string;
-  onOpen: (instrument: string) => void;
-}
-
-/** Drawn twice a second, not rendered: a thousand cells cost a millisecond. */
-function Cells({ rows, phase, health, selected, label, onOpen, onPoint }: CellsProps) {
-  const board = useBoard();
-  const { theme } = usePreferences();
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const [width, setWidth] = useState(0);
-  const columns = Math.max(1, Math.floor((width + STEP_PX - CELL_PX) / STEP_PX));
-  const height = Math.max(1, Math.ceil(rows.length / columns)) * STEP_PX;
-  useEffect(() => {
-    const box = canvas.current?.parentElement;
-    if (!box) return;
-    const resized = new ResizeObserver(() => setWidth(box.clientWidth));
-    resized.observe(box);
-    return () => resized.disconnect();
-  }, []);
-  useEffect(() => {
-    const shown = canvas.current;
-    const pen = shown?.getContext("2d");
-    if (!shown || !pen || !width) return;
-    const scale = window.devicePixelRatio || 1;
-    shown.width = width * scale;
-    shown.height = height * scale;
-    const style = getComputedStyle(document.documentElement);
-    const colours = Object.fromEntries(COVERS.map((cover) => [cover, style.getPropertyValue(LOOKS[cover].token)]));
-    const accent = style.getPropertyValue("--text");
-    const draw = () => {
-      const now = Date.now();
-      pen.setTransform(scale, 0, 0, scale, 0, 0);
-      pen.clearRect(0, 0, width, height);
-      rows.forEach((one, at) => {
-        const cover = coverOf(one, board.rows.get(one.instrument), phase, health.alarms.has(one.instrument), now);
-        const look = LOOKS[cover];
-        const x = (at % columns) * STEP_PX;
-        const y = Math.floor(at / columns) * STEP_PX;
-        pen.globalAlpha = look.alpha;
-        pen.fillStyle = pen.strokeStyle = colours[cover]!;
-        if (look.isFilled) pen.fillRect(x, y, CELL_PX, CELL_PX);
-        else pen.strokeRect(x + 0.5, y + 0.5, CELL_PX - 1, CELL_PX - 1);
-        if (one.instrument !== selected) return;
-        pen.globalAlpha = 1;
-        pen.strokeStyle = accent;
-        pen.lineWidth = 1.5;
-        pen.strokeRect(x - 0.25, y - 0.25, CELL_PX + 0.5, CELL_PX + 0.5);
-        pen.lineWidth = 1;
-      });
-    };
-    draw();
-    const timer = setInterval(draw, DRAW_MS);
-    return () => clearInterval(timer);
-  }, [rows, phase, health.alarms, selected, board, width, height, columns, theme]);
-  const at = (event: { nativeEvent: MouseEvent }) => {
-    const { offsetX, offsetY } = event.nativeEvent;
-    const column = Math.floor(offsetX / STEP_PX);
-    return column < columns ? (rows[Math.floor(offsetY / STEP_PX) * columns + column]?.instrument ?? "") : "";
-  };
-  return (
-    <div className="min-w-0 pt-1">
-      <canvas
-        ref={canvas}
-        role="img"
-        aria-label={label}
-        className="block cursor-pointer"
-        style={{ width, height }}
-        onPointerMove={(event) => onPoint(at(event))}
-        onPointerLeave={() => onPoint("")}
-        onClick={(event) => {
-          const instrument = at(event);
-          if (instrument) onOpen(instrument);
-        }}
-      />
-    </div>
-  );
 }
