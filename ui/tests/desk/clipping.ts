@@ -21,6 +21,14 @@ export async function clipped(page: Page): Promise<string[]> {
       const by = hidden(at, holder);
       if (by > SLACK && !saidWhole(holder, text)) found.push(`"${text.slice(0, 60)}" by ${by.toFixed(1)} px`);
     }
+    for (const field of document.querySelectorAll<HTMLInputElement>("input[placeholder], textarea[placeholder]")) {
+      if (field.value || !field.checkVisibility({ visibilityProperty: true })) continue;
+      const { font, letterSpacing, paddingLeft, paddingRight } = getComputedStyle(field);
+      const pen = document.createElement("canvas").getContext("2d")!;
+      Object.assign(pen, { font, letterSpacing: letterSpacing === "normal" ? "0px" : letterSpacing });
+      const by = pen.measureText(field.placeholder).width - (field.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight));
+      if (by > SLACK) found.push(`placeholder "${field.placeholder}" by ${by.toFixed(1)} px`);
+    }
     return found;
 
     /** How much of it lies beyond what clips it; what scrolls can be scrolled, so nothing further out counts in that direction. */

@@ -18,7 +18,7 @@ const PAGES = [
   ...["/", "/service?name=trading", "/instance?service=trading&instance=trading-1", "/leases", "/leases?service=trading&key=paper", "/no-such-page"],
   ...["/market", `/market?instrument=SHFE.rb${IN_90_DAYS}`, "/trading?view=orders"],
   ...["/nats?stream=TICKS", "/nats?view=consumers", "/nats?view=buckets&bucket=aegis_services&key=trading", "/nats?view=server", "/audit?entry=1", "/definitions?name=trading"],
-  ...["/settings", "/settings?view=tokens", "/settings?view=users", "/logs?service=trading&instance=trading-1"],
+  ...["/settings", "/settings?view=tokens", "/settings?view=users", "/logs", "/logs?service=trading&instance=trading-1"],
 ];
 const SIZES = [
   { width: 1280, height: 800 },
@@ -83,9 +83,10 @@ test("a text that is cut off is found, unless its title says it whole", async ({
     <div style="width:60px;overflow:hidden"><span style="white-space:nowrap">cut off by what is around</span></div>
     <p title="something else" style="width:40px;overflow:hidden;white-space:nowrap">cut off with another title</p>
     <p title="said by its title" style="width:40px;overflow:hidden;white-space:nowrap">said by its title</p>
+    <input placeholder="a placeholder that has no room" style="width:80px"><input placeholder="has" style="width:80px">
     <div style="width:60px;overflow:auto"><span style="white-space:nowrap">can be scrolled to</span></div>`);
   const found = await clipped(page);
-  expect(found.map((one) => /"(.*)"/.exec(one)?.[1])).toEqual(["cut off at its side", "cut off below where it goes on", "cut off by what is around", "cut off with another title"]);
+  expect(found.map((one) => /"(.*)"/.exec(one)?.[1])).toEqual(["cut off at its side", "cut off below where it goes on", "cut off by what is around", "cut off with another title", "a placeholder that has no room"]);
 });
 
 async function lookAt({ page, look }: Tab, path: string): Promise<void> {
