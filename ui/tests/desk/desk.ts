@@ -1,5 +1,5 @@
 import { test as base, type Browser, type BrowserContext, expect, type Page } from "@playwright/test";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
@@ -8,6 +8,7 @@ import { join } from "node:path";
 
 export const PASSWORD = "a password of the tests";
 const AEGIS = new URL("../../../.venv/bin/aegis", import.meta.url).pathname;
+const PYTHON = new URL("../../../.venv/bin/python", import.meta.url).pathname;
 const ACTION_MS = 10_000;
 const UP_MS = 120_000; // a few seconds where nobody else keeps the processors busy
 
@@ -42,6 +43,22 @@ export class Desk {
   /** How a program joins the desk. */
   environment(): Record<string, string> {
     return JSON.parse(this.aegis("env", "--json")) as Record<string, string>;
+  }
+
+  /** One more instance of the management service, beside those of the desk's plan. */
+  async another(module: string, instance: string): Promise<{ address: string; stop: () => void }> {
+    const port = await freePort();
+    const env = { ...process.env, ...this.environment(), AEGIS_INSTANCE: instance, AEGIS_MANAGEMENT_PORT: String(port) };
+    const running = spawn(PYTHON, ["-m", module], { env, stdio: "ignore" });
+    const address = `http://127.0.0.1:${port}`;
+    const stop = () => void running.kill("SIGTERM");
+    try {
+      await expect(async () => expect((await fetch(`${address}/readyz`)).status).toBe(200)).toPass({ timeout: UP_MS });
+    } catch (error) {
+      stop();
+      throw error;
+    }
+    return { address, stop };
   }
 
   pid(name: string): number {

@@ -160,7 +160,51 @@ test("consumers stand by their lag, and a stream has that of its slowest", async
 
 test("the log of an instance is followed", async ({ page }) => {
   await page.goto("/instance?service=trading&instance=trading-1");
-  await page.getByRole("link", { name: "Logs" }).click();
+  await page.locator("main").getByRole("link", { name: "Logs" }).click();
   await live(page);
   await expect(page.getByRole("region", { name: "trading-1" }).getByRole("listitem").first()).toBeVisible();
+});
+
+test("what all processes said is searched", async ({ page }) => {
+  await page.goto("/");
+  await page.getByRole("link", { name: "Logs", exact: true }).click();
+  const list = page.getByRole("region", { name: "Events" });
+  await expect(list.getByRole("listitem").first()).toBeVisible();
+  await list.getByRole("combobox", { name: "Service" }).selectOption("trading");
+  await list.getByRole("searchbox", { name: "Search" }).fill("nothing says this");
+  await expect(list.getByText("Nothing like that was said in the last hour")).toBeVisible();
+  await list.getByRole("searchbox", { name: "Search" }).fill("");
+  await expect(list.getByRole("link", { name: /^trading-\d$/ }).first()).toBeVisible();
+  await expect(list.getByRole("link", { name: /^(paper|marketdata)-\d$/ })).toHaveCount(0);
+  expect(new URL(page.url()).search).toBe("?service=trading");
+});
+
+test("moments of the audit trail are written as the console writes them, in the zone that is set", async ({ page }) => {
+  await page.goto("/audit");
+  await page.getByLabel("From", { exact: true }).fill("28.11.");
+  await page.getByLabel("Until", { exact: true }).fill("2026-11-28 09:30");
+  await expect(page.getByText("Written 2026-11-28 09:30")).toBeVisible();
+  await expect(page).toHaveURL(/until=2026-11-28T01%3A30Z/);
+  expect(new URL(page.url()).searchParams.has("since")).toBe(false);
+});
+
+test("who has signed in at one instance of the management goes on at another, with the same trail", async ({ page, desk }) => {
+  const other = await desk.another("aegis.management", "management-2");
+  try {
+    await page.goto("/audit");
+    const first = page.getByRole("group", { name: "Entries" }).getByRole("row").nth(1);
+    await expect(first).toBeVisible();
+    const newest = await page.request.get("/api/audit?limit=5");
+    await page.goto(`${other.address}/audit`);
+    await live(page);
+    await expect(page.getByText("via management-2")).toBeVisible();
+    await expect(first).toBeVisible();
+    expect(await (await page.request.get(`${other.address}/api/audit?limit=5`)).json()).toEqual(await newest.json());
+    const ended = await page.request.post(`${other.address}/api/market/unsubscribe`, { headers: { Origin: other.address }, data: { consumer: "nobody", everything: true } });
+    expect(ended.ok()).toBe(true);
+    const { entries } = (await (await page.request.get("/api/audit?limit=1")).json()) as { entries: { action: string; instance: string }[] };
+    expect(entries[0]).toMatchObject({ action: "unsubscribe", instance: "management-2" });
+  } finally {
+    other.stop();
+  }
 });
