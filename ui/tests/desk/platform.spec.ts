@@ -170,13 +170,14 @@ test("what all processes said is searched", async ({ page }) => {
   await page.getByRole("link", { name: "Logs", exact: true }).click();
   const list = page.getByRole("region", { name: "Events" });
   await expect(list.getByRole("listitem").first()).toBeVisible();
-  await list.getByRole("combobox", { name: "Service" }).selectOption("trading");
+  const service = (await list.getByRole("link").first().innerText()).replace(/-\d+$/, ""); // whoever has said something
+  await list.getByRole("combobox", { name: "Service" }).selectOption(service);
   await list.getByRole("searchbox", { name: "Search" }).fill("nothing says this");
   await expect(list.getByText("Nothing like that was said in the last hour")).toBeVisible();
   await list.getByRole("searchbox", { name: "Search" }).fill("");
-  await expect(list.getByRole("link", { name: /^trading-\d$/ }).first()).toBeVisible();
-  await expect(list.getByRole("link", { name: /^(paper|marketdata)-\d$/ })).toHaveCount(0);
-  expect(new URL(page.url()).search).toBe("?service=trading");
+  await expect(list.getByRole("link").first()).toBeVisible();
+  await expect(list.getByRole("link").filter({ hasNotText: service })).toHaveCount(0);
+  expect(new URL(page.url()).search).toBe(`?service=${service}`);
 });
 
 test("moments of the audit trail are written as the console writes them, in the zone that is set", async ({ page }) => {
