@@ -1948,7 +1948,9 @@ export interface components {
         };
         /**
          * KillReply
-         * @description The account is halted. `asked` are cancelled, as far as the venue was told; of `failed` nobody could tell it.
+         * @description The account is halted. `asked` are cancelled, as far as the venue was told; of `failed` nobody could tell it yet.
+         *
+         *     They are asked for until they work no more, or somebody sets another mode.
          */
         KillReply: {
             /** Asked */
