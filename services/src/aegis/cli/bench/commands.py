@@ -256,7 +256,7 @@ def _show(report: dict[str, Any]) -> None:
 
     console = Console()
     table = Table(title=f"aegis bench {report['name']}", title_justify="left")
-    has_bars = any(case.get("bars") or case.get("ratio_bars") for case in report["cases"])
+    has_bars = any(case.get(kind) for case in report["cases"] for kind in ("bars", "ratio_bars", "least"))
     for heading in ("case", "figure", "Aegis", "plain", "Aegis/plain", *(("bar",) if has_bars else ())):
         table.add_column(heading, justify="left" if heading in ("case", "figure") else "right")
     for case in report["cases"]:
@@ -281,6 +281,13 @@ def _show(report: dict[str, Any]) -> None:
 
 
 def _bar(case: dict[str, Any], figure: str) -> str:
-    """The most that a figure may be, and how much more than plain."""
+    """The most that a figure may be, and how much more than plain; or the least; and whether it is beyond."""
     absolute, ratio = case.get("bars", {}).get(figure), case.get("ratio_bars", {}).get(figure)
-    return " ".join([*([f"{absolute:,g}"] if absolute is not None else []), *([f"{ratio:g} x"] if ratio else [])])
+    least = case.get("least", {}).get(figure)
+    words = (
+        *([f"{absolute:,g}"] if absolute is not None else []),
+        *([f"{ratio:g} x"] if ratio else []),
+        *([f"at least {least:,g}"] if least is not None else []),
+        *(["beyond"] if figure in case.get("beyond", ()) else []),
+    )
+    return " ".join(words)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
+import operator
 import os
 import platform
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,10 @@ Figures = dict[str, float]
 
 @dataclass(frozen=True)
 class Case:
-    """One case. `plain` is None where there is no baseline; `bars` are the most that figures, and ratios, may be."""
+    """One case. `plain` is None where there is no baseline.
+
+    `bars` and `ratio_bars` are the most that figures, and ratios, may be, `least` is the least that figures must be.
+    """
 
     name: str
     aegis: Figures
@@ -25,9 +28,10 @@ class Case:
     note: str = ""
     bars: Mapping[str, float] = field(default_factory=dict[str, float])
     ratio_bars: Mapping[str, float] = field(default_factory=dict[str, float])
+    least: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def as_json(self) -> dict[str, Any]:
-        ratio = self._ratio()
+        ratio, beyond = self._ratio(), sorted({figure for figure, _ in self._misses()})
         return {
             "case": self.name,
             "aegis": _rounded(self.aegis),
@@ -36,19 +40,27 @@ class Case:
             **({"note": self.note} if self.note else {}),
             **({"bars": dict(self.bars)} if self.bars else {}),
             **({"ratio_bars": dict(self.ratio_bars)} if self.ratio_bars else {}),
+            **({"least": dict(self.least)} if self.least else {}),
+            **({"beyond": beyond} if beyond else {}),
         }
 
     def beyond(self) -> list[str]:
         """What is beyond its bar, or was not measured, in words."""
-        measured = (("", self.aegis, self.bars), (" of plain", self._ratio(), self.ratio_bars))
-        return [
-            f"{self.name}: {figure} is {figures[figure]:,.4g}{of}, its bar {bar:,g}"
-            if figure in figures
-            else f"{self.name}: {figure}{of} was not measured, its bar is {bar:,g}"
-            for of, figures, bars in measured
-            for figure, bar in bars.items()
-            if not figures.get(figure, math.inf) <= bar
-        ]
+        return [f"{self.name}: {said}" for _, said in self._misses()]
+
+    def _misses(self) -> Iterator[tuple[str, str]]:
+        """The figure, and what is to be said of it."""
+        for figures, bars, of, least, is_within in (
+            (self.aegis, self.bars, "", "", operator.le),
+            (self._ratio(), self.ratio_bars, " of plain", "", operator.le),
+            (self.aegis, self.least, "", "at least ", operator.ge),
+        ):
+            for figure, bar in bars.items():
+                if figure not in figures:
+                    yield figure, f"{figure}{of} was not measured, its bar is {least}{bar:,g}"
+                elif not is_within(value := figures[figure], bar):
+                    shown = f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
+                    yield figure, f"{figure} is {shown}{of}, its bar {least}{bar:,g}"
 
     def _ratio(self) -> Figures:
         return {
