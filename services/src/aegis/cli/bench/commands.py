@@ -90,7 +90,8 @@ def ctp(
     as_json: Json = False,
     long: Long = False,
     nodes: Nodes = 1,
-    rate: Annotated[float, typer.Option(min=1_000, help="Ticks a second; twice that in the overload.")] = 30_000,
+    rate: Annotated[float, typer.Option(min=1_000, help="Ticks a second; twice that in the overload.")] = 50_000,
+    instruments: Annotated[int, typer.Option(min=1, help="Of all cases but burst20 and cycles.")] = 500,
     replay: Annotated[
         Path | None, typer.Option(help="A tick file of a whole market for burst20; left out without.")
     ] = None,
@@ -118,6 +119,7 @@ def ctp(
             say=say,
             cases=cases,
             baseline=baseline,
+            instruments=instruments,
         ),
         nodes,
         as_json,

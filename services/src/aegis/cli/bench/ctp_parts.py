@@ -7,11 +7,14 @@ import os
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
+from aegis.cli.bench.ctp_sums import LeftOut
 from aegis.cli.bench.workers import Worker, worker
 from aegis.contracts.marketdata import LOSSES, STATUS, FeedStatus, LossesRequest
 from aegis.profiles.writing import write_profile
@@ -26,6 +29,7 @@ __all__ = ["Service", "Subscriber", "children_of", "profile", "service", "stock_
 
 _READY_S: Final = 60.0
 _POLL_S: Final = 0.1
+_DRAINED_S: Final = 1.0
 _CLOCK_HZ: Final = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
@@ -53,14 +57,17 @@ class Service:
                     return status.subscribed
                 await asyncio.sleep(_POLL_S)
 
-    async def conflated(self) -> Counter[str]:
-        """Ticks that were left out, by symbol."""
-        found: Counter[str] = Counter()
+    async def left_out(self) -> LeftOut:
+        """Since it started."""
+        found = LeftOut(Counter(), Counter(), Counter())
         after = ""
         while True:
             page = await self._client.call(LOSSES, LossesRequest(after=after), timeout=10.0)
             for one in page.losses:
-                found[one.instrument.partition(".")[2]] += one.lost + one.conflated + one.unserializable
+                symbol = one.instrument.partition(".")[2]
+                found.conflated[symbol] += one.conflated
+                found.unserializable[symbol] += one.unserializable
+                found.lost[symbol] += one.lost
             after = page.next
             if not after:
                 return found
@@ -112,21 +119,31 @@ class Subscriber:
         await self._process.say(word)
         return await self._process.hear(_READY_S)
 
-    async def begin(self) -> None:
-        await self._ask("begin")
+    async def count(self) -> int:
+        """Of ticks, since it started."""
+        return await self._ask("count")
+
+    async def begin(self, symbols: Iterable[str]) -> None:
+        """Measure from now on; these instruments are waited for."""
+        await self._ask(f"begin {msgspec.json.encode(list(symbols)).decode()}")
+
+    async def end(self) -> None:
+        """Nothing is waited for any more."""
+        await self._ask("end")
 
     async def report(self) -> dict[str, Any]:
-        """What came since `begin`, once nothing more does."""
+        """What came, once nothing more does."""
         before = -1
-        while (count := await self._ask("count")) != before:
+        while (count := await self.count()) != before:
             before = count
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(_DRAINED_S)
         return await self._ask("report")
 
 
 @asynccontextmanager
-async def subscriber(server: EmbeddedServer) -> AsyncGenerator[Subscriber]:
-    async with worker(server, "aegis.cli.bench.ctp_subscriber") as process:
+async def subscriber(server: EmbeddedServer, feed: str) -> AsyncGenerator[Subscriber]:
+    """Of the ticks of one feed set."""
+    async with worker(server, "aegis.cli.bench.ctp_subscriber", feed) as process:
         yield Subscriber(process)
 
 
@@ -163,9 +180,18 @@ def children_of(pid: int) -> list[int]:
 
 
 def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _CLOCK_HZ
+    fields = _read(pid, "stat").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _CLOCK_HZ if fields else 0.0
 
 
 def _resident(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+    fields = _read(pid, "statm").split()
+    return int(fields[1]) * _PAGE_BYTES if fields else 0
+
+
+def _read(pid: int, file: str) -> str:
+    """What the kernel says of a process; nothing of one that has ended since it was named."""
+    try:
+        return Path(f"/proc/{pid}/{file}").read_text()
+    except OSError:
+        return ""
