@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from aegis.cli.bench.ctp_cycles import IN_ORDER, cycles
 from aegis.cli.bench.ctp_parts import children_of
 from aegis.cli.bench.ctp_path import QUIET, ctp_path
 from aegis.cli.bench.ctp_sums import EXACT
@@ -21,7 +22,7 @@ pytestmark = [
 ]
 
 
-async def test_what_is_lost_left_out_or_late_is_told() -> None:
+async def test_what_is_lost_left_out_or_late_is_told_and_sessions_end_in_order() -> None:
     async with (
         nats_server() as server,
         ctp_path(server, 1, "bench-test", market="load", instruments=100, rate=QUIET) as path,
@@ -40,6 +41,9 @@ async def test_what_is_lost_left_out_or_late_is_told() -> None:
         case = Case("a session killed", found.figures, bars={**EXACT, "newest_max_ms": 250})
         assert set(case.as_json()["beyond"]) >= {"lost", "unaccounted", "unsent", "newest_max_ms"}
         assert found.oldest in await path.counter.control.sent()
+
+        await path.counter.control.send("rate", rate=20_000)
+        assert Case("cycles", await cycles(path.counter, 1), bars=IN_ORDER).beyond() == []
 
 
 async def _until_there_are(counter: RunningFront, which: str, count: float) -> None:

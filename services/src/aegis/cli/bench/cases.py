@@ -27,6 +27,7 @@ class CtpCase(StrEnum):
     PACED = "5k"
     OVERLOAD = "overload"
     BURST = "burst20"
+    CYCLES = "cycles"
 
 
 class Baseline(StrEnum):

@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from aegis.cli.bench.cases import Baseline, CtpCase
+from aegis.cli.bench.ctp_cycles import IN_ORDER, cycles
 from aegis.cli.bench.ctp_parts import profile, stock_setting
 from aegis.cli.bench.ctp_path import QUIET, CtpPath, ctp_path
 from aegis.cli.bench.ctp_sums import EXACT
@@ -36,6 +37,7 @@ __all__ = ["LONG", "SHORT", "Extent", "bench_baseline", "bench_ctp"]
 _INSTRUMENTS: Final = 500
 _BURST_SPEED: Final = 20.0
 _PACED: Final = 5_000.0
+_CYCLES_PER_S: Final = 20_000.0
 
 _COMPLETE: Final = {**EXACT, "conflated": 0.0}
 _SUSTAINED_PER_S: Final = 30_000.0
@@ -44,16 +46,17 @@ _OVERLOAD_BARS: Final = {**EXACT, "newest_max_ms": 250.0, "memory_max_mb": 200.0
 
 
 class Extent(NamedTuple):
-    """Seconds of each case."""
+    """Seconds of each case, and sessions that are ended."""
 
     sustained_s: float
     paced_s: float
     overload_s: float
     stock_s: float
+    cycles: int
 
 
-SHORT: Final = Extent(8.0, 6.0, 8.0, 5.0)
-LONG: Final = Extent(60.0, 30.0, 30.0, 20.0)
+SHORT: Final = Extent(8.0, 6.0, 8.0, 5.0, 5)
+LONG: Final = Extent(60.0, 30.0, 30.0, 20.0, 100)
 
 
 async def bench_ctp(
@@ -80,6 +83,8 @@ async def bench_ctp(
             measured.append(await _paced(server, nodes, instruments, extent, say))
         elif case is CtpCase.OVERLOAD:
             measured.append(await _overload(server, nodes, rate, instruments, extent, say))
+        elif case is CtpCase.CYCLES:
+            measured.append(await _cycles(extent, say))
         elif replay is not None:
             measured.append(await _burst(server, nodes, replay, say))
     return Report("ctp", measured)
@@ -126,6 +131,13 @@ async def _burst(server: EmbeddedServer, nodes: int, replay: Path, say: Say) -> 
         figures = (await path.replayed()).figures
     say(f"burst20: {figures['lost']:.0f} lost, {figures['conflated']:.0f} conflated")
     return Case("burst20", figures, note=f"{replay.name} at {_BURST_SPEED:g} times its speed", bars=_COMPLETE)
+
+
+async def _cycles(extent: Extent, say: Say) -> Case:
+    async with front(market="load", instruments=_INSTRUMENTS, rate=_CYCLES_PER_S) as counter:
+        figures = await cycles(counter, extent.cycles)
+    say(f"cycles: {figures['killed']:.0f} of {extent.cycles} killed, {figures['close_max_ms']:,.0f} ms at most")
+    return Case("cycles", figures, note="sessions that are ended while ticks come", bars=IN_ORDER)
 
 
 def _load(server: EmbeddedServer, nodes: int, case: CtpCase, instruments: int) -> AbstractAsyncContextManager[CtpPath]:
