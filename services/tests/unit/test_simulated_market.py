@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
 
 import pytest
 
-from aegis.contracts.market import InstrumentId, Quote
+from aegis.contracts.market import Exchange, InstrumentId, Quote
 from aegis.marketdata.adapters.simulated.clock import SECOND_NS, SessionClock, WallClock
 from aegis.marketdata.adapters.simulated.market import Market
 from aegis.marketdata.adapters.simulated.prices import base_price, limit_ratio
@@ -66,6 +67,16 @@ def test_all_futures_are_some_eight_hundred_and_their_options_some_twenty_five_t
     assert {kind_of(one.symbol) for one in everything} == {"future", "option"}
     assert all(product_of(one.exchange, one.symbol) for one in everything)
     assert all((one.expiry_day or "") >= "20251126" for one in everything)
+    assert {one.exchange for one in everything if kind_of(one.symbol) == "option"} == {one.value for one in Exchange}
+
+
+def test_options_on_an_index_are_those_of_the_months_of_its_futures() -> None:
+    listed = Market(SessionClock("20251126"), universe="options").instruments
+    for code, future in (("IO", "IF"), ("HO", "IH"), ("MO", "IM")):
+        options = {one.symbol: one for one in listed if one.product == code}
+        days = {one.expiry_day for one in listed if one.product == future}
+        assert {one.expiry_day for one in options.values()} == days
+        assert all(re.fullmatch(rf"{code}\d{{4}}-[CP]-\d+", symbol) for symbol in options)
 
 
 def test_an_option_is_quoted_like_any_contract() -> None:

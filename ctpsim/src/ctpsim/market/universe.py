@@ -19,7 +19,7 @@ from aegis.contracts.market import Exchange, Instrument
 from aegis.marketdata.adapters.simulated.prices import base_price, limit_ratio
 from aegis.marketdata.domain.calendar import CALENDAR, Calendar
 from aegis.marketdata.domain.instruments import contract_month, expiry_day, instrument_of, listed_months
-from aegis.marketdata.domain.products import PRODUCTS, Product, product_of
+from aegis.marketdata.domain.products import PRODUCTS, Product, future_of, product_of
 
 __all__ = ["Listing", "Option", "Universe", "listed", "listings_of"]
 
@@ -33,7 +33,6 @@ _OPTIONS: Final = {
     "CFFEX": "IO HO MO",
     "GFEX": "si lc ps pt pd",
 }
-_INDEX: Final = {"IO": "IF", "HO": "IH", "MO": "IM"}
 _MONTHS: Final = 6
 _STRIKES_A_SIDE: Final = 16
 _NAME_BYTES: Final = 20  # of CTP's InstrumentName, without its end
@@ -95,7 +94,9 @@ class Listing:
 def listed(day: str, universe: Universe, calendar: Calendar = CALENDAR) -> dict[str, Listing]:
     """By symbol, in the order of the products; some 800 futures, some 25,000 contracts with options."""
     contracts = [
-        _future(product, month, calendar) for product in PRODUCTS.values() for month in _months(product, day, calendar)
+        _future(product, month, calendar)
+        for product in PRODUCTS.values()
+        for month in listed_months(product, day, calendar)
     ]
     if universe == "all":
         contracts += [
@@ -114,7 +115,7 @@ def listings_of(instruments: Iterable[Instrument], day: str) -> dict[str, Listin
 
 def _listing_of(instrument: Instrument, day: str) -> Listing:
     product = product_of(instrument.exchange, instrument.symbol)
-    price = base_price(PRODUCTS[product.exchange.value, _INDEX.get(product.code, product.code)]) if product else 1000.0
+    price = base_price(future_of(product)) if product else 1000.0
     option = _option_named(instrument.symbol)
     fits = len(instrument.name.encode("gb18030")) <= _NAME_BYTES
     return Listing(
@@ -136,10 +137,6 @@ def _option_named(symbol: str) -> Option | None:
     return Option(underlying=underlying, strike=float(strike), call=right == "C")
 
 
-def _months(product: Product, day: str, calendar: Calendar) -> list[str]:
-    return listed_months(product, day, calendar) if product.code not in _INDEX else []
-
-
 def _future(product: Product, month: str, calendar: Calendar) -> Listing:
     instrument = instrument_of(product, month, calendar)
     return Listing(
@@ -153,7 +150,7 @@ def _future(product: Product, month: str, calendar: Calendar) -> Listing:
 
 
 def _options(product: Product, day: str, calendar: Calendar) -> Iterator[Listing]:
-    underlying = PRODUCTS[product.exchange.value, _INDEX.get(product.code, product.code)]
+    underlying = future_of(product)
     price = base_price(underlying)
     step = _step(price * 0.012)
     middle = round(price / step)

@@ -17,7 +17,7 @@ from typing import Final, Literal
 from aegis.contracts.market import Exchange
 from aegis.marketdata.domain.sessions import BOND, DAY, NIGHT_0100, NIGHT_0230, NIGHT_2300, STOCK_INDEX, Hours
 
-__all__ = ["PRODUCTS", "Expiry", "Listing", "Product", "month_digits", "product_of"]
+__all__ = ["PRODUCTS", "Expiry", "Listing", "Product", "future_of", "month_digits", "product_of"]
 
 Expiry = Literal["15th", "10th_trading", "4th_last_trading", "month_before", "2nd_friday", "3rd_friday", "last_monday"]
 """The last trading day, in the delivery month, or the last trading day of the month before it."""
@@ -195,6 +195,7 @@ PRODUCTS: Final[Mapping[tuple[str, str], Product]] = MappingProxyType(
 )
 """Each product by (exchange, code). A code means the same product on whichever exchange it appears."""
 
+_OF_INDEX: Final = {"IO": "IF", "HO": "IH", "MO": "IM"}
 _BY_CODE: Final = {code: product for (_, code), product in PRODUCTS.items()}
 
 _SYMBOL: Final = re.compile(
@@ -207,6 +208,11 @@ _SYMBOL: Final = re.compile(
     """,
     re.VERBOSE,
 )
+
+
+def future_of(product: Product) -> Product:
+    """The product whose futures the options of this one go with: itself, or the futures on the same index."""
+    return PRODUCTS[product.exchange.value, _OF_INDEX.get(product.code, product.code)]
 
 
 @lru_cache(maxsize=65_536)

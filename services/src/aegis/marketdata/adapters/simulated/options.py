@@ -13,14 +13,14 @@ from typing import Final
 from aegis.contracts.market import Exchange, Instrument
 from aegis.marketdata.adapters.simulated.contract import Contract, Trend
 from aegis.marketdata.adapters.simulated.prices import FIVE_LEVELS, base_price
-from aegis.marketdata.domain.instruments import listed_months, symbol_of
-from aegis.marketdata.domain.products import Product
+from aegis.marketdata.domain.instruments import expiry_day, listed_months, symbol_of
+from aegis.marketdata.domain.products import Product, future_of
 from aegis.marketdata.domain.sessions import previous_trading_day
 
 __all__ = ["options_of"]
 
 _NONE: Final = frozenset(
-    {"IF", "IH", "IC", "IM", "IO", "HO", "MO", "TS", "TF", "T", "TL", "WH", "PM", "RI", "LR", "JR", "RS", "CY", "ZC"}
+    {"IF", "IH", "IC", "IM", "TS", "TF", "T", "TL", "WH", "PM", "RI", "LR", "JR", "RS", "CY", "ZC"}
     | {"bb", "fb", "rr", "wr", "ss", "hc", "bc", "ec", "lu", "fu", "j", "jm", "bz"}
 )
 _MONTHS: Final = 6
@@ -28,18 +28,19 @@ _STRIKES: Final = 20  # on each side of the one at the money
 _LIMIT: Final = 0.5
 _ACTIVITY: Final = 0.002
 _EXPIRES: Final = 5  # trading days before the month of delivery
-_DASHED: Final = frozenset({Exchange.DCE, Exchange.GFEX})
+_DASHED: Final = frozenset({Exchange.DCE, Exchange.GFEX, Exchange.CFFEX})
 
 
 def options_of(product: Product, day: str, random: Random) -> Iterator[Contract]:
     """The options of a product that can be traded on a day; none where it has none."""
     if product.code in _NONE:
         return
+    future = future_of(product)
     trend = Trend(_LIMIT, random)
-    price = base_price(product)
+    price = base_price(future)
     strikes = _strikes(price)
-    for month in listed_months(product, day)[:_MONTHS]:
-        expiry = _expiry(month)
+    for month in listed_months(future, day)[:_MONTHS]:
+        expiry = _expiry(month) if future is product else expiry_day(product, month)
         if expiry < day:
             continue
         for strike in strikes:
