@@ -64,6 +64,8 @@ class ServeOptions:
             raise ConfigurationError("rate", f"{self.rate} is not above 0 and at most a million")
         if self.begin and self.market != "simulated":
             raise ConfigurationError("begin", "only the simulated market lives through the real hours")
+        if self.record is not None and self.market == "load":
+            raise ConfigurationError("record", "ticks of the load market are packed beforehand, and not written down")
         if not 1 <= self.fronts <= 4:
             raise ConfigurationError("fronts", f"{self.fronts} is not between 1 and 4")
         if self.ports and len(self.ports) != 2 * self.fronts:

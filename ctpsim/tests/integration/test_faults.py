@@ -202,6 +202,11 @@ async def test_ticks_are_spoiled() -> None:
         assert any(after < before for before, after in pairwise(volumes))
 
 
+async def test_ticks_of_the_load_market_cannot_be_spoiled(counter: RunningFront) -> None:
+    with pytest.raises(ControlRefused, match="volume_reset does nothing on this market"):
+        await counter.control.fault("volume_reset")
+
+
 async def test_without_ticks_a_front_still_answers(counter: RunningFront) -> None:
     await counter.control.fault("no_ticks")
     async with client(counter) as driver:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aegis_sdk.errors import ConfigurationError
-from ctpsim.front.faults import FAULTS, Faults
+from ctpsim.front.faults import FAULTS, OF_TICKS, Faults
 
 INTEGRATION = Path(__file__).parents[1] / "integration"
 
@@ -28,6 +28,15 @@ def test_a_fault_that_there_is_not_is_refused_by_name() -> None:
     for written in ("nonsense", "stall@nowhere", "login_error=soon", "stall=3"):
         with pytest.raises(ConfigurationError):
             Faults().set(written)
+
+
+def test_a_fault_that_would_do_nothing_is_refused_by_name() -> None:
+    faults = Faults(without=OF_TICKS)
+    for name in OF_TICKS:
+        with pytest.raises(ConfigurationError, match=f"{name} does nothing on this market"):
+            faults.set(name)
+    faults.set("stale_snapshot")
+    assert faults.shown() == {"stale_snapshot@market": 1, "stale_snapshot@trader": 1}
 
 
 def test_each_fault_has_a_test() -> None:

@@ -20,6 +20,7 @@ from ctpsim.options import ServeOptions, moment_ns, random_user
         ({"speed": 0.0}, "no speed of this market"),
         ({"speed": float("nan")}, "no speed of this market"),
         ({"market": "load", "begin": "2025-11-28T20:00"}, "only the simulated market"),
+        ({"market": "load", "record": Path("ticks.csv")}, "not written down"),
         ({"rate": 0.0}, "not above 0"),
         ({"fronts": 9}, "not between 1 and 4"),
         ({"instruments": 0}, "less than 1"),

@@ -8,10 +8,11 @@ from typing import Final
 
 from ctpsim.frames import Limits, Side, hello, limits
 from ctpsim.front.client import Client
-from ctpsim.front.faults import Faults
+from ctpsim.front.faults import OF_TICKS, Faults
 from ctpsim.front.users import User
 from ctpsim.headers import Layout
 from ctpsim.market.clock import FrontState
+from ctpsim.market.load import LoadMarket
 from ctpsim.market.ports import Market
 
 __all__ = ["Counter"]
@@ -34,7 +35,7 @@ class Counter:
         self.layout = layout
         self.market = market
         self.users = {(user.broker_id, user.user_id): user for user in users}
-        self.faults = Faults()
+        self.faults = Faults(without=OF_TICKS if isinstance(market, LoadMarket) else ())
         self.front_id = _FRONT_ID
         self.front_state = front_state
         self.clients: dict[Side, dict[Client, None]] = {"M": {}, "T": {}}

@@ -6,12 +6,13 @@ number of a front, as in NAME@market.1, it holds for who came by that front alon
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from aegis_sdk.errors import ConfigurationError
 from ctpsim.frames import Side
 
-__all__ = ["FAULTS", "Fault", "Faults"]
+__all__ = ["FAULTS", "OF_TICKS", "Fault", "Faults"]
 
 
 class Fault(NamedTuple):
@@ -45,6 +46,8 @@ FAULTS: Final[dict[str, Fault]] = {
     "broken_text": Fault("list contracts with names that are not GBK"),
     "forget_orders": Fault("replay nothing of the private stream"),
 }
+OF_TICKS: Final = ("missing_prices", "volume_reset", "repeated_time", "repeated_ticks")
+"""What is wrong with each tick, of a market whose ticks are not packed beforehand."""
 _OF_A_FRONT: Final = frozenset(
     {"refuse_hello", "accept_and_close", "stall", "no_ticks", "hang", "auth_error", "login_error", "answer"}
 )
@@ -52,15 +55,18 @@ _SIDES: Final[dict[str, tuple[Side, ...]]] = {"market": ("M",), "trader": ("T",)
 
 
 class Faults:
-    """Those that are on, by side and front."""
+    """Those that are on, by side and front; there are none of these names where they would do nothing (`without`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, without: Collection[str] = ()) -> None:
+        self._without = without
         self._on: dict[tuple[Side, int | None, str], int] = {}
 
     def set(self, written: str) -> None:
-        """Raises ConfigurationError for a fault that there is not."""
+        """Raises ConfigurationError for a fault that there is not, or not here."""
         named, _, value = written.partition("=")
         name, sides, front = _understood(named)
+        if name in self._without:
+            raise ConfigurationError("fault", f"{name} does nothing on this market: its ticks are packed beforehand")
         for side in sides:
             self._on[side, front, name] = _value(name, value)
 

@@ -9,11 +9,10 @@ from msgspec.structs import replace
 
 from aegis.contracts.market import Quote
 from aegis.marketdata.domain.sessions import previous_trading_day, to_utc_ns
-from ctpsim.front.faults import Faults
+from ctpsim.front.faults import OF_TICKS, Faults
 
 __all__ = ["Spoiling", "odd_ticks"]
 
-_SPOILERS: Final = ("missing_prices", "volume_reset", "repeated_time", "repeated_ticks")
 _EARLY_S: Final = (8 * 3600 + 1800, 8 * 3600 + 59 * 60)  # before the opening, and the match of the auction
 _LATE_S: Final = 15 * 3600 + 1200
 _RESET_EVERY: Final = 10
@@ -29,7 +28,7 @@ class Spoiling:
         self._bases: dict[str, tuple[int, float]] = {}
 
     def spoiled(self, quotes: Sequence[Quote]) -> Sequence[Quote]:
-        if not any(self._faults.get("M", name) for name in _SPOILERS):
+        if not any(self._faults.get("M", name) for name in OF_TICKS):
             self._times.clear()
             return quotes
         return [spoiled for quote in quotes for spoiled in self._spoil(quote)]
