@@ -27,6 +27,7 @@ from aegis.marketdata.adapters.ctp.watched import Limits
 from aegis.marketdata.ports import FeedState
 from aegis.operations.counter import is_built
 from aegis_sdk.errors import AegisError
+from ctpsim.market.universe import listed
 from ctpsim.testing import RunningFront, front
 
 pytestmark = [
@@ -301,16 +302,16 @@ async def test_instruments_that_are_none_of_ours_are_told_and_the_others_used(si
     ):
         instruments = await feed.instruments()
         assert len(instruments) >= 40
-        assert all(one.name for one in instruments)
+        assert [one.name for one in instruments] == [one.symbol for one in instruments], "what is no text is no name"
         await sink.until(lambda: any(reason == "unknown_exchange" for reason, _ in sink.rejections))
 
 
 async def test_names_are_what_the_counter_says(sink: Any) -> None:
-    async with counter(market="simulated", instruments=100_000, rate=None) as running, open_feed(running, sink) as feed:
+    everything = counter(universe="all", instruments=100_000)
+    async with everything as running, open_feed(running, sink, CtpOptions()) as feed:
         names = {one.symbol: one.name for one in await feed.instruments()}
-    assert len(names) > 500
-    assert any("螺纹钢" in name for name in names.values())
-    assert not any("\ufffd" in name or "?" in name for name in names.values())
+    assert names["rb2505"] == "螺纹钢2505"
+    assert names == {one.symbol: one.instrument.name for one in listed("20250102", "all").values()}
 
 
 async def test_a_price_that_is_missing_is_none(sink: Any) -> None:
