@@ -10,7 +10,6 @@ from functools import partial
 from typing import Final
 
 import pytest
-from msgspec.structs import replace
 from publishing import its_turn
 
 from aegis.cli.bench.ctp_parts import profile
@@ -18,11 +17,9 @@ from aegis.contracts.market import Tick
 from aegis.contracts.marketdata import FeedChanged
 from aegis.contracts.subscriptions import SUBSCRIBE, WishRequest
 from aegis.marketdata import bootstrap
-from aegis.marketdata.adapters.ctp import Limits, Patience, start_of
-from aegis.marketdata.adapters.ctp.frames import Start
+from aegis.marketdata.adapters.ctp import Limits, Patience
 from aegis.marketdata.domain.sessions import to_shanghai
 from aegis.operations.counter import is_built
-from aegis.profiles import CtpLogin, CtpProfile
 from aegis.ticks import subscribe_ticks
 from aegis_sdk import Client, Events, subjects
 from aegis_sdk.service import Service, ServiceHost
@@ -122,7 +119,6 @@ def stamp(tick: Tick) -> tuple[str, tuple[str, str]]:
 async def desk(monkeypatch: pytest.MonkeyPatch, begin: str) -> AsyncGenerator[Desk]:
     """The counter is at `begin`; the service only starts, and tells of its feed once it has started."""
     monkeypatch.setattr(bootstrap, "Limits", lambda stall_s: Limits(stall_s=STALL_S))
-    monkeypatch.setattr(bootstrap, "start_of", patient)
     monkeypatch.setattr(bootstrap, "Patience", partial(Patience, first_pause_s=0.05, longest_pause_s=0.1))
     async with nats_server() as server, front(begin=begin, speed=SPEED) as counter, asyncio.TaskGroup() as group:
         user = server.credentials
@@ -146,11 +142,6 @@ async def desk(monkeypatch: pytest.MonkeyPatch, begin: str) -> AsyncGenerator[De
                 await asyncio.wait({serving})
                 following.cancel()
         await transport.close()
-
-
-def patient(profile: CtpProfile, login: CtpLogin) -> Start:
-    """Ticks of 240 times the usual speed are all to come, however late a busy machine takes them."""
-    return replace(start_of(profile, login), ring=200_000, backlog=200_000)
 
 
 async def serve(host: ServiceHost, stop: asyncio.Event) -> None:
@@ -186,6 +177,9 @@ async def test_whole_days_with_their_nights_a_weekend_and_a_holiday(monkeypatch:
 
         await day.at("2025-11-28T20:58")
         await day.until_ticks_at("2025-11-28T21:00:30", *AT_NIGHT)
+        await day.at("2025-11-28T22:59")
+        await day.until_ticks_at("2025-11-28T22:59:30", *AT_NIGHT)
+        await day.until_ticks_at("2025-11-28T23:00:30", "INE.sc2602")  # the night of the others is over
         await day.at("2025-11-28T23:59")
         await day.until_ticks_at("2025-11-29T00:00:10", "INE.sc2602")
         await day.at("2025-11-29T02:29")
@@ -203,6 +197,11 @@ async def test_whole_days_with_their_nights_a_weekend_and_a_holiday(monkeypatch:
 
         await day.at("2025-12-01T09:28")
         await day.until_ticks_at("2025-12-01T09:30:10", *WATCHED)
+        await day.at("2025-12-01T10:14")
+        await day.until_ticks_at("2025-12-01T10:14:30", *WATCHED)
+        await day.until_ticks_at("2025-12-01T10:15:30", "CFFEX.IF2603")  # the others have a break
+        await day.at("2025-12-01T10:29")
+        await day.until_ticks_at("2025-12-01T10:30:10", *WATCHED)
         await day.at("2025-12-01T11:29")
         await day.until_ticks_at("2025-12-01T11:29:30", "CFFEX.IF2603")
         await day.stays_in_silence()  # lunch
@@ -229,7 +228,11 @@ async def test_whole_days_with_their_nights_a_weekend_and_a_holiday(monkeypatch:
     for name in AT_NIGHT:
         assert days(day.ticks, name, ("20251128T21:00", "20251129T00:00")) == {("20251201", "20251128")}, name
     assert days(day.ticks, "INE.sc2602", ("20251129T00:00", "20251129T02:30")) == {("20251201", "20251129")}
+    for name in AT_NIGHT[1:]:
+        assert not days(day.ticks, name, ("20251128T23:00:02", "20251129T03:00")), name
     for name in WATCHED:
+        in_the_break = days(day.ticks, name, ("20251201T10:15:02", "20251201T10:30"))
+        assert bool(in_the_break) == (name == "CFFEX.IF2603"), name
         assert days(day.ticks, name, ("20251129T03:00", "20251201T16:00")) == {("20251201", "20251201")}, name
         assert days(day.ticks, name, ("20251201T16:00", "20260105T16:00")) == {("20260105", "20260105")}, name
     assert not day.reasons("no tick for")
