@@ -63,7 +63,7 @@ class FeedStatus(_Frozen):
     ticking: int  # of the subscribed: a tick came since
     refused: int  # wanted, but not listed or not taken; `subscriptions` says why
     received: int  # from the feed
-    conflated: int  # dropped in the bridge ring for a newer one of their instrument
+    conflated: int  # left out for a newer one of their instrument, in the bridge ring or by the feed before it
     rejected: dict[str, int]  # input that was no quote, by reason
     unserializable: int
     published: int  # handed to the connection, each counted once

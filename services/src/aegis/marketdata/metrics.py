@@ -40,7 +40,7 @@ def tick_figures(stats: PipelineStats) -> Iterator[Metric]:
     yield gauge(f"{prefix}_stored_ticks", "Proven to be in the stream; fewer after a server forgot.", outlet.stored)
     yield counter(
         f"{prefix}_conflated_ticks_total",
-        "Dropped in the bridge ring for a newer one of their instrument.",
+        "Left out for a newer one of their instrument, in the bridge ring or by the feed before it.",
         sum(bridge.conflated.values()),
     )
     yield counter(f"{prefix}_dropped_ticks_total", "Ticks that never reach the stream.", _dropped(stats), ("reason",))

@@ -14,7 +14,7 @@ AEGIS_SEED                 of the simulated market
 AEGIS_RATE                 ticks a second of the simulated market; its natural rate where it is not given
 AEGIS_CTP_ATTEMPTS         logins that may fail for other reasons than a counter that is not there, before FAILED; 5
 AEGIS_CTP_STALL_S          seconds without a tick, while a subscribed product trades, after which a session is replaced
-AEGIS_BRIDGE_TICKS         size of the bridge ring; 32768, and 4096 for CTP, whose sessions have rings of their own
+AEGIS_BRIDGE_TICKS         size of the bridge ring; 32768, and 1024 for CTP, whose sessions have gates of their own
 AEGIS_REPUBLISH_TICKS      size of the republish ring; 132000 holds 66 s at 2,000 a second
 AEGIS_TICKS_MAX_BYTES      what the stream TICKS may hold
 AEGIS_TICKS_MAX_AGE_HOURS  how long it holds it
