@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 import pytest_asyncio
 from driver import client
+from test_orders import order
 
 from ctpsim.control import ControlRefused
 from ctpsim.records import MISSING
@@ -237,6 +238,35 @@ async def test_a_contract_is_silent_until_somebody_logs_in(counter: RunningFront
     async with client(counter) as driver:
         await driver.listen("rb2605")
         await driver.counts(lambda counts: counts.get("rb2605", 0) > 0)
+
+
+async def test_a_user_has_so_many_sessions_and_each_logs_in_once(counter: RunningFront) -> None:
+    await counter.control.fault("session_limit=1")
+    async with client(counter) as first, client(counter) as second:
+        await first.begin_trading()
+        await second.connect("td")
+        await second.authenticate(counter.user)
+        refused = await second.log_in("td", counter.user)
+        assert (refused.error, refused.arguments[1]["ErrorMsg"]) == (60, "CTP:用户在线会话超出上限")
+        assert await first.request("td", "reqUserLogin", {}) == 0  # is dropped
+        await first.query("reqQryTradingAccount", "onRspQryTradingAccount")
+        assert len(first.all("td", "onRspUserLogin")) == 1
+        await counter.control.fault("session_limit=2")
+        assert (await second.log_in("td", counter.user)).error == 0
+
+
+async def test_an_exchange_takes_so_many_orders_a_second(counter: RunningFront) -> None:
+    await counter.control.fault("order_limit=2")
+    async with client(counter) as driver:
+        await driver.begin_trading()
+        for number in range(1, 7):  # a second may end among them
+            await driver.request("td", "reqOrderInsert", order(counter, f"{number}", 3000, 1))
+        ended = await driver.wait("td", "onRtnOrder", lambda one: one.data["OrderStatus"] == "5")
+        assert (ended.data["OrderSysID"], ended.data["OrderSubmitStatus"]) == ("", "4")
+        assert ended.data["StatusMsg"] == "CTP:交易所每秒发送请求数超过许可数"
+        assert (await driver.wait("td", "onErrRtnOrderInsert")).error == 41
+        taken = [one for one in driver.all("td", "onRtnOrder") if one.data["OrderStatus"] == "3"]
+        assert len({one.data["OrderRef"] for one in taken}) >= 2
 
 
 async def test_orders_are_refused(counter: RunningFront) -> None:

@@ -13,7 +13,6 @@ class Code(IntEnum):
 
     NONE = 0
     INVALID_LOGIN = 3
-    DUPLICATE_LOGIN = 5
     NOT_LOGGED_IN = 6
     NOT_INITIALISED = 7
     BAD_FIELD = 15
@@ -30,6 +29,7 @@ class Code(IntEnum):
     SETTLEMENT_NOT_CONFIRMED = 42
     OVER_CLOSE_TODAY = 50
     OVER_CLOSE_YESTERDAY = 51
+    TOO_MANY_SESSIONS = 60
     AUTHENTICATION_FAILED = 63
     NOT_AUTHENTICATED = 64
     PRICE_TYPE = 80
@@ -39,7 +39,6 @@ class Code(IntEnum):
 _TEXTS: Final[dict[int, str]] = {
     Code.NONE: "正确",
     Code.INVALID_LOGIN: "CTP:不合法的登录",
-    Code.DUPLICATE_LOGIN: "CTP:重复的登录",
     Code.NOT_LOGGED_IN: "CTP:还没有登录",
     Code.NOT_INITIALISED: "CTP:还没有初始化",
     Code.BAD_FIELD: "CTP:报单字段有误",
@@ -56,6 +55,7 @@ _TEXTS: Final[dict[int, str]] = {
     Code.SETTLEMENT_NOT_CONFIRMED: "CTP:结算结果未确认",
     Code.OVER_CLOSE_TODAY: "CTP:平今仓位不足",
     Code.OVER_CLOSE_YESTERDAY: "CTP:平昨仓位不足",
+    Code.TOO_MANY_SESSIONS: "CTP:用户在线会话超出上限",
     Code.AUTHENTICATION_FAILED: "CTP:客户端认证失败",
     Code.NOT_AUTHENTICATED: "CTP:客户端未认证",
     Code.PRICE_TYPE: "CTP:交易所不支持的价格类型",

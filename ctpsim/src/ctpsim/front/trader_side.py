@@ -108,10 +108,15 @@ class TraderSide:
         _log.info("authentication", user=values["UserID"], error=int(code))
 
     def _log_in(self, client: Client, session: TraderSession, request: Request, values: Values) -> None:
+        if session.user is not None:  # a front lets it drop
+            return
         user = self._counter.users.get((values["BrokerID"], values["UserID"]))
         starting = Code.NOT_INITIALISED if self._counter.front_state() is FrontState.STARTING else 0
         code = (
-            self._counter.fault(client, "login_error") or starting or check_password(session, user, values["Password"])
+            self._counter.fault(client, "login_error")
+            or starting
+            or check_password(session, user, values["Password"])
+            or (Code.TOO_MANY_SESSIONS if self._is_full(values["UserID"]) else 0)
         )
         if not code:
             session.user = user
@@ -121,6 +126,10 @@ class TraderSide:
         _log.info("trader_login", user=values["UserID"], session=client.session_id, error=int(code))
         if not code and not self._counter.faults.get("T", "forget_orders"):
             self._replay(client, values["UserID"])
+
+    def _is_full(self, user_id: str) -> bool:
+        limit = self._counter.faults.get("T", "session_limit")
+        return limit > 0 and len(self.sessions_of(user_id)) >= limit
 
     def _login_answer(self, client: Client, request: Request, values: Values, code: int) -> bytes:
         _, second = self._counter.market.now()

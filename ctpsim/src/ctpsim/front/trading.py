@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -46,6 +47,8 @@ class Trading:
         self._day = counter.market.trading_day()
         self._users = {user.user_id: user for user in counter.users.values()}
         self._held: dict[str, Quote] = {}
+        self._second: Now | None = None  # of what follows
+        self._entered: Counts[str] = Counts()  # orders, by exchange
         self._venue = Venue(
             [Account(user.user_id, user.balance) for user in self._users.values()],
             lambda symbol: self._held.get(symbol) or counter.market.quote(symbol),
@@ -115,7 +118,15 @@ class Trading:
             raise Refused(Code.NOT_TRADING)
         product = product_of(asked.listing.exchange, asked.listing.symbol)
         phases = product.hours.on(now.trading_day).phases if product else None
-        return self.venue.enter(asked, phase_at(phases, now.second), now)
+        too_many = self._is_one_too_many(asked.listing.exchange, now)
+        return self.venue.enter(asked, phase_at(phases, now.second), now, is_one_too_many=too_many)
+
+    def _is_one_too_many(self, exchange: str, now: Now) -> bool:
+        if now != self._second:
+            self._second, self._entered = now, Counts()
+        self._entered[exchange] += 1
+        limit = self._counter.faults.get("T", "order_limit")
+        return limit > 0 and self._entered[exchange] > limit
 
     def _refuse_insert(self, client: Client, user: User, request: Request, values: Values, code: Code) -> None:
         answers = self._side.answers
@@ -170,7 +181,7 @@ class Trading:
         """An exchange's refusal comes as an order that ended, and as an error beside it."""
         names = self._side.answers.records.names("InputOrder")
         shown = {name: value for name, value in values.items() if name in names}
-        frame = self._side.answers.frame("OnErrRtnOrderInsert", shown, code=Code.NOT_TRADING, text=event.order.text)
+        frame = self._side.answers.frame("OnErrRtnOrderInsert", shown, code=event.refusal, text=event.order.text)
         for each in self._side.sessions_of(user.user_id):
             each.send(frame)
 

@@ -149,10 +149,10 @@ class Trade:
 
 
 class OrderReturned(NamedTuple):
-    """An order as it was then. `refusal`: the exchange's reason, where it took it not."""
+    """An order as it was then. `refusal`: the error, where the exchange took it not."""
 
     order: Order
-    refusal: str = ""
+    refusal: int = 0
 
 
 class Traded(NamedTuple):

@@ -69,8 +69,8 @@ class Venue:
         quote = self._quote_of(symbol)
         return quote and (quote.last_price or quote.pre_settlement_price)
 
-    def enter(self, asked: NewOrder, phase: Phase, now: Now) -> list[Event]:
-        """Raises Refused."""
+    def enter(self, asked: NewOrder, phase: Phase, now: Now, *, is_one_too_many: bool = False) -> list[Event]:
+        """Raises Refused. `is_one_too_many`: for its exchange, in this second."""
         self._check(asked)
         quote = self._quote_of(asked.listing.symbol)
         self._order_ids += 1
@@ -81,9 +81,12 @@ class Venue:
             raise Refused(code)
         self.orders[asked.key] = order
         events: list[Event] = [_returned(order)]
+        if is_one_too_many:
+            self._end(order, message(Code.TOO_MANY_A_SECOND), Submit.REJECTED)
+            return [*events, OrderReturned(copy(order), Code.TOO_MANY_A_SECOND)]
         if refusal := _refusal(asked, quote, phase):
             self._end(order, f"已撤单报单被拒绝{asked.listing.exchange}:{refusal}", Submit.REJECTED)
-            return [*events, OrderReturned(copy(order), refusal)]
+            return [*events, OrderReturned(copy(order), Code.NOT_TRADING)]
         order.sys_id = number
         self._by_sys_id[asked.listing.exchange, number] = order
         order.submit = Submit.ACCEPTED
