@@ -105,7 +105,7 @@ def test_a_figure_beyond_its_bar_is_told_and_ends_the_benchmark_with_1(monkeypat
     assert told.exit_code == 1
     assert "order: p99_us is 1.3 of plain, its bar 1.2" in told.stderr
     assert "order: lost was not measured, its bar is 0" in told.stderr
-    assert "130 1.2 x" in told.stdout
+    assert "130 1.2 x beyond" in told.stdout
     assert Case("order", {"p99_us": 120.0}, {"p99_us": 100.0}, ratio_bars={"p99_us": 1.2}).beyond() == []
 
 

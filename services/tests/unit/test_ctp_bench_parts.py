@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
+from aegis.cli.bench.cases import CtpCase
+from aegis.cli.bench.ctp import SHORT, bench_ctp
 from aegis.cli.bench.ctp_ages import Ages, Newest, Oldest
+from aegis.cli.bench.ctp_path import Found
 from aegis.cli.bench.ctp_sums import EXACT, LeftOut, sums
 from aegis.cli.bench.figures import Case
 
@@ -83,3 +89,45 @@ def test_ages_above_two_seconds_are_not_told_as_two() -> None:
     for age in (3.0, 4.0):
         ages.take(age)
     assert ages.figures() == {"p50_us": 4e6, "p99_us": 4e6, "max_us": 4e6}
+
+
+GOOD = {
+    **EXACT,
+    "conflated": 0.0,
+    "rate_per_s": 50_000.0,
+    "p50_us": 900.0,
+    "p99_us": 3_000.0,
+    "cpu_us_per_item": 20.0,
+    "newest_max_ms": 90.0,
+    "memory_max_mb": 120.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, {"overload: conflated is 0, its bar at least 1"}),
+        ({"conflated": 7.0}, {"5k: conflated is 7, its bar 0"}),
+        ({"conflated": 7.0, "newest_max_ms": 251.0}, {"5k: conflated", "overload: newest_max_ms is 251, its bar 250"}),
+        ({"conflated": 7.0, "lost": 1.0}, {"5k: conflated", "5k: lost is 1, its bar 0", "overload: lost is 1"}),
+        ({"p50_us": 1_600.0, "cpu_us_per_item": 31.0}, {"5k: p50_us is 1,600", "5k: cpu_us_per_item", "overload: c"}),
+    ],
+)
+async def test_each_case_knows_its_bars(
+    monkeypatch: pytest.MonkeyPatch, changed: dict[str, float], said: set[str]
+) -> None:
+    class Path:
+        async def measured(self, rate: float, seconds: float) -> Found:
+            return Found({**GOOD, **changed}, "rb2605")
+
+    @asynccontextmanager
+    async def path(*_: object, **__: object) -> AsyncIterator[Path]:
+        yield Path()
+
+    monkeypatch.setattr("aegis.cli.bench.ctp.ctp_path", path)
+    nowhere: Any = None
+    cases, say = (CtpCase.PACED, CtpCase.OVERLOAD), lambda _: None  # pyright: ignore[reportUnknownLambdaType]
+    report = await bench_ctp(nowhere, nodes=1, rate=50_000, extent=SHORT, replay=None, say=say, cases=cases)
+    beyond = report.beyond()
+    assert len(beyond) == len(said)
+    assert all(any(one.startswith(each) for one in beyond) for each in said), beyond
