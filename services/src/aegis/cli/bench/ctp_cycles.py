@@ -1,17 +1,21 @@
-"""Sessions that are ended while ticks come: how each ended, how long it took, and what all of them left behind."""
+"""Sessions that are closed while ticks come: how each ended, how long it took, and what all of them left behind."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
-from typing import Final, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
 
 from aegis.cli.bench.ctp_parts import children_of, profile
 from aegis.cli.bench.figures import Figures
-from aegis.ctp.session import Session
-from aegis.marketdata.adapters.ctp import Limits, start_of
-from aegis.marketdata.adapters.ctp.frames import FromSession, Quotes, Ready, Start, Subscribe, Universe, from_session
+from aegis.contracts.market import Quote
+from aegis.marketdata.adapters.ctp import CtpFeed, start_of
+from aegis.marketdata.adapters.ctp.frames import Start
+from aegis.marketdata.ports import FeedState
 from aegis.profiles import load
 from ctpsim.testing import RunningFront
 
@@ -21,9 +25,8 @@ IN_ORDER: Final[Figures] = dict.fromkeys(
     ("killed", "other_ends", "descriptors", "threads", "processes", "clients"), 0.0
 )
 """The most that these may be."""
-_PROGRAM: Final = "aegis.marketdata.adapters.ctp.process"
 _TICKS: Final = 1_000
-"""That each session has when it is told to end."""
+"""That each session has when it is closed."""
 _COMES_S: Final = 30.0
 
 
@@ -34,58 +37,77 @@ async def cycles(counter: RunningFront, count: int) -> Figures:
     with profile(counter) as path:
         login = load(str(path), {})
     start = start_of(login, login.primary)
-    await _Cycle().ended(start)  # what is made once for all sessions is there now
+    await _closed(start)  # what is made once for all sessions is there now
     before = await _held(counter)
-    ends = [await _Cycle().ended(start) for _ in range(count)]
+    ends = [await _closed(start) for _ in range(count)]
     left = {name: held - before[name] for name, held in (await _held(counter)).items()}
     return {
         "cycles": float(count),
-        "killed": float(sum(end.was_killed for end in ends)),
-        "other_ends": float(sum(end.said != "with exit code 0" for end in ends if not end.was_killed)),
+        "killed": float(sum(end.code == -signal.SIGKILL for end in ends)),
+        "other_ends": float(sum(end.code not in (0, -signal.SIGKILL) for end in ends)),
         "close_max_ms": max(end.took_s for end in ends) * 1e3,
         **left,
     }
 
 
 class _End(NamedTuple):
-    said: str
-    was_killed: bool
+    code: int | None
     took_s: float
 
 
-class _Cycle:
-    """One session: it wants everything, and is told to end in the middle of it."""
+async def _closed(start: Start) -> _End:
+    """One feed: it wants everything, and is closed in the middle of it."""
+    flow = _Flow()
+    feed = CtpFeed("bench", "bench", "sim", start)
+    with _spawned() as processes:
+        async with asyncio.timeout(_COMES_S):
+            await feed.open(flow)
+            try:
+                await feed.subscribe([one.id for one in await feed.instruments()])
+                await flow.began.wait()
+            finally:
+                began_at = time.monotonic()
+                await feed.close()
+                took_s = time.monotonic() - began_at
+    [session] = processes
+    return _End(session.returncode, took_s)
+
+
+class _Flow:
+    """A `FeedSink` that only counts."""
+
+    crowded = False
 
     def __init__(self) -> None:
-        self._symbols: list[str] = []
+        self.began = asyncio.Event()
         self._ticks = 0
-        self._flows = asyncio.Event()
-        self._session = Session(_PROGRAM, from_session, self._heard)
 
-    async def ended(self, start: Start) -> _End:
-        session = self._session
-        await session.start(start)
-        ended = asyncio.create_task(session.ended())
-        try:
-            async with asyncio.timeout(_COMES_S):
-                await self._flows.wait()
-        finally:
-            began_at = time.monotonic()
-            await session.stop(Limits().stop_s)
-        return _End(await ended, session.was_killed, time.monotonic() - began_at)
+    def offer(self, quote: Quote) -> None:
+        self._ticks += 1
+        if self._ticks == _TICKS:
+            self.began.set()
 
-    def _heard(self, frame: FromSession) -> None:
-        match frame:
-            case Universe(instruments):
-                self._symbols += [one.symbol for one in instruments]
-            case Ready():
-                self._session.tell(Subscribe(self._symbols))
-            case Quotes(quotes):
-                self._ticks += len(quotes)
-                if self._ticks >= _TICKS:
-                    self._flows.set()
-            case _:
-                pass
+    def changed(self, state: FeedState, reason: str = "") -> None: ...
+    def rejected(self, reason: str, detail: str) -> None: ...
+    async def uncrowded(self) -> None: ...
+    async def room(self) -> None: ...
+
+
+@contextmanager
+def _spawned() -> Iterator[list[asyncio.subprocess.Process]]:
+    """Processes that are started meanwhile: whoever started them does not say how they ended."""
+    spawned: list[asyncio.subprocess.Process] = []
+    plain = asyncio.create_subprocess_exec
+
+    async def spawn(*command: Any, **options: Any) -> asyncio.subprocess.Process:
+        spawned.append(process := await plain(*command, **options))
+        return process
+
+    asyncio.create_subprocess_exec = spawn
+    try:
+        yield spawned
+    finally:
+        asyncio.create_subprocess_exec = plain
 
 
 async def _held(counter: RunningFront) -> Figures:
