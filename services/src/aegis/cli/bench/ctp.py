@@ -135,9 +135,11 @@ async def _burst(server: EmbeddedServer, nodes: int, replay: Path, say: Say) -> 
 
 async def _cycles(extent: Extent, say: Say) -> Case:
     async with front(market="load", instruments=_INSTRUMENTS, rate=_CYCLES_PER_S) as counter:
-        figures = await cycles(counter, extent.cycles)
+        figures, other = await cycles(counter, extent.cycles)
     say(f"cycles: {figures['killed']:.0f} of {extent.cycles} killed, {figures['close_max_ms']:,.0f} ms at most")
-    return Case("cycles", figures, note="sessions that are ended while ticks come", bars=IN_ORDER)
+    ends = ", ".join(f"{count} by {end}" for end, count in other.items())
+    note = f"feeds that are closed while ticks come{f'; not in order: {ends}' if ends else ''}"
+    return Case("cycles", figures, note=note, bars=IN_ORDER)
 
 
 def _load(server: EmbeddedServer, nodes: int, case: CtpCase, instruments: int) -> AbstractAsyncContextManager[CtpPath]:

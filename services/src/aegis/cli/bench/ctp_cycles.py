@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
@@ -19,7 +20,7 @@ from aegis.marketdata.ports import FeedState
 from aegis.profiles import load
 from ctpsim.testing import RunningFront
 
-__all__ = ["IN_ORDER", "cycles"]
+__all__ = ["IN_ORDER", "Cycles", "cycles"]
 
 IN_ORDER: Final[Figures] = dict.fromkeys(
     ("killed", "other_ends", "descriptors", "threads", "processes", "clients"), 0.0
@@ -30,7 +31,14 @@ _TICKS: Final = 1_000
 _COMES_S: Final = 30.0
 
 
-async def cycles(counter: RunningFront, count: int) -> Figures:
+class Cycles(NamedTuple):
+    """Figures, and how sessions ended that did not do so by themselves with exit code 0."""
+
+    figures: Figures
+    other: Counter[str]
+
+
+async def cycles(counter: RunningFront, count: int) -> Cycles:
     """`killed`: had to be; `other_ends`: by themselves, and not with exit code 0. The rest is what is there afterwards
     and was not before, in this process and at the counter.
     """
@@ -41,18 +49,23 @@ async def cycles(counter: RunningFront, count: int) -> Figures:
     before = await _held(counter)
     ends = [await _closed(start) for _ in range(count)]
     left = {name: held - before[name] for name, held in (await _held(counter)).items()}
-    return {
+    figures = {
         "cycles": float(count),
         "killed": float(sum(end.code == -signal.SIGKILL for end in ends)),
         "other_ends": float(sum(end.code not in (0, -signal.SIGKILL) for end in ends)),
         "close_max_ms": max(end.took_s for end in ends) * 1e3,
         **left,
     }
+    return Cycles(figures, Counter(_said(end.code) for end in ends if end.code))
 
 
 class _End(NamedTuple):
-    code: int | None
+    code: int
     took_s: float
+
+
+def _said(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
 async def _closed(start: Start) -> _End:
@@ -70,6 +83,7 @@ async def _closed(start: Start) -> _End:
                 await feed.close()
                 took_s = time.monotonic() - began_at
     [session] = processes
+    assert session.returncode is not None
     return _End(session.returncode, took_s)
 
 
