@@ -43,8 +43,10 @@ async def test_an_account_that_was_opened_in_another_env_sends_nothing_and_hears
     assert isinstance(refused, OrderRejected)
     assert refused.details["reason"] == "wrong_env"
     assert refused.details["detail"] == "its books are sim, its venue is live"
+    await instance.until(lambda: bool(house.venue.listeners))
     house.venue.take(at_venue("theirs"))
     house.venue.fill("one", 2)
+    assert not instance.account.reports
     uncompared = await instance.call("reconcile", ReconcileRequest(account=ACCOUNT), "r")
     assert uncompared.details["reason"] == "wrong_env"
     assert house.venue.submits == {"one": 1, "theirs": 1}
@@ -68,6 +70,7 @@ async def test_nothing_is_cancelled_or_settled_at_a_venue_of_another_env(house: 
     assert (cancelled.order.status, cancelled.order.cancel_asked) == ("accepted", False)
     killed = await instance.call("kill", KillRequest(account=ACCOUNT), "k")
     assert (killed.failed, instance.book.mode) == (["one", "two"], "halted")
+    assert not instance.account.withdrawn
     assert house.venue.book.working
 
 

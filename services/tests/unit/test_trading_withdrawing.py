@@ -105,6 +105,17 @@ async def test_a_kill_outlives_a_venue_that_is_away_and_whoever_was_told_of_it(h
     assert not house.venue.book.working
 
 
+async def test_a_new_session_of_the_venue_is_asked_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(withdrawing, "_AGAIN_S", 60.0)
+    instance = await house.take()
+    await place(instance, "one")
+    house.venue.is_up = False
+    assert (await instance.call("kill", KILL, "kill")).failed == ["one"]
+    house.venue.is_up = True
+    instance.venue.session = "another"
+    await instance.until(lambda: not instance.book.working)
+
+
 async def test_what_comes_to_a_killed_account_from_elsewhere_is_cancelled_until_a_person_sets_another_mode(
     house: House,
 ) -> None:
