@@ -140,9 +140,7 @@ class TickSubscription:
         self._queue.clear()
         try:
             async with asyncio.timeout(timeout):
-                await self._looked_up.wait()
-            if self._unread or self._ended:
-                raise Unavailable("the latest ticks cannot be read")
+                await self.looked_up()
         except BaseException as error:
             self._picture = None
             for tick in picture.values():
@@ -152,6 +150,12 @@ class TickSubscription:
             raise
         self._picture = None
         return picture
+
+    async def looked_up(self) -> None:
+        """Return when the latest ticks have been delivered. Raises Unavailable where they cannot be read."""
+        await self._looked_up.wait()
+        if self._unread or self._ended:
+            raise Unavailable("the latest ticks cannot be read")
 
     def stats(self) -> TickStats:
         return TickStats(

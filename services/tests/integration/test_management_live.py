@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,18 @@ from pydantic import BaseModel
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from aegis.contracts.orders import Account
+from aegis.contracts.trading import (
+    ACCOUNT,
+    ORDERS,
+    POSITIONS,
+    AccountReply,
+    AccountRequest,
+    OrdersReply,
+    OrdersRequest,
+    PositionsReply,
+    PositionsRequest,
+)
 from aegis.management.access.roles import Role
 from aegis.management.endpoints import live
 from aegis.management.live import hub as hub_module
@@ -24,10 +36,15 @@ from aegis.management.live.topic import Topic
 from aegis_sdk import sampling, subjects
 from aegis_sdk.client import Client as AegisClient
 from aegis_sdk.errors import DeadlineExceeded
+from aegis_sdk.events import STREAM as EVENTS
 from aegis_sdk.handler import rpc
+from aegis_sdk.kv import KeyValue
+from aegis_sdk.ledger import KeyName
 from aegis_sdk.program import serve
 from aegis_sdk.service import Service
+from aegis_sdk.single_active import ActiveContext, SingleActive, active
 from aegis_sdk.testing import NatsAccess, nats_server_thread
+from aegis_sdk.transport import StreamConfig
 
 __all__ = ["cheap_passwords"]  # a fixture of this module, too
 
@@ -45,6 +62,31 @@ class Echo(Service):
     @rpc(idempotent=True)
     async def say(self, request: Word) -> Word:
         return request
+
+
+MONEY = dict.fromkeys(Account.model_fields, 0) | {"account": "a1", "env": "paper", "trading_day": "20261128"}
+
+
+class Books(SingleActive):
+    """An account that has money, and never an order."""
+
+    name = "trading"
+
+    def keys(self) -> Iterable[str]:
+        return ["a1"]
+
+    @active(ORDERS)
+    async def orders(self, request: OrdersRequest, context: ActiveContext) -> OrdersReply:
+        return OrdersReply(orders=[], next="", sequence=0)
+
+    @active(POSITIONS)
+    async def positions(self, request: PositionsRequest, context: ActiveContext) -> PositionsReply:
+        return PositionsReply(positions=[], sequence=0)
+
+    @active(ACCOUNT)
+    async def account(self, request: AccountRequest, context: ActiveContext) -> AccountReply:
+        state = Account.model_validate(MONEY | {"mode": "normal", "armed": False})
+        return AccountReply(state=state, sequence=0)
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +140,9 @@ class Client:
             while not holds():
                 await self.take()
 
-    async def told(self, kind: str) -> dict[str, Any]:
+    async def told(self, kind: str, **fields: Any) -> dict[str, Any]:
         async with asyncio.timeout(DEADLINE_S):
-            while (message := await self.take())["type"] != kind:
+            while not {"type": kind, **fields}.items() <= (message := await self.take()).items():
                 pass
         return message
 
@@ -115,9 +157,9 @@ async def tab(browser: Browser, **headers: str) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def echo(access: NatsAccess, instance: str) -> AsyncIterator[None]:
+async def echo(access: NatsAccess, instance: str, service: Service | None = None) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    running = asyncio.create_task(serve(Echo(), settings_of(access, instance), stop))
+    running = asyncio.create_task(serve(service or Echo(), settings_of(access, instance), stop))
     try:
         yield
     finally:
@@ -208,6 +250,35 @@ async def test_topics_have_their_roles_and_what_is_no_topic_is_refused(desk: Sta
                 for row in client.tables.get("audit", {}).values()
             )
         )
+
+
+async def test_a_topic_says_whether_its_rows_are_true(
+    access: NatsAccess, desk: Stage, viewer: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No row before all are known, none lost while nobody can tell them anew, and no account that is not there."""
+    monkeypatch.setattr(hub_module, "_AGAIN_S", 0.05)
+    transport, topic = desk.service.transport, "orders.a1"
+    await transport.ensure_stream(StreamConfig(name=EVENTS, subjects=["event.>"]))
+    await KeyValue(transport, "aegis_config").ensure()
+    async with tab(viewer) as client:
+        await client.ask("subscribe", topic)
+        refused = await client.told("refused", topic=topic)
+        assert (refused["code"], refused["detail"]) == ("not_found", "the desk does not trade an account a1")
+        async with echo(access, "trading-1", Books()):
+            view, key = desk.service.app.state.parts.view, KeyName("trading", "a1")
+            await view.leases.wait_for(lambda now: key in now.latest, DEADLINE_S)
+            await client.ask("subscribe", topic)
+            await client.told("state", topic=topic, state="live")
+            assert client.tables[topic]["account"]["env"] == "paper"
+        failing = await client.told("state", topic=topic, state="failing")
+        assert failing["reason"].startswith("nobody serves trading/a1 now: it is ")
+        async with tab(viewer) as late:
+            await late.ask("subscribe", topic)
+            assert (await late.told("state", topic=topic))["since"] == failing["since"]
+            assert late.tables[topic] == client.tables[topic] != {}, "as they were"
+        async with echo(access, "trading-2", Books()):
+            await client.told("state", topic=topic, state="live")
+        assert client.kinds == [("snapshot", topic)]
 
 
 async def test_an_operator_reads_the_log_of_an_instance_from_before_he_looked(desk: Stage, viewer: Browser) -> None:
@@ -328,6 +399,7 @@ async def test_a_client_that_takes_nothing_is_conflated_and_hinders_no_other(
     filled: asyncio.Future[Topic] = asyncio.get_running_loop().create_future()
 
     async def fill(topic: Topic) -> None:
+        topic.whole()
         filled.set_result(topic)
         await asyncio.Event().wait()
 

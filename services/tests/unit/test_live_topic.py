@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -29,6 +30,12 @@ class Table:
             self.sequence = message["sequence"]
 
 
+def whole() -> Topic:
+    topic = Topic("t", "o")
+    topic.whole()
+    return topic
+
+
 KEYS = st.sampled_from("abcdef")
 STEPS = st.lists(
     st.one_of(
@@ -42,7 +49,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_whoever_asks_whenever_has_the_table_then(steps: list[tuple[str, Any, int]]) -> None:
-    topic, clients = Topic("t", "o"), (Table(), Table())
+    topic, clients = whole(), (Table(), Table())
     rows: dict[str, int] = {}
     for what, which, value in steps:
         if what == "put":
@@ -60,8 +67,43 @@ def test_whoever_asks_whenever_has_the_table_then(steps: list[tuple[str, Any, in
         assert topic.since(client.sequence) == []
 
 
+def test_nobody_gets_a_table_before_its_source_has_told_all_of_it() -> None:
+    topic = Topic("t", "o")
+    topic.put("a", 1)
+    assert topic.since(None) == []
+    topic.fail("nobody answers")
+    assert topic.since(None) == []
+    topic.put("b", 2)
+    topic.whole()
+    (message,) = topic.since(None)
+    assert msgspec.json.decode(message)["rows"] == {"a": 1, "b": 2}
+    topic.fail("nobody answers any more")
+    assert topic.since(None) == [message], "what was known stays, and is said to be old"
+
+
+def test_a_table_that_is_not_true_says_since_when() -> None:
+    times = (datetime(2026, 11, 28, tzinfo=UTC) + timedelta(seconds=second) for second in range(10))
+    topic = Topic("t", "o", now=lambda: next(times))
+    told = [topic.state]
+    topic.replace({})
+    told.append(topic.state)
+    topic.replace({"a": 1})
+    assert topic.state is told[-1], "nothing new"
+    topic.fail("away")
+    topic.fail("still away")
+    told.append(topic.state)
+    topic.whole()
+    told.append(topic.state)
+    assert [(one.state, one.since.second, one.reason) for one in told] == [
+        ("filling", 0, ""),
+        ("live", 1, ""),
+        ("failing", 2, "still away"),
+        ("live", 3, ""),
+    ]
+
+
 def test_many_changes_of_a_row_are_one_for_who_asks_late() -> None:
-    topic, client = Topic("t", "o"), Table()
+    topic, client = whole(), Table()
     topic.put("a", 0)
     client.take(topic.since(None))
     for value in range(1, 1_000):
@@ -82,7 +124,7 @@ def test_what_is_as_it_was_is_no_change() -> None:
 
 def test_a_large_table_comes_in_parts(monkeypatch: Any) -> None:
     monkeypatch.setattr(module, "_PART_ROWS", 10)
-    topic, client = Topic("t", "o"), Table()
+    topic, client = whole(), Table()
     topic.replace({str(number): number for number in range(95)})
     messages = topic.since(None)
     assert len(messages) == 10
@@ -92,7 +134,7 @@ def test_a_large_table_comes_in_parts(monkeypatch: Any) -> None:
 
 def test_who_is_too_far_behind_or_ahead_begins_anew(monkeypatch: Any) -> None:
     monkeypatch.setattr(module, "_MOST_GONE", 2)
-    topic, client = Topic("t", "o"), Table()
+    topic, client = whole(), Table()
     for key in "abcd":
         topic.put(key, 1)
     client.take(topic.since(None))
@@ -105,5 +147,5 @@ def test_who_is_too_far_behind_or_ahead_begins_anew(monkeypatch: Any) -> None:
 
 def test_all_who_ask_from_the_same_place_get_the_same_bytes() -> None:
     topic = Topic("t", "o", shown=lambda row: {"row": row})
-    topic.put("a", 1)
+    topic.replace({"a": 1})
     assert topic.since(None) is topic.since(None)

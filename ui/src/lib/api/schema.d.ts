@@ -3518,7 +3518,7 @@ export interface components {
          * LiveMessage
          * @description Any message of the server.
          */
-        LiveMessage: components["schemas"]["Hello"] | components["schemas"]["Alive"] | components["schemas"]["Refused"] | components["schemas"]["Table"];
+        LiveMessage: components["schemas"]["Hello"] | components["schemas"]["Alive"] | components["schemas"]["Refused"] | components["schemas"]["TopicState"] | components["schemas"]["Table"];
         /**
          * LiveRows
          * @description A row of each kind of topic, by the topic's first word. Of `orders` the row's key tells which it is.
@@ -3577,6 +3577,34 @@ export interface components {
             };
             /** Gone */
             gone: string[];
+        };
+        /**
+         * TopicState
+         * @description Of a topic at first, and when it changes: whether its rows are what their source says, and since when.
+         *
+         *     `filling`: not known yet, what a client had before is old. `failing`: the source cannot be read, `reason` says why;
+         *     the rows are as they were at `since`, and it is tried again each second.
+         */
+        TopicState: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "state";
+            /** Topic */
+            topic: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "filling" | "live" | "failing";
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Reason */
+            reason: string;
         };
         /**
          * Wanted

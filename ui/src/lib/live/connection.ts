@@ -122,7 +122,7 @@ export class LiveConnection {
   }
 
   private take(text: string): void {
-    const message = JSON.parse(text) as Told | { type: "hello" | "alive" | "refused" } & Record<string, string>;
+    const message = JSON.parse(text) as Told | { type: "hello" | "alive" | "refused" | "state" } & Record<string, string>;
     this.heardAt = Date.now();
     switch (message.type) {
       case "hello":
@@ -132,6 +132,8 @@ export class LiveConnection {
         return this.look();
       case "refused":
         return this.refused(message.topic ?? "", { code: message.code ?? "", detail: message.detail ?? "" });
+      case "state":
+        return; // how true the topic's rows are
       default: {
         const topic = this.topics.get(message.topic);
         if (topic?.table.take(message as Told)) this.mark(message.topic);

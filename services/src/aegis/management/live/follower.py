@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from aegis.management.access.roles import Role
 from aegis.management.live.hub import Hub
-from aegis.management.live.messages import MOST_TOPICS
+from aegis.management.live.messages import MOST_TOPICS, Refused
 from aegis.management.live.sources import Source
-from aegis.management.live.topic import Topic
+from aegis.management.live.topic import State, Topic
 from aegis.management.problems import Problem
 
 __all__ = ["Follower", "permitted"]
 
 
 class Follower:
-    """All that is kept for one: a sequence for each of at most 200 topics. Use it as a context manager."""
+    """All that is kept for one: sequence and state of each of at most 200 topics. Use it as a context manager."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._followed: dict[str, tuple[Topic, int | None]] = {}
+        self._states: dict[str, State] = {}  # as they were told last
 
     def __enter__(self) -> Follower:
         if not self._hub.enter():
@@ -43,6 +46,7 @@ class Follower:
 
     def unsubscribe(self, name: str) -> None:
         if self._followed.pop(name, None) is not None:
+            self._states.pop(name, None)
             self._hub.leave(name)
 
     def news(self) -> Iterator[bytes]:
@@ -51,10 +55,19 @@ class Follower:
             if name not in self._followed:
                 continue
             topic, sequence = self._followed[name]
-            messages = topic.since(sequence)
-            if sequence is None or messages:
+            if messages := topic.since(sequence):
                 self._followed[name] = topic, topic.sequence
             yield from messages
+            if name in self._followed and topic.state is not self._states.get(name):
+                yield self._state_of(topic)
+
+    def _state_of(self, topic: Topic) -> bytes:
+        """Whether what has been sent is true. What turns out not to be there is followed no more."""
+        state = self._states[topic.name] = topic.state
+        if state.state == "unknown":
+            self.unsubscribe(topic.name)
+            return Refused(topic=topic.name, code="not_found", detail=state.reason).model_dump_json().encode()
+        return msgspec.json.encode({"type": "state", "topic": topic.name, **state._asdict()})
 
     @property
     def places(self) -> dict[str, tuple[str, int]]:

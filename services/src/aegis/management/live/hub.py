@@ -10,7 +10,7 @@ import structlog
 
 from aegis.management.live.sources import Source, Sources
 from aegis.management.live.topic import Topic
-from aegis_sdk.errors import AegisError
+from aegis_sdk.errors import AegisError, NotFound
 
 __all__ = ["BEAT_S", "Hub"]
 
@@ -87,6 +87,8 @@ class Hub:
         opened = self._open[name]
         opened.followers -= 1
         opened.idle_since = asyncio.get_running_loop().time()
+        if not opened.followers and opened.topic.state.state == "unknown":
+            self._close(name)  # who asks for it once more is told how it is then
 
     @property
     def topics(self) -> int:
@@ -95,20 +97,24 @@ class Hub:
     def _close_idle(self, since: float, *, at_all: bool = False) -> None:
         for name, opened in list(self._open.items()):
             if at_all or (not opened.followers and opened.idle_since < since):
-                opened.filling.cancel()
-                del self._open[name]
+                self._close(name)
+
+    def _close(self, name: str) -> None:
+        self._open.pop(name).filling.cancel()
 
 
 async def _filled(topic: Topic, source: Source) -> None:
-    """Fill, and begin again after an error; what was known stays until then."""
+    """Fill, and begin again after an error; what was known stays until then, and who follows is told."""
     reason = ""
     while True:
         try:
             await source.fill(topic)
         except (AegisError, TimeoutError) as error:
-            if str(error) != reason:
-                reason = str(error)
+            topic.fail(str(error) or "no answer in time", is_unknown=isinstance(error, NotFound))
+            if topic.state.reason != reason:
+                reason = topic.state.reason
                 _log.warning("topic_not_filled", topic=topic.name, reason=reason)
         except Exception:
+            topic.fail("an error of the management service, which its log tells")
             _log.exception("topic_failed", topic=topic.name)
         await asyncio.sleep(_AGAIN_S)

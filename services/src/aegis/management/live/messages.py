@@ -2,7 +2,8 @@
 
 The first message is the server's `hello`. A client subscribes, with origin and sequence of the last complete message
 where it goes on after a cut, and gets of each topic a `snapshot`, which replaces all rows, then `delta`s, which set
-some `rows` and take out those `gone`. Large ones come in `parts`: the first is 0.
+some `rows` and take out those `gone`. Large ones come in `parts`: the first is 0. A `state` says of each topic whether
+its rows are true; none of them comes before all are known.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ __all__ = [
     "LiveRows",
     "Refused",
     "Table",
+    "TopicState",
     "live_schemas",
 ]
 
@@ -81,6 +83,20 @@ class Refused(BaseModel):
     detail: str
 
 
+class TopicState(BaseModel):
+    """Of a topic at first, and when it changes: whether its rows are what their source says, and since when.
+
+    `filling`: not known yet, what a client had before is old. `failing`: the source cannot be read, `reason` says why;
+    the rows are as they were at `since`, and it is tried again each second.
+    """
+
+    type: Literal["state"] = "state"
+    topic: str
+    state: Literal["filling", "live", "failing"]
+    since: datetime
+    reason: str
+
+
 class Table(BaseModel):
     """Rows of a topic by their keys: all of them, or what has changed. `LiveRows` has their shapes."""
 
@@ -94,7 +110,7 @@ class Table(BaseModel):
     gone: list[str]
 
 
-class LiveMessage(RootModel[Annotated[Hello | Alive | Refused | Table, Field(discriminator="type")]]):
+class LiveMessage(RootModel[Annotated[Hello | Alive | Refused | TopicState | Table, Field(discriminator="type")]]):
     """Any message of the server."""
 
 

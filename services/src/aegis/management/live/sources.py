@@ -13,7 +13,7 @@ logs.<instance>     <service>.<instance>: its last 200 log events, by their sequ
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
@@ -22,6 +22,7 @@ from aegis.contracts.market import Tick
 from aegis.contracts.marketdata import SERVICE, STATUS
 from aegis.contracts.orders import AccountReported, OrderReported, Position, PositionReported
 from aegis.contracts.tick_codec import as_object
+from aegis.contracts.trading import SERVICE as TRADING
 from aegis.desk import Change, Desk, Snapshot
 from aegis.management.access.roles import Role
 from aegis.management.accounts import key_of
@@ -33,9 +34,10 @@ from aegis.management.views import InstanceRow
 from aegis.ticks import subscribe_ticks
 from aegis_sdk import codec, subjects
 from aegis_sdk.client import Client
-from aegis_sdk.errors import AegisError
+from aegis_sdk.errors import AegisError, Unavailable
 from aegis_sdk.instances import InstanceRecord, InstanceStatus
-from aegis_sdk.lease_view import LeaseView
+from aegis_sdk.lease_view import KeyState, LeaseView
+from aegis_sdk.ledger import KeyName
 from aegis_sdk.method import Empty
 from aegis_sdk.samples import METRICS, Sample
 from aegis_sdk.transport import Transport
@@ -46,7 +48,6 @@ _LOOK_S: Final = 0.2
 _ASK_S: Final = 1.0
 _AUDIT_ROWS: Final = 200
 _LOG_ROWS: Final = 200
-_MOST_DESKS: Final = 200
 
 
 class Source(NamedTuple):
@@ -64,7 +65,6 @@ class Sources:
         self._transport = transport
         self._client = client
         self._view = view
-        self._desks: dict[str, Desk] = {}
 
     def find(self, name: str) -> Source | None:
         """The source of a topic; None where there is no such topic."""
@@ -136,24 +136,30 @@ class Sources:
             topic.put(f"{tick.exchange}.{tick.symbol}", tick)
 
         pattern = topic.name.partition(".")[2]
-        async with subscribe_ticks(self._transport, pattern, on_tick=take):
+        async with subscribe_ticks(self._transport, pattern, on_tick=take) as ticks:
+            await ticks.looked_up()
+            topic.whole()
             await asyncio.Event().wait()
 
     async def _orders(self, topic: Topic) -> None:
+        """Ends when nobody serves the account's key: its group may be another one then."""
         account = topic.name.partition(".")[2]
-        await key_of(self._transport, self._view, account)
-        desk = await self._desk(account)
-        async with desk.follow() as changes:
-            async for change in changes:
-                _apply(topic, change)
+        key = KeyName(TRADING, await key_of(self._transport, self._view, account))
+        self._check_served(key)
+        async with Desk.over(self._transport, account) as desk, desk.follow() as changes:
+            following = asyncio.create_task(_apply_all(topic, changes))
+            try:
+                while not following.done():
+                    await asyncio.wait({following}, timeout=_LOOK_S)
+                    self._check_served(key)
+                following.result()
+            finally:
+                following.cancel()
+                await asyncio.wait({following})
 
-    async def _desk(self, account: str) -> Desk:
-        """One for each account, and kept: it learns where the account is."""
-        if account not in self._desks:
-            if len(self._desks) >= _MOST_DESKS:
-                self._desks.pop(next(iter(self._desks)))
-            self._desks[account] = await Desk.over(self._transport, account).__aenter__()
-        return self._desks[account]
+    def _check_served(self, key: KeyName) -> None:
+        if (state := self._view.state(key)) is not KeyState.ACTIVE:
+            raise Unavailable(f"nobody serves {key.service}/{key.key} now: it is {state}")
 
     async def _logs(self, topic: Topic) -> None:
         _, service, instance = topic.name.split(".")
@@ -179,6 +185,7 @@ class Sources:
         async with self._transport.read(STREAM, after=after) as messages:
             async for message in messages:
                 if message is None:
+                    topic.whole()
                     continue
                 entry = codec.decode_model(AuditEntry, message.payload)
                 entry = entry.model_copy(update={"sequence": message.sequence})
@@ -195,6 +202,11 @@ class _Said(NamedTuple):
 
 def _instance_row(said: _Said) -> dict[str, Any]:
     return InstanceRow.told(*said).model_dump(mode="json")
+
+
+async def _apply_all(topic: Topic, changes: AsyncIterator[Snapshot | Change]) -> None:
+    async for change in changes:
+        _apply(topic, change)
 
 
 def _apply(topic: Topic, change: Snapshot | Change) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-__all__ = ["Topic"]
+__all__ = ["Condition", "State", "Topic"]
+
+Condition = Literal["filling", "live", "failing", "unknown"]
 
 _MOST_GONE: Final = 10_000
 """So many rows that are gone are remembered for those who follow; who is further behind begins anew."""
@@ -15,16 +18,37 @@ _PART_ROWS: Final = 250
 """Rows in a message, so that a follower's connection never has to take a whole table at once."""
 
 
+class State(NamedTuple):
+    """Whether the rows are what their source says, since when, and why they are not.
+
+    filling: it has not told all of them yet; failing: they are as they were; unknown: it has nothing of that name.
+    """
+
+    state: Condition
+    since: datetime
+    reason: str = ""
+
+
 class Topic:
     """Rows by their key. `shown` makes plain data of a row when it is sent, not when it changes.
 
-    Sequences of another `origin`, of the same topic at another time or instance, mean nothing here.
+    Nobody gets any before the source has told all of them once. Sequences of another `origin`, of the same topic at
+    another time or instance, mean nothing here.
     """
 
-    def __init__(self, name: str, origin: str, shown: Callable[[Any], Any] = lambda row: row) -> None:
+    def __init__(
+        self,
+        name: str,
+        origin: str,
+        shown: Callable[[Any], Any] = lambda row: row,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.name = name
         self.origin = origin
         self.sequence = 0
+        self.state = State("filling", now())
+        self._is_whole = False
+        self._now = now
         self._shown = shown
         self._rows: dict[str, Any] = {}
         self._changed: dict[str, int] = {}  # in the order of the changes
@@ -55,6 +79,21 @@ class Topic:
             self.remove(key)
         for key, row in rows.items():
             self.put(key, row)
+        self.whole()
+
+    def whole(self) -> None:
+        """The rows are all that the source has now, and go on to be."""
+        self._is_whole = True
+        self._become("live")
+
+    def fail(self, reason: str, *, is_unknown: bool = False) -> None:
+        """The rows stay, and get old."""
+        self._become("unknown" if is_unknown else "failing", reason)
+
+    def _become(self, state: Condition, reason: str = "") -> None:
+        before = self.state
+        if (state, reason) != (before.state, before.reason):
+            self.state = State(state, before.since if state == before.state else self._now(), reason)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -67,6 +106,8 @@ class Topic:
 
     def since(self, sequence: int | None) -> list[bytes]:
         """What has changed behind `sequence`, as messages; None, or one too old: all rows. Empty where nothing has."""
+        if not self._is_whole:
+            return []
         if sequence is not None and not self._floor <= sequence <= self.sequence:
             sequence = None
         if sequence == self.sequence:
