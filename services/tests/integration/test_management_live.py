@@ -72,6 +72,9 @@ class Books(SingleActive):
 
     name = "trading"
 
+    def configuration(self) -> dict[str, Any]:
+        return {"accounts": {"a1": {"env": "paper"}}}
+
     def keys(self) -> Iterable[str]:
         return ["a1"]
 
@@ -281,8 +284,11 @@ async def test_a_topic_says_whether_its_rows_are_true(
         assert client.kinds == [("snapshot", topic)]
 
 
+            listed = {"account": "a1", "key": "a1", "env": "paper"}
+            assert (await viewer.get("/api/trading/accounts")).json() == [listed]
 async def test_an_operator_reads_the_log_of_an_instance_from_before_he_looked(desk: Stage, viewer: Browser) -> None:
     topic = "logs.management.management-1"
+        assert (await viewer.get("/api/trading/accounts")).json() == [{**listed, "env": None}], "nobody says it"
     async with tab(viewer) as client:
         await client.ask("subscribe", topic)
         assert (await client.told("refused"))["code"] == "role_needed"

@@ -89,7 +89,7 @@ async def test_market_data_is_shown_and_asked_for(admin: Browser) -> None:
 
 
 async def test_an_order_is_placed_once_seen_live_and_cancelled(admin: Browser) -> None:
-    assert (await admin.get("/api/trading/accounts")).json() == [{"account": "paper", "key": "paper"}]
+    assert (await admin.get("/api/trading/accounts")).json() == [{"account": "paper", "key": "paper", "env": "paper"}]
     assert (await admin.get("/api/trading/accounts/other")).json()["code"] == "not_found"
     instrument, tick = await ticking(admin)
     low = int(tick["last_price"] * 0.985)

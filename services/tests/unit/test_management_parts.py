@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from aegis.management.access import passwords
 from aegis.management.access.attempts import _network
 from aegis.management.access.passwords import Passwords, made_up
 from aegis.management.access.roles import Role
+from aegis.management.accounts import environment_of
 from aegis.management.audit import AuditEntry, Filter
 from aegis.management.console import policy_of
 from aegis.management.endpoints.audit import _csv
@@ -154,6 +156,23 @@ async def test_a_follower_has_at_most_so_many_topics(monkeypatch: pytest.MonkeyP
     assert (hub.followers, hub.topics) == (0, 3)  # they linger for who comes back
     hub._close_idle(float("inf"))
     assert hub.topics == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "env"),
+    [
+        ([], None),
+        ([{}], None),
+        ([{"accounts": {"other": {"env": "paper"}}}], None),
+        ([{"accounts": {"a1": {"env": "live"}}}, {"accounts": {"other": {"env": "paper"}}}], "live"),
+        ([{"accounts": {"a1": {"env": "live"}}}, {"accounts": {"a1": {"env": "paper"}}}], None),
+        ([{"accounts": {"a1": {"env": "nonsense"}}}], None),
+    ],
+)
+def test_where_orders_go_is_known_where_all_who_say_it_agree(said: list[dict[str, Any]], env: str | None) -> None:
+    living = [SimpleNamespace(record=SimpleNamespace(configuration=one)) for one in said]
+    view = SimpleNamespace(directory=SimpleNamespace(instances=lambda service: living))
+    assert environment_of(view, "a1") == env  # type: ignore[arg-type]
 
 
 def test_a_tick_is_shown_with_all_its_fields() -> None:

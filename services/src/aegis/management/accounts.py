@@ -1,20 +1,21 @@
-"""Which accounts the desk trades, and under which key of the service `trading`: that of their group, or their own."""
+"""Which accounts the desk trades, for real or not, and under which key of `trading`: their group's, or their own."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, get_args
 
+from aegis.contracts.orders import OrderEnv
 from aegis.contracts.trading import SERVICE, group_name
+from aegis.management.stored import NO_SUCH_STREAM
 from aegis_sdk.errors import NotFound, StreamError
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.lease_view import LeaseView
 from aegis_sdk.ledger import KeyName
 from aegis_sdk.transport import Transport
 
-__all__ = ["key_of", "keys_by_account"]
+__all__ = ["environment_of", "key_of", "keys_by_account"]
 
 _CONFIG: Final = "aegis_config"
-_NO_SUCH_STREAM: Final = 10059
 
 
 async def keys_by_account(transport: Transport, view: LeaseView) -> dict[str, str]:
@@ -22,7 +23,7 @@ async def keys_by_account(transport: Transport, view: LeaseView) -> dict[str, st
     try:
         entries = await KeyValue(transport, _CONFIG).entries(group_name("*"))
     except StreamError as error:
-        if error.code != _NO_SUCH_STREAM:
+        if error.code != NO_SUCH_STREAM:
             raise
         entries = []
     grouped = {entry.key.split(".")[1]: entry.value.decode(errors="replace") for entry in entries}
@@ -36,10 +37,17 @@ async def key_of(transport: Transport, view: LeaseView, account: str) -> str:
     try:
         group = await KeyValue(transport, _CONFIG).get(group_name(account))
     except StreamError as error:
-        if error.code != _NO_SUCH_STREAM:
+        if error.code != NO_SUCH_STREAM:
             raise
         group = None
     key = account if group is None else group.value.decode(errors="replace")
     if KeyName(SERVICE, key) not in view.leases.latest:
         raise NotFound(f"the desk does not trade an account {account}")
     return key
+
+
+def environment_of(view: LeaseView, account: str) -> OrderEnv | None:
+    """What all living instances of `trading` that know the account say it is; None where none does, or two differ."""
+    configured: list[Any] = [one.record.configuration.get("accounts") for one in view.directory.instances(SERVICE)]
+    said = {one[account].get("env") for one in configured if one and account in one}
+    return said.pop() if len(said) == 1 and said <= set(get_args(OrderEnv)) else None

@@ -1273,9 +1273,12 @@ export interface components {
         };
         /**
          * AccountListed
-         * @description An account, and the key that its group is of the service `trading`.
+         * @description An account, the key that its group is of the service `trading`, and where its orders go.
+         *
+         *     `env` is None where no living instance of `trading` says it, or two do not agree: it may be live.
          * @example {
          *       "account": "paper",
+         *       "env": "paper",
          *       "key": "paper"
          *     }
          */
@@ -1284,6 +1287,8 @@ export interface components {
             account: string;
             /** Key */
             key: string;
+            /** Env */
+            env: ("sim" | "paper" | "live") | null;
         };
         /**
          * AuditEntry

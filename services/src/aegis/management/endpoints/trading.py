@@ -20,6 +20,7 @@ from aegis.contracts.orders import (
     Mode,
     Offset,
     Order,
+    OrderEnv,
     OrderType,
     Position,
     Side,
@@ -58,7 +59,7 @@ from aegis.contracts.trading import (
 )
 from aegis.management.access.guard import needs
 from aegis.management.access.roles import Role
-from aegis.management.accounts import key_of, keys_by_account
+from aegis.management.accounts import environment_of, key_of, keys_by_account
 from aegis.management.audit import Caller
 from aegis.management.parts import Parts, parts_of
 from aegis.management.problems import Problem, ProblemBody, problem_of, responses
@@ -81,12 +82,16 @@ _NAMED: Final = 20
 
 
 class AccountListed(BaseModel):
-    """An account, and the key that its group is of the service `trading`."""
+    """An account, the key that its group is of the service `trading`, and where its orders go.
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"account": "paper", "key": "paper"}]})
+    `env` is None where no living instance of `trading` says it, or two do not agree: it may be live.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"account": "paper", "key": "paper", "env": "paper"}]})
 
     account: str
     key: str
+    env: OrderEnv | None
 
 
 class NotCancelled(BaseModel):
@@ -160,7 +165,9 @@ class Flatten(BaseModel):
 async def list_accounts(_: Viewer, at: With) -> list[AccountListed]:
     """The accounts that the desk trades, by name."""
     keys = await keys_by_account(at.transport, at.view)
-    return [AccountListed(account=account, key=key) for account, key in keys.items()]
+    return [
+        AccountListed(account=account, key=key, env=environment_of(at.view, account)) for account, key in keys.items()
+    ]
 
 
 @router.get("/accounts/{account}", responses=responses(401, 403, 404, 422, 503, 504))
