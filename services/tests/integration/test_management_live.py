@@ -238,6 +238,17 @@ async def _call(client: AegisClient) -> None:
         await client.call(Echo.say, Word())
 
 
+async def test_consumers_of_all_streams_are_one_topic(desk: Stage, viewer: Browser) -> None:
+    async with desk.service.transport.read("AUDIT") as messages, tab(viewer) as client:
+        await anext(messages)
+        await client.ask("subscribe", "consumers")
+        await client.told("snapshot")
+        reading = (await viewer.get("/api/nats/streams/AUDIT/consumers")).json()
+        assert reading
+        rows = client.tables["consumers"].items()
+        assert {key for key, row in rows if row["stream"] == "AUDIT"} == {f"AUDIT.{one['name']}" for one in reading}
+
+
 async def test_topics_have_their_roles_and_what_is_no_topic_is_refused(desk: Stage, viewer: Browser) -> None:
     async with tab(viewer) as client:
         await client.ask("subscribe", "audit")
@@ -273,8 +284,11 @@ async def test_a_topic_says_whether_its_rows_are_true(
             await client.ask("subscribe", topic)
             await client.told("state", topic=topic, state="live")
             assert client.tables[topic]["account"]["env"] == "paper"
+            listed = {"account": "a1", "key": "a1", "env": "paper"}
+            assert (await viewer.get("/api/trading/accounts")).json() == [listed]
         failing = await client.told("state", topic=topic, state="failing")
         assert failing["reason"].startswith("nobody serves trading/a1 now: it is ")
+        assert (await viewer.get("/api/trading/accounts")).json() == [{**listed, "env": None}], "nobody says it"
         async with tab(viewer) as late:
             await late.ask("subscribe", topic)
             assert (await late.told("state", topic=topic))["since"] == failing["since"]
@@ -284,11 +298,8 @@ async def test_a_topic_says_whether_its_rows_are_true(
         assert client.kinds == [("snapshot", topic)]
 
 
-            listed = {"account": "a1", "key": "a1", "env": "paper"}
-            assert (await viewer.get("/api/trading/accounts")).json() == [listed]
 async def test_an_operator_reads_the_log_of_an_instance_from_before_he_looked(desk: Stage, viewer: Browser) -> None:
     topic = "logs.management.management-1"
-        assert (await viewer.get("/api/trading/accounts")).json() == [{**listed, "env": None}], "nobody says it"
     async with tab(viewer) as client:
         await client.ask("subscribe", topic)
         assert (await client.told("refused"))["code"] == "role_needed"

@@ -3536,6 +3536,7 @@ export interface components {
             ticks: components["schemas"]["TickView"];
             /** Orders */
             orders: components["schemas"]["Order"] | components["schemas"]["Position"] | components["schemas"]["Account"];
+            consumers: components["schemas"]["ConsumerView"];
             audit: components["schemas"]["AuditEntry"];
             logs: components["schemas"]["LogLine"];
         };

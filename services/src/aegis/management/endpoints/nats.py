@@ -16,8 +16,10 @@ from aegis.management.access import attempts, sessions, tokens, users
 from aegis.management.access.guard import needs
 from aegis.management.access.roles import Role
 from aegis.management.audit import Caller
+from aegis.management.jetstream import ConsumerView, StreamView, consumers_of, streams
 from aegis.management.parts import Parts, parts_of
 from aegis.management.problems import Problem, responses
+from aegis.management.stored import NO_SUCH_STREAM
 from aegis_sdk import codec, subjects
 from aegis_sdk.errors import CodecError, ConfigurationError, StreamError
 from aegis_sdk.instances import masked
@@ -37,80 +39,11 @@ KeyName = Annotated[str, Path(max_length=512, pattern=r"^[A-Za-z0-9_=./-]+$", ex
 
 _SECRET: Final = frozenset((users.BUCKET, sessions.BUCKET, tokens.BUCKET, attempts.BUCKET))
 """Buckets that nobody looks into."""
-_NO_SUCH_STREAM: Final = 10059
 _BUCKET: Final = "KV_"
 _MOST_REVISIONS: Final = 64
 _MOST_VALUE_BYTES: Final = 65_536
 _MOST_PAGE_BYTES: Final = 4 << 20
 _MONITOR_S: Final = 2.0
-
-
-class StreamView(BaseModel):
-    """A stream, and what is in it."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "name": "EVENTS",
-                    "subjects": ["event.>"],
-                    "storage": "file",
-                    "replicas": 3,
-                    "leader": "n1",
-                    "messages": 1200,
-                    "bytes": 512000,
-                    "first_sequence": 1,
-                    "last_sequence": 1200,
-                    "consumers": 2,
-                    "max_bytes": 1073741824,
-                    "max_age_s": 2592000.0,
-                }
-            ]
-        }
-    )
-
-    name: str
-    subjects: list[str]
-    storage: str
-    replicas: int
-    leader: str  # empty where it is alone
-    messages: int
-    bytes: int
-    first_sequence: int
-    last_sequence: int
-    consumers: int
-    max_bytes: int  # -1: no bound
-    max_age_s: float  # 0: no bound
-
-
-class ConsumerView(BaseModel):
-    """`lag` is what it has not got yet, `unacknowledged` what it has got and not acknowledged."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "stream": "EVENTS",
-                    "name": "reader-1",
-                    "durable": False,
-                    "lag": 0,
-                    "unacknowledged": 0,
-                    "redelivered": 0,
-                    "delivered": 1200,
-                    "filters": ["event.market.>"],
-                }
-            ]
-        }
-    )
-
-    stream: str
-    name: str
-    durable: bool
-    lag: int
-    unacknowledged: int
-    redelivered: int
-    delivered: int  # the stream's sequence of the last one
-    filters: list[str]
 
 
 class KeyView(BaseModel):
@@ -156,24 +89,22 @@ class ServerPage(BaseModel):
 @router.get("/streams", responses=responses(401, 403, 503, 504))
 async def list_streams(_: Viewer, at: With) -> list[StreamView]:
     """All streams, those of KV buckets too, by name."""
-    found = await _pages(at, "STREAM.LIST", "streams")
-    return sorted((_stream(one) for one in found), key=lambda one: one.name)
+    return await streams(at.transport)
 
 
 @router.get("/streams/{stream}/consumers", responses=responses(401, 403, 404, 422, 503, 504))
 async def list_consumers(stream: StreamName, _: Viewer, at: With) -> list[ConsumerView]:
     """The consumers of a stream, the one that lags most first."""
     try:
-        found = await _pages(at, f"CONSUMER.LIST.{stream}", "consumers")
+        return await consumers_of(at.transport, stream)
     except StreamError as error:
         raise _or_not_found(error, f"there is no stream {stream}") from None
-    return sorted((_consumer(one) for one in found), key=lambda one: (-one.lag, one.name))
 
 
 @router.get("/buckets", responses=responses(401, 403, 503, 504))
 async def list_buckets(_: Viewer, at: With) -> list[str]:
     """The KV buckets that one may look into."""
-    names: list[str] = [one["config"]["name"] for one in await _pages(at, "STREAM.LIST", "streams")]
+    names = (one.name for one in await streams(at.transport))
     buckets = {name.removeprefix(_BUCKET) for name in names if name.startswith(_BUCKET)}
     return sorted(buckets - _SECRET)
 
@@ -241,16 +172,6 @@ async def list_connections(_: Operator, at: With) -> list[ServerPage]:
     return await _monitored(at, "/connz?limit=256")
 
 
-async def _pages(at: Parts, verb: str, field: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    while True:
-        page = await api(at.transport, verb, {"offset": len(found)})
-        listed: list[dict[str, Any]] = page.get(field) or []
-        found += listed
-        if not listed or len(found) >= page.get("total", 0):
-            return found
-
-
 async def _names(at: Parts, bucket: str) -> list[str]:
     """The keys of a bucket, those that were deleted too; without their values."""
     found: list[str] = []
@@ -265,46 +186,13 @@ async def _names(at: Parts, bucket: str) -> list[str]:
 
 
 def _or_not_found(error: StreamError, detail: str) -> Exception:
-    return Problem("not_found", detail) if error.code == _NO_SUCH_STREAM else error
+    return Problem("not_found", detail) if error.code == NO_SUCH_STREAM else error
 
 
 def _bucket(at: Parts, name: str) -> KeyValue:
     if name in _SECRET:
         raise Problem("not_found", f"there is no bucket {name} to look into")
     return KeyValue(at.transport, name)
-
-
-def _stream(one: dict[str, Any]) -> StreamView:
-    config, state = one["config"], one["state"]
-    return StreamView(
-        name=config["name"],
-        subjects=config.get("subjects") or [],
-        storage=config["storage"],
-        replicas=config["num_replicas"],
-        leader=(one.get("cluster") or {}).get("leader", ""),
-        messages=state["messages"],
-        bytes=state["bytes"],
-        first_sequence=state["first_seq"],
-        last_sequence=state["last_seq"],
-        consumers=state["consumer_count"],
-        max_bytes=config["max_bytes"],
-        max_age_s=config["max_age"] / 1e9,
-    )
-
-
-def _consumer(one: dict[str, Any]) -> ConsumerView:
-    config = one["config"]
-    single = config.get("filter_subject")
-    return ConsumerView(
-        stream=one["stream_name"],
-        name=one["name"],
-        durable=bool(config.get("durable_name")),
-        lag=one["num_pending"],
-        unacknowledged=one["num_ack_pending"],
-        redelivered=one["num_redelivered"],
-        delivered=one["delivered"]["stream_seq"],
-        filters=config.get("filter_subjects") or ([single] if single else []),
-    )
 
 
 def _key(entry: KeyValueEntry) -> KeyView:

@@ -17,6 +17,7 @@ from pydantic.json_schema import models_json_schema
 from aegis.contracts.marketdata import FeedStatus
 from aegis.contracts.orders import Account, Order, Position
 from aegis.management.audit import AuditEntry
+from aegis.management.jetstream import ConsumerView
 from aegis.management.logs import LogLine
 from aegis.management.views import InstanceRow, LeaseView, TickView
 from aegis_sdk.discovery import DirectoryState
@@ -123,6 +124,7 @@ class LiveRows(BaseModel):
     feeds: FeedStatus
     ticks: TickView
     orders: Order | Position | Account
+    consumers: ConsumerView
     audit: AuditEntry
     logs: LogLine
 

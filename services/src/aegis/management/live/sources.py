@@ -6,6 +6,7 @@ metrics             the latest sample of each living instance's figures, by <ser
 feeds               what each market data instance says of itself, asked once a second
 ticks.<instrument>  the latest tick of each, by instrument; ticks.SHFE.*, ticks.*.*
 orders.<account>    the account's money, positions and orders of the day, by order.<id>, position.<...> and account
+consumers           those of all streams, by <stream>.<consumer>, asked every two seconds
 audit               the last 200 entries of the audit trail, by sequence
 logs.<instance>     <service>.<instance>: its last 200 log events, by their sequence in the stream
 """
@@ -27,6 +28,7 @@ from aegis.desk import Change, Desk, Snapshot
 from aegis.management.access.roles import Role
 from aegis.management.accounts import key_of
 from aegis.management.audit import STREAM, AuditEntry
+from aegis.management.jetstream import all_consumers
 from aegis.management.live.topic import Topic
 from aegis.management.loads import EVERYBODY, living, sample_of
 from aegis.management.logs import LOGS, entry_of
@@ -46,6 +48,7 @@ __all__ = ["Source", "Sources"]
 
 _LOOK_S: Final = 0.2
 _ASK_S: Final = 1.0
+_NATS_S: Final = 2.0
 _AUDIT_ROWS: Final = 200
 _LOG_ROWS: Final = 200
 
@@ -78,6 +81,8 @@ class Sources:
                 return Source(Role.VIEWER, self._metrics, _plain)
             case "feeds", "":
                 return Source(Role.VIEWER, self._feeds)
+            case "consumers", "":
+                return Source(Role.VIEWER, self._consumers, _plain)
             case "audit", "":
                 return Source(Role.OPERATOR, self._audit)
             case "logs", _ if what.count(".") == 1 and all(map(subjects.TOKEN.fullmatch, what.split("."))):
@@ -130,6 +135,12 @@ class Sources:
         except AegisError:
             return None
         return status.model_dump(mode="json")
+
+    async def _consumers(self, topic: Topic) -> None:
+        while True:
+            found = await all_consumers(self._transport)
+            topic.replace({f"{one.stream}.{one.name}": one for one in found})
+            await asyncio.sleep(_NATS_S)
 
     async def _ticks(self, topic: Topic) -> None:
         def take(tick: Tick) -> None:
