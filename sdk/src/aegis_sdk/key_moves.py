@@ -120,7 +120,8 @@ async def _ask_for(transport: Transport, before: StoredLease, to: str) -> None:
     except Unavailable:
         raise NotDone(f"{holder} is gone just now: a standby takes {before.key} by itself") from None
     except DeadlineExceeded:
-        raise NotDone(f"{holder} has not answered in {_HANDED_OVER_S:g} s; `aegis leases` shows what is") from None
+        late = f"{holder} has not answered in {_HANDED_OVER_S:g} s; `aegis leases` shows what is"
+        raise NotDone(late, was_asked=True) from None
 
 
 async def _claimed(view: LeaseView, before: StoredLease) -> StoredLease:
@@ -134,7 +135,7 @@ async def _claimed(view: LeaseView, before: StoredLease) -> StoredLease:
         await view.leases.wait_for(is_claimed, _CLAIMED_S)
     except TimeoutError:
         who = f"{before.lease.holder} gave {before.service}/{before.key} back"
-        raise NotDone(f"{who}, and nobody has claimed it for {_CLAIMED_S:g} s") from None
+        raise NotDone(f"{who}, and nobody has claimed it for {_CLAIMED_S:g} s", was_asked=True) from None
     return view.leases.latest[before.name]
 
 
@@ -144,7 +145,8 @@ async def _served(view: LeaseView, after: StoredLease) -> None:
         await view.directory.wait_for(lambda _: view.state(after.name) is KeyState.ACTIVE, _SERVED_S)
     except TimeoutError:
         who = f"{after.lease.holder} has claimed {after.service}/{after.key} in epoch {after.sequence}"
-        raise NotDone(f"{who}, and does not serve it yet: it is {view.state(after.name)}") from None
+        late = f"{who}, and does not serve it yet: it is {view.state(after.name)}"
+        raise NotDone(late, was_asked=True) from None
 
 
 # All keys of an instance
@@ -198,7 +200,8 @@ async def _ask_to_drain(transport: Transport, service: str, instance: str) -> No
     except Unavailable:
         raise NotDone(f"{instance} cannot be drained: {service} has no keys, or it is gone just now") from None
     except DeadlineExceeded:
-        raise NotDone(f"{instance} has not answered in {_DRAIN_ASKED_S:g} s; `aegis leases` shows its keys") from None
+        late = f"{instance} has not answered in {_DRAIN_ASKED_S:g} s; `aegis leases` shows its keys"
+        raise NotDone(late, was_asked=True) from None
 
 
 class Departure:

@@ -12,6 +12,7 @@ import pytest_asyncio
 from management_stage import Browser, Stage, cheap_passwords, management, settings_of, stage
 from pydantic import BaseModel
 
+from aegis_sdk import key_moves
 from aegis_sdk.handler import rpc
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.lease_view import KeyState
@@ -167,6 +168,21 @@ async def test_a_key_is_handed_over_after_a_preview_that_does_nothing(desk: Stag
     nobody = await operator.post("/api/leases/words/w1/handover", json={"to": "words-9", "dry_run": True})
     assert nobody.json()["code"] == "conflict"
     assert (await operator.post("/api/leases/words/w9/handover", json={})).status_code == 404
+
+
+async def test_a_handover_that_was_begun_is_no_refusal(
+    desk: Stage, operator: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes effect after we have ceased to wait for it."""
+    monkeypatch.setattr(key_moves, "_HANDED_OVER_S", 0.005)
+    giver, view, name = await served(desk), desk.service.app.state.parts.view, KeyName("words", "w1")
+    asked = {"dry_run": False, "confirm": "w1"}
+    answer = await operator.post("/api/leases/words/w1/handover", json=asked)
+    assert (answer.status_code, answer.json()["code"]) == (504, "outcome_unknown")
+    told = (await operator.get("/api/audit", params={"action": "hand_over", "limit": 1})).json()["entries"]
+    assert [(one["result"], one["code"]) for one in told] == [("unknown", "outcome_unknown")]
+    await view.leases.wait_for(lambda now: now.latest[name].lease.holder != giver, DEADLINE_S)
+    assert await served(desk) != giver
 
 
 async def test_an_instance_in_maintenance_takes_no_key_until_it_is_released(desk: Stage, operator: Browser) -> None:

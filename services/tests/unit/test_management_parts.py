@@ -30,12 +30,15 @@ from aegis_sdk.errors import (
     AegisError,
     ConnectionUnavailable,
     DeadlineExceeded,
+    EpochEnded,
     InternalError,
+    LedgerUnavailable,
     NotExecuted,
     NotFound,
     OutcomeUnknown,
     StreamError,
 )
+from aegis_sdk.lease_view import NotDone
 
 
 def entry(**fields: Any) -> AuditEntry:
@@ -82,7 +85,11 @@ def test_a_revision_is_one_number_of_ours(header: str | None) -> None:
         (InternalError("boom"), 502, "internal"),
         (ConnectionUnavailable("gone"), 503, "unavailable"),
         (StreamError("full", 10077), 503, "unavailable"),
-        (AegisError("something"), 409, "conflict"),
+        (NotDone("nobody could take it"), 409, "conflict"),
+        (NotDone("not served yet", was_asked=True), 504, "outcome_unknown"),
+        (EpochEnded("k", 4), 409, "conflict"),
+        (LedgerUnavailable("k", "no answer"), 504, "outcome_unknown"),
+        (AegisError("something"), 500, "internal"),
     ],
 )
 def test_what_an_error_means_to_who_called(error: AegisError, status: int, code: str) -> None:

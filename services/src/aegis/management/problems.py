@@ -12,7 +12,8 @@ from typing import Any, Final
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from aegis_sdk.errors import AegisError, ConnectionUnavailable, RpcError, StreamError
+from aegis_sdk.errors import AegisError, ConnectionUnavailable, EpochEnded, LedgerUnavailable, RpcError, StreamError
+from aegis_sdk.lease_view import NotDone
 
 __all__ = ["TITLES", "Problem", "ProblemBody", "Trouble", "problem_of", "responses", "written"]
 
@@ -128,7 +129,11 @@ def problem_of(error: AegisError) -> Problem:
         return Problem(code, error.message, status=status if 400 <= status < 600 else 422, details=error.details)
     if isinstance(error, ConnectionUnavailable | StreamError):
         return Problem("unavailable", str(error), retryable=True)
-    return Problem("conflict", str(error))
+    if isinstance(error, LedgerUnavailable) or (isinstance(error, NotDone) and error.was_asked):
+        return Problem("outcome_unknown", str(error))
+    if isinstance(error, NotDone | EpochEnded):
+        return Problem("conflict", str(error))
+    return Problem("internal", str(error))
 
 
 def of_status(status: int, detail: str, headers: dict[str, str] | None = None) -> Problem:

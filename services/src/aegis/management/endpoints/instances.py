@@ -102,7 +102,7 @@ async def get_instance(service: Service, instance: Named, _: Viewer, at: With) -
     return InstanceView.of(_found(at, service, instance))
 
 
-@router.post("/{service}/{instance}/drain", responses=responses(401, 403, 404, 409, 422, 503))
+@router.post("/{service}/{instance}/drain", responses=responses(401, 403, 404, 409, 422, 503, 504))
 async def drain_instance(service: Service, instance: Named, asked: DrainRequest, caller: Operator, at: With) -> Drained:
     """Give all keys of an instance to others, before it is stopped; answers when others hold them, or after a while."""
     async with at.trail.action(caller, "drain", f"{service}/{instance}", {"timeout_s": asked.timeout_s}) as said:
