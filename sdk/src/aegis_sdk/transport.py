@@ -51,6 +51,7 @@ class StreamConfig:
     work_queue: bool = False  # a message is gone once a consumer has acknowledged it
     discard_new: bool = False  # refuse a message that does not fit max_bytes, instead of forgetting the oldest
     deny_delete: bool = False  # no single message may be deleted through the server's API
+    deny_purge: bool = False  # nor all, or those of a subject; neither is ever allowed again
     message_ttl: bool = False  # messages may carry Nats-TTL
     marker_ttl_s: float = 0  # an expired last message of a subject leaves a marker for so long; the least Nats-TTL
     rollup: bool = False  # messages may carry Nats-Rollup

@@ -83,7 +83,8 @@ async def test_a_stream_tells_its_configuration(transport: Transport, name: str)
         first_sequence=7,
         renamed=(f"{name}-2", f"{name}-3"),
     )
-    for config in (plain, other):
+    kept = StreamConfig(name=f"{name}-4", subjects=[f"{name}-4"], storage="memory", deny_purge=True)  # hence no rollup
+    for config in (plain, other, kept):
         await transport.ensure_stream(config)
         assert await transport.stream_config(config.name) == config
 

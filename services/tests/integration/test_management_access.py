@@ -21,9 +21,10 @@ from aegis.management.access import attempts, users
 from aegis.management.access.guard import check_guards, guard_of, routes_of
 from aegis.management.access.roles import Role
 from aegis.management.perimeter import MOST_BYTES
-from aegis_sdk.errors import ConfigurationError, Unavailable
+from aegis_sdk.errors import ConfigurationError, StreamError, Unavailable
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.testing import NatsAccess, nats_server_thread
+from aegis_sdk.transport_nats.streams import api
 
 __all__ = ["cheap_passwords"]  # a fixture of this module, too
 
@@ -264,6 +265,17 @@ async def test_refusals_are_bounded_by_caller_so_that_they_push_nothing_out(
     assert code(await person.get("/api/users")) == "role_needed"
     answer = await desk.admin.get("/api/audit", params={"who": "jack", "action": "request"})
     assert len(answer.json()["entries"]) == 1  # others have their own room
+    before = trail.suppressed
+    for way in (f"/api/tokens/{'0' * 16}", f"/api/auth/sessions/{'0' * 16}") * 5:
+        assert code(await person.delete(way)) == "not_found"
+    assert trail.suppressed >= before + 4  # what fails within an action is no way around
+
+
+async def test_no_entry_of_the_audit_trail_is_deleted_or_purged(desk: Stage) -> None:
+    transport = desk.service.transport
+    for verb, body in (("PURGE", {}), ("MSG.DELETE", {"seq": 1})):
+        with pytest.raises(StreamError):
+            await api(transport, f"STREAM.{verb}.{audit.STREAM}", body)
 
 
 async def test_what_cannot_be_stored_waits_and_too_much_of_it_forbids(

@@ -137,6 +137,7 @@ class Trail:
                 replicas=self._replicas,
                 max_bytes=_MOST_BYTES,
                 deny_delete=True,
+                deny_purge=True,
             )
         )
 
@@ -152,24 +153,27 @@ class Trail:
         said: dict[str, Any] = dict(details or {})
         try:
             yield said
-        except Problem as problem:
-            await self.record(caller, action, on, _result(problem), problem.code, said)
-            raise
-        except AegisError as error:
-            problem = problem_of(error)
-            await self.record(caller, action, on, _result(problem), problem.code, said)
+        except (Problem, AegisError) as error:
+            problem = error if isinstance(error, Problem) else problem_of(error)
+            result = _result(problem)
+            if result == "refused":
+                await self.refused(caller, action, on, problem.code, said)
+            else:
+                await self.record(caller, action, on, result, problem.code, said)
             raise
         except BaseException as error:
             await self.record(caller, action, on, "unknown", type(error).__name__, said)
             raise
         await self.record(caller, action, on, "done", "", said)
 
-    async def refused(self, caller: Caller, action: str, on: str, code: str) -> None:
+    async def refused(
+        self, caller: Caller, action: str, on: str, code: str, details: Mapping[str, Any] | None = None
+    ) -> None:
         """A refusal; of each caller's, and of all strangers' together, 120 a minute are written, the rest counted."""
         if not self._has_room(NOBODY if caller.role is None else caller.name):
             self.suppressed += 1
             return
-        await self.record(caller, action, on, "refused", code, {})
+        await self.record(caller, action, on, "refused", code, details or {})
 
     async def record(
         self, caller: Caller, action: str, on: str, result: Result, code: str, details: Mapping[str, Any]
