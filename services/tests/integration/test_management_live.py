@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,7 +30,7 @@ from aegis.contracts.trading import (
     PositionsRequest,
 )
 from aegis.management.access.roles import Role
-from aegis.management.endpoints import live
+from aegis.management.endpoints import live, metrics
 from aegis.management.live import hub as hub_module
 from aegis.management.live.sources import Source
 from aegis.management.live.topic import Topic
@@ -197,7 +198,7 @@ async def test_a_tab_goes_on_after_a_cut_where_it_was(access: NatsAccess, viewer
 
 
 async def test_every_instance_tells_its_load_and_both_instances_of_the_management_show_it(
-    access: NatsAccess, desk: Stage, viewer: Browser, tmp_path: Path
+    access: NatsAccess, desk: Stage, viewer: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = AegisClient(desk.service.transport)
     async with management(access, tmp_path, "management-2") as second, Browser(second.address) as other:
@@ -219,6 +220,14 @@ async def test_every_instance_tells_its_load_and_both_instances_of_the_managemen
             assert {"echo-1", "management-1", "management-2"} <= shown
             assert [one["service"] for one in (await viewer.get("/api/metrics?service=echo")).json()] == ["echo"]
             asked = {"service": "echo", "instance": "echo-1", "metric": ["calls_per_s", "methods.any.say.p99_ms"]}
+            lines, loop = metrics.lines, threading.get_ident()
+
+            def drawn(*asked: Any) -> Any:
+                assert threading.get_ident() != loop, "it would hinder all who follow"
+                assert min(one.app.state.parts.history._value for one in (desk.service, second)) < 2, "others wait"
+                return lines(*asked)
+
+            monkeypatch.setattr(metrics, "lines", drawn)
             charts = [(await one.get("/api/metrics/history", params=asked)).json() for one in (viewer, other)]
             calls, slow = charts[0]["lines"]
             assert max(calls["highest"]) > 0

@@ -5,13 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from aegis.management.charts import lines
+import msgspec
+
+from aegis.management.charts import Figures, lines, understood
+from aegis_sdk import codec
+from aegis_sdk.samples import Sample
 
 BEGIN = datetime(2026, 11, 27, 1, 0, tzinfo=UTC).timestamp()
 
 
-def sample(after_s: float, **figures: Any) -> dict[str, Any]:
-    return {"at": datetime.fromtimestamp(BEGIN + after_s, UTC).isoformat(), **figures}
+def sample(after_s: float, **figures: Any) -> Figures:
+    return msgspec.convert({"at": datetime.fromtimestamp(BEGIN + after_s, UTC), **figures}, Figures)
 
 
 def test_samples_of_one_step_are_one_point_with_their_mean_and_the_highest() -> None:
@@ -41,3 +45,13 @@ def test_figures_of_methods_and_of_the_service_itself_have_names() -> None:
 def test_of_no_samples_there_are_no_points() -> None:
     found = lines("echo", "echo-1", [], ["cpu"], 1.0)
     assert (found.times, found.lines[0].mean, found.known) == ([], [], [])
+
+
+def test_a_sample_is_read_as_it_is_written_and_what_is_none_is_left_out() -> None:
+    names = {"service": "echo", "instance": "echo-1", "incarnation": "a", "at": "2026-11-27T01:00:00Z", "seconds": 2.0}
+    numbers = dict.fromkeys(set(Sample.model_fields) - names.keys() - {"methods", "own"}, 1)
+    method = {"to": "any", "method": "say", "calls_per_s": 1.0, "errors_per_s": 0.0, "p50_ms": None, "p99_ms": None}
+    written = codec.encode_model(Sample.model_validate(names | numbers | {"methods": [method], "own": {"x": 1.0}}))
+    (read,) = understood([b"no sample", written, b'{"at": 1}'])
+    assert set(Figures.__struct_fields__) == set(Sample.model_fields) - (names.keys() - {"at"})
+    assert (read.at.timestamp(), read.cpu, read.own, read.methods[0].method) == (BEGIN, 1.0, {"x": 1.0}, "say")

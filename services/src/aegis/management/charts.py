@@ -4,19 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
+import msgspec
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Line", "Lines", "lines", "numbers"]
+__all__ = ["Figures", "Line", "Lines", "lines", "understood"]
 
-_OF_THE_INSTANCE: Final = (
-    *("calls_per_s", "errors_per_s", "p50_ms", "p99_ms", "running", "waiting"),
-    *("cpu", "memory_bytes", "loop_lag_p99_ms"),
-)
-_OF_A_METHOD: Final = ("calls_per_s", "errors_per_s", "p50_ms", "p99_ms")
 _SILENCE_S: Final = 6.0
 """Three samples that did not come are a hole."""
+
+
+class OfMethod(msgspec.Struct, frozen=True):
+    """A method's part of a sample."""
+
+    to: str
+    method: str
+    calls_per_s: float | None = None
+    errors_per_s: float | None = None
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """The figures of a sample: some thousands are read at once, so not as `aegis_sdk.samples` has them."""
+
+    at: datetime
+    calls_per_s: float | None = None
+    errors_per_s: float | None = None
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    running: float | None = None
+    waiting: float | None = None
+    cpu: float | None = None
+    memory_bytes: float | None = None
+    loop_lag_p99_ms: float | None = None
+    methods: tuple[OfMethod, ...] = ()
+    own: dict[str, float] = {}
+
+
+_OF_THE_INSTANCE: Final = Figures.__struct_fields__[1:-2]
+_OF_A_METHOD: Final = OfMethod.__struct_fields__[2:]
+_DECODER: Final = msgspec.json.Decoder(Figures)
 
 
 class Line(BaseModel):
@@ -57,26 +86,33 @@ class Lines(BaseModel):
     known: list[str]
 
 
-def numbers(sample: Mapping[str, Any]) -> Iterator[tuple[str, float | None]]:
+def understood(payloads: Iterable[bytes]) -> Iterator[Figures]:
+    """Samples; what is none of this version is left out."""
+    for payload in payloads:
+        try:
+            yield _DECODER.decode(payload)
+        except msgspec.MsgspecError:
+            continue
+
+
+def _numbers(sample: Figures) -> Iterator[tuple[str, float | None]]:
     """All figures of a sample by name; those of a method as `methods.any.echo.p99_ms`."""
     for name in _OF_THE_INSTANCE:
-        yield name, sample.get(name)
-    for method in sample.get("methods", ()):
+        yield name, getattr(sample, name)
+    for method in sample.methods:
         for name in _OF_A_METHOD:
-            yield f"methods.{method['to']}.{method['method']}.{name}", method.get(name)
-    yield from sample.get("own", {}).items()
+            yield f"methods.{method.to}.{method.method}.{name}", getattr(method, name)
+    yield from sample.own.items()
 
 
-def lines(
-    service: str, instance: str, samples: Iterable[Mapping[str, Any]], metrics: Sequence[str], step_s: float
-) -> Lines:
+def lines(service: str, instance: str, samples: Iterable[Figures], metrics: Sequence[str], step_s: float) -> Lines:
     """The samples, in order, with those that fall into the same step made one point."""
     known: dict[str, None] = {}
     times: list[float] = []
     points: list[dict[str, list[float]]] = []
     reached, before = -1, 0.0
     for sample in samples:
-        found, at = dict(numbers(sample)), datetime.fromisoformat(sample["at"]).timestamp()
+        found, at = dict(_numbers(sample)), sample.at.timestamp()
         known.update(dict.fromkeys(found))
         if times and at - before > _SILENCE_S:
             times.append((before + at) / 2)

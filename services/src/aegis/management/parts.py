@@ -39,7 +39,7 @@ class Parts:
     passwords: Passwords
     trail: Trail
     hub: Hub
-    history: asyncio.Semaphore  # held by who reads many ticks
+    history: asyncio.Semaphore  # held by who reads many ticks or samples
     now: Callable[[], datetime]
 
     @property

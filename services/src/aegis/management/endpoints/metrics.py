@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query
 
 from aegis.management.access.guard import needs
 from aegis.management.access.roles import Role
 from aegis.management.audit import Caller
-from aegis.management.charts import Lines, lines
+from aegis.management.charts import Lines, lines, understood
 from aegis.management.loads import latest
 from aegis.management.parts import Parts, parts_of
 from aegis.management.problems import responses
 from aegis.management.stored import first_since, read_all
-from aegis_sdk import codec, subjects
+from aegis_sdk import subjects
 from aegis_sdk.instances import Token
 from aegis_sdk.samples import METRICS, Sample
 
@@ -51,8 +52,10 @@ async def get_metrics_history(
     subject = subjects.metric(service, instance)
     since = at.now() - timedelta(minutes=minutes)
     first = await first_since(at.transport, METRICS, subject, since)
-    samples = list[Any]()
-    if first is not None:
-        read = read_all(at.transport, METRICS, subject, after=first.sequence - 1)
-        samples = [codec.decode_json(message.payload) async for message in read]
-    return lines(service, instance, samples, list(dict.fromkeys(metric or _DEFAULT)), minutes * 60 / points)
+    metrics, payloads = list(dict.fromkeys(metric or _DEFAULT)), list[bytes]()
+    async with at.history:
+        if first is not None:
+            read = read_all(at.transport, METRICS, subject, after=first.sequence - 1)
+            payloads = [message.payload async for message in read]
+        samples = understood(payloads)  # as they are needed, beside the loop that serves everybody
+        return await asyncio.to_thread(lines, service, instance, samples, metrics, minutes * 60 / points)

@@ -35,7 +35,7 @@ __all__ = ["Management"]
 _log = structlog.get_logger("aegis.management")
 
 _HISTORIES: Final = 2
-"""So many read many ticks at a time; others wait."""
+"""So many read many ticks or samples at a time; others wait."""
 
 
 class Management(Service):
