@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
@@ -306,9 +307,12 @@ async def test_what_cannot_be_stored_waits_and_too_much_of_it_forbids(
     assert (await desk.admin.get("/api/users/wait3")).status_code == 404
 
 
-async def test_pages_of_other_sites_can_do_nothing(desk: Stage) -> None:
+async def test_pages_of_other_sites_can_do_nothing(desk: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     evil = {"Origin": "https://evil.example"}
     assert code(await desk.admin.post("/api/users", json={}, headers=evil)) == "foreign_origin"
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.service.app.state.parts.sessions, "find", AsyncMock(side_effect=Unavailable("no stream")))
+        assert code(await desk.admin.post("/api/users", json={}, headers=evil)) == "foreign_origin"
     stranger = await desk.stranger()
     assert code(await stranger.post("/api/auth/sign-in", json={}, headers=evil)) == "foreign_origin"
     assert (await desk.admin.get("/api/auth/me")).status_code == 200  # still signed in

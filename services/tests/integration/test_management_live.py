@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import socket
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ from aegis.contracts.trading import (
 )
 from aegis.management.access.roles import Role
 from aegis.management.endpoints import live, metrics
+from aegis.management import web_server
 from aegis.management.live import hub as hub_module
 from aegis.management.live.sources import Source
 from aegis.management.live.topic import Topic
@@ -391,13 +393,19 @@ async def test_a_tab_goes_on_while_nats_cannot_tell_whether_its_session_does(
         await client.told("snapshot")
 
 
+        with pytest.raises(InvalidStatus) as refused:
+            async with tab(viewer):
+                pass
+        assert json.loads(refused.value.response.body)["code"] == "outcome_unknown"
 async def test_nonsense_ends_the_connection_and_nothing_else(viewer: Browser) -> None:
-    async with tab(viewer) as client, tab(viewer) as other:
-        await client.socket.send("nonsense")
-        with pytest.raises(ConnectionClosed) as closed:
-            await client.told("never")
-        assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code == 4400
+    async with tab(viewer) as other:
+        for nonsense in ("nonsense", b"{}"):
+            async with tab(viewer) as client:
+                await client.socket.send(nonsense)
+                with pytest.raises(ConnectionClosed) as closed:
+                    await client.told("never")
+                assert closed.value.rcvd is not None
+                assert closed.value.rcvd.code == 4400
         await other.ask("subscribe", "leases")
         await other.told("snapshot")
 
@@ -450,6 +458,41 @@ async def test_scripts_follow_by_server_sent_events_and_go_on(access: NatsAccess
     async with asyncio.timeout(DEADLINE_S):
         place = ""
         async with viewer.stream("GET", "/api/live/sse", params={"topics": "instances,leases"}) as events:
+async def test_a_script_that_takes_nothing_is_left(
+    desk: Stage, viewer: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, text = desk.service.app.state.parts.hub, "x" * 200_000
+
+    async def fill(topic: Topic) -> None:
+        for number in itertools.count():
+            topic.replace({"big": {"number": number, "text": text}})
+            await hub.beat()
+
+    monkeypatch.setattr(hub._sources, "find", lambda _: Source(Role.VIEWER, fill))
+    monkeypatch.setattr(live, "_TAKEN_S", 0.1)
+    monkeypatch.setattr(hub_module, "BEAT_S", 0.005)
+    async with asyncio.timeout(DEADLINE_S):
+        while hub.followers:
+            await hub.beat()
+        async with viewer.stream("GET", "/api/live/sse", params={"topics": "another"}):
+            assert hub.followers == 1
+            while hub.followers:
+                await hub.beat()
+
+
+async def test_who_sends_no_head_in_time_or_a_large_one_is_left(desk: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web_server, "_HEAD_S", 0.1)
+    url = httpx.URL(desk.address)
+    async with asyncio.timeout(DEADLINE_S):
+        for begun in (b"", b"GET /healthz HTTP/1.1\r\nHost:", b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 17_000):
+            reader, writer = await asyncio.open_connection(url.host, url.port)
+            writer.write(begun)
+            assert (await reader.read())[:12] in (b"", b"HTTP/1.1 400")
+            writer.close()
+    assert desk.service._listener is not None
+    assert desk.service._listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) > 0
+
+
             assert events.headers["content-type"].startswith("text/event-stream")
             async for line in events.aiter_lines():
                 place = line.removeprefix("id: ") if line.startswith("id: ") else place

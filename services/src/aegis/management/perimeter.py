@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aegis.management.problems import Problem, written
+from aegis_sdk.errors import AegisError
 
 __all__ = ["API_POLICY", "MOST_BYTES", "PROBES", "Perimeter", "Refusals"]
 
@@ -70,7 +71,7 @@ class Perimeter:
             return await self._app(scope, receive, send)
         headers = Headers(scope=scope)
         if (problem := self._refusal(scope, headers)) is not None:
-            await self._refused(scope, problem)
+            await self._note(scope, problem)
             if scope["type"] == "websocket":
                 await receive()
                 return await send({"type": "websocket.close", "code": 1008})
@@ -78,6 +79,13 @@ class Perimeter:
         if scope["type"] == "websocket":
             return await self._app(scope, receive, send)
         return await self._serve(scope, headers, receive, send)
+
+    async def _note(self, scope: Scope, problem: Problem) -> None:
+        """Who cannot be named because NATS is away is refused all the same."""
+        try:
+            await self._refused(scope, problem)
+        except (AegisError, TimeoutError) as error:
+            _log.warning("refusal_not_audited", path=scope["path"], code=problem.code, reason=str(error))
 
     def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
         if scope["path"] not in PROBES and headers.get("host", "").lower() not in self._names:

@@ -11,6 +11,7 @@ from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from aegis.management.settings import ManagementSettings
 from aegis_sdk.errors import ConfigurationError
@@ -24,12 +25,28 @@ _SENT_BYTES: Final = 131_072
 """Of each connection the system holds twice that, and not megabytes of what is old before it is read."""
 _MESSAGE_BYTES: Final = 65_536
 _FAREWELL_S: Final = 3
+_HEAD_S: Final = 10.0
+"""Who has connected and has not sent a whole head by then is left."""
+_UNTAKEN_MS: Final = 30_000
+"""Who takes nothing of what was sent to him for so long is cut off by the system."""
 
 
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Generator[None]:
         yield  # they are the program's
+
+
+class _Connection(H11Protocol):
+    """The one that knows a bound for heads; and the first has to come in time."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(_HEAD_S, self._look)
+
+    def _look(self) -> None:
+        if self.cycle is None and self.transport.get_protocol() is self:
+            self.transport.close()
 
 
 def bound(settings: ManagementSettings) -> socket.socket:
@@ -48,6 +65,7 @@ def _listening(settings: ManagementSettings, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SENT_BYTES)  # connections inherit it
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNTAKEN_MS)
         listener.bind((settings.host, port))
         listener.listen(_BACKLOG)
         listener.setblocking(False)
@@ -65,6 +83,7 @@ async def serve(app: ASGIApp, settings: ManagementSettings, listener: socket.soc
             log_config=None,
             access_log=False,
             server_header=False,
+            http=_Connection,
             lifespan="off",
             ws="websockets-sansio",
             ws_max_size=_MESSAGE_BYTES,

@@ -96,15 +96,12 @@ def _operation_id(route: APIRoute) -> str:
 
 def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(Problem)
-    async def problem(connection: HTTPConnection, error: Problem) -> Response:
-        answer = written(error)
+    @app.exception_handler(AegisError)
+    async def problem(connection: HTTPConnection, error: Problem | AegisError) -> Response:
+        answer = written(problem_of(error) if isinstance(error, AegisError) else error)
         if isinstance(connection, WebSocket):  # before it is accepted: afterwards the route itself deals with them
             await connection.send_denial_response(answer)
         return answer
-
-    @app.exception_handler(AegisError)
-    async def aegis_error(_: Request, error: AegisError) -> Response:
-        return written(problem_of(error))
 
     @app.exception_handler(HTTPException)
     async def http_error(_: Request, error: HTTPException) -> Response:

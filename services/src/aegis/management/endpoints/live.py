@@ -70,7 +70,7 @@ async def live(socket: WebSocket, caller: Viewer, at: With) -> None:
 
 async def _listen(socket: WebSocket, at: Parts, caller: Caller, role: Role, follower: Follower) -> None:
     while True:
-        asked = Asked.model_validate_json(await socket.receive_text())
+        asked = await _asked(socket)
         for wanted in asked.topics:
             if asked.op == "unsubscribe":
                 follower.unsubscribe(wanted.topic)
@@ -83,6 +83,14 @@ async def _listen(socket: WebSocket, at: Parts, caller: Caller, role: Role, foll
 
 
 async def _tell(socket: WebSocket, at: Parts, follower: Follower) -> None:
+async def _asked(socket: WebSocket) -> Asked:
+    """What the client says next. Raises ValidationError for nonsense, bytes too, WebSocketDisconnect at the end."""
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1005))
+    return Asked.model_validate_json(message.get("text") or "")
+
+
     """Send what is new at each beat; while a send waits for the client, nothing is kept for it."""
     loop = asyncio.get_running_loop()
     alive_at = 0.0
