@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
-import threading
 import socket
+import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 from management_stage import PASSWORD, Browser, Stage, cheap_passwords, management, settings_of, stage, understood
@@ -30,9 +32,9 @@ from aegis.contracts.trading import (
     PositionsReply,
     PositionsRequest,
 )
+from aegis.management import web_server
 from aegis.management.access.roles import Role
 from aegis.management.endpoints import live, metrics
-from aegis.management import web_server
 from aegis.management.live import hub as hub_module
 from aegis.management.live.sources import Source
 from aegis.management.live.topic import Topic
@@ -391,12 +393,12 @@ async def test_a_tab_goes_on_while_nats_cannot_tell_whether_its_session_does(
             await client.told("alive")
         await client.ask("subscribe", "leases")
         await client.told("snapshot")
-
-
         with pytest.raises(InvalidStatus) as refused:
             async with tab(viewer):
                 pass
         assert json.loads(refused.value.response.body)["code"] == "outcome_unknown"
+
+
 async def test_nonsense_ends_the_connection_and_nothing_else(viewer: Browser) -> None:
     async with tab(viewer) as other:
         for nonsense in ("nonsense", b"{}"):
@@ -423,6 +425,8 @@ async def test_followers_are_bounded(desk: Stage, viewer: Browser, monkeypatch: 
                 await second.told("hello")
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 1013
+        refused = await viewer.get("/api/live/sse", params={"topics": "leases"})
+        assert (refused.status_code, refused.json()["code"]) == (429, "overloaded")
 
 
 async def test_a_client_that_takes_nothing_is_conflated_and_hinders_no_other(
@@ -454,10 +458,6 @@ async def test_a_client_that_takes_nothing_is_conflated_and_hinders_no_other(
         assert len(slow.kinds) < 10  # what was on its way, and then the table as it is
 
 
-async def test_scripts_follow_by_server_sent_events_and_go_on(access: NatsAccess, viewer: Browser) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        place = ""
-        async with viewer.stream("GET", "/api/live/sse", params={"topics": "instances,leases"}) as events:
 async def test_a_script_that_takes_nothing_is_left(
     desk: Stage, viewer: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -493,6 +493,10 @@ async def test_who_sends_no_head_in_time_or_a_large_one_is_left(desk: Stage, mon
     assert desk.service._listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) > 0
 
 
+async def test_scripts_follow_by_server_sent_events_and_go_on(access: NatsAccess, viewer: Browser) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        place = ""
+        async with viewer.stream("GET", "/api/live/sse", params={"topics": "instances,leases"}) as events:
             assert events.headers["content-type"].startswith("text/event-stream")
             async for line in events.aiter_lines():
                 place = line.removeprefix("id: ") if line.startswith("id: ") else place

@@ -20,9 +20,11 @@ from aegis.management.audit import AuditEntry, Filter
 from aegis.management.console import policy_of
 from aegis.management.endpoints.audit import _csv
 from aegis.management.live import follower as follower_module
+from aegis.management.live import topic as topic_module
 from aegis.management.live.follower import Follower
 from aegis.management.live.hub import Hub
 from aegis.management.live.sources import Source
+from aegis.management.live.topic import Topic
 from aegis.management.problems import Problem, problem_of
 from aegis.management.revisions import revision_of
 from aegis.management.views import TickView
@@ -163,6 +165,30 @@ async def test_a_follower_has_at_most_so_many_topics(monkeypatch: pytest.MonkeyP
     assert (hub.followers, hub.topics) == (0, 3)  # they linger for who comes back
     hub._close_idle(float("inf"))
     assert hub.topics == 0
+
+
+async def test_one_may_go_on_from_a_table_only_when_all_parts_of_it_were_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topic_module, "_PART_ROWS", 2)
+
+    async def fill(topic: Topic) -> None:
+        topic.replace({str(number): number for number in range(5)})
+        await asyncio.Event().wait()
+
+    hub = Hub(SimpleNamespace(find=lambda _: Source(Role.VIEWER, fill)))  # type: ignore[arg-type]
+    with Follower(hub) as follower:
+        follower.subscribe("table", Role.VIEWER)
+        await asyncio.sleep(0)
+        told = [(is_whole, dict(follower.places)) for _, is_whole in follower.news()]
+        (place,) = follower.places.items()
+        assert told == [(False, {}), (False, {}), (True, dict([place])), (False, dict([place]))]
+        hub._open["table"].topic.replace({str(number): -number for number in range(9)})
+        news = follower.news()
+        next(news)
+        follower.unsubscribe("table")
+        follower.subscribe("table", Role.VIEWER)
+        list(news)
+        assert follower.places == {}, "it begins anew, and has not got it yet"
+    hub._close_idle(float("inf"))
 
 
 @pytest.mark.parametrize(

@@ -488,7 +488,7 @@ export interface paths {
         };
         /**
          * Live Events
-         * @description The same messages as server-sent events. `id` has the sequences of all topics, to go on from.
+         * @description The same messages as server-sent events. `id`, where there is one, has all places from which to go on.
          */
         get: operations["live_events"];
         put?: never;

@@ -15,6 +15,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, WebSocket, WebSo
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ValidationError
 from starlette.requests import HTTPConnection
+from starlette.types import Message, Receive, Scope, Send
 
 from aegis.management.access.guard import SignedIn, identify, needs
 from aegis.management.access.roles import Role
@@ -82,7 +83,6 @@ async def _listen(socket: WebSocket, at: Parts, caller: Caller, role: Role, foll
                 await _send(socket, Refused(topic=wanted.topic, code=problem.code, detail=problem.body.detail or ""))
 
 
-async def _tell(socket: WebSocket, at: Parts, follower: Follower) -> None:
 async def _asked(socket: WebSocket) -> Asked:
     """What the client says next. Raises ValidationError for nonsense, bytes too, WebSocketDisconnect at the end."""
     message = await socket.receive()
@@ -91,12 +91,13 @@ async def _asked(socket: WebSocket) -> Asked:
     return Asked.model_validate_json(message.get("text") or "")
 
 
+async def _tell(socket: WebSocket, at: Parts, follower: Follower) -> None:
     """Send what is new at each beat; while a send waits for the client, nothing is kept for it."""
     loop = asyncio.get_running_loop()
     alive_at = 0.0
     while True:
         await at.hub.beat()
-        for message in follower.news():
+        for message, _ in follower.news():
             async with asyncio.timeout(_TAKEN_S):
                 await socket.send_text(message.decode())
         if loop.time() >= alive_at:
@@ -127,9 +128,9 @@ async def live_events(
     caller: Viewer,
     at: With,
     topics: Annotated[str, Query(description="With commas between them", min_length=1, max_length=4_096)],
-    last_event_id: Annotated[str, Header(max_length=8_192, description="Of the last event: goes on from there")] = "",
+    last_event_id: Annotated[str, Header(max_length=12_000, description="Of the last event: goes on from there")] = "",
 ) -> StreamingResponse:
-    """The same messages as server-sent events. `id` has the sequences of all topics, to go on from."""
+    """The same messages as server-sent events. `id`, where there is one, has all places from which to go on."""
     assert caller.role is not None
     wanted = list(dict.fromkeys(topics.split(",")))
     if len(wanted) > MOST_TOPICS:
@@ -137,22 +138,38 @@ async def live_events(
     for name in wanted:
         permitted(at.hub, name, caller.role)
     before = _resumed(last_event_id)
-    events = _events(request, at, caller.role, {name: before.get(name, ("", 0)) for name in wanted})
-    return StreamingResponse(events, media_type="text/event-stream")
+    return _Events(request, at, caller.role, {name: before.get(name, ("", 0)) for name in wanted})
 
 
-async def _events(
-    request: Request, at: Parts, role: Role, wanted: Mapping[str, tuple[str, int]]
-) -> AsyncIterator[bytes]:
+class _Events(StreamingResponse):
+    """Follows as long as it is sent. What forbids it is raised before the answer begins."""
+
+    def __init__(self, request: Request, at: Parts, role: Role, wanted: Mapping[str, tuple[str, int]]) -> None:
+        self._follower = Follower(at.hub)
+        self._role = role
+        self._wanted = wanted
+        super().__init__(_events(request, at, self._follower), media_type="text/event-stream")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def timely(message: Message) -> None:
+            async with asyncio.timeout(_TAKEN_S):
+                await send(message)
+
+        with self._follower, suppress(TimeoutError):
+            for name, (origin, sequence) in self._wanted.items():
+                self._follower.subscribe(name, self._role, origin, sequence)
+            await super().__call__(scope, receive, timely)
+
+
+async def _events(request: Request, at: Parts, follower: Follower) -> AsyncIterator[bytes]:
     loop = asyncio.get_running_loop()
     look_at = loop.time() + _LOOK_S
-    with Follower(at.hub) as follower, suppress(_Ended):
-        for name, (origin, sequence) in wanted.items():
-            follower.subscribe(name, role, origin, sequence)
+    with suppress(_Ended):
         while True:
             await at.hub.beat()
-            for message in follower.news():
-                yield b"id: " + msgspec.json.encode(follower.places) + b"\ndata: " + message + b"\n\n"
+            for message, is_whole in follower.news():
+                place = b"id: " + msgspec.json.encode(follower.places) + b"\n" if is_whole else b""
+                yield place + b"data: " + message + b"\n\n"
             if loop.time() >= look_at:
                 look_at = loop.time() + _LOOK_S
                 yield b": alive\n\n"

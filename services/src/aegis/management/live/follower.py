@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,7 +14,14 @@ from aegis.management.live.sources import Source
 from aegis.management.live.topic import State, Topic
 from aegis.management.problems import Problem
 
-__all__ = ["Follower", "permitted"]
+__all__ = ["Follower", "News", "permitted"]
+
+
+class News(NamedTuple):
+    """A message; with it a topic `is_whole` as of its sequence, from which one may go on after a cut."""
+
+    message: bytes
+    is_whole: bool
 
 
 class Follower:
@@ -49,17 +57,20 @@ class Follower:
             self._states.pop(name, None)
             self._hub.leave(name)
 
-    def news(self) -> Iterator[bytes]:
+    def news(self) -> Iterator[News]:
         """What has changed since this was asked last, topic by topic; what comes meanwhile is for the next time."""
         for name in list(self._followed):
-            if name not in self._followed:
+            if (before := self._followed.get(name)) is None:
                 continue
-            topic, sequence = self._followed[name]
-            if messages := topic.since(sequence):
-                self._followed[name] = topic, topic.sequence
-            yield from messages
+            topic, sequence = before
+            reached, messages = topic.sequence, topic.since(sequence)
+            for part, message in enumerate(messages, 1):
+                is_last = part == len(messages)
+                if is_last and self._followed.get(name) is before:  # not left while the parts were sent
+                    self._followed[name] = topic, reached
+                yield News(message, is_last)
             if name in self._followed and topic.state is not self._states.get(name):
-                yield self._state_of(topic)
+                yield News(self._state_of(topic), False)
 
     def _state_of(self, topic: Topic) -> bytes:
         """Whether what has been sent is true. What turns out not to be there is followed no more."""
