@@ -108,8 +108,10 @@ async def test_attempts_to_sign_in_are_counted_over_all_instances(
         refused = await desk.admin.sign_in("bert", PASSWORD)
         assert code(refused) == "too_many_attempts"
         assert int(refused.headers["retry-after"]) > 200
+        unknown = [await other.sign_in("nobody", "wrong") for _ in range(4)]
+        assert [code(one) for one in unknown] == ["wrong_credentials"] * 3 + ["too_many_attempts"], "else it would tell"
         monkeypatch.setattr(attempts, "OF_AN_ADDRESS", 4)
-        assert code(await other.sign_in("nobody", "wrong")) == "too_many_attempts"
+        assert code(await other.sign_in("noone", "wrong")) == "too_many_attempts"
 
 
 async def test_attempts_at_the_same_moment_are_no_way_around_their_bound(

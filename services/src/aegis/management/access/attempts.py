@@ -1,7 +1,8 @@
 """How often somebody may try to sign in: counted in the KV bucket `aegis_attempts`, so that all instances count as one.
 
-An attempt is counted before its password is looked at, so that many at once are not more than one after the other. Only
-users who exist are counted by name, and a count is forgotten after five minutes: the bucket stays small.
+An attempt is counted before its password is looked at, so that many at once are not more than one after the other, and
+by the name that was given, whether there is such a user or not: else the count would tell. A count is forgotten after
+five minutes, and of an address there are few: the bucket stays small.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from aegis.management.access.sessions import digest
 from aegis.management.problems import Problem
-from aegis_sdk import codec, subjects
+from aegis_sdk import codec
 from aegis_sdk.kv import KeyValue, RevisionMismatch
 from aegis_sdk.transport import Transport
 
@@ -44,11 +46,10 @@ class Attempts:
             max_bytes=_MOST_BYTES, max_age_s=WINDOW.total_seconds(), replicas=self._replicas, storage="memory"
         )
 
-    async def count(self, user: str | None, address: str, now: datetime) -> None:
-        """Count one by its user, if there is such a one, and its address. Raises Problem `too_many_attempts`."""
+    async def count(self, user: str, address: str, now: datetime) -> None:
+        """Count one by the name that was given, any text, and its address. Raises Problem `too_many_attempts`."""
         await self._one(_key("address", _network(address)), OF_AN_ADDRESS, now)
-        if user is not None:
-            await self._one(_key("user", user), OF_A_USER, now)
+        await self._one(_key("user", user), OF_A_USER, now)
 
     async def forget(self, user: str) -> None:
         """He has signed in. His address is not forgotten: else his own name would let him try others for ever."""
@@ -78,7 +79,7 @@ class Attempts:
 
 
 def _key(kind: str, what: str) -> str:
-    return f"{kind}-{subjects.escape(what)}"
+    return f"{kind}-{digest(what)}"
 
 
 def _network(address: str) -> str:

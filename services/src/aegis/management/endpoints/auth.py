@@ -95,7 +95,7 @@ async def sign_in(asked: SignIn, request: Request, response: Response, _: Annota
     user = None if stored is None else stored.user
     caller = Caller(user.name if user else "_", None, "", address_of(request))
     try:
-        await at.attempts.count(user.name if user else None, caller.address, at.now())
+        await at.attempts.count(asked.user, caller.address, at.now())
         is_right = await at.passwords.is_right(asked.password, user.password_hash if user else None)
         if user is None or not is_right or not user.enabled:
             raise Problem("wrong_credentials")
