@@ -27,8 +27,9 @@ def test_another_address_needs_tls_and_a_name(host: str, tmp_path: Path) -> None
     with pytest.raises(ConfigurationError, match="is not the loopback"):
         settings(HOST=host, ORIGINS="https://desk.example.com")
     with pytest.raises(ConfigurationError, match="AEGIS_MANAGEMENT_ORIGINS"):
-        settings(HOST=host, BEHIND_TLS="1")
-    behind = settings(HOST=host, BEHIND_TLS="1", ORIGINS="https://desk.example.com, https://b.example.com:8443")
+        settings(HOST=host, BEHIND_TLS="1", PROXIES="10.0.0.1")
+    origins = "https://desk.example.com, https://b.example.com:8443"
+    behind = settings(HOST=host, BEHIND_TLS="1", PROXIES="10.0.0.1", ORIGINS=origins)
     assert behind.own_origins(8420) == ("https://desk.example.com", "https://b.example.com:8443")
     assert behind.is_secure
     key = tmp_path / "key.pem"
@@ -45,6 +46,7 @@ def test_another_address_needs_tls_and_a_name(host: str, tmp_path: Path) -> None
         ({"TLS_KEY": "/nowhere/key.pem", "TLS_CERTIFICATE": "/nowhere/c.pem"}, "TLS_CERTIFICATE"),
         ({"ORIGINS": "desk.example.com"}, "ORIGINS"),
         ({"ORIGINS": "https://desk.example.com/path"}, "ORIGINS"),
+        ({"BEHIND_TLS": "1", "ORIGINS": "https://desk.example.com"}, "PROXIES"),
         ({"CONSOLE": "/nowhere"}, "CONSOLE"),
         ({"NATS_MONITORS": "http://127.0.0.1:8222,http://user:secret@127.0.0.1:8223"}, "NATS_MONITORS"),
     ],

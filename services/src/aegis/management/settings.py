@@ -6,7 +6,7 @@ AEGIS_MANAGEMENT_PORT             8420; 0: a free one
 AEGIS_MANAGEMENT_ANY_PORT         1: a free port where that one is in use
 AEGIS_MANAGEMENT_TLS_CERTIFICATE  a PEM file of the certificate and its chain
 AEGIS_MANAGEMENT_TLS_KEY          a PEM file of its key
-AEGIS_MANAGEMENT_BEHIND_TLS       1: what stands in front of us speaks TLS with the browsers
+AEGIS_MANAGEMENT_BEHIND_TLS       1: what stands in front of us speaks TLS with the browsers; needs PROXIES
 AEGIS_MANAGEMENT_ORIGINS          where browsers find us, with commas between them: https://desk.example.com
 AEGIS_MANAGEMENT_PROXIES          addresses whose X-Forwarded-For is believed, with commas between them
 AEGIS_MANAGEMENT_CONSOLE          the directory of a built console; that of `make ui`, where it is there; empty: none
@@ -99,6 +99,12 @@ class ManagementSettings(BaseModel):
                 raise ConfigurationError(_variable(field), f"there is no file {file}")
         if self.console is not None and not (self.console / "index.html").is_file():
             raise ConfigurationError(_variable("console"), f"{self.console} has no index.html")
+        if self.behind_tls and not self.proxies:
+            raise ConfigurationError(
+                _variable("proxies"),
+                "is needed with AEGIS_MANAGEMENT_BEHIND_TLS: the address of the proxy, which tells whom it serves; "
+                "without, all people are one to us, and one of them uses up the attempts of all to sign in",
+            )
         if address.is_loopback:
             return
         if not self.is_secure:
