@@ -94,8 +94,8 @@ async def test_an_order_is_placed_once_seen_live_and_cancelled(admin: Browser) -
     instrument, tick = await ticking(admin)
     low = int(tick["last_price"] * 0.985)
     ticket = {"instrument": instrument, "side": "buy", "price": str(low), "volume": 2, "client_order_id": "m-1"}
-    address, cookie = str(admin.base_url).rstrip("/"), f"aegis_session={admin.cookies['aegis_session']}"
-    headers = {"Origin": address, "Cookie": cookie}
+    address = str(admin.base_url).rstrip("/")
+    headers = {"Origin": address, "Cookie": "; ".join(f"{name}={value}" for name, value in admin.cookies.items())}
     async with connect(address.replace("http", "ws") + "/api/live", additional_headers=headers) as socket:
         topics = [{"topic": "orders.paper"}, {"topic": f"ticks.{instrument}"}]
         await socket.send(json.dumps({"op": "subscribe", "topics": topics}))

@@ -11,7 +11,7 @@ from aegis_sdk.errors import StreamError
 from aegis_sdk.transport import Transport
 from aegis_sdk.transport_nats.streams import api
 
-__all__ = ["ConsumerView", "StreamView", "all_consumers", "consumers_of", "streams"]
+__all__ = ["ConsumerView", "StreamView", "all_consumers", "consumers_of", "created", "streams"]
 
 _MOST_STREAMS: Final = 256
 
@@ -82,6 +82,11 @@ class ConsumerView(BaseModel):
     redelivered: int
     delivered: int  # the stream's sequence of the last one
     filters: list[str]
+
+
+async def created(transport: Transport, stream: str) -> str:
+    """The moment at which a stream was made, to the nanosecond. Raises StreamError where there is none."""
+    return (await api(transport, f"STREAM.INFO.{stream}"))["created"]
 
 
 async def streams(transport: Transport) -> list[StreamView]:

@@ -41,11 +41,15 @@ class Parts:
     hub: Hub
     history: asyncio.Semaphore  # held by who reads many ticks or samples
     now: Callable[[], datetime]
+    desk: str  # a word of its own for each desk, the same for all instances
 
     @property
     def cookie(self) -> str:
-        """The name of the session's cookie. `__Host-` forbids other paths, other hosts, and the way without TLS."""
-        return "__Host-aegis_session" if self.settings.is_secure else "aegis_session"
+        """The name of the session's cookie. `__Host-` forbids other paths, other hosts, and the way without TLS.
+
+        Without TLS there may be several desks at an address, 127.0.0.1, and cookies do not know ports.
+        """
+        return "__Host-aegis_session" if self.settings.is_secure else f"aegis_session_{self.desk}"
 
 
 def parts_of(connection: HTTPConnection) -> Parts:

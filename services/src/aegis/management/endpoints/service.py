@@ -13,12 +13,14 @@ import structlog
 
 from aegis.management.access.attempts import Attempts
 from aegis.management.access.passwords import Passwords
-from aegis.management.access.sessions import Sessions
+from aegis.management.access.sessions import Sessions, digest
 from aegis.management.access.tokens import Tokens
+from aegis.management.access.users import BUCKET as USERS
 from aegis.management.access.users import Users
 from aegis.management.audit import Trail
 from aegis.management.endpoints.app import create_app
 from aegis.management.first_run import FIRST, Note, ensure_administrator, write_note
+from aegis.management.jetstream import created
 from aegis.management.live.hub import Hub
 from aegis.management.live.sources import Sources
 from aegis.management.logs import logs_stream
@@ -58,12 +60,14 @@ class Management(Service):
         self._taken.callback(listener.close)
         settings, transport, replicas = self.settings, self.transport, self._replicas
         client, view = Client(transport), await self._taken.enter_async_context(LeaseView.open(transport))
+        users = Users(transport, replicas=replicas)
+        await users.ensure()
         self._parts = parts = Parts(
             settings=settings,
             transport=transport,
             client=client,
             view=view,
-            users=Users(transport, replicas=replicas),
+            users=users,
             sessions=Sessions(
                 transport,
                 idle=timedelta(minutes=settings.idle_min),
@@ -77,8 +81,9 @@ class Management(Service):
             hub=Hub(Sources(transport, client, view)),
             history=asyncio.Semaphore(_HISTORIES),
             now=lambda: datetime.now(UTC),
+            desk=digest(await created(transport, f"KV_{USERS}"))[:8],
         )
-        for store in (parts.users, parts.sessions, parts.tokens, parts.attempts, parts.trail):
+        for store in (parts.sessions, parts.tokens, parts.attempts, parts.trail):
             await store.ensure()
         await transport.ensure_stream(logs_stream(replicas))
         origins = settings.own_origins(listener.getsockname()[1])
