@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from typing import Any
@@ -202,7 +204,10 @@ async def test_a_password_that_was_lost_is_made_anew_by_command(house: Processes
     unknown = await asyncio.to_thread(house.aegis, "reset-password", "nobody")
     assert (unknown.returncode, unknown.stderr) == (1, "aegis: there is no user nobody\n")
     told = (await admin.get("/api/audit", params={"action": "reset_password", "on": "lost"})).json()["entries"]
-    assert [(one["way"], one["result"]) for one in told] == [("command line", "done")]
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    assert [(one["way"], one["result"], one["address"]) for one in told] == [("command line", "done", who)]
+    made_first = (await admin.get("/api/audit", params={"action": "make_administrator"})).json()["entries"]
+    assert [(one["way"], one["on"], one["address"]) for one in made_first] == [("first run", "admin", who)]
 
 
 async def test_the_document_tells_every_role_and_every_error(program: Browser) -> None:

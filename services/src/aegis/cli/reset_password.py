@@ -30,7 +30,8 @@ async def _reset(name: str) -> str | None:
 
     from aegis.management.access.passwords import Passwords, made_up
     from aegis.management.access.users import Users
-    from aegis.management.audit import Caller, Trail
+    from aegis.management.audit import Trail, of_this_machine
+    from aegis_sdk.errors import Unavailable
 
     async with connect() as transport:
         users, trail = Users(transport), Trail(transport, "aegis")
@@ -38,7 +39,9 @@ async def _reset(name: str) -> str | None:
         if stored is None:
             return None
         password = made_up()
-        async with trail.action(Caller("_", None, "command line", "local"), "reset_password", name):
+        async with trail.action(of_this_machine("command line"), "reset_password", name):
             user = stored.user.given(await Passwords().hashed(password), datetime.now(UTC))
             await users.replace(user, stored.revision)
+        if not await trail.stored():
+            raise Unavailable("the password is another one now, but the audit trail cannot be written: try again later")
         return password

@@ -7,10 +7,13 @@ What cannot be stored at once is kept and stored later; while too much of it wai
 from __future__ import annotations
 
 import asyncio
+import getpass
+import os
 import secrets
+import socket
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -25,7 +28,7 @@ from aegis_sdk.instances import masked
 from aegis_sdk.messages import MESSAGE_ID
 from aegis_sdk.transport import StreamConfig, Transport
 
-__all__ = ["NOBODY", "STREAM", "AuditEntry", "AuditPage", "Caller", "Filter", "Trail"]
+__all__ = ["NOBODY", "STREAM", "AuditEntry", "AuditPage", "Caller", "Filter", "Trail", "of_this_machine"]
 
 _log = structlog.get_logger("aegis.audit")
 
@@ -35,6 +38,7 @@ NOBODY: Final = "_"
 _MOST_BYTES: Final = 1 << 30
 _MOST_WAITING: Final = 1_000
 _AGAIN_S: Final = 1.0
+_STORED_S: Final = 5.0
 _WINDOW: Final = 1_000
 _MOST_READ: Final = 20_000
 _REFUSALS_A_MINUTE: Final = 120
@@ -49,6 +53,15 @@ class Caller(NamedTuple):
     role: Role | None
     way: str
     address: str
+
+
+def of_this_machine(way: str) -> Caller:
+    """Who acts without having signed in, because the machine lets him: its user, and where."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # of a container, which has none of that number
+        user = str(os.getuid())
+    return Caller(NOBODY, None, way, f"{user}@{socket.gethostname()}")
 
 
 class AuditEntry(BaseModel):
@@ -211,9 +224,19 @@ class Trail:
         while True:
             await self._news.wait()
             self._news.clear()
-            while self._waiting:
-                if not await self._store_first():
-                    await asyncio.sleep(_AGAIN_S)
+            await self._store_all()
+
+    async def stored(self) -> bool:
+        """Whether all is stored, after five seconds at most; for who ends then."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STORED_S):
+                await self._store_all()
+        return not self._waiting
+
+    async def _store_all(self) -> None:
+        while self._waiting:
+            if not await self._store_first():
+                await asyncio.sleep(_AGAIN_S)
 
     async def _store_first(self) -> bool:
         first = self._waiting[0]

@@ -13,6 +13,7 @@ import structlog
 from aegis.management.access.passwords import Passwords, made_up
 from aegis.management.access.roles import Role
 from aegis.management.access.users import User, Users
+from aegis.management.audit import Trail, of_this_machine
 from aegis_sdk.kv import RevisionMismatch
 
 __all__ = ["FIRST", "Note", "ensure_administrator", "write_note"]
@@ -30,7 +31,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     password: str = ""
 
 
-async def ensure_administrator(users: Users, passwords: Passwords, now: datetime) -> str | None:
+async def ensure_administrator(users: Users, passwords: Passwords, trail: Trail, now: datetime) -> str | None:
     """The password of `admin`, if no administrator could sign in before. Of several instances one makes it."""
     stored = await users.all()
     if any(one.user.role is Role.ADMIN and one.user.enabled for one in stored):
@@ -53,6 +54,7 @@ async def ensure_administrator(users: Users, passwords: Passwords, now: datetime
     except RevisionMismatch:
         return None  # another instance was faster
     _log.info("first_administrator_made", user=FIRST)
+    await trail.record(of_this_machine("first run"), "make_administrator", FIRST, "done", "", {})
     return password
 
 

@@ -93,7 +93,7 @@ class Management(Service):
         _log.info("management_listens", address=self.address)
 
     async def _tell_first_sign_in(self, parts: Parts) -> None:
-        password = await ensure_administrator(parts.users, parts.passwords, parts.now())
+        password = await ensure_administrator(parts.users, parts.passwords, parts.trail, parts.now())
         note = Note(address=self.address, user=FIRST if password else "", password=password or "")
         if self.settings.note is not None:
             await asyncio.to_thread(write_note, self.settings.note, note)
