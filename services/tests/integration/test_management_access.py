@@ -21,6 +21,7 @@ from aegis.management import audit
 from aegis.management.access import attempts, users
 from aegis.management.access.guard import check_guards, guard_of, routes_of
 from aegis.management.access.roles import Role
+from aegis.management.endpoints import tokens as token_routes
 from aegis.management.perimeter import MOST_BYTES
 from aegis_sdk.errors import ConfigurationError, StreamError, Unavailable
 from aegis_sdk.kv import KeyValue
@@ -269,6 +270,10 @@ async def test_refusals_are_bounded_by_caller_so_that_they_push_nothing_out(
     assert trail.suppressed >= before + 4  # a minute may have ended between
     person = await desk.person("jack", "viewer")
     assert code(await person.get("/api/users")) == "role_needed"
+    with monkeypatch.context() as patch:
+        patch.setattr(token_routes, "MOST_TOKENS", 1)
+        made = [await person.post("/api/tokens", json={"name": "t", "role": "viewer"}) for _ in range(2)]
+        assert (made[0].status_code, code(made[1])) == (201, "conflict")
     answer = await desk.admin.get("/api/audit", params={"who": "jack", "action": "request"})
     assert len(answer.json()["entries"]) == 1  # others have their own room
     before = trail.suppressed

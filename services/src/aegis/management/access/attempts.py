@@ -25,6 +25,7 @@ BUCKET: Final = "aegis_attempts"
 WINDOW: Final = timedelta(minutes=5)
 OF_A_USER: Final = 10
 OF_AN_ADDRESS: Final = 50
+TOKENS_OF_A_USER: Final = 20
 _MOST_BYTES: Final = 8 << 20
 _TRIES: Final = 20
 
@@ -50,6 +51,10 @@ class Attempts:
         """Count one by the name that was given, any text, and its address. Raises Problem `too_many_attempts`."""
         await self._one(_key("address", _network(address)), OF_AN_ADDRESS, now)
         await self._one(_key("user", user), OF_A_USER, now)
+
+    async def count_token(self, user: str, now: datetime) -> None:
+        """Count an API token that is to be made: who makes and deletes them fills the audit trail."""
+        await self._one(_key("token", user), TOKENS_OF_A_USER, now)
 
     async def forget(self, user: str) -> None:
         """He has signed in. His address is not forgotten: else his own name would let him try others for ever."""

@@ -17,9 +17,11 @@ from aegis_sdk import codec
 from aegis_sdk.kv import KeyValue, RevisionMismatch
 from aegis_sdk.transport import Transport
 
-__all__ = ["BUCKET", "OpenSession", "Session", "Sessions", "digest", "short"]
+__all__ = ["BUCKET", "MOST_SESSIONS", "OpenSession", "Session", "Sessions", "digest", "short"]
 
 BUCKET: Final = "aegis_sessions"
+MOST_SESSIONS: Final = 20
+"""Of a user, that go on."""
 _MOST_BYTES: Final = 16 << 20
 _TOUCH: Final = timedelta(seconds=60)
 _TOKEN_BYTES: Final = 32
@@ -63,7 +65,9 @@ class Sessions:
         )
 
     async def begin(self, user: User, now: datetime, *, address: str, agent: str) -> str:
-        """A new session; its token, 256 random bits."""
+        """A new session; its token, 256 random bits. Of a user 20 go on: the oldest ends for another one."""
+        for one in (await self.of(user.name, now))[MOST_SESSIONS - 1 :]:
+            await self.end(one.key)
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         session = Session(
             user=user.name,

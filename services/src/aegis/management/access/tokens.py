@@ -15,10 +15,12 @@ from aegis_sdk import codec
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.transport import Transport
 
-__all__ = ["BUCKET", "ApiToken", "StoredToken", "TokenName", "Tokens"]
+__all__ = ["BUCKET", "MOST_TOKENS", "ApiToken", "StoredToken", "TokenName", "Tokens"]
 
 BUCKET: Final = "aegis_tokens"
 _MOST_BYTES: Final = 4 << 20
+MOST_TOKENS: Final = 20
+"""Of a user, that have not ended."""
 _PREFIX: Final = "aegis_"
 _LONGEST: Final = 128
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from aegis.management.access.guard import needs
 from aegis.management.access.roles import Role
 from aegis.management.access.sessions import short
-from aegis.management.access.tokens import ApiToken, StoredToken, TokenName
+from aegis.management.access.tokens import MOST_TOKENS, ApiToken, StoredToken, TokenName
 from aegis.management.audit import Caller
 from aegis.management.parts import Parts, parts_of
 from aegis.management.problems import Problem, responses
@@ -74,15 +74,18 @@ async def list_tokens(caller: Viewer, at: With) -> list[TokenView]:
     return [_view(one) for one in await _visible(at, caller)]
 
 
-@router.post("", status_code=201, responses=responses(401, 403, 422, 503))
+@router.post("", status_code=201, responses=responses(401, 403, 409, 422, 429, 503))
 async def create_token(asked: NewToken, request: Request, caller: Viewer, at: With) -> MadeToken:
-    """Make a token; only people who have signed in make one."""
+    """Make a token; only people who have signed in make one: 20 that live, and 20 in five minutes."""
     async with at.trail.action(caller, "create_token", asked.name, {"role": asked.role, "days": asked.days}):
         if request.state.signed_in.session is None:
             raise Problem("role_needed", "a token makes no tokens: sign in")
         if caller.role is None or not caller.role.includes(asked.role):
             raise Problem("role_needed", f"yours is {caller.role}: a token cannot be {asked.role}", needed=asked.role)
         now = at.now()
+        await at.attempts.count_token(caller.name, now)
+        if sum(one.token.user == caller.name for one in await at.tokens.all(now)) >= MOST_TOKENS:
+            raise Problem("conflict", f"you have {MOST_TOKENS} tokens: delete one")
         token = ApiToken(
             name=asked.name,
             user=caller.name,
