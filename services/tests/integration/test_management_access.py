@@ -422,7 +422,7 @@ async def test_actions_and_refusals_are_in_the_audit_trail(desk: Stage) -> None:
     assert all(one["address"] == "127.0.0.1" and one["instance"] == "management-1" for one in told)
 
 
-async def test_the_audit_trail_is_filtered_paged_and_exported(desk: Stage) -> None:
+async def test_the_audit_trail_is_filtered_paged_and_exported(desk: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
         await desk.admin.make_user(f"page{number}", "viewer")
     asked = {"who": "admin", "action": "create_user", "on": "page", "result": "done"}
@@ -437,7 +437,18 @@ async def test_the_audit_trail_is_filtered_paged_and_exported(desk: Stage) -> No
     assert exported.headers["content-type"].startswith("text/csv")
     lines = exported.text.splitlines()
     assert lines[0].startswith("sequence,at,who")
-    assert "page4" in lines[1]
+    assert ["page4" in lines[1], "page0" in lines[5], len(lines)] == [True, True, 6]
+    assert "aegis-cut-before" not in exported.headers
+    cut = await desk.admin.get("/api/audit.csv", params={**asked, "limit": 2})
+    assert cut.text.splitlines()[-1] == f"# cut here: there may be more before {cut.headers['aegis-cut-before']}"
+    monkeypatch.setattr(audit, "_MOST_READ", 3)  # entries of a page, of which few fit
+    monkeypatch.setattr(audit, "_WINDOW", 3)
+    sparse = await desk.admin.get("/api/audit.csv", params=asked)
+    assert sparse.text == exported.text, "it goes on, however far they are apart"
+    far = {**asked, "since": "2100-01-01T00:00:00Z"}
+    assert (await desk.admin.get("/api/audit", params=far)).json() == {"entries": [], "next": None}
+    old = (await desk.admin.get("/api/audit", params={**asked, "until": since})).json()["entries"]
+    assert [one["on"] for one in old] == ["page3", "page2", "page1", "page0"][: len(old)] != []
 
 
 async def test_who_writes_on_an_old_revision_is_shown_both(desk: Stage) -> None:

@@ -16,7 +16,7 @@ from aegis.management.access.attempts import _network
 from aegis.management.access.passwords import Passwords, made_up
 from aegis.management.access.roles import Role
 from aegis.management.accounts import environment_of
-from aegis.management.audit import AuditEntry, Filter
+from aegis.management.audit import AuditEntry, AuditPage, Filter
 from aegis.management.console import policy_of
 from aegis.management.endpoints.audit import _csv
 from aegis.management.live import follower as follower_module
@@ -55,7 +55,7 @@ def test_each_role_includes_those_before_it() -> None:
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@cell", "\t=1"])
 def test_no_cell_of_the_export_is_a_formula(text: str) -> None:
-    (line,) = _csv([entry(on=text)]).splitlines()[1:]
+    (line,) = _csv(AuditPage(entries=[entry(on=text)])).splitlines()[1:]
     assert f"'{text}" in line
 
 

@@ -14,7 +14,7 @@ import socket
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import structlog
@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from aegis.management.access.roles import Role
 from aegis.management.problems import Problem, problem_of
+from aegis.management.stored import first_since
 from aegis_sdk import codec, subjects
 from aegis_sdk.errors import AegisError, InvalidRequest
 from aegis_sdk.instances import masked
@@ -39,6 +40,10 @@ _MOST_BYTES: Final = 1 << 30
 _MOST_WAITING: Final = 1_000
 _AGAIN_S: Final = 1.0
 _STORED_S: Final = 5.0
+_CLOCKS: Final = timedelta(minutes=1)
+"""So far ours may be ahead of that of NATS."""
+_LATE: Final = timedelta(hours=1)
+"""So late an entry may be stored, and be found by its time."""
 _WINDOW: Final = 1_000
 _MOST_READ: Final = 20_000
 _REFUSALS_A_MINUTE: Final = 120
@@ -262,18 +267,30 @@ class Trail:
         Looks at 20,000 sequences at most: a page may be short, and yet have a next one.
         """
         pattern = subjects.audit(wanted.who or subjects.ANY, wanted.action or subjects.ANY)
-        end = before or await self._transport.last_sequence(STREAM) + 1
+        first, end = await self._between(pattern, wanted)
+        end = min(before or end, end)
         found: list[AuditEntry] = []
         looked = 0
-        while end > 1 and looked < _MOST_READ:
-            begin = max(1, end - _WINDOW)
+        while end > first and looked < _MOST_READ:
+            begin = max(first, end - _WINDOW)
             window = [entry for entry in await self._read(pattern, begin, end) if wanted.fits(entry)]
             room = limit - len(found)
             found += reversed(window[-room:])
             if len(window) >= room:
-                return AuditPage(entries=found, next=found[-1].sequence if found[-1].sequence > 1 else None)
+                return AuditPage(entries=found, next=found[-1].sequence if found[-1].sequence > first else None)
             looked, end = looked + end - begin, begin
-        return AuditPage(entries=found, next=end if end > 1 else None)
+        return AuditPage(entries=found, next=end if end > first else None)
+
+    async def _between(self, pattern: str, wanted: Filter) -> tuple[int, int]:
+        """Where in the stream what is wanted may be: from a sequence to before one. No entry is stored before it is."""
+        first, end = 1, await self._transport.last_sequence(STREAM) + 1
+        if wanted.since is not None:
+            found = await first_since(self._transport, STREAM, pattern, _aware(wanted.since) - _CLOCKS)
+            first = end if found is None else found.sequence
+        if wanted.until is not None:
+            found = await first_since(self._transport, STREAM, pattern, _aware(wanted.until) + _LATE)
+            end = end if found is None else found.sequence
+        return first, end
 
     async def _read(self, pattern: str, begin: int, end: int) -> list[AuditEntry]:
         """Those of [begin, end), in order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from typing import Annotated, Any, Final
@@ -26,7 +27,14 @@ _COLUMNS: Final = (
     "sequence", "at", "who", "role", "way", "address", "action", "on", "result", "code", "details", "instance",
 )  # fmt: skip
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-_CSV: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+_CUT: Final = "Aegis-Cut-Before"
+_READ_S: Final = 20.0
+_CSV: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "content": {"text/csv": {"schema": {"type": "string"}}},
+        "headers": {_CUT: {"description": "`before` of what follows", "schema": {"type": "integer"}}},
+    }
+}
 
 
 class AuditQuery(Filter):
@@ -51,20 +59,39 @@ async def list_audit(query: Annotated[AuditQuery, Query()], _: Operator, at: Wit
 
 @router.get("/audit.csv", response_class=Response, responses=_CSV | responses(401, 403, 422, 503))
 async def export_audit(query: Annotated[AuditExport, Query()], _: Operator, at: With) -> Response:
-    """The same as CSV. A cell that a spreadsheet would take for a formula begins with an apostrophe."""
-    page = await at.trail.page(query, query.before, query.limit)
+    """The same as CSV. A cell that a spreadsheet would take for a formula begins with an apostrophe.
+
+    Where there are more than `limit`, or they cannot be read within 20 seconds, the last line and a header say so.
+    """
+    async with at.history:
+        page = await _collected(at, query)
     headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
-    return Response(_csv(page.entries), media_type="text/csv; charset=utf-8", headers=headers)
+    if page.next is not None:
+        headers[_CUT] = str(page.next)
+    return Response(_csv(page), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _csv(entries: list[AuditEntry]) -> str:
+async def _collected(at: Parts, query: AuditExport) -> AuditPage:
+    loop = asyncio.get_running_loop()
+    end, found, before = loop.time() + _READ_S, list[AuditEntry](), query.before
+    while True:
+        page = await at.trail.page(query, before, query.limit - len(found))
+        found += page.entries
+        if page.next is None or len(found) >= query.limit or loop.time() >= end:
+            return AuditPage(entries=found, next=page.next)
+        before = page.next
+
+
+def _csv(page: AuditPage) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(_COLUMNS)
-    for entry in entries:
+    for entry in page.entries:
         fields = entry.model_dump(mode="json")
         fields["details"] = codec.encode_json(fields["details"]).decode()
         writer.writerow([_cell(fields[column]) for column in _COLUMNS])
+    if page.next is not None:
+        writer.writerow([f"# cut here: there may be more before {page.next}"])
     return out.getvalue()
 
 
