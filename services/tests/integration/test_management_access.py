@@ -192,6 +192,9 @@ async def test_a_session_ends_when_idle_when_old_and_when_its_user_changes(
     assert (await person.get("/api/auth/me")).status_code == 200  # seen now: the half hour begins anew
     later(minutes=58)
     assert (await person.get("/api/auth/me")).status_code == 200
+    later(minutes=87)
+    by_itself = {"Aegis-Unattended": "1"}
+    assert (await person.get("/api/auth/me", headers=by_itself)).status_code == 200
     later(minutes=89)
     assert code(await person.get("/api/auth/me")) == "not_signed_in"
     later(minutes=0)

@@ -8,11 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.requests import HTTPConnection
 
 from aegis.contracts.market import Tick
 from aegis.contracts.trading import OrderRejected, VenueUnavailable
 from aegis.management.access import passwords
 from aegis.management.access.attempts import _network
+from aegis.management.access.guard import _is_attended
 from aegis.management.access.passwords import Passwords, made_up
 from aegis.management.access.roles import Role
 from aegis.management.accounts import environment_of
@@ -98,6 +100,15 @@ def test_what_an_error_means_to_who_called(error: AegisError, status: int, code:
     body = problem_of(error).body
     assert (body.status, body.code, body.type) == (status, code, f"urn:aegis:problem:{code}")
     assert body.details.get("reason", "price_tick") == "price_tick"
+
+
+def test_what_a_page_asks_by_itself_is_no_sign_of_somebody() -> None:
+    for kind, headers, is_attended in (
+        ("http", [], True),
+        ("http", [(b"aegis-unattended", b"1")], False),
+        ("websocket", [], False),
+    ):
+        assert _is_attended(HTTPConnection({"type": kind, "headers": headers})) is is_attended
 
 
 def test_a_page_may_run_its_own_scripts_and_no_others() -> None:

@@ -36,6 +36,17 @@ async def test_of_a_user_so_many_sessions_go_on_and_the_oldest_ends_for_another_
     await transport.close()
 
 
+async def test_a_session_that_is_only_looked_at_ends_as_if_nobody_had() -> None:
+    transport = MemoryTransport(MemoryBroker())
+    sessions = Sessions(transport, idle=timedelta(minutes=30), longest=timedelta(hours=12))
+    await sessions.ensure()
+    token = await sessions.begin(user("anna"), NOW, address="", agent="")
+    for minutes in (10, 20, 29):
+        assert await sessions.find(token, NOW + timedelta(minutes=minutes), is_seen=False) is not None
+    assert await sessions.find(token, NOW + timedelta(minutes=30), is_seen=False) is None
+    await transport.close()
+
+
 async def test_of_a_user_so_many_tokens_are_made_in_five_minutes() -> None:
     transport = MemoryTransport(MemoryBroker())
     attempts = Attempts(transport)

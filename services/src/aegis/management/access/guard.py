@@ -26,6 +26,7 @@ from aegis.management.problems import Problem
 from aegis_sdk.errors import ConfigurationError
 
 __all__ = [
+    "UNATTENDED",
     "Guard",
     "SignedIn",
     "address_of",
@@ -39,6 +40,8 @@ __all__ = [
     "routes_of",
 ]
 
+UNATTENDED: Final = "aegis-unattended"
+"""A header of requests that a page makes while nobody touches it."""
 _BEARER: Final = "bearer "
 
 
@@ -78,7 +81,7 @@ def anybody() -> Any:
 async def admit(connection: HTTPConnection, role: Role, *, before_change: bool = False) -> SignedIn:
     """Who calls, or a Problem that is in the audit trail."""
     parts = parts_of(connection)
-    found = await identify(parts, connection)
+    found = await identify(parts, connection, is_attended=_is_attended(connection))
     if found is None:
         problem = Problem("not_signed_in", headers={"WWW-Authenticate": "Bearer"})
         if _acts(connection) or _has_credentials(parts, connection):
@@ -95,15 +98,18 @@ async def admit(connection: HTTPConnection, role: Role, *, before_change: bool =
     raise problem
 
 
-async def identify(parts: Parts, connection: HTTPConnection) -> SignedIn | None:
-    """Whom the credentials name now, a token before a cookie; None where they name nobody."""
+async def identify(parts: Parts, connection: HTTPConnection, *, is_attended: bool = False) -> SignedIn | None:
+    """Whom the credentials name now, a token before a cookie; None where they name nobody.
+
+    A session that nobody attends goes on towards its end.
+    """
     authorization = connection.headers.get("authorization", "")
     if authorization:
         if not authorization.lower().startswith(_BEARER):
             return None
         token = await parts.tokens.find(authorization[len(_BEARER) :].strip(), parts.now())
         return None if token is None else await _by_token(parts, token, address_of(connection))
-    session = await parts.sessions.find(connection.cookies.get(parts.cookie, ""), parts.now())
+    session = await parts.sessions.find(connection.cookies.get(parts.cookie, ""), parts.now(), is_seen=is_attended)
     return None if session is None else await _by_session(parts, session, address_of(connection))
 
 
@@ -137,6 +143,11 @@ async def caller_of(parts: Parts, connection: HTTPConnection) -> Caller:
 
 def address_of(connection: HTTPConnection) -> str:
     return connection.client.host if connection.client else "unknown"
+
+
+def _is_attended(connection: HTTPConnection) -> bool:
+    """A page asks by itself, too, and connects again: only what somebody has done shows that he is there."""
+    return connection.scope["type"] == "http" and UNATTENDED not in connection.headers
 
 
 def _acts(connection: HTTPConnection) -> bool:

@@ -81,8 +81,8 @@ class Sessions:
         await self._bucket.create(digest(token), codec.encode_model(session), self._idle_s)
         return token
 
-    async def find(self, token: str, now: datetime) -> OpenSession | None:
-        """The session of a token, if it goes on; it has been seen then."""
+    async def find(self, token: str, now: datetime, *, is_seen: bool = True) -> OpenSession | None:
+        """The session of a token, if it goes on; it has been seen then, or was only looked at."""
         if not 0 < len(token) <= _LONGEST_TOKEN:
             return None
         entry = await self._bucket.get(digest(token))
@@ -91,7 +91,8 @@ class Sessions:
         session = codec.decode_model(Session, entry.value)
         if now - session.seen_at >= self._idle or now - session.created_at >= self._longest:
             return None
-        return await self._touched(OpenSession(entry.key, session, entry.revision), now)
+        found = OpenSession(entry.key, session, entry.revision)
+        return await self._touched(found, now) if is_seen else found
 
     async def _touched(self, found: OpenSession, now: datetime) -> OpenSession:
         if now - found.session.seen_at < _TOUCH:
