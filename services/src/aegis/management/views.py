@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
+from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -14,31 +14,28 @@ from aegis_sdk.lease_view import KeyState
 __all__ = ["LEASE", "InstanceRow", "InstanceView", "LeaseView", "TickView"]
 
 
+_INSTANCE: Final = {
+    "service": "trading",
+    "instance": "trading-1",
+    "incarnation": "8f14e45fceea167a",
+    "version": "0.1.0",
+    "zone": "local",
+    "weight": 100,
+    "tags": [],
+    "status": "ACTIVE",
+    "maintenance": False,
+    "started_at": "2026-11-28T09:00:00Z",
+    "keys": {"paper": 4},
+    "endpoints": [],
+    "metrics_port": 40123,
+    "configuration": {"nats_password": "***"},
+}
+
+
 class InstanceRow(BaseModel):
     """What an instance says of itself, secrets masked. `metrics_port` is on its machine's loopback."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "service": "trading",
-                    "instance": "trading-1",
-                    "incarnation": "8f14e45fceea167a",
-                    "version": "0.1.0",
-                    "zone": "local",
-                    "weight": 100,
-                    "tags": [],
-                    "status": "ACTIVE",
-                    "maintenance": False,
-                    "started_at": "2026-11-28T09:00:00Z",
-                    "keys": {"paper": 4},
-                    "endpoints": [],
-                    "metrics_port": 40123,
-                    "configuration": {"nats_password": "***"},
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [_INSTANCE]})
 
     service: str
     instance: str
@@ -77,6 +74,8 @@ class InstanceRow(BaseModel):
 
 class InstanceView(InstanceRow):
     """A living instance, and how old its last heartbeat is."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{**_INSTANCE, "heartbeat_age_s": 0.412}]})
 
     heartbeat_age_s: float
 

@@ -152,7 +152,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get User */
+        /**
+         * Get User
+         * @description One user; the ETag is his revision.
+         */
         get: operations["get_user"];
         put?: never;
         post?: never;
@@ -205,7 +208,7 @@ export interface paths {
         put?: never;
         /**
          * Create Token
-         * @description Make a token; only people who have signed in make one.
+         * @description Make a token; only people who have signed in make one: 20 that live, and 20 in five minutes.
          */
         post: operations["create_token"];
         delete?: never;
@@ -264,6 +267,8 @@ export interface paths {
         /**
          * Export Audit
          * @description The same as CSV. A cell that a spreadsheet would take for a formula begins with an apostrophe.
+         *
+         *     Where there are more than `limit`, or they cannot be read within 20 seconds, the last line and a header say so.
          */
         get: operations["export_audit"];
         put?: never;
@@ -369,7 +374,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get Instance */
+        /**
+         * Get Instance
+         * @description One that is alive, with its configuration.
+         */
         get: operations["get_instance"];
         put?: never;
         post?: never;
@@ -1230,6 +1238,24 @@ export interface components {
         /**
          * Account
          * @description Money of one account. `balance` and `available` follow CTP's TradingAccount.
+         * @example {
+         *       "account": "paper",
+         *       "env": "paper",
+         *       "trading_day": "20261128",
+         *       "mode": "normal",
+         *       "armed": false,
+         *       "pre_balance": "1000000",
+         *       "deposit": "0",
+         *       "withdraw": "0",
+         *       "close_profit": "0",
+         *       "position_profit": "20",
+         *       "commission": "3.1",
+         *       "margin": "4030",
+         *       "frozen_margin": "0",
+         *       "frozen_commission": "0",
+         *       "balance": "1000016.9",
+         *       "available": "995986.9"
+         *     }
          */
         Account: {
             /** Account */
@@ -1361,6 +1387,27 @@ export interface components {
         /**
          * AuditPage
          * @description Entries, the latest first. `next` is the `before` of the following page, None on the last.
+         * @example {
+         *       "entries": [
+         *         {
+         *           "sequence": 41,
+         *           "at": "2026-11-28T09:30:00.120Z",
+         *           "who": "anna",
+         *           "role": "operator",
+         *           "way": "session 3fd2a0c14b7e9a10",
+         *           "address": "127.0.0.1",
+         *           "action": "hand_over",
+         *           "on": "trading/paper",
+         *           "result": "done",
+         *           "code": "",
+         *           "details": {
+         *             "to": "trading-2"
+         *           },
+         *           "instance": "management-1"
+         *         }
+         *       ],
+         *       "next": null
+         *     }
          */
         AuditPage: {
             /** Entries */
@@ -1418,6 +1465,26 @@ export interface components {
         /**
          * Bars
          * @description Bars in order. `cut`: there were more than 100,000 ticks: older ones are left out, the first bar lacks some.
+         * @example {
+         *       "instrument": "SHFE.rb2605",
+         *       "period": "1m",
+         *       "bars": [
+         *         {
+         *           "begin": "2026-11-28T09:30:00Z",
+         *           "trading_day": "20261128",
+         *           "action_day": "20261128",
+         *           "open": 3100,
+         *           "high": 3103,
+         *           "low": 3099,
+         *           "close": 3102,
+         *           "volume": 410,
+         *           "turnover": 12700000,
+         *           "open_interest": 900000,
+         *           "ticks": 118
+         *         }
+         *       ],
+         *       "cut": false
+         *     }
          */
         Bars: {
             /** Instrument */
@@ -1645,6 +1712,36 @@ export interface components {
         /**
          * FeedStatus
          * @description The feed and its pipeline at one moment. Counters count ticks since the process started.
+         * @example {
+         *       "feed": "main",
+         *       "instance": "marketdata-1",
+         *       "role": "active",
+         *       "source": "simulated",
+         *       "session": "s1",
+         *       "epoch": 3,
+         *       "state": "trading",
+         *       "reason": "",
+         *       "codec": "msgpack",
+         *       "instruments": 900,
+         *       "wanted": 300,
+         *       "subscribed": 300,
+         *       "ticking": 280,
+         *       "refused": 0,
+         *       "received": 120000,
+         *       "conflated": 0,
+         *       "rejected": {},
+         *       "unserializable": 0,
+         *       "published": 120000,
+         *       "stored": 120000,
+         *       "waiting": 0,
+         *       "held": 0,
+         *       "left": 0,
+         *       "republished": 0,
+         *       "repairs": 0,
+         *       "lost": 0,
+         *       "lost_sent": 0,
+         *       "lost_most": []
+         *     }
          */
         FeedStatus: {
             /** Feed */
@@ -1712,6 +1809,18 @@ export interface components {
         /**
          * FirstPassword
          * @description A user with the password that was made up, which is shown this once; empty where one was given.
+         * @example {
+         *       "user": {
+         *         "name": "anna",
+         *         "role": "operator",
+         *         "enabled": true,
+         *         "must_change": true,
+         *         "created_at": "2026-11-28T09:00:00Z",
+         *         "changed_at": "2026-11-28T09:00:00Z",
+         *         "revision": 4
+         *       },
+         *       "password": "abcde-fghjk-mnpqr-stuvw-xyz23"
+         *     }
          */
         FirstPassword: {
             user: components["schemas"]["UserView"];
@@ -1737,6 +1846,40 @@ export interface components {
         /**
          * FlattenReply
          * @description The orders that were made, as far as they are known; `refused` are instruments with the reason.
+         * @example {
+         *       "orders": [
+         *         {
+         *           "account": "paper",
+         *           "env": "paper",
+         *           "client_order_id": "7f3a0c1b22d9e455",
+         *           "request_id": "7f3a0c1b22d9e455",
+         *           "strategy_id": "",
+         *           "instrument": "SHFE.rb2605",
+         *           "side": "buy",
+         *           "offset": "open",
+         *           "hedge": "speculation",
+         *           "type": "limit",
+         *           "price": "3100",
+         *           "volume": 2,
+         *           "status": "accepted",
+         *           "filled": 0,
+         *           "traded": 0,
+         *           "turnover": "0",
+         *           "venue_order_id": "41",
+         *           "cancel_asked": false,
+         *           "adopted": false,
+         *           "reason": "",
+         *           "text": "",
+         *           "trading_day": "20261128",
+         *           "ts_created_ns": 1795860000120000000,
+         *           "ts_accepted_ns": 1795860000120900000,
+         *           "ts_updated_ns": 1795860000120900000
+         *         }
+         *       ],
+         *       "refused": {
+         *         "SHFE.hc2605": "no_price"
+         *       }
+         *     }
          */
         FlattenReply: {
             /** Orders */
@@ -1824,6 +1967,64 @@ export interface components {
         /**
          * HealthReport
          * @description How a feed set is. `exit_code` is that of `aegis health`: 0 healthy, 1 degraded, 2 critical, 3 unknown.
+         * @example {
+         *       "feed": "main",
+         *       "level": "healthy",
+         *       "exit_code": 0,
+         *       "reason": "",
+         *       "checked_at": "2026-11-28T09:30:00.120Z",
+         *       "market_time": "2026-11-28T09:30:00.120Z",
+         *       "agent_epoch": 2,
+         *       "repairs_on": true,
+         *       "in_all": {
+         *         "exchange": "SHFE",
+         *         "phase": "trading",
+         *         "wanted": 300,
+         *         "subscribed": 300,
+         *         "due": 280,
+         *         "covered": 280,
+         *         "ticked": 280,
+         *         "coverage": 1,
+         *         "verdicts": {
+         *           "ticking": 280
+         *         }
+         *       },
+         *       "exchanges": [
+         *         {
+         *           "exchange": "SHFE",
+         *           "phase": "trading",
+         *           "wanted": 300,
+         *           "subscribed": 300,
+         *           "due": 280,
+         *           "covered": 280,
+         *           "ticked": 280,
+         *           "coverage": 1,
+         *           "verdicts": {
+         *             "ticking": 280
+         *           }
+         *         }
+         *       ],
+         *       "instances": [
+         *         {
+         *           "instance": "marketdata-1",
+         *           "status": "ACTIVE",
+         *           "holds": true,
+         *           "session": "s1",
+         *           "state": "trading",
+         *           "reason": ""
+         *         }
+         *       ],
+         *       "cases": [],
+         *       "universe": {
+         *         "listed": 900,
+         *         "expected": 900,
+         *         "expired": [],
+         *         "unexpected": 0,
+         *         "not_listed": 0
+         *       },
+         *       "repairs": [],
+         *       "escalated": []
+         *     }
          */
         HealthReport: {
             /** Feed */
@@ -1896,6 +2097,20 @@ export interface components {
         /**
          * InstrumentsReply
          * @description One page, in order; `next` is the `after` of the following page, empty on the last.
+         * @example {
+         *       "instruments": [
+         *         {
+         *           "instrument": "SHFE.rb2605",
+         *           "product": "rb",
+         *           "kind": "future",
+         *           "name": "rb2605",
+         *           "multiplier": 10,
+         *           "price_tick": 1,
+         *           "expiry_day": "20260515"
+         *         }
+         *       ],
+         *       "next": ""
+         *     }
          */
         InstrumentsReply: {
             /** Instruments */
@@ -1956,6 +2171,12 @@ export interface components {
          * @description The account is halted. `asked` are cancelled, as far as the venue was told; of `failed` nobody could tell it yet.
          *
          *     They are asked for until they work no more, or somebody sets another mode.
+         * @example {
+         *       "asked": [
+         *         "7f3a0c1b22d9e455"
+         *       ],
+         *       "failed": []
+         *     }
          */
         KillReply: {
             /** Asked */
@@ -1967,25 +2188,30 @@ export interface components {
          * LeaseDetail
          * @description A key with its last epochs, the latest first, and who could take it.
          * @example {
+         *       "lease": {
+         *         "service": "trading",
+         *         "key": "paper",
+         *         "holder": "trading-1",
+         *         "epoch": 4,
+         *         "state": "ACTIVE",
+         *         "since": "2026-11-28T09:00:00.123Z",
+         *         "gap_ms": null,
+         *         "last_holder": null,
+         *         "successor": null,
+         *         "sequence": 4
+         *       },
          *       "epochs": [
          *         {
-         *           "began": "takeover",
-         *           "began_at": "2026-11-28T09:00:00.123Z",
          *           "epoch": 4,
-         *           "gap_ms": 512,
          *           "holder": "trading-1",
-         *           "incarnation": "8f14e45fceea167a"
+         *           "incarnation": "8f14e45fceea167a",
+         *           "began_at": "2026-11-28T09:00:00.123Z",
+         *           "began": "takeover",
+         *           "gap_ms": 512,
+         *           "ended_at": null,
+         *           "ended": null
          *         }
          *       ],
-         *       "lease": {
-         *         "epoch": 4,
-         *         "holder": "trading-1",
-         *         "key": "paper",
-         *         "sequence": 4,
-         *         "service": "trading",
-         *         "since": "2026-11-28T09:00:00.123Z",
-         *         "state": "ACTIVE"
-         *       },
          *       "takers": [
          *         "trading-2"
          *       ]
@@ -2002,13 +2228,16 @@ export interface components {
          * LeaseView
          * @description A key and its latest lease. `gap_ms`: for how long the holder before had been silent; None where it gave it.
          * @example {
-         *       "epoch": 4,
-         *       "holder": "trading-1",
-         *       "key": "paper",
-         *       "sequence": 4,
          *       "service": "trading",
+         *       "key": "paper",
+         *       "holder": "trading-1",
+         *       "epoch": 4,
+         *       "state": "ACTIVE",
          *       "since": "2026-11-28T09:00:00.123Z",
-         *       "state": "ACTIVE"
+         *       "gap_ms": null,
+         *       "last_holder": null,
+         *       "successor": null,
+         *       "sequence": 4
          *     }
          */
         LeaseView: {
@@ -2155,6 +2384,17 @@ export interface components {
         /**
          * MadeToken
          * @description `secret` goes into `Authorization: Bearer ...`; it is shown this once and kept nowhere.
+         * @example {
+         *       "token": {
+         *         "id": "9b0c5f7d11e2a388",
+         *         "name": "prometheus",
+         *         "user": "anna",
+         *         "role": "viewer",
+         *         "created_at": "2026-11-28T09:00:00Z",
+         *         "ends_at": "2027-02-26T09:00:00Z"
+         *       },
+         *       "secret": "aegis_kept-nowhere"
+         *     }
          */
         MadeToken: {
             token: components["schemas"]["TokenView"];
@@ -2164,6 +2404,11 @@ export interface components {
         /**
          * Maintained
          * @description What is still at work: calls, and keys that are being given to others.
+         * @example {
+         *       "on": true,
+         *       "at_work": 2,
+         *       "keys": 1
+         *     }
          */
         Maintained: {
             /** On */
@@ -2318,6 +2563,33 @@ export interface components {
         /**
          * Order
          * @description One order at a venue. `client_order_id` is ours and unique in its account; `venue_order_id` is the venue's.
+         * @example {
+         *       "account": "paper",
+         *       "env": "paper",
+         *       "client_order_id": "7f3a0c1b22d9e455",
+         *       "request_id": "7f3a0c1b22d9e455",
+         *       "strategy_id": "",
+         *       "instrument": "SHFE.rb2605",
+         *       "side": "buy",
+         *       "offset": "open",
+         *       "hedge": "speculation",
+         *       "type": "limit",
+         *       "price": "3100",
+         *       "volume": 2,
+         *       "status": "accepted",
+         *       "filled": 0,
+         *       "traded": 0,
+         *       "turnover": "0",
+         *       "venue_order_id": "41",
+         *       "cancel_asked": false,
+         *       "adopted": false,
+         *       "reason": "",
+         *       "text": "",
+         *       "trading_day": "20261128",
+         *       "ts_created_ns": 1795860000120000000,
+         *       "ts_accepted_ns": 1795860000120900000,
+         *       "ts_updated_ns": 1795860000120900000
+         *     }
          */
         Order: {
             /** Account */
@@ -2421,6 +2693,39 @@ export interface components {
          * @description One page, in the order they were made; `next` is the `after` of the following page, empty on the last.
          *
          *     Events of a higher `sequence` are news to whoever has read this.
+         * @example {
+         *       "orders": [
+         *         {
+         *           "account": "paper",
+         *           "env": "paper",
+         *           "client_order_id": "7f3a0c1b22d9e455",
+         *           "request_id": "7f3a0c1b22d9e455",
+         *           "strategy_id": "",
+         *           "instrument": "SHFE.rb2605",
+         *           "side": "buy",
+         *           "offset": "open",
+         *           "hedge": "speculation",
+         *           "type": "limit",
+         *           "price": "3100",
+         *           "volume": 2,
+         *           "status": "accepted",
+         *           "filled": 0,
+         *           "traded": 0,
+         *           "turnover": "0",
+         *           "venue_order_id": "41",
+         *           "cancel_asked": false,
+         *           "adopted": false,
+         *           "reason": "",
+         *           "text": "",
+         *           "trading_day": "20261128",
+         *           "ts_created_ns": 1795860000120000000,
+         *           "ts_accepted_ns": 1795860000120900000,
+         *           "ts_updated_ns": 1795860000120900000
+         *         }
+         *       ],
+         *       "next": "",
+         *       "sequence": 12
+         *     }
          */
         OrdersReply: {
             /** Orders */
@@ -2447,6 +2752,37 @@ export interface components {
         /**
          * PlaceOrderReply
          * @description The order, or the orders that it was split into, as they are once the venue has answered for each.
+         * @example {
+         *       "orders": [
+         *         {
+         *           "account": "paper",
+         *           "env": "paper",
+         *           "client_order_id": "7f3a0c1b22d9e455",
+         *           "request_id": "7f3a0c1b22d9e455",
+         *           "strategy_id": "",
+         *           "instrument": "SHFE.rb2605",
+         *           "side": "buy",
+         *           "offset": "open",
+         *           "hedge": "speculation",
+         *           "type": "limit",
+         *           "price": "3100",
+         *           "volume": 2,
+         *           "status": "accepted",
+         *           "filled": 0,
+         *           "traded": 0,
+         *           "turnover": "0",
+         *           "venue_order_id": "41",
+         *           "cancel_asked": false,
+         *           "adopted": false,
+         *           "reason": "",
+         *           "text": "",
+         *           "trading_day": "20261128",
+         *           "ts_created_ns": 1795860000120000000,
+         *           "ts_accepted_ns": 1795860000120900000,
+         *           "ts_updated_ns": 1795860000120900000
+         *         }
+         *       ]
+         *     }
          */
         PlaceOrderReply: {
             /** Orders */
@@ -2455,6 +2791,22 @@ export interface components {
         /**
          * Position
          * @description One direction of one instrument and hedge flag. Costs are price times lots times multiplier.
+         * @example {
+         *       "account": "paper",
+         *       "instrument": "SHFE.rb2605",
+         *       "direction": "long",
+         *       "hedge": "speculation",
+         *       "today": 1,
+         *       "yesterday": 0,
+         *       "frozen_today": 0,
+         *       "frozen_yesterday": 0,
+         *       "position_cost": "31000",
+         *       "open_cost": "31000",
+         *       "margin": "4030",
+         *       "position_profit": "20",
+         *       "close_profit": "0",
+         *       "commission": "3.1"
+         *     }
          */
         Position: {
             /** Account */
@@ -2556,6 +2908,12 @@ export interface components {
          * @description What was found. `adopted` are orders of the venue that nobody here had asked for; a mismatch means close-only.
          *
          *     Of the differences the first 500 are told.
+         * @example {
+         *       "verdict": "agreed",
+         *       "differences": [],
+         *       "adopted": [],
+         *       "trades_booked": 0
+         *     }
          */
         ReconcileReply: {
             /**
@@ -2611,10 +2969,13 @@ export interface components {
          * RevisionView
          * @description What a key was at a revision; `deleted`: it had no value from then on.
          * @example {
-         *       "created_at": "2026-11-28T09:00:00Z",
          *       "key": "trading.A1.group",
          *       "revision": 4,
-         *       "size": 5
+         *       "created_at": "2026-11-28T09:00:00Z",
+         *       "size": 5,
+         *       "encoding": "text",
+         *       "value": "desks",
+         *       "deleted": false
          *     }
          */
         RevisionView: {
@@ -2650,6 +3011,35 @@ export interface components {
          *
          *     Quantiles are estimates out of the buckets of histograms, None where nothing was observed. `own` has the service's
          *     own figures, 100 at most, by their names in Prometheus: counters a second, of histograms `…_p50` and `…_p99`.
+         * @example {
+         *       "service": "trading",
+         *       "instance": "trading-1",
+         *       "incarnation": "8f14e45fceea167a",
+         *       "at": "2026-11-28T09:30:00.120Z",
+         *       "seconds": 2,
+         *       "calls_per_s": 12.5,
+         *       "errors_per_s": 0,
+         *       "p50_ms": 0.6,
+         *       "p99_ms": 2.1,
+         *       "running": 0,
+         *       "waiting": 0,
+         *       "cpu": 0.05,
+         *       "memory_bytes": 80000000,
+         *       "loop_lag_p99_ms": 1.2,
+         *       "methods": [
+         *         {
+         *           "to": "active",
+         *           "method": "place_order",
+         *           "calls_per_s": 2,
+         *           "errors_per_s": 0,
+         *           "p50_ms": 0.9,
+         *           "p99_ms": 2.4
+         *         }
+         *       ],
+         *       "own": {
+         *         "aegis_orders_total": 2
+         *       }
+         *     }
          */
         Sample: {
             /** Service */
@@ -2868,6 +3258,19 @@ export interface components {
         /**
          * SubscriptionsReply
          * @description One page, by instrument, perhaps a short one; `next` is the `after` of the following page, empty on the last.
+         * @example {
+         *       "subscriptions": [
+         *         {
+         *           "instrument": "SHFE.rb2605",
+         *           "state": "ticking",
+         *           "reason": "",
+         *           "wanted_by": [
+         *             "operator"
+         *           ]
+         *         }
+         *       ],
+         *       "next": ""
+         *     }
          */
         SubscriptionsReply: {
             /** Subscriptions */
@@ -2878,6 +3281,48 @@ export interface components {
         /**
          * TickView
          * @description A tick, as docs/ticks.md describes it. Times are UTC nanoseconds since 1970; a level is [price, lots].
+         * @example {
+         *       "env": "sim",
+         *       "feed": "main",
+         *       "source": "simulated",
+         *       "session": "s1",
+         *       "epoch": 3,
+         *       "sequence": 41,
+         *       "exchange": "SHFE",
+         *       "symbol": "rb2605",
+         *       "trading_day": "20261128",
+         *       "action_day": "20261128",
+         *       "ts_exchange_ns": 1795860000120000000,
+         *       "ts_received_ns": 1795860000120400000,
+         *       "last_price": 3102,
+         *       "open_price": 3090,
+         *       "high_price": 3110,
+         *       "low_price": 3088,
+         *       "pre_close_price": 3091,
+         *       "pre_settlement_price": 3092,
+         *       "settlement_price": null,
+         *       "upper_limit_price": 3400,
+         *       "lower_limit_price": 2780,
+         *       "volume": 120000,
+         *       "turnover": 3720000000,
+         *       "volume_delta": 4,
+         *       "turnover_delta": 124080,
+         *       "open_interest": 900000,
+         *       "pre_open_interest": 890000,
+         *       "bids": [
+         *         [
+         *           3101,
+         *           12
+         *         ]
+         *       ],
+         *       "asks": [
+         *         [
+         *           3102,
+         *           9
+         *         ]
+         *       ],
+         *       "flags": []
+         *     }
          */
         TickView: {
             /**
@@ -3088,6 +3533,30 @@ export interface components {
         /**
          * TradesReply
          * @description One page; `next` is the `after` of the following page, 0 on the last.
+         * @example {
+         *       "trades": [
+         *         {
+         *           "account": "paper",
+         *           "env": "paper",
+         *           "client_order_id": "7f3a0c1b22d9e455",
+         *           "strategy_id": "",
+         *           "venue_order_id": "41",
+         *           "instrument": "SHFE.rb2605",
+         *           "side": "buy",
+         *           "offset": "open",
+         *           "hedge": "speculation",
+         *           "price": "3100",
+         *           "trading_day": "20261128",
+         *           "trade_id": "7",
+         *           "volume": 1,
+         *           "commission": "3.1",
+         *           "close_profit": "0",
+         *           "ts_exchange_ns": 1795860000120000000
+         *         }
+         *       ],
+         *       "next": 0,
+         *       "sequence": 12
+         *     }
          */
         TradesReply: {
             /** Trades */
@@ -3128,6 +3597,18 @@ export interface components {
         /**
          * UnsubscribeReply
          * @description What the consumer asks for no more; `still_wanted` of these instruments others want, or a scope of its own.
+         * @example {
+         *       "accepted": [
+         *         "SHFE.rb2605"
+         *       ],
+         *       "rejected": [
+         *         {
+         *           "what": "SHFE.nothing",
+         *           "reason": "not listed"
+         *         }
+         *       ],
+         *       "still_wanted": 299
+         *     }
          */
         UnsubscribeReply: {
             /** Accepted */
@@ -3220,10 +3701,12 @@ export interface components {
          * ValueView
          * @description A value: as JSON where it is such, secrets masked; else as text or base64. Of a large one it is None.
          * @example {
-         *       "created_at": "2026-11-28T09:00:00Z",
          *       "key": "trading.A1.group",
          *       "revision": 4,
-         *       "size": 5
+         *       "created_at": "2026-11-28T09:00:00Z",
+         *       "size": 5,
+         *       "encoding": "text",
+         *       "value": "desks"
          *     }
          */
         ValueView: {
@@ -3300,6 +3783,18 @@ export interface components {
         /**
          * WishReply
          * @description What is wanted from now on of what was asked for. `instruments` counts those that the accepted stand for.
+         * @example {
+         *       "accepted": [
+         *         "SHFE.rb2605"
+         *       ],
+         *       "rejected": [
+         *         {
+         *           "what": "SHFE.nothing",
+         *           "reason": "not listed"
+         *         }
+         *       ],
+         *       "instruments": 1
+         *     }
          */
         WishReply: {
             /** Accepted */
@@ -3326,6 +3821,22 @@ export interface components {
         /**
          * WishesReply
          * @description All consumers, by name; at most 64.
+         * @example {
+         *       "wishes": [
+         *         {
+         *           "consumer": "operator",
+         *           "instruments": 1,
+         *           "expires_at": null,
+         *           "scopes": [
+         *             {
+         *               "exchange": "SHFE",
+         *               "product": "rb",
+         *               "kind": "future"
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
          */
         WishesReply: {
             /** Wishes */
@@ -3357,6 +3868,7 @@ export interface components {
          *         "nats_password": "***"
          *       },
          *       "endpoints": [],
+         *       "heartbeat_age_s": 0.412,
          *       "incarnation": "8f14e45fceea167a",
          *       "instance": "trading-1",
          *       "keys": {
@@ -4649,8 +5161,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description The request is not valid */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4755,13 +5285,21 @@ export interface operations {
     list_audit: {
         parameters: {
             query?: {
+                /** @example anna */
                 who?: string;
+                /** @example place_order */
                 action?: string;
+                /** @example paper/ */
                 on?: string;
+                /** @example refused */
                 result?: ("done" | "refused" | "failed" | "unknown") | null;
+                /** @example 2026-11-28T09:00:00Z */
                 since?: string | null;
+                /** @example 2026-11-28T10:00:00Z */
                 until?: string | null;
+                /** @example 0 */
                 before?: number;
+                /** @example 100 */
                 limit?: number;
             };
             header?: never;
@@ -4829,13 +5367,21 @@ export interface operations {
     export_audit: {
         parameters: {
             query?: {
+                /** @example anna */
                 who?: string;
+                /** @example place_order */
                 action?: string;
+                /** @example paper/ */
                 on?: string;
+                /** @example refused */
                 result?: ("done" | "refused" | "failed" | "unknown") | null;
+                /** @example 2026-11-28T09:00:00Z */
                 since?: string | null;
+                /** @example 2026-11-28T10:00:00Z */
                 until?: string | null;
+                /** @example 0 */
                 before?: number;
+                /** @example 10000 */
                 limit?: number;
             };
             header?: never;
@@ -4847,6 +5393,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description `before` of what follows */
+                    "Aegis-Cut-Before"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5300,7 +5848,9 @@ export interface operations {
     list_instances: {
         parameters: {
             query?: {
+                /** @example trading */
                 service?: string;
+                /** @example ACTIVE */
                 status?: components["schemas"]["InstanceStatus"] | null;
             };
             header?: never;
@@ -5634,6 +6184,7 @@ export interface operations {
     list_leases: {
         parameters: {
             query?: {
+                /** @example trading */
                 service?: string;
             };
             header?: never;
@@ -5701,6 +6252,7 @@ export interface operations {
     get_lease: {
         parameters: {
             query?: {
+                /** @example 50 */
                 epochs?: number;
             };
             header?: never;
@@ -5879,11 +6431,17 @@ export interface operations {
     live_events: {
         parameters: {
             query: {
-                /** @description With commas between them */
+                /**
+                 * @description With commas between them
+                 * @example leases,ticks.SHFE.*
+                 */
                 topics: string;
             };
             header?: {
-                /** @description Of the last event: goes on from there */
+                /**
+                 * @description Of the last event: goes on from there
+                 * @example {"leases":["9f86d081",41]}
+                 */
                 "last-event-id"?: string;
             };
             path?: never;
@@ -5968,11 +6526,18 @@ export interface operations {
     list_logs: {
         parameters: {
             query?: {
+                /** @example trading */
                 service?: string;
+                /** @example trading-1 */
                 instance?: string;
+                /** @example warning */
                 level?: "" | "debug" | "info" | "warning" | "error" | "critical";
-                /** @description Somewhere in the event, in any case of letters */
+                /**
+                 * @description Somewhere in the event, in any case of letters
+                 * @example order_rejected
+                 */
                 text?: string;
+                /** @example 200 */
                 limit?: number;
             };
             header?: never;
@@ -6049,6 +6614,7 @@ export interface operations {
     list_metrics: {
         parameters: {
             query?: {
+                /** @example trading */
                 service?: string;
             };
             header?: never;
@@ -6127,9 +6693,17 @@ export interface operations {
             query: {
                 service: string;
                 instance: string;
-                /** @description Several at once are read together; without: rates, p99, CPU and memory */
+                /**
+                 * @description Several at once are read together; without: rates, p99, CPU and memory
+                 * @example [
+                 *       "cpu",
+                 *       "methods.active.place_order.p99_ms"
+                 *     ]
+                 */
                 metric?: string[] | null;
+                /** @example 60 */
                 minutes?: number;
+                /** @example 300 */
                 points?: number;
             };
             header?: never;
@@ -6262,11 +6836,17 @@ export interface operations {
     list_contracts: {
         parameters: {
             query?: {
+                /** @example SHFE */
                 exchange?: string;
+                /** @example rb */
                 product?: string;
+                /** @example future */
                 kind?: ("future" | "option" | "combination" | "other") | null;
+                /** @example 2026 */
                 expiry?: string;
+                /** @example SHFE.rb2605 */
                 after?: string;
+                /** @example 500 */
                 limit?: number;
             };
             header?: never;
@@ -6343,10 +6923,15 @@ export interface operations {
     list_coverage: {
         parameters: {
             query?: {
+                /** @example SHFE */
                 exchange?: string;
+                /** @example ticking */
                 state?: ("ticking" | "subscribed" | "waiting" | "refused") | null;
+                /** @example operator */
                 consumer?: string;
+                /** @example SHFE.rb2605 */
                 after?: string;
+                /** @example 500 */
                 limit?: number;
             };
             header?: never;
@@ -6658,6 +7243,7 @@ export interface operations {
     list_latest_ticks: {
         parameters: {
             query?: {
+                /** @example 100 */
                 limit?: number;
             };
             header?: never;
@@ -6736,10 +7322,17 @@ export interface operations {
     list_bars: {
         parameters: {
             query?: {
+                /** @example 1m */
                 period?: "1m" | "5m" | "15m" | "30m" | "1h" | "1d";
-                /** @description Before this time; without it, up to the last tick */
+                /**
+                 * @description Before this time; without it, up to the last tick
+                 * @example 2026-11-28T10:00:00Z
+                 */
                 until?: string | null;
-                /** @description So many periods back, those without trade too */
+                /**
+                 * @description So many periods back, those without trade too
+                 * @example 240
+                 */
                 limit?: number;
             };
             header?: never;
@@ -7200,10 +7793,15 @@ export interface operations {
     list_orders: {
         parameters: {
             query?: {
+                /** @example false */
                 working?: boolean;
+                /** @example SHFE.rb2605 */
                 instrument?: string;
+                /** @example mean-reversion */
                 strategy_id?: string;
+                /** @example 7f3a0c1b22d9e455 */
                 after?: string;
+                /** @example 500 */
                 limit?: number;
             };
             header?: never;
@@ -7380,8 +7978,11 @@ export interface operations {
     list_trades: {
         parameters: {
             query?: {
+                /** @example mean-reversion */
                 strategy_id?: string;
+                /** @example 500 */
                 after?: number;
+                /** @example 500 */
                 limit?: number;
             };
             header?: never;
@@ -8207,7 +8808,9 @@ export interface operations {
     list_keys: {
         parameters: {
             query?: {
+                /** @example trading.A1.group */
                 after?: string;
+                /** @example 100 */
                 limit?: number;
             };
             header?: never;

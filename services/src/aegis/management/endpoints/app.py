@@ -31,6 +31,7 @@ from aegis.management.endpoints import (
     trading,
     users,
 )
+from aegis.management.examples import add_examples
 from aegis.management.live.messages import REF, live_schemas
 from aegis.management.parts import Parts
 from aegis.management.perimeter import Perimeter
@@ -132,6 +133,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas.setdefault(name, schema)
     said = {"asked": "Asked", "message": "LiveMessage", "rows": "LiveRows"}
     document["x-live"] = {"path": "/api/live"} | {what: {"$ref": REF.format(model=name)} for what, name in said.items()}
+    add_examples(document)
     document["components"]["securitySchemes"] = {
         "session": {"type": "apiKey", "in": "cookie", "name": app.state.parts.cookie},
         "token": {"type": "http", "scheme": "bearer"},

@@ -99,6 +99,7 @@ async def list_instances(
 
 @router.get("/{service}/{instance}", responses=responses(401, 403, 404, 422, 503))
 async def get_instance(service: Service, instance: Named, _: Viewer, at: With) -> InstanceView:
+    """One that is alive, with its configuration."""
     return InstanceView.of(_found(at, service, instance))
 
 

@@ -14,7 +14,7 @@ from aegis.management.access.roles import Role
 from aegis.management.audit import Caller
 from aegis.management.parts import Parts, parts_of
 from aegis.management.problems import Problem, responses
-from aegis.management.views import LEASE, LeaseView
+from aegis.management.views import LeaseView
 from aegis_sdk import key_moves
 from aegis_sdk.instances import Token
 from aegis_sdk.ledger import KeyName
@@ -45,29 +45,6 @@ class EpochView(BaseModel):
 
 class LeaseDetail(BaseModel):
     """A key with its last epochs, the latest first, and who could take it."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "lease": LEASE,
-                    "epochs": [
-                        {
-                            "epoch": 4,
-                            "holder": "trading-1",
-                            "incarnation": "8f14e45fceea167a",
-                            "began_at": "2026-11-28T09:00:00.123Z",
-                            "began": "takeover",
-                            "gap_ms": 512.0,
-                            "ended_at": None,
-                            "ended": None,
-                        }
-                    ],
-                    "takers": ["trading-2"],
-                }
-            ]
-        }
-    )
 
     lease: LeaseView
     epochs: list[EpochView]

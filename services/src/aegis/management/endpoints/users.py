@@ -107,6 +107,7 @@ async def create_user(asked: NewUser, caller: Admin, at: With) -> FirstPassword:
 
 @router.get("/{name}", responses=responses(401, 403, 404, 422, 503))
 async def get_user(name: Name, response: Response, _: Admin, at: With) -> UserView:
+    """One user; the ETag is his revision."""
     stored = await _found(at, name)
     tag(response, stored.revision)
     return _view(stored)
