@@ -7,33 +7,21 @@ import itertools
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
-from management_stage import PASSWORD, Browser, Stage, cheap_passwords, management, settings_of, stage, understood
-from pydantic import BaseModel
-from websockets.asyncio.client import ClientConnection, connect
+from management_stage import PASSWORD, Browser, Stage, cheap_passwords, management, stage
+from management_tab import DEADLINE_S, tab
+from small_services import Books, Echo, Word, running
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from aegis.contracts.orders import Account
-from aegis.contracts.trading import (
-    ACCOUNT,
-    ORDERS,
-    POSITIONS,
-    AccountReply,
-    AccountRequest,
-    OrdersReply,
-    OrdersRequest,
-    PositionsReply,
-    PositionsRequest,
-)
 from aegis.management import web_server
 from aegis.management.access.roles import Role
+from aegis.management.charts import lines
 from aegis.management.endpoints import live, metrics
 from aegis.management.live import hub as hub_module
 from aegis.management.live.sources import Source
@@ -42,59 +30,14 @@ from aegis_sdk import sampling, subjects
 from aegis_sdk.client import Client as AegisClient
 from aegis_sdk.errors import DeadlineExceeded
 from aegis_sdk.events import STREAM as EVENTS
-from aegis_sdk.handler import rpc
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.ledger import KeyName
-from aegis_sdk.program import serve
-from aegis_sdk.service import Service
-from aegis_sdk.single_active import ActiveContext, SingleActive, active
 from aegis_sdk.testing import NatsAccess, nats_server_thread
 from aegis_sdk.transport import StreamConfig
 
 __all__ = ["cheap_passwords"]  # a fixture of this module, too
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-DEADLINE_S = 15.0
-
-
-class Word(BaseModel):
-    text: str = ""
-
-
-class Echo(Service):
-    name = "echo"
-
-    @rpc(idempotent=True)
-    async def say(self, request: Word) -> Word:
-        return request
-
-
-MONEY = dict.fromkeys(Account.model_fields, 0) | {"account": "a1", "env": "paper", "trading_day": "20261128"}
-
-
-class Books(SingleActive):
-    """An account that has money, and never an order."""
-
-    name = "trading"
-
-    def configuration(self) -> dict[str, Any]:
-        return {"accounts": {"a1": {"env": "paper"}}}
-
-    def keys(self) -> Iterable[str]:
-        return ["a1"]
-
-    @active(ORDERS)
-    async def orders(self, request: OrdersRequest, context: ActiveContext) -> OrdersReply:
-        return OrdersReply(orders=[], next="", sequence=0)
-
-    @active(POSITIONS)
-    async def positions(self, request: PositionsRequest, context: ActiveContext) -> PositionsReply:
-        return PositionsReply(positions=[], sequence=0)
-
-    @active(ACCOUNT)
-    async def account(self, request: AccountRequest, context: ActiveContext) -> AccountReply:
-        state = Account.model_validate(MONEY | {"mode": "normal", "armed": False})
-        return AccountReply(state=state, sequence=0)
 
 
 @pytest.fixture(scope="module")
@@ -116,71 +59,12 @@ async def viewer(desk: Stage) -> Browser:
     return await desk.person("vera", "viewer")
 
 
-class Client:
-    """A tab of the console: its tables, by topic."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
-        self.tables: dict[str, dict[str, Any]] = {}
-        self.places: dict[str, dict[str, Any]] = {}
-        self.kinds: list[tuple[str, str]] = []
-
-    async def ask(self, op: str, *topics: dict[str, Any] | str) -> None:
-        wanted = [{"topic": one} if isinstance(one, str) else one for one in topics]
-        await self.socket.send(json.dumps({"op": op, "topics": wanted}))
-
-    async def take(self) -> dict[str, Any]:
-        message = understood(await self.socket.recv())
-        if message["type"] in ("snapshot", "delta"):
-            topic = message["topic"]
-            self.kinds.append((message["type"], topic))
-            table = self.tables.setdefault(topic, {})
-            if message["type"] == "snapshot":
-                table.clear()
-            table.update(message["rows"])
-            for key in message["gone"]:
-                table.pop(key, None)
-            self.places[topic] = {"topic": topic, "origin": message["origin"], "sequence": message["sequence"]}
-        return message
-
-    async def until(self, holds: Any) -> None:
-        async with asyncio.timeout(DEADLINE_S):
-            while not holds():
-                await self.take()
-
-    async def told(self, kind: str, **fields: Any) -> dict[str, Any]:
-        async with asyncio.timeout(DEADLINE_S):
-            while not {"type": kind, **fields}.items() <= (message := await self.take()).items():
-                pass
-        return message
-
-
-@asynccontextmanager
-async def tab(browser: Browser, **headers: str) -> AsyncIterator[Client]:
-    address = str(browser.base_url).rstrip("/")
-    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
-    sent = {"Origin": address, "Cookie": cookie, **headers}
-    async with connect(address.replace("http", "ws") + "/api/live", additional_headers=sent) as socket:
-        yield Client(socket)
-
-
-@asynccontextmanager
-async def echo(access: NatsAccess, instance: str, service: Service | None = None) -> AsyncIterator[None]:
-    stop = asyncio.Event()
-    running = asyncio.create_task(serve(service or Echo(), settings_of(access, instance), stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await running
-
-
 async def test_a_tab_sees_an_instance_come_and_go(access: NatsAccess, viewer: Browser) -> None:
     async with tab(viewer) as client:
         assert (await client.told("hello"))["instance"] == "management-1"
         await client.ask("subscribe", "instances", "leases")
         await client.until(lambda: "management.management-1" in client.tables.get("instances", {}))
-        async with echo(access, "echo-1"):
+        async with running(access, "echo-1", Echo()):
             await client.until(lambda: client.tables["instances"].get("echo.echo-1", {}).get("status") == "ACTIVE")
         await client.until(lambda: "echo.echo-1" not in client.tables["instances"])
         assert client.kinds.count(("snapshot", "instances")) == 1
@@ -191,7 +75,7 @@ async def test_a_tab_goes_on_after_a_cut_where_it_was(access: NatsAccess, viewer
     async with tab(viewer) as first:
         await first.ask("subscribe", "instances")
         await first.until(lambda: "management.management-1" in first.tables.get("instances", {}))
-    async with echo(access, "echo-2"), tab(viewer) as second:
+    async with running(access, "echo-2", Echo()), tab(viewer) as second:
         second.tables = first.tables
         await second.ask("subscribe", first.places["instances"])
         await second.until(lambda: "echo.echo-2" in second.tables["instances"])
@@ -207,7 +91,7 @@ async def test_every_instance_tells_its_load_and_both_instances_of_the_managemen
     client = AegisClient(desk.service.transport)
     async with management(access, tmp_path, "management-2") as second, Browser(second.address) as other:
         await other.sign_in("vera", PASSWORD)
-        async with echo(access, "echo-1"), tab(viewer) as client_1, tab(other) as client_2:
+        async with running(access, "echo-1", Echo()), tab(viewer) as client_1, tab(other) as client_2:
             for each in (client_1, client_2):
                 await each.ask("subscribe", "metrics")
             rows = [each.tables.setdefault("metrics", {}) for each in (client_1, client_2)]
@@ -224,7 +108,7 @@ async def test_every_instance_tells_its_load_and_both_instances_of_the_managemen
             assert {"echo-1", "management-1", "management-2"} <= shown
             assert [one["service"] for one in (await viewer.get("/api/metrics?service=echo")).json()] == ["echo"]
             asked = {"service": "echo", "instance": "echo-1", "metric": ["calls_per_s", "methods.any.say.p99_ms"]}
-            lines, loop = metrics.lines, threading.get_ident()
+            loop = threading.get_ident()
 
             def drawn(*asked: Any) -> Any:
                 assert threading.get_ident() != loop, "it would hinder all who follow"
@@ -291,7 +175,7 @@ async def test_a_topic_says_whether_its_rows_are_true(
         await client.ask("subscribe", topic)
         refused = await client.told("refused", topic=topic)
         assert (refused["code"], refused["detail"]) == ("not_found", "the desk does not trade an account a1")
-        async with echo(access, "trading-1", Books()):
+        async with running(access, "trading-1", Books()):
             view, key = desk.service.app.state.parts.view, KeyName("trading", "a1")
             await view.leases.wait_for(lambda now: key in now.latest, DEADLINE_S)
             await client.ask("subscribe", topic)
@@ -306,7 +190,7 @@ async def test_a_topic_says_whether_its_rows_are_true(
             await late.ask("subscribe", topic)
             assert (await late.told("state", topic=topic))["since"] == failing["since"]
             assert late.tables[topic] == client.tables[topic] != {}, "as they were"
-        async with echo(access, "trading-2", Books()):
+        async with running(access, "trading-2", Books()):
             await client.told("state", topic=topic, state="live")
         assert client.kinds == [("snapshot", topic)]
 
@@ -503,7 +387,7 @@ async def test_scripts_follow_by_server_sent_events_and_go_on(access: NatsAccess
                 if line.startswith("data: ") and "management.management-1" in line:
                     break
         async with (
-            echo(access, "echo-3"),
+            running(access, "echo-3", Echo()),
             viewer.stream(
                 "GET", "/api/live/sse", params={"topics": "instances"}, headers={"Last-Event-ID": place}
             ) as events,
