@@ -177,6 +177,89 @@ def test_a_feed_without_a_session_is_down_while_something_trades_and_rests_other
         assert found.is_down
 
 
+def test_a_feed_that_is_ready_and_that_nobody_publishes_is_down() -> None:
+    """For the moment of a failover it is not."""
+    for clock, level in (("09:01:00", Level.CRITICAL), ("16:00:00", Level.HEALTHY)):
+        bench = Bench(clock)
+        bench.run(60)
+        bench.feed(published=False)
+        assert not bench.run(2.5, PACES).cases
+        found = bench.run(2, PACES)
+        assert (found.level, found.is_down) == (level, True)
+    bench = Bench("09:01:00")
+    bench.run(60)
+    bench.feed(published=False)
+    found = bench.run(5, PACES)
+    assert found.session_trouble == "nobody publishes the feed"
+    assert set(found.in_all.verdicts) == {Verdict.SESSION_DOWN}
+    bench.feed()
+    assert bench.run(1).level is Level.HEALTHY
+
+
+def test_a_feed_that_changes_its_state_all_the_time_is_down_too() -> None:
+    bench = Bench("09:01:00")
+    for _ in range(3):
+        for state in ("connecting", "logging_in"):
+            bench.feed(session="", state=state)
+            found = bench.run(1, PACES)
+    assert found.session_trouble == "the feed is logging_in"
+
+
+def test_a_feed_that_was_never_heard_is_unknown_at_first_and_critical_after_a_minute() -> None:
+    """Ready, with a publisher, and all of it ticking by its own word."""
+    for paces in (PACES, {SLOW: 20.0}):
+        bench = Bench("09:01:00", paces)
+        found = bench.run(5, PACES)
+        assert found.level is Level.UNKNOWN
+        assert found.reason.startswith("nothing was heard of ")
+        assert bench.run(54, PACES).level is Level.UNKNOWN
+        found = bench.run(3, PACES)
+        assert found.level is Level.CRITICAL
+        assert set(found.in_all.verdicts) == {Verdict.FRONT_SILENT}
+        assert bench.run(20).level is Level.HEALTHY
+
+
+def test_an_exchange_that_was_never_heard_is_critical_too_while_others_tick() -> None:
+    bench = Bench("09:01:00")
+    assert bench.run(30, OTHERS).reason == "nothing was heard of DCE yet"
+    found = bench.run(40, OTHERS)
+    assert (found.level, found.session_trouble) == (Level.CRITICAL, "no ticks of DCE")
+
+
+def test_one_or_two_of_an_exchange_that_never_tick_are_no_silent_exchange() -> None:
+    bench = Bench("09:01:00", {**PACES, "CZCE.AP505": 1e6, "CZCE.CF505": 1e6})
+    assert bench.run(300).level is Level.HEALTHY
+
+
+def test_one_snapshot_proves_that_ticks_can_come() -> None:
+    """So contracts that tick once in an hour are quiet, and no silent feed."""
+    bench = Bench("09:01:00", {"SHFE.wr2505": 1e6, "SHFE.wr2506": 1e6, "SHFE.wr2507": 1e6})
+    bench.run(1)
+    bench.judge.tick("SHFE.wr2505", bench.now_ns, ("snapshot",), bench.wall_s)
+    assert bench.run(600).in_all.verdicts == {Verdict.QUIET: 3}
+
+
+def test_a_feed_that_falls_silent_before_any_pace_is_known_is_found() -> None:
+    bench = Bench("09:01:00")
+    assert bench.run(5).in_all.verdicts == {Verdict.QUIET: len(PACES)}
+    assert bench.run(58, PACES).level is Level.HEALTHY
+    assert bench.run(4, PACES).session_trouble == "no ticks of DCE, SHFE"
+
+
+def test_a_silent_front_is_so_until_it_ticks() -> None:
+    """Else a slow one would be well again by its fresh session alone, and renewed for ever."""
+    bench = Bench("09:01:00", {})
+    bench.states = dict.fromkeys(PACES, ("ticking", ""))
+    bench.want()
+    assert bench.run(61).level is Level.CRITICAL
+    bench.feed(state="connecting")
+    assert bench.run(1).level is Level.CRITICAL
+    bench.feed(session="2")
+    assert bench.run(10).level is Level.CRITICAL
+    bench.paces = dict(PACES)
+    assert bench.run(1).level is Level.HEALTHY
+
+
 def test_a_feed_that_has_failed_waits_for_a_person_at_any_hour() -> None:
     bench = Bench("16:00:00")
     bench.feed(session="", state="failed", reason="wrong password")

@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -121,7 +120,7 @@ class HealthAgent(SingleActive):
                 if self._holds():
                     if _is_idle(telling) and (change := self._change(told, says, found)):
                         telling = tasks.create_task(self._publish("changed", change))
-                    if _is_idle(repairing) and (work := self._next_repair(level, reason, found)):
+                    if _is_idle(repairing) and (work := self._next_repair(level, found)):
                         repairing = tasks.create_task(work)
                 await asyncio.sleep(LOOK_S)
 
@@ -151,17 +150,15 @@ class HealthAgent(SingleActive):
             market_time=at(found.market_ns),
         )
 
-    def _next_repair(self, level: Level, reason: str, found: Findings) -> Coroutine[Any, Any, None] | None:
+    def _next_repair(self, level: Level, found: Findings) -> Coroutine[Any, Any, None] | None:
         """The repair that is due, to be done; the next one is decided on what is found when it is over."""
         if level is Level.UNKNOWN or self.settings.repairs == "off":
             return None
-        holder = self._watch.holder
-        if holder is None:
-            if level is not Level.CRITICAL:
-                return None
-            found = replace(found, session_trouble=reason, is_down=True)  # nobody has a session
+        publisher = self._watch.publisher
+        if publisher is None and not found.is_down:  # for a moment
+            return None
         repair = self.repairs.decide(found, clock.now())
-        return None if repair is None else self._repair(repair, holder.view.instance if holder else "", found)
+        return None if repair is None else self._repair(repair, publisher.view.instance if publisher else "", found)
 
     async def _repair(self, repair: Repair, instance: str, found: Findings) -> None:
         try:

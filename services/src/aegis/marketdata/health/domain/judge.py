@@ -20,30 +20,20 @@ from aegis.marketdata.domain.products import PRODUCTS, Product, product_of
 from aegis.marketdata.domain.sessions import BOND, Phase, to_shanghai, trading_day_of
 from aegis.marketdata.domain.subscriptions import NOT_LISTED
 from aegis.marketdata.health.domain.findings import ALARMS, Case, Findings, Verdict
+from aegis.marketdata.health.domain.front import MEMBERS, Front, look_at_all
 from aegis.marketdata.health.domain.market_time import MarketTime, TradingTime
 from aegis.marketdata.health.domain.pace import Pace
 from aegis.marketdata.health.domain.summary import Tally, summed_up
 
-__all__ = ["MEMBERS", "FeedSeen", "Judge"]
+__all__ = ["FeedSeen", "Judge"]
 
-MEMBERS: Final = 3
-FRONT_S: Final = 3.0
-"""No front is silent before."""
 SETTLES_S: Final = 2.0
 """For so long a subscription may wait until it is an alarm."""
 SNAPSHOT_S: Final = 15.0
 """So long after a subscription its snapshot has come."""
 DOWN_S: Final = 3.0
+"""So long a feed may be without a session, or without anybody who publishes it."""
 
-_INTERVALS: Final = 9.0
-_PAUSE_S: Final = 0.75
-_TURN_S: Final = 0.5  # exchanges send the snapshots of all contracts together, twice a second: so long is no pause
-_PAUSE_TICKS: Final = 8.0  # that would have come meanwhile; by chance that is seen once in 3,000
-_LULL: Final = 1.5
-_MOST_LULL: Final = 4.0
-_LULL_TICKS: Final = 50.0
-_LULL_S: Final = 20.0
-_LULL_WATCHED: Final = 0.5
 _EVENING: Final = 18 * 3600
 _MORNING: Final = 6 * 3600
 _NOON: Final = 11 * 3600 + 1800
@@ -53,12 +43,13 @@ _NOT_TICKS: Final = frozenset(("snapshot", "stale"))
 
 @dataclass(frozen=True, kw_only=True)
 class FeedSeen:
-    """What the instance that publishes says of its feed."""
+    """What the instance that publishes says of its feed; while nobody publishes, one that stands by."""
 
     session: str
     state: str  # as ports.FeedState
     reason: str = ""
     snapshots: bool = True  # a subscription is answered with a tick; not so in a replay
+    published: bool = True  # somebody hands it on
 
 
 class _Instrument:
@@ -85,57 +76,6 @@ class _Instrument:
         self.stalled = False
 
 
-class _Front:
-    """All instruments of an exchange."""
-
-    __slots__ = (
-        *("expected", "is_silent", "lull", "members", "paused_s", "rate", "silent_s"),
-        *("ticked_ns", "ticks", "usual", "watched"),
-    )
-
-    def __init__(self) -> None:
-        self.ticked_ns = 0  # by the time of the market
-        self.ticks = 0  # since the last look
-        self.paused_s = 0.0  # all its pauses, which are none of a single instrument's
-        self.rate = 0.0  # ticks a second, of the last `_LULL_S`, as far as these were watched
-        self.watched = 0.0  # the share of them
-        self.begin()
-
-    def begin(self) -> None:
-        self.members = 0
-        self.usual = 0.0  # ticks a second that are expected at least, of those that trade now
-        self.expected = 0.0  # on average
-        self.lull = 1.0  # how much slower than usual it is
-        self.silent_s = 0.0
-        self.is_silent = False
-
-    def tick(self, now_ns: int, opened_ns: int) -> None:
-        """One of its instruments has ticked."""
-        if opened_ns:
-            self.paused_s += self.pause_s((now_ns - max(self.ticked_ns, opened_ns)) / 1e9)
-        self.ticked_ns = now_ns
-        self.ticks += 1
-
-    def pause_s(self, silent_s: float) -> float:
-        """How much of a silence is a pause of the whole front: nothing, unless many would have ticked meanwhile."""
-        is_pause = self.members >= MEMBERS and silent_s > _PAUSE_S and silent_s * self.expected > _PAUSE_TICKS
-        return silent_s - _TURN_S if is_pause else 0.0
-
-    def look(self, elapsed_s: float, silent_s: float) -> None:
-        """Judge it, some time after the last look, when it has been silent for so long."""
-        if 0 < elapsed_s < _LULL_S:
-            part = elapsed_s / _LULL_S
-            self.rate += part * (self.ticks / elapsed_s - self.rate)
-            self.watched += part * (1 - self.watched)
-        self.ticks = 0
-        usually, rate = self.expected, self.rate / max(self.watched, 0.001)
-        if usually * _LULL_S > _LULL_TICKS and rate * _LULL < usually and self.watched > _LULL_WATCHED:
-            self.lull = min(usually / max(rate, 0.001), _MOST_LULL)
-        self.silent_s = silent_s
-        if self.members >= MEMBERS:
-            self.is_silent = silent_s > max(FRONT_S, _INTERVALS / self.usual)
-
-
 class Judge:
     """`begin_ns` is the time until ticks tell a better one, UTC; `wall_s` are seconds of our clock, never back."""
 
@@ -144,11 +84,12 @@ class Judge:
         self._time = MarketTime(hours.values(), begin_ns, wall_s, calendar)
         self._calendar = calendar
         self._feed = FeedSeen(session="", state="")
-        self._feed_changed_s = self._wall_s = wall_s
+        self._wall_s = wall_s
+        self._alive_s = wall_s  # when the feed was last up, or heard
         self._known: dict[str, _Instrument] = {}
         self._in_order: list[_Instrument] = []  # those that somebody wants
         self._subscribed = 0
-        self._fronts: dict[str, _Front] = {}
+        self._fronts: dict[str, Front] = {}
         self._looked_ns = begin_ns
         self._silent_s = 0.0  # all fronts
         self._night = self._is_night()
@@ -176,8 +117,6 @@ class Judge:
 
     def feed(self, seen: FeedSeen) -> None:
         """How the feed is. In a new session silence begins anew, but what was found stalled has to tick first."""
-        if seen.state != self._feed.state or seen.session != self._feed.session:
-            self._feed_changed_s = self._wall_s
         if seen.session != self._feed.session:
             self.listen_anew()
         self._feed = seen
@@ -204,8 +143,9 @@ class Judge:
             one = self._instrument(name)
         one.ticks += 1
         one.stalled = False
+        self._alive_s = wall_s
         front, group = self._fronts[one.exchange], one.group
-        front.tick(time.now_ns, group.opened_ns if group else 0)
+        front.tick(time.now_ns, group.opened_ns if group else 0, snapshot=odd)
         if group is None:
             return
         mark_s = group.seconds(time.now_ns)
@@ -220,6 +160,8 @@ class Judge:
         self._wall_s = wall_s
         self._time.passed(wall_s)
         self._night = self._is_night()
+        if self._is_up:
+            self._alive_s = wall_s
         self._look_at_fronts()
         trading_day = self._trading_day()
         tallies: dict[str, Tally] = defaultdict(Tally)
@@ -231,9 +173,8 @@ class Judge:
             if verdict in ALARMS:
                 cases.append(self._case(one, verdict, reason))
         trouble, is_down = self._trouble(cases), self._is_down()
-        unknown = is_down and not self._in_order
-        note = f"the feed is {self._feed.state}, and nothing that is wanted is known" if unknown else ""
-        return summed_up(tallies, cases, trouble, note, self._time.now_ns, is_down=is_down)
+        note = f"{self._why_down()}, and nothing that is wanted is known" if is_down and not self._in_order else ""
+        return summed_up(tallies, cases, trouble, note, self._unproven(), self._time.now_ns, is_down=is_down)
 
     @property
     def market_ns(self) -> int:
@@ -245,21 +186,13 @@ class Judge:
         elapsed_s, self._looked_ns = (now_ns - self._looked_ns) / 1e9, now_ns
         for front in self._fronts.values():
             front.begin()
-        opened: dict[str, int] = {}
-        for one in self._in_order if self._feed.state == "ready" else ():
-            pace = one.paces[self._night]
-            if one.state in _SUBSCRIBED and one.group and one.group.opened_ns and pace.is_known:
-                front = self._fronts[one.exchange]
-                front.members += 1
-                front.usual += 1 / max(pace.usual_s, 0.001)
-                front.expected += 1 / max(pace.mean_s, 0.001)
-                opened[one.exchange] = min(opened.get(one.exchange, now_ns), one.group.opened_ns)
-        for name, opened_ns in opened.items():
-            front = self._fronts[name]
-            front.look(elapsed_s, (now_ns - max(front.ticked_ns, opened_ns)) / 1e9)
-        looked_at = [self._fronts[name] for name in opened]
-        few = sum(front.members for front in looked_at) < MEMBERS  # nothing to compare a silence with
-        self._silent_s = 0.0 if few else min(front.silent_s for front in looked_at)
+        if not self._is_up:
+            return
+        for one in self._in_order:
+            if one.group and one.group.opened_ns:
+                pace, subscribed = one.paces[self._night], one.state in _SUBSCRIBED
+                self._fronts[one.exchange].count(one.group.opened_ns, pace, subscribed=subscribed)
+        self._silent_s = look_at_all(self._fronts.values(), elapsed_s, now_ns)
 
     def _case(self, one: _Instrument, verdict: Verdict, reason: str) -> Case:
         return Case(
@@ -278,16 +211,22 @@ class Judge:
         if self._feed.state == "ended":
             return Verdict.ENDED, ""
         is_open = one.group is None or one.group.phase is Phase.TRADING
-        if self._feed.state != "ready":
-            if is_open and self._is_down():
-                return Verdict.SESSION_DOWN, self._feed.reason
-            return (Verdict.STALLED if is_open and one.stalled else Verdict.RESTING), self._feed.reason
+        if not self._is_up:
+            return self._without_session(one) if is_open else Verdict.RESTING, self._feed.reason
         if one.state in ("waiting", "refused"):
             lasts = self._wall_s - one.changed_s > SETTLES_S
             return (Verdict.NOT_SUBSCRIBED if lasts else Verdict.QUIET), one.reason
         if not is_open or self._has_ended_early(one, trading_day):
             return Verdict.RESTING, ""
         return self._of_subscribed(one)
+
+    def _without_session(self, one: _Instrument) -> Verdict:
+        """For a moment that is nothing; but what was found before has to tick first."""
+        if self._is_down():
+            return Verdict.SESSION_DOWN
+        if self._fronts[one.exchange].is_silent:
+            return Verdict.FRONT_SILENT
+        return Verdict.STALLED if one.stalled else Verdict.RESTING
 
     def _of_subscribed(self, one: _Instrument) -> tuple[Verdict, str]:
         if self._fronts[one.exchange].is_silent:
@@ -310,16 +249,36 @@ class Judge:
     def _silence_s(self, one: _Instrument) -> float:
         return one.group.seconds(self._time.now_ns) - one.mark_s if one.group else 0.0
 
+    @property
+    def _is_up(self) -> bool:
+        """Whether ticks can come."""
+        return self._feed.state == "ready" and self._feed.published
+
     def _is_down(self) -> bool:
-        return self._feed.state not in ("ready", "ended") and self._wall_s - self._feed_changed_s > DOWN_S
+        """Whether none can, and that for longer than a failover takes."""
+        if self._feed.state == "ended":
+            return False
+        return self._feed.state == "failed" or self._wall_s - self._alive_s > DOWN_S
+
+    def _why_down(self) -> str:
+        if self._feed.state == "ready":
+            return "nobody publishes the feed"
+        return f"the feed is {self._feed.state or 'not there'}{f': {self._feed.reason}' if self._feed.reason else ''}"
 
     def _trouble(self, cases: list[Case]) -> str:
         """What is wrong with the session as a whole. One that has failed for good waits for a person at any hour."""
         if self._feed.state == "failed" or any(one.verdict is Verdict.SESSION_DOWN for one in cases):
-            reason = f": {self._feed.reason}" if self._feed.reason else ""
-            return f"the feed is {self._feed.state or 'not there'}{reason}"
-        silent = sorted(name for name, front in self._fronts.items() if front.is_silent)
+            return self._why_down()
+        silent = sorted({one.instrument.partition(".")[0] for one in cases if one.verdict is Verdict.FRONT_SILENT})
         return f"no ticks of {', '.join(silent)}" if silent else ""
+
+    def _unproven(self) -> str:
+        """What should have been heard, and was not yet for a moment: it may be well or not."""
+        trading = {name: front for name, front in self._fronts.items() if front.subscribed}
+        unheard = [name for name, front in trading.items() if front.is_unproven]
+        if len(unheard) < len(trading):
+            unheard = [name for name in unheard if trading[name].subscribed >= MEMBERS]
+        return f"nothing was heard of {', '.join(sorted(unheard))} yet" if unheard else ""
 
     # What it knows
 
@@ -331,7 +290,7 @@ class Judge:
             group = self._time.group(product.hours) if product else None
             expiry = self._expiry(product, symbol) if product else ""
             one = self._known[name] = _Instrument(name, group, expiry, self._wall_s)
-            self._fronts.setdefault(one.exchange, _Front())
+            self._fronts.setdefault(one.exchange, Front())
         return one
 
     def _expiry(self, product: Product, symbol: str) -> str:
