@@ -100,6 +100,19 @@ def test_an_exchange_that_falls_silent_is_a_silent_front_and_no_stalled_instrume
     assert found.level is Level.CRITICAL
 
 
+def test_fronts_that_have_too_few_each_are_judged_as_one() -> None:
+    few = ("SHFE.rb2505", "SHFE.hc2505", "DCE.m2505", "DCE.y2505", "CZCE.SR505")
+    bench = Bench("09:01:00", dict.fromkeys(few, 0.5))
+    bench.run(120)
+    after_s, found = bench.until_found(few)
+    assert after_s <= 5
+    assert found.session_trouble == "no ticks of CZCE, DCE, SHFE"
+    assert set(found.in_all.verdicts) == {Verdict.FRONT_SILENT}
+    bench.run(10)
+    _, found = bench.until_found(few[:2])
+    assert verdicts(found) == dict.fromkeys(few[:2], Verdict.STALLED), "the others tick"
+
+
 def test_all_of_the_feed_silent_is_trouble_of_the_session() -> None:
     bench = Bench("09:01:00")
     bench.run(120)
@@ -198,10 +211,10 @@ def test_a_feed_that_is_ready_and_that_nobody_publishes_is_down() -> None:
 
 def test_a_feed_that_changes_its_state_all_the_time_is_down_too() -> None:
     bench = Bench("09:01:00")
-    for _ in range(3):
-        for state in ("connecting", "logging_in"):
-            bench.feed(session="", state=state)
-            found = bench.run(1, PACES)
+    found = bench.run(1)
+    for state in 3 * ("connecting", "logging_in"):
+        bench.feed(session="", state=state)
+        found = bench.run(1, PACES)
     assert found.session_trouble == "the feed is logging_in"
 
 
