@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from aegis.cli.health_source import Source
 from aegis.contracts.health import (
     ESCALATED,
     REPORT,
@@ -278,13 +279,9 @@ async def test_operations_may_hold_all_repairs(stack: AsyncExitStack, monkeypatc
     report = await running.until(lambda report: bool(report.escalated))
     assert (report.level, report.reason) == ("critical", "1 stalled; repairs have not helped")
     async with Events(running.transport).follow("event.health.main.changed", HealthChanged) as events:
-        told = [(await anext(events)).body]
-        while told[-1].level != "critical" or not told[-1].cases:  # an agent may have begun before market data
-            told.append((await anext(events)).body)
-    assert [(one.level, one.reason) for one in told if one.cases] == [
-        ("degraded", "1 stalled"),
-        ("critical", "1 stalled; repairs have not helped"),
-    ]
+        told = [await anext(events) for _ in range(2)]
+    said = [(event.body.level, event.body.reason) for event in told]
+    assert said == [("degraded", "1 stalled"), ("critical", "1 stalled; repairs have not helped")]
     assert running.figures()["aegis_health_level_state", "critical"] == 1
     running.feed.muted.add(CONTRACTS[1])
     report = await running.until(lambda report: len(report.cases) == 2)
@@ -327,6 +324,17 @@ async def test_an_agent_without_repairs_finds_the_same_and_touches_nothing(
     after = await running.client.call(STATUS, Empty())
     assert report.repairs == []
     assert (after.session, after.subscribed) == (before.session, before.subscribed)
+
+    others = [f"DCE.{symbol}" for symbol in ("m2505", "y2505", "p2505")]
+    wish = WishRequest(consumer="b", instruments=others)
+    await running.client.call(SUBSCRIBE, wish, instance="marketdata-1", timeout=DEADLINE_S)
+    await running.until(lambda report: report.in_all.ticked == len([*CONTRACTS, *others]))
+    running.feed.muted.update(CONTRACTS)
+    await running.until(lambda report: report.reason == "no ticks of SHFE")
+    async with Source.open(running.transport, "main", read_only=True, look_s=1.0) as source:
+        report = await source.report()
+    assert (report.level, report.exit_code) == ("unknown", 3), "a look that began after it knows no pace"
+    assert report.reason == "nothing was heard of SHFE yet"
 
 
 async def test_repairs_that_are_asked_for_too_often_are_refused(

@@ -239,6 +239,15 @@ def test_an_exchange_that_was_never_heard_is_critical_too_while_others_tick() ->
     assert (found.level, found.session_trouble) == (Level.CRITICAL, "no ticks of DCE")
 
 
+def test_a_market_that_lives_at_an_earlier_time_than_ours_is_no_excuse() -> None:
+    """Until its first ticks the judge takes our time for that of the market."""
+    bench = Bench("09:01:00")
+    bench.judge.listen_anew()
+    bench.begin_ns -= at("09:01:00") - at("09:01:00", "20241227")
+    bench.now_ns = at("09:01:00", "20241227")
+    assert bench.run(10, OTHERS).reason == "nothing was heard of DCE yet"
+
+
 def test_one_or_two_of_an_exchange_that_never_tick_are_no_silent_exchange() -> None:
     bench = Bench("09:01:00", {**PACES, "CZCE.AP505": 1e6, "CZCE.CF505": 1e6})
     assert bench.run(300).level is Level.HEALTHY

@@ -9,7 +9,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Final, Self
 
@@ -33,6 +33,7 @@ _log = structlog.get_logger("aegis.health")
 
 LOOK_S: Final = 0.2
 _REGISTRY_S: Final = 5.0
+_CONFIRM_S: Final = 1.0
 _ASK_S: Final = 1.0
 _ASK_ALL_S: Final = 10.0
 _ASKED_A_SECOND: Final = 1_000  # instruments, while some of them do not tick
@@ -70,6 +71,8 @@ class Watch:
         """Raises Unavailable where the registry cannot be read."""
         try:
             async with Directory.open(transport, service=SERVICE, timeout=_REGISTRY_S) as directory:
+                with suppress(TimeoutError):  # until its first heartbeat nobody counts as alive
+                    await directory.wait_for(lambda found: bool(found.instances(SERVICE)), timeout=_CONFIRM_S)
                 watch = cls(transport, client, directory, feed)
                 ticks = await transport.subscribe(subjects.tick(subjects.ANY, subjects.ANY), watch.on_tick)
                 end_listening = transport.on_state(watch.on_state)

@@ -104,6 +104,8 @@ class Front:
         usually, rate = self.expected, self.rate / max(self.watched, 0.001)
         if usually * _LULL_S > _LULL_TICKS and rate * _LULL < usually and self.watched > _LULL_WATCHED:
             self.lull = min(usually / max(rate, 0.001), _MOST_LULL)
+        if self.ticked_ns > now_ns:  # the market has begun anew, at an earlier time
+            self.ticked_ns = 0
         self.silent_s = (now_ns - max(self.ticked_ns, self.opened_ns)) / 1e9
 
     @property
