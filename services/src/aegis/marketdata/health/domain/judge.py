@@ -19,7 +19,7 @@ from aegis.marketdata.domain.instruments import contract_month, expiry_day
 from aegis.marketdata.domain.products import PRODUCTS, Product, product_of
 from aegis.marketdata.domain.sessions import BOND, Phase, to_shanghai, trading_day_of
 from aegis.marketdata.domain.subscriptions import NOT_LISTED
-from aegis.marketdata.health.domain.findings import ALARMS, Case, Findings, Verdict
+from aegis.marketdata.health.domain.findings import ALARMS, Case, Findings, Verdict, exchange_of
 from aegis.marketdata.health.domain.front import MEMBERS, Front, look_at_all
 from aegis.marketdata.health.domain.market_time import MarketTime, TradingTime
 from aegis.marketdata.health.domain.pace import Pace
@@ -62,7 +62,7 @@ class _Instrument:
 
     def __init__(self, name: str, group: TradingTime | None, expiry: str, now_s: float) -> None:
         self.name = name
-        self.exchange = name.partition(".")[0]
+        self.exchange = exchange_of(name)
         self.group = group
         self.expiry = expiry
         self.is_bond = group is not None and group.hours is BOND
@@ -269,7 +269,7 @@ class Judge:
         """What is wrong with the session as a whole. One that has failed for good waits for a person at any hour."""
         if self._feed.state == "failed" or any(one.verdict is Verdict.SESSION_DOWN for one in cases):
             return self._why_down()
-        silent = sorted({one.instrument.partition(".")[0] for one in cases if one.verdict is Verdict.FRONT_SILENT})
+        silent = sorted({exchange_of(one.instrument) for one in cases if one.verdict is Verdict.FRONT_SILENT})
         return f"no ticks of {', '.join(silent)}" if silent else ""
 
     def _unproven(self) -> str:

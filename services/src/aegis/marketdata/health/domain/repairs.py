@@ -5,6 +5,10 @@ wrong, and for however long, a desk is not repaired to death:
 
     an instrument   -> RESUBSCRIBE twice -> RENEW once -> FAIL_OVER once -> ESCALATE
     the session     -> RENEW twice -> FAIL_OVER once -> ESCALATE
+    an exchange     -> RENEW once -> FAIL_OVER once -> ESCALATE, while others trade: it costs these theirs
+
+While something is wrong with the session, or with some exchanges, that comes first. Instruments of other exchanges have
+their turn between its steps, and when it was left to a person.
 
 A feed that has no session begins one by itself: it is given `down_s`, and what would renew it is passed over.
 
@@ -17,7 +21,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal
 
-from aegis.marketdata.health.domain.findings import Findings, Verdict
+from aegis.marketdata.health.domain.findings import Findings, Verdict, exchange_of
 
 __all__ = ["Kind", "Outcome", "Patience", "Repair", "Repairs"]
 
@@ -39,6 +43,7 @@ _LADDERS: Final = {
     "instrument": (Kind.RESUBSCRIBE, Kind.RESUBSCRIBE, Kind.RENEW, Kind.FAIL_OVER, Kind.ESCALATE),
     "unproven": (Kind.RESUBSCRIBE, Kind.RESUBSCRIBE, Kind.ESCALATE),  # no reason to disturb the others
     "session": (Kind.RENEW, Kind.RENEW, Kind.FAIL_OVER, Kind.ESCALATE),
+    "exchange": (Kind.RENEW, Kind.FAIL_OVER, Kind.ESCALATE),
 }
 _LADDER_OF: Final = {
     Verdict.STALLED: "instrument",
@@ -56,7 +61,7 @@ class Patience:
     renew_s: float = 30.0  # until all are subscribed in a fresh session, and tick
     fail_over_s: float = 30.0
     down_s: float = 10.0  # a feed without a session is given so long to find one
-    budget_s: float = 600.0  # in which one session is renewed, and one failed over, for the sake of single instruments
+    budget_s: float = 600.0  # in which one session is renewed, and one failed over, for the sake of a part of all
     calm_s: float = 60.0
 
 
@@ -82,6 +87,13 @@ class _Case:
     def next(self) -> Kind | None:
         ladder = _LADDERS[self.ladder]
         return ladder[self.step] if self.step < len(ladder) else None
+
+    def climb(self, ladder: str) -> None:
+        """Go on, on a longer ladder where that is what it takes now; the steps with which both begin count."""
+        steps, longer = _LADDERS[self.ladder], _LADDERS[ladder]
+        if len(longer) > len(steps):
+            same = next((n for n, (one, other) in enumerate(zip(steps, longer, strict=False)) if one is not other), 0)
+            self.ladder, self.step = ladder, min(self.step, same)
 
 
 @dataclass(slots=True)
@@ -111,14 +123,23 @@ class Repairs:
             return None
         session = self._cases.get(SESSION)
         if session is not None and session.well_since_s is None:
-            return self._of_session(session, findings, now_s)
+            repair = self._of_session(session, findings, now_s)
+            if repair is not None or findings.is_down:
+                return repair
+        return self._of_instruments(findings, now_s)
+
+    def _of_instruments(self, findings: Findings, now_s: float) -> Repair | None:
+        silent = findings.silent
         due = {
             name: case
             for name, case in self._cases.items()
-            if name != SESSION and case.well_since_s is None and case.not_before_s <= now_s
+            if name != SESSION
+            and case.well_since_s is None
+            and case.not_before_s <= now_s
+            and exchange_of(name) not in silent
         }
         for kind in Kind:
-            names = tuple(sorted(name for name, case in due.items() if self._is_next(case, kind, now_s)))
+            names = tuple(sorted(name for name, case in due.items() if self._next(case, now_s) is kind))
             if names:
                 shown = names[:MOST_AT_ONCE] if kind is Kind.RESUBSCRIBE else names
                 return Repair(kind=kind, instruments=shown, reason=_reason(findings, shown))
@@ -133,7 +154,8 @@ class Repairs:
             Kind.ESCALATE: 0.0,
         }[repair.kind]
         if repair.kind in _HEAVY and outcome == "done":
-            if repair.instruments:
+            session = self._cases.get(SESSION)
+            if repair.instruments or (session is not None and session.ladder == "exchange"):
                 self._spent[repair.kind] = now_s
             for case in self._cases.values():  # it was done for all
                 case.not_before_s = max(case.not_before_s, now_s + pause_s)
@@ -158,13 +180,18 @@ class Repairs:
     def _note(self, findings: Findings, now_s: float) -> None:
         """Open a case for what is newly wrong, close those that have been well for long enough."""
         wrong = {one.instrument: _LADDER_OF[one.verdict] for one in findings.cases if one.verdict in _LADDER_OF}
+        silent = findings.silent
         if findings.session_trouble:
-            wrong[SESSION] = "session"
+            wrong[SESSION] = "exchange" if silent and findings.others_trade and not findings.is_down else "session"
         for name, ladder in wrong.items():
-            self._cases.setdefault(name, _Case(ladder)).well_since_s = None
+            case = self._cases.setdefault(name, _Case(ladder))
+            case.climb(ladder)
+            case.well_since_s = None
         self._down_since_s = (self._down_since_s or now_s) if findings.is_down else None
-        hidden = SESSION in wrong  # while the session is in trouble nobody knows how single instruments are
-        for name in [name for name in self._cases if name not in wrong and not hidden]:
+        all_hidden = SESSION in wrong and findings.is_down  # nobody knows how single instruments are
+        for name in [name for name in self._cases if name not in wrong]:
+            if all_hidden or exchange_of(name) in silent:
+                continue
             case = self._cases[name]
             case.well_since_s = now_s if case.well_since_s is None else case.well_since_s
             if now_s - case.well_since_s >= self.patience.calm_s or not findings.is_trading:
@@ -176,16 +203,16 @@ class Repairs:
                 return None
             while case.next is Kind.RENEW:
                 case.step += 1
-        kind = case.next
+        kind = self._next(case, now_s) if case.ladder == "exchange" else case.next
         if kind is None or case.not_before_s > now_s:
             return None
         return Repair(kind=kind, reason=findings.session_trouble)
 
-    def _is_next(self, case: _Case, kind: Kind, now_s: float) -> bool:
-        """Whether that is its next step; what there is no budget for is passed over."""
+    def _next(self, case: _Case, now_s: float) -> Kind | None:
+        """Its next step; what there is no budget for is passed over."""
         while (following := case.next) in _HEAVY and self._is_spent(following, now_s):
             case.step += 1
-        return following is kind
+        return following
 
     def _is_spent(self, kind: Kind | None, now_s: float) -> bool:
         spent_s = self._spent.get(kind) if kind else None
