@@ -108,9 +108,21 @@ def test_fronts_that_have_too_few_each_are_judged_as_one() -> None:
     assert after_s <= 5
     assert found.session_trouble == "no ticks of CZCE, DCE, SHFE"
     assert set(found.in_all.verdicts) == {Verdict.FRONT_SILENT}
+    bench.states["INE.sc2512"] = ("ticking", "")
+    bench.want()
     bench.run(10)
+    assert "INE.sc2512" in verdicts(bench.run(10, few))
+    assert bench.run(10).level is Level.HEALTHY, "it never ticks, and is well with the others"
     _, found = bench.until_found(few[:2])
     assert verdicts(found) == dict.fromkeys(few[:2], Verdict.STALLED), "the others tick"
+
+
+def test_a_single_one_of_an_exchange_is_silent_with_all_others() -> None:
+    bench = Bench("09:01:00", dict.fromkeys((*FAST, OTHERS[0]), 0.5))
+    bench.run(120)
+    assert bench.run(30, FAST).session_trouble == "no ticks of SHFE"
+    assert bench.run(10).level is Level.HEALTHY
+    assert bench.run(30, bench.paces).session_trouble == "no ticks of DCE, SHFE"
 
 
 def test_all_of_the_feed_silent_is_trouble_of_the_session() -> None:

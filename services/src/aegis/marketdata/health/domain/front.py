@@ -1,8 +1,8 @@
 """A front: all instruments of an exchange, taken together, and whether its silence is more than chance.
 
-It is judged by the paces of those that trade now, once `MEMBERS` of them are known. Where no front has so many, but all
-together have, they are judged as one. Of a front without any pace that is known only two things can be said: that in
-`UNHEARD_S` not one tick came, and that it ticked much faster than that before.
+It is judged by the paces of those that trade now, once `MEMBERS` of them are known. Fronts that have less are judged as
+one, where together they have as many, or where all others are silent. Of a front without any pace that is known only
+two things can be said: that in `UNHEARD_S` not one tick came, and that it ticked much faster than that before.
 """
 
 from __future__ import annotations
@@ -33,12 +33,32 @@ _LULL_S: Final = 20.0
 _LULL_WATCHED: Final = 0.5
 
 
+class _Silence:
+    """Of one front, or of several that were judged as one: the first tick ends it for all."""
+
+    __slots__ = ("is_over",)
+
+    def __init__(self) -> None:
+        self.is_over = False
+
+
 class Front:
     """Begin each look with `begin`, `count` those that are wanted and trade, and end it with `look_at_all`."""
 
     __slots__ = (
-        *("expected", "heard", "heard_s", "is_heard", "is_silent", "lull", "members", "opened_ns", "paused_s"),
-        *("rate", "silent_s", "subscribed", "ticked_ns", "ticks", "trading", "usual", "watched", "watched_s"),
+        *("expected", "heard", "heard_s", "is_heard", "lull", "members", "opened_ns", "paused_s"),
+        *(
+            "rate",
+            "silence",
+            "silent_s",
+            "subscribed",
+            "ticked_ns",
+            "ticks",
+            "trading",
+            "usual",
+            "watched",
+            "watched_s",
+        ),
     )
 
     def __init__(self) -> None:
@@ -50,7 +70,7 @@ class Front:
         self.is_heard = False  # something came while it traded, if only a snapshot
         self.heard = 0  # ticks while it traded, of all looks
         self.watched_s = self.heard_s = 0.0  # for how long we have looked on, and had by its latest tick
-        self.is_silent = False  # found so, and it has not ticked since
+        self.silence: _Silence | None = None  # as it was found last
         self.begin()
 
     def begin(self) -> None:
@@ -81,7 +101,7 @@ class Front:
             self.paused_s += self.pause_s((now_ns - max(self.ticked_ns, opened_ns)) / 1e9)
             self.is_heard = True
         self.ticked_ns = now_ns
-        self.is_silent = False
+        self.end_silence()
         if not snapshot:
             self.ticks += 1
 
@@ -108,6 +128,15 @@ class Front:
             self.ticked_ns = 0
         self.silent_s = (now_ns - max(self.ticked_ns, self.opened_ns)) / 1e9
 
+    def end_silence(self) -> None:
+        if self.silence is not None:
+            self.silence.is_over, self.silence = True, None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it was found so, and has not ticked since."""
+        return self.silence is not None and not self.silence.is_over
+
     @property
     def is_unproven(self) -> bool:
         """Whether nothing came of it yet, for longer than one would think."""
@@ -119,31 +148,33 @@ def look_at_all(fronts: Iterable[Front], elapsed_s: float, now_ns: int) -> float
     trading: list[Front] = []
     for front in fronts:
         if not front.trading:
-            front.is_silent = False
+            front.end_silence()
         elif front.subscribed:
             front.look(elapsed_s, now_ns)
             trading.append(front)
     for front in trading:
         if front.members >= MEMBERS or (front.subscribed >= MEMBERS and not front.members):
             _judge([front])
-    if trading and all(front.members < MEMBERS for front in trading):
-        _judge(trading)
+    rest = [front for front in trading if not front.is_silent]
+    if rest and all(front.members < MEMBERS for front in rest):
+        _judge(rest, others=len(rest) < len(trading))
     few = sum(front.members for front in trading) < MEMBERS
     return 0.0 if few else min(front.silent_s for front in trading)
 
 
-def _judge(fronts: list[Front]) -> None:
-    if min(front.silent_s for front in fronts) > _limit_s(fronts):
+def _judge(fronts: list[Front], *, others: bool = False) -> None:
+    if min(front.silent_s for front in fronts) > _limit_s(fronts, others):
+        silence = _Silence()
         for front in fronts:
-            front.is_silent = True
+            front.silence = silence
 
 
-def _limit_s(fronts: list[Front]) -> float:
-    """The longest silence of all of them that may be chance."""
+def _limit_s(fronts: list[Front], others: bool) -> float:
+    """The longest silence of all of them that may be chance; `others`: while all others are silent."""
     members = sum(front.members for front in fronts)
-    if members >= MEMBERS:
+    if members >= MEMBERS or (members and others):
         return max(FRONT_S, _INTERVALS / sum(front.usual for front in fronts))
-    if members:  # so few are judged by their own paces
+    if members or others:  # so few are judged by their own paces
         return inf
     if not any(front.is_heard for front in fronts):
         return UNHEARD_S
