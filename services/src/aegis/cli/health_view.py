@@ -7,7 +7,7 @@ from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from aegis.contracts.health import CaseView, ExchangeView, HealthReport
+    from aegis.contracts.health import CaseView, ExchangeView, HealthReport, HealthUnknown
 
 __all__ = ["lines_of"]
 
@@ -18,14 +18,21 @@ _SHANGHAI: Final = timezone(timedelta(hours=8))
 _GOOD: Final = ("healthy", "quiet", "resting", "ended", "expired")
 
 
-def lines_of(report: HealthReport) -> list[str]:
+def lines_of(report: HealthReport | HealthUnknown) -> list[str]:
     """Level, coverage by exchange, what is wrong, what was done."""
-    return [line[:_WIDTH].rstrip() for line in _lines(report)]
+    return [line[:_WIDTH].rstrip() for line in (_level(report), *_lines(report))]
 
 
-def _lines(report: HealthReport) -> Iterator[str]:
+def _level(report: HealthReport | HealthUnknown) -> str:
+    return f"{report.feed}: {report.level.upper()}{f' - {report.reason}' if report.reason else ''}"
+
+
+def _lines(report: HealthReport | HealthUnknown) -> Iterator[str]:
+    from aegis.contracts.health import HealthUnknown
+
+    if isinstance(report, HealthUnknown):
+        return
     market = report.market_time.astimezone(_SHANGHAI)
-    yield f"{report.feed}: {report.level.upper()}{f' - {report.reason}' if report.reason else ''}"
     agent = "no agent, a look of our own" if report.agent_epoch is None else f"agent of epoch {report.agent_epoch}"
     repairs = "repairs on" if report.repairs_on else "read only"
     yield f"market time {market:%Y-%m-%d %H:%M:%S}; {agent}; {repairs}"

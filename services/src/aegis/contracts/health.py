@@ -18,6 +18,7 @@ __all__ = [
     "ExchangeView",
     "HealthChanged",
     "HealthReport",
+    "HealthUnknown",
     "InstanceView",
     "LevelName",
     "RecoveryAnswer",
@@ -117,6 +118,15 @@ class HealthReport(_Frozen):
     universe: UniverseView
     repairs: list[RepairView]  # the last 20
     escalated: list[str]  # what was left to a person: instruments, or "session"
+
+
+class HealthUnknown(_Frozen):
+    """What `aegis health --json` prints in place of a report where there is none."""
+
+    feed: str
+    level: Literal["unknown"] = "unknown"
+    exit_code: Literal[3] = 3
+    reason: str
 
 
 class HealthChanged(_Frozen):
