@@ -38,7 +38,7 @@ from aegis_sdk.instances import InstanceRecord, InstanceStatus
 from aegis_sdk.registry import Registration
 from aegis_sdk.service import HostOptions, ServiceHost
 from aegis_sdk.single_active import ActiveHost, SingleActive
-from aegis_sdk.single_active.operations import drain_of
+from aegis_sdk.single_active.operations import Handover, drain_of, handover_of
 from aegis_sdk.testing import nats_server
 from aegis_sdk.transport import Transport
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
@@ -286,6 +286,12 @@ async def test_operations_may_hold_all_repairs(stack: AsyncExitStack, monkeypatc
     running.feed.muted.add(CONTRACTS[1])
     report = await running.until(lambda report: len(report.cases) == 2)
     assert len(report.repairs) == 5, "nothing was tried for the second one"
+    [first] = running.repairers
+    await running.client.call(handover_of("health"), Handover(key="main"), instance=first.instance, timeout=DEADLINE_S)
+    await running.until(lambda later: later.agent_epoch != report.agent_epoch and len(later.cases) == 2)
+    running.feed.muted.add(CONTRACTS[2])
+    await running.until(lambda report: len(report.cases) == 3)
+    assert running.repairers == [first], "nor by the other agent"
 
 
 async def test_a_hook_that_hangs_or_fails_keeps_nobody_from_looking_and_telling(

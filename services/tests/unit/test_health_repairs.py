@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aegis.marketdata.health.domain.findings import Case, ExchangeFindings, Findings, Level, Verdict
-from aegis.marketdata.health.domain.repairs import Kind, Outcome, Patience, Repairs
+from aegis.marketdata.health.domain.repairs import Kind, Outcome, Patience, RepairMemory, Repairs
 
 PATIENCE = Patience()
 NOTHING = ExchangeFindings(phase="trading", wanted=9, subscribed=9, due=9, covered=9, ticked=9, verdicts={})
@@ -188,6 +188,42 @@ def test_operations_may_have_it_tried_anew_or_held() -> None:
     bench.repairs.hold(bench.now_s + 100)
     assert bench.live(STALLED, 99) == []
     assert bench.live(STALLED, 5) == [Kind.RESUBSCRIBE]
+
+
+def another(bench: Bench) -> Bench:
+    """An agent on another machine, whose clock began later."""
+    next_one = Bench()
+    next_one.now_s = bench.now_s - 500
+    memory = RepairMemory.model_validate_json(bench.repairs.memory(7_000.0).model_dump_json())
+    next_one.repairs = Repairs.recalled(memory, PATIENCE, next_one.now_s, 7_500.0)
+    assert next_one.repairs.memory(7_500.0) == memory
+    return next_one
+
+
+def test_what_is_held_is_held_by_the_next_agent_too() -> None:
+    bench = Bench()
+    bench.repairs.hold(bench.now_s + 100)
+    bench = another(bench)
+    assert bench.live(STALLED, 99) == []
+    assert bench.live(STALLED, 5) == [Kind.RESUBSCRIBE]
+
+
+def test_agents_that_die_one_after_another_do_for_a_silent_feed_what_one_does() -> None:
+    bench = Bench()
+    done: list[Kind] = []
+    for _ in range(8):
+        done += bench.live(SILENT, 35)
+        bench = another(bench)
+    assert done == [Kind.RENEW, Kind.RENEW, Kind.FAIL_OVER, Kind.ESCALATE]
+    assert bench.repairs.escalated == [""]
+    bench.live(WELL, PATIENCE.calm_s + 1)
+    assert another(bench).repairs.escalated == []
+
+
+def test_the_next_agent_has_no_more_sessions_to_spend_on_single_instruments() -> None:
+    bench = Bench()
+    assert bench.live(STALLED, 120)[2:] == [Kind.RENEW, Kind.FAIL_OVER, Kind.ESCALATE]
+    assert another(bench).live(STALLED, 120) == [Kind.RESUBSCRIBE, Kind.RESUBSCRIBE, Kind.ESCALATE]
 
 
 def test_the_end_of_a_session_ends_all_cases() -> None:

@@ -17,19 +17,25 @@ What is well again for `calm_s` is forgotten, with its attempts. Before that it 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict
 
 from aegis.marketdata.health.domain.findings import Findings, Verdict, exchange_of
 
-__all__ = ["Kind", "Outcome", "Patience", "Repair", "Repairs"]
+__all__ = ["Kind", "Outcome", "Patience", "Repair", "RepairMemory", "Repairs"]
 
 SESSION: Final = ""
 """In place of an instrument: all of them."""
 MOST_AT_ONCE: Final = 500
 
 Outcome = Literal["done", "failed", "not_possible"]
+
+
+Ladder = Literal["instrument", "unproven", "session", "exchange"]
 
 
 class Kind(StrEnum):
@@ -39,13 +45,13 @@ class Kind(StrEnum):
     ESCALATE = "escalate"
 
 
-_LADDERS: Final = {
+_LADDERS: Final[Mapping[Ladder, tuple[Kind, ...]]] = {
     "instrument": (Kind.RESUBSCRIBE, Kind.RESUBSCRIBE, Kind.RENEW, Kind.FAIL_OVER, Kind.ESCALATE),
     "unproven": (Kind.RESUBSCRIBE, Kind.RESUBSCRIBE, Kind.ESCALATE),  # no reason to disturb the others
     "session": (Kind.RENEW, Kind.RENEW, Kind.FAIL_OVER, Kind.ESCALATE),
     "exchange": (Kind.RENEW, Kind.FAIL_OVER, Kind.ESCALATE),
 }
-_LADDER_OF: Final = {
+_LADDER_OF: Final[Mapping[Verdict, Ladder]] = {
     Verdict.STALLED: "instrument",
     Verdict.NOT_SUBSCRIBED: "instrument",
     Verdict.NEVER_TICKED: "unproven",
@@ -74,11 +80,21 @@ class Repair:
     reason: str = ""
 
 
+class RepairMemory(BaseModel):
+    """What the next agent must know of what was done, of a size that does not grow. Times are seconds since 1970."""
+
+    model_config = ConfigDict(frozen=True)
+
+    held_until: float = 0.0
+    spent: Mapping[Kind, float] = {}  # when each budget was used
+    session: tuple[Ladder, int] | None = None  # on which ladder its trouble is, and how far; none: it is well
+
+
 @dataclass(slots=True)
 class _Case:
     """How far it is with an instrument, or with the session."""
 
-    ladder: str
+    ladder: Ladder
     step: int = 0
     not_before_s: float = 0.0
     well_since_s: float | None = None
@@ -88,7 +104,7 @@ class _Case:
         ladder = _LADDERS[self.ladder]
         return ladder[self.step] if self.step < len(ladder) else None
 
-    def climb(self, ladder: str) -> None:
+    def climb(self, ladder: Ladder) -> None:
         """Go on, on a longer ladder where that is what it takes now; the steps with which both begin count."""
         steps, longer = _LADDERS[self.ladder], _LADDERS[ladder]
         if len(longer) > len(steps):
@@ -105,6 +121,27 @@ class Repairs:
     _spent: dict[Kind, float] = field(default_factory=dict[Kind, float])  # when the budget was used
     _held_until_s: float = 0.0
     _down_since_s: float | None = None
+
+    @classmethod
+    def recalled(cls, memory: RepairMemory, patience: Patience, now_s: float, began_s: float) -> Self:
+        """Go on where another agent was. `began_s` is the time since 1970 at which our clock was 0.
+
+        Instruments begin anew, without a budget that was used. What was done last for the session may still help.
+        """
+        made = cls(patience, _held_until_s=memory.held_until - began_s)
+        made._spent = {kind: at_s - began_s for kind, at_s in memory.spent.items()}
+        if memory.session is not None:
+            ladder, step = memory.session
+            made._cases[SESSION] = _Case(ladder, step, not_before_s=now_s + patience.renew_s)
+        return made
+
+    def memory(self, began_s: float) -> RepairMemory:
+        session = self._cases.get(SESSION)
+        return RepairMemory(
+            held_until=round(self._held_until_s + began_s, 3) if self._held_until_s else 0.0,
+            spent={kind: round(at_s + began_s, 3) for kind, at_s in self._spent.items()},
+            session=(session.ladder, session.step) if session is not None and session.step else None,
+        )
 
     @property
     def escalated(self) -> list[str]:
@@ -179,7 +216,9 @@ class Repairs:
 
     def _note(self, findings: Findings, now_s: float) -> None:
         """Open a case for what is newly wrong, close those that have been well for long enough."""
-        wrong = {one.instrument: _LADDER_OF[one.verdict] for one in findings.cases if one.verdict in _LADDER_OF}
+        wrong: dict[str, Ladder] = {
+            one.instrument: _LADDER_OF[one.verdict] for one in findings.cases if one.verdict in _LADDER_OF
+        }
         silent = findings.silent
         if findings.session_trouble:
             wrong[SESSION] = "exchange" if silent and findings.others_trade and not findings.is_down else "session"
