@@ -357,6 +357,18 @@ def test_one_wrong_stamp_moves_nothing_and_a_market_that_skips_the_night_is_foll
     assert bench.judge.market_ns == bench.now_ns
 
 
+def test_a_product_that_nobody_knows_is_judged_by_the_hours_that_all_of_its_exchange_share() -> None:
+    bench = Bench("10:01:00", {**PACES, "SHFE.zz2505": 0.5, "CFFEX.ZZ2505": 0.5})
+    bench.run(120)
+    after_s, found = bench.until_found(["SHFE.zz2505"])
+    assert after_s <= 3
+    assert verdicts(found) == {"SHFE.zz2505": Verdict.STALLED}
+    bench = Bench("21:30:00", {"SHFE.zz2505": 0.5, "SHFE.rb2505": 0.5})
+    assert bench.run(30, ["SHFE.zz2505"]).in_all.verdicts == {Verdict.RESTING: 1, Verdict.HEALTHY: 1}
+    bench = Bench("09:20:00", {"CFFEX.ZZ2505": 0.5})
+    assert bench.run(30, bench.paces).in_all.verdicts == {Verdict.RESTING: 1}
+
+
 def test_a_lull_of_the_whole_front_is_no_stall() -> None:
     """All tick at a third of their pace: the one that would be too late by its own rate alone is not."""
     paces = dict.fromkeys((f"SHFE.{code}2505" for code in ("rb", "hc", "cu", "al", "zn", "ag")), 0.5)

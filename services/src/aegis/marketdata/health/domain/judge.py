@@ -17,7 +17,7 @@ from aegis.contracts.subscriptions import SubscriptionState
 from aegis.marketdata.domain.calendar import CALENDAR, Calendar
 from aegis.marketdata.domain.instruments import contract_month, expiry_day
 from aegis.marketdata.domain.products import PRODUCTS, Product, product_of
-from aegis.marketdata.domain.sessions import BOND, Phase, to_shanghai, trading_day_of
+from aegis.marketdata.domain.sessions import BOND, DAY, STOCK_INDEX, Phase, to_shanghai, trading_day_of
 from aegis.marketdata.domain.subscriptions import NOT_LISTED
 from aegis.marketdata.health.domain.findings import ALARMS, Case, Findings, Verdict, exchange_of
 from aegis.marketdata.health.domain.front import MEMBERS, Front, look_at_all
@@ -37,6 +37,8 @@ DOWN_S: Final = 3.0
 _EVENING: Final = 18 * 3600
 _MORNING: Final = 6 * 3600
 _NOON: Final = 11 * 3600 + 1800
+_HOURS_OF: Final = {"CFFEX": STOCK_INDEX}
+"""Of products that the table does not know: the hours that all of their exchange share. Of all others it is the day."""
 _SUBSCRIBED: Final = ("ticking", "subscribed")
 _NOT_TICKS: Final = frozenset(("snapshot", "stale"))
 
@@ -60,12 +62,12 @@ class _Instrument:
         *("reason", "stalled", "state", "ticks"),
     )
 
-    def __init__(self, name: str, group: TradingTime | None, expiry: str, now_s: float) -> None:
+    def __init__(self, name: str, group: TradingTime, expiry: str, now_s: float) -> None:
         self.name = name
         self.exchange = exchange_of(name)
         self.group = group
         self.expiry = expiry
-        self.is_bond = group is not None and group.hours is BOND
+        self.is_bond = group.hours is BOND
         self.paces = (Pace(), Pace())  # of the day, of the night
         self.mark_s = -1.0  # of its trading time, at its last tick; below 0: not yet
         self.paused_s = 0.0  # of its front, by then
@@ -125,7 +127,7 @@ class Judge:
         """What was silent till now counts not: we could not have heard it."""
         now_ns = self._time.now_ns
         for one in self._known.values():
-            if one.group is not None and one.mark_s >= 0:
+            if one.mark_s >= 0:
                 one.mark_s = one.group.seconds(now_ns)
                 one.paused_s = self._fronts[one.exchange].paused_s
             one.changed_s = self._wall_s
@@ -145,9 +147,7 @@ class Judge:
         one.stalled = False
         self._alive_s = wall_s
         front, group = self._fronts[one.exchange], one.group
-        front.tick(time.now_ns, group.opened_ns if group else 0, snapshot=odd)
-        if group is None:
-            return
+        front.tick(time.now_ns, group.opened_ns, snapshot=odd)
         mark_s = group.seconds(time.now_ns)
         if one.mark_s >= 0 and group.opened_ns and not flags:
             one.paces[self._night].learn(max(mark_s - one.mark_s - (front.paused_s - one.paused_s), 0.0))
@@ -168,8 +168,9 @@ class Judge:
         cases: list[Case] = []
         for one in self._in_order:
             verdict, reason = self._verdict(one, trading_day)
-            phase = Phase.CLOSED if one.group is None else one.group.phase
-            tallies[one.exchange].count(verdict, phase, subscribed=one.state in _SUBSCRIBED, ticked=one.ticks > 0)
+            tallies[one.exchange].count(
+                verdict, one.group.phase, subscribed=one.state in _SUBSCRIBED, ticked=one.ticks > 0
+            )
             if verdict in ALARMS:
                 cases.append(self._case(one, verdict, reason))
         trouble, is_down = self._trouble(cases), self._is_down()
@@ -189,7 +190,7 @@ class Judge:
         if not self._is_up:
             return
         for one in self._in_order:
-            if one.group and one.group.opened_ns:
+            if one.group.opened_ns:
                 pace, subscribed = one.paces[self._night], one.state in _SUBSCRIBED
                 self._fronts[one.exchange].count(one.group.opened_ns, pace, subscribed=subscribed)
         self._silent_s = look_at_all(self._fronts.values(), elapsed_s, now_ns)
@@ -210,7 +211,7 @@ class Judge:
             return Verdict.NOT_LISTED, one.reason
         if self._feed.state == "ended":
             return Verdict.ENDED, ""
-        is_open = one.group is None or one.group.phase is Phase.TRADING
+        is_open = one.group.phase is Phase.TRADING
         if not self._is_up:
             return self._without_session(one) if is_open else Verdict.RESTING, self._feed.reason
         if one.state in ("waiting", "refused"):
@@ -240,14 +241,14 @@ class Judge:
     def _is_stalled(self, one: _Instrument) -> bool:
         """Found only where others have ticked for most of its silence; once found, until it ticks again."""
         pace, front = one.paces[self._night], self._fronts[one.exchange]
-        if not one.stalled and one.group and one.group.opened_ns and one.mark_s >= 0 and pace.is_known:
+        if not one.stalled and one.group.opened_ns and one.mark_s >= 0 and pace.is_known:
             silent_s = self._silence_s(one) - (front.paused_s - one.paused_s) - front.pause_s(front.silent_s)
             others_s = front.silent_s if front.members >= MEMBERS else self._silent_s
             one.stalled = silent_s > pace.limit_s * front.lull and others_s < silent_s / 2
         return one.stalled
 
     def _silence_s(self, one: _Instrument) -> float:
-        return one.group.seconds(self._time.now_ns) - one.mark_s if one.group else 0.0
+        return one.group.seconds(self._time.now_ns) - one.mark_s
 
     @property
     def _is_up(self) -> bool:
@@ -287,7 +288,7 @@ class Judge:
         if one is None:
             exchange, _, symbol = name.partition(".")
             product = product_of(exchange, symbol)
-            group = self._time.group(product.hours) if product else None
+            group = self._time.group(product.hours if product else _HOURS_OF.get(exchange, DAY))
             expiry = self._expiry(product, symbol) if product else ""
             one = self._known[name] = _Instrument(name, group, expiry, self._wall_s)
             self._fronts.setdefault(one.exchange, Front())
