@@ -11,6 +11,7 @@ from aegis.contracts.marketdata import INSTRUMENTS, SERVICE, STATUS, FeedStatus,
 from aegis.contracts.repairs import RENEW, RESUBSCRIBE, RenewRequest, ResubscribeRequest
 from aegis.contracts.subscriptions import SUBSCRIPTIONS, SubscriptionsRequest, SubscriptionState
 from aegis.marketdata.health.domain.repairs import Kind, Outcome, Repair
+from aegis.marketdata.health.domain.summary import CRITICAL_BELOW
 from aegis_sdk.client import Client
 from aegis_sdk.discovery import Directory
 from aegis_sdk.errors import DeadlineExceeded, Rejected, RpcError
@@ -33,6 +34,12 @@ class Publisher:
     view: InstanceView
     status: FeedStatus
     has_key: bool  # by the registry; a moment later it publishes
+
+    @property
+    def share(self) -> float:
+        """Of what could be subscribed, how much is."""
+        due = self.status.wanted - self.status.refused
+        return self.status.subscribed / due if due > 0 else 1.0
 
 
 class Desk:
@@ -117,13 +124,21 @@ class Desk:
             return "failed", f"{error.code}: {error}"
 
     async def _fail_over(self) -> tuple[Outcome, str]:
-        """To the other instances of this feed set; one without a session is UNHEALTHY. Raises RpcError."""
+        """To another instance of this feed set, the one that has subscribed most. Raises RpcError.
+
+        One without a session is UNHEALTHY. One that covers so little that this alone is critical would be no repair.
+        """
         found, _ = await self.publishers()
         holder = next((one.view.instance for one in found if one.has_key), None)
         if holder is None:
             return "not_possible", f"no lease of {SERVICE}/{self._feed} is held"
-        if not any(one.view.status == InstanceStatus.STANDBY for one in found):
+        standing_by = [one for one in found if one.view.status == InstanceStatus.STANDBY]
+        if not standing_by:
             return "not_possible", f"nobody but {holder} could take {self._feed}"
-        request = Handover(key=self._feed)
+        best = max(standing_by, key=lambda one: one.share)
+        name, status = best.view.instance, best.status
+        if best.share < CRITICAL_BELOW:
+            return "not_possible", f"{name} has subscribed {status.subscribed} of {status.wanted}"
+        request = Handover(key=self._feed, to=name)
         await self._client.call(handover_of(SERVICE), request, timeout=_HANDOVER_S, instance=holder)
         return "done", f"{holder} has given {self._feed} up"
