@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 
 from aegis.cli.health_source import Source
+from aegis.cli.health_view import lines_of
 from aegis.cli.main import app
 from aegis.contracts.health import HealthReport
 from aegis.marketdata.health.reports import report_of
@@ -67,6 +68,14 @@ def test_what_was_before_the_check_failed_is_not_what_is(
     code, lines = watched(monkeypatch, capsys, source)
     assert lines[0].startswith("main: HEALTHY")
     assert (code, lines[-1]) == (3, "main: UNKNOWN - nobody answers")
+
+
+def test_what_is_listed_against_theory_is_named() -> None:
+    report = healthy()
+    universe = report.universe.model_copy(update={"missing": 1, "named_missing": ["SHFE.zz2505"], "not_listed": 0})
+    lines = lines_of(report.model_copy(update={"universe": universe}))
+    [at] = [number for number, line in enumerate(lines) if line.startswith("Futures: 0 listed, ")]
+    assert lines[at + 1] == "  1 listed before, and no more: SHFE.zz2505"
 
 
 def test_a_check_that_succeeds_again_says_how_it_is(

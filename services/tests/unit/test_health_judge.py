@@ -192,6 +192,39 @@ def test_what_is_not_listed_is_degraded_and_what_has_expired_is_fine() -> None:
     assert found.in_all.due == len(PACES)
 
 
+def test_what_was_listed_and_is_no_more_is_missing_until_its_last_day_is_over() -> None:
+    """It is told by name, and a degraded feed: the exchange lists it, and nobody here would notice."""
+    listed = dict.fromkeys(PACES, "20250515") | {"SHFE.rb2501": "20250102", "SHFE.zz2505": "20250515"}
+    bench = Bench("09:01:00")
+    bench.judge.list(listed)
+    bench.run(60)
+    del listed["SHFE.zz2505"]
+    bench.judge.list(listed)
+    found = bench.run(1)
+    assert (found.level, found.missing) == (Level.DEGRADED, ("SHFE.zz2505",))
+    assert "SHFE.zz2505" in found.reason
+    bench.feed(snapshots=False)
+    assert bench.run(1).missing == (), "a replay lists what it likes"
+    bench.feed()
+    bench.judge.list({**listed, "SHFE.zz2505": "20250515"})
+    assert bench.run(1).level is Level.HEALTHY
+    tomorrow = Bench("09:01:00", day="20250103")
+    tomorrow.judge.list(listed)
+    del listed["SHFE.rb2501"]
+    tomorrow.judge.list(listed)
+    assert tomorrow.run(1).missing == (), "it has expired"
+
+
+def test_what_was_listed_at_a_later_time_of_a_market_that_began_anew_is_not_missing() -> None:
+    bench = Bench("09:01:00")
+    bench.judge.list({**dict.fromkeys(PACES, "20250515"), "SHFE.zz2505": "20250515"})
+    bench.begin_ns -= at("09:01:00") - at("09:01:00", "20241227")
+    bench.now_ns = at("09:01:00", "20241227")
+    bench.run(5)
+    bench.judge.list(dict.fromkeys(PACES, "20250515"))
+    assert bench.run(1).missing == ()
+
+
 def test_a_feed_without_a_session_is_down_while_something_trades_and_rests_otherwise() -> None:
     for clock, level in (("09:01:00", Level.CRITICAL), ("16:00:00", Level.HEALTHY)):
         bench = Bench(clock)

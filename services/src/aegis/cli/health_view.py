@@ -7,7 +7,7 @@ from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from aegis.contracts.health import CaseView, ExchangeView, HealthReport, HealthUnknown
+    from aegis.contracts.health import CaseView, ExchangeView, HealthReport, HealthUnknown, UniverseView
 
 __all__ = ["lines_of"]
 
@@ -50,6 +50,8 @@ def _lines(report: HealthReport | HealthUnknown) -> Iterator[str]:
         )
         if (more := len(report.cases) - _MOST_CASES) > 0:
             yield f"and {more} more; --json has them"
+    yield ""
+    yield from _universe(report.universe)
     if report.repairs:
         yield ""
         yield "Last repairs:"
@@ -58,6 +60,17 @@ def _lines(report: HealthReport | HealthUnknown) -> Iterator[str]:
             yield f"  {repair.at.astimezone():%H:%M:%S} {repair.kind} of {what}: {repair.outcome}, {repair.detail}"
     if report.escalated:
         yield f"Left to a person: {', '.join(report.escalated)}"
+
+
+def _universe(found: UniverseView) -> Iterator[str]:
+    yield f"Futures: {found.listed} listed, {found.expected} in theory"
+    for count, what, named in (
+        (found.missing, "listed before, and no more", found.named_missing),
+        (found.not_listed, "in theory, not listed", found.named_not_listed),
+        (found.unexpected, "listed, not in theory", found.named_unexpected),
+    ):
+        if count:
+            yield f"  {count} {what}: {', '.join(named)}"
 
 
 def _exchange(one: ExchangeView) -> tuple[str, ...]:

@@ -90,14 +90,19 @@ class RepairView(_Frozen):
 class UniverseView(_Frozen):
     """The futures that the calendar expects on this trading day, next to those that the feed lists.
 
-    For people: what an exchange has begun or ended to list since the table of products was written shows here.
+    For people: what an exchange has begun or ended to list since the table of products was written shows here. Of each
+    kind at most 20 are named.
     """
 
     listed: int
     expected: int
-    expired: list[str]  # listed, and past their last trading day; at most 20
+    expired: list[str]  # listed, and past their last trading day
     unexpected: int
+    named_unexpected: list[str]
     not_listed: int
+    named_not_listed: list[str]
+    missing: int  # listed since the agent began, not past their last trading day, and listed no more
+    named_missing: list[str]
 
 
 class HealthReport(_Frozen):

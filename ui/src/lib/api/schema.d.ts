@@ -3117,8 +3117,16 @@ export interface components {
             expired: string[];
             /** Unexpected */
             unexpected: number;
+            /** Named Unexpected */
+            named_unexpected: string[];
             /** Not Listed */
             not_listed: number;
+            /** Named Not Listed */
+            named_not_listed: string[];
+            /** Missing */
+            missing: number;
+            /** Named Missing */
+            named_missing: string[];
         };
         /**
          * UnsubscribeReply

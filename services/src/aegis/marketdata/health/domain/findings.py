@@ -90,6 +90,7 @@ class Findings:
     cases: tuple[Case, ...]  # by instrument
     in_all: ExchangeFindings
     exchanges: Mapping[str, ExchangeFindings]
+    missing: tuple[str, ...] = ()  # the feed listed them, and does so no more before their last trading day
 
     @property
     def silent(self) -> frozenset[str]:

@@ -91,6 +91,8 @@ class Judge:
         self._known: dict[str, _Instrument] = {}
         self._in_order: list[_Instrument] = []  # those that somebody wants
         self._subscribed = 0
+        self._listed: dict[str, str] = {}  # the trading day on which each was, last
+        self._unlisted: dict[str, str] = {}  # of these, those that are no more
         self._fronts: dict[str, Front] = {}
         self._looked_ns = begin_ns
         self._silent_s = 0.0  # all fronts
@@ -100,8 +102,11 @@ class Judge:
 
     def list(self, expiries: Mapping[str, str | None]) -> None:
         """The instruments that the feed lists, and their last trading days where these are known."""
+        trading_day = self._trading_day()
         for name, expiry in expiries.items():
             self._instrument(name).expiry = expiry or ""
+            self._listed[name] = trading_day
+        self._unlisted = {name: day for name, day in self._listed.items() if name not in expiries}
 
     def want(self, states: Iterable[tuple[str, SubscriptionState, str]]) -> None:
         """All that somebody wants, what became of each, and why. While more become subscribed, none waits too long."""
@@ -174,8 +179,12 @@ class Judge:
             if verdict in ALARMS:
                 cases.append(self._case(one, verdict, reason))
         trouble, is_down = self._trouble(cases), self._is_down()
-        note = f"{self._why_down()}, and nothing that is wanted is known" if is_down and not self._in_order else ""
-        return summed_up(tallies, cases, trouble, note, self._unproven(), self._time.now_ns, is_down=is_down)
+        missing = self._missing(trading_day)
+        note = f"{len(missing)} listed no more, {missing[0]} and so on" if missing else ""
+        if is_down and not self._in_order:
+            note = f"{self._why_down()}, and nothing that is wanted is known"
+        unproven = self._unproven()
+        return summed_up(tallies, cases, trouble, note, unproven, self._time.now_ns, is_down=is_down, missing=missing)
 
     @property
     def market_ns(self) -> int:
@@ -299,6 +308,16 @@ class Judge:
         is_future = symbol.removeprefix(product.code).isdecimal()
         month = contract_month(symbol, self._trading_day()) if is_future else None
         return expiry_day(product, month, self._calendar) if month else ""
+
+    def _missing(self, trading_day: str) -> tuple[str, ...]:
+        """What was listed and is no more, though its last trading day is yet to come. A replay lists what it likes."""
+        if not self._is_up or not self._feed.snapshots:
+            return ()
+        return tuple(
+            sorted(
+                name for name, day in self._unlisted.items() if day <= trading_day <= (self._known[name].expiry or "")
+            )
+        )
 
     def _has_ended_early(self, one: _Instrument, trading_day: str) -> bool:
         """Bonds trade only in the morning of their last day."""

@@ -69,6 +69,7 @@ def summed_up(
     market_ns: int,
     *,
     is_down: bool,
+    missing: tuple[str, ...] = (),
 ) -> Findings:
     """`trouble` says what is wrong with the session as a whole, `note` what is not as it should be, `unproven` what
     may be well or not; empty: nothing."""
@@ -91,6 +92,7 @@ def summed_up(
         cases=listed,
         in_all=in_all,
         exchanges={name: tallies[name].found() for name in sorted(tallies)},
+        missing=missing,
     )
 
 
