@@ -3106,7 +3106,8 @@ export interface components {
          * UniverseView
          * @description The futures that the calendar expects on this trading day, next to those that the feed lists.
          *
-         *     For people: what an exchange has begun or ended to list since the table of products was written shows here.
+         *     For people: what an exchange has begun or ended to list since the table of products was written shows here. Of each
+         *     kind at most 20 are named.
          */
         UniverseView: {
             /** Listed */
