@@ -9,19 +9,31 @@ from aegis.contracts.market import Instrument
 from aegis.contracts.subscriptions import SubscriptionState
 from aegis.marketdata.adapters.simulated.clock import SECOND_NS, WallClock
 from aegis.marketdata.adapters.simulated.market import Market
+from aegis.marketdata.domain.calendar import CALENDAR, Calendar
 from aegis.marketdata.domain.sessions import to_utc_ns
 from aegis.marketdata.health.domain.findings import Findings
 from aegis.marketdata.health.domain.judge import FeedSeen, Judge
 from aegis.marketdata.health.domain.repairs import Kind, Repair, Repairs
 
-NIGHT = (20 * 3600 + 3500, 26 * 3600 + 1860)
-MORNING = (8 * 3600 + 3500, 11 * 3600 + 1830)
-AFTERNOON = (12 * 3600 + 3580, 15 * 3600 + 960)
-"""In seconds of the day, each from a moment before its auction or opening to a moment after its end."""
+Hours = tuple[tuple[int, int], ...]
 
-_USUALLY_S = 5
-"""Between two looks; after a fault begins, every second is looked at for `_CLOSELY_S`."""
-_CLOSELY_S = 300
+
+def _hours(spans: str) -> Hours:
+    return tuple(
+        (int(begin[:2]) * 3600 + int(begin[3:]) * 60, int(end[:2]) * 3600 + int(end[3:]) * 60)
+        for begin, end in (span.split("-") for span in spans.split())
+    )
+
+
+WHOLE = _hours("08:50-15:20 20:50-26:35")
+"""All in which anything trades, with the breaks, in seconds of the day."""
+IN_PARTS = _hours(
+    "08:58-09:45 10:10-10:34 11:28-11:33 12:58-13:05 13:28-14:05 14:58-15:18 "
+    "20:58-21:40 22:58-23:03 24:58-25:03 26:28-26:33"
+)
+"""Around each of its beginnings and ends, and for some time in between."""
+OPENINGS = _hours("08:59-09:04 09:29-09:34 10:29-10:33 12:59-13:04 13:29-13:34 20:59-21:04 24:00-24:02")
+"""Of a day on which nothing opens."""
 
 
 @dataclass(kw_only=True)
@@ -50,30 +62,44 @@ class Alarm:
 class Week:
     """The market, the judge, the repairs, and what came of them. `wanted` are instruments of the market."""
 
-    def __init__(self, market: Market, wanted: Iterable[Instrument], begin_ns: int, faults: Iterable[Fault]) -> None:
+    def __init__(
+        self,
+        market: Market,
+        wanted: Iterable[Instrument],
+        begin_ns: int,
+        faults: Iterable[Fault] = (),
+        calendar: Calendar = CALENDAR,
+    ) -> None:
         self.market = market
         self.wanted = sorted(str(one.id) for one in wanted)
         self.faults = list(faults)
-        self.judge = Judge(begin_ns, begin_ns / SECOND_NS)
+        self.judge = Judge(begin_ns, begin_ns / SECOND_NS, calendar)
         self.repairs = Repairs()
         self.done: list[tuple[int, Repair]] = []
         self.false: list[Alarm] = []
-        self.ticks = 0
+        self.ticks = self.looks = 0
         self._session = 1
         self._hit: dict[str, Fault] = {}
         self._after: set[str] = set()  # healed, and yet to tick
-        self._closely_until_ns = 0
         market.watch(one.id for one in wanted)
         self.judge.list({str(one.id): one.expiry_day for one in wanted})
         self.judge.feed(FeedSeen(session="1", state="ready"))
         self._tell_states()
 
-    def live(self, day: str, hours: tuple[int, int]) -> None:
-        """Let a part of a day pass; whatever lies before it passes unseen, as a night does."""
-        begin_ns, end_ns = (to_utc_ns(day, 0) + second * SECOND_NS for second in hours)
-        self.market.skip(begin_ns - self.market.running_ns)
-        for now_ns in range(begin_ns + SECOND_NS, end_ns + 1, SECOND_NS):
-            self._second(now_ns)
+    def live(self, day: str, hours: Hours) -> None:
+        """Let parts of a day pass, second by second; whatever lies before each passes unseen."""
+        for span in hours:
+            begin_ns, end_ns = (to_utc_ns(day, 0) + second * SECOND_NS for second in span)
+            self.market.skip(begin_ns - self.market.running_ns)
+            self._set_clock(begin_ns)
+            for now_ns in range(begin_ns + SECOND_NS, end_ns + 1, SECOND_NS):
+                self._second(now_ns)
+
+    def _set_clock(self, now_ns: int) -> None:
+        """In life the judge's clock goes on by its looks while nothing ticks; here stamps of no instrument move it."""
+        self.judge.look(now_ns / SECOND_NS)
+        for _ in range(3):
+            self.judge.tick("NONE.clock", now_ns, (), now_ns / SECOND_NS)
 
     def _second(self, now_ns: int) -> None:
         self._begin_faults(now_ns)
@@ -86,9 +112,8 @@ class Week:
                 self.ticks += 1
                 if after:
                     after.discard(name)
-        if now_ns > self._closely_until_ns and now_ns // SECOND_NS % _USUALLY_S:
-            return
         found = self.judge.look(now_s)
+        self.looks += 1
         self._check(found, now_ns)
         repair = self.repairs.decide(found, now_s)
         if repair is not None:
@@ -98,7 +123,6 @@ class Week:
         for fault in self.faults:
             if now_ns == fault.begin_ns:
                 self._hit.update(dict.fromkeys(filter(fault.hits, self.wanted), fault))
-                self._closely_until_ns = now_ns + _CLOSELY_S * SECOND_NS
                 self._tell_states()
 
     def _check(self, found: Findings, now_ns: int) -> None:

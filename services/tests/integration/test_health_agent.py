@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from aegis.cli.health_source import Source
 from aegis.contracts.health import (
     ESCALATED,
     REPORT,
@@ -37,6 +38,7 @@ from aegis_sdk.instances import InstanceRecord, InstanceStatus
 from aegis_sdk.registry import Registration
 from aegis_sdk.service import HostOptions, ServiceHost
 from aegis_sdk.single_active import ActiveHost, SingleActive
+from aegis_sdk.single_active.operations import Handover, drain_of, handover_of
 from aegis_sdk.testing import nats_server
 from aegis_sdk.transport import Transport
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
@@ -247,12 +249,22 @@ async def test_what_no_repair_heals_is_told_to_operations_which_may_have_it_trie
 async def test_that_nobody_publishes_is_told_to_operations(
     stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    operations = Operations()
+    """Neither where an instance is there, ready and ticking, but publishes nothing, nor where there is none."""
+    monkeypatch.setattr("aegis.marketdata.health.domain.judge.DOWN_S", 0.5)
+    operations = Operations(RecoveryAnswer(), RecoveryAnswer(decision="retry"))
     running = await desk(stack, monkeypatch, operations)
-    await running.market.aclose()
+    await running.client.call(drain_of("marketdata"), Empty(), instance="marketdata-1", timeout=DEADLINE_S)
     report = await running.until(lambda _: bool(operations.told))
+    assert (report.level, report.exit_code, report.reason) == ("critical", 2, "nobody publishes the feed")
+    assert report.in_all.verdicts == {"session_down": len(CONTRACTS)}
+    [instance] = report.instances
+    assert (instance.state, instance.holds) == ("ready", False)
+    assert operations.told[0].reason == "nobody publishes the feed"
+
+    await running.market.aclose()
+    report = await running.until(lambda report: not report.instances)
     assert (report.level, report.exit_code) == ("critical", 2)
-    assert operations.told[0].reason == "no instance of market data with the feed main is there"
+    assert report.reason == "no instance of market data with the feed main is there"
     assert [(one.kind, one.outcome) for one in operations.told[0].tried] == [
         ("fail_over", "not_possible"),
         ("escalate", "done"),
@@ -274,6 +286,12 @@ async def test_operations_may_hold_all_repairs(stack: AsyncExitStack, monkeypatc
     running.feed.muted.add(CONTRACTS[1])
     report = await running.until(lambda report: len(report.cases) == 2)
     assert len(report.repairs) == 5, "nothing was tried for the second one"
+    [first] = running.repairers
+    await running.client.call(handover_of("health"), Handover(key="main"), instance=first.instance, timeout=DEADLINE_S)
+    await running.until(lambda later: later.agent_epoch != report.agent_epoch and len(later.cases) == 2)
+    running.feed.muted.add(CONTRACTS[2])
+    await running.until(lambda report: len(report.cases) == 3)
+    assert running.repairers == [first], "nor by the other agent"
 
 
 async def test_a_hook_that_hangs_or_fails_keeps_nobody_from_looking_and_telling(
@@ -312,6 +330,17 @@ async def test_an_agent_without_repairs_finds_the_same_and_touches_nothing(
     after = await running.client.call(STATUS, Empty())
     assert report.repairs == []
     assert (after.session, after.subscribed) == (before.session, before.subscribed)
+
+    others = [f"DCE.{symbol}" for symbol in ("m2505", "y2505", "p2505")]
+    wish = WishRequest(consumer="b", instruments=others)
+    await running.client.call(SUBSCRIBE, wish, instance="marketdata-1", timeout=DEADLINE_S)
+    await running.until(lambda report: report.in_all.ticked == len([*CONTRACTS, *others]))
+    running.feed.muted.update(CONTRACTS)
+    await running.until(lambda report: report.reason == "no ticks of SHFE")
+    async with Source.open(running.transport, "main", read_only=True, look_s=1.0) as source:
+        report = await source.report()
+    assert (report.level, report.exit_code) == ("unknown", 3), "a look that began after it knows no pace"
+    assert report.reason == "nothing was heard of SHFE yet"
 
 
 async def test_repairs_that_are_asked_for_too_often_are_refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import Any
@@ -68,6 +69,36 @@ def test_a_check_of_health_that_cannot_run_ends_with_3(
     out, err = capsys.readouterr()
     assert (ended.value.code, out) == (3, "")
     assert err.startswith("aegis: the check could not run: ")
+
+
+@pytest.mark.parametrize("arguments", [["--look", "0"], ["--nonsense"], ["extra"]])
+def test_wrong_usage_of_a_check_of_health_is_not_critical(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    """2 would say that the feed is."""
+    with pytest.raises(SystemExit) as ended:
+        app(["health", *arguments], prog_name="aegis")
+    assert (ended.value.code, capsys.readouterr().out) == (3, "")
+
+
+def test_a_check_of_health_that_fails_for_any_reason_ends_with_3(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1 would say that the feed is degraded. With --json that is an object like all others."""
+
+    def broken(*_: Any) -> None:
+        raise ExceptionGroup("tasks", [ExceptionGroup("more", [ValueError("no such thing")])])
+
+    monkeypatch.setattr("aegis.cli.health.run", broken)
+    monkeypatch.setattr("aegis.cli.health._once", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        app(["health", "--json", "--feed", "spare"], prog_name="aegis")
+    out, err = capsys.readouterr()
+    assert (ended.value.code, err.count("\n")) == (3, 1)
+    assert "no such thing" in err
+    told = json.loads(out)
+    assert (told["feed"], told["level"], told["exit_code"]) == ("spare", "unknown", 3)
+    assert told["reason"].startswith("the check could not run: ")
 
 
 def test_of_errors_that_end_tasks_together_the_first_is_told(

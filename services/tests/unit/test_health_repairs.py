@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from aegis.marketdata.health.domain.findings import Case, ExchangeFindings, Findings, Level, Verdict
-from aegis.marketdata.health.domain.repairs import Kind, Outcome, Patience, Repairs
+from aegis.marketdata.health.domain.repairs import Kind, Outcome, Patience, RepairMemory, Repairs
 
 PATIENCE = Patience()
 NOTHING = ExchangeFindings(phase="trading", wanted=9, subscribed=9, due=9, covered=9, ticked=9, verdicts={})
 
 
-def found(*cases: tuple[str, Verdict], trouble: str = "", down: bool = False, trading: bool = True) -> Findings:
+def found(
+    *cases: tuple[str, Verdict], trouble: str = "", down: bool = False, trading: bool = True, on: tuple[str, ...] = ()
+) -> Findings:
     return Findings(
         level=Level.DEGRADED,
         reason="",
@@ -19,12 +21,14 @@ def found(*cases: tuple[str, Verdict], trouble: str = "", down: bool = False, tr
         is_down=down,
         cases=tuple(Case(instrument=name, verdict=verdict) for name, verdict in cases),
         in_all=NOTHING,
-        exchanges={},
+        exchanges=dict.fromkeys(on, NOTHING),
     )
 
 
 STALLED = found(("SHFE.rb2505", Verdict.STALLED))
 SILENT = found(("SHFE.rb2505", Verdict.FRONT_SILENT), trouble="no ticks of SHFE")
+ONE_SILENT = (("SHFE.rb2505", Verdict.FRONT_SILENT), ("DCE.m2505", Verdict.NOT_SUBSCRIBED))
+PARTLY = found(*ONE_SILENT, trouble="no ticks of SHFE", on=("SHFE", "DCE"))
 DOWN = found(("SHFE.rb2505", Verdict.SESSION_DOWN), trouble="the feed is connecting", down=True)
 WELL = found()
 
@@ -36,6 +40,7 @@ class Bench:
         self.repairs = Repairs(PATIENCE)
         self.now_s = 1000.0
         self.outcomes: dict[Kind, Outcome] = {}
+        self.done: list[tuple[Kind, tuple[str, ...]]] = []
 
     def live(self, findings: Findings, seconds: float) -> list[Kind]:
         done: list[Kind] = []
@@ -44,6 +49,7 @@ class Bench:
             repair = self.repairs.decide(findings, self.now_s)
             if repair is not None:
                 done.append(repair.kind)
+                self.done.append((repair.kind, repair.instruments))
                 self.repairs.done(repair, self.outcomes.get(repair.kind, "done"), self.now_s)
             self.now_s += 0.25
         return done
@@ -61,6 +67,45 @@ def test_a_silent_front_needs_a_fresh_session_and_a_third_one_is_not_tried() -> 
     bench = Bench()
     assert bench.live(SILENT, 3600) == [Kind.RENEW, Kind.RENEW, Kind.FAIL_OVER, Kind.ESCALATE]
     assert bench.repairs.escalated == [""]
+
+
+def test_a_silent_exchange_costs_the_others_one_session_and_one_failover_and_they_are_repaired_then() -> None:
+    bench = Bench()
+    bench.live(PARTLY, PATIENCE.budget_s - 60)
+    others = ("DCE.m2505",)
+    assert bench.done == [
+        (Kind.RENEW, ()),
+        (Kind.FAIL_OVER, ()),
+        (Kind.ESCALATE, ()),
+        (Kind.RESUBSCRIBE, others),
+        (Kind.RESUBSCRIBE, others),
+        (Kind.ESCALATE, others),
+    ], "what was done for all is not done again for one"
+    assert bench.repairs.escalated == ["", "DCE.m2505"]
+
+
+def test_a_silent_exchange_that_comes_and_goes_has_the_budget_of_single_instruments() -> None:
+    bench = Bench()
+    done: list[Kind] = []
+    for _ in range(4):
+        done += bench.live(PARTLY, 40) + bench.live(WELL, PATIENCE.calm_s + 1)
+    assert (done.count(Kind.RENEW), done.count(Kind.FAIL_OVER)) == (1, 1)
+    assert bench.now_s - 1000 < PATIENCE.budget_s
+
+
+def test_instruments_of_a_silent_exchange_wait_for_it() -> None:
+    bench = Bench()
+    cases = (("SHFE.rb2505", Verdict.FRONT_SILENT), ("SHFE.hc2505", Verdict.NOT_SUBSCRIBED))
+    bench.live(found(*cases, trouble="no ticks of SHFE", on=("SHFE", "DCE")), 3600)
+    assert Kind.RESUBSCRIBE not in dict(bench.done)
+
+
+def test_what_never_ticked_and_is_stalled_then_goes_on_with_a_fresh_session() -> None:
+    bench = Bench()
+    never = found(("SHFE.rb2505", Verdict.NEVER_TICKED))
+    assert bench.live(never, 8) == [Kind.RESUBSCRIBE, Kind.RESUBSCRIBE]
+    assert bench.live(STALLED, 3600) == [Kind.RENEW, Kind.FAIL_OVER, Kind.ESCALATE]
+    assert bench.live(never, 60) == [], "and goes not back"
 
 
 def test_a_feed_that_has_no_session_is_given_time_and_then_failed_over() -> None:
@@ -143,6 +188,42 @@ def test_operations_may_have_it_tried_anew_or_held() -> None:
     bench.repairs.hold(bench.now_s + 100)
     assert bench.live(STALLED, 99) == []
     assert bench.live(STALLED, 5) == [Kind.RESUBSCRIBE]
+
+
+def another(bench: Bench) -> Bench:
+    """An agent on another machine, whose clock began later."""
+    next_one = Bench()
+    next_one.now_s = bench.now_s - 500
+    memory = RepairMemory.model_validate_json(bench.repairs.memory(7_000.0).model_dump_json())
+    next_one.repairs = Repairs.recalled(memory, PATIENCE, next_one.now_s, 7_500.0)
+    assert next_one.repairs.memory(7_500.0) == memory
+    return next_one
+
+
+def test_what_is_held_is_held_by_the_next_agent_too() -> None:
+    bench = Bench()
+    bench.repairs.hold(bench.now_s + 100)
+    bench = another(bench)
+    assert bench.live(STALLED, 99) == []
+    assert bench.live(STALLED, 5) == [Kind.RESUBSCRIBE]
+
+
+def test_agents_that_die_one_after_another_do_for_a_silent_feed_what_one_does() -> None:
+    bench = Bench()
+    done: list[Kind] = []
+    for _ in range(8):
+        done += bench.live(SILENT, 35)
+        bench = another(bench)
+    assert done == [Kind.RENEW, Kind.RENEW, Kind.FAIL_OVER, Kind.ESCALATE]
+    assert bench.repairs.escalated == [""]
+    bench.live(WELL, PATIENCE.calm_s + 1)
+    assert another(bench).repairs.escalated == []
+
+
+def test_the_next_agent_has_no_more_sessions_to_spend_on_single_instruments() -> None:
+    bench = Bench()
+    assert bench.live(STALLED, 120)[2:] == [Kind.RENEW, Kind.FAIL_OVER, Kind.ESCALATE]
+    assert another(bench).live(STALLED, 120) == [Kind.RESUBSCRIBE, Kind.RESUBSCRIBE, Kind.ESCALATE]
 
 
 def test_the_end_of_a_session_ends_all_cases() -> None:

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
-from aegis.cli.console import AsJson, print_json
+from aegis.cli.console import AsJson, fail, print_json
 from aegis.cli.desk import connect, run
 from aegis.cli.health_view import lines_of
 from aegis_sdk.errors import AegisError
 
 if TYPE_CHECKING:
     from aegis.cli.health_source import Source
-    from aegis.contracts.health import HealthReport
+    from aegis.contracts.health import HealthReport, HealthUnknown
+
+    Told = HealthReport | HealthUnknown
+    Show = Callable[[Told], None]
 
 _UNKNOWN: Final = 3
 _WATCH_S: Final = 1.0
-
-Show = Callable[["HealthReport"], None]
 
 
 def health(
@@ -40,24 +41,29 @@ def health(
     """
     try:
         report = run(_watch(feed, read_only, look, as_json) if watch else _once(feed, read_only, look))
-    except AegisError as error:
-        _could_not(error)
-    except ExceptionGroup as errors:
-        _could_not(errors.exceptions[0])
-    if report is None:
-        raise typer.Exit(_UNKNOWN)
+    except Exception as error:  # whatever it is, 1 or 2 would say that something is wrong with the feed
+        _could_not(error, feed, as_json)
     if not watch:
         _print(report, as_json)
     raise typer.Exit(report.exit_code)
 
 
-def _could_not(error: Exception) -> NoReturn:
-    from aegis.cli.console import fail
+def _could_not(error: Exception, feed: str, as_json: bool) -> NoReturn:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    reason = f"the check could not run: {error if isinstance(error, AegisError) else repr(error)}"
+    if as_json:
+        _print(_unknown(feed, reason), as_json)
+    fail(reason, _UNKNOWN)
 
-    fail(f"the check could not run: {error}", _UNKNOWN)
+
+def _unknown(feed: str, reason: str) -> HealthUnknown:
+    from aegis.contracts.health import HealthUnknown
+
+    return HealthUnknown(feed=feed, reason=reason)
 
 
-def _print(report: HealthReport, as_json: bool) -> None:
+def _print(report: Told, as_json: bool) -> None:
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
@@ -72,8 +78,8 @@ async def _once(feed: str, read_only: bool, look_s: float) -> HealthReport:
         return await source.report()
 
 
-async def _watch(feed: str, read_only: bool, look_s: float, as_json: bool) -> HealthReport | None:
-    """Show it until Ctrl-C; the last report."""
+async def _watch(feed: str, read_only: bool, look_s: float, as_json: bool) -> Told:
+    """Show it until Ctrl-C; what was shown last."""
     import asyncio
     import signal
 
@@ -81,26 +87,23 @@ async def _watch(feed: str, read_only: bool, look_s: float, as_json: bool) -> He
 
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
-    report: HealthReport | None = None
+    told: Told = _unknown(feed, "nobody was asked yet")
     async with connect() as transport, Source.open(transport, feed, read_only, look_s) as source:
         with _output(as_json) as show:
             while not stop.is_set():
-                report = await _next(source, report, show)
+                show(told := await _next(source, feed))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_WATCH_S):
                         await stop.wait()
-    return report
+    return told
 
 
-async def _next(source: Source, before: HealthReport | None, show: Show) -> HealthReport | None:
-    """The next report, shown; what it was before where there is none for a moment."""
+async def _next(source: Source, feed: str) -> Told:
+    """The next report. Where there is none, what was before says nothing of how it is now."""
     try:
-        report = await source.report()
+        return await source.report()
     except AegisError as error:
-        sys.stderr.write(f"{error}\n")
-        return before
-    show(report)
-    return report
+        return _unknown(feed, str(error))
 
 
 @contextmanager

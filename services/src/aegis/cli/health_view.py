@@ -7,7 +7,7 @@ from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from aegis.contracts.health import CaseView, ExchangeView, HealthReport
+    from aegis.contracts.health import CaseView, ExchangeView, HealthReport, HealthUnknown, UniverseView
 
 __all__ = ["lines_of"]
 
@@ -18,14 +18,21 @@ _SHANGHAI: Final = timezone(timedelta(hours=8))
 _GOOD: Final = ("healthy", "quiet", "resting", "ended", "expired")
 
 
-def lines_of(report: HealthReport) -> list[str]:
+def lines_of(report: HealthReport | HealthUnknown) -> list[str]:
     """Level, coverage by exchange, what is wrong, what was done."""
-    return [line[:_WIDTH].rstrip() for line in _lines(report)]
+    return [line[:_WIDTH].rstrip() for line in (_level(report), *_lines(report))]
 
 
-def _lines(report: HealthReport) -> Iterator[str]:
+def _level(report: HealthReport | HealthUnknown) -> str:
+    return f"{report.feed}: {report.level.upper()}{f' - {report.reason}' if report.reason else ''}"
+
+
+def _lines(report: HealthReport | HealthUnknown) -> Iterator[str]:
+    from aegis.contracts.health import HealthUnknown
+
+    if isinstance(report, HealthUnknown):
+        return
     market = report.market_time.astimezone(_SHANGHAI)
-    yield f"{report.feed}: {report.level.upper()}{f' - {report.reason}' if report.reason else ''}"
     agent = "no agent, a look of our own" if report.agent_epoch is None else f"agent of epoch {report.agent_epoch}"
     repairs = "repairs on" if report.repairs_on else "read only"
     yield f"market time {market:%Y-%m-%d %H:%M:%S}; {agent}; {repairs}"
@@ -43,6 +50,8 @@ def _lines(report: HealthReport) -> Iterator[str]:
         )
         if (more := len(report.cases) - _MOST_CASES) > 0:
             yield f"and {more} more; --json has them"
+    yield ""
+    yield from _universe(report.universe)
     if report.repairs:
         yield ""
         yield "Last repairs:"
@@ -51,6 +60,17 @@ def _lines(report: HealthReport) -> Iterator[str]:
             yield f"  {repair.at.astimezone():%H:%M:%S} {repair.kind} of {what}: {repair.outcome}, {repair.detail}"
     if report.escalated:
         yield f"Left to a person: {', '.join(report.escalated)}"
+
+
+def _universe(found: UniverseView) -> Iterator[str]:
+    yield f"Futures: {found.listed} listed, {found.expected} in theory"
+    for count, what, named in (
+        (found.missing, "listed before, and no more", found.named_missing),
+        (found.not_listed, "in theory, not listed", found.named_not_listed),
+        (found.unexpected, "listed, not in theory", found.named_unexpected),
+    ):
+        if count:
+            yield f"  {count} {what}: {', '.join(named)}"
 
 
 def _exchange(one: ExchangeView) -> tuple[str, ...]:

@@ -39,7 +39,10 @@ _ClickException: Any = typer.BadParameter.__mro__[2]  # of the click that this t
 
 
 class _Commands(TyperGroup):
-    """Ends with one line on standard error, whatever goes wrong: 2 for wrong usage, 130 for Ctrl-C, 1 for all else."""
+    """Ends with one line on standard error, whatever goes wrong: 2 for wrong usage, 130 for Ctrl-C, 1 for all else.
+
+    Of `aegis health` wrong usage is 3: its 2 says that a feed is in a critical state.
+    """
 
     def main(self, *args: Any, **options: Any) -> Any:
         try:
@@ -49,7 +52,8 @@ class _Commands(TyperGroup):
                 sys.stdout.write(f"{error.message}\n")
                 sys.exit(0)
             where = error.ctx.command_path if getattr(error, "ctx", None) else "aegis"
-            fail(f"{error.format_message().rstrip('.')}; see `{where} --help`", error.exit_code)
+            code = 3 if where == "aegis health" else error.exit_code
+            fail(f"{error.format_message().rstrip('.')}; see `{where} --help`", code)
         except typer.Abort:
             sys.exit(130)
         except Exception as error:

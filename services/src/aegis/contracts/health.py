@@ -18,6 +18,7 @@ __all__ = [
     "ExchangeView",
     "HealthChanged",
     "HealthReport",
+    "HealthUnknown",
     "InstanceView",
     "LevelName",
     "RecoveryAnswer",
@@ -89,14 +90,19 @@ class RepairView(_Frozen):
 class UniverseView(_Frozen):
     """The futures that the calendar expects on this trading day, next to those that the feed lists.
 
-    For people: what an exchange has begun or ended to list since the table of products was written shows here.
+    For people: what an exchange has begun or ended to list since the table of products was written shows here. Of each
+    kind at most 20 are named.
     """
 
     listed: int
     expected: int
-    expired: list[str]  # listed, and past their last trading day; at most 20
+    expired: list[str]  # listed, and past their last trading day
     unexpected: int
+    named_unexpected: list[str]
     not_listed: int
+    named_not_listed: list[str]
+    missing: int  # listed since the agent began, not past their last trading day, and listed no more
+    named_missing: list[str]
 
 
 class HealthReport(_Frozen):
@@ -117,6 +123,15 @@ class HealthReport(_Frozen):
     universe: UniverseView
     repairs: list[RepairView]  # the last 20
     escalated: list[str]  # what was left to a person: instruments, or "session"
+
+
+class HealthUnknown(_Frozen):
+    """What `aegis health --json` prints in place of a report where there is none."""
+
+    feed: str
+    level: Literal["unknown"] = "unknown"
+    exit_code: Literal[3] = 3
+    reason: str
 
 
 class HealthChanged(_Frozen):

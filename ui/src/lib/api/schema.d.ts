@@ -3580,7 +3580,8 @@ export interface components {
          * UniverseView
          * @description The futures that the calendar expects on this trading day, next to those that the feed lists.
          *
-         *     For people: what an exchange has begun or ended to list since the table of products was written shows here.
+         *     For people: what an exchange has begun or ended to list since the table of products was written shows here. Of each
+         *     kind at most 20 are named.
          */
         UniverseView: {
             /** Listed */
@@ -3591,8 +3592,16 @@ export interface components {
             expired: string[];
             /** Unexpected */
             unexpected: number;
+            /** Named Unexpected */
+            named_unexpected: string[];
             /** Not Listed */
             not_listed: number;
+            /** Named Not Listed */
+            named_not_listed: string[];
+            /** Missing */
+            missing: number;
+            /** Named Missing */
+            named_missing: string[];
         };
         /**
          * UnsubscribeReply

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, deque
 from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from aegis.contracts.health import (
     RepairView,
 )
 from aegis.marketdata.health.domain.findings import Findings, Level
-from aegis.marketdata.health.domain.repairs import Kind, Outcome, Patience, Repair, Repairs
+from aegis.marketdata.health.domain.repairs import Kind, Outcome, Patience, Repair, RepairMemory, Repairs
 from aegis.marketdata.health.domain.summary import left_to_people
 from aegis.marketdata.health.figures import health_figures
 from aegis.marketdata.health.hooks import ANSWER_S, OperationsHook, RecoveryHook
@@ -33,8 +33,9 @@ from aegis.marketdata.health.settings import HealthSettings
 from aegis.marketdata.health.watch import LOOK_S, Watch
 from aegis_sdk import clock, subjects
 from aegis_sdk.client import Client
-from aegis_sdk.errors import AegisError, Moved, Suspended
+from aegis_sdk.errors import AegisError, Moved, RpcError, Suspended
 from aegis_sdk.events import Events
+from aegis_sdk.ledger.snapshot import Committed
 from aegis_sdk.method import Empty
 from aegis_sdk.metrics import Metric
 from aegis_sdk.single_active import ActiveContext, SingleActive, active
@@ -44,6 +45,7 @@ __all__ = ["HealthAgent"]
 _log = structlog.get_logger("aegis.health")
 
 _MOST_REPAIRS: Final = 20
+_AGAIN_S: Final = 1.0
 
 
 class HealthAgent(SingleActive):
@@ -69,6 +71,8 @@ class HealthAgent(SingleActive):
         self._done: deque[RepairView] = deque(maxlen=_MOST_REPAIRS)
         self._told: tuple[Level, tuple[str, ...]] | None = None
         self._latest: tuple[Level, Findings] | None = None
+        self._memory = RepairMemory()  # as it was committed last, by whichever agent
+        self._began_s = time.time() - clock.now()  # when our clock was 0
         self._taken = AsyncExitStack()
 
     def keys(self) -> Iterable[str]:
@@ -88,9 +92,26 @@ class HealthAgent(SingleActive):
     async def on_stop(self) -> None:
         await self._taken.aclose()
 
-    async def on_standby(self, key: str) -> None:
-        """What was tried is of no meaning when we repair again."""
-        self.repairs = Repairs(self._patience)
+    # What the agent that acts leaves to the next one
+
+    def restore(self, key: str, snapshot: bytes | None) -> None:
+        self._memory = RepairMemory() if snapshot is None else RepairMemory.model_validate_json(snapshot)
+
+    def apply(self, key: str, change: Committed) -> None:
+        self._memory = RepairMemory.model_validate_json(change.data)
+
+    def snapshot(self, key: str) -> bytes:
+        return self._memory.model_dump_json().encode()
+
+    async def on_active(self, key: str, epoch: int) -> None:
+        self.repairs = Repairs.recalled(self._memory, self._patience, clock.now(), self._began_s)
+
+    async def _remember(self, memory: RepairMemory) -> None:
+        try:
+            await self.held(self.settings.feed).commit(memory)
+        except RpcError as error:  # it is tried again
+            _log.warning("repairs_not_remembered", reason=str(error))
+            await asyncio.sleep(_AGAIN_S)
 
     @active(REPORT, stale_ok=True)
     async def report(self, request: Empty, context: ActiveContext) -> HealthReport:
@@ -114,6 +135,7 @@ class HealthAgent(SingleActive):
         async with asyncio.TaskGroup() as tasks:
             telling: asyncio.Task[None] | None = None
             repairing: asyncio.Task[None] | None = None
+            remembering: asyncio.Task[None] | None = None
             while True:
                 level, reason, found = self._watch.look()
                 told, says = left_to_people(level, reason, self.repairs.escalated)
@@ -121,8 +143,11 @@ class HealthAgent(SingleActive):
                 if self._holds():
                     if _is_idle(telling) and (change := self._change(told, says, found)):
                         telling = tasks.create_task(self._publish("changed", change))
-                    if _is_idle(repairing) and (work := self._next_repair(level, reason, found)):
+                    if _is_idle(repairing) and (work := self._next_repair(level, found)):
                         repairing = tasks.create_task(work)
+                    memory = self.repairs.memory(self._began_s)
+                    if _is_idle(remembering) and memory != self._memory:
+                        remembering = tasks.create_task(self._remember(memory))
                 await asyncio.sleep(LOOK_S)
 
     def _holds(self) -> bool:
@@ -151,17 +176,15 @@ class HealthAgent(SingleActive):
             market_time=at(found.market_ns),
         )
 
-    def _next_repair(self, level: Level, reason: str, found: Findings) -> Coroutine[Any, Any, None] | None:
+    def _next_repair(self, level: Level, found: Findings) -> Coroutine[Any, Any, None] | None:
         """The repair that is due, to be done; the next one is decided on what is found when it is over."""
         if level is Level.UNKNOWN or self.settings.repairs == "off":
             return None
-        holder = self._watch.holder
-        if holder is None:
-            if level is not Level.CRITICAL:
-                return None
-            found = replace(found, session_trouble=reason, is_down=True)  # nobody has a session
+        publisher = self._watch.publisher
+        if publisher is None and not found.is_down:  # for a moment
+            return None
         repair = self.repairs.decide(found, clock.now())
-        return None if repair is None else self._repair(repair, holder.view.instance if holder else "", found)
+        return None if repair is None else self._repair(repair, publisher.view.instance if publisher else "", found)
 
     async def _repair(self, repair: Repair, instance: str, found: Findings) -> None:
         try:

@@ -11,6 +11,7 @@ from aegis.contracts.marketdata import INSTRUMENTS, SERVICE, STATUS, FeedStatus,
 from aegis.contracts.repairs import RENEW, RESUBSCRIBE, RenewRequest, ResubscribeRequest
 from aegis.contracts.subscriptions import SUBSCRIPTIONS, SubscriptionsRequest, SubscriptionState
 from aegis.marketdata.health.domain.repairs import Kind, Outcome, Repair
+from aegis.marketdata.health.domain.summary import CRITICAL_BELOW
 from aegis_sdk.client import Client
 from aegis_sdk.discovery import Directory
 from aegis_sdk.errors import DeadlineExceeded, Rejected, RpcError
@@ -28,10 +29,17 @@ _HANDOVER_S: Final = 15.0
 
 @dataclass(frozen=True, kw_only=True)
 class Publisher:
-    """An instance of the feed set and what it says; of several the one that publishes comes first."""
+    """An instance of the feed set and what it says."""
 
     view: InstanceView
     status: FeedStatus
+    has_key: bool  # by the registry; a moment later it publishes
+
+    @property
+    def share(self) -> float:
+        """Of what could be subscribed, how much is."""
+        due = self.status.wanted - self.status.refused
+        return self.status.subscribed / due if due > 0 else 1.0
 
 
 class Desk:
@@ -43,11 +51,11 @@ class Desk:
         self._feed = feed
 
     async def publishers(self) -> tuple[list[Publisher], bool]:
-        """All that answer, and whether some that is alive does not: then it may be one of this feed set."""
+        """All that answer, the one that publishes first, and whether some that is alive does not: it may be one too."""
         living = self._directory.instances(SERVICE)
         asked = await asyncio.gather(*map(self._asked, living))
         found = [one for one in asked if one is not None and one.status.feed == self._feed]
-        found.sort(key=lambda one: (not one.view.holds, one.view.status != InstanceStatus.ACTIVE, one.view.instance))
+        found.sort(key=lambda one: (not one.view.holds, not one.has_key, one.view.instance))
         return found, None in asked
 
     async def _asked(self, instance: Instance) -> Publisher | None:
@@ -59,12 +67,12 @@ class Desk:
         view = InstanceView(
             instance=record.instance,
             status=str(instance.status),
-            holds=self._feed in record.keys,
+            holds=status.role == "active",
             session=status.session,
             state=status.state,
             reason=status.reason,
         )
-        return Publisher(view=view, status=status)
+        return Publisher(view=view, status=status, has_key=self._feed in record.keys)
 
     async def listed(self, instance: str) -> dict[str, str | None]:
         """All that an instance's feed lists, with the last trading days. Raises RpcError."""
@@ -116,13 +124,21 @@ class Desk:
             return "failed", f"{error.code}: {error}"
 
     async def _fail_over(self) -> tuple[Outcome, str]:
-        """To the other instances of this feed set; one without a session is UNHEALTHY. Raises RpcError."""
+        """To another instance of this feed set, the one that has subscribed most. Raises RpcError.
+
+        One without a session is UNHEALTHY. One that covers so little that this alone is critical would be no repair.
+        """
         found, _ = await self.publishers()
-        holder = next((one.view.instance for one in found if one.view.holds), None)
+        holder = next((one.view.instance for one in found if one.has_key), None)
         if holder is None:
             return "not_possible", f"no lease of {SERVICE}/{self._feed} is held"
-        if not any(one.view.status == InstanceStatus.STANDBY for one in found):
+        standing_by = [one for one in found if one.view.status == InstanceStatus.STANDBY]
+        if not standing_by:
             return "not_possible", f"nobody but {holder} could take {self._feed}"
-        request = Handover(key=self._feed)
+        best = max(standing_by, key=lambda one: one.share)
+        name, status = best.view.instance, best.status
+        if best.share < CRITICAL_BELOW:
+            return "not_possible", f"{name} has subscribed {status.subscribed} of {status.wanted}"
+        request = Handover(key=self._feed, to=name)
         await self._client.call(handover_of(SERVICE), request, timeout=_HANDOVER_S, instance=holder)
         return "done", f"{holder} has given {self._feed} up"

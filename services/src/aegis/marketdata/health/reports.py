@@ -15,7 +15,7 @@ from aegis.contracts.health import (
     UniverseView,
 )
 from aegis.marketdata.domain.sessions import to_shanghai, trading_day_of
-from aegis.marketdata.health.domain.findings import Case, ExchangeFindings, Level
+from aegis.marketdata.health.domain.findings import Case, ExchangeFindings, Findings, Level
 from aegis.marketdata.health.domain.summary import left_to_people
 from aegis.marketdata.health.domain.theory import compared
 from aegis.marketdata.health.watch import Watch
@@ -63,7 +63,7 @@ def report_of(
         in_all=_exchange("", found.in_all),
         exchanges=[_exchange(name, one) for name, one in found.exchanges.items()],
         cases=[_case(one, attempts(one.instrument)) for one in found.cases[:_MOST_CASES]],
-        universe=_universe(watch.listed, found.market_ns),
+        universe=_universe(watch.listed, found),
         repairs=list(repairs),
         escalated=[name or "session" for name in escalated],
     )
@@ -99,13 +99,17 @@ def _case(case: Case, attempts: int) -> CaseView:
     )
 
 
-def _universe(listed: Mapping[str, str | None], market_ns: int) -> UniverseView:
-    day, second, _ = to_shanghai(market_ns)
+def _universe(listed: Mapping[str, str | None], found: Findings) -> UniverseView:
+    day, second, _ = to_shanghai(found.market_ns)
     theory = compared(listed, trading_day_of(day, second))
     return UniverseView(
         listed=theory.listed,
         expected=theory.expected,
         expired=list(theory.expired[:_MOST_LISTED]),
         unexpected=len(theory.unexpected),
+        named_unexpected=list(theory.unexpected[:_MOST_LISTED]),
         not_listed=len(theory.missing),
+        named_not_listed=list(theory.missing[:_MOST_LISTED]),
+        missing=len(found.missing),
+        named_missing=list(found.missing[:_MOST_LISTED]),
     )

@@ -9,7 +9,8 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Final, Self
 
 import structlog
@@ -32,6 +33,7 @@ _log = structlog.get_logger("aegis.health")
 
 LOOK_S: Final = 0.2
 _REGISTRY_S: Final = 5.0
+_CONFIRM_S: Final = 1.0
 _ASK_S: Final = 1.0
 _ASK_ALL_S: Final = 10.0
 _ASKED_A_SECOND: Final = 1_000  # instruments, while some of them do not tick
@@ -69,6 +71,8 @@ class Watch:
         """Raises Unavailable where the registry cannot be read."""
         try:
             async with Directory.open(transport, service=SERVICE, timeout=_REGISTRY_S) as directory:
+                with suppress(TimeoutError):  # until its first heartbeat nobody counts as alive
+                    await directory.wait_for(lambda found: bool(found.instances(SERVICE)), timeout=_CONFIRM_S)
                 watch = cls(transport, client, directory, feed)
                 ticks = await transport.subscribe(subjects.tick(subjects.ANY, subjects.ANY), watch.on_tick)
                 end_listening = transport.on_state(watch.on_state)
@@ -84,9 +88,9 @@ class Watch:
             raise Unavailable(f"the registry cannot be read within {_REGISTRY_S:g} s") from None
 
     @property
-    def holder(self) -> Publisher | None:
+    def publisher(self) -> Publisher | None:
         """The instance that publishes."""
-        return self.publishers[0] if self.publishers else None
+        return next((one for one in self.publishers if one.view.holds), None)
 
     @property
     def market_ns(self) -> int:
@@ -97,14 +101,19 @@ class Watch:
         await self._asked.wait()
 
     def look(self) -> tuple[Level, str, Findings]:
-        """How it is, in a word and a line, and what was found: a check that could not run is UNKNOWN."""
+        """How it is, in a word and a line, and what was found: a check that could not run is UNKNOWN.
+
+        Where market data does not answer, nobody has a session, whatever was found before.
+        """
         found = self._judge.look(clock.now())
+        if self._trouble:
+            found = replace(
+                found, level=Level.CRITICAL, reason=self._trouble, session_trouble=self._trouble, is_down=True
+            )
         if self._transport.state is not ConnectionState.CONNECTED:
             return Level.UNKNOWN, "NATS is away", found
         if clock.now() - self._known_at > _TOO_OLD_S:
             return Level.UNKNOWN, self._failure or "market data is still being asked", found
-        if self._trouble:
-            return Level.CRITICAL, self._trouble, found
         if self._unread_at - self._read_at > _TOO_OLD_S:
             return Level.UNKNOWN, "ticks cannot be read here: is AEGIS_CODEC of market data pickle?", found
         return found.level, found.reason, found
@@ -148,24 +157,25 @@ class Watch:
 
     async def _ask(self, now: float) -> None:
         self.publishers, unanswered = await self.desk.publishers()
-        holder = self.holder
-        if holder is None:
+        if not self.publishers or (unanswered and self.publisher is None):
             if not unanswered or now - self._answered_at > _UNANSWERED_S or not self._asked.is_set():
-                silent = "does not answer" if unanswered else "is there"
-                self._trouble = f"no instance of market data with the feed {self._feed} {silent}"
+                who = "instance that publishes" if self.publishers else "instance of market data with"
+                silent = "answers" if unanswered else "is there"
+                self._trouble = f"no {who} the feed {self._feed} {silent}"
             return
+        first = self.publishers[0]
         try:
-            await self._ask_all(holder, now)
+            await self._ask_all(first, now)
         except RpcError as error:
             if now - self._answered_at > _UNANSWERED_S:
-                self._trouble = f"{holder.view.instance} does not say what is subscribed: {error}"
+                self._trouble = f"{first.view.instance} does not say what is subscribed: {error}"
             return
         self._answered_at = now
         self._trouble = ""
 
-    async def _ask_all(self, holder: Publisher, now: float) -> None:
+    async def _ask_all(self, of: Publisher, now: float) -> None:
         """What is wanted and listed, where it may have changed."""
-        status, instance = holder.status, holder.view.instance
+        status, instance = of.status, of.view.instance
         listing = (instance, status.session, status.instruments)
         if listing != self._listing:
             self.listed = await self.desk.listed(instance)
@@ -187,4 +197,5 @@ def _seen(status: FeedStatus) -> FeedSeen:
         state=status.state,
         reason=status.reason,
         snapshots=not status.source.startswith(_REPLAY),
+        published=status.role == "active",
     )

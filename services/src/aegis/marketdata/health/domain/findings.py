@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Final
 
-__all__ = ["ALARMS", "Case", "ExchangeFindings", "Findings", "Level", "Verdict"]
+__all__ = ["ALARMS", "Case", "ExchangeFindings", "Findings", "Level", "Verdict", "exchange_of"]
 
 
 class Level(IntEnum):
@@ -90,3 +90,19 @@ class Findings:
     cases: tuple[Case, ...]  # by instrument
     in_all: ExchangeFindings
     exchanges: Mapping[str, ExchangeFindings]
+    missing: tuple[str, ...] = ()  # the feed listed them, and does so no more before their last trading day
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """Exchanges of which nothing comes."""
+        return frozenset(exchange_of(one.instrument) for one in self.cases if one.verdict is Verdict.FRONT_SILENT)
+
+    @property
+    def others_trade(self) -> bool:
+        """Whether something is wanted that trades on an exchange which is not silent."""
+        silent = self.silent
+        return any(one.phase == "trading" for name, one in self.exchanges.items() if name not in silent)
+
+
+def exchange_of(instrument: str) -> str:
+    return instrument.partition(".")[0]

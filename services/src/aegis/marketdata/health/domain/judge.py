@@ -17,48 +17,41 @@ from aegis.contracts.subscriptions import SubscriptionState
 from aegis.marketdata.domain.calendar import CALENDAR, Calendar
 from aegis.marketdata.domain.instruments import contract_month, expiry_day
 from aegis.marketdata.domain.products import PRODUCTS, Product, product_of
-from aegis.marketdata.domain.sessions import BOND, Phase, to_shanghai, trading_day_of
+from aegis.marketdata.domain.sessions import BOND, DAY, STOCK_INDEX, Phase, to_shanghai, trading_day_of
 from aegis.marketdata.domain.subscriptions import NOT_LISTED
-from aegis.marketdata.health.domain.findings import ALARMS, Case, Findings, Verdict
+from aegis.marketdata.health.domain.findings import ALARMS, Case, Findings, Verdict, exchange_of
+from aegis.marketdata.health.domain.front import MEMBERS, Front, look_at_all
 from aegis.marketdata.health.domain.market_time import MarketTime, TradingTime
 from aegis.marketdata.health.domain.pace import Pace
 from aegis.marketdata.health.domain.summary import Tally, summed_up
 
-__all__ = ["MEMBERS", "FeedSeen", "Judge"]
+__all__ = ["FeedSeen", "Judge"]
 
-MEMBERS: Final = 3
-FRONT_S: Final = 3.0
-"""No front is silent before."""
 SETTLES_S: Final = 2.0
 """For so long a subscription may wait until it is an alarm."""
 SNAPSHOT_S: Final = 15.0
 """So long after a subscription its snapshot has come."""
 DOWN_S: Final = 3.0
+"""So long a feed may be without a session, or without anybody who publishes it."""
 
-_INTERVALS: Final = 9.0
-_PAUSE_S: Final = 0.75
-_TURN_S: Final = 0.5  # exchanges send the snapshots of all contracts together, twice a second: so long is no pause
-_PAUSE_TICKS: Final = 8.0  # that would have come meanwhile; by chance that is seen once in 3,000
-_LULL: Final = 1.5
-_MOST_LULL: Final = 4.0
-_LULL_TICKS: Final = 50.0
-_LULL_S: Final = 20.0
-_LULL_WATCHED: Final = 0.5
 _EVENING: Final = 18 * 3600
 _MORNING: Final = 6 * 3600
 _NOON: Final = 11 * 3600 + 1800
+_HOURS_OF: Final = {"CFFEX": STOCK_INDEX}
+"""Of products that the table does not know: the hours that all of their exchange share. Of all others it is the day."""
 _SUBSCRIBED: Final = ("ticking", "subscribed")
 _NOT_TICKS: Final = frozenset(("snapshot", "stale"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeedSeen:
-    """What the instance that publishes says of its feed."""
+    """What the instance that publishes says of its feed; while nobody publishes, one that stands by."""
 
     session: str
     state: str  # as ports.FeedState
     reason: str = ""
     snapshots: bool = True  # a subscription is answered with a tick; not so in a replay
+    published: bool = True  # somebody hands it on
 
 
 class _Instrument:
@@ -69,12 +62,12 @@ class _Instrument:
         *("reason", "stalled", "state", "ticks"),
     )
 
-    def __init__(self, name: str, group: TradingTime | None, expiry: str, now_s: float) -> None:
+    def __init__(self, name: str, group: TradingTime, expiry: str, now_s: float) -> None:
         self.name = name
-        self.exchange = name.partition(".")[0]
+        self.exchange = exchange_of(name)
         self.group = group
         self.expiry = expiry
-        self.is_bond = group is not None and group.hours is BOND
+        self.is_bond = group.hours is BOND
         self.paces = (Pace(), Pace())  # of the day, of the night
         self.mark_s = -1.0  # of its trading time, at its last tick; below 0: not yet
         self.paused_s = 0.0  # of its front, by then
@@ -85,57 +78,6 @@ class _Instrument:
         self.stalled = False
 
 
-class _Front:
-    """All instruments of an exchange."""
-
-    __slots__ = (
-        *("expected", "is_silent", "lull", "members", "paused_s", "rate", "silent_s"),
-        *("ticked_ns", "ticks", "usual", "watched"),
-    )
-
-    def __init__(self) -> None:
-        self.ticked_ns = 0  # by the time of the market
-        self.ticks = 0  # since the last look
-        self.paused_s = 0.0  # all its pauses, which are none of a single instrument's
-        self.rate = 0.0  # ticks a second, of the last `_LULL_S`, as far as these were watched
-        self.watched = 0.0  # the share of them
-        self.begin()
-
-    def begin(self) -> None:
-        self.members = 0
-        self.usual = 0.0  # ticks a second that are expected at least, of those that trade now
-        self.expected = 0.0  # on average
-        self.lull = 1.0  # how much slower than usual it is
-        self.silent_s = 0.0
-        self.is_silent = False
-
-    def tick(self, now_ns: int, opened_ns: int) -> None:
-        """One of its instruments has ticked."""
-        if opened_ns:
-            self.paused_s += self.pause_s((now_ns - max(self.ticked_ns, opened_ns)) / 1e9)
-        self.ticked_ns = now_ns
-        self.ticks += 1
-
-    def pause_s(self, silent_s: float) -> float:
-        """How much of a silence is a pause of the whole front: nothing, unless many would have ticked meanwhile."""
-        is_pause = self.members >= MEMBERS and silent_s > _PAUSE_S and silent_s * self.expected > _PAUSE_TICKS
-        return silent_s - _TURN_S if is_pause else 0.0
-
-    def look(self, elapsed_s: float, silent_s: float) -> None:
-        """Judge it, some time after the last look, when it has been silent for so long."""
-        if 0 < elapsed_s < _LULL_S:
-            part = elapsed_s / _LULL_S
-            self.rate += part * (self.ticks / elapsed_s - self.rate)
-            self.watched += part * (1 - self.watched)
-        self.ticks = 0
-        usually, rate = self.expected, self.rate / max(self.watched, 0.001)
-        if usually * _LULL_S > _LULL_TICKS and rate * _LULL < usually and self.watched > _LULL_WATCHED:
-            self.lull = min(usually / max(rate, 0.001), _MOST_LULL)
-        self.silent_s = silent_s
-        if self.members >= MEMBERS:
-            self.is_silent = silent_s > max(FRONT_S, _INTERVALS / self.usual)
-
-
 class Judge:
     """`begin_ns` is the time until ticks tell a better one, UTC; `wall_s` are seconds of our clock, never back."""
 
@@ -144,11 +86,14 @@ class Judge:
         self._time = MarketTime(hours.values(), begin_ns, wall_s, calendar)
         self._calendar = calendar
         self._feed = FeedSeen(session="", state="")
-        self._feed_changed_s = self._wall_s = wall_s
+        self._wall_s = wall_s
+        self._alive_s = wall_s  # when the feed was last up, or heard
         self._known: dict[str, _Instrument] = {}
         self._in_order: list[_Instrument] = []  # those that somebody wants
         self._subscribed = 0
-        self._fronts: dict[str, _Front] = {}
+        self._listed: dict[str, str] = {}  # the trading day on which each was, last
+        self._unlisted: dict[str, str] = {}  # of these, those that are no more
+        self._fronts: dict[str, Front] = {}
         self._looked_ns = begin_ns
         self._silent_s = 0.0  # all fronts
         self._night = self._is_night()
@@ -157,8 +102,11 @@ class Judge:
 
     def list(self, expiries: Mapping[str, str | None]) -> None:
         """The instruments that the feed lists, and their last trading days where these are known."""
+        trading_day = self._trading_day()
         for name, expiry in expiries.items():
             self._instrument(name).expiry = expiry or ""
+            self._listed[name] = trading_day
+        self._unlisted = {name: day for name, day in self._listed.items() if name not in expiries}
 
     def want(self, states: Iterable[tuple[str, SubscriptionState, str]]) -> None:
         """All that somebody wants, what became of each, and why. While more become subscribed, none waits too long."""
@@ -176,8 +124,6 @@ class Judge:
 
     def feed(self, seen: FeedSeen) -> None:
         """How the feed is. In a new session silence begins anew, but what was found stalled has to tick first."""
-        if seen.state != self._feed.state or seen.session != self._feed.session:
-            self._feed_changed_s = self._wall_s
         if seen.session != self._feed.session:
             self.listen_anew()
         self._feed = seen
@@ -186,7 +132,7 @@ class Judge:
         """What was silent till now counts not: we could not have heard it."""
         now_ns = self._time.now_ns
         for one in self._known.values():
-            if one.group is not None and one.mark_s >= 0:
+            if one.mark_s >= 0:
                 one.mark_s = one.group.seconds(now_ns)
                 one.paused_s = self._fronts[one.exchange].paused_s
             one.changed_s = self._wall_s
@@ -204,10 +150,9 @@ class Judge:
             one = self._instrument(name)
         one.ticks += 1
         one.stalled = False
+        self._alive_s = wall_s
         front, group = self._fronts[one.exchange], one.group
-        front.tick(time.now_ns, group.opened_ns if group else 0)
-        if group is None:
-            return
+        front.tick(time.now_ns, group.opened_ns, snapshot=odd)
         mark_s = group.seconds(time.now_ns)
         if one.mark_s >= 0 and group.opened_ns and not flags:
             one.paces[self._night].learn(max(mark_s - one.mark_s - (front.paused_s - one.paused_s), 0.0))
@@ -220,20 +165,26 @@ class Judge:
         self._wall_s = wall_s
         self._time.passed(wall_s)
         self._night = self._is_night()
+        if self._is_up:
+            self._alive_s = wall_s
         self._look_at_fronts()
         trading_day = self._trading_day()
         tallies: dict[str, Tally] = defaultdict(Tally)
         cases: list[Case] = []
         for one in self._in_order:
             verdict, reason = self._verdict(one, trading_day)
-            phase = Phase.CLOSED if one.group is None else one.group.phase
-            tallies[one.exchange].count(verdict, phase, subscribed=one.state in _SUBSCRIBED, ticked=one.ticks > 0)
+            tallies[one.exchange].count(
+                verdict, one.group.phase, subscribed=one.state in _SUBSCRIBED, ticked=one.ticks > 0
+            )
             if verdict in ALARMS:
                 cases.append(self._case(one, verdict, reason))
         trouble, is_down = self._trouble(cases), self._is_down()
-        unknown = is_down and not self._in_order
-        note = f"the feed is {self._feed.state}, and nothing that is wanted is known" if unknown else ""
-        return summed_up(tallies, cases, trouble, note, self._time.now_ns, is_down=is_down)
+        missing = self._missing(trading_day)
+        note = f"{len(missing)} listed no more, {missing[0]} and so on" if missing else ""
+        if is_down and not self._in_order:
+            note = f"{self._why_down()}, and nothing that is wanted is known"
+        unproven = self._unproven()
+        return summed_up(tallies, cases, trouble, note, unproven, self._time.now_ns, is_down=is_down, missing=missing)
 
     @property
     def market_ns(self) -> int:
@@ -245,21 +196,13 @@ class Judge:
         elapsed_s, self._looked_ns = (now_ns - self._looked_ns) / 1e9, now_ns
         for front in self._fronts.values():
             front.begin()
-        opened: dict[str, int] = {}
-        for one in self._in_order if self._feed.state == "ready" else ():
-            pace = one.paces[self._night]
-            if one.state in _SUBSCRIBED and one.group and one.group.opened_ns and pace.is_known:
-                front = self._fronts[one.exchange]
-                front.members += 1
-                front.usual += 1 / max(pace.usual_s, 0.001)
-                front.expected += 1 / max(pace.mean_s, 0.001)
-                opened[one.exchange] = min(opened.get(one.exchange, now_ns), one.group.opened_ns)
-        for name, opened_ns in opened.items():
-            front = self._fronts[name]
-            front.look(elapsed_s, (now_ns - max(front.ticked_ns, opened_ns)) / 1e9)
-        looked_at = [self._fronts[name] for name in opened]
-        few = sum(front.members for front in looked_at) < MEMBERS  # nothing to compare a silence with
-        self._silent_s = 0.0 if few else min(front.silent_s for front in looked_at)
+        if not self._is_up:
+            return
+        for one in self._in_order:
+            if one.group.opened_ns:
+                pace, subscribed = one.paces[self._night], one.state in _SUBSCRIBED
+                self._fronts[one.exchange].count(one.group.opened_ns, pace, subscribed=subscribed)
+        self._silent_s = look_at_all(self._fronts.values(), elapsed_s, now_ns)
 
     def _case(self, one: _Instrument, verdict: Verdict, reason: str) -> Case:
         return Case(
@@ -277,17 +220,23 @@ class Judge:
             return Verdict.NOT_LISTED, one.reason
         if self._feed.state == "ended":
             return Verdict.ENDED, ""
-        is_open = one.group is None or one.group.phase is Phase.TRADING
-        if self._feed.state != "ready":
-            if is_open and self._is_down():
-                return Verdict.SESSION_DOWN, self._feed.reason
-            return (Verdict.STALLED if is_open and one.stalled else Verdict.RESTING), self._feed.reason
+        is_open = one.group.phase is Phase.TRADING
+        if not self._is_up:
+            return self._without_session(one) if is_open else Verdict.RESTING, self._feed.reason
         if one.state in ("waiting", "refused"):
             lasts = self._wall_s - one.changed_s > SETTLES_S
             return (Verdict.NOT_SUBSCRIBED if lasts else Verdict.QUIET), one.reason
         if not is_open or self._has_ended_early(one, trading_day):
             return Verdict.RESTING, ""
         return self._of_subscribed(one)
+
+    def _without_session(self, one: _Instrument) -> Verdict:
+        """For a moment that is nothing; but what was found before has to tick first."""
+        if self._is_down():
+            return Verdict.SESSION_DOWN
+        if self._fronts[one.exchange].is_silent:
+            return Verdict.FRONT_SILENT
+        return Verdict.STALLED if one.stalled else Verdict.RESTING
 
     def _of_subscribed(self, one: _Instrument) -> tuple[Verdict, str]:
         if self._fronts[one.exchange].is_silent:
@@ -301,25 +250,45 @@ class Judge:
     def _is_stalled(self, one: _Instrument) -> bool:
         """Found only where others have ticked for most of its silence; once found, until it ticks again."""
         pace, front = one.paces[self._night], self._fronts[one.exchange]
-        if not one.stalled and one.group and one.group.opened_ns and one.mark_s >= 0 and pace.is_known:
+        if not one.stalled and one.group.opened_ns and one.mark_s >= 0 and pace.is_known:
             silent_s = self._silence_s(one) - (front.paused_s - one.paused_s) - front.pause_s(front.silent_s)
             others_s = front.silent_s if front.members >= MEMBERS else self._silent_s
             one.stalled = silent_s > pace.limit_s * front.lull and others_s < silent_s / 2
         return one.stalled
 
     def _silence_s(self, one: _Instrument) -> float:
-        return one.group.seconds(self._time.now_ns) - one.mark_s if one.group else 0.0
+        return one.group.seconds(self._time.now_ns) - one.mark_s
+
+    @property
+    def _is_up(self) -> bool:
+        """Whether ticks can come."""
+        return self._feed.state == "ready" and self._feed.published
 
     def _is_down(self) -> bool:
-        return self._feed.state not in ("ready", "ended") and self._wall_s - self._feed_changed_s > DOWN_S
+        """Whether none can, and that for longer than a failover takes."""
+        if self._feed.state == "ended":
+            return False
+        return self._feed.state == "failed" or self._wall_s - self._alive_s > DOWN_S
+
+    def _why_down(self) -> str:
+        if self._feed.state == "ready":
+            return "nobody publishes the feed"
+        return f"the feed is {self._feed.state or 'not there'}{f': {self._feed.reason}' if self._feed.reason else ''}"
 
     def _trouble(self, cases: list[Case]) -> str:
         """What is wrong with the session as a whole. One that has failed for good waits for a person at any hour."""
         if self._feed.state == "failed" or any(one.verdict is Verdict.SESSION_DOWN for one in cases):
-            reason = f": {self._feed.reason}" if self._feed.reason else ""
-            return f"the feed is {self._feed.state or 'not there'}{reason}"
-        silent = sorted(name for name, front in self._fronts.items() if front.is_silent)
+            return self._why_down()
+        silent = sorted({exchange_of(one.instrument) for one in cases if one.verdict is Verdict.FRONT_SILENT})
         return f"no ticks of {', '.join(silent)}" if silent else ""
+
+    def _unproven(self) -> str:
+        """What should have been heard, and was not yet for a moment: it may be well or not."""
+        trading = {name: front for name, front in self._fronts.items() if front.subscribed}
+        unheard = [name for name, front in trading.items() if front.is_unproven]
+        if len(unheard) < len(trading):
+            unheard = [name for name in unheard if trading[name].subscribed >= MEMBERS]
+        return f"nothing was heard of {', '.join(sorted(unheard))} yet" if unheard else ""
 
     # What it knows
 
@@ -328,10 +297,10 @@ class Judge:
         if one is None:
             exchange, _, symbol = name.partition(".")
             product = product_of(exchange, symbol)
-            group = self._time.group(product.hours) if product else None
+            group = self._time.group(product.hours if product else _HOURS_OF.get(exchange, DAY))
             expiry = self._expiry(product, symbol) if product else ""
             one = self._known[name] = _Instrument(name, group, expiry, self._wall_s)
-            self._fronts.setdefault(one.exchange, _Front())
+            self._fronts.setdefault(one.exchange, Front())
         return one
 
     def _expiry(self, product: Product, symbol: str) -> str:
@@ -339,6 +308,16 @@ class Judge:
         is_future = symbol.removeprefix(product.code).isdecimal()
         month = contract_month(symbol, self._trading_day()) if is_future else None
         return expiry_day(product, month, self._calendar) if month else ""
+
+    def _missing(self, trading_day: str) -> tuple[str, ...]:
+        """What was listed and is no more, though its last trading day is yet to come. A replay lists what it likes."""
+        if not self._is_up or not self._feed.snapshots:
+            return ()
+        return tuple(
+            sorted(
+                name for name, day in self._unlisted.items() if day <= trading_day <= (self._known[name].expiry or "")
+            )
+        )
 
     def _has_ended_early(self, one: _Instrument, trading_day: str) -> bool:
         """Bonds trade only in the morning of their last day."""

@@ -61,9 +61,18 @@ class Tally:
 
 
 def summed_up(
-    tallies: Mapping[str, Tally], cases: Iterable[Case], trouble: str, note: str, market_ns: int, *, is_down: bool
+    tallies: Mapping[str, Tally],
+    cases: Iterable[Case],
+    trouble: str,
+    note: str,
+    unproven: str,
+    market_ns: int,
+    *,
+    is_down: bool,
+    missing: tuple[str, ...] = (),
 ) -> Findings:
-    """`trouble` says what is wrong with the session as a whole, `note` what is not as it should be; empty: nothing."""
+    """`trouble` says what is wrong with the session as a whole, `note` what is not as it should be, `unproven` what
+    may be well or not; empty: nothing."""
     whole = Tally()
     for tally in tallies.values():
         whole.add(tally)
@@ -71,6 +80,8 @@ def summed_up(
     level, reason = _level(listed, in_all, trouble)
     if note and level is Level.HEALTHY:
         level, reason = Level.DEGRADED, note
+    if unproven and level is Level.HEALTHY:
+        level, reason = Level.UNKNOWN, unproven
     return Findings(
         level=level,
         reason=reason,
@@ -81,6 +92,7 @@ def summed_up(
         cases=listed,
         in_all=in_all,
         exchanges={name: tallies[name].found() for name in sorted(tallies)},
+        missing=missing,
     )
 
 
