@@ -225,7 +225,17 @@ MODELS: Final[dict[str, Any]] = {
             }
         ],
         "cases": [],
-        "universe": {"listed": 900, "expected": 900, "expired": [], "unexpected": 0, "not_listed": 0},
+        "universe": {
+            "listed": 901,
+            "expected": 900,
+            "expired": [],
+            "unexpected": 1,
+            "named_unexpected": ["SHFE.new2612"],
+            "not_listed": 0,
+            "named_not_listed": [],
+            "missing": 0,
+            "named_missing": [],
+        },
         "repairs": [],
         "escalated": [],
     },

@@ -2016,11 +2016,17 @@ export interface components {
          *       ],
          *       "cases": [],
          *       "universe": {
-         *         "listed": 900,
+         *         "listed": 901,
          *         "expected": 900,
          *         "expired": [],
-         *         "unexpected": 0,
-         *         "not_listed": 0
+         *         "unexpected": 1,
+         *         "named_unexpected": [
+         *           "SHFE.new2612"
+         *         ],
+         *         "not_listed": 0,
+         *         "named_not_listed": [],
+         *         "missing": 0,
+         *         "named_missing": []
          *       },
          *       "repairs": [],
          *       "escalated": []
