@@ -209,5 +209,6 @@ test("the banner tells when the live connection is gone, and a last look at an o
   await expect(page.getByRole("dialog").getByText("prices here are old")).toBeVisible();
   await expect(page.getByTestId("connection-banner")).toBeHidden({ timeout: 30_000 });
   await live(page);
+  await expect(page.getByRole("dialog").getByRole("button", { name: "Place order" })).toBeVisible(); // what came with the new connection has not closed it
   await expect(page.getByRole("dialog").getByText("prices here are old")).toBeHidden();
 });

@@ -2,22 +2,35 @@
 
 import { Icon } from "@/components/ui/icons";
 import { type Health, State } from "@/components/ui/badge";
-import type { LiveState } from "@/lib/live/connection";
+import type { LiveState, Trouble } from "@/lib/live/connection";
 import { useFreshAt, useLiveStatus } from "@/lib/live/hooks";
 import { usePreferences } from "@/lib/preferences";
 import { duration, useNow, useTimes } from "@/lib/time";
 import { useWords } from "@/lib/words";
 import { SHELL } from "./words";
 
-const HEALTH: Record<LiveState, Health> = { connecting: "moving", live: "well", stale: "warn", lost: "bad" };
+const HEALTH: Record<LiveState, Health> = { connecting: "moving", live: "well", partly: "warn", stale: "warn", lost: "bad" };
+
+const TOPICS = {
+  instances: "topic.instances",
+  leases: "topic.leases",
+  metrics: "topic.metrics",
+  feeds: "topic.feeds",
+  ticks: "topic.ticks",
+  orders: "topic.orders",
+  consumers: "topic.consumers",
+  audit: "topic.audit",
+  logs: "topic.logs",
+} as const;
 
 /** Over every page as long as what it shows is not live. */
 export function ConnectionBanner() {
   const say = useWords(SHELL);
-  const { state } = useLiveStatus();
+  const { state, troubles } = useLiveStatus();
   const freshAt = useFreshAt();
   const now = useNow(500);
   if (state === "live" || state === "connecting") return null;
+  if (state === "partly") return <TroubleBanner of={troubles} now={now} />;
   const since = freshAt();
   const age = duration(Math.max(0, now - since));
   const text = !since ? say("lostBannerNever") : say(state === "lost" ? "lostBanner" : "staleBanner", { age });
@@ -26,6 +39,26 @@ export function ConnectionBanner() {
       <Icon name="warning" size={14} />
       <span className="min-w-0">{text}</span>
     </div>
+  );
+}
+
+/** Of what is followed here and not true: what it is, how old, and why. */
+function TroubleBanner({ of, now }: { of: readonly Trouble[]; now: number }) {
+  const say = useWords(SHELL);
+  return (
+    <ul role="alert" data-testid="trouble-banner" className="grid max-h-24 shrink-0 gap-0.5 overflow-y-auto border-b border-warn/50 bg-warn/10 px-4 py-1.5 text-xs text-warn">
+      {of.map(({ topic, state, since, reason }) => {
+        const [kind, ...rest] = topic.split(".");
+        const name = rest.join(".");
+        const what = kind && kind in TOPICS ? say(TOPICS[kind as keyof typeof TOPICS], { name }) : topic;
+        return (
+          <li key={topic} data-topic={topic}>
+            <span className="font-medium">{say(`trouble.${state}`, { what, age: duration(Math.max(0, now - since)) })}</span>
+            {reason && <span className="wrap-anywhere"> {reason}</span>}
+          </li>
+        );
+      })}
+    </ul>
   );
 }
 

@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import type { Health } from "@/components/ui/badge";
 import { answered, api, type Schemas } from "@/lib/api/client";
-import type { Refusal } from "@/lib/live/connection";
+import type { TopicView } from "@/lib/live/connection";
 import { useTopic } from "@/lib/live/hooks";
 
 export type Account = Schemas["Account"];
@@ -57,10 +57,9 @@ export function positionKey({ instrument, direction, hedge }: Position): string 
 }
 
 /** The book as it is; it changes at most ten times a second. */
-export function useBook(account: string): { book: Book; isWhole: boolean; refusal: Refusal | null } {
+export function useBook(account: string): Omit<TopicView, "rows"> & { book: Book } {
   const topic = useTopic<unknown>(account && `orders.${account}`);
-  const book = useMemo(() => bookOf(topic.rows), [topic]);
-  return { book, isWhole: topic.isWhole, refusal: topic.refusal };
+  return useMemo(() => ({ ...topic, book: bookOf(topic.rows) }), [topic]);
 }
 
 /** The part of a tick that a ticket shows. A level of a book is a price and its lots. */
@@ -75,9 +74,9 @@ export interface Quote {
 }
 
 /** The latest tick of an instrument, as long as market data has one. */
-export function useQuote(instrument: string): { quote: Quote | undefined; isWhole: boolean } {
+export function useQuote(instrument: string): Omit<TopicView, "rows"> & { quote: Quote | undefined } {
   const topic = useTopic<Quote>(instrument && `ticks.${instrument}`);
-  return { quote: topic.rows.get(instrument), isWhole: topic.isWhole };
+  return { ...topic, quote: topic.rows.get(instrument) };
 }
 
 const PAGES = 10;

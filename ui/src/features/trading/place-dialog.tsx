@@ -31,8 +31,8 @@ export function useTellPlaced(): (orders: Order[]) => void {
   };
 }
 
-/** The order once more, with the account that it is for, before it is sent. */
-export function PlaceDialog({ account, draft, value, onClose }: { account: Account; draft: Draft; value: string | undefined; onClose: () => void }) {
+/** The order once more, with the account that it is for, before it is sent. `isOld`: no true prices are known. */
+export function PlaceDialog({ account, draft, isOld, value, onClose }: { account: Account; draft: Draft; isOld: boolean; value: string | undefined; onClose: () => void }) {
   const say = useWords(TICKET);
   const sayTrading = useWords(TRADING);
   const tellPlaced = useTellPlaced();
@@ -73,7 +73,7 @@ export function PlaceDialog({ account, draft, value, onClose }: { account: Accou
           </Fact>
         </Facts>
       </div>
-      {(state === "lost" || state === "stale") && <p className="text-xs text-warn">{say("oldQuote")}</p>}
+      {(isOld || state === "lost" || state === "stale") && <p className="text-xs text-warn">{say("oldQuote")}</p>}
       <div className="-my-1 flex">
         <CopyCommand parts={placeCommand(account.account, ticket)} />
       </div>

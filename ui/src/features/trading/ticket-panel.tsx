@@ -28,7 +28,7 @@ export function TicketPanel({ account, contracts }: { account: Account; contract
   const [isTried, setTried] = useState(false);
   const [isPlacing, setPlacing] = useState(false);
   const instrument = isInstrument(draft.instrument) ? draft.instrument : "";
-  const { quote, isWhole } = useQuote(instrument);
+  const { quote, isWhole, trouble } = useQuote(instrument);
   const contract = contracts.get(instrument);
   const troubles = troublesOf(draft, contract, quote);
   const isReady = Object.keys(troubles).length === 0;
@@ -83,7 +83,7 @@ export function TicketPanel({ account, contracts }: { account: Account; contract
         </Button>
         {!mayTrade && <p className="text-xs text-faint">{say("onlyTraders")}</p>}
       </form>
-      {isPlacing && <PlaceDialog account={account} draft={draft} value={valueOf(draft, contract)} onClose={() => setPlacing(false)} />}
+      {isPlacing && <PlaceDialog account={account} draft={draft} isOld={trouble !== null} value={valueOf(draft, contract)} onClose={() => setPlacing(false)} />}
     </Panel>
   );
 }

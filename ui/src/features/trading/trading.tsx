@@ -33,16 +33,19 @@ export function Trading() {
 
 function OfAccount({ account }: { account: string }) {
   const say = useWords(TRADING);
-  const { book, refusal } = useBook(account);
+  const { book, refusal, trouble } = useBook(account);
   const contracts = useContracts();
   const [order, setOrder] = useUrlState("order");
   const state = book.account;
+  const why = refusal ? refusal.detail || refusal.code : trouble?.reason;
   if (!state) {
     return (
       <>
         <PageHead title={say("title")} />
         <AccountsPanel selected={account} />
-        <Panel title={account}>{refusal ? <Empty>{refusal.code === "not_found" ? say("noAccount", { account }) : say("refused", { why: refusal.detail || refusal.code })}</Empty> : <Loading rows={8} />}</Panel>
+        <Panel title={account}>
+          {refusal?.code === "not_found" ? <Empty>{say("noAccount", { account })}</Empty> : why ? <Empty>{say("refused", { why })}</Empty> : <Loading rows={8} />}
+        </Panel>
       </>
     );
   }

@@ -1,18 +1,32 @@
 import { LiveTable, type Told } from "./table";
 
-/** How the live connection is: `stale` is open, but the desk is not heard, or nothing has come for a while. */
-export type LiveState = "connecting" | "live" | "stale" | "lost";
+/**
+ * How what is shown is. `partly`: some of what is followed is not what its source says now. `stale`: open, but the desk
+ * is not heard, or nothing has come for a while.
+ */
+export type LiveState = "connecting" | "live" | "partly" | "stale" | "lost";
 
 export interface Refusal {
   code: string;
   detail: string;
 }
 
+/** Why the rows of a topic are not true: their source has not told them anew yet, or it cannot be read. */
+export interface Trouble {
+  topic: string;
+  state: "filling" | "failing";
+  /** In milliseconds; the rows are as they were then. */
+  since: number;
+  reason: string;
+}
+
 /** A topic as components see it; a new object whenever its rows are others. */
 export interface TopicView {
   rows: ReadonlyMap<string, unknown>;
+  /** Whether all rows have come at least once. */
   isWhole: boolean;
   refusal: Refusal | null;
+  trouble: Trouble | null;
 }
 
 export interface Status {
@@ -21,14 +35,24 @@ export interface Status {
   freshAt: number;
   /** The management instance at the other end. */
   instance: string;
+  /** Of what somebody looks at, whatever is shown and not true, or cannot be shown. */
+  troubles: readonly Trouble[];
 }
 
 const SILENT_MS = 3_000;
+const DEAD_MS = 5_000;
 const LOOK_MS = 500;
 const LINGER_MS = 5_000;
 const AGAIN_MS = [250, 500, 1_000, 2_000, 4_000];
 const SIGNED_OUT = 4401;
-const EMPTY: TopicView = { rows: new Map(), isWhole: false, refusal: null };
+const EMPTY: TopicView = { rows: new Map(), isWhole: false, refusal: null, trouble: null };
+
+type Message =
+  | Told
+  | { type: "hello"; instance: string }
+  | { type: "alive"; hears: string }
+  | ({ type: "refused"; topic: string } & Refusal)
+  | { type: "state"; topic: string; state: "filling" | "live" | "failing"; since: string; reason: string };
 
 interface Topic {
   table: LiveTable;
@@ -38,14 +62,14 @@ interface Topic {
 
 /** The one WebSocket of this tab, and the tables that it keeps. Listeners are told at most once a frame. */
 export class LiveConnection {
-  status: Status = { state: "connecting", freshAt: 0, instance: "" };
+  status: Status = { state: "connecting", freshAt: 0, instance: "", troubles: [] };
   private readonly topics = new Map<string, Topic>();
   private readonly statusListeners = new Set<() => void>();
   private readonly changed = new Set<string>();
   private socket: WebSocket | null = null;
   private failures = 0;
   private heardAt = 0;
-  private hears = "fresh";
+  private hears = "";
   private frame = 0;
   private timer: ReturnType<typeof setInterval> | undefined;
   private again: ReturnType<typeof setTimeout> | undefined;
@@ -86,8 +110,10 @@ export class LiveConnection {
       this.send("subscribe", [topic.table.wanted(name)]);
     }
     topic.listeners.add(listener);
+    if (topic.view.trouble) this.look();
     return () => {
       topic.listeners.delete(listener);
+      if (topic.view.trouble) this.look();
       if (!topic.listeners.size) setTimeout(() => this.leave(name, topic), LINGER_MS);
     };
   }
@@ -103,40 +129,49 @@ export class LiveConnection {
     at.protocol = at.protocol.replace("http", "ws");
     const socket = new WebSocket(at);
     this.socket = socket;
+    this.heardAt = Date.now();
+    this.hears = "";
     socket.onopen = () => {
       this.failures = 0;
       const wanted = [...this.topics].map(([name, topic]) => topic.table.wanted(name));
       if (wanted.length) this.send("subscribe", wanted);
     };
     socket.onmessage = (event: MessageEvent<string>) => this.take(event.data);
-    socket.onclose = (event) => {
-      if (this.socket !== socket) return;
-      this.socket = null;
-      for (const topic of this.topics.values()) topic.table.cut();
-      if (event.code === SIGNED_OUT || this.failures > 0) this.onRefused();
-      const wait = AGAIN_MS[Math.min(this.failures, AGAIN_MS.length - 1)]!;
-      this.failures += 1;
-      this.again = setTimeout(() => this.connect(), wait * (0.75 + Math.random() / 2));
-      this.say({ state: "lost" });
-    };
+    socket.onclose = (event) => this.socket === socket && this.ended(event.code);
+  }
+
+  /** Nothing more comes of this socket; another one goes on after a while. */
+  private ended(code: number): void {
+    this.socket = null;
+    for (const [name, topic] of this.topics) {
+      topic.table.cut();
+      this.doubt(name, { topic: name, state: "filling", since: this.status.freshAt, reason: "" });
+    }
+    if (code === SIGNED_OUT || this.failures > 0) this.onRefused();
+    const wait = AGAIN_MS[Math.min(this.failures, AGAIN_MS.length - 1)]!;
+    this.failures += 1;
+    this.again = setTimeout(() => this.connect(), wait * (0.75 + Math.random() / 2));
+    this.say({ state: "lost" });
   }
 
   private take(text: string): void {
-    const message = JSON.parse(text) as Told | { type: "hello" | "alive" | "refused" | "state" } & Record<string, string>;
+    const message = JSON.parse(text) as Message;
     this.heardAt = Date.now();
     switch (message.type) {
       case "hello":
         return this.say({ instance: message.instance });
       case "alive":
-        this.hears = message.hears ?? "fresh";
+        this.hears = message.hears;
         return this.look();
       case "refused":
-        return this.refused(message.topic ?? "", { code: message.code ?? "", detail: message.detail ?? "" });
-      case "state":
-        return; // how true the topic's rows are
+        return this.refused(message.topic, { code: message.code, detail: message.detail });
+      case "state": {
+        const { topic, state, since, reason } = message;
+        return this.doubt(topic, state === "live" ? null : { topic, state, since: Date.parse(since), reason });
+      }
       default: {
         const topic = this.topics.get(message.topic);
-        if (topic?.table.take(message as Told)) this.mark(message.topic);
+        if (topic?.table.take(message)) this.mark(message.topic);
       }
     }
   }
@@ -144,8 +179,17 @@ export class LiveConnection {
   private refused(name: string, refusal: Refusal): void {
     const topic = this.topics.get(name);
     if (!topic) return;
-    topic.view = { ...topic.view, refusal };
+    topic.table = new LiveTable(); // of what is not followed no rows are true
+    topic.view = { ...EMPTY, refusal };
     topic.listeners.forEach((listener) => listener());
+    this.look();
+  }
+
+  private doubt(name: string, trouble: Trouble | null): void {
+    const topic = this.topics.get(name);
+    if (!topic) return;
+    topic.view = { ...topic.view, trouble };
+    this.mark(name);
   }
 
   private mark(name: string): void {
@@ -158,23 +202,43 @@ export class LiveConnection {
     for (const name of this.changed) {
       const topic = this.topics.get(name);
       if (!topic) continue;
-      topic.view = { rows: topic.table.rows, isWhole: topic.table.isWhole, refusal: null };
+      topic.view = { ...topic.view, rows: topic.table.rows, isWhole: topic.table.isWhole };
       topic.listeners.forEach((listener) => listener());
     }
     this.changed.clear();
+    this.look();
   }
 
-  /** Live only where something came lately, and the desk is heard by who sends it. */
+  /** Live only where something came lately, the desk is heard by who sends it, and all that is looked at is true. */
   private look(): void {
-    if (!this.socket || this.socket.readyState !== WebSocket.OPEN || !this.heardAt) return;
-    const isFresh = Date.now() - this.heardAt < SILENT_MS && this.hears === "fresh";
-    this.say(isFresh ? { state: "live", freshAt: this.heardAt } : { state: "stale" });
+    const socket = this.socket;
+    if (!socket) return;
+    const silence = Date.now() - this.heardAt;
+    if (silence >= DEAD_MS) {
+      this.ended(0); // its own end may be told minutes later, of a machine that is gone
+      return socket.close();
+    }
+    if (!this.hears) return;
+    const troubles = this.troubles();
+    if (silence >= SILENT_MS || this.hears !== "fresh") this.say({ state: "stale", troubles });
+    else this.say({ state: troubles.length ? "partly" : "live", freshAt: this.heardAt, troubles });
+  }
+
+  /** What nobody looks at troubles nobody, and what is filled for the first time is seen to be coming. */
+  private troubles(): readonly Trouble[] {
+    const found: Trouble[] = [];
+    for (const { view, listeners } of this.topics.values()) {
+      if (view.trouble && listeners.size && (view.isWhole || view.trouble.state === "failing")) found.push(view.trouble);
+    }
+    const before = this.status.troubles;
+    return found.length === before.length && found.every((one, at) => one === before[at]) ? before : found;
   }
 
   private say(change: Partial<Status>): void {
     const before = this.status;
     this.status = { ...before, ...change };
-    if (before.state === this.status.state && before.instance === this.status.instance) return;
+    const { state, instance, troubles } = this.status;
+    if (before.state === state && before.instance === instance && before.troubles === troubles) return;
     this.statusListeners.forEach((listener) => listener());
   }
 

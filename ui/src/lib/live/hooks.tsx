@@ -1,10 +1,10 @@
 "use client";
 
 import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useState, useSyncExternalStore } from "react";
-import { LiveConnection, type Refusal, type Status } from "./connection";
+import { LiveConnection, type Status, type TopicView } from "./connection";
 
 const Context = createContext<LiveConnection | null>(null);
-const NOT_YET: Status = { state: "connecting", freshAt: 0, instance: "" };
+const NOT_YET: Status = { state: "connecting", freshAt: 0, instance: "", troubles: [] };
 
 /** The tab's live connection, for all below. */
 export function Live({ onRefused, children }: { onRefused: () => void; children: ReactNode }) {
@@ -22,12 +22,9 @@ function useConnection(): LiveConnection {
   return connection;
 }
 
-export interface LiveRows<T> {
+export interface LiveRows<T> extends TopicView {
   /** By the topic's keys, as docs/management.md lists them. The same map whenever rows change in it: compare `rows` of two renders by `TopicView`, not by it. */
   rows: ReadonlyMap<string, T>;
-  /** Whether all rows have come at least once. */
-  isWhole: boolean;
-  refusal: Refusal | null;
 }
 
 /** All rows of a live topic: `const { rows, isWhole } = useTopic<Lease>("leases")`. An empty name follows nothing. */
@@ -46,9 +43,9 @@ export function useTopic<T>(name: string): LiveRows<T> {
 }
 
 /** The rows as a list, made anew only when some have changed. */
-export function useRows<T>(name: string): { rows: T[]; isWhole: boolean; refusal: Refusal | null } {
+export function useRows<T>(name: string): Omit<TopicView, "rows"> & { rows: T[] } {
   const view = useTopic<T>(name);
-  return useMemo(() => ({ rows: [...view.rows.values()], isWhole: view.isWhole, refusal: view.refusal }), [view]);
+  return useMemo(() => ({ ...view, rows: [...view.rows.values()] }), [view]);
 }
 
 /** How the connection is. `freshAt` is read when it is shown: it changes all the time. */
