@@ -1,4 +1,5 @@
 import { expect, test } from "@playwright/test";
+import { environmentOf } from "../../src/features/shell/environment";
 import { readFileSync } from "node:fs";
 import { bookOf, type Contract, type Order, type Position, type Quote } from "../../src/features/trading/model";
 import { gain, money, plainPrice } from "../../src/features/trading/money";
@@ -115,3 +116,10 @@ for (const [document, mark] of [
     expect(reasons.filter((one) => !(one in REASONS.en))).toEqual([]);
   });
 }
+
+test("a desk is never taken for less than one of its accounts might be", () => {
+  const of = (...all: ("sim" | "paper" | "live" | null)[]) => environmentOf(all.map((env) => ({ env })));
+  expect(environmentOf(undefined)).toBe("unknown");
+  expect([of(), of("sim"), of("sim", "paper"), of("paper", null), of("paper", null, "live")]).toEqual(["none", "sim", "paper", "unknown", "live"]);
+  expect(of(...Array<"paper">(40).fill("paper"), "live")).toBe("live");
+});

@@ -51,7 +51,7 @@ export function Frame({ children }: { children: ReactNode }) {
   );
 }
 
-function TopBar({ environment, onMenu, isOpen, onSearch }: { environment: Environment | undefined; onMenu: () => void; isOpen: boolean; onSearch: () => void }) {
+function TopBar({ environment, onMenu, isOpen, onSearch }: { environment: Environment; onMenu: () => void; isOpen: boolean; onSearch: () => void }) {
   const say = useWords(SHELL);
   const { theme, language } = usePreferences();
   return (

@@ -4,7 +4,7 @@ import { useRouter } from "next/navigation";
 import { State } from "@/components/ui/badge";
 import { Panel } from "@/components/ui/panel";
 import { type Column, Table } from "@/components/ui/table";
-import { EnvironmentBadge } from "@/features/shell/environment";
+import { type Environment, EnvironmentBadge, environmentOf } from "@/features/shell/environment";
 import { to } from "@/lib/url";
 import { useWords } from "@/lib/words";
 import { useAccounts, useAccountStates } from "./accounts";
@@ -15,20 +15,21 @@ import { TRADING } from "./words";
 
 /** All accounts of the desk, where it has more than one. */
 export function AccountsPanel({ selected }: { selected: string }) {
-  const { names } = useAccounts();
-  return names.length > 1 ? <Accounts names={names} selected={selected} /> : null;
+  const { listed } = useAccounts();
+  return listed.length > 1 ? <Accounts listed={listed} selected={selected} /> : null;
 }
 
 interface Row {
   name: string;
+  env: Environment;
   state: Account | undefined;
 }
 
-function Accounts({ names, selected }: { names: string[]; selected: string }) {
+function Accounts({ listed, selected }: { listed: ReturnType<typeof useAccounts>["listed"]; selected: string }) {
   const say = useWords(TRADING);
   const router = useRouter();
-  const states = useAccountStates(names);
-  const rows: Row[] = names.map((name) => ({ name, state: states.get(name) }));
+  const states = useAccountStates(listed.map((one) => one.account));
+  const rows: Row[] = listed.map((one) => ({ name: one.account, env: environmentOf([one]), state: states.get(one.account) }));
   const amount = (key: "balance" | "available" | "margin", from?: "md" | "lg"): Column<Row> => ({
     key,
     title: say(key),
@@ -40,7 +41,7 @@ function Accounts({ names, selected }: { names: string[]; selected: string }) {
   });
   const columns: Column<Row>[] = [
     { key: "account", title: say("account"), cell: (row) => <span className="font-medium" title={row.name}>{row.name}</span>, sort: (row) => row.name },
-    { key: "env", title: say("environment"), width: "104px", cell: ({ state }) => <EnvironmentBadge of={state?.env} />, sort: ({ state }) => state?.env ?? "" },
+    { key: "env", title: say("environment"), width: "104px", cell: ({ env }) => <EnvironmentBadge of={env} />, sort: ({ env }) => env },
     { key: "mode", title: say("mode"), width: "108px", from: "sm", cell: ({ state }) => state && <State health={MODE_HEALTH[state.mode]}>{say(`mode.${state.mode}`)}</State>, sort: ({ state }) => state?.mode ?? "" },
     amount("balance"),
     amount("available", "md"),
@@ -56,7 +57,7 @@ function Accounts({ names, selected }: { names: string[]; selected: string }) {
     },
   ];
   return (
-    <Panel title={say("accounts")} note={names.length}>
+    <Panel title={say("accounts")} note={listed.length}>
       <Table name="accounts" label={say("accounts")} columns={columns} rows={rows} rowKey={(row) => row.name} selected={selected} onOpen={(row) => router.push(to("/trading", { account: row.name }))} height="224px" />
     </Panel>
   );

@@ -1,17 +1,19 @@
 "use client";
 
 import { useQueries, useQuery } from "@tanstack/react-query";
-import { answered, api } from "@/lib/api/client";
+import { answered, api, type Schemas } from "@/lib/api/client";
 import type { Account } from "./model";
 
 const AGAIN_MS = 5_000;
 const MOST_ASKED = 50;
 
-/** The names of all accounts, and under which key of the service `trading` each is. */
-export function useAccounts(): { names: string[]; keys: ReadonlyMap<string, string>; isWhole: boolean } {
+type Listed = Schemas["AccountListed"];
+
+/** All accounts; their names, and under which key of the service `trading` each is. */
+export function useAccounts(): { listed: Listed[]; names: string[]; keys: ReadonlyMap<string, string>; isWhole: boolean } {
   const query = useQuery({ queryKey: ["accounts"], queryFn: () => answered(api.GET("/api/trading/accounts")) });
   const listed = query.data ?? [];
-  return { names: listed.map((one) => one.account), keys: new Map(listed.map((one) => [one.account, one.key])), isWhole: query.data !== undefined };
+  return { listed, names: listed.map((one) => one.account), keys: new Map(listed.map((one) => [one.account, one.key])), isWhole: query.data !== undefined };
 }
 
 /** What each of these accounts has, asked every five seconds. */
