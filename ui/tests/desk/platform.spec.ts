@@ -149,13 +149,18 @@ test("a key's revisions are shown, and what has changed between two of them", as
 });
 
 test("consumers stand by their lag, and a stream has that of its slowest", async ({ page }) => {
+  const asked: string[] = [];
+  page.on("request", (request) => asked.push(request.url()));
   await page.goto("/nats?view=consumers&consumers-sort=-lag");
   const table = page.getByRole("group", { name: "Consumers" });
+  await expect(table.getByRole("row").nth(1)).toBeVisible();
   await expect(table.getByRole("columnheader", { name: "Sort by Lag" })).toHaveAttribute("aria-sort", "descending");
   await table.getByRole("button", { name: "Sort by Lag" }).click();
   await expect(page).toHaveURL(/consumers-sort=lag/);
   await page.goto("/nats?stream=EVENTS");
   await expect(page.getByRole("region", { name: "EVENTS" })).toBeVisible();
+  await page.waitForRequest((request) => request.url().endsWith("/streams") && request.headers()["aegis-unattended"] === "1");
+  expect(asked.filter((url) => url.endsWith("/consumers"))).toEqual([]);
 });
 
 test("the log of an instance is followed", async ({ page }) => {

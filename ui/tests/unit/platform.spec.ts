@@ -4,6 +4,7 @@ import { fromField, toField } from "../../src/features/audit/zoned";
 import { sideBySide } from "../../src/features/compare/lines";
 import { exported, parsed, type Service } from "../../src/features/definitions/definition";
 import { fits as isShown, linesOf } from "../../src/features/logs/line";
+import { type Consumer, consumersOf } from "../../src/features/nats/asked";
 import { connectionsOf, roundTrip } from "../../src/features/nats/pages";
 import { browserOf } from "../../src/features/settings/browser";
 import { bytes } from "../../src/lib/bytes";
@@ -107,4 +108,10 @@ test("methods are those that are defined and those that are called, over all ins
     ["status", false, 0, 0, null, null],
     ["place_order", true, 3, 1, 4, 12],
   ]);
+});
+
+test("consumers are those of one stream or of all, the slowest first", () => {
+  const rows = [["A", 1], ["B", 5], ["A", 7]].map(([stream, lag]) => ({ stream, lag }) as Consumer);
+  expect(consumersOf(rows).map((one) => one.lag)).toEqual([7, 5, 1]);
+  expect(consumersOf(rows, "A").map((one) => one.lag)).toEqual([7, 1]);
 });

@@ -1,35 +1,29 @@
 "use client";
 
-import { useQueries, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { answered, api, type Schemas } from "@/lib/api/client";
+import { useRows } from "@/lib/live/hooks";
 
 export type Stream = Schemas["StreamView"];
 export type Consumer = Schemas["ConsumerView"];
 
 const AGAIN_MS = 2_000;
-const MOST_ASKED = 64;
 export const BUCKET = "KV_";
 
 export function useStreams() {
   return useQuery({ queryKey: ["nats", "streams"], queryFn: () => answered(api.GET("/api/nats/streams")), refetchInterval: AGAIN_MS });
 }
 
-/** The consumers of all streams that have some, at most 64 streams, and whether all have answered. */
-export function useConsumers(streams: Stream[] | undefined): { consumers: Consumer[]; isWhole: boolean; error: unknown } {
-  const consumed = (streams ?? []).filter((one) => one.consumers > 0).slice(0, MOST_ASKED);
-  return useQueries({
-    queries: consumed.map(({ name }) => ({
-      queryKey: ["nats", "consumers", name],
-      queryFn: () => answered(api.GET("/api/nats/streams/{stream}/consumers", { params: { path: { stream: name } } })),
-      refetchInterval: AGAIN_MS,
-    })),
-    combine: (answers) => ({
-      consumers: answers.flatMap((one) => one.data ?? []),
-      isWhole: streams !== undefined && answers.every((one) => one.data || one.error),
-      error: answers.find((one) => one.error && !one.data)?.error,
-    }),
-  });
+/** The consumers of a stream, by itself of all of them, the one that lags most first. */
+export function useConsumers(stream?: string): { consumers: Consumer[]; isWhole: boolean } {
+  const { rows, isWhole } = useRows<Consumer>("consumers");
+  const consumers = useMemo(() => consumersOf(rows, stream), [rows, stream]);
+  return { consumers, isWhole };
+}
+
+export function consumersOf(rows: readonly Consumer[], stream?: string): Consumer[] {
+  return rows.filter((one) => stream === undefined || one.stream === stream).sort((a, b) => b.lag - a.lag || (a.stream < b.stream ? -1 : 1));
 }
 
 /** By stream how much its slowest consumer lags. */

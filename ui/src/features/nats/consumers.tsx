@@ -3,13 +3,13 @@
 import { useRouter } from "next/navigation";
 import { Filter } from "@/components/ui/field";
 import { Panel } from "@/components/ui/panel";
-import { Answer } from "@/components/ui/states";
+import { Loading } from "@/components/ui/states";
 import { type Column, Table } from "@/components/ui/table";
 import { RowName } from "@/components/ui/row-name";
 import { whole } from "@/lib/format";
 import { to, useUrlState } from "@/lib/url";
 import { useWords } from "@/lib/words";
-import { type Consumer, useConsumers, useStreams } from "./asked";
+import { type Consumer, useConsumers } from "./asked";
 import { NATS } from "./words";
 
 const MUCH = 1_000;
@@ -23,15 +23,12 @@ export function Lag({ of }: { of: number | undefined }) {
 /** The consumers of all streams, those that lag most first. */
 export function AllConsumers() {
   const say = useWords(NATS);
-  const streams = useStreams();
-  const { consumers, isWhole, error } = useConsumers(streams.data);
+  const { consumers, isWhole } = useConsumers();
   const [text, setText] = useUrlState("filter");
-  const shown = consumers.filter((one) => `${one.stream} ${one.name} ${one.filters.join(" ")}`.toLowerCase().includes(text.toLowerCase())).sort((a, b) => b.lag - a.lag || (a.stream < b.stream ? -1 : 1));
+  const shown = consumers.filter((one) => `${one.stream} ${one.name} ${one.filters.join(" ")}`.toLowerCase().includes(text.toLowerCase()));
   return (
     <Panel title={say("consumers")} note={isWhole ? consumers.length : undefined} actions={<Filter label={say("filter")} value={text} onChange={setText} className="w-36! sm:w-52!" />}>
-      <Answer of={{ data: isWhole ? shown : undefined, error: streams.error ?? error, refetch: streams.refetch }}>
-        {(rows) => <ConsumerTable name="consumers" rows={rows} empty={say(consumers.length ? "noMatch" : "noneAtAll")} />}
-      </Answer>
+      {isWhole ? <ConsumerTable name="consumers" rows={shown} empty={say(consumers.length ? "noMatch" : "noneAtAll")} /> : <Loading />}
     </Panel>
   );
 }

@@ -3,7 +3,7 @@
 import { useMemo } from "react";
 import { Filter, Segments } from "@/components/ui/field";
 import { Fact, Facts, Panel } from "@/components/ui/panel";
-import { Answer, Empty } from "@/components/ui/states";
+import { Answer, Empty, Loading } from "@/components/ui/states";
 import { type Column, Table } from "@/components/ui/table";
 import { RowName } from "@/components/ui/row-name";
 import { bytes } from "@/lib/bytes";
@@ -61,7 +61,7 @@ export function Streams() {
 function StreamTable({ rows, selected, empty, height }: { rows: Stream[]; selected: string; empty: string; height?: string }) {
   const say = useWords(NATS);
   const [, choose] = useUrlState("stream");
-  const { consumers } = useConsumers(rows);
+  const { consumers } = useConsumers();
   const lags = useLags(consumers);
   const topic = useMemo(() => ({ rows: new Map(rows.map((one) => [one.name, one])) }), [rows]);
   const rates = useRates(topic, (one) => one.last_sequence);
@@ -101,8 +101,7 @@ function Fill({ of }: { of: Stream }) {
 
 function StreamDetail({ of }: { of: Stream }) {
   const say = useWords(NATS);
-  const one = useMemo(() => [of], [of]);
-  const { consumers, isWhole, error } = useConsumers(one);
+  const { consumers, isWhole } = useConsumers(of.name);
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-3 lg:grid-cols-[minmax(0,2fr)_minmax(0,3fr)]">
       <Panel title={of.name}>
@@ -131,7 +130,7 @@ function StreamDetail({ of }: { of: Stream }) {
         </Facts>
       </Panel>
       <Panel title={say("consumers")} note={of.consumers}>
-        <Answer of={{ data: isWhole ? consumers : undefined, error, refetch: () => undefined }}>{(rows) => <ConsumerTable name="consumers-of" rows={rows} withStream={false} empty={say("noConsumers")} height="320px" />}</Answer>
+        {isWhole ? <ConsumerTable name="consumers-of" rows={consumers} withStream={false} empty={say("noConsumers")} height="320px" /> : <Loading />}
       </Panel>
     </div>
   );
