@@ -1,8 +1,10 @@
 import { expect, test } from "@playwright/test";
 import { Watch } from "../../src/features/shell/watching";
 import { fleetOf } from "../../src/features/instances/fleet";
+import { pagesFor } from "../../src/features/shell/use-pages";
 import { ranked } from "../../src/features/shell/ranking";
 import { commandLine } from "../../src/components/ui/copy";
+import { Attention } from "../../src/lib/api/attended";
 import { duration } from "../../src/lib/time";
 import type { Instance, Lease } from "../../src/lib/api/client";
 
@@ -78,4 +80,23 @@ test("a command is quoted where a shell would read something else", () => {
 
 test("a length of time has at most two units", () => {
   expect([0, 999, 4_200, 200_000, 7_500_000, 183_600_000].map(duration)).toEqual(["0 ms", "999 ms", "4.2 s", "3 m 20 s", "2 h 5 m", "2 d 3 h"]);
+});
+
+test("the trading page stays while no instance of trading lives, and is none of a desk without", () => {
+  const of = (services: string[]) => services.map((service) => ({ service }));
+  const shown = (instances: string[], leases: string[]) => pagesFor("viewer", of(instances), of(leases)).map((page) => page.href);
+  expect(shown(["marketdata"], ["marketdata"])).not.toContain("/trading");
+  expect(shown(["marketdata"], ["trading"])).toContain("/trading");
+  expect(shown(["trading"], [])).toContain("/trading");
+});
+
+test("what a page asks is attended once for all that somebody has done since", () => {
+  const page = new EventTarget();
+  const attention = new Attention(page);
+  expect([attention.take(), attention.take()]).toEqual([true, false]);
+  page.dispatchEvent(new Event("pointermove"));
+  page.dispatchEvent(new Event("keydown"));
+  expect([attention.take(), attention.take()]).toEqual([true, false]);
+  page.dispatchEvent(new Event("scroll")); // a list that goes on by itself scrolls, too
+  expect(attention.take()).toBe(false);
 });

@@ -11,7 +11,7 @@ export interface Page {
   group: ShellKey & `group.${string}`;
   /** Shown to those who have at least this role. */
   role?: Role;
-  /** Shown where an instance of this service is alive. */
+  /** Shown where the desk has this service. */
   service?: string;
   /** Other addresses at which this page is the current one. */
   covers?: string[];

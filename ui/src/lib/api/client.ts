@@ -1,9 +1,20 @@
 import createClient from "openapi-fetch";
+import { Attention } from "./attended";
 import type { components, paths } from "./schema";
 import { Problem, problemOf } from "./problem";
 
 /** The management API, typed by its own document. The cookie goes with every request of our origin. */
 export const api = createClient<paths>({ headers: { Accept: "application/json" } });
+
+const attention = new Attention(typeof window === "undefined" ? undefined : window);
+
+/** A page asks by itself all the time: the session goes on by what somebody has done, which the next question tells. */
+api.use({
+  onRequest: ({ request }) => {
+    if (!attention.take()) request.headers.set("Aegis-Unattended", "1");
+    return request;
+  },
+});
 
 export type Schemas = components["schemas"];
 export type Instance = Omit<Schemas["aegis__management__views__InstanceView"], "heartbeat_age_s">;
