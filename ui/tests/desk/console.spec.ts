@@ -53,9 +53,11 @@ test("a key is handed over after a preview and its name typed", async ({ page })
 
 test("an instance is put into maintenance, and released", async ({ page }) => {
   await page.goto("/instance?service=trading&instance=trading-1");
+  await expect(page.getByTestId("heartbeat")).toHaveText(/^[\d.]+ m?s ago$/);
   await page.getByRole("button", { name: "Maintenance" }).click();
   await page.getByLabel("Type trading-1 to confirm").fill("trading-1");
   await page.getByRole("dialog").getByRole("button", { name: "Maintenance" }).click();
+  await expect(page.getByText(/^trading-1 is in maintenance: \d+ calls at work, \d+ keys to give/)).toBeVisible();
   await page.getByRole("button", { name: "Release" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Release" }).click();
   await expect(page.getByText("trading-1 is released.")).toBeVisible();

@@ -168,6 +168,8 @@ test("the log of an instance is followed", async ({ page }) => {
   await page.locator("main").getByRole("link", { name: "Logs" }).click();
   await live(page);
   await expect(page.getByRole("region", { name: "trading-1" }).getByRole("listitem").first()).toBeVisible();
+  await page.goto("/service?name=trading");
+  await expect(page.getByRole("region", { name: "Logs" }).getByRole("listitem").first()).toBeVisible();
 });
 
 test("what all processes said is searched", async ({ page }) => {

@@ -50,13 +50,13 @@ export function MaintenanceDialog({ row, onClose }: { row: FleetRow; onClose: ()
   const { service, instance } = row;
   const [on] = useState(!row.maintenance);
   const change = async () => {
-    await answered(
+    const left = await answered(
       api.POST("/api/instances/{service}/{instance}/maintenance", {
         params: { path: { service, instance } },
         body: { on, confirm: on ? instance : "" },
       }),
     );
-    toast(say(on ? "maintained" : "released", { instance }));
+    toast(say(on ? "maintained" : "released", { instance, calls: left.at_work, keys: left.keys }));
   };
   return (
     <Confirm title={say(on ? "maintainTitle" : "releaseTitle", { instance })} action={say(on ? "maintain" : "release")} word={on ? instance : undefined} danger={on} onConfirm={change} onClose={onClose}>

@@ -45,7 +45,8 @@ export function FleetTable({ name, rows, withService = true, empty, height }: { 
     { key: "p99", title: sayMetrics("p99"), right: true, width: "72px", from: "md", cell: (row) => figure(of(row)?.p99_ms, milliseconds), sort: (row) => -(of(row)?.p99_ms ?? -1) },
     { key: "errors", title: sayMetrics("errors"), right: true, width: "68px", from: "md", cell: (row) => figure(of(row)?.errors_per_s, (value) => decimal(value, 1), "text-bad"), sort: (row) => -(of(row)?.errors_per_s ?? -1) },
     { key: "queue", title: sayMetrics("waits"), right: true, width: "60px", from: "lg", cell: (row) => figure(of(row)?.waiting, whole, "text-warn"), sort: (row) => -(of(row)?.waiting ?? -1) },
-    { key: "version", title: say("version"), from: "xl", width: "88px", cell: (row) => <span className="figure text-soft">{row.version}</span>, sort: (row) => row.version },
+    { key: "version", title: say("version"), from: "lg", width: "76px", cell: (row) => <span className="figure text-soft" title={row.version}>{row.version}</span>, sort: (row) => row.version },
+    { key: "zone", title: say("zone"), from: "xl", width: "88px", cell: (row) => <span className="text-soft" title={row.zone}>{row.zone || "–"}</span>, sort: (row) => row.zone },
     {
       key: "up",
       title: say("up"),

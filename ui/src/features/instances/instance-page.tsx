@@ -1,5 +1,6 @@
 "use client";
 
+import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 import { useState } from "react";
 import { Button } from "@/components/ui/button";
@@ -12,7 +13,7 @@ import { LOGS } from "@/features/logs/words";
 import { InstanceHistory } from "@/features/metrics/history";
 import { useMay } from "@/features/session/session";
 import { useChanges } from "@/features/shell/changes";
-import type { Lease } from "@/lib/api/client";
+import { answered, api, type Lease } from "@/lib/api/client";
 import { useRows } from "@/lib/live/hooks";
 import { duration, useNow, useTimes } from "@/lib/time";
 import { to, useUrlState } from "@/lib/url";
@@ -21,6 +22,8 @@ import { DrainDialog, MaintenanceDialog } from "./actions";
 import { type FleetRow, useFleet } from "./fleet";
 import { InstanceStatus } from "./status";
 import { INSTANCES } from "./words";
+
+const HEARTBEAT_MS = 2_000;
 
 /** One instance: what it is, the keys that it holds, its configuration; drain and maintenance. */
 export function InstancePage() {
@@ -122,6 +125,11 @@ function FactsPanel({ row }: { row: FleetRow }) {
         <Fact label={say("up")}>
           <span className="figure">{now && !row.lostAt ? duration(now - Date.parse(row.started_at)) : "–"}</span>
         </Fact>
+        {!row.lostAt && (
+          <Fact label={say("heartbeat")}>
+            <HeartbeatAge service={row.service} instance={row.instance} />
+          </Fact>
+        )}
         <Fact label={say("version")}>
           <span className="figure">{row.version}</span>
         </Fact>
@@ -141,6 +149,21 @@ function FactsPanel({ row }: { row: FleetRow }) {
         </Fact>
       </Facts>
     </Panel>
+  );
+}
+
+/** How long ago it was heard last, as the management says; nothing where that cannot be asked. */
+function HeartbeatAge({ service, instance }: { service: string; instance: string }) {
+  const say = useWords(INSTANCES);
+  const asked = useQuery({
+    queryKey: ["instance", service, instance],
+    queryFn: () => answered(api.GET("/api/instances/{service}/{instance}", { params: { path: { service, instance } } })),
+    refetchInterval: HEARTBEAT_MS,
+  });
+  return (
+    <span className="figure" data-testid="heartbeat">
+      {asked.data && !asked.error ? say("ago", { age: duration(asked.data.heartbeat_age_s * 1_000) }) : "–"}
+    </span>
   );
 }
 

@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { PageHead, Panel } from "@/components/ui/panel";
 import { Empty, Loading } from "@/components/ui/states";
 import { LeaseTable } from "@/features/leases/lease-table";
+import { ServiceLog } from "@/features/logs/service-log";
 import { ServiceHistory } from "@/features/metrics/history";
 import { answered, api, type Lease } from "@/lib/api/client";
 import { useRows } from "@/lib/live/hooks";
@@ -48,6 +49,7 @@ export function ServicePage() {
         </Panel>
         <MethodsPanel service={name} defined={definition.data?.methods ?? NONE} />
       </div>
+      <ServiceLog service={name} />
       <ServiceHistory service={name} instances={instances.map((one) => one.instance)} />
     </>
   );

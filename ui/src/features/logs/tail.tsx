@@ -14,7 +14,7 @@ const TONES: Record<Level, string> = { debug: "text-faint", info: "text-soft", w
 const NEAR_PX = 24;
 
 /** Lines with the latest at the bottom, where it stays as long as one has not scrolled up. */
-export function Tail({ lines, label }: { lines: Shown[]; label: string }) {
+export function Tail({ lines, label, height = "h-[max(320px,calc(100dvh-230px))]" }: { lines: Shown[]; label: string; height?: string }) {
   const say = useWords(LOGS);
   const sayLevel = (level: Level) => say(`level.${level}`);
   const { precise } = useTimes();
@@ -30,7 +30,7 @@ export function Tail({ lines, label }: { lines: Shown[]; label: string }) {
   };
   return (
     <div className="relative">
-      <ol ref={box} onScroll={look} tabIndex={0} aria-label={label} className="figure h-[max(320px,calc(100dvh-230px))] overflow-y-auto py-1 text-2xs focus-visible:-outline-offset-2">
+      <ol ref={box} onScroll={look} tabIndex={0} aria-label={label} className={cx("figure overflow-y-auto py-1 text-2xs focus-visible:-outline-offset-2", height)}>
         {lines.map((line) => (
           <li key={line.number} className="grid grid-cols-[auto_auto_minmax(0,1fr)] gap-x-3 px-3 py-px hover:bg-raised max-sm:grid-cols-[auto_minmax(0,1fr)]">
             <time className="text-faint">{line.at && precise(line.at)}</time>
