@@ -212,3 +212,22 @@ test("the banner tells when the live connection is gone, and a last look at an o
   await expect(page.getByRole("dialog").getByRole("button", { name: "Place order" })).toBeVisible(); // what came with the new connection has not closed it
   await expect(page.getByRole("dialog").getByText("prices here are old")).toBeHidden();
 });
+
+test("a book that cannot be read is said to be old, and an account that is not there is none", async ({ page }) => {
+  let say: (message: object) => void = () => undefined;
+  await page.routeWebSocket("/api/live", (socket) => {
+    socket.connectToServer();
+    say = (message) => socket.send(JSON.stringify(message));
+  });
+  await page.goto("/trading");
+  await live(page);
+  await expect(page.getByTestId("balance")).toBeVisible();
+  say({ type: "state", topic: "orders.paper", state: "failing", since: new Date(Date.now() - 65_000).toISOString(), reason: "nobody serves trading/paper now" });
+  await expect(page.getByTestId("trouble-banner")).toContainText(/^Orders, positions and money of paper cannot be read for 1 m \d+ s; what is shown is from before\. nobody serves/);
+  await expect(page.getByTestId("live-state")).toHaveAttribute("data-state", "partly");
+  await expect(page.getByTestId("balance")).toBeVisible();
+  say({ type: "state", topic: "orders.paper", state: "live", since: new Date().toISOString(), reason: "" });
+  await expect(page.getByTestId("trouble-banner")).toBeHidden();
+  await page.goto("/trading?account=typo");
+  await expect(page.getByText("There is no account typo.")).toBeVisible();
+});

@@ -8,9 +8,9 @@ class Server {
   static readonly OPEN = 1;
   readyState = 0;
   asked: { op: string; topics: object[] }[] = [];
-  onopen = () => undefined as void;
-  onmessage = (_: { data: string }) => undefined as void;
-  onclose = (_: { code: number }) => undefined as void;
+  onopen: () => void = () => undefined;
+  onmessage: (event: { data: string }) => void = () => undefined;
+  onclose: (event: { code: number }) => void = () => undefined;
 
   constructor() {
     Server.all.push(this);
