@@ -246,7 +246,8 @@ class Connection:
             raise Unavailable("the venue is away")
         return self.venue.book
 
-    async def trading_day(self) -> str:
+    async def trading_day(self, account: str) -> str:
+        assert account == ACCOUNT
         return (await self._asked()).trading_day
 
     async def orders(self, account: str) -> Sequence[VenueOrder]:

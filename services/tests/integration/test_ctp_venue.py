@@ -84,7 +84,7 @@ async def test_orders_go_their_ways_and_the_books_are_the_counters() -> None:
     sink = RecordingVenueSink()
     async with counter() as running, open_venue(running, sink) as venue:
         account = running.user.user_id
-        assert (sink.states, await venue.trading_day()) == (["ready"], DAY)
+        assert (sink.states, await venue.trading_day(account)) == (["ready"], DAY)
         assert sink.reports[0].trading_day == DAY
 
         early = await venue.submit(order(running, "early", "3000", 1))
@@ -390,7 +390,7 @@ async def test_a_new_trading_day_begins_with_nothing_of_the_old_one() -> None:
         await venue.submit(order(running, "of-friday", "2800", 1))
         await running.control.send("jump", to="2025-11-28T20:58")
         await sink.until(lambda: sink.states[-1:] == ["ready"] and len(sink.states) == 3, timeout=20)
-        assert await venue.trading_day() == "20251201"
+        assert await venue.trading_day(account) == "20251201"
         assert await venue.orders(account) == []
         early = await venue.submit(order(running, "of-friday", "2800", 1))
         assert early.reason == "settlement_not_confirmed", "a name is free again, and each day is confirmed"

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 from paper_stage import DAY, PaperHouse, PaperStage, paper_house, paper_stage, ready, tick
-from venue_stage import Trader
+from venue_stage import DEADLINE_S, Trader
 
 from aegis.contracts.amounts import is_same_money
 from aegis.contracts.orders import InstrumentName
@@ -27,7 +27,7 @@ NEXT_DAY = "20251202"
 
 @pytest.fixture(scope="module")
 def house() -> Generator[PaperHouse]:
-    with nats_server_thread() as access, paper_house(access, accounts=9) as opened:
+    with nats_server_thread() as access, paper_house(access, accounts=10) as opened:
         yield opened
 
 
@@ -176,6 +176,13 @@ async def test_a_day_ends_with_its_settlement_prices(house: PaperHouse) -> None:
         waits, _ = await trader.send("buy", 1, 2990)
         await stage.heard.until_order(held, "filled", 2)
         before = await stage.venue.account(stage.account)
+        begin_next_day(stage, stage.meal)
+        flat = house.accounts[house.used]  # holds nothing that has to be settled first
+        house.used += 1
+        async with asyncio.timeout(DEADLINE_S):
+            while await stage.venue.trading_day(flat) == DAY:
+                await asyncio.sleep(0.01)
+        assert await stage.venue.trading_day(stage.account) == DAY, "what it holds has not ticked"
         begin_next_day(stage, stage.rebar)
         await stage.heard.until_order(waits, "expired")
         await stage.heard.until(lambda: stage.heard.reports[-1].trading_day == NEXT_DAY)

@@ -62,8 +62,8 @@ class Venue(Protocol):
         """Ask to cancel an order, once; whether it was cancelled a report says. What never left may be sent again."""
         ...
 
-    async def trading_day(self) -> str:
-        """Of now, `YYYYMMDD`."""
+    async def trading_day(self, account: AccountName) -> str:
+        """Of the account now, `YYYYMMDD`: a venue may begin its accounts' days one after the other."""
         ...
 
     async def orders(self, account: AccountName) -> Sequence[VenueOrder]:

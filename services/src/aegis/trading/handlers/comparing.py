@@ -90,7 +90,7 @@ class Comparing:
         """
         async with account.comparing:
             self._require_env(state, account)
-            day = await self._acting.venue(account.account).trading_day()
+            day = await self._acting.venue(account.account).trading_day(account.account)
             await self._confirm(account, day)
             if account.account not in state.group.books:
                 await self._open(state, account, day)
@@ -121,7 +121,7 @@ class Comparing:
         still. Orders and trades that differ, as what the venue has lost, go on doing so until their day ends.
         """
         async with account.comparing:
-            day = await self._acting.venue(account.account).trading_day()
+            day = await self._acting.venue(account.account).trading_day(account.account)
             book = state.group.books.get(account.account)
             if book is None or self._acting.other_env(book):
                 await self._confirm(account, day)

@@ -150,8 +150,8 @@ class CtpVenue:
             return Submitted(outcome="not_sent", reason="unknown_account")
         return await live.cancel(cancel, self._options.order_s)
 
-    async def trading_day(self) -> str:
-        return self._require().trading_day
+    async def trading_day(self, account: AccountName) -> str:
+        return self._require(account).trading_day
 
     async def orders(self, account: AccountName) -> Sequence[VenueOrder]:
         self._require(account)
@@ -195,8 +195,8 @@ class CtpVenue:
     async def _query(self, what: str, account: AccountName) -> list[Record]:
         return await self._require(account).query(what, who(self._start.login), Urgency.STATE)
 
-    def _require(self, account: AccountName | None = None) -> Live:
-        if account is not None and account != self._account:
+    def _require(self, account: AccountName) -> Live:
+        if account != self._account:
             raise NotFound(f"{account} is no account of this login")
         if self._live is None or not self._is_ready:
             raise Unavailable(f"{self._account} has no session now")

@@ -154,8 +154,8 @@ class PaperVenue:
 
     # Queries
 
-    async def trading_day(self) -> str:
-        return (await self.account(self._accounts[0])).trading_day
+    async def trading_day(self, account: AccountName) -> str:
+        return (await self.account(account)).trading_day
 
     async def orders(self, account: AccountName) -> Sequence[VenueOrder]:
         found: list[VenueOrder] = []
