@@ -14,6 +14,7 @@ NotExecuted (nothing was done), OutcomeUnknown (ask again with the same client_o
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from decimal import Decimal
@@ -54,8 +55,10 @@ from aegis.contracts.trading import (
     FlattenRequest,
     KillReply,
     KillRequest,
+    OrderRejected,
     OrderRequest,
     OrdersRequest,
+    PlaceOrderReply,
     PositionsRequest,
     ReconcileReply,
     ReconcileRequest,
@@ -76,12 +79,14 @@ from aegis_sdk.method import Method
 from aegis_sdk.transport import Transport
 from aegis_sdk.transport_nats import NatsTransport
 
-__all__ = ["Change", "Desk", "Snapshot"]
+__all__ = ["Change", "Desk", "Snapshot", "placed"]
 
 Reply = TypeVar("Reply", bound=BaseModel)
 Request = TypeVar("Request", bound=BaseModel)
 
 _KINDS: Final = ("order", "trade", "position", "account")
+_SAME_CALL_NS: Final = 60_000_000_000
+"""What was made before that may be of an earlier trading day; the account is asked for its own then."""
 
 
 class Snapshot(BaseModel):
@@ -156,7 +161,7 @@ class Desk:
         strategy_id: str = "",
         client_order_id: str = "",
     ) -> list[Order]:
-        """The order, or the two that a split makes, as the venue has answered for them."""
+        """The order, or the two that a split makes, as the venue has answered for them; by a name once, for ever."""
         name = client_order_id or secrets.token_hex(8)
         request = OrderRequest(
             account=self.account_name,
@@ -171,7 +176,8 @@ class Desk:
             price=None if price is None else Decimal(price),
             volume=volume,
         )
-        return (await self._call(PLACE_ORDER, request, order_key(self.account_name, name))).orders
+        assert self._key, "a Desk is used inside of `async with`"
+        return (await placed(self._client, self._key, request, self._timeout_s)).orders
 
     async def cancel(self, client_order_id: str) -> Order:
         """The order as it is now; whether it was cancelled a report says."""
@@ -288,9 +294,26 @@ class Desk:
             raise InvalidRequest("a Desk is used inside of `async with`")
         return self._transport
 
-    async def _call(self, method: Method[Any, Reply], request: BaseModel, key: str = "") -> Reply:
+    async def _call(self, method: Method[Any, Reply], request: BaseModel) -> Reply:
         assert self._key, "a Desk is used inside of `async with`"
-        answer = await self._client.call_active(
-            method, self._key, request, timeout=self._timeout_s, idempotency_key=key
-        )
-        return answer.value
+        return (await self._client.call_active(method, self._key, request, timeout=self._timeout_s)).value
+
+
+async def placed(client: Client, key: str, request: OrderRequest, timeout_s: float) -> PlaceOrderReply:
+    """Place an order at the holder of `key`: once, however often it is asked for by the same request on its day.
+
+    Raises what the call raises, and OrderRejected (`repeated`) where the name is that of another order, of this day or
+    of one before: nothing was sent.
+    """
+    of = order_key(request.account, request.client_order_id)
+    answer = await client.call_active(PLACE_ORDER, key, request, timeout=timeout_s, idempotency_key=of)
+    first = answer.value.orders[0]
+    is_other = not request.is_of(answer.value.orders)
+    if not is_other and first.ts_created_ns < time.time_ns() - _SAME_CALL_NS:
+        now = await client.call_active(ACCOUNT, key, AccountRequest(account=request.account), timeout=timeout_s)
+        is_other = first.trading_day != now.value.state.trading_day
+    if is_other:
+        price = "any price" if first.price is None else first.price
+        detail = f"{request.client_order_id} is {first.side} {first.instrument} at {price}, of {first.trading_day}"
+        raise OrderRejected(f"repeated: {detail}", reason="repeated", detail=detail)
+    return answer.value

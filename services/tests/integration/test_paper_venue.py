@@ -180,7 +180,7 @@ async def test_a_day_ends_with_its_settlement_prices(house: PaperHouse) -> None:
         flat = house.accounts[house.used]  # holds nothing that has to be settled first
         house.used += 1
         async with asyncio.timeout(DEADLINE_S):
-            while await stage.venue.trading_day(flat) == DAY:
+            while await stage.venue.trading_day(flat) == DAY:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert await stage.venue.trading_day(stage.account) == DAY, "what it holds has not ticked"
         begin_next_day(stage, stage.rebar)

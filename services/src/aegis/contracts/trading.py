@@ -2,12 +2,13 @@
 
 `place_order` and the like are calls to the active instance (`Client.call_active`): they end with a reply, with
 `OrderRejected` or another Rejected, with `VenueUnavailable` or NotExecuted (nothing was done) or with OutcomeUnknown
-(ask again with the same idempotency key). The idempotency key of an order is `order_key`: a key of the service may
-have several accounts, and a name that is used again on another day is another order.
+(ask again with the same idempotency key). The idempotency key of an order is `order_key`, since a key of the service
+may have several accounts. A stored reply is given for its key whatever is asked: `Desk.place` tells that by `is_of`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -138,6 +139,17 @@ class OrderRequest(_Frozen):
         if self.split is not None and self.offset != "close":
             raise ValueError(f"a split is of `close`, not of `{self.offset}`")
         return self
+
+    def is_of(self, orders: Sequence[Order]) -> bool:
+        """Whether these are what was asked for: a market order may have become a FAK with a price."""
+        return sum(one.volume for one in orders) == self.volume and all(
+            (one.account, one.request_id, one.strategy_id) == (self.account, self.client_order_id, self.strategy_id)
+            and (one.instrument, one.side, one.hedge) == (self.instrument, self.side, self.hedge)
+            and (self.split is not None or one.offset == self.offset)
+            and (self.type == "market" or (one.type, one.price) == (self.type, self.price))
+            and (self.type != "market" or one.type in ("market", "fak"))
+            for one in orders
+        )
 
 
 class PlaceOrderReply(_Frozen):
@@ -318,9 +330,9 @@ class Alert(_Frozen):
 ALERT: Final = "alert"
 
 
-def order_key(account: str, client_order_id: str, day: str = "") -> str:
-    """The idempotency key of an order; `day` where the caller uses names again on another day."""
-    return ":".join(part for part in ("order", account, client_order_id, day) if part)
+def order_key(account: str, client_order_id: str) -> str:
+    """The idempotency key of an order."""
+    return f"order:{account}:{client_order_id}"
 
 
 def group_name(account: str) -> str:

@@ -33,7 +33,6 @@ from aegis.contracts.trading import (
     FLATTEN,
     KILL,
     ORDERS,
-    PLACE_ORDER,
     POSITIONS,
     RECONCILE,
     SET_MODE,
@@ -55,8 +54,8 @@ from aegis.contracts.trading import (
     SplitPolicy,
     TradesReply,
     TradesRequest,
-    order_key,
 )
+from aegis.desk import placed
 from aegis.management.access.guard import needs
 from aegis.management.access.roles import Role
 from aegis.management.accounts import environment_of, key_of, keys_by_account
@@ -224,7 +223,7 @@ async def place_order(account: Of, asked: Ticket, caller: Trader, at: With) -> P
         if asked.split is not None and asked.offset != "close":
             raise Problem("invalid", f"a split is of `close`, not of `{asked.offset}`")
         request = OrderRequest(account=account, client_order_id=name, **ticket)
-        return await _call(at, PLACE_ORDER, account, request, order_key(account, name))
+        return await placed(at.client, await key_of(at.transport, at.view, account), request, _CALL_S)
 
 
 @router.post("/accounts/{account}/orders/{order}/cancel", responses=responses(401, 403, 404, 422, 503, 504))
@@ -309,10 +308,7 @@ async def _cancelled(at: Parts, account: str, names: Sequence[str]) -> list[Prob
     return await asyncio.gather(*map(cancel, names))
 
 
-async def _call(
-    at: Parts, method: Method[Any, Reply], account: str, request: BaseModel, idempotency_key: str = ""
-) -> Reply:
+async def _call(at: Parts, method: Method[Any, Reply], account: str, request: BaseModel) -> Reply:
     """Ask the active instance of the account's key. Raises NotFound where nobody has ever traded it."""
     key = await key_of(at.transport, at.view, account)
-    answer = await at.client.call_active(method, key, request, timeout=_CALL_S, idempotency_key=idempotency_key)
-    return answer.value
+    return (await at.client.call_active(method, key, request, timeout=_CALL_S)).value

@@ -1,0 +1,94 @@
+"""A name of an order that is used again: for the same order it is asked for, for another one refused."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from trading_desk import MEAL, REBAR, Desk
+
+from aegis.contracts.orders import Order
+from aegis.contracts.trading import ACCOUNT, OrderRejected, OrderRequest, PlaceOrderReply
+from aegis.desk import placed
+from aegis.trading.domain.placing import orders_of
+from aegis_sdk.client import Client
+from aegis_sdk.method import Method
+
+
+def request(**other: Any) -> OrderRequest:
+    facts: dict[str, Any] = {"side": "buy", "offset": "open", "price": "3000", "volume": 1, "instrument": REBAR}
+    return OrderRequest(**{"account": "a", "client_order_id": "mine", **facts, **other})
+
+
+class Stored:
+    """The holder of a key that has an outcome, and so answers whatever is asked by it."""
+
+    def __init__(self, day: str, ts_ns: int, *orders: Order) -> None:
+        self.day = day
+        self.orders = [one.model_copy(update={"ts_created_ns": ts_ns}) for one in orders]
+        self.asked: list[str] = []
+
+    async def call_active(self, method: Method[Any, Any], *_: Any, **__: Any) -> Any:
+        self.asked.append(method.name)
+        if method is ACCOUNT:
+            return SimpleNamespace(value=SimpleNamespace(state=SimpleNamespace(trading_day=self.day)))
+        return SimpleNamespace(value=PlaceOrderReply(orders=self.orders))
+
+
+def stored(asked: OrderRequest, desk: Desk, age_s: int = 0, day: str = "") -> Stored:
+    orders = orders_of(asked, desk.book, "sim", 1)
+    return Stored(day or desk.book.trading_day, time.time_ns() - age_s * 10**9, *orders)
+
+
+async def ask(holder: Stored, asked: OrderRequest) -> list[Order]:
+    return (await placed(cast(Client, holder), "a", asked, 1.0)).orders
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"side": "sell"},
+        {"instrument": MEAL},
+        {"offset": "close"},
+        {"price": "3001"},
+        {"type": "fak"},
+        {"type": "market", "price": None},
+        {"volume": 5},
+        {"hedge": "hedge"},
+        {"strategy_id": "other"},
+    ],
+)
+async def test_another_order_under_the_same_name_is_no_success(other: dict[str, Any]) -> None:
+    holder = stored(request(), Desk())
+    with pytest.raises(OrderRejected, match="repeated: mine is buy") as refused:
+        await ask(holder, request(**other))
+    assert refused.value.details["reason"] == "repeated"
+
+
+async def test_the_same_order_is_asked_for_as_often_as_one_likes_on_its_day() -> None:
+    fresh, old = stored(request(), Desk()), stored(request(), Desk(), age_s=3600)
+    assert (await ask(fresh, request()))[0].client_order_id == "mine"
+    assert (await ask(old, request(price=Decimal("3000.0"))))[0].client_order_id == "mine"
+    assert (fresh.asked, old.asked) == (["place_order"], ["place_order", "account"])
+
+
+async def test_the_order_of_an_earlier_day_is_not_that_of_today() -> None:
+    holder = stored(request(), Desk(), age_s=3600, day="20991231")
+    with pytest.raises(OrderRejected, match="repeated"):
+        await ask(holder, request())
+
+
+async def test_both_orders_of_a_split_and_the_fak_of_a_market_order_are_what_was_asked() -> None:
+    desk = Desk()
+    desk.done("buy", 2)
+    desk.roll()
+    desk.done("buy", 1)
+    closing = request(side="sell", offset="close", split="today_first", volume=3)
+    assert len(await ask(stored(closing, desk), closing)) == 2
+    market = request(type="market", price=None)
+    holder = stored(market, Desk())
+    holder.orders = [one.model_copy(update={"type": "fak", "price": Decimal(3050)}) for one in holder.orders]
+    assert await ask(holder, market) == holder.orders
