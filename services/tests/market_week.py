@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from aegis.contracts.market import Instrument
 from aegis.contracts.subscriptions import SubscriptionState
+from aegis.exchanges.calendar import CALENDAR, Calendar
+from aegis.exchanges.sessions import to_utc_ns
 from aegis.marketdata.adapters.simulated.clock import SECOND_NS, WallClock
 from aegis.marketdata.adapters.simulated.market import Market
-from aegis.marketdata.domain.calendar import CALENDAR, Calendar
-from aegis.marketdata.domain.sessions import to_utc_ns
 from aegis.marketdata.health.domain.findings import Findings
 from aegis.marketdata.health.domain.judge import FeedSeen, Judge
 from aegis.marketdata.health.domain.repairs import Kind, Repair, Repairs

@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from aegis.marketdata.domain.calendar import CALENDAR, Calendar
-from aegis.marketdata.domain.sessions import to_shanghai, to_utc_ns
+from aegis.exchanges.calendar import CALENDAR, Calendar
+from aegis.exchanges.sessions import to_shanghai, to_utc_ns
 from aegis_sdk.errors import ConfigurationError
 from ctpsim.frames import Limits
 from ctpsim.front.users import User

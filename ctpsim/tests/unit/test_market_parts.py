@@ -8,11 +8,11 @@ import struct
 import pytest
 
 from aegis.contracts.market import Quote
+from aegis.exchanges.products import product_of
+from aegis.exchanges.sessions import to_utc_ns
 from aegis.marketdata.adapters.ctp_fields import DepthConverter, Facts, depth_record
 from aegis.marketdata.adapters.simulated.clock import SECOND_NS, WallClock
 from aegis.marketdata.adapters.simulated.market import Market
-from aegis.marketdata.domain.products import product_of
-from aegis.marketdata.domain.sessions import to_utc_ns
 from ctpsim import building, installed
 from ctpsim.frames import HEAD
 from ctpsim.front.faults import Faults

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aegis.marketdata.domain.sessions import to_utc_ns
+from aegis.exchanges.sessions import to_utc_ns
 from aegis_sdk.errors import ConfigurationError
 from ctpsim.options import ServeOptions, moment_ns, random_user
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aegis.contracts.market import Instrument, Level, Quote
-from aegis.marketdata.domain.sessions import Phase
+from aegis.exchanges.sessions import Phase
 from ctpsim.front.order_records import position_values
 from ctpsim.front.users import User
 from ctpsim.market.universe import Listing, listings_of

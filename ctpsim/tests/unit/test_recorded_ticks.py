@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from aegis.exchanges.products import product_of
 from aegis.marketdata.adapters.ctp_fields import DepthConverter, depth_record, facts_of_product
 from aegis.marketdata.adapters.replay.reading import merged, recordings_in
-from aegis.marketdata.domain.products import product_of
 from ctpsim import building, installed
 from ctpsim.market.depth import Depth
 from ctpsim.records import Records

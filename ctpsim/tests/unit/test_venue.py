@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aegis.contracts.market import Level, Quote
-from aegis.marketdata.domain.sessions import Phase
+from aegis.exchanges.sessions import Phase
 from ctpsim.front.errors import Code
 from ctpsim.market.universe import Listing, listed
 from ctpsim.venue.accounts import Account

@@ -22,10 +22,10 @@ from ctp_counter import shared_counter, start_at
 
 from aegis.contracts.market import InstrumentId, Quote
 from aegis.ctp.attempts import Patience
+from aegis.exchanges.sessions import to_shanghai
 from aegis.marketdata.adapters.ctp import CtpFeed, CtpOptions
 from aegis.marketdata.adapters.replay import ReplayFeed, ReplayOptions
 from aegis.marketdata.adapters.simulated import SimulatedFeed, SimulatedOptions
-from aegis.marketdata.domain.sessions import to_shanghai
 from aegis.marketdata.ports import Feed, FeedState
 from aegis.operations.counter import is_built
 from aegis_sdk.errors import AegisError

@@ -16,9 +16,9 @@ from aegis.cli.bench.ctp_parts import profile
 from aegis.contracts.market import Tick
 from aegis.contracts.marketdata import FeedChanged
 from aegis.contracts.subscriptions import SUBSCRIBE, WishRequest
+from aegis.exchanges.sessions import to_shanghai
 from aegis.marketdata import bootstrap
 from aegis.marketdata.adapters.ctp import Limits, Patience
-from aegis.marketdata.domain.sessions import to_shanghai
 from aegis.operations.counter import is_built
 from aegis.ticks import subscribe_ticks
 from aegis_sdk import Client, Events, subjects

@@ -13,9 +13,9 @@ from ctp_counter import start_at
 from test_ctp_feed import all_of, counter, figure, open_feed, said, until_ready_again
 
 from aegis.contracts.market import InstrumentId, Quote, Tick
+from aegis.exchanges.sessions import to_shanghai
 from aegis.marketdata.adapters.ctp import CtpFeed, CtpOptions
 from aegis.marketdata.domain.sequencer import Origin, Sequencer
-from aegis.marketdata.domain.sessions import to_shanghai
 from aegis.operations.counter import is_built
 from ctpsim.testing import RunningFront
 

@@ -33,10 +33,10 @@ from aegis.contracts.subscriptions import (
     WishRequest,
 )
 from aegis.contracts.tick_codec import decode
+from aegis.exchanges.calendar import Calendar
 from aegis.marketdata.adapters.bus import UniverseStore, WishStore, wish_store
 from aegis.marketdata.adapters.simulated import SimulatedFeed
 from aegis.marketdata.bootstrap import build
-from aegis.marketdata.domain.calendar import Calendar
 from aegis.marketdata.domain.universe import Universe
 from aegis.marketdata.domain.wishes import MOST_CONSUMERS
 from aegis.marketdata.endpoints import MarketData, service, subscription_calls

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import recorded_ticks
 
-from aegis.marketdata.domain import calendar
-from aegis.marketdata.domain.calendar import CALENDAR, NOTICE_DAYS, WEEKDAYS, parse_calendar
-from aegis.marketdata.domain.sessions import is_trading_day
+from aegis.exchanges import calendar
+from aegis.exchanges.calendar import CALENDAR, NOTICE_DAYS, WEEKDAYS, parse_calendar
+from aegis.exchanges.sessions import is_trading_day
 from aegis_sdk.errors import ConfigurationError
 
 GOOD = """

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from samples import TICK
 
 from aegis.contracts.market import Tick
+from aegis.exchanges.sessions import to_utc_ns
 from aegis.marketdata.domain.closes import Closes, ProductId
-from aegis.marketdata.domain.sessions import to_utc_ns
 
 DAY, NEXT = "20250303", "20250304"
 RB = ProductId("SHFE", "rb")

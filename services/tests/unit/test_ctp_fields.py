@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from aegis.contracts.market import Level, Quote
+from aegis.exchanges.sessions import NIGHT_2300
 from aegis.marketdata.adapters.ctp_fields import (
     DEPTH_FIELDS,
     DepthConverter,
@@ -14,7 +15,6 @@ from aegis.marketdata.adapters.ctp_fields import (
     depth_record,
     resolve_days,
 )
-from aegis.marketdata.domain.sessions import NIGHT_2300
 
 DBL_MAX = 1.7976931348623157e308
 SHANGHAI = timezone(timedelta(hours=8))

@@ -6,9 +6,9 @@ from msgspec.structs import replace
 from samples import QUOTE
 
 from aegis.contracts.market import Flag, Instrument, Quote
+from aegis.exchanges.sessions import to_utc_ns
 from aegis.marketdata.adapters.ctp.silence import MarketClock
 from aegis.marketdata.domain.expectation import is_trading
-from aegis.marketdata.domain.sessions import to_utc_ns
 
 S = 10**9
 STALL = 15 * S

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aegis.contracts.market import Instrument
+from aegis.exchanges.sessions import to_utc_ns
 from aegis.marketdata.domain.expectation import is_trading
-from aegis.marketdata.domain.sessions import to_utc_ns
 
 
 def instrument(exchange: str, symbol: str) -> Instrument:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import pytest
 
 from aegis.contracts.subscriptions import SubscriptionState
-from aegis.marketdata.domain.sessions import to_utc_ns
+from aegis.exchanges.sessions import to_utc_ns
 from aegis.marketdata.domain.subscriptions import NOT_LISTED
 from aegis.marketdata.health.domain.findings import Findings, Level, Verdict
 from aegis.marketdata.health.domain.judge import FeedSeen, Judge

@@ -11,8 +11,8 @@ import os
 
 from market_week import IN_PARTS, OPENINGS, WHOLE, Fault, Hours, Week, a_market
 
-from aegis.marketdata.domain.calendar import WEEKDAYS
-from aegis.marketdata.domain.sessions import to_utc_ns
+from aegis.exchanges.calendar import WEEKDAYS
+from aegis.exchanges.sessions import to_utc_ns
 from aegis.marketdata.health.domain.repairs import Kind
 
 IS_WHOLE = "AEGIS_WEEK" in os.environ

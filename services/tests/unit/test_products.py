@@ -9,7 +9,8 @@ import pytest
 import recorded_ticks
 
 from aegis.contracts.market import Exchange
-from aegis.marketdata.domain.calendar import WEEKDAYS
+from aegis.exchanges.calendar import WEEKDAYS
+from aegis.exchanges.products import PRODUCTS, product_of
 from aegis.marketdata.domain.instruments import (
     contract_month,
     expiry_day,
@@ -18,7 +19,6 @@ from aegis.marketdata.domain.instruments import (
     listed_months,
     symbol_of,
 )
-from aegis.marketdata.domain.products import PRODUCTS, product_of
 
 
 def test_every_exchange_has_its_products_and_no_code_stands_twice() -> None:

@@ -14,10 +14,10 @@ from slow_reader import Behind
 
 from aegis.contracts.market import Quote, Tick
 from aegis.contracts.tick_codec import MSGPACK
+from aegis.exchanges.sessions import to_utc_ns
 from aegis.marketdata.adapters.bus import RollStore, ticks_stream
 from aegis.marketdata.domain.closes import ProductId
 from aegis.marketdata.domain.rolls import Close, Rolls
-from aegis.marketdata.domain.sessions import to_utc_ns
 from aegis.marketdata.roll_keeper import RollKeeper, backfill
 from aegis_sdk import subjects
 from aegis_sdk.errors import StreamError

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aegis.contracts.reference import ContinuousReply, RollView
-from aegis.marketdata.domain.calendar import WEEKDAYS
+from aegis.exchanges.calendar import WEEKDAYS
+from aegis.exchanges.sessions import next_trading_day
 from aegis.marketdata.domain.rolls import MOST_ROLLS, Close, Rolls, decide
-from aegis.marketdata.domain.sessions import next_trading_day
 
 DAYS = ["20250303", "20250304", "20250305", "20250306", "20250307", "20250310"]
 

@@ -12,9 +12,9 @@ import recorded_ticks
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis.marketdata.domain import sessions
-from aegis.marketdata.domain.products import product_of
-from aegis.marketdata.domain.sessions import (
+from aegis.exchanges import sessions
+from aegis.exchanges.products import product_of
+from aegis.exchanges.sessions import (
     BOND,
     DAY,
     NIGHT_0100,

@@ -10,11 +10,11 @@ from itertools import pairwise
 import pytest
 
 from aegis.contracts.market import Exchange, InstrumentId, Quote
+from aegis.exchanges.products import PRODUCTS, product_of
+from aegis.exchanges.sessions import flags_at, to_shanghai, to_utc_ns
 from aegis.marketdata.adapters.simulated.clock import SECOND_NS, SessionClock, WallClock
 from aegis.marketdata.adapters.simulated.market import Market
 from aegis.marketdata.adapters.simulated.prices import base_price, limit_ratio
-from aegis.marketdata.domain.products import PRODUCTS, product_of
-from aegis.marketdata.domain.sessions import flags_at, to_shanghai, to_utc_ns
 from aegis.marketdata.domain.universe import kind_of
 
 RB = InstrumentId("SHFE", "rb2502")

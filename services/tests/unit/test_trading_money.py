@@ -13,7 +13,7 @@ from aegis.accounting.holdings import holding_key
 from aegis.contracts.amounts import exact, is_same_money
 from aegis.contracts.market import Level, Quote
 from aegis.contracts.venue import CommissionRates, MarginRates
-from aegis.marketdata.domain.sessions import Phase
+from aegis.exchanges.sessions import Phase
 from aegis.trading.domain.changes import BooksTaken
 from aegis.trading.domain.telling import Telling
 from aegis.trading.domain.views import account_of, event_of, position_of

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Final
 
-from aegis.marketdata.domain.sessions import Phase
+from aegis.exchanges.sessions import Phase
 from ctpsim.front.errors import Code
 from ctpsim.front.users import User
 from ctpsim.market.depth import clock_text

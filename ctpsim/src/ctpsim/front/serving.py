@@ -13,7 +13,7 @@ from typing import Any, Final
 import structlog
 
 from aegis.contracts.market import Quote
-from aegis.marketdata.domain.products import product_of
+from aegis.exchanges.products import product_of
 from ctpsim import installed
 from ctpsim.access import Access, UserAccess
 from ctpsim.front.client import Client

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from aegis.contracts.market import Quote
-from aegis.marketdata.domain.sessions import previous_trading_day, to_utc_ns
+from aegis.exchanges.sessions import previous_trading_day, to_utc_ns
 from ctpsim.front.faults import OF_TICKS, Faults
 
 __all__ = ["Spoiling", "odd_ticks"]

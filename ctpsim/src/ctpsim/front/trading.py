@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 
 from aegis.contracts.market import Quote
-from aegis.marketdata.domain.products import product_of
+from aegis.exchanges.products import product_of
 from ctpsim.frames import Request
 from ctpsim.front.client import Client
 from ctpsim.front.counter import Counter

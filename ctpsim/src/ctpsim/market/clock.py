@@ -12,14 +12,14 @@ import time
 from enum import Enum
 from typing import Final, Protocol
 
-from aegis.marketdata.adapters.simulated.clock import SECOND_NS, Clock, Moment, SessionClock, WallClock
-from aegis.marketdata.domain.calendar import CALENDAR, Calendar
-from aegis.marketdata.domain.sessions import (
+from aegis.exchanges.calendar import CALENDAR, Calendar
+from aegis.exchanges.sessions import (
     has_night_session,
     is_trading_day,
     to_shanghai,
     to_utc_ns,
 )
+from aegis.marketdata.adapters.simulated.clock import SECOND_NS, Clock, Moment, SessionClock, WallClock
 
 __all__ = ["Always", "CounterClock", "FrontState", "Hours", "front_state"]
 

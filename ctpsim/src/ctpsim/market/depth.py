@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from aegis.contracts.market import Exchange, Level, Price, Quote
-from aegis.marketdata.domain.sessions import to_shanghai
+from aegis.exchanges.sessions import to_shanghai
 from ctpsim.frames import HEAD, Kind
 from ctpsim.headers import Layout
 from ctpsim.records import MISSING, Records

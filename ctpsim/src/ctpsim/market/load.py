@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Final
 
 from aegis.contracts.market import Exchange, Level, Quote
-from aegis.marketdata.domain.sessions import to_shanghai
+from aegis.exchanges.sessions import to_shanghai
 from ctpsim.frames import HEAD
 from ctpsim.headers import Layout
 from ctpsim.market.clock import CounterClock

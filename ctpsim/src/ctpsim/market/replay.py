@@ -11,9 +11,9 @@ from typing import Final
 import structlog
 
 from aegis.contracts.market import Instrument, Quote
+from aegis.exchanges.sessions import to_shanghai
 from aegis.marketdata.adapters.replay import ReplayFeed, ReplayOptions
 from aegis.marketdata.adapters.replay.reading import merged, recordings_in
-from aegis.marketdata.domain.sessions import to_shanghai
 from aegis.marketdata.ports import FeedState
 from aegis_sdk.errors import ConfigurationError
 from ctpsim.market.ports import Audience

@@ -16,10 +16,10 @@ from typing import Final, Literal
 from msgspec.structs import replace
 
 from aegis.contracts.market import Exchange, Instrument
+from aegis.exchanges.calendar import CALENDAR, Calendar
+from aegis.exchanges.products import PRODUCTS, Product, future_of, product_of
 from aegis.marketdata.adapters.simulated.prices import base_price, limit_ratio
-from aegis.marketdata.domain.calendar import CALENDAR, Calendar
 from aegis.marketdata.domain.instruments import contract_month, expiry_day, instrument_of, listed_months
-from aegis.marketdata.domain.products import PRODUCTS, Product, future_of, product_of
 
 __all__ = ["Listing", "Option", "Universe", "listed", "listings_of"]
 

@@ -12,7 +12,7 @@ from math import isclose
 from typing import Final
 
 from aegis.contracts.market import Exchange, Quote
-from aegis.marketdata.domain.sessions import Phase
+from aegis.exchanges.sessions import Phase
 from aegis_sdk.errors import AegisError
 from ctpsim.front.errors import Code, message
 from ctpsim.venue.accounts import Account

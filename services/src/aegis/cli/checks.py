@@ -119,7 +119,7 @@ def _calendar(today: str = "") -> Check:
     """Whether the holidays of the next two months are known."""
     from datetime import datetime, timedelta, timezone
 
-    from aegis.marketdata.domain.calendar import CALENDAR
+    from aegis.exchanges.calendar import CALENDAR
 
     today = today or f"{datetime.now(timezone(timedelta(hours=8))):%Y%m%d}"
     if complaint := CALENDAR.complaint(today):

@@ -32,9 +32,9 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from aegis.contracts.market import Exchange, Flag, Level, Price, Quote
-from aegis.marketdata.domain.calendar import CALENDAR, Calendar
-from aegis.marketdata.domain.products import product_of
-from aegis.marketdata.domain.sessions import (
+from aegis.exchanges.calendar import CALENDAR, Calendar
+from aegis.exchanges.products import product_of
+from aegis.exchanges.sessions import (
     Hours,
     flags_at,
     has_session,

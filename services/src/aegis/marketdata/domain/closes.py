@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from aegis.contracts.market import Quote, Tick
+from aegis.exchanges.products import product_of
+from aegis.exchanges.sessions import is_trading_day, to_utc_ns
 from aegis.marketdata.domain.instruments import contract_month, expiry_day
-from aegis.marketdata.domain.products import product_of
 from aegis.marketdata.domain.rolls import Close
-from aegis.marketdata.domain.sessions import is_trading_day, to_utc_ns
 from aegis.marketdata.domain.universe import kind_of
 
 __all__ = ["Closes", "ProductId"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aegis.contracts.market import Instrument
-from aegis.marketdata.domain.products import product_of
-from aegis.marketdata.domain.sessions import Phase, phase_on, to_shanghai
+from aegis.exchanges.products import product_of
+from aegis.exchanges.sessions import Phase, phase_on, to_shanghai
 
 __all__ = ["is_trading"]
 

@@ -12,9 +12,9 @@ from datetime import date
 from functools import lru_cache
 
 from aegis.contracts.market import Exchange, Instrument
-from aegis.marketdata.domain.calendar import CALENDAR, Calendar
-from aegis.marketdata.domain.products import PRODUCTS, Product, month_digits
-from aegis.marketdata.domain.sessions import is_trading_day, next_trading_day, previous_trading_day
+from aegis.exchanges.calendar import CALENDAR, Calendar
+from aegis.exchanges.products import PRODUCTS, Product, month_digits
+from aegis.exchanges.sessions import is_trading_day, next_trading_day, previous_trading_day
 
 __all__ = ["contract_month", "expiry_day", "instrument_of", "listed_instruments", "listed_months", "symbol_of"]
 

@@ -22,8 +22,8 @@ from typing import Final
 import msgspec
 
 from aegis.contracts.reference import RULE
-from aegis.marketdata.domain.calendar import CALENDAR, Calendar
-from aegis.marketdata.domain.sessions import next_trading_day
+from aegis.exchanges.calendar import CALENDAR, Calendar
+from aegis.exchanges.sessions import next_trading_day
 
 __all__ = ["MOST_ROLLS", "Close", "Roll", "Rolls", "decide"]
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from aegis.contracts.market import Instrument, InstrumentId
 from aegis.contracts.subscriptions import Kind, Scope
-from aegis.marketdata.domain.products import product_of
+from aegis.exchanges.products import product_of
 
 __all__ = ["EMPTY", "Universe", "UniverseChange", "compare", "kind_of"]
 

@@ -21,10 +21,10 @@ from pydantic import BaseModel
 from aegis.contracts.market import Tick, market_of
 from aegis.contracts.marketdata import SERVICE, FeedChanged
 from aegis.contracts.subscriptions import DESK, PAGE, Scope, UniverseChanged
+from aegis.exchanges.calendar import CALENDAR
+from aegis.exchanges.sessions import to_shanghai
 from aegis.marketdata.adapters.bus import OnTick, RollStore, TickFollower, UniverseStore, WishStore
-from aegis.marketdata.domain.calendar import CALENDAR
 from aegis.marketdata.domain.sequencer import Origin
-from aegis.marketdata.domain.sessions import to_shanghai
 from aegis.marketdata.domain.universe import Universe, UniverseChange, compare
 from aegis.marketdata.endpoints.feed_calls import FeedCalls
 from aegis.marketdata.endpoints.reference_calls import ReferenceCalls

@@ -14,7 +14,7 @@ from aegis.contracts.health import (
     RepairView,
     UniverseView,
 )
-from aegis.marketdata.domain.sessions import to_shanghai, trading_day_of
+from aegis.exchanges.sessions import to_shanghai, trading_day_of
 from aegis.marketdata.health.domain.findings import Case, ExchangeFindings, Findings, Level
 from aegis.marketdata.health.domain.summary import left_to_people
 from aegis.marketdata.health.domain.theory import compared

@@ -9,8 +9,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from aegis.contracts.market import Instrument, Quote
+from aegis.exchanges.products import product_of
 from aegis.marketdata.adapters.ctp_fields import DepthConverter, Facts, RecordError
-from aegis.marketdata.domain.products import product_of
 
 __all__ = ["Quoting"]
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta, timezone
 from operator import itemgetter
 from typing import Final
 
+from aegis.exchanges.sessions import trading_day_of
 from aegis.marketdata.adapters.ctp_fields import DEPTH_FIELDS, RecordError
-from aegis.marketdata.domain.sessions import trading_day_of
 
 __all__ = ["Layout", "MissingColumn", "layout_of"]
 

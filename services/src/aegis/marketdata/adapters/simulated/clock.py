@@ -12,8 +12,8 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import Final, NamedTuple, Protocol
 
-from aegis.marketdata.domain.calendar import CALENDAR, Calendar
-from aegis.marketdata.domain.sessions import (
+from aegis.exchanges.calendar import CALENDAR, Calendar
+from aegis.exchanges.sessions import (
     Hours,
     Phase,
     next_trading_day,

@@ -13,8 +13,8 @@ from random import Random
 from typing import Final
 
 from aegis.contracts.market import Flag, Instrument, Level, Price, Quote
+from aegis.exchanges.products import Product
 from aegis.marketdata.adapters.simulated.clock import Moment
-from aegis.marketdata.domain.products import Product
 
 _DAY_STEPS: Final = 23_400  # of a main contract, two a second
 _DAY_RANGE: Final = 0.15  # the standard deviation of a day's move, as a share of the limit

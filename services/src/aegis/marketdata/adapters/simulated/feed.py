@@ -11,9 +11,9 @@ from typing import Final
 from uuid import uuid4
 
 from aegis.contracts.market import Env, Instrument, InstrumentId
+from aegis.exchanges.sessions import next_trading_day, to_shanghai
 from aegis.marketdata.adapters.simulated.clock import SECOND_NS, SessionClock, WallClock
 from aegis.marketdata.adapters.simulated.market import Market, UniverseName
-from aegis.marketdata.domain.sessions import next_trading_day, to_shanghai
 from aegis.marketdata.ports import FeedSink, FeedState
 from aegis_sdk.errors import AegisError, ConfigurationError, ConnectionUnavailable
 

@@ -13,13 +13,13 @@ from random import Random
 from typing import Final, Literal
 
 from aegis.contracts.market import Instrument, InstrumentId, Quote
+from aegis.exchanges.products import PRODUCTS, Product
+from aegis.exchanges.sessions import Phase
 from aegis.marketdata.adapters.simulated.clock import SECOND_NS, Clock
 from aegis.marketdata.adapters.simulated.contract import Contract, Trend
 from aegis.marketdata.adapters.simulated.options import options_of
 from aegis.marketdata.adapters.simulated.prices import FIVE_LEVELS, activities, base_price, limit_ratio
 from aegis.marketdata.domain.instruments import instrument_of, listed_months
-from aegis.marketdata.domain.products import PRODUCTS, Product
-from aegis.marketdata.domain.sessions import Phase
 
 UniverseName = Literal["core", "futures", "options"]
 

@@ -11,11 +11,11 @@ from random import Random
 from typing import Final
 
 from aegis.contracts.market import Exchange, Instrument
+from aegis.exchanges.products import Product, future_of
+from aegis.exchanges.sessions import previous_trading_day
 from aegis.marketdata.adapters.simulated.contract import Contract, Trend
 from aegis.marketdata.adapters.simulated.prices import FIVE_LEVELS, base_price
 from aegis.marketdata.domain.instruments import expiry_day, listed_months, symbol_of
-from aegis.marketdata.domain.products import Product, future_of
-from aegis.marketdata.domain.sessions import previous_trading_day
 
 __all__ = ["options_of"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from aegis.contracts.market import Exchange
-from aegis.marketdata.domain.products import Product
+from aegis.exchanges.products import Product
 
 __all__ = ["FIVE_LEVELS", "activities", "base_price", "limit_ratio"]
 

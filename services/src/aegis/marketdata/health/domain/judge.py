@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from aegis.contracts.subscriptions import SubscriptionState
-from aegis.marketdata.domain.calendar import CALENDAR, Calendar
+from aegis.exchanges.calendar import CALENDAR, Calendar
+from aegis.exchanges.products import PRODUCTS, Product, product_of
+from aegis.exchanges.sessions import BOND, DAY, STOCK_INDEX, Phase, to_shanghai, trading_day_of
 from aegis.marketdata.domain.instruments import contract_month, expiry_day
-from aegis.marketdata.domain.products import PRODUCTS, Product, product_of
-from aegis.marketdata.domain.sessions import BOND, DAY, STOCK_INDEX, Phase, to_shanghai, trading_day_of
 from aegis.marketdata.domain.subscriptions import NOT_LISTED
 from aegis.marketdata.health.domain.findings import ALARMS, Case, Findings, Verdict, exchange_of
 from aegis.marketdata.health.domain.front import MEMBERS, Front, look_at_all

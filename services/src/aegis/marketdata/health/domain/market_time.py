@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from aegis.marketdata.domain.calendar import CALENDAR, Calendar
-from aegis.marketdata.domain.sessions import DAY_S, GRACE_S, Hours, Phase, phase_on, to_shanghai
+from aegis.exchanges.calendar import CALENDAR, Calendar
+from aegis.exchanges.sessions import DAY_S, GRACE_S, Hours, Phase, phase_on, to_shanghai
 
 __all__ = ["OPENING_S", "MarketTime", "TradingTime"]
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from aegis.marketdata.domain.sessions import Phase
+from aegis.exchanges.sessions import Phase
 from aegis.marketdata.health.domain.findings import ALARMS, Case, ExchangeFindings, Findings, Level, Verdict
 
 __all__ = ["CRITICAL_BELOW", "Tally", "left_to_people", "summed_up"]

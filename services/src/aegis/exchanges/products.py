@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from aegis.contracts.market import Exchange
-from aegis.marketdata.domain.sessions import BOND, DAY, NIGHT_0100, NIGHT_0230, NIGHT_2300, STOCK_INDEX, Hours
+from aegis.exchanges.sessions import BOND, DAY, NIGHT_0100, NIGHT_0230, NIGHT_2300, STOCK_INDEX, Hours
 
 __all__ = ["PRODUCTS", "Expiry", "Listing", "Product", "future_of", "month_digits", "product_of"]
 

@@ -100,5 +100,5 @@ def _day(text: str) -> str:
     return f"{date.fromisoformat(text):%Y%m%d}"
 
 
-CALENDAR: Final = parse_calendar(files("aegis.marketdata.domain").joinpath("calendar.toml").read_text("utf-8"))
+CALENDAR: Final = parse_calendar(files("aegis.exchanges").joinpath("calendar.toml").read_text("utf-8"))
 """The calendar of the six futures exchanges."""

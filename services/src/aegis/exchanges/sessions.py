@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Final
 
 from aegis.contracts.market import Flag
-from aegis.marketdata.domain.calendar import CALENDAR, WEEKDAYS, Calendar
+from aegis.exchanges.calendar import CALENDAR, WEEKDAYS, Calendar
 
 __all__ = [
     "BOND",
