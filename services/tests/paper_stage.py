@@ -21,6 +21,7 @@ from aegis.contracts.market import Level, Tick
 from aegis.contracts.marketdata import INSTRUMENTS, InstrumentsRequest
 from aegis.contracts.paper import ACCOUNT, AccountRequest
 from aegis.contracts.tick_codec import tick_codec
+from aegis.exchanges.sessions import to_utc_ns
 from aegis.trading.adapters.paper import PaperVenue
 from aegis_sdk import Client, NatsTransport, subjects
 from aegis_sdk.errors import AegisError
@@ -29,6 +30,8 @@ from aegis_sdk.testing import NatsAccess
 DAY, FEED = "20251201", "stage"
 EPOCH = 1_000_000
 """Above any of the market data beside it, whose ticks of an instrument that somebody wants are void by that."""
+_AFTERNOON_S, _BEGAN_NS = 13 * 3600 + 31 * 60, time.time_ns()
+"""Its time is that of an afternoon, in which all products trade."""
 _numbers = count(1)
 _JSON = tick_codec("json")
 
@@ -110,7 +113,7 @@ def tick(
         "symbol": symbol,
         "trading_day": DAY,
         "action_day": DAY,
-        "ts_exchange_ns": time.time_ns(),
+        "ts_exchange_ns": to_utc_ns(DAY, _AFTERNOON_S) + time.time_ns() - _BEGAN_NS,
         "ts_received_ns": time.time_ns(),
         "last_price": float(last),
         "pre_settlement_price": 3000.0,

@@ -14,12 +14,13 @@ from typing import Any
 
 import msgspec
 from samples import TICK
-from trading_desk import REBAR
+from trading_desk import DAY, REBAR
 from trading_venue import ACCOUNT, Connection, Fate, Killed, ScriptedVenue
 
 from aegis.accounting.book import Book
 from aegis.contracts.market import Level
 from aegis.contracts.trading import SetMode
+from aegis.exchanges.sessions import to_utc_ns
 from aegis.trading.domain.risk import RiskSettings
 from aegis.trading.endpoints import Parts, Trading
 from aegis.trading.market import Market
@@ -32,6 +33,8 @@ from aegis_sdk.single_active.key_lock import KeyLock
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
 _DEADLINE_S = 5.0
+OPEN_NS = to_utc_ns(DAY, 10 * 3600)
+"""A moment at which everything trades."""
 _ACCOUNT = {"env": "sim", "venue": "scripted"}
 
 
@@ -141,7 +144,7 @@ class Instance:
         risk = {name: one.risk for name, one in self.settings.accounts.items()}
         return Parts(
             venues={"scripted": self.venue},
-            market=lambda may_hear: Market(None, may_hear),
+            market=lambda may_hear: Market(None, may_hear, lambda: OPEN_NS),
             config=ConfigStore(transport, risk),
             statements=StatementStore(transport),
             events=Events(transport),
@@ -192,6 +195,8 @@ class Instance:
             "last_price": float(price),
             "upper_limit_price": 3300.0,
             "lower_limit_price": 2700.0,
+            "trading_day": self.venue.venue.book.trading_day,
+            "ts_exchange_ns": OPEN_NS,
             "ts_received_ns": time.time_ns(),
             "flags": (),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
@@ -97,11 +98,21 @@ def test_an_order_is_refused_with_the_reason(other: dict[str, Any], expected: st
 
 
 def test_the_day_s_limits_of_the_market_count_before_those_of_the_contract_query() -> None:
-    market = MarketPrice(
-        bid=Decimal(3190), ask=Decimal(3200), last=None, age_s=0, upper_limit=Decimal(3200), lower_limit=Decimal(3100)
-    )
+    limits = {"upper_limit": Decimal(3200), "lower_limit": Decimal(3100)}
+    market = MarketPrice(bid=Decimal(3190), ask=Decimal(3200), last=None, age_s=0, trading_day="20251128", **limits)
     assert reason(situation(market=market, price="3201")) == "above_limit"
     assert reason(situation(market=market, price="3099")) == "below_limit"
+    before = replace(market, trading_day="20251127")
+    assert reason(situation(market=before, price="3201")) is None, "limits of the day before say nothing"
+
+
+def test_an_auction_goes_by_the_limits_of_the_day_and_needs_no_tick() -> None:
+    old = replace(FRESH, age_s=20_000.0)
+    for market in (None, old):
+        assert reason(situation(phase="auction", market=market, price="3300")) is None
+        assert reason(situation(phase="auction", market=market, price="3301")) == "above_limit"
+        unbounded = terms(upper_limit_price=None)
+        assert reason(situation(phase="auction", market=market, terms=unbounded)) == "no_price"
 
 
 def test_a_price_of_nothing_or_less_is_refused_where_no_limit_is_known() -> None:

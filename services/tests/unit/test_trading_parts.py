@@ -19,17 +19,19 @@ from aegis.contracts.market import Level
 from aegis.contracts.subscriptions import SUBSCRIBE, WishReply, WishRequest
 from aegis.contracts.trading import group_name, order_key, risk_name
 from aegis.contracts.venue import VenueReport
+from aegis.exchanges.sessions import to_utc_ns
 from aegis.profiles.writing import write_profile
 from aegis.trading import market as market_module
 from aegis.trading import outbox as outbox_module
 from aegis.trading.adapters.ctp import CtpVenue
 from aegis.trading.bootstrap import build
 from aegis.trading.domain.changes import write_changes
+from aegis.trading.domain.phases import phase_at
 from aegis.trading.domain.risk import RiskSettings
 from aegis.trading.domain.telling import Told
 from aegis.trading.domain.views import event_of
 from aegis.trading.keys import AccountState, KeyState
-from aegis.trading.market import Market, phase_of
+from aegis.trading.market import Market
 from aegis.trading.metrics import Counts, figures
 from aegis.trading.outbox import Outbox, Posting
 from aegis.trading.settings import TradingSettings
@@ -216,17 +218,62 @@ def test_a_tick_that_was_stored_long_ago_is_old() -> None:
     assert 89 < price.age_s < 100
 
 
-def test_the_phase_is_that_of_the_latest_tick_for_two_minutes() -> None:
-    minute = 60_000_000_000
-    assert phase_of(tick(flags=("auction",), ts_exchange_ns=55 * minute)) == "auction"
-    assert phase_of(tick(flags=("auction",), ts_exchange_ns=59 * minute)) == "match"
-    assert phase_of(tick(flags=("out_of_session",))) == "closed"
+@pytest.mark.parametrize(
+    ("instrument", "day", "clock", "phase"),
+    [
+        (REBAR, "20251128", "20:54:59", "closed"),
+        (REBAR, "20251128", "20:55:00", "auction"),
+        (REBAR, "20251128", "20:58:59", "auction"),
+        (REBAR, "20251128", "20:59:00", "match"),
+        (REBAR, "20251128", "21:00:00", "trading"),
+        (REBAR, "20251128", "08:57:00", "break"),  # after its night
+        (REBAR, "20251009", "08:57:00", "auction"),  # the holiday's end: no night before
+        (REBAR, "20251009", "08:59:30", "match"),
+        (REBAR, "20251128", "10:20:00", "break"),
+        (REBAR, "20251129", "10:00:00", "closed"),
+        ("CFFEX.IF2512", "20251128", "09:25:00", "auction"),
+        ("CFFEX.IF2512", "20251128", "09:29:00", "match"),
+        ("CFFEX.IF2512", "20251128", "09:30:00", "trading"),
+        ("SHFE.nobody2605", "20251129", "10:00:00", "trading"),
+    ],
+)
+def test_a_phase_is_that_of_the_product_s_hours_on_that_day(instrument: str, day: str, clock: str, phase: str) -> None:
+    assert phase_at(instrument, at(day, clock)) == phase
+
+
+def at(day: str, clock: str) -> int:
+    hour, minute, second = map(int, clock.split(":"))
+    return to_utc_ns(day, hour * 3600 + minute * 60 + second)
+
+
+def test_the_market_s_clock_goes_on_from_the_latest_change_of_any_instrument() -> None:
+    market, ago_ns = heard(), 6 * 3600 * 10**9 + 25 * 60 * 10**9
+    assert market.phase("a", REBAR) == "trading", "nobody knows how late it is"
+    received = {"ts_received_ns": time.time_ns() - ago_ns}
+    market.hear(tick(symbol="au2606", ts_exchange_ns=at("20251128", "02:30:00"), **received))
+    assert market.phase("a", REBAR) == "break", "08:55 of a day whose night there was"
+    assert market.phase("a", "CFFEX.IF2512") == "closed"
+    market.hear(tick(ts_exchange_ns=at("20251128", "09:00:00")))
+    assert market.phase("a", "SHFE.cu2605") == "trading", "a contract that does not tick, too"
+
+
+@pytest.mark.parametrize("flag", ["snapshot", "stale", "out_of_session"])
+def test_a_tick_that_may_be_stamped_long_before_it_came_tells_no_time(flag: Any) -> None:
     market = heard()
-    assert market.phase("a", REBAR) == "trading"
-    market.hear(tick(flags=("out_of_session",)))
-    assert market.phase("a", REBAR) == "closed"
-    market.hear(tick(flags=("out_of_session",), ts_received_ns=time.time_ns() - 200_000_000_000))
-    assert market.phase("a", REBAR) == "trading"
+    market.hear(tick(ts_exchange_ns=at("20251128", "20:59:30")))
+    market.hear(tick(ts_exchange_ns=at("20251128", "14:59:59"), flags=(flag,)))
+    market.hear(tick(ts_exchange_ns=at("20251128", "14:00:00"), ts_received_ns=time.time_ns() - 10**12))
+    assert market.phase("a", REBAR) == "match"
+
+
+def test_a_live_market_s_clock_is_that_of_this_machine() -> None:
+    def clock() -> int:
+        return at("20251128", "20:57:00")
+
+    live = Market(None, lambda _: ("live", RiskSettings()), clock)
+    paper = Market(None, lambda _: ("paper", RiskSettings(tick_feeds=["main"])), clock)
+    paper.hear(tick(env="live", feed="main", ts_exchange_ns=at("20251128", "15:00:00")))
+    assert (live.phase("a", REBAR), paper.phase("a", REBAR)) == ("auction", "auction")
 
 
 async def test_the_first_order_of_an_instrument_waits_for_its_stored_tick(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from trading_desk import MEAL, REBAR, Desk, terms
+from trading_desk import DAY, MEAL, REBAR, Desk, terms
 
 from aegis.accounting.offsets import Leg
 from aegis.contracts.trading import OrderRequest
@@ -71,8 +72,9 @@ def test_a_split_knows_what_other_orders_close_already_and_makes_nothing_of_too_
 def test_a_market_order_holds_what_the_day_s_upper_limit_costs() -> None:
     desk = Desk()
     (order,) = orders_of(request(type="market", price=None, offset="open"), desk.book, "sim", 7)
-    market = MarketPrice(bid=None, ask=None, last=None, age_s=0, upper_limit=Decimal(3200))
+    market = MarketPrice(bid=None, ask=None, last=None, age_s=0, upper_limit=Decimal(3200), trading_day=DAY)
     assert hold_price(order, terms(), market) == 3200
+    assert hold_price(order, terms(), replace(market, trading_day="20251127")) == 3300, "of the day before"
     assert hold_price(order, terms(), None) == 3300
     assert hold_price(order, terms(upper_limit_price=None), None) is None
     (limit,) = orders_of(request(), desk.book, "sim", 7)

@@ -1,1 +1,1 @@
-"""What the six exchanges trade, and when: products, their hours, and the calendar. Pure, and the same for all services."""
+"""What the six exchanges trade, and when: products, their hours, and the calendar. Pure, for all services the same."""

@@ -2,9 +2,9 @@
 
 Market data subscribes what somebody wants, so what is needed here is wanted there, too: as the wish of `trading`.
 
-The phase of a product is that of its latest tick, so that it goes by the market's own clock, be that a recording's. Two
-minutes after the tick it says nothing any more: openings have ended with the stale price long before, and what becomes
-of a close the venue decides.
+A live market's clock is this machine's. What is simulated or recorded has a time of its own, which its latest change
+in a session tells, and which goes on with this machine's clock from there: over breaks and nights, in which nothing
+ticks. What an instrument's phase is then its hours and the calendar say.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from aegis.contracts.orders import OrderEnv
 from aegis.contracts.subscriptions import SUBSCRIBE, WishRequest
 from aegis.contracts.trading import SERVICE
 from aegis.ticks import TickOptions, TickSubscription
+from aegis.trading.domain.phases import phase_at
 from aegis.trading.domain.risk import RiskSettings, may_hear
 from aegis.trading.domain.situation import MarketPrice
 from aegis_sdk.client import Client
 from aegis_sdk.errors import AegisError
 from aegis_sdk.transport import Transport
 
-__all__ = ["Market", "MayHear", "phase_of"]
+__all__ = ["Market", "MayHear"]
 
 _log = structlog.get_logger("aegis.trading")
 
@@ -41,10 +42,8 @@ _WISH_S: Final = 86_400
 """A wish ends when nobody has renewed it for so long."""
 _RENEW_S: Final = 3_600.0
 _AGAIN_S: Final = 5.0
-_MINUTE_NS: Final = 60_000_000_000
-_MATCH_MINUTES: Final = (29, 59)
-"""Auctions are matched in the minute before 09:00, 21:00 or 09:30 in Shanghai, which is UTC+8."""
-_PHASE_S: Final = 120.0
+_TIMELESS: Final = frozenset(("snapshot", "stale", "out_of_session"))
+"""Ticks that may be stamped long before they come."""
 
 MayHear = Callable[[str], tuple[OrderEnv, RiskSettings]]
 """By an account: what decides which ticks it may hear, now."""
@@ -56,12 +55,14 @@ class _Heard(NamedTuple):
 
 
 class Market:
-    """Latest ticks, for accounts. Without a transport it knows what it is told."""
+    """Latest ticks, for accounts. Without a transport it knows what it is told. `clock` is a live market's, UTC."""
 
-    def __init__(self, transport: Transport | None, may_hear: MayHear) -> None:
+    def __init__(self, transport: Transport | None, may_hear: MayHear, clock: Callable[[], int] = time.time_ns) -> None:
         self._transport = transport
         self._may_hear = may_hear
+        self._clock = clock
         self._heard: dict[str, dict[tuple[str, str], _Heard]] = {}  # by instrument, then by env and feed set
+        self._clocks: dict[tuple[str, str], _Heard] = {}  # what tells the time, by env and feed set
         self._subscriptions: dict[str, TickSubscription] = {}
         self.wished_at: dict[str, float] = {}
         """When market data has answered for an instrument, by `time.monotonic`."""
@@ -128,7 +129,11 @@ class Market:
         """A tick of any feed. How old it is the clocks of this machine and of the feed's say together."""
         age_s = max(time.time_ns() - tick.ts_received_ns, 0) / 1e9
         feeds = self._heard.setdefault(str(tick.instrument_id), {})
-        feeds[tick.env, tick.feed] = _Heard(tick, time.monotonic() - age_s)
+        feed, heard = (tick.env, tick.feed), _Heard(tick, time.monotonic() - age_s)
+        feeds[feed] = heard
+        before = self._clocks.get(feed)
+        if _TIMELESS.isdisjoint(tick.flags) and (before is None or heard.at >= before.at):
+            self._clocks[feed] = heard
         self._news.set()
 
     def price(self, account: str, instrument: str) -> MarketPrice | None:
@@ -144,20 +149,30 @@ class Market:
             age_s=time.monotonic() - heard.at,
             upper_limit=_exact(tick.upper_limit_price),
             lower_limit=_exact(tick.lower_limit_price),
+            trading_day=tick.trading_day,
         )
 
     def phase(self, account: str, instrument: str) -> Phase:
-        """Of its latest tick; trading where there is no recent one, for a close passes without."""
-        heard = self._latest(account, instrument)
-        recent = heard is not None and time.monotonic() - heard.at <= _PHASE_S
-        return phase_of(heard.tick) if heard is not None and recent else "trading"
+        """Of its product, now; trading where nobody knows how late it is, for a close passes then."""
+        now_ns = self._now_ns(account)
+        return "trading" if now_ns is None else phase_at(instrument, now_ns)
+
+    def _now_ns(self, account: str) -> int | None:
+        """By the clock of the market that the account goes by."""
+        heard = self._newest(account, self._clocks)
+        if self._may_hear(account)[0] == "live" or (heard is not None and heard.tick.env == "live"):
+            return self._clock()
+        return None if heard is None else heard.tick.ts_exchange_ns + int((time.monotonic() - heard.at) * 1e9)
 
     def marks(self, account: str) -> Mapping[str, Price]:
         """The last price of each instrument that the account may hear, as it is when it is looked up."""
         return _Marks(self._heard, lambda instrument: self._latest(account, instrument))
 
     def _latest(self, account: str, instrument: str) -> _Heard | None:
-        feeds = self._heard.get(instrument)
+        return self._newest(account, self._heard.get(instrument, {}))
+
+    def _newest(self, account: str, feeds: Mapping[tuple[str, str], _Heard]) -> _Heard | None:
+        """Of those that the account may hear."""
         if not feeds:
             return None
         env, settings = self._may_hear(account)
@@ -184,16 +199,6 @@ class _Marks(Mapping[str, Price]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
-
-
-def phase_of(tick: Tick) -> Phase:
-    """Of the tick's product, as its feed has flagged it."""
-    if "out_of_session" in tick.flags:
-        return "closed"
-    if "auction" not in tick.flags:
-        return "trading"
-    minute = tick.ts_exchange_ns // _MINUTE_NS % 60
-    return "match" if minute in _MATCH_MINUTES else "auction"
 
 
 def _exact(price: float | None) -> Price | None:

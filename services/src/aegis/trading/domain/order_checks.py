@@ -81,8 +81,12 @@ def has_price(s: Situation) -> Refusal | None:
 def is_within_collar(s: Situation) -> Refusal | None:
     """Not much worse than the market. Without a fresh price nothing is opened, and a close passes unseen.
 
-    The reference is the other side of the book, the last price where that is empty. An auction has no book yet.
+    The reference is the other side of the book, the last price where that is empty. An auction has no book, and no tick
+    before its match: the day's limits bound what opens.
     """
+    if s.phase == "auction":
+        unbounded = s.upper_limit is None or s.lower_limit is None
+        return Refusal("no_price", "no limits of the day") if s.order.is_open and unbounded else None
     reference = _reference(s)
     fresh = s.market is not None and s.market.age_s <= s.settings.stale_after_s
     if reference is None or s.market is None:
@@ -91,7 +95,7 @@ def is_within_collar(s: Situation) -> Refusal | None:
         age = f"{s.market.age_s:.1f} s old"
         return Refusal("stale_price", age) if s.order.is_open else None
     price = s.order.price
-    if price is None or s.phase == "auction":
+    if price is None:
         return None
     reach = abs(reference) * s.settings.collar
     too_far = price > reference + reach if s.order.is_buy else price < reference - reach

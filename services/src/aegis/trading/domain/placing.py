@@ -54,7 +54,7 @@ def hold_price(order: Order, terms: InstrumentTerms, market: MarketPrice | None)
     """What a lot may cost: its limit, a market order's the day's upper limit, as counters do; None: nobody knows."""
     if order.price is not None:
         return order.price
-    return (market and market.upper_limit) or terms.upper_limit_price
+    return (market and market.limits_of(order.trading_day)[1]) or terms.upper_limit_price
 
 
 def submit_of(order: Order) -> Submit:

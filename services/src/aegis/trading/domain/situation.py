@@ -66,7 +66,10 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketPrice:
-    """The latest tick of an instrument that this account may hear. Age in seconds, by the receiver's clock."""
+    """The latest tick of an instrument that this account may hear. Age in seconds, by the receiver's clock.
+
+    Its limits are those of its trading day: in an auction the latest tick is still one of the day before.
+    """
 
     bid: Price | None
     ask: Price | None
@@ -74,6 +77,11 @@ class MarketPrice:
     age_s: float
     upper_limit: Price | None = None
     lower_limit: Price | None = None
+    trading_day: str = ""
+
+    def limits_of(self, day: str) -> tuple[Price | None, Price | None]:
+        """The lower and the upper one of a trading day, as far as this tick knows them."""
+        return (self.lower_limit, self.upper_limit) if day == self.trading_day else (None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +116,11 @@ class Situation:
     @property
     def upper_limit(self) -> Price | None:
         """The market's word of today before that of the contract query."""
-        return (self.market and self.market.upper_limit) or self.facts.upper_limit_price
+        return (self.market and self.market.limits_of(self.book.trading_day)[1]) or self.facts.upper_limit_price
 
     @property
     def lower_limit(self) -> Price | None:
-        return (self.market and self.market.lower_limit) or self.facts.lower_limit_price
+        return (self.market and self.market.limits_of(self.book.trading_day)[0]) or self.facts.lower_limit_price
 
 
 class Pace:
