@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from aegis.cli.bench import bench_app
+from aegis.cli.bench import bench_app, orders
 from aegis.cli.bench.active import bench_active
 from aegis.cli.bench.cases import OF_A_CLUSTER, Baseline, FailoverCase, Source
 from aegis.cli.bench.console import Extent as TabExtent
@@ -143,6 +143,17 @@ async def test_active_calls_and_commits_are_measured_against_the_baseline() -> N
     for case in cases.values():
         assert {"p50_us", "p99_us", "max_us", "rate_per_s"} <= set(case["aegis"])
         assert case["ratio"]["p50_us"] > 0
+
+
+@pytest.mark.slow
+async def test_orders_are_measured_and_none_is_lost_by_a_takeover() -> None:
+    async with nats_server() as server:
+        extent = orders.Extent(rounds=1, orders=5, seconds=0.5, takeovers=1, history=100)
+        cases = shape(await orders.bench_orders(server, nodes=1, extent=extent))
+    assert list(cases) == ["durable_ack", "throughput", "takeover", "replay"]
+    taken_over, replayed = cases["takeover"]["aegis"], cases["replay"]["aegis"]
+    assert (taken_over["lost"], taken_over["p50_ms"] > 0) == (0, True)
+    assert (replayed["orders"] >= 100, replayed["first_order_ms"] > 0, replayed["p99_us"] > 0) == (True, True, True)
 
 
 ONCE = Extent(rounds=1, rounds_of_many=1, leaders_killed=1, rolling_restarts=1, busy_s=1.0, many=6)

@@ -18,6 +18,7 @@ import nats
 
 from aegis.cli.bench.clerk import PLAIN_SUBJECT
 from aegis.cli.bench.figures import Case, Figures, Report, latencies
+from aegis.cli.bench.order_recovery import TradingDesk, replay, takeover
 from aegis.contracts.marketdata import INSTRUMENTS, InstrumentsRequest
 from aegis.contracts.trading import risk_name
 from aegis.desk import Desk
@@ -43,10 +44,12 @@ class Extent(NamedTuple):
     rounds: int
     orders: int  # one after the other, in each round
     seconds: float  # of throughput
+    takeovers: int
+    history: int  # orders of the account that is replayed
 
 
-SHORT: Final = Extent(5, 60, 5.0)
-LONG: Final = Extent(15, 200, 20.0)
+SHORT: Final = Extent(5, 60, 5.0, 2, 1_000)
+LONG: Final = Extent(15, 200, 20.0, 10, 10_000)
 
 
 async def bench_orders(server: EmbeddedServer, *, nodes: int, extent: Extent) -> Report:
@@ -54,7 +57,10 @@ async def bench_orders(server: EmbeddedServer, *, nodes: int, extent: Extent) ->
 
     Case throughput: 10 accounts, of which each has 8 orders under way. Orders are FAK below the market: the venue
     takes them, and they end at once. `failed` are calls that ended with an error, OutcomeUnknown among them.
+
+    Cases takeover and replay are told in `order_recovery`. Faults at each step of an order are `make chaos`.
     """
+
     user = server.credentials
     transport = await NatsTransport.connect(server.urls, user=user.user, password=user.password)
     await transport.ensure_stream(
@@ -65,13 +71,17 @@ async def bench_orders(server: EmbeddedServer, *, nodes: int, extent: Extent) ->
     accounts = [f"B{number}" for number in range(_ACCOUNTS)]
     async with AsyncExitStack() as stack:
         stack.push_async_callback(transport.close)
-        await stack.enter_async_context(desk_processes(server, accounts, nodes))
+        running = await stack.enter_async_context(desk_processes(server, accounts, nodes))
         await with_settings(transport, accounts)
         desks = [await stack.enter_async_context(Desk.over(transport, account)) for account in accounts]
         instrument, price = await market(transport, desks)
         durable, plain = await _durable(server, desks[0], instrument, price, extent)
         flow = await _throughput(desks, instrument, price, extent.seconds)
-    return Report("orders", [Case("durable_ack", durable, plain), Case("throughput", flow)])
+        taken_over = await takeover(transport, running, desks, instrument, price, extent.takeovers)
+        replayed = await replay(
+            transport, running, desks, instrument, price, history=extent.history, orders=extent.orders
+        )
+    return Report("orders", [Case("durable_ack", durable, plain), Case("throughput", flow), taken_over, replayed])
 
 
 async def _durable(
@@ -150,7 +160,7 @@ async def with_settings(transport: NatsTransport, accounts: list[str]) -> None:
 
 
 @asynccontextmanager
-async def desk_processes(server: EmbeddedServer, accounts: list[str], nodes: int) -> AsyncGenerator[None]:
+async def desk_processes(server: EmbeddedServer, accounts: list[str], nodes: int) -> AsyncGenerator[TradingDesk]:
     """Market data, the paper venue and trading instances as processes; gone afterwards."""
     with TemporaryDirectory(prefix="aegis-bench-") as directory:
         file = Path(directory) / "accounts.toml"
@@ -166,13 +176,21 @@ async def desk_processes(server: EmbeddedServer, accounts: list[str], nodes: int
         programs: list[tuple[str, Mapping[str, str]]] = [
             ("aegis.marketdata", {"AEGIS_INSTANCE": "marketdata-1"}),
             ("aegis.paper", {"AEGIS_PAPER_ACCOUNTS": balances, "AEGIS_PAPER_TICKS": "sim"}),
-            *(("aegis.trading", {"AEGIS_ACCOUNTS": str(file)}) for _ in range(_INSTANCES)),
         ]
+        trading: dict[str, asyncio.subprocess.Process] = {}
+
+        async def start() -> None:
+            name = f"trading-{len(trading) + 1}"
+            settings = {"AEGIS_ACCOUNTS": str(file), "AEGIS_INSTANCE": name}
+            trading[name] = await started("aegis.trading", {**way_in, **settings})
+
         processes = [await started(module, {**way_in, **settings}) for module, settings in programs]
         try:
-            yield
+            for _ in range(_INSTANCES):
+                await start()
+            yield TradingDesk(trading, start)
         finally:
-            for process in processes:
+            for process in (*processes, *trading.values()):
                 if process.returncode is None:
                     process.kill()
                 await process.wait()
