@@ -48,14 +48,15 @@ class House:
         stored = await self._stored(instance)
         return [(kind, body["sequence"], payload) for kind, body, payload in stored if kind != "alert"]
 
-    async def alerts(self) -> list[tuple[str, str]]:
-        """What somebody was told to look at: what it is, and the text. Waits for the first one."""
+    async def alerts(self, least: int = 1) -> list[tuple[str, str]]:
+        """What somebody was told to look at: what it is, and the text. Waits for so many."""
         instance = self.active
         assert instance is not None
         async with asyncio.timeout(5):
             while True:
                 stored = await self._stored(instance)
-                if found := [(body["what"], body["text"]) for kind, body, _ in stored if kind == "alert"]:
+                found = [(body["what"], body["text"]) for kind, body, _ in stored if kind == "alert"]
+                if len(found) >= least:
                     return found
                 await asyncio.sleep(0.001)
 

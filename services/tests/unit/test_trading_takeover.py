@@ -6,16 +6,17 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from trading_desk import NEXT_DAY
+from trading_desk import DAY, NEXT_DAY, REBAR
 from trading_house import House, agreed, at_venue, place
 from trading_stage import Instance
 from trading_venue import ACCOUNT, Fate, Killed
 
 from aegis.contracts.orders import OrderReported
 from aegis.contracts.trading import (
+    Alert,
     CancelOrder,
     KillRequest,
     OrdersRequest,
@@ -23,8 +24,12 @@ from aegis.contracts.trading import (
     SetMode,
     VenueUnavailable,
 )
+from aegis.trading import alerts as alerts_module
+from aegis.trading.alerts import Alerts
+from aegis.trading.domain.risk import DayLimits
 from aegis.trading.handlers import comparing as comparing_module
-from aegis_sdk.errors import DeadlineExceeded, OutcomeUnknown
+from aegis_sdk.errors import DeadlineExceeded, OutcomeUnknown, Unavailable
+from aegis_sdk.events import Events
 
 SEEDS = 120
 CLOCKS = {"ts_updated_ns"}  # that nothing else has changed is no event
@@ -95,6 +100,8 @@ async def test_orders_of_others_are_adopted_and_told(house: House) -> None:
     await instance.still()
     assert instance.book.orders["later"].adopted
     assert instance.service.acting.counts.adopted == 2
+    says = "the venue has orders that nobody here asked for: "
+    assert await house.alerts(2) == [("adopted", says + "theirs"), ("adopted", says + "later")]
     await agreed(instance)
 
 
@@ -106,11 +113,47 @@ async def test_a_mismatch_closes_only_and_a_person_opens_again(house: House) -> 
     reply = await instance.call("reconcile", ReconcileRequest(account=ACCOUNT), "r")
     assert (reply.verdict, reply.differences[0].field) == ("mismatch", "close_profit")
     assert instance.book.mode == "close_only"
+    ((what, text),) = await house.alerts()
+    assert (what, text.startswith("1 figures differ: account a close_profit is ")) == ("mismatch", True)
     refused = await place(instance, "two")
     assert refused.details["reason"] == "close_only"
     house.venue.book.close_profit -= 5
     await instance.call("set_mode", SetMode(account=ACCOUNT, mode="normal"), "m")
     assert (await place(instance, "three")).orders[0].status == "accepted"
+
+
+async def test_a_count_of_the_day_that_nears_its_limit_is_told_once(house: House) -> None:
+    instance = await house.take(day_limits={"SHFE": DayLimits(orders=10)})
+    for number in range(9):
+        await place(instance, f"o{number}")
+        await instance.still()
+    house.venue.take(at_venue("last"))  # told behind whatever was told of those before
+    await instance.still()
+    told = await house.alerts(2)
+    assert (told[0], told[1][0], len(told)) == (("count", f"{REBAR}: 8 orders of 10 on {DAY}"), "adopted", 2)
+
+
+async def test_an_alert_that_is_not_stored_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alerts_module, "_AGAIN_S", 0.0)
+    tried: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+
+    class Full:
+        async def publish(self, subject: str, alert: Alert, *, id: str) -> int:
+            tried.put_nowait((alert.text, id))
+            if tried.qsize() == 1:
+                raise Unavailable("no stream")
+            return 1
+
+    alerts = Alerts()
+    alerts.tell(ACCOUNT, "late", "first")
+    alerts.tell(ACCOUNT, "late", "second")
+    task = asyncio.create_task(alerts.run(cast(Events, Full())))
+    async with asyncio.timeout(5):
+        while tried.qsize() < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    task.cancel()
+    first, again, second = (tried.get_nowait() for _ in range(3))
+    assert (first, again[0], second[0]) == (again, "first", "second"), "under the same id: it may have been stored"
 
 
 async def test_a_kill_that_is_stored_while_a_comparison_ends_stays_a_kill(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import Any, Final
 
 import structlog
@@ -19,10 +20,11 @@ _log = structlog.get_logger("aegis.trading")
 
 _MOST: Final = 1_000
 _LONGEST: Final = 1_000
+_AGAIN_S: Final = 1.0
 
 
 class Alerts:
-    """Bounded: what has no room is in the log alone."""
+    """Bounded: what has no room is in the log alone. One that is not stored is tried again, before the others."""
 
     def __init__(self) -> None:
         self._waiting: asyncio.Queue[Alert] = asyncio.Queue(_MOST)
@@ -35,7 +37,11 @@ class Alerts:
     async def run(self, events: Events) -> None:
         while True:
             alert = await self._waiting.get()
-            try:
-                await events.publish(subjects.event("trading", alert.account, ALERT), alert)
-            except AegisError as error:
-                _log.warning("alert_not_stored", account=alert.account, reason=str(error))
+            subject, name = subjects.event("trading", alert.account, ALERT), f"alert-{secrets.token_hex(8)}"
+            while True:
+                try:
+                    await events.publish(subject, alert, id=name)
+                    break
+                except AegisError as error:
+                    _log.warning("alert_not_stored", account=alert.account, reason=str(error), again_s=_AGAIN_S)
+                    await asyncio.sleep(_AGAIN_S)
