@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from desk_calls import all_was_told
 from desks import Desk as Processes
 from desks import desk_in, until
 
@@ -169,6 +170,7 @@ async def test_every_answer_is_true_while_instances_are_killed_and_stopped_and_t
             while lasts.keys() < ours.keys():  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         listening.cancel()
+        await all_was_told(transport, desk)
     assert "unknown" not in answers.values()
     for name, answer in answers.items():
         if isinstance(answer, list):

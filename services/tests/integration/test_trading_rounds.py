@@ -13,7 +13,8 @@ from typing import Final
 
 import pytest
 from ctp_counter import trading_at
-from trading_rounds.faults import FAULTS
+from desk_calls import all_was_told
+from trading_rounds.faults import FAULTS, STRIKES, STRUCK
 from trading_rounds.flow import Told, Trader
 from trading_rounds.house import PAPER, House, begun
 from trading_rounds.judging import wrong_figures, wrong_orders, wrong_trades
@@ -38,6 +39,9 @@ SEED: Final = int(os.environ.get("CHAOS_SEED") or random.randrange(10**6))
 ROUNDS: Final = int(os.environ.get("AEGIS_TRADING_ROUNDS") or 2)
 OF_A_HOUSE: Final = 10
 """Rounds of the same accounts; then there are others, that have traded nothing."""
+ROUNDS_OF_ALL: Final = 200
+"""In so many each fault at each step happens, but for one run in a hundred or so."""
+LEAST: Final = 5
 _DEADLINE_S: Final = 60.0
 
 
@@ -58,6 +62,22 @@ async def test_no_order_is_lost_or_sent_twice_and_every_answer_is_true(tmp_path:
                 assert not wrong, (account, number, wrong[:20])
         for account, one in told.items():
             print(f"{account}: {len(one.orders)} orders, {len(one.refused)} refused, {len(one.cancelled)} cancelled")
+            await has_traded(desks[account], one)
+            await all_was_told(house.transport, desks[account])
+    print(*sorted(STRUCK.items()), sep="\n")
+
+
+@pytest.mark.skipif(ROUNDS < ROUNDS_OF_ALL, reason=f"too few rounds: less than {ROUNDS_OF_ALL}")
+def test_somebody_was_struck_at_every_step() -> None:
+    assert set(STRIKES) - STRUCK.keys() == set()
+
+
+async def has_traded(desk: Desk, told: Told) -> None:
+    """That nothing was wrong says something only of rounds in which something happened."""
+    ours = await desk.orders()
+    assert len(told.orders) >= LEAST
+    assert sum(order.filled > 0 for order in ours) >= LEAST
+    assert sum(order.status == "cancelled" and order.cancel_asked for order in ours) >= 1
 
 
 async def a_round(

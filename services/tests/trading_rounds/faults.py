@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from itertools import product
 from random import Random
 from typing import Final
 
@@ -16,6 +18,9 @@ from trading_rounds.struck import STEPS
 Fault = Callable[[House, Random], Awaitable[str]]
 """Does harm; returns what it was."""
 
+STRIKES: Final = tuple(product(STEPS, ("before", "after"), ("SIGKILL", "SIGSTOP")))
+STRUCK: Final[Counter[tuple[str, str, str]]] = Counter()
+"""How often each of them has happened, in all rounds so far."""
 _SOON_S: Final = 3.0
 """For so long a step is waited for at which somebody is to be struck."""
 _SHORT_S: Final = (0.2, 0.8, 2.0)
@@ -46,6 +51,8 @@ async def strike(house: House, chance: Random) -> str:
         struck = process.poll() is not None or is_stopped(process)
         lasts_s = chance.choice(_SHORT_S if (step, when) == ("submit", "before") else (*_SHORT_S, _LONG_S))
         await _undone(house, name, lasts_s)
+    if struck:
+        STRUCK[step, when, how.name] += 1
     return f"{how.name} of {name} {when} {step} for {lasts_s:g} s" if struck else f"{name} took no such step: {step}"
 
 

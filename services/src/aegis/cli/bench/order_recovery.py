@@ -108,17 +108,18 @@ async def replay(
     """An account with a history of orders, against one with few, after all instances were killed and one was started.
 
     `first_order_ms`: from when that one is listed as ready to the answer of an order: election, the journal read from
-    NATS and replayed, and the comparison with the venue are in it. `orders`: that the account has in the end. The rest
-    is one order after the other: an account of many orders stores all of them with each snapshot.
+    NATS and replayed, and the comparison with the venue are in it. `orders`: that the account has in the end; `failed`:
+    calls that ended with an error while they were made. The rest is one order after the other: an account of many
+    orders stores all of them with each snapshot.
     """
     full, few = desks[0], desks[-1]
 
-    async def fill(number: int) -> None:
-        for _ in range(number):
-            await full.place(instrument, "buy", 1, price=price, type="fak")
-
-    missing = max(history - len(await full.orders()), 0)
-    await asyncio.gather(*(fill(missing // _AT_ONCE) for _ in range(_AT_ONCE)))
+    flow, known = Flow(full, instrument, price), len(await full.orders())
+    tasks = [asyncio.create_task(flow.run()) for _ in range(_AT_ONCE)]
+    while known + len(flow.names) < history:  # noqa: ASYNC110
+        await asyncio.sleep(_AGAIN_S)
+    flow.stops = True
+    await asyncio.gather(*tasks)
     for process in running.trading.values():
         if process.returncode is None:
             process.kill()
@@ -144,6 +145,7 @@ async def replay(
         {"first_order_ms": took, "orders": float(len(await desk.orders())), **paced}
         for took, desk, paced in zip(firsts, (full, few), figures, strict=True)
     ]
+    ours["failed"] = flow.failed
     return Case("replay", ours, plain, note="plain is an account with few orders, replayed in the same moment")
 
 
