@@ -75,3 +75,23 @@ def test_terms_are_what_market_data_the_day_and_the_rates_say() -> None:
     assert (terms.upper_limit_price, terms.pre_settlement_price, terms.larger_side) == (3300, 3000, True)
     assert terms.margin["speculation"].long.by_money == Decimal("0.11")
     assert terms_of(facts.model_copy(update={"multiplier": None}), now, read_rates()) is None
+
+
+@pytest.mark.parametrize(
+    ("instrument", "expiry_day", "month"),
+    [
+        ("SHFE.rb2605", "20260515", "202605"),
+        ("INE.sc2606", "20260529", "202606"),  # its last day is in the month before
+        ("CZCE.SR601", "20260115", "202601"),
+        ("CZCE.ZC001", "20291228", "203001"),
+        ("SHFE.rb2605", None, None),
+    ],
+)
+def test_the_delivery_month_is_that_of_the_symbol(instrument: str, expiry_day: str | None, month: str | None) -> None:
+    """So that trading lets nobody open in it."""
+    product = instrument.split(".")[1].rstrip("0123456789")
+    of = {"instrument": instrument, "product": product, "name": "", "kind": "future", "expiry_day": expiry_day}
+    facts = InstrumentView.model_validate({**of, "multiplier": 10, "price_tick": 1.0})
+    terms = terms_of(facts, shown(tick(instrument, (2999, 1), (3001, 1), 3000, 1)), read_rates())
+    assert terms is not None
+    assert terms.delivery_month == month

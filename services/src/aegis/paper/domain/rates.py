@@ -17,6 +17,7 @@ from aegis.accounting.offsets import exchange_of
 from aegis.contracts.amounts import ZERO, Rate, exact
 from aegis.contracts.marketdata import InstrumentView
 from aegis.contracts.venue import CommissionRates, InstrumentTerms, MarginRates, Rates
+from aegis.exchanges.products import month_digits
 from aegis.paper.domain.market import Shown
 
 __all__ = ["ProductRates", "RateTable", "read_rates", "terms_of"]
@@ -90,6 +91,7 @@ def terms_of(facts: InstrumentView, now: Shown, table: RateTable) -> InstrumentT
         max_limit_volume=most,
         max_market_volume=most,
         expiry_day=facts.expiry_day,
+        delivery_month=_delivery_month(facts),
         larger_side=exchange in _LARGER_SIDE,
         pre_settlement_price=now.pre_settlement,
         upper_limit_price=now.upper_limit,
@@ -97,3 +99,14 @@ def terms_of(facts: InstrumentView, now: Shown, table: RateTable) -> InstrumentT
         margin={"speculation": MarginRates(long=side, short=side)},
         commission=CommissionRates(open=opened, close=closed, close_today=closed_today),
     )
+
+
+def _delivery_month(facts: InstrumentView) -> str | None:
+    """`YYYYMM`, as its symbol says it; CZCE's has one digit of the year, that of its last day or the next."""
+    digits = month_digits(facts.instrument.partition(".")[2])
+    if facts.kind != "future" or facts.expiry_day is None or digits is None:
+        return None
+    if len(digits) == 4:
+        return f"20{digits}"
+    expires = int(facts.expiry_day[:4])
+    return f"{expires + (int(digits[0]) - expires) % 10}{digits[1:]}"
