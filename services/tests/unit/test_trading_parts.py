@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 from samples import TICK
+from structlog.testing import capture_logs
 from trading_desk import MEAL, REBAR, Desk
 
 from aegis.contracts.market import Level
@@ -284,6 +285,16 @@ async def test_the_first_order_of_an_instrument_waits_for_its_stored_tick(
     await market.want("a", REBAR)
     assert market.price("a", REBAR) is None
     await market.close()
+
+
+async def test_an_instrument_too_many_is_told_once(transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("_FIRST_TICK_S", 0.0), ("_MOST", 1)):
+        monkeypatch.setattr(market_module, name, value)
+    market = Market(transport, lambda account: ("sim", RiskSettings()))
+    with capture_logs() as logs:
+        assert [await market.want("a", one) for one in (REBAR, MEAL, MEAL)] == [True, False, False]
+    await market.close()
+    assert [(one["event"], one["most"], one["instrument"]) for one in logs] == [("too_many_instruments", 1, MEAL)]
 
 
 class Wished(Service):

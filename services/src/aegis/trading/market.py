@@ -38,6 +38,7 @@ _log = structlog.get_logger("aegis.trading")
 _FIRST_TICK_S: Final = 0.5
 """So long the first order of an instrument waits for a tick of it."""
 _MOST: Final = 2_000
+"""Instruments that are heard, all accounts of an instance together; a further one has no price."""
 _WISH_S: Final = 86_400
 """A wish ends when nobody has renewed it for so long."""
 _RENEW_S: Final = 3_600.0
@@ -66,6 +67,7 @@ class Market:
         self._subscriptions: dict[str, TickSubscription] = {}
         self.wished_at: dict[str, float] = {}
         """When market data has answered for an instrument, by `time.monotonic`."""
+        self._is_full = False  # and that was said
         self._needs_more = asyncio.Event()
         self._news = asyncio.Event()
 
@@ -74,7 +76,12 @@ class Market:
 
         Whether it was not wanted before.
         """
-        if instrument in self._subscriptions or len(self._subscriptions) >= _MOST or self._transport is None:
+        if instrument in self._subscriptions or self._transport is None:
+            return False
+        if len(self._subscriptions) >= _MOST:
+            if not self._is_full:
+                self._is_full = True
+                _log.error("too_many_instruments", most=_MOST, instrument=instrument, hint="a restart forgets old ones")
             return False
         made = TickSubscription(self._transport, [instrument], self.hear, TickOptions())
         self._subscriptions[instrument] = made
