@@ -343,10 +343,22 @@ async def test_symbols_that_no_field_holds_are_not_asked_for(sink: Any) -> None:
     async with counter() as running, open_feed(running, sink) as feed:
         long = InstrumentId("SHFE", "x" * 400)
         assert list(await feed.subscribe([long])) == [long]
-        feed._require_ready().ask([long])  # as if it were known
+        feed._require_ready()._ask([long.symbol])  # as if it were known
         await all_of(feed)
         await sink.until_quotes(50)
         assert sink.states == [FeedState.CONNECTING, FeedState.READY]
+
+
+async def test_what_the_front_refuses_is_refused_with_its_reason_and_may_be_asked_for_again(sink: Any) -> None:
+    async with counter() as running, open_feed(running, sink) as feed:
+        one, other = [each.id for each in await feed.instruments()][:2]
+        await running.control.fault("subscribe_error")
+        refused = await feed.subscribe([one])
+        assert "error 16" in refused[one]
+        assert ("subscription_refused", one.symbol) in [(why, what.partition(":")[0]) for why, what in sink.rejections]
+        await running.control.clear()
+        assert await feed.subscribe([one, other]) == {}
+        await sink.until(lambda: {quote.symbol for quote in sink.quotes} == {one.symbol, other.symbol})
 
 
 async def all_sent(running: RunningFront) -> Counter[str]:

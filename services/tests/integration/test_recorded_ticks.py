@@ -55,7 +55,7 @@ async def replayed(path: Path) -> tuple[RecordingSink, Sequence[Instrument]]:
     await feed.open(sink)
     try:
         instruments = await feed.instruments()
-        assert await feed.subscribe([instrument.id for instrument in instruments]) == []
+        assert await feed.subscribe([instrument.id for instrument in instruments]) == {}
         async with asyncio.timeout(DEADLINE_S):
             await sink.ended.wait()
     finally:

@@ -1,18 +1,31 @@
-"""What the silence of a session's process means."""
+"""What a session's process says, and what its silence means."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import pytest
+
+from aegis.contracts.market import InstrumentId
 from aegis.ctp.frames import Alive
+from aegis.marketdata.adapters.ctp.frames import Answered, Ready
 from aegis.marketdata.adapters.ctp.watched import Limits, WatchedSession
 from aegis_sdk import clock
+from aegis_sdk.errors import ConnectionUnavailable
 
 LIMITS = Limits(answer_s=10.0, silent_s=5.0)
+ONE, OTHER = InstrumentId("SHFE", "rb2505"), InstrumentId("DCE", "m2505")
 
 
-def watched(sink: Any) -> WatchedSession:
-    return WatchedSession(sink, LIMITS, on_ready=lambda _: None, is_expected=lambda *_: False)
+def watched(sink: Any, limits: Limits = LIMITS) -> WatchedSession:
+    return WatchedSession(sink, limits, on_ready=lambda _: None, is_expected=lambda *_: False)
+
+
+def ready(sink: Any, limits: Limits = LIMITS) -> WatchedSession:
+    session = watched(sink, limits)
+    session._heard(Ready("20250102", ()))
+    return session
 
 
 def reason(session: WatchedSession) -> str:
@@ -34,3 +47,32 @@ async def test_a_process_that_has_begun_and_says_nothing_any_more_hangs(sink: An
     assert not reason(session)
     session._look(clock.now() + 6)
     assert "said nothing for 5 s" in reason(session)
+
+
+async def test_an_instrument_is_subscribed_once_the_counter_has_answered_and_refused_as_it_says(sink: Any) -> None:
+    session = ready(sink)
+    asking = asyncio.create_task(session.subscribe([ONE, OTHER]))
+    await asyncio.sleep(0)
+    session._heard(Answered({ONE.symbol: ""}))
+    assert not (await asyncio.wait({asking}, timeout=0.01))[0], "the other was not answered"
+    session._heard(Answered({OTHER.symbol: "no such contract"}))
+    assert await asking == {OTHER: "no such contract"}
+
+
+async def test_what_the_counter_is_silent_about_is_refused_and_holds_up_nothing(sink: Any) -> None:
+    session = ready(sink, Limits(answer_s=0.01))
+    assert await session.subscribe([ONE]) == {ONE: "the counter does not answer"}
+    session._heard(Answered({ONE.symbol: "too late"}))
+    asking = asyncio.create_task(session.subscribe([ONE]))
+    await asyncio.sleep(0)
+    session._heard(Answered({ONE.symbol: ""}))
+    assert await asking == {}, "what came too late is no answer to a later question"
+
+
+async def test_a_session_that_ends_answers_nobody_any_more(sink: Any) -> None:
+    session = ready(sink)
+    asking = asyncio.create_task(session.subscribe([ONE]))
+    await asyncio.sleep(0)
+    session.give_up("the front has closed the connection")
+    with pytest.raises(ConnectionUnavailable):
+        await asking

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from aegis.contracts.market import Instrument, InstrumentId
 from aegis.contracts.subscriptions import Scope, WishPart
 from aegis.marketdata.adapters.simulated import SimulatedFeed, SimulatedOptions
-from aegis.marketdata.domain.subscriptions import NOT_LISTED, NOT_TAKEN
+from aegis.marketdata.domain.subscriptions import NOT_LISTED
 from aegis.marketdata.domain.wishes import Place, Wishes
 from aegis.marketdata.ports import FeedState, FlowControl
 from aegis.marketdata.subscriber import Subscriber
@@ -38,7 +38,7 @@ class Asked(SimulatedFeed):
             return found[:1]
         return found
 
-    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Sequence[InstrumentId]:
+    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, str]:
         self.calls.append(("subscribe", len(instruments)))
         if self.failures:
             self.failures -= 1
@@ -47,7 +47,7 @@ class Asked(SimulatedFeed):
             meanwhile, self.meanwhile = self.meanwhile, None
             await meanwhile()
         unknown = await super().subscribe([one for one in instruments if one not in self.refused])
-        return [*unknown, *(one for one in instruments if one in self.refused)]
+        return {**unknown, **{one: "error 16" for one in instruments if one in self.refused}}
 
     async def unsubscribe(self, instruments: Sequence[InstrumentId]) -> None:
         self.calls.append(("unsubscribe", len(instruments)))
@@ -170,7 +170,7 @@ async def test_what_is_refused_says_why_and_holds_up_nothing(line: Line) -> None
     line.want(WishPart(instruments=("SHFE.none", good, bad)))
     await line.settled()
     assert line.state("SHFE.none") == ("refused", NOT_LISTED)
-    assert line.state(bad) == ("refused", NOT_TAKEN)
+    assert line.state(bad) == ("refused", "error 16")
     assert line.state(good)[0] == "subscribed"
     assert line.subscriber.totals().refused == 2
     line.want(WishPart(instruments=(good, bad)))

@@ -99,8 +99,8 @@ class Feed(Protocol):
         """All that can be subscribed in this session, known once READY."""
         ...
 
-    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Sequence[InstrumentId]:
-        """Ask for quotes of these; returns those that are not known. Repeating it changes nothing."""
+    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, str]:
+        """Have quotes of these; returns those that are refused, and why. Repeating it changes nothing."""
         ...
 
     async def unsubscribe(self, instruments: Sequence[InstrumentId]) -> None: ...

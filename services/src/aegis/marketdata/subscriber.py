@@ -16,7 +16,7 @@ import structlog
 
 from aegis.contracts.market import InstrumentId
 from aegis.contracts.subscriptions import SubscriptionState
-from aegis.marketdata.domain.subscriptions import NOT_TAKEN, Totals, reconcile, state_of
+from aegis.marketdata.domain.subscriptions import Totals, reconcile, state_of
 from aegis.marketdata.domain.universe import EMPTY, Universe
 from aegis.marketdata.domain.wishes import Wishes
 from aegis.marketdata.ports import Feed, FeedState, FlowControl
@@ -213,11 +213,11 @@ class Subscriber:
         """Subscribe these; False where the session ended meanwhile."""
         before = {one: self._heard.get(one, 0) for one in batch}
         session = self._feed.session
-        unknown = frozenset(await self._feed.subscribe(batch))
+        refused = await self._feed.subscribe(batch)
         if not self._ready or self._began or self._feed.session != session:
             return False
-        self._refused.update(dict.fromkeys(unknown, NOT_TAKEN))
-        taken = [one for one in batch if one not in unknown]
+        self._refused.update(refused)
+        taken = [one for one in batch if one not in refused]
         self._subscribed.update(taken)
         self._unproven.update((one, before[one]) for one in taken)
         return True

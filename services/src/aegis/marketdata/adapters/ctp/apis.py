@@ -24,6 +24,7 @@ class Listener(SessionListener, Protocol):
 
     def on_record(self, data: Data) -> None: ...
     def on_instrument(self, data: Data) -> None: ...
+    def on_answer(self, symbol: str, error: login.Error) -> None: ...
 
 
 class MarketApi(Api, MdApi):
@@ -33,12 +34,11 @@ class MarketApi(Api, MdApi):
         MdApi.__init__(self)
         self._listener = listener
         self._who = who
+        self._on_answer = listener.on_answer
         self.onRtnDepthMarketData = listener.on_record  # what comes most often takes the shortest way
 
     def onRspSubMarketData(self, data: Data, error: Data, reqid: int, last: bool) -> None:
-        failed = error_of(error)
-        if failed.code:
-            self._listener.on_refused("subscription_refused", f"{data.get('InstrumentID', '')}: {failed.message}")
+        self._on_answer(data.get("InstrumentID", ""), error_of(error))
 
 
 class TraderApi(TraderLogin, TdApi):

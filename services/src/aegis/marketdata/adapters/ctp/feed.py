@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -22,6 +22,7 @@ from aegis.ctp.failures import Failure
 from aegis.marketdata.adapters.ctp.frames import Start, Waiting
 from aegis.marketdata.adapters.ctp.metrics import session_figures
 from aegis.marketdata.adapters.ctp.watched import Limits, WatchedSession
+from aegis.marketdata.domain.subscriptions import NOT_TAKEN
 from aegis.marketdata.ports import FeedRefused, FeedSink, FeedState
 from aegis_sdk.errors import AegisError, ConnectionUnavailable
 from aegis_sdk.metrics import Metric
@@ -118,13 +119,16 @@ class CtpFeed:
         """Those of the latest session that was READY."""
         return tuple(self._instruments.values())
 
-    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Sequence[InstrumentId]:
-        """Raises ConnectionUnavailable while there is no session."""
+    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, str]:
+        """Returns when the counter has answered for each. Raises ConnectionUnavailable while there is no session."""
         current = self._require_ready()
         fresh = [one for one in dict.fromkeys(instruments) if one in self._instruments and one not in self._subscribed]
         self._subscribed.update(dict.fromkeys(fresh))
-        current.ask(fresh)
-        return [one for one in instruments if one not in self._instruments]
+        unknown = {one: NOT_TAKEN for one in instruments if one not in self._instruments}
+        refused = await current.subscribe(fresh)
+        for one in refused:
+            self._subscribed.pop(one, None)
+        return {**unknown, **refused}
 
     async def unsubscribe(self, instruments: Sequence[InstrumentId]) -> None:
         """Raises ConnectionUnavailable while there is no session."""
@@ -132,7 +136,7 @@ class CtpFeed:
         dropped = [one for one in dict.fromkeys(instruments) if one in self._subscribed]
         for one in dropped:
             del self._subscribed[one]
-        current.ask(dropped, wanted=False)
+        current.unsubscribe(dropped)
 
     async def renew(self, reason: str) -> None:
         """End the session, as one that has failed. Raises ConnectionUnavailable while there is none."""

@@ -10,6 +10,7 @@ from aegis.contracts.market import Instrument, Quote
 from aegis.ctp.frames import Alive, Ended, FrontAddresses, Login, Reached, Rejected, Stop
 
 __all__ = [
+    "Answered",
     "FromSession",
     "Quotes",
     "Ready",
@@ -73,13 +74,19 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
     libraries: tuple[str, ...]  # the CTP libraries that are really loaded
 
 
+class Answered(msgspec.Struct, frozen=True, tag="answered"):
+    """Symbols that the counter was asked for, and why it refuses one; empty: it does not."""
+
+    answers: dict[str, str]
+
+
 class Quotes(msgspec.Struct, frozen=True, tag="quotes", gc=False):
     """Where there is no gate: it writes ticks to a socket of their own."""
 
     quotes: list[Quote]
 
 
-FromSession = Alive | Waiting | Reached | Universe | Ready | Quotes | Rejected | Ended
+FromSession = Alive | Waiting | Reached | Universe | Ready | Answered | Quotes | Rejected | Ended
 
 from_session: Final = msgspec.msgpack.Decoder(FromSession)
 to_session: Final = msgspec.msgpack.Decoder(ToSession)

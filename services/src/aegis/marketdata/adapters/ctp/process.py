@@ -28,6 +28,7 @@ from aegis.ctp.frames import Alive, Ended, Reached, Reassembly, Rejected, Stop
 from aegis.ctp.libraries import gate_library, load_libraries, loaded_libraries, market_library
 from aegis.ctp.process import connected, end_within, first
 from aegis.marketdata.adapters.ctp.frames import (
+    Answered,
     FromSession,
     Ready,
     Start,
@@ -82,6 +83,8 @@ class Session:
         self._instruments: dict[str, Instrument] = {}
         self._untold: list[Instrument] = []
         self._query_at = float("inf")
+        self._answers: dict[str, str] = {}  # of the counter to what it was asked for, not told yet
+        self._unanswered: set[str] = set()  # this and what follows: of the main thread
         self._wishes: list[tuple[str, bool]] = []  # to be asked for, or not any more
         self._wanted: set[str] = set()
         self._last_word: Ended | None = None
@@ -129,9 +132,10 @@ class Session:
                 tell_at = now + _TELL_S
                 queue = self._backlog.size if self._gate is None else self._gate.waiting_bytes()
                 self._outbox.say(Waiting(len(self._outbox), queue))
-            self._ask_for_wishes()
-            has_to_look = self._gate is None or self._wishes or not self._login.ready
-            pause_s = _LOOK_S if has_to_look else max(0.0, min(alive_at, tell_at) - now)
+            asks_on = self._ask_for_wishes()
+            self._tell_answers()
+            has_to_look = self._gate is None or self._wishes or self._unanswered or not self._login.ready
+            pause_s = 0.0 if asks_on else _LOOK_S if has_to_look else max(0.0, min(alive_at, tell_at) - now)
             readable, _, _ = select.select([self._socket], [], [], pause_s)
             if readable:
                 data = self._socket.recv(1 << 16)
@@ -144,15 +148,24 @@ class Session:
             self._wishes += [(symbol, frame.wanted) for symbol in frame.symbols if len(symbol.encode()) <= _MAX_SYMBOL]
         return isinstance(frame, Stop)
 
-    def _ask_for_wishes(self) -> None:
-        """Ask for some of what is wished for. What CTP refuses to take now is asked again."""
+    def _ask_for_wishes(self) -> bool:
+        """Ask for some of what is wished for, and whether to go on. What CTP refuses to take now is asked again."""
         for _ in range(min(_IN_A_TURN, len(self._wishes))):
             symbol, wanted = self._wishes[0]
             ask = self._market.subscribeMarketData if wanted else self._market.unSubscribeMarketData
             if ask(symbol):
-                break
-            (self._wanted.add if wanted else self._wanted.discard)(symbol)
+                return False
+            for symbols in (self._wanted, self._unanswered):
+                (symbols.add if wanted else symbols.discard)(symbol)
             del self._wishes[0]
+        return bool(self._wishes)
+
+    def _tell_answers(self) -> None:
+        with self._lock:
+            answers, self._answers = self._answers, {}
+        if answers:
+            self._unanswered.difference_update(answers)
+            self._outbox.say(Answered(answers))
 
     # CTP's answers
 
@@ -199,6 +212,14 @@ class Session:
 
     def on_refused(self, reason: str, detail: str) -> None:
         self._outbox.say(Rejected(reason, detail))
+
+    def on_answer(self, symbol: str, error: login.Error) -> None:
+        """To a subscription."""
+        reason = f"the counter refuses it (error {error.code}): {error.message}" if error.code else ""
+        with self._lock:
+            self._answers[symbol] = reason
+        if reason:
+            self.on_refused("subscription_refused", f"{symbol}: {error.message}")
 
     # Instruments
 

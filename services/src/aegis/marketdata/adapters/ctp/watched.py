@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ from aegis.ctp.failures import Failure, Kind, Step
 from aegis.ctp.frames import Ended, Reached, Rejected
 from aegis.ctp.session import Session
 from aegis.marketdata.adapters.ctp.frames import (
+    Answered,
     FromSession,
     Quotes,
     Ready,
@@ -30,6 +31,7 @@ from aegis.marketdata.adapters.ctp.silence import MarketClock
 from aegis.marketdata.adapters.ctp.tick_stream import TickStream
 from aegis.marketdata.ports import FeedSink
 from aegis_sdk import clock
+from aegis_sdk.errors import ConnectionUnavailable
 
 __all__ = ["Limits", "OnReady", "OnStep", "WatchedSession"]
 
@@ -89,6 +91,8 @@ class WatchedSession:
         self._clock = MarketClock()
         self.waiting = Waiting(0, 0)  # as it said last
         self._crowded = asyncio.Event()
+        self._answers: dict[str, str] = {}  # of the counter, by symbol, to what it was asked for
+        self._answered = asyncio.Event()  # there are more, or none will come
         self._has_begun = self._ending = False
         self._last_word: Ended | None = None
 
@@ -125,11 +129,36 @@ class WatchedSession:
         finally:
             await asyncio.shield(self._end())
 
-    def ask(self, instruments: Sequence[InstrumentId], *, wanted: bool = True) -> None:
-        """Ask for ticks of these, or let none of them pass from now on."""
-        (self._unwanted.difference_update if wanted else self._unwanted.update)(instruments)
-        if instruments:
-            self._process.tell(Subscribe([one.symbol for one in instruments], wanted))
+    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, str]:
+        """Ask for ticks of these; which the counter refuses, and why, once it has answered for each.
+
+        It refuses what it is silent about for `answer_s`. Raises ConnectionUnavailable where the session ends before.
+        """
+        self._unwanted.difference_update(instruments)
+        answers = {one.symbol: "" for one in instruments}
+        for one in answers:
+            self._answers.pop(one, None)
+        self._ask([*answers])
+        while missing := answers.keys() - self._answers.keys():
+            self._answered.clear()
+            try:
+                async with asyncio.timeout(self._limits.answer_s):
+                    await self._answered.wait()
+            except TimeoutError:
+                if not self._crowded.is_set():
+                    self._answers.update(dict.fromkeys(missing, "the counter does not answer"))
+            if self._ending or not self.is_ready:
+                raise ConnectionUnavailable("the session ended before the counter had answered")
+        return {one: reason for one in instruments if (reason := self._answers.pop(one.symbol))}
+
+    def unsubscribe(self, instruments: Sequence[InstrumentId]) -> None:
+        """Let none of these pass from now on."""
+        self._unwanted.update(instruments)
+        self._ask([one.symbol for one in instruments], wanted=False)
+
+    def _ask(self, symbols: list[str], *, wanted: bool = True) -> None:
+        if symbols:
+            self._process.tell(Subscribe(symbols, wanted))
 
     def give_up(self, reason: str) -> None:
         """End it, as one that has failed."""
@@ -138,6 +167,7 @@ class WatchedSession:
     async def _end(self) -> None:
         """In order where it is ready, and at once where it is not."""
         self._ending = True
+        self._answered.set()
         if self.is_ready:
             self._process.resume()
             await self._process.stop(self._limits.stop_s)
@@ -196,6 +226,9 @@ class WatchedSession:
                 self._ready_at = self._quotes_at = self._heard_at
                 _log.info("session_ready", trading_day=trading_day, libraries=libraries, pid=self._process.pid)
                 self._on_ready(self._universe)
+            case Answered(answers):
+                self._answers.update(answers)
+                self._answered.set()
             case Rejected(reason, detail):
                 self._sink.rejected(reason, detail)
             case Ended():
@@ -224,6 +257,7 @@ class WatchedSession:
             await self._sink.uncrowded()
             self._heard_at = self._quotes_at = clock.now()  # it could not be heard meanwhile
             self._crowded.clear()
+            self._answered.set()
             self._process.resume()
 
     # What its silence means
@@ -266,6 +300,7 @@ class WatchedSession:
     def _fail(self, failure: Failure) -> None:
         if not self._failed.done():
             self._failed.set_result(failure)
+            self._answered.set()
 
 
 def _ns(seconds: float) -> int:

@@ -6,7 +6,7 @@ import asyncio
 import math
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -23,6 +23,7 @@ from aegis.marketdata.adapters.ctp_fields import facts_of_product
 from aegis.marketdata.adapters.replay.pace import Pace
 from aegis.marketdata.adapters.replay.reading import Played, merged, recordings_in
 from aegis.marketdata.domain.instruments import contract_month, expiry_day
+from aegis.marketdata.domain.subscriptions import NOT_TAKEN
 from aegis.marketdata.domain.universe import kind_of
 from aegis.marketdata.ports import FeedSink, FeedState
 from aegis_sdk.errors import AegisError, ConfigurationError
@@ -117,12 +118,12 @@ class ReplayFeed:
         """All that are recorded, also the few of which only the symbol is known."""
         return [*self._known.values()]
 
-    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Sequence[InstrumentId]:
+    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, str]:
         known = [instrument for instrument in instruments if instrument in self._known]
         self._wanted.update(known)
         if known:
             self._subscribed.set()
-        return [instrument for instrument in instruments if instrument not in self._known]
+        return {instrument: NOT_TAKEN for instrument in instruments if instrument not in self._known}
 
     async def unsubscribe(self, instruments: Sequence[InstrumentId]) -> None:
         self._wanted.difference_update(instruments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
@@ -14,6 +14,7 @@ from aegis.contracts.market import Env, Instrument, InstrumentId
 from aegis.exchanges.sessions import next_trading_day, to_shanghai
 from aegis.marketdata.adapters.simulated.clock import SECOND_NS, SessionClock, WallClock
 from aegis.marketdata.adapters.simulated.market import Market, UniverseName
+from aegis.marketdata.domain.subscriptions import NOT_TAKEN
 from aegis.marketdata.ports import FeedSink, FeedState
 from aegis_sdk.errors import AegisError, ConfigurationError, ConnectionUnavailable
 
@@ -85,12 +86,12 @@ class SimulatedFeed:
     async def instruments(self) -> Sequence[Instrument]:
         return self._open_market().instruments
 
-    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Sequence[InstrumentId]:
+    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, str]:
         market = self._open_market()
         self._fresh += market.watch(instruments)
         if market.watched:
             self._wanted.set()
-        return [one for one in instruments if not market.knows(one)]
+        return {one: NOT_TAKEN for one in instruments if not market.knows(one)}
 
     async def unsubscribe(self, instruments: Sequence[InstrumentId]) -> None:
         market = self._open_market()
