@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aegis.contracts.market import InstrumentId
-from aegis.ctp.frames import Alive
-from aegis.marketdata.adapters.ctp.frames import Answered, Ready
+from aegis.ctp.failures import Kind
+from aegis.ctp.frames import Alive, FrontAddresses, Login
+from aegis.marketdata.adapters.ctp import watched as watching
+from aegis.marketdata.adapters.ctp.frames import Answered, Ready, Start
 from aegis.marketdata.adapters.ctp.watched import Limits, WatchedSession
 from aegis_sdk import clock
 from aegis_sdk.errors import ConnectionUnavailable
 
 LIMITS = Limits(answer_s=10.0, silent_s=5.0)
+START = Start(
+    login=Login(broker_id="", user_id="", password="", app_id="", auth_code=""),
+    fronts=FrontAddresses(market=(), trader=()),
+    production=True,
+)
 ONE, OTHER = InstrumentId("SHFE", "rb2505"), InstrumentId("DCE", "m2505")
 
 
@@ -30,6 +39,39 @@ def ready(sink: Any, limits: Limits = LIMITS) -> WatchedSession:
 
 def reason(session: WatchedSession) -> str:
     return str(session._failed.result()) if session._failed.done() else ""
+
+
+@pytest.fixture
+def run_instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], object]:
+    """Make the program that a session runs."""
+    made = tmp_path / "made_session.py"
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(watching, "_PROGRAM", made.stem)
+    return lambda does: made.write_text(PROGRAM + does)
+
+
+PROGRAM = """
+import os, signal, socket, sys
+from aegis.ctp.failures import Step
+from aegis.ctp.frames import Reached, encoded
+from aegis.marketdata.adapters.ctp.frames import Ready
+service, ticks = (socket.socket(fileno=int(one)) for one in sys.argv[1:])
+service.recv(1 << 16)
+say = lambda frame: service.sendall(encoded(frame))
+"""
+
+
+@pytest.mark.parametrize(
+    ("does", "kind"),
+    [("import no_such_module", Kind.OTHER), ("say(Reached(Step.CONNECT_TRADER)); os.abort()", Kind.NOT_READY)],
+)
+async def test_a_process_that_ends_before_it_has_reached_anything_is_broken(
+    sink: Any, run_instead: Callable[[str], object], does: str, kind: Kind
+) -> None:
+    run_instead(does)
+    failure = await watched(sink).run(START)
+    assert failure.kind is kind
+    assert "its process ended" in failure.message
 
 
 async def test_a_process_that_is_slow_to_begin_is_no_hanging_one(sink: Any) -> None:

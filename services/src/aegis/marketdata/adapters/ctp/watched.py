@@ -273,7 +273,9 @@ class WatchedSession:
                     self._heard_at = self._progress_at = self._quotes_at = looked_at
                 self._look(looked_at)
             await self._ticks.over.wait()  # what it had handed over
-            self._fail(self._failure(Kind.NOT_READY, f"its process ended {ended.result()}"))
+            has_begun = len(self._reached) > 1  # else it cannot: another would end in the same way
+            kind = Kind.NOT_READY if has_begun else Kind.OTHER
+            self._fail(self._failure(kind, f"its process ended {ended.result()}"))
         finally:
             ended.cancel()
 
