@@ -49,8 +49,8 @@ class RecordingSink:
         self.reasons.append(reason)
         self._notify()
 
-    def rejected(self, reason: str, detail: str) -> None:
-        self.rejections.append((reason, detail))
+    def rejected(self, reason: str, detail: str, count: int = 1) -> None:
+        self.rejections += [(reason, detail)] * count
         self._notify()
 
     async def until(self, holds: Callable[[], bool], timeout: float = 5.0) -> None:

@@ -39,8 +39,8 @@ class RecordingSink:
             self.reason = reason
             self.ended.set()
 
-    def rejected(self, reason: str, detail: str) -> None:
-        self.rejections.append((reason, detail))
+    def rejected(self, reason: str, detail: str, count: int = 1) -> None:
+        self.rejections += [(reason, detail)] * count
 
 
 @pytest.fixture(params=recorded_ticks.files() or [None], ids=lambda path: path.name if path else "none")

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from aegis.contracts.market import Quote
-from aegis.ctp.frames import Alive, FrontAddresses, Login
+from aegis.ctp.frames import Alive, Ended, FrontAddresses, Login, Rejected, encoded
 from aegis.marketdata.adapters.ctp import process
 from aegis.marketdata.adapters.ctp.frames import FromSession, Start, Waiting
+from aegis.marketdata.adapters.ctp.outbox import Outbox
 from aegis.marketdata.adapters.ctp.process import Session
+from aegis.marketdata.adapters.ctp.ring import Ring
 
 START = Start(
     login=Login(broker_id="", user_id="", password="", app_id="", auth_code=""),
@@ -88,6 +90,31 @@ def test_a_session_looks_often_only_where_it_has_to(
     assert waiting == [1200] if gate else True
 
 
+def test_what_is_refused_is_counted_to_the_last_however_much_it_is() -> None:
+    """A market of records that are none must not become one of words about them."""
+    ours, theirs = socket.socketpair()
+    heard = Heard(ours)
+    session = Session(theirs, START, heard)
+    for number in range(5_000):
+        session.on_refused("malformed", str(number))
+    session._last_word = Ended()
+    session._say_last_word()
+    *refused, last = heard.frames
+    assert sum(frame.count for frame in refused if isinstance(frame, Rejected)) == 5_000
+    assert len(refused) < 200
+    assert last == Ended()
+
+
+def test_no_word_of_a_session_is_left_out_however_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aegis.marketdata.adapters.ctp.outbox.Thread", lambda **_: SimpleNamespace(start=lambda: None))
+    ours, theirs = socket.socketpair()
+    outbox = Outbox(theirs, Ring(10, 10, 10))
+    outbox._frames.extend([b"x"] * 100_000)
+    outbox.say(Ended())
+    assert outbox._frames[-1] == encoded(Ended())
+    ours.close()
+
+
 def test_its_program_reads_nothing_that_a_session_does_not_need() -> None:
     """A fresh session is late by what its process has to read first."""
     unneeded = {"asyncio", "structlog", "prometheus_client", "pydantic", "nats"}
@@ -96,16 +123,25 @@ def test_its_program_reads_nothing_that_a_session_does_not_need() -> None:
     assert read.stdout.strip() == ""
 
 
-def test_a_session_that_can_fetch_no_more_ticks_ends() -> None:
+def test_a_session_that_can_fetch_no_more_ticks_says_why_and_ends() -> None:
     says = (
         f"from {Session.__module__} import Session\n"
         "session = Session.__new__(Session)\n"
+        "class Told:\n"
+        "    def say(self, frame): print(frame.failure)\n"
+        "    def drain(self, timeout): print('all of it', flush=True)\n"
+        "session._outbox = Told()\n"
         "from threading import Thread\n"
         "thread = Thread(target=session._keep_taking, args=(None,))\n"  # which raises at once
         "thread.start(), thread.join()\n"
     )
-    ended = subprocess.run([sys.executable, "-c", f"{says}\nprint('goes on')"], capture_output=True, check=False)
-    assert (ended.returncode, ended.stdout) == (1, b"")
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{says}\nprint('goes on')"], capture_output=True, check=False, text=True
+    )
+    assert ended.returncode == 1
+    reason, *behind = ended.stdout.splitlines()
+    assert reason.startswith("could not receive market data: no more ticks can be fetched: AttributeError")
+    assert behind == ["all of it"]
 
 
 def test_a_session_that_only_comes_up_says_no_more_than_that_it_lives() -> None:

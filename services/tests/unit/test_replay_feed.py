@@ -210,7 +210,7 @@ async def test_a_long_run_of_bad_rows_is_reported_on_the_way(tmp_path: Path, sin
     path = write(tmp_path / "day.csv", row("rb2310", 1), *[row("rb2310", 1, "soon")] * 1000)
     loop, at_once, most = asyncio.get_running_loop(), 0, 0
 
-    def rejected(reason: str, detail: str) -> None:
+    def rejected(reason: str, detail: str, count: int = 1) -> None:
         nonlocal at_once, most
         if at_once == 0:
             loop.call_soon(begin_anew)

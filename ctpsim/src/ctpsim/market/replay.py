@@ -108,8 +108,8 @@ class ReplayMarket:
             _log.info("replay_over", state=state, reason=reason)
             self.ended.set()
 
-    def rejected(self, reason: str, detail: str) -> None:
-        self.rejections[reason] += 1
+    def rejected(self, reason: str, detail: str, count: int = 1) -> None:
+        self.rejections[reason] += count
 
     def _flush(self) -> None:
         quotes, self._pending = self._pending, []
@@ -128,4 +128,4 @@ class _Nobody:
     async def room(self) -> None: ...
     async def uncrowded(self) -> None: ...
     def changed(self, state: FeedState, reason: str = "") -> None: ...
-    def rejected(self, reason: str, detail: str) -> None: ...
+    def rejected(self, reason: str, detail: str, count: int = 1) -> None: ...

@@ -54,10 +54,11 @@ class Reached(msgspec.Struct, frozen=True, tag="reached"):
 
 
 class Rejected(msgspec.Struct, frozen=True, tag="rejected"):
-    """What came and could not be used, or a request that the front refused."""
+    """What came and could not be used, or a request that the front refused; `count` of them."""
 
     reason: str
     detail: str
+    count: int = 1
 
 
 class Ended(msgspec.Struct, frozen=True, tag="ended"):

@@ -139,13 +139,13 @@ class Bridge:
         if self._on_changed is not None:
             self._loop.call_soon_threadsafe(self._on_changed, state, reason)
 
-    def rejected(self, reason: str, detail: str) -> None:
+    def rejected(self, reason: str, detail: str, count: int = 1) -> None:
         with self._lock:
-            self._rejected[reason] += 1
-            count = self._rejected[reason]
-        if count <= _TOLD:
-            _log.warning("input_rejected", reason=reason, detail=detail)
-        if count == _TOLD:
+            before = self._rejected[reason]
+            self._rejected[reason] += count
+        if before < _TOLD:
+            _log.warning("input_rejected", reason=reason, detail=detail, count=count)
+        if before < _TOLD <= before + count:
             _log.warning("input_rejections_only_counted", reason=reason, hint="from now on, in the service's status")
 
     @property

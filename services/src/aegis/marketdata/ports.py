@@ -51,8 +51,8 @@ class FeedSink(Protocol):
         """Report a new state; from any thread."""
         ...
 
-    def rejected(self, reason: str, detail: str) -> None:
-        """Report one item of input that was skipped, e.g. ("malformed_row", "ticks.csv:17: Volume is 'x'")."""
+    def rejected(self, reason: str, detail: str, count: int = 1) -> None:
+        """Report `count` items of input that were skipped, e.g. ("malformed_row", "ticks.csv:17: Volume is 'x'")."""
         ...
 
 

@@ -3,7 +3,7 @@
 Ticks of a gate go by a socket of their own. Quotes of the wrapper come one by one, and wait in the ring. The flushing
 thread sends those that came within some tenths of a millisecond together: a market ticks in bursts, and each batch
 costs as much as ten quotes, here and at the other end. A burst that fills a batch sends it at once. The socket takes
-what fits; while it is full, quotes stay in the ring. All else is little, and goes before them.
+what fits; while it is full, quotes stay in the ring. All else is little, goes before them, and is never left out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ __all__ = ["Outbox"]
 _BATCH: Final = 128
 _PAUSE_S: Final = 0.0004
 _FULL_S: Final = 0.5  # looks at the socket again after so long at the latest
-_PENDING_FRAMES: Final = 100_000
 
 
 class Outbox:
@@ -61,8 +60,7 @@ class Outbox:
         """From any thread: never blocks."""
         body = encoded(frame)
         with self._lock:
-            if len(self._frames) < _PENDING_FRAMES:
-                self._frames.append(body)
+            self._frames.append(body)
             self._flush()
             if self._asleep and (self._frames or self._unsent):
                 self._rouse()

@@ -17,6 +17,7 @@ import select
 import socket
 import sys
 import time
+from collections import Counter
 from contextlib import suppress
 from threading import Lock, Thread
 from typing import Any, Final, Protocol
@@ -56,6 +57,8 @@ _RELEASE_S: Final = 1.0
 _CHUNK: Final = 1_000
 _IN_A_TURN: Final = 200
 _MAX_SYMBOL: Final = 80
+_TOLD: Final = 100
+"""Of what was refused for one reason: as many as the service logs."""
 _NICE: Final = -10
 _COLLECTIONS: Final = (100_000, 50, 100)
 """Seldom: a tick is made of what the garbage collector need not know, and is gone in a millisecond."""
@@ -78,6 +81,9 @@ class Session:
         self._start = start
         self._outbox = outbox
         self._gate = gate
+        self._counting = Lock()  # of what follows
+        self._refused: Counter[str] = Counter()  # by reason
+        self._untold_refused: Counter[str] = Counter()
         self._lock = Lock()  # of what follows
         self._login = login.Login()
         self._instruments: dict[str, Instrument] = {}
@@ -126,6 +132,7 @@ class Session:
             if now >= alive_at:
                 alive_at = now + _ALIVE_S
                 self._outbox.say(Alive())
+                self._tell_refused()
             self._query_when_due(now)
             self._look_at_backlog(now)
             if self._login.ready and now >= tell_at:
@@ -211,7 +218,19 @@ class Session:
             self._query_at = now + _QUERY_AGAIN_S if refused else float("inf")
 
     def on_refused(self, reason: str, detail: str) -> None:
+        """From any thread. The first of each reason are told one by one, the others by their number."""
+        with self._counting:
+            self._refused[reason] += 1
+            if self._refused[reason] > _TOLD:
+                self._untold_refused[reason] += 1
+                return
         self._outbox.say(Rejected(reason, detail))
+
+    def _tell_refused(self) -> None:
+        with self._counting:
+            untold, self._untold_refused = self._untold_refused, Counter()
+        for reason, count in untold.items():
+            self._outbox.say(Rejected(reason, "more of them", count))
 
     def on_answer(self, symbol: str, error: login.Error) -> None:
         """To a subscription."""
@@ -227,7 +246,7 @@ class Session:
         try:
             instrument = instrument_of(data)
         except NotAnInstrument as error:
-            self._outbox.say(Rejected(error.reason, str(error)))
+            self.on_refused(error.reason, str(error))
             return
         with self._lock:
             self._instruments[instrument.symbol] = instrument
@@ -247,7 +266,10 @@ class Session:
         try:
             gate.pump()
             self._say_last_word()
-        except BaseException:  # a session that fetches no ticks is of no use to anybody
+        except BaseException as error:  # a session that fetches no ticks is of no use to anybody
+            message = f"no more ticks can be fetched: {type(error).__name__}: {error}"
+            self._outbox.say(Ended(Failure(step=Step.FLOW, kind=Kind.OTHER, message=message)))
+            self._outbox.drain(_QUIET_WAIT_S)
             os._exit(1)
 
     def on_record(self, data: Any) -> None:
@@ -305,6 +327,7 @@ class Session:
 
     def _say_last_word(self) -> None:
         assert self._last_word is not None
+        self._tell_refused()
         self._outbox.say(self._last_word)
 
     def _end(self) -> None:

@@ -229,8 +229,8 @@ class WatchedSession:
             case Answered(answers):
                 self._answers.update(answers)
                 self._answered.set()
-            case Rejected(reason, detail):
-                self._sink.rejected(reason, detail)
+            case Rejected(reason, detail, count):
+                self._sink.rejected(reason, detail, count)
             case Ended():
                 self._last_word = frame
                 self._end_as_told()
