@@ -451,7 +451,8 @@ async def test_sessions_under_flow_end_in_order_and_leave_nothing(sink: Any) -> 
                 async with asyncio.timeout(QUICK.limits.stop_s):
                     await feed.close()
                 assert session is not None
-                assert not session.was_killed
+                assert (session.exit_code, session.was_killed) == (0, False)
+                assert figure(feed, "killed_sessions_total") == 0
         after = (len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task")), children_of(os.getpid()))
         assert after == before
         assert (await running.control.status())["clients"] == {"market": 0, "trader": 0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from aegis.contracts.market import InstrumentId
 from aegis.ctp.failures import Kind
 from aegis.ctp.frames import Alive, FrontAddresses, Login
+from aegis.marketdata.adapters.ctp import CtpFeed
 from aegis.marketdata.adapters.ctp import watched as watching
 from aegis.marketdata.adapters.ctp.frames import Answered, Ready, Start
 from aegis.marketdata.adapters.ctp.watched import Limits, WatchedSession
@@ -53,7 +55,7 @@ def run_instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[st
 PROGRAM = """
 import os, signal, socket, sys
 from aegis.ctp.failures import Step
-from aegis.ctp.frames import Reached, encoded
+from aegis.ctp.frames import Ended, Reached, encoded
 from aegis.marketdata.adapters.ctp.frames import Ready
 service, ticks = (socket.socket(fileno=int(one)) for one in sys.argv[1:])
 service.recv(1 << 16)
@@ -72,6 +74,28 @@ async def test_a_process_that_ends_before_it_has_reached_anything_is_broken(
     failure = await watched(sink).run(START)
     assert failure.kind is kind
     assert "its process ended" in failure.message
+
+
+HANGS = """
+say(Ready("20250102", ()))
+service.recv(1 << 16)
+say(Ended())
+os.kill(os.getpid(), signal.SIGALRM)  # as the watchdog of a process that CTP does not let go
+"""
+
+
+async def test_a_session_that_hangs_as_its_feed_is_closed_is_counted(
+    sink: Any, run_instead: Callable[[str], object]
+) -> None:
+    run_instead(HANGS)
+    feed = CtpFeed("test", "test", "sim", START)
+    await feed.open(sink)
+    session = feed._current
+    await feed.close()
+    assert session is not None
+    assert (session.exit_code, session.was_killed) == (-signal.SIGALRM, True)
+    [killed] = [each for each in feed.metrics() if each.name == "aegis_marketdata_ctp_killed_sessions"]
+    assert killed.samples[0].value == 1
 
 
 async def test_a_process_that_is_slow_to_begin_is_no_hanging_one(sink: Any) -> None:

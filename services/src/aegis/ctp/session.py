@@ -51,6 +51,7 @@ class Session(asyncio.Protocol):
         self._process: asyncio.subprocess.Process | None = None
         self._directory: SessionDirectory | None = None
         self.was_killed = False
+        self.exit_code: int | None = None  # once it is gone
 
     @property
     def pid(self) -> int | None:
@@ -143,7 +144,7 @@ class Session(asyncio.Protocol):
                 self.was_killed = True
                 with suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGKILL)
-            await process.wait()
+            self.exit_code = await process.wait()
         for transport in self._transports:
             transport.close()
         directory, self._directory = self._directory, None

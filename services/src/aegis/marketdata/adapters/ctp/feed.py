@@ -169,9 +169,13 @@ class CtpFeed:
             session = self._current = WatchedSession(
                 sink, self._options.limits, on_ready=self._begin, is_expected=self._is_tick_expected
             )
-            failure = await session.run(self._start)
+            try:
+                failure = await session.run(self._start)
+            finally:  # also where the feed is closed
+                if session.was_killed:
+                    self._killed += 1
+                    _log.warning("session_killed", source=self._source, exit_code=session.exit_code)
             self._ended[failure.kind] += 1
-            self._killed += session.was_killed
             pause_s = attempts.pause_after(failure, session.ready_s)
             _log.warning("session_ended", source=self._source, kind=failure.kind, reason=str(failure), again_s=pause_s)
             if pause_s is None:

@@ -18,7 +18,7 @@ def session_figures(ended: Mapping[str, int], killed: int, waiting: Waiting) -> 
     by_kind = {(kind.value,): float(ended.get(kind, 0)) for kind in Kind}
     says = "Sessions that have failed and were ended, by what kind of failure it was."
     yield counter(f"{_PREFIX}_failed_sessions_total", says, by_kind, ("kind",))
-    says = "Sessions whose process still ran when they were over, and was killed."
+    says = "Sessions whose process had to be killed, or did not end in order when it was told to."
     yield counter(f"{_PREFIX}_killed_sessions_total", says, killed)
     yield gauge(f"{_PREFIX}_ring_ticks", "Quotes that wait in the session's process.", waiting.ring)
     says = "What waits in front of the session, in its gate; without one in the wrapper's queue, by what is allocated."

@@ -93,7 +93,7 @@ class WatchedSession:
         self._crowded = asyncio.Event()
         self._answers: dict[str, str] = {}  # of the counter, by symbol, to what it was asked for
         self._answered = asyncio.Event()  # there are more, or none will come
-        self._has_begun = self._ending = False
+        self._has_begun = self._ending = self._disobeyed = False
         self._last_word: Ended | None = None
 
     @property
@@ -105,9 +105,17 @@ class WatchedSession:
         return self._ready_at is not None and not self._failed.done()
 
     @property
+    def exit_code(self) -> int | None:
+        """Of its process, once that is gone."""
+        return self._process.exit_code
+
+    @property
     def was_killed(self) -> bool:
-        """Whether its process had to be killed, and had not said that it ends; known once `run` has returned."""
-        return self._process.was_killed and self._last_word is None
+        """Whether its process had to be killed and had not said that it ends, or did not end in order as it was told.
+
+        Known once `run` is over, also where that was cancelled.
+        """
+        return self._disobeyed or (self._process.was_killed and self._last_word is None)
 
     @property
     def ready_s(self) -> float:
@@ -171,6 +179,7 @@ class WatchedSession:
         if self.is_ready:
             self._process.resume()
             await self._process.stop(self._limits.stop_s)
+            self._disobeyed = self.exit_code != 0  # a hanging one is ended by its own watchdog, with SIGALRM
         else:
             await self._process.kill()
 
