@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.pretty import pretty_repr
 from samples import QUOTE
 
 from aegis.contracts.market import Level
@@ -47,6 +48,7 @@ def test_a_session_is_told_its_login_and_shows_no_secret() -> None:
     [body] = Reassembly().take(encoded(start))
     assert to_session.decode(body) == start
     assert "secret" not in repr(start)
+    assert "secret" not in pretty_repr(start), "as tracebacks show variables"
     [body] = Reassembly().take(encoded(Subscribe(["rb2505"], wanted=False)))
     assert to_session.decode(body) == Subscribe(["rb2505"], wanted=False)
 

@@ -23,7 +23,7 @@ class FrontAddresses(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
-    """Who logs in. Never shown: `repr` leaves the secrets out."""
+    """Who logs in. Its secrets are never shown, nor by whoever shows the variables of a traceback."""
 
     broker_id: str
     user_id: str
@@ -33,6 +33,9 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Login({self.broker_id}, {self.user_id})"
+
+    def __rich_repr__(self) -> Iterator[str]:
+        yield from (self.broker_id, self.user_id)
 
 
 # To the session
