@@ -17,6 +17,7 @@ from aegis.marketdata.adapters.ctp import CtpFeed
 from aegis.marketdata.adapters.ctp import watched as watching
 from aegis.marketdata.adapters.ctp.frames import Answered, Ready, Start
 from aegis.marketdata.adapters.ctp.watched import Limits, WatchedSession
+from aegis.marketdata.ports import FeedRefused, FeedState
 from aegis_sdk import clock
 from aegis_sdk.errors import ConnectionUnavailable
 
@@ -96,6 +97,30 @@ async def test_a_session_that_hangs_as_its_feed_is_closed_is_counted(
     assert (session.exit_code, session.was_killed) == (-signal.SIGALRM, True)
     [killed] = [each for each in feed.metrics() if each.name == "aegis_marketdata_ctp_killed_sessions"]
     assert killed.samples[0].value == 1
+
+
+async def test_a_session_whose_words_cannot_be_read_says_so_and_is_the_last(
+    sink: Any, run_instead: Callable[[str], object]
+) -> None:
+    run_instead("service.sendall(bytes([1, 0, 0, 0, 0xC1])); service.recv(1)")
+    with pytest.raises(FeedRefused, match="what its process says cannot be read: MessagePack"):
+        await CtpFeed("test", "test", "sim", START).open(sink)
+    assert sink.states == [FeedState.CONNECTING, FeedState.FAILED]
+
+
+async def test_whatever_breaks_in_a_feed_fails_it_loudly(sink: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever opens it would wait for ever."""
+    monkeypatch.setattr(WatchedSession, "_watch", None)
+    with pytest.raises(FeedRefused, match="TypeError"):
+        await CtpFeed("test", "test", "sim", START).open(sink)
+
+    def deaf(*_: object) -> None:
+        raise ValueError("it hears nothing")
+
+    monkeypatch.setattr(sink, "changed", deaf)
+    async with asyncio.timeout(5):
+        with pytest.raises(FeedRefused, match="it hears nothing"):
+            await CtpFeed("test", "test", "sim", START).open(sink)
 
 
 async def test_a_process_that_is_slow_to_begin_is_no_hanging_one(sink: Any) -> None:

@@ -15,8 +15,10 @@ import msgspec
 import structlog
 
 from aegis.ctp.directories import SessionDirectory, sweep
-from aegis.ctp.frames import Reassembly, Stop, encoded
+from aegis.ctp.failures import Failure, Kind, Step
+from aegis.ctp.frames import Ended, Reassembly, Stop, encoded
 from aegis.ctp.libraries import locale_path
+from aegis_sdk.errors import CodecError
 from aegis_sdk.server import launch
 
 __all__ = ["Session"]
@@ -29,7 +31,8 @@ _BUFFER: Final = 48 * 1024
 
 
 class Session(asyncio.Protocol):
-    """`program` is its module, `frames` reads what it says; `heard` is called in the event loop with each frame.
+    """`program` is its module, `frames` reads what it says; `heard` is called in the event loop with each frame. Where
+    it cannot be read, that is its end, and its process finds nobody there any more.
 
     `beside` has what it writes to a second socket, if it is to have one. Start it once.
     """
@@ -94,8 +97,14 @@ class Session(asyncio.Protocol):
     # Heard and told
 
     def data_received(self, data: bytes) -> None:
-        for body in self._incoming.take(data):
-            self._heard(self._frames.decode(body))
+        try:
+            for body in self._incoming.take(data):
+                self._heard(self._frames.decode(body))
+        except (CodecError, msgspec.DecodeError) as error:  # it is of another version: so would be the next
+            message = f"what its process says cannot be read: {error}"
+            self._heard(Ended(Failure(step=Step.START, kind=Kind.SETUP, message=message)))
+            for transport in self._transports:
+                transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None

@@ -18,7 +18,7 @@ import structlog
 
 from aegis.contracts.market import Env, Instrument, InstrumentId
 from aegis.ctp.attempts import Attempts, Patience
-from aegis.ctp.failures import Failure
+from aegis.ctp.failures import Failure, Kind, Step
 from aegis.marketdata.adapters.ctp.frames import Start, Waiting
 from aegis.marketdata.adapters.ctp.metrics import session_figures
 from aegis.marketdata.adapters.ctp.watched import Limits, WatchedSession
@@ -105,7 +105,7 @@ class CtpFeed:
             raise AegisError(f"{self._source} is open already")
         self._sink = sink
         self._opened = asyncio.get_running_loop().create_future()
-        self._task = asyncio.create_task(self._keep_a_session(sink), name=f"ctp {self._source}")
+        self._task = asyncio.create_task(self._run(sink), name=f"ctp {self._source}")
         try:
             await self._opened
         except FeedRefused:  # it has FAILED, and there is nothing to close
@@ -162,6 +162,14 @@ class CtpFeed:
             raise ConnectionUnavailable(f"{self._source} has no session now")
         return self._current
 
+    async def _run(self, sink: FeedSink) -> None:
+        """Whatever ends it is told: nobody would wait for a session otherwise that never comes."""
+        try:
+            await self._keep_a_session(sink)
+        except Exception as error:
+            _log.exception("feed_unusable", source=self._source)
+            self._fail(sink, Failure(step=Step.START, kind=Kind.SETUP, message=f"{type(error).__name__}: {error}"))
+
     async def _keep_a_session(self, sink: FeedSink) -> None:
         attempts = Attempts(self._options.patience, random.random)
         sink.changed(FeedState.CONNECTING)
@@ -195,9 +203,9 @@ class CtpFeed:
             self._opened.set_result(None)
 
     def _fail(self, sink: FeedSink, failure: Failure) -> None:
-        sink.changed(FeedState.FAILED, str(failure))
         if self._opened is not None and not self._opened.done():
             self._opened.set_exception(FeedRefused(f"{self._source} {failure}"))
+        sink.changed(FeedState.FAILED, str(failure))
 
     def _is_tick_expected(self, begin_ns: int, end_ns: int) -> bool:
         subscribed = [self._instruments[one] for one in self._subscribed]

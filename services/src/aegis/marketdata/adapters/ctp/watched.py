@@ -134,6 +134,10 @@ class WatchedSession:
             return failure
         except OSError as error:
             return Failure(step=Step.START, kind=Kind.OTHER, message=str(error))
+        except ExceptionGroup as broken:
+            _log.exception("session_unusable")
+            [error, *_] = broken.exceptions
+            return self._failure(Kind.SETUP, f"{type(error).__name__}: {error}")
         finally:
             await asyncio.shield(self._end())
 
