@@ -287,4 +287,4 @@ def test_only_a_library_of_the_version_of_its_headers_is_stood_before(tmp_path: 
     assert b"cannot open shared object file" in opened(str(tmp_path / "none.so").encode(), 1, 1, 1)
     assert b"no market data library" in opened(str(installed.libraries() / installed.LIBRARIES["T"]).encode(), 1, 1, 1)
     other = compiled(tmp_path, "v6.7.2_20230913")
-    assert opened(str(other).encode(), 1, 1, 1) == b"it is CTP v6.7.2_20230913"
+    assert opened(str(other).encode(), 1, 1, 1) == b"it is CTP v6.7.2_20230913, and the gate stands before v6.7.11"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from datetime import UTC, datetime
@@ -35,6 +36,14 @@ def test_a_state_directory_that_others_may_read_is_warned_of(tmp_path: Path) -> 
     assert outcome("state", tmp_path) == "WARN"
     tmp_path.chmod(0o700)
     assert outcome("state", tmp_path) == "OK"
+
+
+def test_a_missing_gate_of_ctp_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: "vnpy_ctp")
+    monkeypatch.setattr("aegis.ctp.libraries.gate_library", lambda: None)
+    assert outcome("ctp gate", tmp_path) == "WARN"
+    monkeypatch.setattr("aegis.ctp.libraries.gate_library", lambda: tmp_path)
+    assert outcome("ctp gate", tmp_path) == "OK"
 
 
 def test_a_missing_nats_server_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

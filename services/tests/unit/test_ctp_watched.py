@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from aegis.contracts.market import InstrumentId
 from aegis.ctp.failures import Kind
@@ -106,6 +107,13 @@ async def test_a_session_whose_words_cannot_be_read_says_so_and_is_the_last(
     with pytest.raises(FeedRefused, match="what its process says cannot be read: MessagePack"):
         await CtpFeed("test", "test", "sim", START).open(sink)
     assert sink.states == [FeedState.CONNECTING, FeedState.FAILED]
+
+
+@pytest.mark.parametrize(("libraries", "warned"), [(("market.so", "trader.so"), 1), (("gate.so", "m.so", "t.so"), 0)])
+async def test_a_session_without_a_gate_is_warned_of(sink: Any, libraries: tuple[str, ...], warned: int) -> None:
+    with capture_logs() as logs:
+        watched(sink)._heard(Ready("20250102", libraries))
+    assert sum(entry["event"] == "session_without_gate" for entry in logs) == warned
 
 
 async def test_whatever_breaks_in_a_feed_fails_it_loudly(sink: Any, monkeypatch: pytest.MonkeyPatch) -> None:

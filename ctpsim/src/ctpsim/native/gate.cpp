@@ -266,7 +266,8 @@ const char *gate_open(const char *library, size_t most, size_t backlog, int64_t 
     auto create = (decltype(create_real))dlsym(real, "_ZN15CThostFtdcMdApi15CreateFtdcMdApiEPKcbbb");
     auto version = (decltype(version_of_real))dlsym(real, "_ZN15CThostFtdcMdApi13GetApiVersionEv");
     if (!create || !version) return "it is no market data library of CTP";
-    if (strncmp(version(), VERSION, strlen(VERSION))) return (lacks = std::string("it is CTP ") + version()).c_str();
+    if (strncmp(version(), VERSION, strlen(VERSION)))
+        return (lacks = std::string("it is CTP ") + version() + ", and the gate stands before " + VERSION).c_str();
     create_real = create;
     version_of_real = version;
     ring().bound(most, backlog, late_ns);

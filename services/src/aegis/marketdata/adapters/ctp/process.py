@@ -362,7 +362,8 @@ def load(start: Start, ticks: socket.socket) -> Gate | Failure | None:
     try:
         return Gate(library, market_library(start.libraries), ticks, start.ring, start.backlog, start.backlog_ms)
     except OSError as error:
-        return Failure(step=Step.START, kind=Kind.SETUP, message=str(error))
+        message = f"{error}: make setup installs the vnpy_ctp of requirements-ctp.lock, and builds the gate for it"
+        return Failure(step=Step.START, kind=Kind.SETUP, message=message)
 
 
 def main(descriptor: str, ticks_descriptor: str) -> None:

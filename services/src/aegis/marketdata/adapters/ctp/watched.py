@@ -13,6 +13,7 @@ import structlog
 from aegis.contracts.market import Instrument, InstrumentId, Quote
 from aegis.ctp.failures import Failure, Kind, Step
 from aegis.ctp.frames import Ended, Reached, Rejected
+from aegis.ctp.libraries import NAMES
 from aegis.ctp.session import Session
 from aegis.marketdata.adapters.ctp.frames import (
     Answered,
@@ -95,6 +96,7 @@ class WatchedSession:
         self._answered = asyncio.Event()  # there are more, or none will come
         self._has_begun = self._ending = self._disobeyed = False
         self._last_word: Ended | None = None
+        self._wants_gate = True
 
     @property
     def pid(self) -> int | None:
@@ -124,6 +126,7 @@ class WatchedSession:
 
     async def run(self, start: Start) -> Failure:
         """Why it has ended; by then its process is gone. Cancel this to end it in order."""
+        self._wants_gate = start.gated
         try:
             await self._process.start(start)
             async with asyncio.TaskGroup() as group:
@@ -238,6 +241,9 @@ class WatchedSession:
             case Ready(trading_day, libraries):
                 self._ready_at = self._quotes_at = self._heard_at
                 _log.info("session_ready", trading_day=trading_day, libraries=libraries, pid=self._process.pid)
+                if self._wants_gate and len(libraries) == len(NAMES):
+                    hint = "make setup builds it; without it ticks are lost uncounted in an overload"
+                    _log.warning("session_without_gate", pid=self._process.pid, hint=hint)
                 self._on_ready(self._universe)
             case Answered(answers):
                 self._answers.update(answers)
