@@ -42,10 +42,12 @@ def test_other_errors_end_after_a_number_of_attempts() -> None:
     assert pauses(attempts(), Kind.OTHER, 3) == [1.0, 2.0, None]
 
 
-def test_after_an_overload_there_is_another_session_at_once_and_nothing_is_counted() -> None:
+def test_after_an_overload_there_is_another_session_at_once_and_after_more_of_them_with_pauses() -> None:
+    """Each is a login at the counter, and a query of all that it lists."""
     made = attempts()
-    assert pauses(made, Kind.OVERLOAD, 100) == [0.0] * 100
-    assert pauses(made, Kind.OTHER, 3) == [1.0, 2.0, None]
+    assert pauses(made, Kind.OVERLOAD, 6) == [0.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+    assert pauses(made, Kind.OVERLOAD, 2, ready_s=30.0) == [0.0, 0.0]
+    assert pauses(made, Kind.OTHER, 3) == [2.0, 4.0, None]
 
 
 def test_a_steady_session_begins_the_count_anew() -> None:

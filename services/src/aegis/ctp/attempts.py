@@ -39,7 +39,8 @@ class Attempts:
             self._failed = self._counted = 0
         if failure.kind in _FINAL:
             return None
-        if failure.kind is Kind.OVERLOAD:
+        if failure.kind is Kind.OVERLOAD and not self._failed:
+            self._failed = 1
             return 0.0
         if failure.kind is Kind.OTHER:
             self._counted += 1

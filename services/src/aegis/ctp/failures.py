@@ -33,9 +33,9 @@ class Kind(StrEnum):
 
     CREDENTIALS = "credentials"  # another attempt would end in the same way, and may lock the account: stop
     SETUP = "setup"  # this machine lacks something: stop
-    OVERLOAD = (
-        "overload"  # more came than could be taken, and waits in a queue that goes with the session: another at once
-    )
+    OVERLOAD = "overload"
+    """More came than could be taken, and waits in a queue that goes with the session: another at once, and after
+    another overload as where the counter is not there."""
     NOT_READY = "not_ready"  # the counter is not there yet: try for as long as the session is wanted
     OTHER = "other"  # try a number of times
 
