@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+from samples import QUOTE
 from structlog.testing import capture_logs
 
 from aegis.contracts.market import InstrumentId
@@ -16,7 +19,7 @@ from aegis.ctp.failures import Kind
 from aegis.ctp.frames import Alive, FrontAddresses, Login
 from aegis.marketdata.adapters.ctp import CtpFeed
 from aegis.marketdata.adapters.ctp import watched as watching
-from aegis.marketdata.adapters.ctp.frames import Answered, Ready, Start
+from aegis.marketdata.adapters.ctp.frames import Answered, Quotes, Ready, Start
 from aegis.marketdata.adapters.ctp.watched import Limits, WatchedSession
 from aegis.marketdata.ports import FeedRefused, FeedState
 from aegis_sdk import clock
@@ -31,8 +34,8 @@ START = Start(
 ONE, OTHER = InstrumentId("SHFE", "rb2505"), InstrumentId("DCE", "m2505")
 
 
-def watched(sink: Any, limits: Limits = LIMITS) -> WatchedSession:
-    return WatchedSession(sink, limits, on_ready=lambda _: None, is_expected=lambda *_: False)
+def watched(sink: Any, limits: Limits = LIMITS, **more: Any) -> WatchedSession:
+    return WatchedSession(sink, limits, **{"on_ready": lambda _: None, "is_expected": lambda *_: False, **more})
 
 
 def ready(sink: Any, limits: Limits = LIMITS) -> WatchedSession:
@@ -59,6 +62,7 @@ import os, signal, socket, sys
 from aegis.ctp.failures import Step
 from aegis.ctp.frames import Ended, Reached, encoded
 from aegis.marketdata.adapters.ctp.frames import Ready
+from aegis.marketdata.adapters.ctp.gate import TICK_BYTES
 service, ticks = (socket.socket(fileno=int(one)) for one in sys.argv[1:])
 service.recv(1 << 16)
 say = lambda frame: service.sendall(encoded(frame))
@@ -107,6 +111,34 @@ async def test_a_session_whose_words_cannot_be_read_says_so_and_is_the_last(
     with pytest.raises(FeedRefused, match="what its process says cannot be read: MessagePack"):
         await CtpFeed("test", "test", "sim", START).open(sink)
     assert sink.states == [FeedState.CONNECTING, FeedState.FAILED]
+
+
+async def test_ticks_that_are_not_passed_on_are_counted_by_why(sink: Any) -> None:
+    dropped: Counter[str] = Counter()
+    session = watched(sink, dropped=dropped)
+    session.unsubscribe([InstrumentId(QUOTE.exchange, QUOTE.symbol)])
+    session._heard(Quotes([replace(QUOTE, skipped=2)]))
+    session.give_up("the front has closed the connection")
+    session._heard(Quotes([replace(QUOTE, skipped=1), QUOTE]))
+    assert dropped == {"unwanted": 3, "session_ended": 3}
+    assert sink.quotes == []
+
+
+async def test_ticks_on_their_way_from_a_session_that_is_given_up_are_counted(
+    sink: Any, run_instead: Callable[[str], object]
+) -> None:
+    run_instead('say(Ready("20250102", ())); service.recv(1); ticks.sendall(bytes(3 * TICK_BYTES))')
+    dropped: Counter[str] = Counter()
+    begun = asyncio.Event()
+    session = watched(sink, dropped=dropped, on_ready=lambda _: begun.set())
+    running = asyncio.create_task(session.run(START))
+    await begun.wait()
+    session._process.pause()
+    session.unsubscribe([ONE])
+    await session._process.ended()
+    session.give_up("it says nothing")
+    await running
+    assert dropped == {"session_ended": 3}
 
 
 @pytest.mark.parametrize(("libraries", "warned"), [(("market.so", "trader.so"), 1), (("gate.so", "m.so", "t.so"), 0)])

@@ -29,6 +29,8 @@ _INHERITED: Final = ("PATH", "HOME", "TZ", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV"
 _BUFFER: Final = 48 * 1024
 """Of the socket: some hundred quotes. What waits longer than it takes to read them waits in the session's process."""
 
+_LAST_WORDS_S: Final = 1.0
+
 
 class Session(asyncio.Protocol):
     """`program` is its module, `frames` reads what it says; `heard` is called in the event loop with each frame. Where
@@ -146,7 +148,8 @@ class Session(asyncio.Protocol):
             await self.kill()
 
     async def kill(self) -> None:
-        """SIGKILL, if it still runs; returns when its process is gone and its directory with it."""
+        """SIGKILL, if it still runs; returns when its process is gone, what it had said was heard, and its directory
+        is gone, too. Whoever has paused it resumes it first."""
         process, self._process = self._process, None
         if process is not None:
             if process.returncode is None:
@@ -154,11 +157,18 @@ class Session(asyncio.Protocol):
                 with suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGKILL)
             self.exit_code = await process.wait()
+            await self._hear_out()
         for transport in self._transports:
             transport.close()
         directory, self._directory = self._directory, None
         if directory is not None:
             directory.remove()
+
+    async def _hear_out(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_S):
+                while any(True for _ in self._open()):  # noqa: ASYNC110 (the end of each is there already)
+                    await asyncio.sleep(0)
 
 
 def _pair() -> tuple[socket.socket, socket.socket]:

@@ -74,6 +74,7 @@ class CtpFeed:
         self._subscribed: dict[InstrumentId, None] = {}
         self._ended: Counter[str] = Counter()  # sessions, by what they failed of
         self._killed = 0
+        self._dropped: Counter[str] = Counter()  # ticks, by why
 
     @property
     def source(self) -> str:
@@ -155,7 +156,7 @@ class CtpFeed:
 
     def metrics(self) -> Iterable[Metric]:
         waiting = Waiting(0, 0) if self._current is None else self._current.waiting
-        return session_figures(self._ended, self._killed, waiting)
+        return session_figures(self._ended, self._killed, self._dropped, waiting)
 
     def _require_ready(self) -> WatchedSession:
         if self._task is None or self._current is None or not self._current.is_ready:
@@ -175,7 +176,11 @@ class CtpFeed:
         sink.changed(FeedState.CONNECTING)
         while True:
             session = self._current = WatchedSession(
-                sink, self._options.limits, on_ready=self._begin, is_expected=self._is_tick_expected
+                sink,
+                self._options.limits,
+                on_ready=self._begin,
+                is_expected=self._is_tick_expected,
+                dropped=self._dropped,
             )
             try:
                 failure = await session.run(self._start)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -62,7 +63,10 @@ class Limits:
 
 
 class WatchedSession:
-    """Made in the event loop, run once. `is_expected` is asked whether a silence is none of the market's."""
+    """Made in the event loop, run once. `is_expected` is asked whether a silence is none of the market's.
+
+    `dropped` counts ticks that came and were not passed on, by reason.
+    """
 
     def __init__(
         self,
@@ -72,9 +76,11 @@ class WatchedSession:
         on_ready: OnReady,
         is_expected: IsExpected,
         on_step: OnStep = lambda _: None,
+        dropped: Counter[str] | None = None,
     ) -> None:
         self._sink = sink
         self._limits = limits
+        self._dropped: Counter[str] = Counter() if dropped is None else dropped
         self._on_ready = on_ready
         self._on_step = on_step
         self._is_expected = is_expected
@@ -183,8 +189,8 @@ class WatchedSession:
         """In order where it is ready, and at once where it is not."""
         self._ending = True
         self._answered.set()
+        self._process.resume()
         if self.is_ready:
-            self._process.resume()
             await self._process.stop(self._limits.stop_s)
             self._disobeyed = self.exit_code != 0  # a hanging one is ended by its own watchdog, with SIGALRM
         else:
@@ -196,6 +202,8 @@ class WatchedSession:
         self._heard_at = clock.now()
         if not self._has_begun:
             self._has_begun, self._progress_at = True, self._heard_at
+        if self._failed.done() and isinstance(frame, Quotes):
+            self._dropped["session_ended"] += sum(1 + quote.skipped for quote in frame.quotes)
         if self._failed.done() or (self._ending and not isinstance(frame, Quotes | Rejected | Ended)):
             return
         try:
@@ -207,6 +215,7 @@ class WatchedSession:
         """Ticks, as its gate has them."""
         self._heard_at = clock.now()
         if self._failed.done():
+            self._dropped["session_ended"] += sum(1 + skipped for _, skipped, _ in self._reader.read(data))
             return
         quote = self._quoting.quote
         try:
@@ -265,6 +274,8 @@ class WatchedSession:
         for quote in quotes:
             if not unwanted or InstrumentId(quote.exchange, quote.symbol) not in unwanted:
                 offer(quote)
+            else:
+                self._dropped["unwanted"] += 1 + quote.skipped
         if self._sink.crowded and not (self._ending or self._crowded.is_set()):
             self._process.pause()
             self._crowded.set()
