@@ -11,7 +11,7 @@ from aegis.marketdata.pipeline import PipelineStats
 from aegis.marketdata.ports import FeedState
 from aegis_sdk.metrics import Metric, counter, gauge, histogram, states
 
-__all__ = ["MeasuredFeed", "feed_figures", "tick_figures"]
+__all__ = ["MeasuredFeed", "feed_figures", "tick_figures", "untold_events"]
 
 
 @runtime_checkable
@@ -55,6 +55,12 @@ def tick_figures(stats: PipelineStats) -> Iterator[Metric]:
     yield counter(f"{prefix}_repairs_total", "Times that the stream was read back to find gaps.", outlet.repairs)
     says = "From the receipt of a tick to the proof that it is stored; the first tick of each turn is timed."
     yield histogram(f"{prefix}_store_latency_seconds", says, outlet.latency)
+
+
+def untold_events(count: int) -> Metric:
+    """Of `event.market`."""
+    says = "Events that were never stored: another of their name had come before they could be."
+    return counter("aegis_marketdata_untold_events_total", says, count)
 
 
 def _dropped(stats: PipelineStats) -> dict[tuple[str, ...], float]:

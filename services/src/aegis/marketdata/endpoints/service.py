@@ -27,10 +27,11 @@ from aegis.marketdata.adapters.bus import OnTick, RollStore, TickFollower, Unive
 from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.domain.universe import Universe, UniverseChange, compare
 from aegis.marketdata.endpoints.feed_calls import FeedCalls
+from aegis.marketdata.endpoints.news import News
 from aegis.marketdata.endpoints.reference_calls import ReferenceCalls
 from aegis.marketdata.endpoints.repair_calls import RepairCalls
 from aegis.marketdata.endpoints.subscription_calls import SubscriptionCalls
-from aegis.marketdata.metrics import MeasuredFeed, feed_figures, tick_figures
+from aegis.marketdata.metrics import MeasuredFeed, feed_figures, tick_figures, untold_events
 from aegis.marketdata.pipeline import Pipeline, PipelineStats
 from aegis.marketdata.ports import Feed, FeedRefused, FeedState, FlowControl
 from aegis.marketdata.roll_keeper import RollKeeper
@@ -96,7 +97,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         self.feed_reason = ""
         self._opened = 0  # how often the feed became ready
         self._stats: Callable[[], PipelineStats] | None = None  # none before there is a pipeline
-        self._news: asyncio.Queue[tuple[str, BaseModel]] = asyncio.Queue(maxsize=1000)
+        self._news = News(self._publish)
         self._universes: asyncio.Queue[Universe] = asyncio.Queue(maxsize=1)
         self._tasks: list[asyncio.Task[None]] = []
         self._following: asyncio.Task[None] | None = None  # while another instance publishes
@@ -286,7 +287,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         """Tell of the feed's changes; end with the first of its parts that fails."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._tell_news())
+                group.create_task(self._news.run())
                 group.create_task(self._store_universes())
                 for task in (self._pumping, self._broken, *self._tasks):
                     group.create_task(_outcome(task))
@@ -315,6 +316,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
             listed, totals = len(self.subscriber.universe), self.subscriber.totals()
             yield from feed_figures(self.feed_state, self._opened, listed, totals)
             yield from tick_figures(self._stats())
+            yield untold_events(self._news.untold)
             if isinstance(self._parts.feed, MeasuredFeed):
                 yield from self._parts.feed.metrics()
 
@@ -340,7 +342,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
             state=state,
             reason=reason,
         )
-        self._tell("changed", changed)
+        self._news.tell("changed", changed)
 
     def _universe_changed(self, before: Universe, after: Universe) -> None:
         if self._universes.full():
@@ -350,7 +352,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         counts = {"new": len(change.new), "expired": len(change.expired), "missing": len(change.missing)}
         _log.info("universe_known", instruments=len(after), **counts)
         if change:
-            self._tell("universe", self._told(change, len(after)))
+            self._news.tell("universe", self._told(change, len(after)))
 
     def _told(self, change: UniverseChange, instruments: int) -> UniverseChanged:
         return UniverseChanged(
@@ -366,17 +368,8 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
             named_missing=list(change.missing[:PAGE]),
         )
 
-    def _tell(self, name: str, body: BaseModel) -> None:
-        if not self._news.full():
-            self._news.put_nowait((name, body))
-
-    async def _tell_news(self) -> None:
-        while True:
-            name, body = await self._news.get()
-            try:
-                await self._parts.events.publish(subjects.event("market", self.settings.feed, name), body)
-            except AegisError as error:
-                _log.warning("event_not_stored", name=name, reason=str(error))
+    async def _publish(self, name: str, body: BaseModel) -> None:
+        await self._parts.events.publish(subjects.event("market", self.settings.feed, name), body)
 
     async def _store_universes(self) -> None:
         """Store each universe for the next start; what cannot be stored comes again with the next session."""
