@@ -108,8 +108,9 @@ async def test_a_session_whose_words_cannot_be_read_says_so_and_is_the_last(
     sink: Any, run_instead: Callable[[str], object]
 ) -> None:
     run_instead("service.sendall(bytes([1, 0, 0, 0, 0xC1])); service.recv(1)")
-    with pytest.raises(FeedRefused, match="what its process says cannot be read: MessagePack"):
-        await CtpFeed("test", "test", "sim", START).open(sink)
+    async with asyncio.timeout(10):
+        with pytest.raises(FeedRefused, match="what its process says cannot be read: MessagePack"):
+            await CtpFeed("test", "test", "sim", START).open(sink)
     assert sink.states == [FeedState.CONNECTING, FeedState.FAILED]
 
 
@@ -151,8 +152,9 @@ async def test_a_session_without_a_gate_is_warned_of(sink: Any, libraries: tuple
 async def test_whatever_breaks_in_a_feed_fails_it_loudly(sink: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else whoever opens it would wait for ever."""
     monkeypatch.setattr(WatchedSession, "_watch", None)
-    with pytest.raises(FeedRefused, match="TypeError"):
-        await CtpFeed("test", "test", "sim", START).open(sink)
+    async with asyncio.timeout(10):
+        with pytest.raises(FeedRefused, match="TypeError"):
+            await CtpFeed("test", "test", "sim", START).open(sink)
 
     def deaf(*_: object) -> None:
         raise ValueError("it hears nothing")
