@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -34,8 +34,8 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Login({self.broker_id}, {self.user_id})"
 
-    def __rich_repr__(self) -> Iterator[str]:
-        yield from (self.broker_id, self.user_id)
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("broker_id", self.broker_id), ("user_id", self.user_id)]
 
 
 # To the session
