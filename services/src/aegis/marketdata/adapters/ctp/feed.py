@@ -208,9 +208,11 @@ class CtpFeed:
             self._opened.set_result(None)
 
     def _fail(self, sink: FeedSink, failure: Failure) -> None:
-        if self._opened is not None and not self._opened.done():
-            self._opened.set_exception(FeedRefused(f"{self._source} {failure}"))
-        sink.changed(FeedState.FAILED, str(failure))
+        try:
+            sink.changed(FeedState.FAILED, str(failure))
+        finally:
+            if self._opened is not None and not self._opened.done():
+                self._opened.set_exception(FeedRefused(f"{self._source} {failure}"))
 
     def _is_tick_expected(self, begin_ns: int, end_ns: int) -> bool:
         subscribed = [self._instruments[one] for one in self._subscribed]
