@@ -18,7 +18,7 @@ from aegis.contracts.marketdata import FeedStatus
 from aegis_sdk.discovery import Directory
 from aegis_sdk.testing import nats_server
 
-UNITS = ("seconds", "bytes", "ticks", "quotes", "instruments", "requests", "keys", "info", "state", "status")
+UNITS = ("seconds", "bytes", "ticks", "quotes", "instruments", "requests", "keys", "events", "info", "state", "status")
 OCCURRENCES = ("reconnects_total", "repairs_total", "switches_total", "standstills_total")
 """Counters of what has no other unit than its own."""
 
