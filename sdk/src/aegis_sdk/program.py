@@ -99,6 +99,8 @@ async def serve(service: Service, settings: Settings, stop: asyncio.Event | None
         else:
             _at_the_end(stack, active.stop)
             await _first_of(active.start(registration), stopping.wait())
+            if stopping.is_set():
+                return
             garbage.settle()
             await _first_of(host.wait(stopping), active.wait(stopping), registration.replaced())
 

@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from pydantic import SecretStr
+
+from aegis_sdk.config import Settings
 from aegis_sdk.discovery import Directory
 from aegis_sdk.messages import Message
+from aegis_sdk.program import serve
 from aegis_sdk.testing import NatsAccess
 from aegis_sdk.timers import PRESETS
 from aegis_sdk.transport_nats import NatsTransport
 
 from .instance_processes import running
+from .single_active_program import Accounts
 
 DEADLINE_S = 20.0
 ACTIVE_PROGRAM = Path(__file__).with_name("single_active_program.py")
@@ -74,3 +79,19 @@ async def test_the_timers_of_a_service_with_keys_are_chosen_by_name(nats_access:
         found = {one.record.instance: one.record.heartbeat_s for one in directory.instances(service)}
     await transport.close()
     assert found == {preset: timers.heartbeat_s for preset, timers in PRESETS.items()}
+
+
+async def test_a_service_with_keys_that_is_stopped_while_it_starts_ends_in_order(nats_access: NatsAccess) -> None:
+    class Early(Accounts):
+        name = f"t{uuid4().hex[:12]}"
+
+    settings = Settings(
+        nats_url=tuple(nats_access.urls),
+        nats_user=nats_access.user,
+        nats_password=SecretStr(nats_access.password),
+        instance="a",
+    )
+    stop = asyncio.Event()
+    stop.set()
+    async with asyncio.timeout(DEADLINE_S):
+        await serve(Early(), settings, stop)
