@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 
 from aegis.contracts.trading import ALERT, SERVICE, ReconcileReply, VenueUnavailable
 from aegis.desk import Desk
 from aegis_sdk import codec, subjects
 from aegis_sdk.discovery import Directory
-from aegis_sdk.errors import NotExecuted, OutcomeUnknown
+from aegis_sdk.errors import DeadlineExceeded, NotExecuted, OutcomeUnknown, Unavailable
 from aegis_sdk.events import STREAM
 from aegis_sdk.instances import InstanceStatus
 from aegis_sdk.transport import Transport
@@ -52,13 +53,20 @@ async def until_orders(desk: Desk, statuses: Mapping[str, str]) -> None:
 async def all_was_told(transport: Transport, desk: Desk) -> None:
     """The events of an account are in the stream, each once, without a hole; they are sent behind what they tell of."""
     last, numbers = (await desk.snapshot()).sequence, list[int]()
-    async with (
-        transport.read(STREAM, subjects.event("trading", desk.account_name, subjects.REST)) as messages,
-        asyncio.timeout(DEADLINE_S),
-    ):
+    async with asyncio.timeout(DEADLINE_S):
+        while numbers[-1:] < [last]:
+            with suppress(DeadlineExceeded, Unavailable):  # a node that is just back
+                numbers = await _told(transport, desk.account_name, last)
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def _told(transport: Transport, account: str, last: int) -> list[int]:
+    """The numbers of an account's events up to `last`."""
+    numbers = list[int]()
+    async with transport.read(STREAM, subjects.event("trading", account, subjects.REST)) as messages:
         async for message in messages:
             if message is not None and subjects.split(message.subject)[-1] != ALERT:
                 numbers.append(codec.decode_json(message.payload)["sequence"])
             if numbers[-1:] >= [last]:
                 break
-    assert numbers == list(range(1, len(numbers) + 1))
+    return numbers

@@ -174,7 +174,7 @@ async def test_a_handover_that_was_begun_is_no_refusal(
     desk: Stage, operator: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It takes effect after we have ceased to wait for it."""
-    monkeypatch.setattr(key_moves, "_HANDED_OVER_S", 0.005)
+    monkeypatch.setattr(key_moves, "_SERVED_S", 0)  # the next heartbeat tells it, not the claim
     giver, view, name = await served(desk), desk.service.app.state.parts.view, KeyName("words", "w1")
     asked = {"dry_run": False, "confirm": "w1"}
     answer = await operator.post("/api/leases/words/w1/handover", json=asked)

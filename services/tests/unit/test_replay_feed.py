@@ -47,7 +47,7 @@ def has_ended(sink: Any) -> Callable[[], bool]:
 async def test_a_whole_file_is_offered_in_order_and_ends(tmp_path: Path, sink: Any):
     path = write(tmp_path / "day.csv", *(row("rb2310", volume) for volume in range(1000)))
     async with opened(path, sink) as feed:
-        assert await feed.subscribe([REBAR]) == []
+        assert await feed.subscribe([REBAR]) == {}
         await sink.until(has_ended(sink))
     assert [quote.volume for quote in sink.quotes] == list(range(1000))
     assert sink.states == [
@@ -89,7 +89,7 @@ async def test_only_what_is_subscribed_is_offered(tmp_path: Path, sink: Any):
 async def test_what_is_not_in_the_file_is_returned_by_subscribe(tmp_path: Path, sink: Any):
     path = write(tmp_path / "day.csv", row("rb2310", 1))
     async with opened(path, sink) as feed:
-        assert await feed.subscribe([COIL, REBAR]) == [COIL]
+        assert list(await feed.subscribe([COIL, REBAR])) == [COIL]
 
 
 async def test_the_instruments_are_those_of_the_file_with_the_facts_of_the_table(tmp_path: Path, sink: Any):

@@ -266,7 +266,7 @@ def test_an_account_is_opened_once() -> None:
     desk = Desk()
     desk.done("buy", 1)
     before = snapshot(desk.group)
-    again = desk.tell(AccountOpened(account="a", ts_ns=0, env="live", trading_day="20300101", pre_balance=Decimal(5)))
+    again = desk.tell(AccountOpened(account="a", ts_ns=0, env="sim", trading_day="20300101", pre_balance=Decimal(5)))
     assert not again.tells
     assert snapshot(desk.group) == before
 
