@@ -37,7 +37,7 @@ export function Tail({ lines, label, height = "h-[max(320px,calc(100dvh-230px))]
             <span className={cx("w-10 font-sans", TONES[line.level])}>{sayLevel(line.level)}</span>
             <span className="wrap-anywhere whitespace-pre-wrap max-sm:col-span-2">
               {line.from && (
-                <Link href={to("/logs", line.from)} className="mr-2 text-accent hover:underline">
+                <Link href={to("/logs", line.from)} className="mr-2 text-accent underline decoration-1 underline-offset-2">
                   {line.from.instance}
                 </Link>
               )}
