@@ -167,6 +167,7 @@ def days(ticks: list[Tick], name: str, between: tuple[str, str]) -> set[tuple[st
 
 
 async def test_whole_days_with_their_nights_a_weekend_and_a_holiday(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a session is about to end, each contract has a minute and a half to tick in: some rest for half a minute."""
     async with desk(monkeypatch, begin="2025-11-28T20:05") as day:
         await day.at("2025-11-28T20:31")
         await day.until(lambda: day.ready() == 1)
@@ -177,13 +178,13 @@ async def test_whole_days_with_their_nights_a_weekend_and_a_holiday(monkeypatch:
 
         await day.at("2025-11-28T20:58")
         await day.until_ticks_at("2025-11-28T21:00:30", *AT_NIGHT)
-        await day.at("2025-11-28T22:59")
-        await day.until_ticks_at("2025-11-28T22:59:30", *AT_NIGHT)
+        await day.at("2025-11-28T22:58")
+        await day.until_ticks_at("2025-11-28T22:58:30", *AT_NIGHT)
         await day.until_ticks_at("2025-11-28T23:00:30", "INE.sc2602")  # the night of the others is over
         await day.at("2025-11-28T23:59")
         await day.until_ticks_at("2025-11-29T00:00:10", "INE.sc2602")
-        await day.at("2025-11-29T02:29")
-        await day.until_ticks_at("2025-11-29T02:29:30", "INE.sc2602")
+        await day.at("2025-11-29T02:28")
+        await day.until_ticks_at("2025-11-29T02:28:30", "INE.sc2602")
         await day.stays_in_silence()  # the night is over
 
         await day.at("2025-11-29T03:00")
@@ -197,18 +198,18 @@ async def test_whole_days_with_their_nights_a_weekend_and_a_holiday(monkeypatch:
 
         await day.at("2025-12-01T09:28")
         await day.until_ticks_at("2025-12-01T09:30:10", *WATCHED)
-        await day.at("2025-12-01T10:14")
-        await day.until_ticks_at("2025-12-01T10:14:30", *WATCHED)
+        await day.at("2025-12-01T10:13")
+        await day.until_ticks_at("2025-12-01T10:13:30", *WATCHED)
         await day.until_ticks_at("2025-12-01T10:15:30", "CFFEX.IF2603")  # the others have a break
         await day.at("2025-12-01T10:29")
         await day.until_ticks_at("2025-12-01T10:30:10", *WATCHED)
-        await day.at("2025-12-01T11:29")
-        await day.until_ticks_at("2025-12-01T11:29:30", "CFFEX.IF2603")
+        await day.at("2025-12-01T11:28")
+        await day.until_ticks_at("2025-12-01T11:28:30", "CFFEX.IF2603")
         await day.stays_in_silence()  # lunch
         await day.at("2025-12-01T13:29")
         await day.until_ticks_at("2025-12-01T13:30:10", *WATCHED)
-        await day.at("2025-12-01T14:59")
-        await day.until_ticks_at("2025-12-01T14:59:30", *WATCHED)
+        await day.at("2025-12-01T14:58")
+        await day.until_ticks_at("2025-12-01T14:58:30", *WATCHED)
         assert day.ready() == 2, "one session from the morning to the close"
         closed = day.reasons("error 4097")
         await day.at("2025-12-01T15:45")
