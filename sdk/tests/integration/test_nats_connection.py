@@ -209,6 +209,27 @@ async def test_a_session_that_fails_as_it_ends_is_followed_by_the_next(monkeypat
         await transport.close()
 
 
+async def test_who_closes_it_as_it_connects_does_not_wait_for_ever(
+    nats_access: NatsAccess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`asyncio.wait_for`, with which nats-py connects, swallows a cancellation that comes with what it waits for."""
+    opened, real = asyncio.Event(), Session.open
+
+    async def swallowing(session: Session, server: str, options: dict[str, Any]) -> None:
+        await real(session, server, options)
+        opened.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(Session, "open", swallowing)
+    user, password = nats_access.user, nats_access.password
+    transport = NatsTransport(nats_access.urls, user=user, password=password, name="", connect_timeout=READ_S)
+    async with asyncio.timeout(DEADLINE_S):
+        await opened.wait()
+        await transport.close()
+    assert transport.state is ConnectionState.CLOSED
+
+
 async def test_a_lost_server_is_asked_for_at_least_ten_times_a_second() -> None:
     """The pause between two sessions is 20 to 50 ms, so that a server that is back is found at once."""
     loop = asyncio.get_running_loop()

@@ -206,3 +206,8 @@ class Scene:
 
 def result(name: str, change: str = "1") -> Result:
     return Result(name, Verdict.OK, msgspec.Raw(change.encode()))
+
+
+async def settled(*tasks: asyncio.Task[Any]) -> list[Any]:
+    async with asyncio.timeout(DEADLINE_S):
+        return await asyncio.gather(*tasks, return_exceptions=True)

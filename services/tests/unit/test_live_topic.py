@@ -149,3 +149,10 @@ def test_all_who_ask_from_the_same_place_get_the_same_bytes() -> None:
     topic = Topic("t", "o", shown=lambda row: {"row": row})
     topic.replace({"a": 1})
     assert topic.since(None) is topic.since(None)
+
+
+def test_a_row_that_is_shown_as_json_is_written_as_it_is() -> None:
+    plain, written = Topic("t", "o"), Topic("t", "o", lambda row: msgspec.Raw(msgspec.json.encode(row)))
+    for topic in (plain, written):
+        topic.replace({"a": {"price": 1.5, "flags": []}, "b": {"price": None, "flags": ["x"]}})
+    assert written.since(None) == plain.since(None)

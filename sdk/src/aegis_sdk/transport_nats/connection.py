@@ -174,6 +174,8 @@ class NatsTransport:
         session = Session()
         try:
             await self._open(session, server)
+            if self._state is ConnectionState.CLOSED:  # nats-py has swallowed our cancellation, as above
+                return False
             _log.info("connected", server=_shown(server))
             self._become(ConnectionState.CONNECTED)
             await session.over.wait()

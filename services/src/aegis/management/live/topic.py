@@ -30,7 +30,7 @@ class State(NamedTuple):
 
 
 class Topic:
-    """Rows by their key. `shown` makes plain data of a row when it is sent, not when it changes.
+    """Rows by their key. `shown` makes plain data, or its JSON, of a row when it is sent, not when it changes.
 
     Nobody gets any before the source has told all of them once. Sequences of another `origin`, of the same topic at
     another time or instance, mean nothing here.
