@@ -37,9 +37,10 @@ can-build-ui:
 down: setup ## stop what `up` started
 	@$(BIN)/aegis down
 
-# Two at a time, the longest files first: most tests wait, for a process or a timer. All workers need the same seed.
+# Two at a time, the longest files first: most tests wait, for a process or a timer. All workers need the same seed. One
+# that hangs ends its worker, which says where.
 test: check ## the static checks, then all tests
-	CHAOS_SEED=$(or $(SEED),$(shell date +%s)) $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	CHAOS_SEED=$(or $(SEED),$(shell date +%s)) $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -o faulthandler_exit_on_timeout=true --max-worker-restart 1
 	$(if $(NODE),$(MAKE) -s ui && cd ui && npm run -s e2e)
 
 check: setup ## the static checks

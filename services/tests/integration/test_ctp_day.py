@@ -167,7 +167,7 @@ def days(ticks: list[Tick], name: str, between: tuple[str, str]) -> set[tuple[st
 
 
 async def test_whole_days_with_their_nights_a_weekend_and_a_holiday(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a session is about to end, each contract has a minute and a half to tick in: some rest for half a minute."""
+    """Where a session is about to end, each contract has 90 s to tick in: some rest for 30 s."""
     async with desk(monkeypatch, begin="2025-11-28T20:05") as day:
         await day.at("2025-11-28T20:31")
         await day.until(lambda: day.ready() == 1)

@@ -139,9 +139,10 @@ class NatsTransport:
             self._write_out()
         self._become(ConnectionState.CLOSED)
         self._sessions.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._sessions
-        self._replies.end(ConnectionUnavailable("the connection was closed"))
+        try:
+            await asyncio.wait({self._sessions})
+        finally:
+            self._replies.end(ConnectionUnavailable("the connection was closed"))
 
     def _become(self, state: ConnectionState) -> None:
         if state is self._state:
