@@ -6,10 +6,8 @@ import asyncio
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any
 import pytest
 from ctp_counter import start_at
 
+from aegis.cli.bench.ctp_parts import children_of
 from aegis.contracts.market import InstrumentId
 from aegis.ctp.attempts import Patience
 from aegis.marketdata.adapters.ctp import CtpFeed, CtpOptions
@@ -39,7 +38,6 @@ QUICK = CtpOptions(
     limits=Limits(answer_s=2.5, silent_s=1.0, stall_s=0.6, stop_s=3.0),
     patience=Patience(first_pause_s=0.05, longest_pause_s=0.2, attempts=3),
 )
-GATE = str(Path(sys.prefix) / "share/aegis/lib/libthostmduserapi_se.so")
 CYCLES = int(os.environ.get("AEGIS_CTP_CYCLES", "6"))
 
 
@@ -104,74 +102,11 @@ def directories_of_sessions() -> set[Path]:
     return set(Path(tempfile.gettempdir()).glob("aegis-ctp-*"))
 
 
-def mapped(pid: int | None) -> str:
-    return Path(f"/proc/{pid}/maps").read_text()
-
-
 def is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def children_of(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-# Which libraries
-
-
-def loaded(drop_in: str, *, gated: bool = False, market: str = "", **environment: str) -> str:
-    """The libraries of a process that has loaded them as a session does, or why it could not."""
-    program = (
-        "import socket\n"
-        "from pathlib import Path\n"
-        "from aegis.ctp.frames import FrontAddresses, Login\n"
-        "from aegis.marketdata.adapters.ctp.frames import Start\n"
-        "from aegis.marketdata.adapters.ctp import process\n"
-        f"if {market!r}: process.market_library = lambda _: Path({market!r})\n"
-        "login = Login(broker_id='', user_id='', password='', app_id='', auth_code='')\n"
-        "fronts = FrontAddresses(market=(), trader=())\n"
-        f"start = Start(login=login, fronts=fronts, production=True, libraries={drop_in!r}, gated={gated})\n"
-        "failed = process.load(start, socket.socket())\n"
-        "print(failed if isinstance(failed, process.Failure) else process.loaded_libraries())"
-    )
-    own = {**os.environ, "LOCPATH": str(Path(sys.prefix) / "share/aegis/locale"), **environment}
-    with tempfile.TemporaryDirectory() as directory:
-        (Path(directory) / ".vntrader").mkdir()
-        return subprocess.run(
-            [sys.executable, "-c", program], env=own, cwd=directory, capture_output=True, text=True, check=True
-        ).stdout
-
-
-def test_the_real_libraries_are_loaded_where_no_others_are_named() -> None:
-    maps = loaded("")
-    assert maps.count("vnpy_ctp/api/libthost") == 2
-    assert "share/ctpsim" not in maps
-
-
-def test_drop_in_libraries_take_the_place_of_the_real_ones() -> None:
-    maps = loaded(str(Path(sys.prefix) / "share/ctpsim/lib"))
-    assert maps.count("share/ctpsim/lib/libthost") == 2
-    assert "vnpy_ctp/api/libthost" not in maps
-
-
-@pytest.mark.parametrize(("drop_in", "of"), [("", "vnpy_ctp/api"), ("share/ctpsim/lib", "share/ctpsim/lib")])
-def test_a_gate_stands_before_the_market_data_library_alone(drop_in: str, of: str) -> None:
-    """Before the real one, too: loading it says nothing to anybody."""
-    maps = loaded(drop_in and str(Path(sys.prefix) / drop_in), gated=True)
-    assert maps.count("libthost") == 3
-    assert maps.count(GATE) == 1
-    assert f"{of}/libthostmduserapi_se.so" in maps
-    assert f"{of}/libthosttraderapi_se.so" in maps
-
-
-def test_what_a_machine_lacks_is_said_in_one_clear_message(tmp_path: Path) -> None:
-    assert "cannot open shared object file" in loaded(str(tmp_path))
-    assert "locale zh_CN.GB18030 is missing" in loaded("", LOCPATH=str(tmp_path))
-    other = str(Path(sys.prefix) / "share/ctpsim/lib/libthosttraderapi_se.so")
-    assert "it is no market data library of CTP" in loaded("", gated=True, market=other)
 
 
 # Logins
@@ -361,81 +296,6 @@ async def test_what_the_front_refuses_is_refused_with_its_reason_and_may_be_aske
         await sink.until(lambda: {quote.symbol for quote in sink.quotes} == {one.symbol, other.symbol})
 
 
-async def all_sent(running: RunningFront) -> Counter[str]:
-    """By symbol, once it sends no more."""
-    sent = Counter(await running.control.sent())
-    while sent != (sent := Counter(await running.control.sent())):  # noqa: ASYNC110 (it tells nobody)
-        await asyncio.sleep(0.2)
-    return sent
-
-
-def accounted(sink: Any) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for quote in sink.quotes:
-        counts[quote.symbol] += 1 + quote.skipped
-    return counts
-
-
-async def until_accounted(sink: Any, running: RunningFront) -> None:
-    """Until all that the counter has sent was received, or is counted as left out."""
-    async with asyncio.timeout(15):
-        while accounted(sink) != Counter(await running.control.sent()):  # noqa: ASYNC110 (it tells nobody)
-            await asyncio.sleep(0.05)
-
-
-@pytest.mark.parametrize("gated", [True, False])
-async def test_in_an_overload_every_tick_is_received_or_counted(sink: Any, gated: bool) -> None:
-    """The sink takes nothing for a while, and little may wait in the session."""
-    async with counter(instruments=20, rate=1.0) as running:
-        start = start_at(running.access, ring=200, backlog=50, backlog_ms=20, gated=gated)
-        async with open_feed(running, sink, start=start) as feed:
-            await all_of(feed)
-            sink.has_room.clear()
-            await running.control.send("rate", rate=5_000)
-            await sink.until(lambda: bool(sink.quotes))
-            await asyncio.sleep(1.0)
-            await running.control.send("rate", rate=0.01)
-            sink.has_room.set()
-            await until_accounted(sink, running)
-            assert any(quote.skipped for quote in sink.quotes)
-            newest = {quote.symbol: quote.volume for quote in sink.quotes}
-            assert all(quote.volume <= newest[quote.symbol] for quote in sink.quotes)
-
-
-@pytest.mark.parametrize("dropped", [True, False])
-async def test_what_waits_in_the_gate_when_its_session_ends_is_received_or_counted(sink: Any, dropped: bool) -> None:
-    """By the front, or because it was told to."""
-    async with counter(instruments=20, rate=1.0) as running:
-        start = start_at(running.access, ring=200, backlog=50, backlog_ms=20)
-        async with open_feed(running, sink, start=start) as feed:
-            await all_of(feed)
-            sink.has_room.clear()
-            await running.control.send("rate", rate=20_000)
-            while Counter(await running.control.sent()).total() < 5_000:  # noqa: ASYNC110 (it tells nobody)
-                await asyncio.sleep(0.01)
-            await running.control.send("rate", rate=0.01)
-            assert accounted(sink).total() < (await all_sent(running)).total(), "some wait"
-            if dropped:
-                await running.control.send("drop", side="market", reason=0x2003)
-                sink.has_room.set()
-                await until_ready_again(sink)
-                assert any("error 8195" in reason for reason in sink.reasons)
-            else:
-                await feed.close()
-            assert accounted(sink) == Counter(await running.control.sent())
-
-
-async def test_of_a_market_faster_than_the_session_the_gate_conflates_and_nothing_ends(sink: Any) -> None:
-    async with counter(instruments=500, rate=1.0) as running, open_feed(running, sink) as feed:
-        assert f"{GATE}\n" in mapped(feed.session_pid), "a session is gated where it can be"
-        await all_of(feed)
-        await running.control.send("rate", rate=200_000)
-        await sink.until(lambda: sum(quote.skipped for quote in sink.quotes) > 20_000, timeout=15)
-        await running.control.send("rate", rate=0.01)
-        await until_accounted(sink, running)
-        assert sink.states == [FeedState.CONNECTING, FeedState.READY]
-
-
 # Ends
 
 
@@ -447,11 +307,9 @@ async def test_sessions_under_flow_end_in_order_and_leave_nothing(sink: Any) -> 
             async with open_feed(running, sink) as feed:
                 await all_of(feed)
                 await sink.until_quotes(len(sink.quotes) + 200)
-                session = feed._current
                 async with asyncio.timeout(QUICK.limits.stop_s):
                     await feed.close()
-                assert session is not None
-                assert (session.exit_code, session.was_killed) == (0, False)
+                assert feed.session_exit_code == 0
                 assert figure(feed, "killed_sessions_total") == 0
         after = (len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task")), children_of(os.getpid()))
         assert after == before

@@ -295,7 +295,7 @@ async def test_an_order_that_a_disconnection_meets_is_unknown_until_the_counter_
 def _deafen(venue: CtpVenue) -> None:
     """Let the service read no more of what its session's process says."""
     current: Any = venue._current
-    current._process._transport.pause_reading()
+    current._process.pause()
 
 
 async def test_a_front_that_does_not_answer_and_a_process_that_hangs_are_left() -> None:

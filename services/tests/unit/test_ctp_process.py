@@ -6,6 +6,7 @@ import select
 import socket
 import subprocess
 import sys
+import time
 from threading import Thread
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from aegis.contracts.market import Quote
+from aegis.ctp.failures import Failure, Kind, Step
 from aegis.ctp.frames import Alive, Ended, FrontAddresses, Login, Rejected, encoded
 from aegis.marketdata.adapters.ctp import process
 from aegis.marketdata.adapters.ctp.frames import FromSession, Start, Waiting
@@ -103,6 +105,28 @@ def test_what_is_refused_is_counted_to_the_last_however_much_it_is() -> None:
     assert sum(frame.count for frame in refused if isinstance(frame, Rejected)) == 5_000
     assert len(refused) < 200
     assert last == Ended()
+
+
+def test_a_session_ends_behind_all_of_its_ticks_however_late_the_service_takes_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process, "_QUIET_WAIT_S", 0.001)
+    ours, theirs = socket.socketpair()
+    done: list[str] = []
+    monkeypatch.setattr(process, "end_within", lambda _: done.append("ends"))
+
+    def pump() -> None:
+        time.sleep(0.05)  # as while the service reads nothing
+        done.append("all ticks are handed over")
+
+    gate: Any = SimpleNamespace(pump=pump, close=lambda: None)
+    with ours, theirs:
+        session = Session(theirs, START, Heard(ours), gate)
+        session._market = session._trader = SimpleNamespace(exit=lambda: None)
+        session._taking.start()
+        session._fail(Failure(step=Step.FLOW, kind=Kind.NOT_READY, message="the front has closed the connection"))
+        session._end()
+    assert done == ["all ticks are handed over", "ends"]
 
 
 def test_no_word_of_a_session_is_left_out_however_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:

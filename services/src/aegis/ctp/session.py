@@ -51,8 +51,7 @@ class Session(asyncio.Protocol):
         self._heard = heard
         self._incoming = Reassembly()
         self._protocols = (self,) if beside is None else (self, beside)
-        self._transports: list[asyncio.Transport] = []
-        self._transport: asyncio.Transport | None = None
+        self._transports: list[asyncio.Transport] = []  # as the protocols: the first one is ours
         self._process: asyncio.subprocess.Process | None = None
         self._directory: SessionDirectory | None = None
         self.was_killed = False
@@ -81,7 +80,6 @@ class Session(asyncio.Protocol):
         for protocol, (ours, _) in zip(self._protocols, pairs, strict=True):
             transport, _ = await loop.create_connection(lambda protocol=protocol: protocol, sock=ours)
             self._transports.append(cast("asyncio.Transport", transport))
-        self._transport = self._transports[0]
         self.tell(start)
 
     async def _spawn(self, descriptors: list[int], directory: SessionDirectory) -> asyncio.subprocess.Process:
@@ -108,13 +106,10 @@ class Session(asyncio.Protocol):
             for transport in self._transports:
                 transport.abort()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-
     def tell(self, frame: msgspec.Struct) -> None:
         """What is said to one that has ended is lost; its end is known by `ended`."""
-        if self._transport is not None:
-            self._transport.write(encoded(frame))
+        if self._transports and not self._transports[0].is_closing():
+            self._transports[0].write(encoded(frame))
 
     def pause(self) -> None:
         """Hear no more for now; what it has waits with it."""

@@ -128,7 +128,7 @@ async def _overload(
 async def _burst(server: EmbeddedServer, nodes: int, replay: Path, say: Say) -> Case:
     market = {"market": "replay", "path": replay, "speed": _BURST_SPEED}
     async with ctp_path(server, nodes, f"case-{CtpCase.BURST}", **market) as path:
-        figures = (await path.replayed()).figures
+        figures = await path.replayed()
     say(f"burst20: {figures['lost']:.0f} lost, {figures['conflated']:.0f} conflated")
     return Case("burst20", figures, note=f"{replay.name} at {_BURST_SPEED:g} times its speed", bars=_COMPLETE)
 

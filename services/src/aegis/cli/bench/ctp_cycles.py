@@ -7,9 +7,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from aegis.cli.bench.ctp_parts import children_of, profile
 from aegis.cli.bench.figures import Figures
@@ -72,28 +70,28 @@ async def _closed(start: Start) -> _End:
     """One feed: it wants everything, and is closed in the middle of it."""
     flow = _Flow()
     feed = CtpFeed("bench", "bench", "sim", start)
-    with _spawned() as processes:
-        async with asyncio.timeout(_COMES_S):
-            await feed.open(flow)
-            try:
-                await feed.subscribe([one.id for one in await feed.instruments()])
-                await flow.began.wait()
-            finally:
-                began_at = time.monotonic()
-                await feed.close()
-                took_s = time.monotonic() - began_at
-    [session] = processes
-    assert session.returncode is not None
-    return _End(session.returncode, took_s)
+    async with asyncio.timeout(_COMES_S):
+        await feed.open(flow)
+        try:
+            await feed.subscribe([one.id for one in await feed.instruments()])
+            await flow.began.wait()
+        finally:
+            began_at = time.monotonic()
+            await feed.close()
+            took_s = time.monotonic() - began_at
+    assert flow.states == [FeedState.CONNECTING, FeedState.READY, FeedState.CLOSED], "it has had one session"
+    assert feed.session_exit_code is not None
+    return _End(feed.session_exit_code, took_s)
 
 
 class _Flow:
-    """A `FeedSink` that only counts."""
+    """A `FeedSink` that only counts, and keeps states."""
 
     crowded = False
 
     def __init__(self) -> None:
         self.began = asyncio.Event()
+        self.states: list[FeedState] = []
         self._ticks = 0
 
     def offer(self, quote: Quote) -> None:
@@ -101,27 +99,12 @@ class _Flow:
         if self._ticks == _TICKS:
             self.began.set()
 
-    def changed(self, state: FeedState, reason: str = "") -> None: ...
+    def changed(self, state: FeedState, reason: str = "") -> None:
+        self.states.append(state)
+
     def rejected(self, reason: str, detail: str, count: int = 1) -> None: ...
     async def uncrowded(self) -> None: ...
     async def room(self) -> None: ...
-
-
-@contextmanager
-def _spawned() -> Iterator[list[asyncio.subprocess.Process]]:
-    """Processes that are started meanwhile: whoever started them does not say how they ended."""
-    spawned: list[asyncio.subprocess.Process] = []
-    plain = asyncio.create_subprocess_exec
-
-    async def spawn(*command: Any, **options: Any) -> asyncio.subprocess.Process:
-        spawned.append(process := await plain(*command, **options))
-        return process
-
-    asyncio.create_subprocess_exec = spawn
-    try:
-        yield spawned
-    finally:
-        asyncio.create_subprocess_exec = plain
 
 
 async def _held(counter: RunningFront) -> Figures:

@@ -29,7 +29,7 @@ class Found(NamedTuple):
     """Figures, and the instrument whose newest tick was once the oldest of all."""
 
     figures: Figures
-    oldest: str = ""
+    oldest: str
 
 
 class CtpPath:
@@ -72,14 +72,14 @@ class CtpPath:
         }
         return Found(figures, oldest.symbol)
 
-    async def replayed(self) -> Found:
+    async def replayed(self) -> Figures:
         """What becomes of a recording, from its first tick to its last."""
         sent = -1
         while (now := sum((await self.counter.control.sent()).values())) != sent:
             sent = now
             await asyncio.sleep(_SILENT_S)
         report: dict[str, Any] = await self._subscriber.report()
-        return Found({**await self._sums(report), **report["received"]})
+        return {**await self._sums(report), **report["received"]}
 
     async def _at_rest(self) -> Mapping[str, int]:
         """What was sent, once all contracts are subscribed and the subscriber has what follows on that."""

@@ -94,6 +94,11 @@ class CtpFeed:
         return None if self._current is None else self._current.pid
 
     @property
+    def session_exit_code(self) -> int | None:
+        """Of the process of the latest session, once that is gone."""
+        return None if self._current is None else self._current.exit_code
+
+    @property
     def env(self) -> Env:
         return self._env
 

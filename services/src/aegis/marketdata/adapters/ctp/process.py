@@ -337,7 +337,7 @@ class Session:
             self._await_quiet()
             self._let_go()
         if self._gate is not None:
-            self._taking.join(_QUIET_WAIT_S)
+            self._taking.join()  # however long the service reads none: it bounds our end itself
         self._outbox.drain(_QUIET_WAIT_S)
         end_within(_RELEASE_S)
         self._market.exit()

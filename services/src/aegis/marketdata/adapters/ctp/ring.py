@@ -1,9 +1,9 @@
-"""The ring of a session's process: quotes that wait for the service, bounded, never blocking the wrapper's thread.
+"""The ring of a session without a gate: quotes that wait for the service, bounded, never blocking the wrapper's thread.
 
 First in, first out, while that is quick enough. Once the oldest has waited for too long behind many others, or the
 ring is full, it *conflates*: of each instrument only the newest is kept, in the place of the one that waited, and says
 how many it stands for (`skipped`). It does so until the ring is empty. So in an overload the newest quote of an
-instrument waits no longer than it takes to send one of each. Behind a gate, which does the same, little waits here.
+instrument waits no longer than it takes to send one of each.
 """
 
 from __future__ import annotations

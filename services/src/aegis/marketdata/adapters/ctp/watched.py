@@ -87,7 +87,6 @@ class WatchedSession:
         self._ticks = TickStream(self._came, self._end_as_told)
         self._process = Session(_PROGRAM, from_session, self._heard, self._ticks)
         self._failed: asyncio.Future[Failure] = asyncio.get_running_loop().create_future()
-        self._universe: list[Instrument] = []
         self._by_symbol: dict[str, Instrument] = {}
         self._quoting = Quoting(self._by_symbol, sink.rejected)
         self._reader = TickReader()
@@ -241,7 +240,6 @@ class WatchedSession:
                 self.waiting = frame
             case Universe(instruments):
                 self._progress_at = self._heard_at
-                self._universe += instruments
                 self._by_symbol.update((one.symbol, one) for one in instruments)
             case Reached(step):
                 self._progress_at = self._heard_at
@@ -253,7 +251,7 @@ class WatchedSession:
                 if self._wants_gate and len(libraries) == len(NAMES):
                     hint = "make setup builds it; without it ticks are lost uncounted in an overload"
                     _log.warning("session_without_gate", pid=self._process.pid, hint=hint)
-                self._on_ready(self._universe)
+                self._on_ready([*self._by_symbol.values()])
             case Answered(answers):
                 self._answers.update(answers)
                 self._answered.set()
