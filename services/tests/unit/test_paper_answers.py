@@ -53,6 +53,7 @@ class Asked:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, error: AegisError | None = None) -> None:
         self.calls: list[tuple[str, list[str]]] = []
         self.venue = PaperVenue(MemoryTransport(MemoryBroker()), ["P0", "P1"])
+        self.is_asked = asyncio.Event()
         self._error = error
         monkeypatch.setattr(self.venue._client, "call_active", self._call)
 
@@ -64,6 +65,11 @@ class Asked:
             raise self._error
         answers = [Submitted(outcome="accepted", venue_order_id=name) for name in names]
         return Answer(SubmitReply(answers=answers), 1, 1, False, "")
+
+    async def silent(self, *_: Any, **__: Any) -> None:
+        """A call without an answer."""
+        self.is_asked.set()
+        await asyncio.Event().wait()
 
     def submit(self, name: str, account: str = "P0") -> asyncio.Task[Submitted]:
         order = Submit(
@@ -109,3 +115,16 @@ async def test_orders_of_a_call_that_fails_are_all_told_so(monkeypatch: pytest.M
     asked = Asked(monkeypatch, OutcomeUnknown("it may be stored"))
     answers = await asyncio.gather(asked.submit("a"), asked.submit("b"))
     assert [answer.outcome for answer in answers] == ["unknown", "unknown"]
+
+
+async def test_orders_whose_call_is_given_up_by_a_close_are_told_that_nobody_knows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = Asked(monkeypatch)
+    monkeypatch.setattr(asked.venue._client, "call_active", asked.silent)
+    sent = [asked.submit("a"), asked.submit("b")]
+    await asked.is_asked.wait()
+    await asked.venue.close()
+    async with asyncio.timeout(5):
+        answers = await asyncio.gather(*sent)
+    assert [(answer.outcome, answer.reason) for answer in answers] == [("unknown", "no_answer")] * 2

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
+from math import inf
 from typing import Final, NamedTuple
 
 from aegis.cli.bench.figures import Case, Figures, latencies, latencies_ms
@@ -65,11 +66,12 @@ async def takeover(
 
 
 class Flow:
-    """Orders of an account, one after the other, until `stops`."""
+    """Orders of an account, one after the other, until `stops`, or `most` were answered."""
 
-    def __init__(self, desk: Desk, instrument: str, price: Decimal) -> None:
+    def __init__(self, desk: Desk, instrument: str, price: Decimal, most: float = inf) -> None:
         self._desk = desk
         self._order = (instrument, price)
+        self._most = most
         self._awaited: tuple[float, asyncio.Future[float]] | None = None
         self.names: set[str] = set()  # of those that were answered
         self.failed = 0
@@ -77,7 +79,7 @@ class Flow:
 
     async def run(self) -> None:
         instrument, price = self._order
-        while not self.stops:
+        while not self.stops and len(self.names) < self._most:
             begun = time.perf_counter()
             try:
                 (order,) = await self._desk.place(instrument, "buy", 1, price=price, type="fak")
@@ -114,12 +116,8 @@ async def replay(
     """
     full, few = desks[0], desks[-1]
 
-    flow, known = Flow(full, instrument, price), len(await full.orders())
-    tasks = [asyncio.create_task(flow.run()) for _ in range(_AT_ONCE)]
-    while known + len(flow.names) < history:  # noqa: ASYNC110
-        await asyncio.sleep(_AGAIN_S)
-    flow.stops = True
-    await asyncio.gather(*tasks)
+    flow = Flow(full, instrument, price, most=history - len(await full.orders()))
+    await asyncio.gather(*(flow.run() for _ in range(_AT_ONCE)))
     for process in running.trading.values():
         if process.returncode is None:
             process.kill()

@@ -60,7 +60,6 @@ async def bench_orders(server: EmbeddedServer, *, nodes: int, extent: Extent) ->
 
     Cases takeover and replay are told in `order_recovery`. Faults at each step of an order are `make chaos`.
     """
-
     user = server.credentials
     transport = await NatsTransport.connect(server.urls, user=user.user, password=user.password)
     await transport.ensure_stream(

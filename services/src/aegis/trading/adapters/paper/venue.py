@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
 import structlog
@@ -62,7 +63,6 @@ __all__ = ["PaperVenue", "unanswered"]
 _log = structlog.get_logger("aegis.trading.paper")
 _QUIET_S: Final = 3.0
 """Without a report, not even the beat of every second, for so long the venue is down."""
-
 
 Request = TypeVar("Request", bound=BaseModel)
 Reply = TypeVar("Reply", bound=BaseModel)
@@ -132,9 +132,11 @@ class PaperVenue:
         for account, waiting in submits.items():
             wanted = [one for one in waiting if not one.answer.done()]
             for first in range(0, len(wanted), MOST_ORDERS):
-                task = asyncio.create_task(self._ask(account, wanted[first : first + MOST_ORDERS]), name="submit")
+                part = wanted[first : first + MOST_ORDERS]
+                task = asyncio.create_task(self._ask(account, part), name="submit")
                 self._sending.add(task)
                 task.add_done_callback(self._sending.discard)
+                task.add_done_callback(partial(_give_up, part))
 
     async def _ask(self, account: AccountName, submits: list[_Submit]) -> None:
         request = SubmitRequest(orders=[one.order for one in submits])
@@ -248,6 +250,13 @@ class PaperVenue:
             if ready != self._is_ready:
                 self._is_ready = ready
                 self._tell(self._numbered(state="ready" if ready else "down"))
+
+
+def _give_up(submits: Sequence[_Submit], _: asyncio.Task[None]) -> None:
+    """Nobody waits for a call that has ended without a word for its order, as by `close`."""
+    for one in submits:
+        if not one.answer.done():
+            one.answer.set_result(unanswered(OutcomeUnknown("the call was given up")))
 
 
 def unanswered(error: AegisError) -> Submitted:

@@ -1,0 +1,221 @@
+"""Events of the trading service on their way: numbered, batched, in order, and again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from trading_desk import Desk
+
+from aegis.trading import outbox as outbox_module
+from aegis.trading.domain.changes import write_changes
+from aegis.trading.domain.telling import Told
+from aegis.trading.domain.views import event_of
+from aegis.trading.keys import KeyState
+from aegis.trading.outbox import Outbox, Posting
+from aegis_sdk.errors import Unavailable
+from aegis_sdk.events import Events
+from aegis_sdk.single_active import Committed
+from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
+
+
+@pytest.fixture
+async def transport() -> AsyncIterator[MemoryTransport]:
+    made = MemoryTransport(MemoryBroker())
+    yield made
+    await made.close()
+
+
+def told(desk: Desk, first: int, count: int) -> list[Told]:
+    order = desk.order("buy", 1)
+    return [Told(first + number, order) for number in range(count)]
+
+
+def outbox_of(desk: Desk, account: str = "a") -> Outbox:
+    return Outbox(account, lambda one: event_of(desk.book, one, {}))
+
+
+async def stored(transport: MemoryTransport) -> list[int]:
+    found: list[int] = []
+    async with transport.read("EVENTS", "event.trading.a.order") as messages:
+        async for message in messages:
+            if message is None:
+                return found
+            found.append(json.loads(message.payload)["sequence"])
+    return found
+
+
+@asynccontextmanager
+async def posted(transport: MemoryTransport, stream: Events, known: int, *outboxes: Outbox) -> AsyncIterator[None]:
+    """As long as their accounts are held."""
+    posting = Posting(stream)
+    running = [asyncio.create_task(outbox.run(transport, posting, known)) for outbox in outboxes]
+    running.append(asyncio.create_task(posting.run()))
+    try:
+        yield
+    finally:
+        for one in running:
+            one.cancel()
+        await asyncio.wait(running)
+
+
+async def until_empty(outbox: Outbox) -> None:
+    async with asyncio.timeout(5):
+        while outbox:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+async def test_what_was_committed_together_is_told_together_by_each_instance_alike() -> None:
+    desk = Desk()
+    first, second = desk.intend("buy", 2), desk.intend("buy", 1)
+    desk.report(first, "accepted")
+    desk.fill(first, 1)
+    desk.fill(first, 1)
+    desk.report(second, "cancelled")
+    entries = [5] * 3 + [6] * 2 + [7] * 4  # opened with its terms; both intents; the rest
+    journal = [
+        Committed(entry, 1, "result", "", write_changes([change]))
+        for entry, change in zip(entries, desk.journal, strict=True)
+    ]
+    states = [KeyState("a", ["a"], None, lambda account: {}) for _ in range(2)]
+    for state in states:
+        for committed in journal:
+            state.apply(committed)
+    ours, others = ([*state.accounts["a"].outbox.waiting] for state in states)
+    assert ours == others
+    kinds = [type(one.what).__name__ for one in ours]
+    assert kinds == ["NoneType", "Order", "NoneType", "Order", "Order", "NoneType", "Trade", "str", "Trade", "Order"]
+    assert [one.sequence for one in ours] == list(range(1, 11))
+    assert states[0].group.books["a"].sequence == 10
+
+
+async def test_a_new_holder_goes_on_behind_what_is_stored(transport: MemoryTransport) -> None:
+    stream = Events(transport)
+    await stream.ensure()
+    desk = Desk()
+    for first, count in ((1, 3), (1, 5)):  # the second one has replayed all that the first had, and more
+        outbox = outbox_of(desk)
+        outbox.add(told(desk, first, count))
+        async with posted(transport, stream, 5, outbox):
+            await until_empty(outbox)
+    assert outbox.published == 2
+    assert await stored(transport) == [1, 2, 3, 4, 5]
+
+
+async def test_what_could_not_be_stored_is_sent_again_in_order(
+    transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "_AGAIN_S", 0.001)
+    stream = Events(transport)
+    await stream.ensure()
+    publish, failures = stream.publish, [3, 3, 4]
+
+    async def failing(subject: str, body: Any, **other: Any) -> int:
+        if failures and body.sequence == failures[0]:
+            failures.pop(0)
+            raise Unavailable("gone")
+        return await publish(subject, body, **other)
+
+    monkeypatch.setattr(stream, "publish", failing)
+    outbox = outbox_of(Desk())
+    outbox.add(told(Desk(), 1, 5))
+    async with posted(transport, stream, 5, outbox):
+        await until_empty(outbox)
+    assert sorted(await stored(transport)) == [1, 2, 3, 4, 5]
+    assert outbox.published == 5
+
+
+async def test_many_events_of_several_accounts_are_stored_as_one_batch(
+    transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = Events(transport)
+    await stream.ensure()
+    singly: list[str] = []
+    publish = stream.publish
+
+    async def seen(subject: str, body: Any, *, id: str = "", **other: Any) -> int:
+        singly.append(id)
+        return await publish(subject, body, id=id, **other)
+
+    monkeypatch.setattr(stream, "publish", seen)
+    desk = Desk()
+    outboxes = [outbox_of(desk), outbox_of(desk, "b")]
+    for outbox in outboxes:
+        outbox.add(told(desk, 1, 20))
+    async with posted(transport, stream, 20, *outboxes):
+        for outbox in outboxes:
+            await until_empty(outbox)
+        assert await stored(transport) == [*range(1, 21)] * 2  # each account in its order
+        assert singly == []
+        outboxes[0].add(told(desk, 21, 1))
+        await until_empty(outboxes[0])
+        assert singly == ["a.21"]
+
+
+async def test_more_than_a_batch_takes_is_stored_in_turns_of_all_accounts(transport: MemoryTransport) -> None:
+    stream = Events(transport)
+    await stream.ensure()
+    desk = Desk()
+    outboxes = [outbox_of(desk, f"a{number}") for number in range(12)]
+    for outbox in outboxes:
+        outbox.add(told(desk, 1, 130))
+    async with posted(transport, stream, 130, *outboxes):
+        for outbox in outboxes:
+            await until_empty(outbox)
+    assert sorted(await stored(transport)) == sorted([*range(1, 131)] * 12)
+
+
+async def test_a_batch_of_which_something_is_stored_already_goes_one_by_one(transport: MemoryTransport) -> None:
+    stream = Events(transport)
+    await stream.ensure()
+    desk = Desk()
+    outbox = outbox_of(desk)
+    outbox.add(told(desk, 1, 20))
+    first = outbox.next()[0]
+    await stream.publish("event.trading.a.trade", first.body, id=first.id)  # where nobody looks for the last one
+    async with posted(transport, stream, 20, outbox):
+        await until_empty(outbox)
+    assert await stored(transport) == list(range(2, 21))
+
+
+async def test_trades_are_told_before_what_can_wait(
+    transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "_REST_S", (0.0, 60.0))
+    stream = Events(transport)
+    await stream.ensure()
+    desk = Desk()
+    name = desk.intend("buy", 1)
+    outbox = outbox_of(desk)
+    outbox.add(told(desk, 1, 3))
+    async with posted(transport, stream, 3, outbox):
+        await asyncio.sleep(0.01)
+        assert len(outbox) == 3
+        outbox.add([Told(4, desk.fill(name, 1).trades[0])])
+        await until_empty(outbox)
+
+
+async def test_an_event_that_cannot_be_published_is_an_error_of_the_service(
+    transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = Events(transport)
+    await stream.ensure()
+    monkeypatch.setattr(stream, "publish", lambda *_, **__: 1 / 0)
+    desk, posting = Desk(), Posting(stream)
+    outbox = outbox_of(desk)
+    outbox.add(told(desk, 1, 1))
+    running = asyncio.create_task(outbox.run(transport, posting, 1))
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(posting.run(), 5)
+    running.cancel()
+
+
+async def test_a_long_outage_pushes_the_oldest_events_out_and_counts_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox_module, "_MOST", 3)
+    outbox = outbox_of(Desk())
+    outbox.add(told(Desk(), 1, 5))
+    assert (len(outbox), outbox.dropped) == (3, 2)
