@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -91,9 +93,10 @@ def test_a_recording_whose_parts_are_merged_while_it_is_read_is_read_on(
     directory.close()
 
 
-def test_parts_that_are_away_for_good_are_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: os.truncate(path, path.stat().st_size // 2)])
+def test_parts_that_are_away_or_cut_off_are_said(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
     record(tmp_path, [tick(1)], [tick(2)])
-    path_of(tmp_path, load(tmp_path).parts[1]).unlink()
+    spoil(path_of(tmp_path, load(tmp_path).parts[1]))
     reading = quotes(tmp_path)
     assert next(reading) == quote_of(tick(1))
     with pytest.raises(AegisError, match="cannot be read"):

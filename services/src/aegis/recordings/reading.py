@@ -46,6 +46,9 @@ def ask(directory: Path, question: Callable[[Manifest], T]) -> T:
             return question(load(directory))
         except duckdb.IOException as error:
             problem = error
+        except duckdb.Error as error:  # what can be opened and is no part of ours: cut off, or other bytes
+            problem = error
+            break
     raise AegisError(f"the recording in {directory} cannot be read: {problem}; aegis record --check says more")
 
 
@@ -69,7 +72,7 @@ def quotes(directory: Path) -> Generator[Quote]:
                 yield from map(make, batch)
                 reached = batch[-1][:2] if batch else reached
             return
-        except duckdb.IOException:  # a part was merged into another one since
+        except duckdb.Error:  # a part was merged into another one since; what cannot be read is said when asked again
             continue
 
 

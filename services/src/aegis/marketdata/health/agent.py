@@ -106,6 +106,10 @@ class HealthAgent(SingleActive):
     async def on_active(self, key: str, epoch: int) -> None:
         self.repairs = Repairs.recalled(self._memory, self._patience, clock.now(), self._began_s)
 
+    async def on_standby(self, key: str) -> None:
+        """Whoever acts now says what is left to people: ours would be in our figures for ever."""
+        self.repairs = Repairs(self._patience)
+
     async def _remember(self, memory: RepairMemory) -> None:
         try:
             await self.held(self.settings.feed).commit(memory)
