@@ -131,7 +131,9 @@ async def test_operations_may_hold_all_repairs(stack: AsyncExitStack, monkeypatc
     running.feed.muted.add(CONTRACTS[2])
     await running.until(lambda report: len(report.cases) == 3)
     assert running.repairers == [first], "nor by the other agent"
-    assert running.figures()["aegis_health_level_state", "degraded"] == 1, "what it had left to people is the other's word"
+    assert running.figures()["aegis_health_level_state", "degraded"] == 1, (
+        "what it had left to people is the other's word"
+    )
 
 
 async def test_a_hook_that_hangs_or_fails_keeps_nobody_from_looking_and_telling(
