@@ -22,6 +22,7 @@ __all__ = [
     "Part",
     "RecordingDamaged",
     "Stretch",
+    "digest_of",
     "is_recording",
     "is_whole",
     "load",
@@ -108,10 +109,15 @@ def paths_of(directory: Path, parts: Iterable[Part]) -> list[str]:
 def is_whole(directory: Path, part: Part) -> bool:
     """Whether a part's file is as it was written. All of it is read: about a second for half a gigabyte."""
     try:
-        with open(path_of(directory, part), "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == part.sha256
+        return digest_of(path_of(directory, part)) == part.sha256
     except OSError:
         return False
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal. Raises OSError."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_recording(path: Path) -> bool:

@@ -30,6 +30,7 @@ from aegis.recordings.manifest import (
     Part,
     RecordingDamaged,
     Stretch,
+    digest_of,
     is_recording,
     is_whole,
     load,
@@ -148,9 +149,7 @@ class RecordingDirectory:
             rows = merge([path_of(self.path, part) for part in parts], new)
             if rows != sum(part.rows for part in parts):
                 raise RecordingDamaged(self.path, f"{path.parent} has parts with fewer or more rows than they should")
-            with open(new, "rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            made = msgspec.structs.replace(made, rows=rows, size=new.stat().st_size, sha256=digest)
+            made = msgspec.structs.replace(made, rows=rows, size=new.stat().st_size, sha256=digest_of(new))
             new.replace(path)
         finally:
             new.unlink(missing_ok=True)
@@ -169,11 +168,11 @@ class RecordingDirectory:
         """
         days = sorted({part.trading_day for part in self.manifest.parts})[-_DAYS_BACK:]
         whole: list[Path] = []
-        for part in self.manifest.parts:
+        for part in [part for part in self.manifest.parts if part.trading_day in days]:
             path = path_of(self.path, part)
-            if part.trading_day in days and is_whole(self.path, part):
+            if is_whole(self.path, part):
                 whole.append(path)
-            elif part.trading_day in days:
+            else:
                 _log.error("part_damaged", path=str(path), hint="its ticks count as not recorded: aegis record --check")
         return highest_sequences(whole)
 
