@@ -94,7 +94,12 @@ def test_a_tick_that_was_stored_long_ago_is_old() -> None:
         (REBAR, "20251128", "20:58:59", "auction"),
         (REBAR, "20251128", "20:59:00", "match"),
         (REBAR, "20251128", "21:00:00", "trading"),
-        (REBAR, "20251128", "08:57:00", "break"),  # after its night
+        (REBAR, "20251128", "08:57:00", "auction"),  # after its night
+        (REBAR, "20251128", "08:59:30", "match"),
+        (REBAR, "20230525", "08:57:00", "break"),  # its auction was in the evening
+        (REBAR, "20230526", "08:57:00", "auction"),
+        ("CZCE.SR605", "20251128", "08:57:00", "break"),
+        ("CZCE.SR605", "20251009", "08:57:00", "auction"),
         (REBAR, "20251009", "08:57:00", "auction"),  # the holiday's end: no night before
         (REBAR, "20251009", "08:59:30", "match"),
         (REBAR, "20251128", "10:20:00", "break"),
@@ -119,7 +124,7 @@ def test_the_market_s_clock_goes_on_from_the_latest_change_of_any_instrument() -
     assert market.phase("a", REBAR) == "trading", "nobody knows how late it is"
     received = {"ts_received_ns": time.time_ns() - ago_ns}
     market.hear(tick(symbol="au2606", ts_exchange_ns=at("20251128", "02:30:00"), **received))
-    assert market.phase("a", REBAR) == "break", "08:55 of a day whose night there was"
+    assert market.phase("a", REBAR) == "auction", "08:55"
     assert market.phase("a", "CFFEX.IF2512") == "closed"
     market.hear(tick(ts_exchange_ns=at("20251128", "09:00:00")))
     assert market.phase("a", "SHFE.cu2605") == "trading", "a contract that does not tick, too"

@@ -5,9 +5,10 @@ All clock times are Shanghai's, UTC+8 without daylight saving since 1991. A *sec
 begins on Friday at 21:00.
 
 A call auction takes the five minutes before the day's first session, orders for four and the match in the last one.
-Products with a night session hold it at 20:55, and at 08:55 after an evening on which there was none. The first tick
-of a session is the match's, stamped 20:59:00, 08:59:00 or 09:29:00. The last one is up to 1.5 s late, hence `GRACE_S`:
-recordings have 11:30:01.500 on SHFE, INE and DCE, 11:30:00.500 on CZCE and CFFEX.
+Products with a night session hold it at 20:55, and at 08:55 after an evening on which there was none. Since 26 May
+2023 SHFE, INE and DCE hold one at 08:55 after a night, too; at CZCE orders of the night can only be taken back then.
+The first tick of a session is the match's, stamped 20:59:00, 08:59:00 or 09:29:00. The last one is up to 1.5 s late,
+hence `GRACE_S`: recordings have 11:30:01.500 on SHFE, INE and DCE, 11:30:00.500 on CZCE and CFFEX.
 """
 
 from __future__ import annotations

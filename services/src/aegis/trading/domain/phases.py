@@ -15,6 +15,9 @@ from aegis.exchanges.products import product_of
 __all__ = ["phase_at"]
 
 _NOON: Final = 12 * 3600
+_MORNING_AUCTIONS: Final = frozenset(("SHFE", "INE", "DCE"))
+_SINCE: Final = "20230526"
+"""From then on these exchanges hold an auction in the morning behind a night session, too (https://www.jtqh.com/show-31-8106-1.html)."""
 _PHASES: Final[dict[sessions.Phase, Phase]] = {
     sessions.Phase.CLOSED: "closed",
     sessions.Phase.BREAK: "break",
@@ -34,6 +37,7 @@ def phase_at(instrument: str, ts_ns: int) -> Phase:
     phase = sessions.phase_on(hours, day, second)
     if phase != sessions.Phase.AUCTION:
         return _PHASES[phase]
-    if hours.has_night and second < _NOON and sessions.has_night_session(sessions.previous_trading_day(day)):
-        return "break"  # its auction was in the evening
+    had_night = hours.has_night and sessions.has_night_session(sessions.previous_trading_day(day))
+    if had_night and second < _NOON and (exchange not in _MORNING_AUCTIONS or day < _SINCE):
+        return "break"  # its auction was in the evening: what is left of the night may be taken back
     return "match" if hours.is_match(second) else "auction"
