@@ -104,6 +104,15 @@ async def test_conflation_is_logged_once_until_the_ring_is_empty_again() -> None
     assert (first["instrument"], first["instruments"], first["dropped"]) == ("SHFE.a", 1, 4)
 
 
+async def test_what_is_dropped_after_a_take_belongs_to_the_next_one() -> None:
+    bridge = Bridge(1)
+    offer(bridge, "a")
+    taken = bridge.take(1)
+    offer(bridge, "a", "a")
+    assert not taken.dropped
+    assert sum(bridge.take(1).dropped.values()) == 1
+
+
 @pytest.mark.parametrize("size", [1, 64, 5_000])
 async def test_threads_that_overrun_the_ring_lose_only_what_is_counted(size: int) -> None:
     """The bound holds at each moment; of each instrument, what arrives and what was dropped give the offers."""

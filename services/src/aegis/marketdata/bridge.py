@@ -192,10 +192,8 @@ class Bridge:
             popleft = self._ring.popleft
             quotes = [popleft() for _ in range(min(limit, len(self._ring)))]
             self._drained += len(quotes)
-            dropped = self._dropped
+            dropped, self._dropped = self._dropped, Counter()  # even if it is empty: a feed goes on counting in ours
             begins = bool(dropped) and not self._conflating
-            if dropped:
-                self._dropped = Counter()
             self._conflating = bool(self._ring) and (self._conflating or begins)
             if not self._ring and isinstance(self._ring, _Index):
                 self._ring = deque()
