@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel
 
+from aegis_sdk import subjects
 from aegis_sdk.active_call import Answer
 from aegis_sdk.client import Client
 from aegis_sdk.errors import DeadlineExceeded, Rejected
 from aegis_sdk.instances import InstanceRecord, InstanceStatus
-from aegis_sdk.messages import NO_HEADERS, Headers
+from aegis_sdk.messages import NO_HEADERS, Headers, Message
 from aegis_sdk.method import Method
 from aegis_sdk.registry import Registration
 from aegis_sdk.service import HostOptions, ServiceHost
@@ -376,6 +377,12 @@ class Desks:
         for running in self._running:
             running.active._drain_timeout_s = 0.01
             await running.stop()
+
+
+async def asked(running: Running, other: Transport, method: str, headers: Headers = NO_HEADERS) -> Message:
+    """What the instance replies to a request, however late."""
+    subject = subjects.active(running.desk.name, KEY, running.holding().epoch, method)
+    return await other.request(subject, b'{"amount":2}', headers, timeout=DEADLINE_S)
 
 
 async def until(condition: Callable[[], bool]) -> None:

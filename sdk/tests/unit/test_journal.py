@@ -1,8 +1,8 @@
-"""The fold of a journal: what counts, what is void, what cannot be, and what a snapshot stands for."""
+"""The fold of a journal: what counts, what is void, what cannot be, and what any reader of it comes to."""
 
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -14,10 +14,8 @@ from aegis_sdk.ledger.journal import Contradiction, Journal
 from aegis_sdk.ledger.records import (
     Begin,
     Entry,
-    Intent,
     Part,
     Record,
-    Result,
     Verdict,
     decode_entry,
     encode_begin,
@@ -25,46 +23,7 @@ from aegis_sdk.ledger.records import (
 )
 from aegis_sdk.ledger.snapshot import Committed, OpenIntent, Outcome
 
-BEGIN = Entry(0, 0, (Begin("a-1", "i", "t"),))
-
-
-def intent(key: str, data: bytes = b'{"by":1}') -> Intent:
-    return Intent(key, "deposit", msgspec.Raw(data))
-
-
-def result(key: str, data: bytes = b'{"by":1}', reply: bytes = b"2") -> Result:
-    return Result(key, Verdict.OK, msgspec.Raw(data), msgspec.Raw(reply))
-
-
-class Stored:
-    """What a key's stream holds, written as a holder does: every entry as the next one of its epoch."""
-
-    def __init__(self) -> None:
-        self.entries: list[tuple[Entry, int]] = []
-        self.epoch = 0
-        self.n = 0
-        self.sequence = 0
-
-    def begin(self) -> None:
-        """A lease, and the begin behind it."""
-        self.sequence += 1
-        self.epoch, self.n = self.sequence, 0
-        self.put(BEGIN)
-
-    def write(self, *records: Record) -> None:
-        self.n += 1
-        self.put(Entry(self.epoch, self.n, records))
-
-    def put(self, entry: Entry) -> None:
-        self.sequence += 1
-        self.entries.append((entry, self.sequence))
-
-    def folded(self, after: int = 0, until: int = 2**62) -> Journal:
-        journal = Journal()
-        for entry, sequence in self.entries:
-            if after < sequence <= until:
-                journal.take(entry, sequence)
-        return journal
+from .stored_journal import BEGIN, Stored, holdings, intent, result
 
 
 @pytest.fixture
@@ -210,219 +169,6 @@ def test_a_missing_entry_is_a_contradiction(stored: Stored) -> None:
     stored.write(result("k3"))
     with pytest.raises(Contradiction, match="n 3 of epoch 1, right behind n 1 of 1"):
         stored.folded()
-
-
-# Snapshots
-
-
-def write_snapshot(stored: Stored, state: bytes, limit_bytes: int = 8) -> int:
-    """A snapshot of all until now, in several parts; the sequence of its first."""
-    parts = stored.folded().parts(state, limit_bytes)
-    assert len(parts) > 1
-    first = stored.sequence + 1
-    for part in parts:
-        stored.write(part)
-    return first
-
-
-def holdings(journal: Journal) -> tuple[object, ...]:
-    return (
-        journal.epoch,
-        journal.n,
-        journal.sequence,
-        journal.snapshot,
-        journal.snapshot_sequence,
-        list(journal.changes),
-        list(journal.outcomes.items()),
-        list(journal.intents.items()),
-    )
-
-
-def test_a_snapshot_stands_for_all_before_it(stored: Stored) -> None:
-    stored.write(intent("k1"), intent("k2"))
-    stored.write(result("k1"))
-    before = stored.folded()
-    first = write_snapshot(stored, b'{"sum":1}')
-    stored.write(result("k3"))
-    whole = stored.folded()
-    assert (whole.snapshot, whole.snapshot_sequence) == (b'{"sum":1}', first)
-    assert [change.idempotency_key for change in whole.changes] == ["k3"]
-    assert whole.intents == before.intents
-    assert list(whole.outcomes) == ["k1", "k3"]
-    assert holdings(stored.folded(after=first - 1)) == holdings(whole)
-
-
-def test_no_part_is_larger_than_asked_for(stored: Stored) -> None:
-    for number in range(20):
-        stored.write(result(f"k{number}", reply=b'"%s"' % (b"x" * 50)))
-    parts = stored.folded().parts(b"1", 100)
-    assert [len(part.data) for part in parts[:-1]] == [100] * (len(parts) - 1)
-    assert {part.parts for part in parts} == {len(parts)}
-    assert len(stored.folded().parts(b"1")) == 1
-
-
-def test_a_snapshot_in_parts_of_the_default_size_fits_a_message() -> None:
-    parts = Journal().parts(bytes(2_000_000))
-    assert len(parts) == 4
-    assert max(len(encode_entry(2**40, 10**6, [part])) for part in parts) < 1_000_000
-
-
-def test_an_incomplete_snapshot_counts_for_nothing(stored: Stored) -> None:
-    stored.write(result("k1"))
-    first_part = stored.folded().parts(b"1", 8)[0]
-    stored.write(first_part)
-    stored.begin()
-    stored.write(first_part)
-    stored.write(result("k2"))
-    journal = stored.folded()
-    assert (journal.snapshot, journal.snapshot_sequence) == (None, 0)
-    assert [change.idempotency_key for change in journal.changes] == ["k1", "k2"]
-
-
-def _second_first(parts: list[Part]) -> list[Part]:
-    return [parts[0], parts[2], parts[1], *parts[3:]]
-
-
-def _without_the_first(parts: list[Part]) -> list[Part]:
-    return parts[1:]
-
-
-def _with_a_piece_of_another(parts: list[Part]) -> list[Part]:
-    return [*parts[:-1], Part(parts[-1].part, parts[-1].parts + 1, parts[-1].data)]
-
-
-@pytest.mark.parametrize("garbled", [_second_first, _without_the_first, _with_a_piece_of_another])
-def test_parts_that_do_not_follow_each_other_are_no_snapshot(
-    stored: Stored, garbled: Callable[[list[Part]], list[Part]]
-) -> None:
-    stored.write(result("k1"))
-    for part in garbled(stored.folded().parts(b"1", 8)):
-        stored.write(part)
-    journal = stored.folded()
-    assert (journal.snapshot, len(journal.changes)) == (None, 1)
-
-
-def test_an_entry_between_two_parts_ends_the_snapshot(stored: Stored) -> None:
-    stored.write(result("k1"))
-    first, *others = stored.folded().parts(b"1", 8)
-    stored.write(first)
-    stored.write(result("k2"))
-    for part in others:
-        stored.write(part)
-    assert stored.folded().snapshot is None
-
-
-def test_a_snapshot_does_not_reach_over_the_end_of_its_epoch(stored: Stored) -> None:
-    """The next holder has taken over without it."""
-    stored.write(result("k1"))
-    first, second = stored.folded().parts(b"1", 12)
-    stored.write(first)
-    stored.begin()
-    stored.write(second)
-    assert stored.folded().snapshot is None
-
-
-def test_a_part_that_landed_twice_does_not_end_the_snapshot(stored: Stored) -> None:
-    stored.write(result("k1"))
-    for part in stored.folded().parts(b"1", 8):
-        stored.write(part)
-        stored.put(stored.entries[-1][0])
-    assert stored.folded().snapshot == b"1"
-
-
-def test_a_complete_snapshot_that_makes_no_sense_is_a_contradiction(stored: Stored) -> None:
-    stored.write(Part(0, 1, b"garbage"))
-    with pytest.raises(Contradiction, match="the snapshot at sequence 3 cannot be read"):
-        stored.folded()
-
-
-def test_a_reader_that_was_away_leaps_to_the_snapshot(stored: Stored) -> None:
-    """What it had not read is purged; those who apply changes as they come are told to start again."""
-    stored.write(result("k1"))
-    away = stored.folded()
-    stored.write(result("k2"))
-    stored.begin()
-    first = write_snapshot(stored, b'"all"')
-    stored.write(result("k3"))
-    for entry, sequence in stored.entries:
-        if sequence >= first:
-            away.take(entry, sequence)
-    assert holdings(away) == holdings(stored.folded())
-    assert away.leaps == 1
-
-
-def test_a_snapshot_of_what_was_read_is_no_leap(stored: Stored) -> None:
-    stored.write(result("k1"))
-    write_snapshot(stored, b"1")
-    assert stored.folded().leaps == 0
-
-
-def test_a_leap_needs_a_complete_snapshot(stored: Stored) -> None:
-    stored.write(result("k1"))
-    parts = stored.folded().parts(b"1", 8)
-    journal = Journal()
-    journal.take(Entry(1, 2, (parts[0],)), 4)
-    with pytest.raises(Contradiction, match="what lies before sequence 5 is gone"):
-        journal.take(Entry(1, 3, (result("k2"),)), 5)
-    journal = Journal()
-    journal.take(Entry(1, 2, (parts[0],)), 4)
-    with pytest.raises(Contradiction, match="is gone"):
-        journal.take(BEGIN, 6)
-    with pytest.raises(Contradiction, match="n 3 of epoch 1"):
-        Journal().take(Entry(1, 3, (parts[1],)), 5)
-
-
-def test_a_leap_may_land_on_a_later_snapshot(stored: Stored) -> None:
-    """The one it landed on first was purged while it was read."""
-    stored.write(result("k1"))
-    first = write_snapshot(stored, b"1")
-    journal = stored.folded(after=first - 1, until=first)
-    stored.write(result("k2"))
-    later = write_snapshot(stored, b"2")
-    for entry, sequence in stored.entries:
-        if sequence >= later:
-            journal.take(entry, sequence)
-    assert holdings(journal) == holdings(stored.folded())
-
-
-def test_a_copy_keeps_the_changes_that_only_the_service_can_apply(stored: Stored) -> None:
-    stored.write(result("k1"))
-    write_snapshot(stored, b'"one"')
-    stored.write(intent("k2"))
-    stored.write(result("k3"))
-    original = stored.folded()
-    copy = Journal()
-    for n, part in enumerate(original.copy(8), start=1):
-        copy.take(Entry(original.epoch, n, (part,)), 1000 + n)
-    assert copy.snapshot == b'"one"'
-    assert copy.changes == original.changes
-    assert (copy.outcomes, copy.intents) == (original.outcomes, original.intents)
-    assert (copy.epoch, copy.leaps) == (original.epoch, 1)
-
-
-def test_a_change_that_no_call_has_asked_for_is_a_change_without_an_outcome(stored: Stored) -> None:
-    """There may be as many as the service likes."""
-    stored.write(result("", b"1"))
-    stored.write(result("", b"2"), result("k", b"3"))
-    journal = stored.folded()
-    assert [(change.idempotency_key, change.data) for change in journal.changes] == [
-        ("", b"1"),
-        ("", b"2"),
-        ("k", b"3"),
-    ]
-    assert list(journal.outcomes) == ["k"]
-
-
-def test_a_fork_goes_its_own_way(stored: Stored) -> None:
-    stored.write(intent("k1"))
-    stored.write(result("k2"))
-    original = stored.folded()
-    before = holdings(original)
-    fork = original.fork()
-    assert holdings(fork) == before
-    fork.take(Entry(1, 3, (result("k1"), intent("k3"))), 5)
-    assert holdings(original) == before
-    assert (list(fork.outcomes), list(fork.intents), len(fork.changes)) == (["k2", "k1"], ["k3"], 4)
 
 
 # Any history

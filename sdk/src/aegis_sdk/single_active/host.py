@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import structlog
@@ -47,9 +47,9 @@ from aegis_sdk.service import ServiceHost
 from aegis_sdk.single_active.announcements import Announcements
 from aegis_sdk.single_active.declaration import SingleActive, keys_of
 from aegis_sdk.single_active.figures import ActiveFigures
+from aegis_sdk.single_active.health_watch import HealthWatch
 from aegis_sdk.single_active.holding import Holding
 from aegis_sdk.single_active.holdings import Holdings
-from aegis_sdk.single_active.hooks import uncancelled
 from aegis_sdk.single_active.operations import operations
 from aegis_sdk.single_active.peers import Peers
 from aegis_sdk.single_active.probes import Probes
@@ -66,7 +66,7 @@ _log = structlog.get_logger("aegis.active")
 
 _TICK_S: Final = 0.05
 _LEAST_TICK_S: Final = 0.001
-_HEALTH_S: Final = 1.0
+_SETTLE_S: Final = 1.0
 
 
 class ActiveHost:
@@ -95,7 +95,7 @@ class ActiveHost:
         self._gate = Gate(self._timers.gate_s, clock.now())
         self._drain_timeout_s = host.options.drain_timeout_s
         self._roles: dict[str, Role] = {}
-        self._healthy = True
+        self._health = HealthWatch(service, self._retire)
         self._draining = False
         self._holdings: Holdings | None = None
         self._group: asyncio.TaskGroup | None = None
@@ -198,7 +198,8 @@ class ActiveHost:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 group.create_task(self._tails.run())
-                group.create_task(self._watch_health())
+                group.create_task(self._health.run())
+                group.create_task(self._settle_again())
                 group.create_task(self._begin(started))
                 try:
                     await self._tick()
@@ -211,7 +212,7 @@ class ActiveHost:
         for key in self._keys:
             await self._holdings.run_hook(key, self._service.on_standby(key))
         self._holdings.show(InstanceStatus.STANDBY)
-        await self._check_health()
+        await self._health.look()
         self._tell(Wanted(self._keys))
         self._tell(LeasesCaughtUp())
         started.set()
@@ -223,33 +224,14 @@ class ActiveHost:
             due_s = self._election.due_at - clock.now()
             await asyncio.sleep(min(max(due_s, _LEAST_TICK_S), _TICK_S))
 
-    async def _watch_health(self) -> None:
+    async def _settle_again(self) -> None:
+        """Each second, what somebody's call has left open."""
         assert self._holdings is not None
-        asked = asyncio.Event()
-        self._service._look_at_health = asked.set  # pyright: ignore[reportPrivateUsage]  # the service's way to ask
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_HEALTH_S):
-                    await asked.wait()
-            asked.clear()
-            await self._check_health()
+            await asyncio.sleep(_SETTLE_S)
             for holding in tuple(self._holdings.held.values()):
                 if holding.is_open and holding.journal.intents:
                     self._start(self._takeover.settle_again, holding)
-
-    async def _check_health(self) -> None:
-        was, self._healthy = self._healthy, await self._is_healthy()
-        if self._healthy is not was:
-            _log.warning("health_changed", healthy=self._healthy)
-            self._retire()
-
-    async def _is_healthy(self) -> bool:
-        try:
-            async with asyncio.timeout(_HEALTH_S):
-                return await uncancelled(self._service.healthy())
-        except Exception:
-            _log.exception("health_unknown", service=self._service.name)
-            return False
 
     # What others may ask of it
 
@@ -286,11 +268,11 @@ class ActiveHost:
 
     def _retire(self) -> None:
         assert self._holdings is not None
-        self._tell(Retired(self._draining or not self._healthy))
+        self._tell(Retired(self._draining or not self._health.is_healthy))
         if self._draining:
             self._holdings.show(InstanceStatus.DRAINING)
         else:
-            self._holdings.show(InstanceStatus.STANDBY if self._healthy else InstanceStatus.UNHEALTHY)
+            self._holdings.show(InstanceStatus.STANDBY if self._health.is_healthy else InstanceStatus.UNHEALTHY)
 
     def vitals(self) -> Vitals:
         """For the registration's heartbeats. The gate comes first: a heartbeat must not hide a stop."""
@@ -394,7 +376,7 @@ class ActiveHost:
         if holding is not None:
             holding.release()
         # What is stuck in an unhealthy instance must not hold its keys up.
-        drain_s = self._drain_timeout_s if self._healthy else self._timers.outcome_s
+        drain_s = self._drain_timeout_s if self._health.is_healthy else self._timers.outcome_s
         self._start(self._takeover.release, release, holding, drain_s)
 
     def _demote(self, key: str, epoch: int) -> None:
