@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -72,3 +72,10 @@ class RecordingSink:
 @pytest.fixture
 async def sink() -> RecordingSink:
     return RecordingSink()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_counter_is_left() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]  # by pytest
+    yield
+    if (module := sys.modules.get("ctp_counter")) is not None:
+        module.end_shared_counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,21 +18,32 @@ from aegis.marketdata.adapters.ctp.frames import Start
 from aegis.trading.adapters.ctp.frames import Start as TradingStart
 from ctpsim.access import Access, UserAccess, read_access
 
-__all__ = ["login_of", "shared_counter", "start_at", "trading_at"]
+__all__ = ["end_shared_counter", "login_of", "shared_counter", "start_at", "trading_at"]
+
+
+_started: list[tuple[subprocess.Popen[bytes], Path]] = []
 
 
 @functools.cache
 def shared_counter() -> Access:
-    """One that ticks 2,000 times a second, started when it is first asked for; it ends with this process."""
+    """One that ticks 2,000 times a second, started when it is first asked for; it ends with the tests."""
     directory = Path(tempfile.mkdtemp(prefix="aegis-test-ctpsim-"))
     command = (
         *(sys.executable, "-m", "ctpsim", "serve", "--directory", str(directory), "--parent", str(os.getpid())),
         *("--day", "20250102", "--rate", "2000", "--query-interval-ms", "0"),
     )
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    _started.append((process, directory))
     assert process.stdout is not None
     assert process.stdout.readline(), "the counter did not start: make setup"
     return read_access(directory)
+
+
+def end_shared_counter() -> None:
+    for process, directory in _started:
+        process.terminate()
+        process.communicate()
+        shutil.rmtree(directory)
 
 
 def login_of(user: UserAccess, **changed: str) -> Login:
