@@ -25,7 +25,7 @@ _TRADE_CHANCE: Final = 0.7
 
 
 class Trend:
-    """How far a product stands from its base price, as a share of it. Some days open with a shock that fades."""
+    """How far a product stands from its base price, as a share of it. Some days, never the first, open with a shock that fades."""
 
     def __init__(self, limit: float, random: Random) -> None:
         self._random = random.random
@@ -39,8 +39,8 @@ class Trend:
         """Once for each day, whichever contract comes first."""
         if day == self._day:
             return
-        self._day = day
-        shock = 1.2 * self._limit if self._random() < _SHOCK_CHANCE else 0.0
+        is_first, self._day = not self._day, day
+        shock = 1.2 * self._limit if self._random() < _SHOCK_CHANCE and not is_first else 0.0
         self._shock = shock if self._random() < 0.5 else -shock
 
     def move(self) -> float:
