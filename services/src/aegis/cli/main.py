@@ -69,7 +69,10 @@ def _explained(error: Exception) -> str:
         case ExceptionGroup(exceptions=[first, *_]):
             return _explained(first)
         case RpcError():
-            details = {name: value for name, value in error.details.items() if name != "code"}
+            said = str(error)
+            details = {
+                name: value for name, value in error.details.items() if name != "code" and str(value) not in said
+            }
             more = f" {json.dumps(details, ensure_ascii=False, default=str)}" if details else ""
             return f"{error.details.get('code', error.code)}: {error}{more}"
         case AegisError():

@@ -49,7 +49,7 @@ def place(
     timeout: Timeout = 5.0,
     as_json: AsJson = False,
 ) -> None:
-    """Place an order. It ends with 3 where nothing was done, and with 4 where nobody knows.
+    """Place an order. It ends with 1 where it is refused, 3 where nothing was done, 4 where nobody knows.
 
     For example: aegis order place SHFE.rb2605 buy 2 3100
     """
@@ -112,6 +112,9 @@ def positions(
     found = _done(of, timeout, lambda desk: desk.positions(instrument))
     if as_json:
         print_json([one.model_dump(mode="json") for one in found])
+        return
+    if not found:
+        print(f"{of} holds nothing" + (f" of {instrument}" if instrument else ""))
         return
     numbers = ("TODAY", "YESTERDAY", "FROZEN", "MARGIN", "PROFIT", "CLOSED")
     print_lines(
@@ -235,7 +238,8 @@ def _done(of: str, timeout: float, work: Callable[[Desk], Awaitable[T]], again: 
     """What the desk answered; ends the command where there is no answer."""
     from pydantic import ValidationError
 
-    from aegis.contracts.trading import VenueUnavailable
+    from aegis.cli.refusals import explained
+    from aegis.contracts.trading import OrderRejected, VenueUnavailable
     from aegis_sdk.errors import NotExecuted, OutcomeUnknown
 
     async def asked() -> T:
@@ -249,6 +253,8 @@ def _done(of: str, timeout: float, work: Callable[[Desk], Awaitable[T]], again: 
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise typer.BadParameter(f"{'.'.join(map(str, first['loc'])) or 'the order'}: {first['msg']}") from None
+    except OrderRejected as error:
+        fail(explained(error))
     except (NotExecuted, VenueUnavailable) as error:
         fail(f"NOT EXECUTED: {error}. Nothing was done", NOT_EXECUTED)
     except OutcomeUnknown as error:
@@ -258,6 +264,9 @@ def _done(of: str, timeout: float, work: Callable[[Desk], Awaitable[T]], again: 
 def _show_orders(orders: Sequence[Order], as_json: bool) -> None:
     if as_json:
         print_json([one.model_dump(mode="json") for one in orders])
+        return
+    if not orders:
+        print("no orders")
         return
     rows = [
         (

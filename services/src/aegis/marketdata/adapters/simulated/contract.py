@@ -25,7 +25,10 @@ _TRADE_CHANCE: Final = 0.7
 
 
 class Trend:
-    """How far a product stands from its base price, as a share of it. Some days, never the first, open with a shock that fades."""
+    """How far a product stands from its base price, as a share of it.
+
+    Some days, never the first, open with a shock that fades.
+    """
 
     def __init__(self, limit: float, random: Random) -> None:
         self._random = random.random
