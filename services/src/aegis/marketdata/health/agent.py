@@ -266,7 +266,7 @@ class HealthAgent(SingleActive):
         try:
             await self._events.publish(subjects.event("health", self.settings.feed, name), body)
         except AegisError as error:
-            _log.warning("event_not_stored", event=name, reason=str(error))
+            _log.warning("event_not_stored", name=name, reason=str(error))
 
 
 def _is_idle(task: asyncio.Task[None] | None) -> bool:
