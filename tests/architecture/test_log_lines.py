@@ -1,4 +1,4 @@
-"""No log line has a field named `event`: that is the name of its sentence, and the second one raises where it is told."""
+"""No log line has a field named `event`: that is the name of its sentence, and a second one raises."""
 
 from __future__ import annotations
 

@@ -263,10 +263,17 @@ class HealthAgent(SingleActive):
             return RecoveryAnswer(note=said[:500])
 
     async def _publish(self, name: str, body: BaseModel) -> None:
-        try:
-            await self._events.publish(subjects.event("health", self.settings.feed, name), body)
-        except AegisError as error:
-            _log.warning("event_not_stored", name=name, reason=str(error))
+        """Store an event, however long that takes while we hold the key: whoever holds it next tells anew."""
+        while True:
+            try:
+                await self._events.publish(subjects.event("health", self.settings.feed, name), body)
+            except AegisError as error:
+                _log.warning("event_not_stored", name=name, reason=str(error))
+            else:
+                return
+            await asyncio.sleep(_AGAIN_S)
+            if not self._holds():
+                return
 
 
 def _is_idle(task: asyncio.Task[None] | None) -> bool:
