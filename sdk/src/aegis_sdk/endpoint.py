@@ -32,6 +32,8 @@ class Endpoint:
         self.attribute = attribute
         self.method = method
         self.name = method.name
+        self.subject = method.subject
+        self.queue_group = method.service
         self.request: type[BaseModel] = method.request
         self.handler = handler
         self.wants_context = wants_context

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,9 +33,13 @@ class Discoverable:
         self._version = version
         self._description = description
         self._instance = instance
-        self._endpoints = endpoints
+        self._endpoints = list(endpoints)
         self._started = datetime.now(UTC)
         self._subscriptions: list[Subscription] = []
+
+    def show(self, endpoints: Iterable[Endpoint]) -> None:
+        """These too, which are answered by subjects of their own."""
+        self._endpoints += endpoints
 
     async def start(self) -> None:
         for verb, describe in (("PING", self.ping), ("INFO", self.info), ("STATS", self.stats)):
@@ -101,4 +105,4 @@ class Discoverable:
         }
 
     def _where(self, endpoint: Endpoint) -> dict[str, Any]:
-        return {"name": endpoint.name, "subject": endpoint.method.subject, "queue_group": self._service}
+        return {"name": endpoint.name, "subject": endpoint.subject, "queue_group": endpoint.queue_group}

@@ -128,6 +128,10 @@ class ServiceHost:
         self._running = self._loop.create_task(self.service.run(), name=f"{name}-run")
         _log.info("service_started", service=name, instance=self.instance)
 
+    def show(self, endpoints: Iterable[Endpoint]) -> None:
+        """Let whoever asks what this instance answers hear of these too, which somebody else serves."""
+        self._discoverable.show(endpoints)
+
     async def _subscribe(self, subject: str, handler: Any) -> None:
         self._subscriptions.append(await self._transport.subscribe(subject, handler))
 

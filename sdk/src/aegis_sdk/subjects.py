@@ -103,6 +103,11 @@ def active(service: str, key: str, epoch: int, method: str) -> str:
     return f"active.{token(service, 'service')}.{token(key, 'key')}.{epoch}.{token(method, 'method')}"
 
 
+def any_active(service: str, method: str) -> str:
+    """Calls of a method to the holders of all keys and epochs."""
+    return f"active.{token(service, 'service')}.*.*.{token(method, 'method')}"
+
+
 def epochs_begun(service: str) -> str:
     """Who holds which key from now on, told by new holders on core NATS."""
     return f"epoch.{token(service, 'service')}.begun"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
+from aegis_sdk import subjects
 from aegis_sdk.errors import InternalError, OutcomeUnknown
 from aegis_sdk.messages import ERROR_CODE, IDEMPOTENCY_KEY, TIMEOUT_MS
 from aegis_sdk.transport import Transport
@@ -91,6 +93,15 @@ async def test_an_idempotency_key_that_is_none_is_refused(desks: Desks, other: T
     reply = await asked(running, other, "deposit", {IDEMPOTENCY_KEY: "x" * 129})
     assert reply.headers[ERROR_CODE] == "400"
     assert running.desk.balances[KEY] == 0
+
+
+async def test_whoever_asks_an_instance_hears_of_its_active_methods_too(desks: Desks, other: Transport) -> None:
+    running = await desks.active()
+    await desks.call("deposit", 2)
+    stats = json.loads((await other.request(subjects.srv("STATS", desks.name, running.instance), b"")).payload)
+    [deposit] = [one for one in stats["endpoints"] if one["name"] == "deposit"]
+    assert (deposit["subject"], deposit["queue_group"]) == (f"active.{desks.name}.*.*.deposit", "")
+    assert (deposit["num_requests"], deposit["num_errors"]) == (1, 0)
 
 
 async def test_a_method_that_there_is_not_is_refused(desks: Desks) -> None:

@@ -124,6 +124,7 @@ class ActiveHost:
         timeout_s = self._host.options.default_timeout_s
         requests = Requests(self._transport, service.name, self._host.admission, timeout_s, self._enter, self._observer)
         self._holdings = Holdings(self._transport, service, registration, requests, self.figures, self._enter)
+        self._host.show(self.figures.endpoints)
         self._peers = Peers(service.name, record.instance, self._tell)
         self._tails = Tails(self._transport, self._ledger, self._tell, self._contradicted)
         self._announcements = Announcements(

@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import structlog
 
-from aegis_sdk import clock, codec
+from aegis_sdk import clock, codec, subjects
 from aegis_sdk.admission import Admission, Job
 from aegis_sdk.endpoint import Endpoint, answer, error_reply, time_left
 from aegis_sdk.errors import (
@@ -55,6 +55,7 @@ class ActiveEndpoint(Endpoint):
 
     def __init__(self, handler: Active[Any, Any], service: SingleActive, attribute: str) -> None:
         super().__init__(attribute, handler.method(type(service)), getattr(service, attribute), wants_context=True)
+        self.subject, self.queue_group = subjects.any_active(service.name, self.name), ""
         self.stale_ok = handler.stale_ok
 
 
