@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from aegis.exchanges.calendar import CALENDAR, Calendar
-from aegis.exchanges.sessions import to_shanghai, to_utc_ns
+from aegis.exchanges.sessions import to_utc_ns
 from aegis_sdk.errors import ConfigurationError
 from ctpsim.frames import Limits
 from ctpsim.front.users import User
@@ -78,9 +78,6 @@ class ServeOptions:
     @property
     def calendar(self) -> Calendar:
         return replace(CALENDAR, holidays=CALENDAR.holidays | self.holidays)
-
-    def first_day(self, now_ns: int) -> str:
-        return self.day or to_shanghai(now_ns)[0]
 
 
 def moment_ns(text: str) -> int:

@@ -70,6 +70,15 @@ async def test_it_says_where_it_is_and_keeps_its_secrets_in_a_file_of_its_owner(
         assert not (tmp_path / "access.json").exists()
 
 
+async def test_a_killed_one_that_starts_again_goes_on_with_its_day(tmp_path: Path) -> None:
+    moments: list[str] = []
+    for _ in range(2):
+        async with served(tmp_path):  # and killed
+            _, status = await said("control", "status", "--access", str(tmp_path))
+            moments.append(json.loads(status)["now"])
+    assert moments[0] < moments[1]
+
+
 async def test_it_is_told_by_the_command_line(tmp_path: Path) -> None:
     async with served(tmp_path):
         assert await said("control", "fault", "login_error=7", "--access", str(tmp_path)) == (0, "null\n")

@@ -14,6 +14,7 @@ import structlog
 
 from aegis.contracts.market import Quote
 from aegis.exchanges.products import product_of
+from aegis.exchanges.sessions import to_shanghai
 from ctpsim import installed
 from ctpsim.access import Access, UserAccess
 from ctpsim.front.client import Client
@@ -28,6 +29,7 @@ from ctpsim.front.trading import Trading
 from ctpsim.headers import Layout
 from ctpsim.market.clock import Always, CounterClock, FrontState, Hours
 from ctpsim.market.depth import Depth
+from ctpsim.market.kept_time import keep_time, resumed
 from ctpsim.market.load import LoadMarket
 from ctpsim.market.ports import Market
 from ctpsim.market.replay import ReplayMarket
@@ -85,6 +87,8 @@ class Serving:
         await ports.start()
         await control.start()
         parts = {"market": market.run(_Hall(self._market_side, self._trading)), "hours": self._keep_hours()}
+        if isinstance(self._clock, Always):
+            parts["time"] = keep_time(options.directory, self._clock)
         for name, work in parts.items():
             task = asyncio.create_task(_loudly(name, work), name=name)
             stack.push_async_callback(_end, task)
@@ -152,7 +156,8 @@ def _numbers(options: ServeOptions) -> list[tuple[int, int]]:
 def _clock(options: ServeOptions) -> CounterClock:
     if options.begin:
         return Hours(moment_ns(options.begin), options.speed, options.calendar)
-    return Always(options.first_day(time.time_ns()), options.speed, options.calendar)
+    today, _, _ = to_shanghai(time.time_ns())
+    return resumed(options.directory, day=options.day, today=today, speed=options.speed, calendar=options.calendar)
 
 
 async def _market(options: ServeOptions, layout: Layout, depth: Depth, clock: CounterClock) -> Market:

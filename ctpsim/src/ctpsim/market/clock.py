@@ -73,15 +73,17 @@ class CounterClock(Protocol):
 
 
 class Always:
-    """Trading time only, from the opening of `start_day` on."""
+    """Trading time only, from the opening of `start_day` on; `begin_ns` of it are over already."""
 
-    def __init__(self, start_day: str, speed: float = 1.0, calendar: Calendar = CALENDAR) -> None:
+    def __init__(self, start_day: str, speed: float = 1.0, calendar: Calendar = CALENDAR, begin_ns: int = 0) -> None:
+        self.start_day = start_day
         self.market: Clock = SessionClock(start_day, auctions=False, calendar=calendar)
         self.speed = speed
+        self._begin_ns = begin_ns
         self._began_ns = time.monotonic_ns()
 
     def running_ns(self) -> int:
-        return int((time.monotonic_ns() - self._began_ns) * self.speed)
+        return self._begin_ns + int((time.monotonic_ns() - self._began_ns) * self.speed)
 
     def moment(self) -> Moment:
         return self.market.at(self.running_ns())
