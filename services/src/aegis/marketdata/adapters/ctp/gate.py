@@ -52,12 +52,16 @@ class TickReader:
         # fmt: off
         for (
             came_ns, skipped, trading_day, exchange, last, pre_settlement, pre_close, pre_interest, opened, highest,
-            lowest, volume, turnover, interest, settlement, upper, lower, time, millisecond, *book, action_day, symbol,
+            lowest, volume, turnover, interest, settlement, upper, lower, time, millisecond,
+            bid1, bids1, ask1, asks1, bid2, bids2, ask2, asks2, bid3, bids3, ask3, asks3,
+            bid4, bids4, ask4, asks4, bid5, bids5, ask5, asks5, action_day, symbol,
         ) in _TICK.iter_unpack(data):
             yield came_ns, skipped, (
                 text[trading_day], text[symbol], text[exchange], text[time], millisecond, text[action_day],
                 last, opened, highest, lowest, pre_close, pre_settlement, settlement, upper, lower,
-                volume, turnover, interest, pre_interest, *book,
+                volume, turnover, interest, pre_interest,
+                bid1, bids1, ask1, asks1, bid2, bids2, ask2, asks2, bid3, bids3, ask3, asks3,
+                bid4, bids4, ask4, asks4, bid5, bids5, ask5, asks5,
             )
         # fmt: on
 
