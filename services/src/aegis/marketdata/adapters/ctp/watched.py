@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 import structlog
 
 from aegis.contracts.market import Instrument, InstrumentId, Quote
@@ -16,6 +17,8 @@ from aegis.ctp.failures import Failure, Kind, Step
 from aegis.ctp.frames import Ended, Reached, Rejected
 from aegis.ctp.libraries import NAMES
 from aegis.ctp.session import Session
+from aegis.ctp.watched import Limits as SessionLimits
+from aegis.ctp.watched import Watched
 from aegis.marketdata.adapters.ctp.frames import (
     Answered,
     FromSession,
@@ -40,10 +43,10 @@ __all__ = ["Limits", "OnReady", "OnStep", "WatchedSession"]
 _log = structlog.get_logger("aegis.ctp")
 
 _PROGRAM: Final = "aegis.marketdata.adapters.ctp.process"
-_LOOK_S: Final = 0.1
-_STOOD_STILL_S: Final = 0.5
-"""Who has not looked for so long stood still himself: the silence was his."""
-_ORDER: Final = tuple(Step)
+_STEPS: Final = (
+    *(Step.START, Step.CONNECT_TRADER, Step.AUTHENTICATE, Step.LOGIN_TRADER, Step.QUERY_INSTRUMENTS),
+    *(Step.CONNECT_MARKET, Step.LOGIN_MARKET),
+)
 
 OnStep = Callable[[Step], None]
 OnReady = Callable[[Sequence[Instrument]], None]
@@ -53,16 +56,13 @@ IsExpected = Callable[[int, int], bool]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class Limits(SessionLimits):
     """All in seconds."""
 
-    answer_s: float = 10.0  # a session that comes up is given up when nothing was answered for so long
-    silent_s: float = 5.0  # a process that says nothing for so long, once it has begun to, hangs
     stall_s: float = 15.0  # without a tick for so long, where some are expected, a session is replaced
-    stop_s: float = 3.0  # after so long a session that was told to end is killed
 
 
-class WatchedSession:
+class WatchedSession(Watched):
     """Made in the event loop, run once. `is_expected` is asked whether a silence is none of the market's.
 
     `dropped` counts ticks that came and were not passed on, by reason.
@@ -78,38 +78,28 @@ class WatchedSession:
         on_step: OnStep = lambda _: None,
         dropped: Counter[str] | None = None,
     ) -> None:
+        super().__init__(limits, _STEPS, Step.FLOW)
+        self._limits: Limits = limits
         self._sink = sink
-        self._limits = limits
         self._dropped: Counter[str] = Counter() if dropped is None else dropped
         self._on_ready = on_ready
         self._on_step = on_step
         self._is_expected = is_expected
         self._ticks = TickStream(self._came, self._end_as_told)
         self._process = Session(_PROGRAM, from_session, self._heard, self._ticks)
-        self._failed: asyncio.Future[Failure] = asyncio.get_running_loop().create_future()
         self._by_symbol: dict[str, Instrument] = {}
         self._quoting = Quoting(self._by_symbol, sink.rejected)
         self._reader = TickReader()
-        self._reached: set[Step] = {Step.START}
         self._unwanted: set[InstrumentId] = set()
-        self._ready_at: float | None = None
-        self._heard_at = self._progress_at = self._quotes_at = clock.now()
+        self._quotes_at = self._heard_at
         self._clock = MarketClock()
         self.waiting = Waiting(0, 0)  # as it said last
         self._crowded = asyncio.Event()
         self._answers: dict[str, str] = {}  # of the counter, by symbol, to what it was asked for
         self._answered = asyncio.Event()  # there are more, or none will come
-        self._has_begun = self._ending = self._disobeyed = False
+        self._disobeyed = False
         self._last_word: Ended | None = None
         self._wants_gate = True
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid
-
-    @property
-    def is_ready(self) -> bool:
-        return self._ready_at is not None and not self._failed.done()
 
     @property
     def exit_code(self) -> int | None:
@@ -124,30 +114,12 @@ class WatchedSession:
         """
         return self._disobeyed or (self._process.was_killed and self._last_word is None)
 
-    @property
-    def ready_s(self) -> float:
-        """For how long it has been ready."""
-        return 0.0 if self._ready_at is None else clock.now() - self._ready_at
+    async def run(self, start: msgspec.Struct) -> Failure:
+        self._wants_gate = isinstance(start, Start) and start.gated
+        return await super().run(start)
 
-    async def run(self, start: Start) -> Failure:
-        """Why it has ended; by then its process is gone. Cancel this to end it in order."""
-        self._wants_gate = start.gated
-        try:
-            await self._process.start(start)
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(work) for work in (self._watch(), self._keep_pouring())]
-                failure = await asyncio.shield(self._failed)  # cancelled, it would pass for a session that has failed
-                for task in tasks:
-                    task.cancel()
-            return failure
-        except OSError as error:
-            return Failure(step=Step.START, kind=Kind.OTHER, message=str(error))
-        except ExceptionGroup as broken:
-            _log.exception("session_unusable")
-            [error, *_] = broken.exceptions
-            return self._failure(Kind.SETUP, f"{type(error).__name__}: {error}")
-        finally:
-            await asyncio.shield(self._end())
+    def _work(self) -> Sequence[Coroutine[Any, Any, None]]:
+        return (self._watch(), self._keep_pouring())
 
     async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, str]:
         """Ask for ticks of these; which the counter refuses, and why, once it has answered for each.
@@ -182,25 +154,19 @@ class WatchedSession:
 
     def give_up(self, reason: str) -> None:
         """End it, as one that has failed."""
-        self._fail(self._failure(Kind.NOT_READY, reason))
+        self.fail(Kind.NOT_READY, reason)
 
     async def _end(self) -> None:
-        """In order where it is ready, and at once where it is not."""
-        self._ending = True
+        was_ready = self.is_ready
         self._answered.set()
         self._process.resume()
-        if self.is_ready:
-            await self._process.stop(self._limits.stop_s)
-            self._disobeyed = self.exit_code != 0  # a hanging one is ended by its own watchdog, with SIGALRM
-        else:
-            await self._process.kill()
+        await super()._end()
+        self._disobeyed = was_ready and self.exit_code != 0  # a hanging one is ended by its own watchdog, with SIGALRM
 
     # What it says
 
     def _heard(self, frame: FromSession) -> None:
-        self._heard_at = clock.now()
-        if not self._has_begun:
-            self._has_begun, self._progress_at = True, self._heard_at
+        self._note_word()
         if self._failed.done() and isinstance(frame, Quotes):
             self._dropped["session_ended"] += sum(1 + quote.skipped for quote in frame.quotes)
         if self._failed.done() or (self._ending and not isinstance(frame, Quotes | Rejected | Ended)):
@@ -208,7 +174,7 @@ class WatchedSession:
         try:
             self._take(frame)
         except Exception as error:
-            self._give_up_sink(error)
+            self._break(error)
 
     def _came(self, data: bytes) -> None:
         """Ticks, as its gate has them."""
@@ -220,12 +186,7 @@ class WatchedSession:
         try:
             self._offer([made for taken in self._reader.read(data) if (made := quote(*taken)) is not None])
         except Exception as error:
-            self._give_up_sink(error)
-
-    def _give_up_sink(self, error: Exception) -> None:
-        """It is broken: another session would be no better."""
-        _log.exception("session_unusable")
-        self._fail(self._failure(Kind.SETUP, f"{type(error).__name__}: {error}"))
+            self._break(error)
 
     def _end_as_told(self) -> None:
         """Once it has said that it ends, and all its ticks have come."""
@@ -242,8 +203,7 @@ class WatchedSession:
                 self._progress_at = self._heard_at
                 self._by_symbol.update((one.symbol, one) for one in instruments)
             case Reached(step):
-                self._progress_at = self._heard_at
-                self._reached.add(step)
+                self._note_step(step)
                 self._on_step(step)
             case Ready(trading_day, libraries):
                 self._ready_at = self._quotes_at = self._heard_at
@@ -290,47 +250,28 @@ class WatchedSession:
 
     # What its silence means
 
-    async def _watch(self) -> None:
-        ended = asyncio.create_task(self._process.ended())
-        looked_at = clock.now()
-        try:
-            while not ended.done():
-                await asyncio.wait({ended}, timeout=_LOOK_S)
-                before, looked_at = looked_at, clock.now()
-                if looked_at - before > _STOOD_STILL_S:
-                    self._heard_at = self._progress_at = self._quotes_at = looked_at
-                self._look(looked_at)
-            await self._ticks.over.wait()  # what it had handed over
-            has_begun = len(self._reached) > 1  # else it cannot: another would end in the same way
-            kind = Kind.NOT_READY if has_begun else Kind.OTHER
-            self._fail(self._failure(kind, f"its process ended {ended.result()}"))
-        finally:
-            ended.cancel()
+    async def _heard_out(self) -> None:
+        await self._ticks.over.wait()
+
+    def _forgive(self, now: float) -> None:
+        super()._forgive(now)
+        self._quotes_at = now
 
     def _look(self, now: float) -> None:
-        limits = self._limits
         if self._crowded.is_set():
             return
-        if self._has_begun and now - self._heard_at > limits.silent_s:
-            self._fail(self._failure(Kind.NOT_READY, f"its process has said nothing for {limits.silent_s:g} s"))
-        elif self._ready_at is None:
-            if now - self._progress_at > limits.answer_s:
-                self._fail(self._failure(Kind.NOT_READY, f"no answer for {limits.answer_s:g} s"))
-        elif now - self._quotes_at > limits.stall_s and self._should_tick(now - self._quotes_at):
-            self._fail(self._failure(Kind.NOT_READY, f"no tick for {limits.stall_s:g} s, while the market is open"))
+        super()._look(now)
+        stall_s = self._limits.stall_s
+        if self.is_ready and now - self._quotes_at > stall_s and self._should_tick(now - self._quotes_at):
+            self.fail(Kind.NOT_READY, f"no tick for {stall_s:g} s, while the market is open")
 
     def _should_tick(self, silent_s: float) -> bool:
         spans = self._clock.spans(_ns(silent_s), _ns(self._limits.stall_s), time.time_ns())
         return all(self._is_expected(begin_ns, end_ns) for begin_ns, end_ns in spans)
 
-    def _failure(self, kind: Kind, message: str) -> Failure:
-        waiting_for = next((step for step in _ORDER if step not in self._reached), Step.FLOW)
-        return Failure(step=waiting_for, kind=kind, message=message)
-
     def _fail(self, failure: Failure) -> None:
-        if not self._failed.done():
-            self._failed.set_result(failure)
-            self._answered.set()
+        super()._fail(failure)
+        self._answered.set()
 
 
 def _ns(seconds: float) -> int:

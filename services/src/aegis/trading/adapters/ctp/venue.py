@@ -115,7 +115,7 @@ class CtpVenue:
             raise AegisError(f"{self._account} is open already")
         self._sink = sink
         self._opened = asyncio.get_running_loop().create_future()
-        self._task = asyncio.create_task(self._keep_a_session(), name=f"ctp {self._account}")
+        self._task = asyncio.create_task(self._run(), name=f"ctp {self._account}")
         try:
             await self._opened
         except BaseException:
@@ -204,6 +204,14 @@ class CtpVenue:
 
     # Sessions
 
+    async def _run(self) -> None:
+        """Whatever ends it is told: nobody would wait for a session otherwise that never comes."""
+        try:
+            await self._keep_a_session()
+        except Exception as error:
+            _log.exception("venue_unusable", account=self._account)
+            self._fail(f"{self._account} is unusable: {type(error).__name__}: {error}")
+
     async def _keep_a_session(self) -> None:
         attempts = Attempts(self._options.patience, random.random)
         while True:
@@ -255,6 +263,10 @@ class CtpVenue:
             await live.read_day(Urgency.DAY)
         except RpcError as error:
             session.fail(Kind.NOT_READY, str(error))
+            return
+        except Exception as error:
+            _log.exception("day_unreadable", account=self._account)
+            session.fail(Kind.SETUP, f"{type(error).__name__}: {error}")
             return
         self._is_ready = self._is_up = True
         self._report(state="ready", trading_day=live.trading_day)
