@@ -284,6 +284,25 @@ async def test_symbols_that_no_field_holds_are_not_asked_for(sink: Any) -> None:
         assert sink.states == [FeedState.CONNECTING, FeedState.READY]
 
 
+async def test_a_session_that_lives_over_a_day_roll_learns_the_new_days_contracts(sink: Any) -> None:
+    """At the day's end the trader front has closed its connection: it logs in there again."""
+    old, new, traded = (InstrumentId("SHFE", symbol) for symbol in ("rb2512", "rb2612", "rb2605"))
+    async with front(begin="2025-12-15T14:58", speed=60.0) as running, open_feed(running, sink) as feed:
+        session = feed.session
+        listed_before = {one.id for one in await feed.instruments()}
+        assert (old in listed_before, new in listed_before) == (True, False)
+        assert await feed.subscribe([traded, old]) == {}
+        await running.control.send("jump", to="2025-12-15T20:59")
+        await sink.until(lambda: sink.states.count(FeedState.READY) == 2, timeout=10)
+        assert feed.session == session
+        listed_now = {one.id for one in await feed.instruments()}
+        assert (old in listed_now, new in listed_now) == (False, True)
+        await feed.unsubscribe([old])
+        assert await feed.subscribe([new]) == {}
+        await sink.until(lambda: any(quote.symbol == new.symbol for quote in sink.quotes))
+        assert FeedState.CONNECTING not in sink.states[1:], "nothing was interrupted"
+
+
 async def test_what_the_front_refuses_is_refused_with_its_reason_and_may_be_asked_for_again(sink: Any) -> None:
     async with counter() as running, open_feed(running, sink) as feed:
         one, other = [each.id for each in await feed.instruments()][:2]

@@ -12,12 +12,15 @@ from aegis.ctp.login import (
     FrontConnected,
     FrontDisconnected,
     InstrumentsRead,
+    InstrumentsWanted,
+    Listed,
     LoggedIn,
     Login,
     Reached,
     Ready,
     Request,
     Side,
+    Unlisted,
     step,
     trading_login,
 )
@@ -90,9 +93,42 @@ def test_a_query_that_came_too_soon_is_asked_again() -> None:
 def test_once_ready_only_the_market_data_front_matters() -> None:
     login = after(*WELL)
     assert step(login, FrontDisconnected(TRADER, 0x1001)) == ()
-    assert step(login, FrontConnected(TRADER)) == ()
+    assert list(step(login, FrontConnected(TRADER))) == []
     failure = failed(login, FrontDisconnected(MARKET, 0x2001))
     assert (failure.step, failure.kind, failure.code) == (Step.FLOW, Kind.NOT_READY, 0x2001)
+
+
+def test_once_ready_instruments_are_queried_again_when_they_are_wanted() -> None:
+    login = after(*WELL)
+    assert step(login, InstrumentsWanted()) == [Request.QUERY_INSTRUMENTS]
+    assert step(login, InstrumentsRead()) == [Listed()]
+    assert step(after(*WELL[:5]), InstrumentsWanted()) == (), "they are on their way"
+
+
+def test_behind_a_lost_connection_another_login_comes_before_the_query() -> None:
+    login = after(*WELL, FrontDisconnected(TRADER, 0x1001))
+    assert step(login, InstrumentsWanted()) == [], "the front is not there"
+    assert step(login, FrontConnected(TRADER))[-1] == Request.AUTHENTICATE
+    assert step(login, Authenticated())[-1] == Request.LOGIN_TRADER
+    assert step(login, LoggedIn(TRADER, trading_day="20250103"))[-1] == Request.QUERY_INSTRUMENTS
+    assert step(login, InstrumentsRead()) == [Listed()]
+    step(login, FrontDisconnected(TRADER, 0x1001))
+    assert step(login, FrontConnected(TRADER)) == [], "nothing is wanted of it"
+
+
+@pytest.mark.parametrize(
+    ("answers", "again"),
+    [
+        ([InstrumentsRead(Error(7, "not initialised"))], Request.QUERY_INSTRUMENTS),
+        ([FrontDisconnected(TRADER, 1), FrontConnected(TRADER), Authenticated(Error(63, "no"))], Request.AUTHENTICATE),
+    ],
+)
+def test_a_query_that_fails_once_ready_ends_nothing_and_is_tried_again(answers: list[Event], again: Request) -> None:
+    login = after(*WELL, InstrumentsWanted(), *answers[:-1])
+    [unlisted] = step(login, answers[-1])
+    assert isinstance(unlisted, Unlisted)
+    assert not login.failed
+    assert step(login, InstrumentsWanted()) == [again]
 
 
 def test_nothing_more_is_done_after_a_failure() -> None:

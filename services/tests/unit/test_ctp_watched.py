@@ -14,12 +14,12 @@ from msgspec.structs import replace
 from samples import QUOTE
 from structlog.testing import capture_logs
 
-from aegis.contracts.market import InstrumentId
+from aegis.contracts.market import Instrument, InstrumentId
 from aegis.ctp.failures import Kind
 from aegis.ctp.frames import Alive, FrontAddresses, Login
 from aegis.marketdata.adapters.ctp import CtpFeed
 from aegis.marketdata.adapters.ctp import watched as watching
-from aegis.marketdata.adapters.ctp.frames import Answered, Quotes, Ready, Start
+from aegis.marketdata.adapters.ctp.frames import Answered, ListAnew, Listed, Quotes, Ready, Start, Universe
 from aegis.marketdata.adapters.ctp.watched import Limits, WatchedSession
 from aegis.marketdata.ports import FeedRefused, FeedState
 from aegis_sdk import clock
@@ -207,3 +207,38 @@ async def test_a_session_that_ends_answers_nobody_any_more(sink: Any) -> None:
     session.give_up("the front has closed the connection")
     with pytest.raises(ConnectionUnavailable):
         await asking
+
+
+async def test_a_new_trading_day_has_other_instruments(sink: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for once, and again where the counter did not answer; the session goes on all the while."""
+    told: list[object] = []
+    days: list[list[str]] = []
+    session = watched(sink, on_listed=lambda listed: days.append([one.symbol for one in listed]))
+    monkeypatch.setattr(session._process, "tell", told.append)
+    session._heard(Universe([listed("rb2501"), listed("rb2505")]))
+    session._heard(Ready("20250115", ()))
+
+    def tick(day: str) -> None:
+        session._heard(Quotes([replace(QUOTE, trading_day=day)]))
+
+    tick("20250115")
+    assert told == []
+    for _ in range(3):
+        tick("20250116")
+    session._heard(Listed())  # of nothing: it is being initialised
+    tick("20250116")
+    assert told == [ListAnew()]
+    session._list_at = clock.now()
+    tick("20250116")
+    session._heard(Universe([listed("rb2505"), listed("rb2601")]))
+    session._heard(Listed())
+    session._list_at = clock.now()
+    tick("20250116")
+    assert told == [ListAnew()] * 2
+    assert days == [["rb2505", "rb2601"]]
+    assert session._by_symbol.keys() == {"rb2505", "rb2601"}
+    assert session.is_ready
+
+
+def listed(symbol: str) -> Instrument:
+    return Instrument(symbol=symbol, exchange="SHFE", name=symbol, product="rb", price_tick=1, multiplier=10)

@@ -27,11 +27,14 @@ class Asked(SimulatedFeed):
         self.calls: list[tuple[str, int]] = []
         self.failures = 0
         self.refused: set[InstrumentId] = set()
+        self.expired: set[str] = set()
         self.meanwhile: Callable[[], Any] | None = None
         self.queried: Callable[[], Any] | None = None
 
     async def instruments(self) -> Sequence[Instrument]:
         found = await super().instruments()
+        if self.expired:
+            found = [one for one in found if str(one.id) not in self.expired]
         if self.queried is not None:
             queried, self.queried = self.queried, None
             await queried()
@@ -226,6 +229,26 @@ async def test_in_a_new_session_all_is_subscribed_again_and_what_was_refused_is_
     await line.settled()
     assert line.feed.calls == [("subscribe", 2)]
     assert line.subscriber.totals().subscribed == 2
+
+
+async def test_a_session_that_lists_other_instruments_keeps_what_is_subscribed_of_them(line: Line) -> None:
+    await line.feed.open(line.sink)
+    expiring, staying, coming = (name for name in await line.names(3))
+    line.feed.expired = {coming}
+    line.sink.changed(FeedState.READY)
+    line.want(WishPart(scopes=(Scope(),)))
+    line.want(WishPart(instruments=(coming,)), "b")
+    await line.settled()
+    assert line.state(coming) == ("refused", NOT_LISTED)
+    line.feed.calls.clear()
+    line.feed.expired = {expiring}
+    line.sink.changed(FeedState.READY)
+    assert line.subscriber.has_converged, "its instance goes on publishing"
+    assert line.subscriber.totals().subscribed == 566
+    await line.settled()
+    assert line.feed.calls == [("unsubscribe", 1), ("subscribe", 1)]
+    assert expiring not in {name for name, _, _ in line.subscriber.listing()}
+    assert {line.state(name)[0] for name in (staying, coming)} == {"subscribed"}
 
 
 async def test_a_session_that_ends_in_the_middle_of_a_call_counts_for_nothing(line: Line) -> None:

@@ -6,7 +6,9 @@
 One that trades (`trading_login`) has the trader front only, and is READY once it is logged in there.
 
 Pure: `step(login, event)` says what to ask next. Any failure ends the session; the next attempt is a new one, in a new
-process. Once one of market data is READY only its market data front matters: instruments are queried once.
+process. Once one of market data is READY only its market data front matters. When a new trading day begins (the
+service says so) instruments are queried again, behind another login where the trader front has closed the connection
+since; what goes wrong there ends nothing, and is tried again when the service says so again.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from aegis.ctp.failures import Failure, Kind, Step, failure_of
+from aegis.ctp.failures import Failure, Step, failure_of
 
 __all__ = [
     "Action",
@@ -24,9 +26,12 @@ __all__ = [
     "FrontConnected",
     "FrontDisconnected",
     "InstrumentsRead",
+    "InstrumentsWanted",
+    "Listed",
     "LoggedIn",
     "Login",
     "Request",
+    "Unlisted",
     "step",
     "trading_login",
 ]
@@ -72,7 +77,11 @@ class InstrumentsRead(NamedTuple):
     error: Error = _NO_ERROR
 
 
-Event = FrontConnected | FrontDisconnected | Authenticated | LoggedIn | InstrumentsRead
+class InstrumentsWanted(NamedTuple):
+    """Those of another trading day, of a session that is READY."""
+
+
+Event = FrontConnected | FrontDisconnected | Authenticated | LoggedIn | InstrumentsRead | InstrumentsWanted
 
 
 class Request(StrEnum):
@@ -95,7 +104,17 @@ class Ready(NamedTuple):
     trading_day: str
 
 
-Action = Request | Reached | Ready | Failure
+class Listed(NamedTuple):
+    """All instruments were read again."""
+
+
+class Unlisted(NamedTuple):
+    """They could not be."""
+
+    failure: Failure
+
+
+Action = Request | Reached | Ready | Listed | Unlisted | Failure
 
 _CONNECT: Final = {Side.MARKET: Step.CONNECT_MARKET, Side.TRADER: Step.CONNECT_TRADER}
 _LOGIN: Final = {Side.MARKET: Step.LOGIN_MARKET, Side.TRADER: Step.LOGIN_TRADER}
@@ -111,6 +130,7 @@ class Login:
     trading_day: str = ""
     ready: bool = False
     failed: bool = False
+    wanted: bool = False  # instruments, again
 
 
 def trading_login() -> Login:
@@ -122,7 +142,10 @@ def step(login: Login, event: Event) -> Sequence[Action]:
     """Take one answer of CTP. After a Failure nothing more is done."""
     if login.failed:
         return ()
+    was_ready = login.ready
     actions = _take(login, event)
+    if was_ready and not isinstance(event, FrontDisconnected):
+        return [Unlisted(action) if isinstance(action, Failure) else action for action in actions]
     login.failed = any(isinstance(action, Failure) for action in actions)
     return actions
 
@@ -139,13 +162,15 @@ def _take(login: Login, event: Event) -> Sequence[Action]:
             return _logged_in(login, side, error, trading_day)
         case InstrumentsRead(error):
             return _read(login, error)
+        case InstrumentsWanted():
+            return _wanted(login)
 
 
 def _connected(login: Login, side: Side) -> Sequence[Action]:
-    if login.ready:  # CTP makes a lost connection to the trader front again by itself; we have what we wanted of it
-        return ()
     if side is Side.TRADER:
         login.at[side] = Step.AUTHENTICATE
+        if login.ready:  # CTP makes a lost connection again by itself
+            return (Request.AUTHENTICATE,) if login.wanted else ()
         return Reached(Step.CONNECT_TRADER), Request.AUTHENTICATE
     login.at[side] = Step.LOGIN_MARKET
     return Reached(Step.CONNECT_MARKET), Request.LOGIN_MARKET
@@ -153,6 +178,7 @@ def _connected(login: Login, side: Side) -> Sequence[Action]:
 
 def _disconnected(login: Login, side: Side, reason: int) -> Sequence[Action]:
     if login.ready and side is Side.TRADER and login.goal is Step.FLOW:
+        login.at[side] = Step.CONNECT_TRADER
         return ()
     failed = failure_of(login.goal if login.ready else login.at[side], reason, "the front closed the connection")
     return (failed,)
@@ -185,7 +211,20 @@ def _read(login: Login, error: Error) -> Sequence[Action]:
     if error.code:
         return (failure_of(Step.QUERY_INSTRUMENTS, *error),)
     login.at[Side.TRADER] = Step.FLOW
+    if login.ready:
+        login.wanted = False
+        return (Listed(),)
     return Reached(Step.QUERY_INSTRUMENTS), *_ready(login)
+
+
+def _wanted(login: Login) -> Sequence[Action]:
+    login.wanted = login.ready
+    if not login.ready or login.at[Side.TRADER] is Step.CONNECT_TRADER:
+        return ()
+    if login.at[Side.TRADER] in (Step.AUTHENTICATE, Step.LOGIN_TRADER):
+        return (Request.AUTHENTICATE,)
+    login.at[Side.TRADER] = Step.QUERY_INSTRUMENTS
+    return (Request.QUERY_INSTRUMENTS,)
 
 
 def _ready(login: Login) -> Sequence[Action]:
@@ -193,9 +232,3 @@ def _ready(login: Login) -> Sequence[Action]:
         return ()
     login.ready = True
     return (Ready(login.trading_day),)
-
-
-def no_answer(login: Login) -> Failure:
-    """What a session failed at in which nothing has come for too long."""
-    waiting = next((at for at in login.at.values() if at is not login.goal), login.goal)
-    return Failure(step=waiting, kind=Kind.NOT_READY, message="no answer")

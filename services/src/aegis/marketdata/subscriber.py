@@ -61,6 +61,7 @@ class Subscriber:
         self._refused: dict[InstrumentId, str] = {}
         self._again: set[InstrumentId] = set()  # to be unsubscribed first
         self._ready = False
+        self._session = ""
         self._began = False  # a session whose universe is not known yet
         self._woken = asyncio.Event()
         self._settled = asyncio.Event()
@@ -73,8 +74,16 @@ class Subscriber:
         self._woken.set()
 
     def feed_changed(self, state: FeedState) -> None:
-        """The feed entered a state. READY is a new session, in which nothing is subscribed."""
+        """The feed entered a state. READY is a new session, in which nothing is subscribed.
+
+        READY in the same session says that it lists other instruments than before.
+        """
         if state is FeedState.ENDED:
+            return
+        before, self._session = self._session, self._feed.session
+        if self._ready and state is FeedState.READY and before == self._session:
+            self._began = True
+            self.wishes_changed()
             return
         self._ready = self._began = state is FeedState.READY
         self.has_converged = False

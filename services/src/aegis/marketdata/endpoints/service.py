@@ -321,7 +321,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
                 yield from self._parts.feed.metrics()
 
     def _feed_changed(self, state: FeedState, reason: str) -> None:
-        self._opened += state is FeedState.READY
+        self._opened += state is FeedState.READY and self._parts.feed.session != self.origin.session
         self.feed_state, self.feed_reason = state, reason
         log = _log.error if state is FeedState.FAILED else _log.info
         log("feed_changed", state=state, reason=reason)

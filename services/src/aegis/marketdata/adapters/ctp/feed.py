@@ -122,7 +122,7 @@ class CtpFeed:
             raise
 
     async def instruments(self) -> Sequence[Instrument]:
-        """Those of the latest session that was READY."""
+        """Those of the latest session that was READY, on the trading day whose ticks it has."""
         return tuple(self._instruments.values())
 
     async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, str]:
@@ -184,6 +184,7 @@ class CtpFeed:
                 sink,
                 self._options.limits,
                 on_ready=self._begin,
+                on_listed=self._list,
                 is_expected=self._is_tick_expected,
                 dropped=self._dropped,
             )
@@ -212,6 +213,12 @@ class CtpFeed:
         if not self._opened.done():
             self._opened.set_result(None)
 
+    def _list(self, universe: Sequence[Instrument]) -> None:
+        """The session goes on, on another trading day. Who no longer wants what has expired unsubscribes it."""
+        assert self._sink is not None
+        self._instruments = {one.id: one for one in universe}
+        self._sink.changed(FeedState.READY, "its instruments are those of a new trading day")
+
     def _fail(self, sink: FeedSink, failure: Failure) -> None:
         try:
             sink.changed(FeedState.FAILED, str(failure))
@@ -220,5 +227,5 @@ class CtpFeed:
                 self._opened.set_exception(FeedRefused(f"{self._source} {failure}"))
 
     def _is_tick_expected(self, begin_ns: int, end_ns: int) -> bool:
-        subscribed = [self._instruments[one] for one in self._subscribed]
+        subscribed = [self._instruments[one] for one in self._subscribed if one in self._instruments]
         return bool(subscribed) and self._expects(subscribed, begin_ns, end_ns)

@@ -12,6 +12,8 @@ from aegis.ctp.frames import Alive, Ended, FrontAddresses, Login, Reached, Rejec
 __all__ = [
     "Answered",
     "FromSession",
+    "ListAnew",
+    "Listed",
     "Quotes",
     "Ready",
     "Start",
@@ -51,7 +53,11 @@ class Subscribe(msgspec.Struct, frozen=True, tag="subscribe"):
     wanted: bool = True
 
 
-ToSession = Start | Subscribe | Stop
+class ListAnew(msgspec.Struct, frozen=True, tag="list"):
+    """Query all instruments again."""
+
+
+ToSession = Start | Subscribe | ListAnew | Stop
 
 # From the session
 
@@ -67,6 +73,10 @@ class Universe(msgspec.Struct, frozen=True, tag="universe"):
     """Some of the instruments that the counter knows."""
 
     instruments: list[Instrument]
+
+
+class Listed(msgspec.Struct, frozen=True, tag="listed"):
+    """All were told again."""
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
@@ -86,7 +96,7 @@ class Quotes(msgspec.Struct, frozen=True, tag="quotes", gc=False):
     quotes: list[Quote]
 
 
-FromSession = Alive | Waiting | Reached | Universe | Ready | Answered | Quotes | Rejected | Ended
+FromSession = Alive | Waiting | Reached | Universe | Listed | Ready | Answered | Quotes | Rejected | Ended
 
 from_session: Final = msgspec.msgpack.Decoder(FromSession)
 to_session: Final = msgspec.msgpack.Decoder(ToSession)

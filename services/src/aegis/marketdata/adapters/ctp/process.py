@@ -31,6 +31,8 @@ from aegis.ctp.process import connected, end_within, first
 from aegis.marketdata.adapters.ctp.frames import (
     Answered,
     FromSession,
+    ListAnew,
+    Listed,
     Ready,
     Start,
     Subscribe,
@@ -153,6 +155,8 @@ class Session:
         """Whether it is to end."""
         if isinstance(frame, Subscribe):
             self._wishes += [(symbol, frame.wanted) for symbol in frame.symbols if len(symbol.encode()) <= _MAX_SYMBOL]
+        if isinstance(frame, ListAnew):
+            self.on_event(login.InstrumentsWanted())
         return isinstance(frame, Stop)
 
     def _ask_for_wishes(self) -> bool:
@@ -189,6 +193,10 @@ class Session:
                 self._outbox.say(Reached(step))
             case login.Ready(trading_day):
                 self._outbox.say(Ready(trading_day, loaded_libraries()))
+            case login.Listed():
+                self._outbox.say(Listed())
+            case login.Unlisted(failure):
+                self.on_refused("not_listed_anew", str(failure))
             case Failure():
                 self._let_go(action)
             case login.Request.AUTHENTICATE:
@@ -204,7 +212,8 @@ class Session:
 
     def _requested(self, step: Step, refused: int) -> None:
         if refused:
-            self._fail(Failure(step=step, kind=Kind.NOT_READY, message="CTP does not take the request", code=refused))
+            failure = Failure(step=step, kind=Kind.NOT_READY, message="CTP does not take the request", code=refused)
+            self._do(login.Unlisted(failure)) if self._login.ready else self._fail(failure)
 
     def _fail(self, failure: Failure) -> None:
         self._login.failed = True

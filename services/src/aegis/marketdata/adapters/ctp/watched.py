@@ -22,6 +22,8 @@ from aegis.ctp.watched import Watched
 from aegis.marketdata.adapters.ctp.frames import (
     Answered,
     FromSession,
+    ListAnew,
+    Listed,
     Quotes,
     Ready,
     Start,
@@ -38,18 +40,19 @@ from aegis.marketdata.ports import FeedSink
 from aegis_sdk import clock
 from aegis_sdk.errors import ConnectionUnavailable
 
-__all__ = ["Limits", "OnReady", "OnStep", "WatchedSession"]
+__all__ = ["Limits", "OnListed", "OnStep", "WatchedSession"]
 
 _log = structlog.get_logger("aegis.ctp")
 
 _PROGRAM: Final = "aegis.marketdata.adapters.ctp.process"
+_LIST_AGAIN_S: Final = 60.0
 _STEPS: Final = (
     *(Step.START, Step.CONNECT_TRADER, Step.AUTHENTICATE, Step.LOGIN_TRADER, Step.QUERY_INSTRUMENTS),
     *(Step.CONNECT_MARKET, Step.LOGIN_MARKET),
 )
 
 OnStep = Callable[[Step], None]
-OnReady = Callable[[Sequence[Instrument]], None]
+OnListed = Callable[[Sequence[Instrument]], None]
 """Called with all instruments that the counter knows."""
 IsExpected = Callable[[int, int], bool]
 """Whether there should have been ticks from one moment to the other, UTC nanoseconds of the market's own clock."""
@@ -73,7 +76,8 @@ class WatchedSession(Watched):
         sink: FeedSink,
         limits: Limits,
         *,
-        on_ready: OnReady,
+        on_ready: OnListed,
+        on_listed: OnListed = lambda _: None,
         is_expected: IsExpected,
         on_step: OnStep = lambda _: None,
         dropped: Counter[str] | None = None,
@@ -83,11 +87,15 @@ class WatchedSession(Watched):
         self._sink = sink
         self._dropped: Counter[str] = Counter() if dropped is None else dropped
         self._on_ready = on_ready
+        self._on_listed = on_listed
         self._on_step = on_step
         self._is_expected = is_expected
         self._ticks = TickStream(self._came, self._end_as_told)
         self._process = Session(_PROGRAM, from_session, self._heard, self._ticks)
         self._by_symbol: dict[str, Instrument] = {}
+        self._listing: dict[str, Instrument] = {}  # of those that are told again
+        self._listed_day = self._wanted_day = ""  # the trading day whose instruments are known, and are asked for
+        self._list_at = 0.0  # not before
         self._quoting = Quoting(self._by_symbol, sink.rejected)
         self._reader = TickReader()
         self._unwanted: set[InstrumentId] = set()
@@ -201,12 +209,16 @@ class WatchedSession(Watched):
                 self.waiting = frame
             case Universe(instruments):
                 self._progress_at = self._heard_at
-                self._by_symbol.update((one.symbol, one) for one in instruments)
+                known = self._by_symbol if self._ready_at is None else self._listing
+                known.update((one.symbol, one) for one in instruments)
+            case Listed():
+                self._end_listing()
             case Reached(step):
                 self._note_step(step)
                 self._on_step(step)
             case Ready(trading_day, libraries):
                 self._ready_at = self._quotes_at = self._heard_at
+                self._listed_day = trading_day
                 _log.info("session_ready", trading_day=trading_day, libraries=libraries, pid=self._process.pid)
                 if self._wants_gate and len(libraries) == len(NAMES):
                     hint = "make setup builds it; without it ticks are lost uncounted in an overload"
@@ -228,6 +240,8 @@ class WatchedSession(Watched):
             return
         self._quotes_at = self._heard_at
         self._clock.heard(quotes)
+        if quotes[-1].trading_day > self._listed_day and self._heard_at >= self._list_at:
+            self._list_anew(quotes[-1].trading_day)
         offer, unwanted = self._sink.offer, self._unwanted
         for quote in quotes:
             if not unwanted or InstrumentId(quote.exchange, quote.symbol) not in unwanted:
@@ -237,6 +251,22 @@ class WatchedSession(Watched):
         if self._sink.crowded and not (self._ending or self._crowded.is_set()):
             self._process.pause()
             self._crowded.set()
+
+    def _list_anew(self, day: str) -> None:
+        """Ask which instruments there are on a new trading day, once a minute until that is known."""
+        _log.info("trading_day_begun", trading_day=day, before=self._listed_day, pid=self.pid)
+        self._wanted_day, self._list_at = day, self._heard_at + _LIST_AGAIN_S
+        self._listing.clear()
+        self._process.tell(ListAnew())
+
+    def _end_listing(self) -> None:
+        if not self._listing:  # the counter itself does not know yet
+            return
+        self._listed_day = self._wanted_day
+        self._by_symbol.clear()
+        self._by_symbol.update(self._listing)
+        self._listing.clear()
+        self._on_listed([*self._by_symbol.values()])
 
     async def _keep_pouring(self) -> None:
         """Hear it again whenever there is room for its quotes."""
