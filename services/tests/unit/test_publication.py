@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace as change
 
 import pytest
-from publisher_desk import ORIGIN, A, B, Desk, at_once, running
+from publisher_desk import OPTIONS, ORIGIN, A, B, Desk, at_once, running
 from structlog.testing import capture_logs
 
 from aegis.contracts.market import InstrumentId
@@ -62,6 +62,20 @@ async def test_a_marker_follows_after_a_full_batch_and_after_its_interval(desk: 
     desk.publish(12)
     await desk.until(lambda: desk.publisher.stats().stored == 12)
     assert [marker["ticks"] for marker in desk.transport.markers] == [10, 2]
+
+
+async def test_a_marker_that_is_nearly_due_goes_with_the_next_ticks() -> None:
+    """So where ticks come evenly nobody wakes up for a marker alone."""
+    async with running(Desk(change(OPTIONS, marker_interval_s=60))) as desk:
+        desk.publish(3)
+        await desk.until(lambda: desk.publisher.stats().handed_over == 3)
+        desk.publisher._batch_began -= 40
+        desk.publish(1)
+        assert not desk.transport.markers
+        desk.publisher._batch_began -= 3
+        desk.publish(1)
+        assert [marker["ticks"] for marker in desk.transport.markers] == [5]
+        await desk.until(lambda: desk.publisher.stats().stored == 5)
 
 
 async def test_ticks_that_the_server_lost_are_sent_again(desk: Desk) -> None:

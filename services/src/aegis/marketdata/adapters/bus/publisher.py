@@ -50,6 +50,8 @@ from aegis_sdk.transport import ConnectionState, StreamConfig, Transport
 
 _log = structlog.get_logger("aegis.publisher")
 _RETRY_S: Final = 0.05
+_SOON: Final = 0.7
+"""Of the time that a marker may wait: then it goes with the next ticks, and nobody has to wake up for it alone."""
 _MAX_RETRY_S: Final = 1.0
 
 
@@ -203,7 +205,7 @@ class StreamPublisher:
 
     def _send(self) -> None:
         ring, options = self._ring, self._options
-        if ring.open and time.monotonic() - self._batch_began >= options.marker_interval_s:
+        if ring.open and self._batch_age_s() >= options.marker_interval_s:
             self._mark()  # it is overdue: the loop was held up
         while self._flowing and ring.waiting and self._ack is None and self._permit.may_send():
             ticks, delivered = ring.take(options.batch - len(ring.open))
@@ -216,7 +218,7 @@ class StreamPublisher:
             if not ring.open:
                 self._batch_began = time.monotonic()
             ring.opened(ticks)
-            if len(ring.open) >= options.batch:
+            if len(ring.open) >= options.batch or self._batch_age_s() >= _SOON * options.marker_interval_s:
                 self._mark()
         if ring.open and self._marker_due is None:
             loop = asyncio.get_running_loop()
@@ -224,6 +226,10 @@ class StreamPublisher:
         if ring.waiting and self._ack is not None:
             self._live.expect_progress()
         return None
+
+    def _batch_age_s(self) -> float:
+        """Of the open one."""
+        return time.monotonic() - self._batch_began
 
     def _mark(self) -> None:
         """End the open batch with a marker."""
