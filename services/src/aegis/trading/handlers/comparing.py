@@ -86,7 +86,8 @@ class Comparing:
 
         OrderRejected: its books are those of another env.
 
-        An account that never stands still is caught up with, and ready, but not compared: VenueUnavailable.
+        An account that never stands still is caught up with and not compared: VenueUnavailable. It is ready only where
+        it was before; nothing new is sent meanwhile, so what moves it comes to an end.
         """
         async with account.comparing:
             self._require_env(state, account)
@@ -100,8 +101,6 @@ class Comparing:
                 await self._roll(state, account, book, day)
             reply = await self._compare(state, account, book)
         account.ready.set()
-        if reply is None:
-            raise VenueUnavailable(f"{account.account} did not stand still for long enough to be compared")
         return reply
 
     def _require_env(self, state: KeyState, account: AccountState) -> None:
@@ -230,8 +229,8 @@ class Comparing:
 
     # Comparing
 
-    async def _compare(self, state: KeyState, account: AccountState, book: Book) -> ReconcileReply | None:
-        """What is found; None where the account did not stand still."""
+    async def _compare(self, state: KeyState, account: AccountState, book: Book) -> ReconcileReply:
+        """What is found. Raises VenueUnavailable where the account did not stand still."""
         adopted: list[str] = []
         booked = 0
         before: list[str] | None = None
@@ -255,7 +254,7 @@ class Comparing:
                     )
                 before = said
             await asyncio.sleep(_BETWEEN_S)
-        return None
+        raise VenueUnavailable(f"{book.account} did not stand still for long enough to be compared")
 
     async def _ask(self, account: str) -> _Told:
         venue = self._acting.venue(account)
