@@ -391,7 +391,7 @@ def test_what_counts_is_orders_at_the_exchange_and_cancels_of_those_that_waited(
     desk.report(filled, "cancelled", filled=1)
     desk.report(filled, "cancelled", filled=2)
     desk.fill(filled, 1)  # its trade comes late
-    assert desk.group.tallies[REBAR] == Tally(orders=6, cancels=4, large_cancels=1)
+    assert desk.group.tallies[REBAR] == Tally(orders=6, cancels=5, large_cancels=2)
 
 
 def test_a_large_cancel_is_one_of_many_lots_or_of_a_share_of_the_largest_order() -> None:
