@@ -277,9 +277,10 @@ def test_a_live_account_is_armed_for_a_day() -> None:
 )
 def test_an_account_hears_ticks_of_its_own_env_only(env: Any, tick: str, heard: bool) -> None:
     assert may_hear(env, RiskSettings(), tick, "main") is heard
-    named = RiskSettings(tick_feeds=["main"])
+    named = RiskSettings(tick_feeds=[f"{tick}/main"])
     assert may_hear("paper", named, tick, "main")
     assert not may_hear("paper", named, tick, "other")
+    assert not may_hear("paper", named, "live" if tick == "sim" else "sim", "main")
     assert not may_hear("live", named, "sim", "main")  # naming it changes nothing
 
 

@@ -35,7 +35,13 @@ _ACCOUNTS: Final = 10
 _INSTANCES: Final = 2
 _START_S: Final = 30.0
 _AGAIN_S: Final = 0.1
-_RISK: Final = {"tick_feeds": ["main"], "orders_per_s": 1000, "stale_after_s": 60, "max_position_lots": 1_000_000}
+_RISK: Final = {
+    "tick_feeds": ["sim/main"],
+    "orders_per_s": 1000,
+    "stale_after_s": 60,
+    "max_position_lots": 1_000_000,
+    "day_limits": {"SHFE": {"cancels": 1_000_000}},
+}
 
 
 class Extent(NamedTuple):
