@@ -13,6 +13,7 @@ from typing import Any
 from trading_desk import DAY, REBAR, terms
 
 from aegis.accounting.book import Book
+from aegis.accounting.rules import Rules
 from aegis.contracts.orders import Order
 from aegis.contracts.venue import (
     Cancel,
@@ -252,6 +253,9 @@ class Connection:
 
     async def orders(self, account: str) -> Sequence[VenueOrder]:
         return [self.venue.seen(order) for order in (await self._asked()).orders.values()]
+
+    async def rules(self, account: str, given: Rules) -> Rules:
+        return given
 
     async def look_up(self, account: str) -> None:
         await self._asked()

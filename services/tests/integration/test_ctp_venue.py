@@ -16,6 +16,7 @@ from ctp_counter import trading_at
 from structlog.testing import capture_logs
 from venue_sink import RecordingVenueSink
 
+from aegis.accounting.rules import Rules
 from aegis.contracts.venue import Cancel, Submit
 from aegis.ctp.attempts import Patience
 from aegis.operations.counter import is_built
@@ -178,12 +179,16 @@ async def test_terms_are_asked_once_for_a_day() -> None:
     sink = RecordingVenueSink()
     async with counter() as running, open_venue(running, sink) as venue:
         account = running.user.user_id
+        await running.control.fault("order_fee@trader=3")
         first = await venue.terms(account, [REBAR, "SHFE.rb9999", "CZCE.SR605"])
         rebar, sugar = first
         assert (rebar.instrument, rebar.product, rebar.kind, rebar.multiplier) == (REBAR, "rb", "future", 10)
         assert (rebar.price_tick, rebar.delivery_month) == (1, "202605")
         assert rebar.margin["speculation"].long.by_money == Decimal("0.1")
         assert rebar.commission.close_today.by_money == Decimal("0.0001")
+        assert (rebar.commission.order_fee, rebar.commission.cancel_fee) == (Decimal("0.03"), Decimal("0.03"))
+        habits = await venue.rules(account, Rules(today_margin="pre_settlement", gains_available=False))
+        assert (habits.today_margin, habits.gains_available) == ("open", True), "the counter's own word"
         assert sugar.product == "SR"
         await running.control.fault("query_error@trader=17")
         assert await venue.terms(account, [REBAR, "CZCE.SR605"]) == first

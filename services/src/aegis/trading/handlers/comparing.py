@@ -177,7 +177,7 @@ class Comparing:
             env=settings.env,
             trading_day=day,
             pre_balance=told.state.pre_balance,
-            rules=settings.rules,
+            rules=await self._acting.venue(name).rules(name, settings.rules),
         )
         group = Group()
         apply(group, opened)
@@ -191,8 +191,8 @@ class Comparing:
         return [opened, *learned, *catch_up(book, told.orders, told.trades, now_ns()), taken]
 
     async def _set_rules(self, state: KeyState, book: Book) -> None:
-        """The accounts file counts, also if it was changed since the account was opened."""
-        rules = self._acting.accounts[book.account].rules
+        """The venue's own word and the accounts file count, also if they changed since the account was opened."""
+        rules = await self._acting.venue(book.account).rules(book.account, self._acting.accounts[book.account].rules)
         if book.rules != rules:
             await self._acting.commit(state.key, [RulesSet(account=book.account, ts_ns=now_ns(), rules=rules)])
             _log.info("rules_set", account=book.account, **rules.model_dump())
