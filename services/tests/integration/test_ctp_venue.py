@@ -190,6 +190,7 @@ async def test_terms_are_asked_once_for_a_day() -> None:
         habits = await venue.rules(account, Rules(today_margin="pre_settlement", gains_available=False))
         assert (habits.today_margin, habits.gains_available) == ("open", True), "the counter's own word"
         assert sugar.product == "SR"
+        assert venue.phase(REBAR) == "trading", "told at the login, before anything was answered"
         await running.control.fault("query_error@trader=17")
         assert await venue.terms(account, [REBAR, "CZCE.SR605"]) == first
         with pytest.raises(Unavailable, match="error 17"):

@@ -266,6 +266,21 @@ async def test_a_cancel_whose_day_ends_before_its_venue_has_answered_is_answered
     assert "c" not in house.stored.intents
 
 
+async def test_the_exchange_s_own_word_comes_before_the_calendar_s(house: House) -> None:
+    instance = await house.take()
+    await place(instance, "one")
+    house.venue.phases[REBAR] = "match"
+    refused = await place(instance, "two")
+    assert refused.details["reason"] == "match_minute"
+    unheard = await instance.call("cancel_order", CancelOrder(account=ACCOUNT, client_order_id="one"), "c")
+    assert unheard.details["reason"] == "match_minute"
+    house.venue.phases[REBAR] = "closed"
+    assert (await place(instance, "two")).details["reason"] == "closed"
+    house.venue.phases.clear()
+    await place(instance, "three")
+    assert house.venue.submits == {"one": 1, "three": 1}
+
+
 async def test_with_a_new_day_the_market_of_what_no_account_has_is_left(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -164,6 +164,7 @@ _PICKED: Final[Mapping[str, tuple[str, ...]]] = {
     "QrySettlementInfo": ("TradingDay", "Content"),
     "QryTrade": _TRADE,
     "QryTradingAccount": _ACCOUNT,
+    "RtnInstrumentStatus": ("ExchangeID", "InstrumentID", "InstrumentStatus"),
     "RtnOrder": _ORDER,
     "RtnTrade": _TRADE,
     "SettlementInfoConfirm": ("ConfirmDate",),

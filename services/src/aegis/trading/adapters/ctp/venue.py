@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import structlog
 
+from aegis.accounting.exchange_rules import Phase
 from aegis.accounting.rules import Rules
 from aegis.contracts.orders import AccountName, InstrumentName
 from aegis.contracts.venue import (
@@ -185,6 +186,9 @@ class CtpVenue:
             return await live.query(what, fields, Urgency.TERMS)
 
         return await self._terms.of(instruments, ask)
+
+    def phase(self, instrument: InstrumentName) -> Phase | None:
+        return self._live.phase(instrument) if self._live is not None and self._is_ready else None
 
     async def rules(self, account: AccountName, given: Rules) -> Rules:
         """By BrokerTradingParams, where the counter has answered for it and we can count by it."""
