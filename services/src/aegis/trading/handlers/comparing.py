@@ -252,6 +252,8 @@ class Comparing:
                         adopted=adopted,
                         trades_booked=booked,
                     )
+                if before is None:  # what the venue knows may not have been told us: it is asked, before anybody is
+                    await self._acting.venue(book.account).look_up(book.account)
                 before = said
             await asyncio.sleep(_BETWEEN_S)
         raise VenueUnavailable(f"{book.account} did not stand still for long enough to be compared")
