@@ -53,10 +53,11 @@ class Extent(NamedTuple):
     seconds: float  # of throughput
     takeovers: int
     history: int  # orders of the account that is replayed
+    at_counter: int  # takeovers of each kind at a CTP counter
 
 
-SHORT: Final = Extent(5, 60, 5.0, 2, 1_000)
-LONG: Final = Extent(15, 200, 20.0, 10, 10_000)
+SHORT: Final = Extent(5, 60, 5.0, 2, 1_000, 1)
+LONG: Final = Extent(15, 200, 20.0, 10, 10_000, 10)
 
 
 async def bench_orders(server: EmbeddedServer, *, nodes: int, extent: Extent) -> Report:
@@ -77,8 +78,8 @@ async def bench_orders(server: EmbeddedServer, *, nodes: int, extent: Extent) ->
     )
     try:
         cases = await _on_paper(server, transport, nodes, extent)
-        if is_built():
-            cases += await _at_counter(server, transport, nodes, extent.takeovers)
+        if extent.at_counter and is_built():
+            cases += await _at_counter(server, transport, nodes, extent.at_counter)
     finally:
         await transport.close()
     return Report("orders", cases)
