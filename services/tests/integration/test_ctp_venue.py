@@ -177,11 +177,9 @@ async def test_what_is_refused_says_why_and_is_reported_once() -> None:
 
 async def test_terms_are_asked_once_for_a_day() -> None:
     sink = RecordingVenueSink()
-    async with counter() as running, open_venue(running, sink) as venue:
+    async with counter(faults=("order_fee@trader=3",)) as running, open_venue(running, sink) as venue:
         account = running.user.user_id
-        await running.control.fault("order_fee@trader=3")
-        first = await venue.terms(account, [REBAR, "SHFE.rb9999", "CZCE.SR605"])
-        rebar, sugar = first
+        rebar, sugar = first = await venue.terms(account, [REBAR, "SHFE.rb9999", "CZCE.SR605"])
         assert (rebar.instrument, rebar.product, rebar.kind, rebar.multiplier) == (REBAR, "rb", "future", 10)
         margin, fees = rebar.margin["speculation"].long, rebar.commission
         assert (rebar.price_tick, rebar.delivery_month, margin.by_money) == (1, "202605", Decimal("0.1"))
