@@ -13,6 +13,8 @@ from typing import Any
 from trading_desk import DAY, REBAR, terms
 
 from aegis.accounting.book import Book
+from aegis.accounting.exchange_rules import Phase
+from aegis.accounting.rules import Rules
 from aegis.contracts.orders import Order
 from aegis.contracts.venue import (
     Cancel,
@@ -91,6 +93,7 @@ class ScriptedVenue:
         self.void: set[str] = set()  # names that were cancelled before they came
         self.tell(AccountOpened(**self.now(), env="sim", trading_day=DAY, pre_balance=Decimal(1_000_000)))
         self.terms = {REBAR: terms()}
+        self.phases: dict[str, Phase] = {}  # that its exchange has told
         self.tell(TermsLearned(**self.now(), terms=terms()))
 
     @property
@@ -252,6 +255,12 @@ class Connection:
 
     async def orders(self, account: str) -> Sequence[VenueOrder]:
         return [self.venue.seen(order) for order in (await self._asked()).orders.values()]
+
+    def phase(self, instrument: str) -> Phase | None:
+        return self.venue.phases.get(instrument)
+
+    async def rules(self, account: str, given: Rules) -> Rules:
+        return given
 
     async def look_up(self, account: str) -> None:
         await self._asked()

@@ -40,6 +40,9 @@ async def test_a_whole_day_from_the_evening_before_to_the_close() -> None:
         await at(counter, "2025-11-27T20:58")
         rebar = await driver.ticks("rb2605", lambda ticks: any(tick["UpdateTime"] > "21:01" for tick in ticks))
         assert "20:59" in {tick["UpdateTime"][:5] for tick in rebar}, "the auction's match"
+        told = [one.data for one in driver.all("td", "onRtnInstrumentStatus")]
+        statuses = [one["InstrumentStatus"] for one in told if one["InstrumentID"] == "rb"]
+        assert statuses == ["6", "3", "5", "2"], "closed, the auction, its match, trading"
         assert days(rebar, "21:00") == {("20251128", "20251127")}
         assert days(await driver.ticks("m2605"), "21:00") == {("20251128", "20251128")}, "DCE's ActionDay"
         sugar = await driver.ticks("SR605")

@@ -11,7 +11,7 @@ from aegis_sdk.errors import InternalError, Moved, OutcomeUnknown, Suspended
 from aegis_sdk.ledger.records import Part
 from aegis_sdk.single_active.writing import MAX_ENTRY_BYTES, MOST_WAITING
 
-from .scripted_ledger import DEADLINE_S, EPOCH, Scene, settled
+from .scripted_ledger import DEADLINE_S, EPOCH, Scene, Sent, settled
 
 WRONG_LAST_SEQUENCE = 10071
 IN_FLIGHT = 10164
@@ -196,38 +196,38 @@ async def test_a_journal_that_contradicts_itself_ends_the_holding(scene: Scene) 
 # Snapshots
 
 
-async def test_a_snapshot_comes_before_what_waits_and_what_lies_before_it_is_given_free(scene: Scene) -> None:
-    scene.owner.snapshot_every = 2
+async def test_a_snapshot_and_what_waits_take_turns(scene: Scene) -> None:
+    """Its first part goes before all that it does not have; then nobody waits for more than one of its parts."""
+    scene.owner.snapshot_every = 3
     large = '"' + "x" * (MAX_ENTRY_BYTES - 390) + '"'
-    scene.write("c0", change=large)
-    (await scene.ledger.at(0)).acknowledge(10)
-    scene.write("c1", change=large)
-    second = await scene.ledger.at(1)
-    later = scene.write("c2")
+    for number in range(2):
+        scene.write(f"c{number}", change=large)
+        (await scene.ledger.at(number)).acknowledge(10 + number)
+    scene.write("c2", change=large)
+    last = await scene.ledger.at(2)
+    later = [scene.write("c3")]
     await asyncio.sleep(0)
-    second.acknowledge(11)
-    parts: list[Part] = []
-    position = 2
-    while not parts or parts[-1].part + 1 < parts[-1].parts:
-        sent = await scene.ledger.at(position)
-        assert sent.entry is not None
-        assert len(sent.entry.records) == 1
-        part = sent.entry.records[0]
-        assert isinstance(part, Part)
-        parts.append(part)
+    last.acknowledge(12)
+    sent: list[Sent] = []
+    while True:
+        sent.append(one := await scene.ledger.at(3 + len(sent)))
+        assert one.entry is not None
+        part = one.entry.records[0]
+        if isinstance(part, Part) and part.part + 1 == part.parts:
+            break
         assert not scene.owner.compacted
-        sent.acknowledge(10 + position)
-        position += 1
-    assert [part.part for part in parts] == list(range(parts[0].parts))
-    assert len(parts) > 1
-    last = await scene.ledger.at(position)
-    assert last.names == ["c2"]
-    assert scene.owner.compacted == [12]
-    last.acknowledge(30)
-    assert await later == 30
-    assert scene.holding.journal.snapshot == b",".join(2 * [large.encode()])
-    assert [change.idempotency_key for change in scene.holding.journal.changes] == ["c2"]
-    assert scene.holding.changes_since_snapshot == 1
+        if isinstance(part, Part):
+            later.append(scene.write(f"c{4 + part.part}"))
+            await asyncio.sleep(0)
+        one.acknowledge(12 + len(sent))
+    one.acknowledge(30)
+    await asyncio.sleep(0)
+    assert [one.names for one in sent] == [[], ["c3", "c4"], [], ["c5"], []]
+    assert [await one for one in later] == [14, 14, 16]
+    assert scene.owner.compacted == [13]
+    assert scene.holding.journal.snapshot == b",".join(3 * [large.encode()])
+    assert [change.idempotency_key for change in scene.holding.journal.changes] == ["c3", "c4", "c5"]
+    assert scene.holding.changes_since_snapshot == 3
 
 
 # Draining

@@ -205,6 +205,8 @@ class Holders(Stored):
             first = self.sequence + 1
             for part in self.folded().parts(msgspec.json.encode(self.sum), 10 + number):
                 self.write(part)
+                if part.part < number % 4 and part.part + 1 < part.parts:
+                    self.act("commit" if number % 8 < 4 else "intend", number)
             self.purged_before = first
         elif action == "unfinished snapshot":
             for part in self.folded().parts(b"-1", 10 + number)[:-1]:

@@ -96,14 +96,22 @@ def test_parts_that_do_not_follow_each_other_are_no_snapshot(
     assert (journal.snapshot, len(journal.changes)) == (None, 1)
 
 
-def test_an_entry_between_two_parts_ends_the_snapshot(stored: Stored) -> None:
-    stored.write(result("k1"))
+def test_what_lies_between_two_parts_counts_behind_the_snapshot(stored: Stored) -> None:
+    """For who has read all, and for who leaps to the first part; neither has any of it twice."""
+    stored.write(intent("k1"))
     first, *others = stored.folded().parts(b"1", 8)
     stored.write(first)
-    stored.write(result("k2"))
+    begun = stored.sequence
+    stored.write(result("k1"), intent("k2"))
     for part in others:
         stored.write(part)
-    assert stored.folded().snapshot is None
+        stored.write(result("", b"3"))
+    whole, leapt = stored.folded(), stored.folded(after=begun - 1)
+    assert (whole.snapshot, whole.snapshot_sequence) == (b"1", begun)
+    assert [change.idempotency_key for change in whole.changes] == ["k1", "k2", *len(others) * [""]]
+    assert (list(whole.outcomes), list(whole.intents)) == (["k1"], ["k2"])
+    assert holdings(leapt) == holdings(whole)
+    assert leapt.leaps == 1
 
 
 def test_a_snapshot_does_not_reach_over_the_end_of_its_epoch(stored: Stored) -> None:
@@ -156,12 +164,14 @@ def test_a_leap_needs_a_complete_snapshot(stored: Stored) -> None:
     parts = stored.folded().parts(b"1", 8)
     journal = Journal()
     journal.take(Entry(1, 2, (parts[0],)), 4)
-    with pytest.raises(Contradiction, match="what lies before sequence 5 is gone"):
-        journal.take(Entry(1, 3, (result("k2"),)), 5)
+    journal.take(Entry(1, 3, (parts[2],)), 5)
+    with pytest.raises(Contradiction, match="what lies before sequence 6 is gone"):
+        journal.take(Entry(1, 4, (result("k2"),)), 6)
     journal = Journal()
     journal.take(Entry(1, 2, (parts[0],)), 4)
+    assert not journal.take(Entry(1, 3, (result("k2"),)), 5)
     with pytest.raises(Contradiction, match="is gone"):
-        journal.take(BEGIN, 6)
+        journal.take(BEGIN, 7)
     with pytest.raises(Contradiction, match="n 3 of epoch 1"):
         Journal().take(Entry(1, 3, (parts[1],)), 5)
 
@@ -171,6 +181,7 @@ def test_a_leap_may_land_on_a_later_snapshot(stored: Stored) -> None:
     stored.write(result("k1"))
     first = write_snapshot(stored, b"1")
     journal = stored.folded(after=first - 1, until=first)
+    journal.take(Entry(stored.epoch, stored.entries[first - 3][0].n + 1, (result("k0"),)), first + 1)
     stored.write(result("k2"))
     later = write_snapshot(stored, b"2")
     for entry, sequence in stored.entries:

@@ -148,7 +148,7 @@ async def test_active_calls_and_commits_are_measured_against_the_baseline() -> N
 @pytest.mark.slow
 async def test_orders_are_measured_and_none_is_lost_by_a_takeover() -> None:
     async with nats_server() as server:
-        extent = orders.Extent(rounds=1, orders=5, seconds=0.5, takeovers=1, history=100)
+        extent = orders.Extent(rounds=1, orders=5, seconds=0.5, takeovers=1, history=100, at_counter=0)
         cases = shape(await orders.bench_orders(server, nodes=1, extent=extent))
     assert list(cases) == ["durable_ack", "throughput", "takeover", "replay"]
     taken_over, replayed = cases["takeover"]["aegis"], cases["replay"]["aegis"]

@@ -16,6 +16,7 @@ from ctp_counter import trading_at
 from structlog.testing import capture_logs
 from venue_sink import RecordingVenueSink
 
+from aegis.accounting.rules import Rules
 from aegis.contracts.venue import Cancel, Submit
 from aegis.ctp.attempts import Patience
 from aegis.operations.counter import is_built
@@ -176,15 +177,15 @@ async def test_what_is_refused_says_why_and_is_reported_once() -> None:
 
 async def test_terms_are_asked_once_for_a_day() -> None:
     sink = RecordingVenueSink()
-    async with counter() as running, open_venue(running, sink) as venue:
+    async with counter(faults=("order_fee@trader=3",)) as running, open_venue(running, sink) as venue:
         account = running.user.user_id
-        first = await venue.terms(account, [REBAR, "SHFE.rb9999", "CZCE.SR605"])
-        rebar, sugar = first
+        rebar, sugar = first = await venue.terms(account, [REBAR, "SHFE.rb9999", "CZCE.SR605"])
         assert (rebar.instrument, rebar.product, rebar.kind, rebar.multiplier) == (REBAR, "rb", "future", 10)
-        assert (rebar.price_tick, rebar.delivery_month) == (1, "202605")
-        assert rebar.margin["speculation"].long.by_money == Decimal("0.1")
-        assert rebar.commission.close_today.by_money == Decimal("0.0001")
-        assert sugar.product == "SR"
+        margin, fees = rebar.margin["speculation"].long, rebar.commission
+        assert (rebar.price_tick, rebar.delivery_month, margin.by_money) == (1, "202605", Decimal("0.1"))
+        assert [fees.close_today.by_money, fees.order_fee] == [Decimal("0.0001"), Decimal("0.03")]
+        assert await venue.rules(account, Rules(today_margin="pre_settlement", gains_available=False)) == Rules()
+        assert (sugar.product, venue.phase(REBAR)) == ("SR", "trading")
         await running.control.fault("query_error@trader=17")
         assert await venue.terms(account, [REBAR, "CZCE.SR605"]) == first
         with pytest.raises(Unavailable, match="error 17"):

@@ -78,7 +78,7 @@ async def test_a_day_ends_and_the_next_one_begins(tmp_path: Path) -> None:
         house = stack.enter_context(paper_house(access))
         transport = await connect(access)
         stack.push_async_callback(transport.close)
-        risk = f'tick_feeds = ["{FEED}"], day_limits = {{ SHFE = {{ orders = 3 }} }}'
+        risk = f'tick_feeds = ["sim/{FEED}"], day_limits = {{ SHFE = {{ orders = 3 }} }}'
         start_trading(house, accounts_at(counter, tmp_path, risk), "trading")
         traded = {PAPER: (await instruments(transport, "SHFE", "rb"))[-1], counter.user.user_id: REBAR}
         market = MarketDays(counter, transport, traded)

@@ -82,6 +82,7 @@ async def ticking(transport: NatsTransport) -> AsyncIterator[None]:
 async def test_an_order_at_a_counter_outlives_the_instance_that_sent_it(tmp_path: Path) -> None:
     async with front(market="load", day=DAY, limits={"query_interval_ms": 20}) as running:
         account, accounts = running.user.user_id, accounts_of(running, tmp_path)
+        await running.control.fault("order_fee@trader=3")  # three cents for each order and each cancel
         with nats_server_thread() as access, trading_alone(access) as house:
             transport = await connect(access)
             first = start_trading(house, accounts, "first")

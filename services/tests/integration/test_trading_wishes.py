@@ -22,7 +22,7 @@ QUIET = {"AEGIS_WANTED": "nothing", "AEGIS_UNIVERSE": "core", "AEGIS_SEED": "1",
 
 async def test_what_an_account_trades_is_subscribed_though_nobody_else_wants_it(tmp_path: Path) -> None:
     accounts = tmp_path / "accounts.toml"
-    accounts.write_text("accounts.P0 = { env = 'paper', risk = { tick_feeds = ['main'] } }")
+    accounts.write_text("accounts.P0 = { env = 'paper', risk = { tick_feeds = ['sim/main'] } }")
     with nats_server_thread() as access, paper_house(access, **QUIET) as house:
         house.start("aegis.trading", AEGIS_ACCOUNTS=str(accounts))
         transport = await connect(access)

@@ -37,7 +37,7 @@ DEADLINE_S: Final = 60.0
 _TESTS: Final = Path(__file__).parent.parent
 _JSON: Final = tick_codec("json")
 _RISK: Final = (
-    f'tick_feeds = ["{FEED}"], max_position_lots = 100_000, orders_per_s = 1000, cancels_per_s = 1000, '
+    f'tick_feeds = ["sim/{FEED}"], max_position_lots = 100_000, orders_per_s = 1000, cancels_per_s = 1000, '
     "day_limits = { SHFE = { cancels = 1_000_000, self_trades = 1_000_000 } }"
 )
 

@@ -66,6 +66,11 @@ class Desk:
         await asyncio.sleep(0)
         return task
 
+    def exchange_says(self, letter: str, what: str = "rb") -> None:
+        self.live.heard(
+            Told("RtnInstrumentStatus", {"ExchangeID": "SHFE", "InstrumentID": what, "InstrumentStatus": letter})
+        )
+
     async def cancel(self, name: str = "one", number: str = "") -> asyncio.Task[Submitted]:
         cancel = Cancel(account="A1", instrument=REBAR, client_order_id=name, venue_order_id=number)
         task = asyncio.create_task(self.live.cancel(cancel, 5.0))
@@ -230,3 +235,17 @@ async def test_a_record_that_is_not_understood_stops_nothing_behind_it() -> None
     desk.told("RtnTrade", trade_record(Price=1.8e308))
     desk.told("RtnOrder", ours())
     assert desk.statuses() == ["accepted"]
+
+
+async def test_a_phase_is_the_exchange_s_latest_word_of_the_product_or_of_the_instrument_itself() -> None:
+    desk = Desk()
+    assert desk.live.phase(REBAR) is None
+    for letter, phase in (("0", "closed"), ("3", "auction"), ("5", "match"), ("1", "break"), ("2", "trading")):
+        desk.exchange_says(letter)
+        assert desk.live.phase(REBAR) == phase
+    assert desk.live.phase("DCE.rb2605") is None
+    desk.exchange_says("1", REBAR.partition(".")[2])
+    assert (desk.live.phase(REBAR), desk.live.phase("SHFE.rb2610")) == ("break", "trading")
+    desk.exchange_says("7", REBAR.partition(".")[2])
+    desk.exchange_says("7")
+    assert desk.live.phase(REBAR) is None, "it is at its bookkeeping: the calendar says it"

@@ -9,12 +9,13 @@ from itertools import permutations
 import pytest
 from ctp_records import DAY, REBAR, order_record, trade_record
 
+from aegis.accounting.rules import Rules
 from aegis.contracts.venue import Submit
 from aegis.ctp.frames import Login
 from aegis.trading.adapters.ctp.day import Day
 from aegis.trading.adapters.ctp.fields import picked, too_long
 from aegis.trading.adapters.ctp.naming import Names, tag_of
-from aegis.trading.adapters.ctp.records import account_of, order_of, positions_of
+from aegis.trading.adapters.ctp.records import account_of, order_of, positions_of, rules_of
 from aegis.trading.adapters.ctp.requests import insert_fields, unfit
 from aegis.trading.adapters.ctp.terms import settled_prices, terms_of
 from aegis.trading.adapters.ctp.words import moment_ns, reason_of, status_of, type_of
@@ -230,7 +231,19 @@ def test_an_amount_that_is_none_is_no_money() -> None:
 
 def test_margins_that_are_relative_to_others_are_not_guessed_at() -> None:
     with pytest.raises(ValueError, match="relative"):
-        terms_of({}, {"IsRelative": 1}, {})
+        terms_of({}, {"IsRelative": 1}, {}, {})
+    with pytest.raises(ValueError, match="by its lots"):
+        terms_of({}, {"IsRelative": 0}, {}, {"OrderCommByVolume": 0.01})
+
+
+def test_the_broker_s_own_word_takes_the_place_of_what_the_file_says() -> None:
+    given = Rules(closing="average")
+    said = rules_of({"MarginPriceType": "1", "Algorithm": "2"}, given)
+    assert said == Rules(closing="average", today_margin="pre_settlement", gains_available=False)
+    assert rules_of({"MarginPriceType": "4", "Algorithm": "1"}, said) == given
+    for price, algorithm in (("3", "1"), ("4", "4"), ("", "")):
+        with pytest.raises(ValueError, match="MarginPriceType"):
+            rules_of({"MarginPriceType": price, "Algorithm": algorithm}, given)
 
 
 def test_what_ctp_cannot_be_asked_is_not_asked() -> None:

@@ -165,3 +165,64 @@ async def test_an_account_that_never_stands_still_keeps_its_books(
     house.venue.book.close_profit += 5
     assert isinstance(await instance.call("take_books", TAKE, "t"), VenueUnavailable)
     assert instance.book.close_profit == 0
+
+
+async def test_an_account_takes_no_order_before_it_was_compared_and_keeps_what_it_had(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where its orders and trades are caught up with: positions and money may differ all the same."""
+    monkeypatch.setattr(comparing, "_BETWEEN_S", 0.001)
+    instance = await house.take()
+    await place(instance, "one")
+    moves = True
+    there = type(instance.venue)
+    asked = there.positions
+
+    async def moving(venue: Any, account: str) -> Any:
+        assert house.active is not None
+        house.active.account.activity += moves
+        return await asked(venue, account)
+
+    monkeypatch.setattr(there, "positions", moving)
+    unsure = await instance.call("reconcile", ReconcileRequest(account=ACCOUNT), "r")
+    assert isinstance(unsure, VenueUnavailable)
+    assert instance.account.ready.is_set(), "it was compared before"
+    instance.account.ready.clear()  # as it is when an account comes here
+    unsure = await instance.call("reconcile", ReconcileRequest(account=ACCOUNT), "s")
+    assert isinstance(unsure, VenueUnavailable)
+    assert not instance.account.ready.is_set()
+    moves = False
+    await agreed(instance)
+    assert instance.account.ready.is_set()
+    await place(instance, "two")
+    assert house.venue.submits == {"one": 1, "two": 1}
+
+
+async def test_a_trade_that_was_never_reported_is_asked_for_before_anybody_is_alarmed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A counter answers for trades by what its stream has told; asked, it tells the others."""
+    monkeypatch.setattr(comparing, "_BETWEEN_S", 0.001)
+    instance = await house.take()
+    await place(instance, "one")
+    await instance.still()
+    there, is_asked = type(instance.venue), False
+    trades, look_up = there.trades, there.look_up
+
+    async def as_told(venue: Any, account: str) -> Any:
+        return await trades(venue, account) if is_asked else []
+
+    async def asking(venue: Any, account: str) -> None:
+        nonlocal is_asked
+        is_asked = True
+        await look_up(venue, account)
+
+    monkeypatch.setattr(there, "trades", as_told)
+    monkeypatch.setattr(there, "look_up", asking)
+    house.venue.listeners, listening = [], house.venue.listeners
+    house.venue.fill("one", 2)
+    house.venue.listeners = listening
+    reply = await instance.call("reconcile", ReconcileRequest(account=ACCOUNT), "r")
+    assert is_asked
+    assert (reply.differences, reply.trades_booked) == ([], 1)
+    assert (instance.book.mode, instance.account.alerted) == ("normal", set())

@@ -51,7 +51,7 @@ def tick(**other: Any) -> Any:
 
 
 def test_an_account_hears_ticks_of_its_own_env_only_and_paper_those_it_names() -> None:
-    live, paper = heard("live"), heard("paper", RiskSettings(tick_feeds=["main"]))
+    live, paper = heard("live"), heard("paper", RiskSettings(tick_feeds=["sim/main"]))
     for market in (live, paper):
         market.hear(tick(env="sim", feed="main", last_price=3000.0))
     assert live.price("a", REBAR) is None
@@ -59,7 +59,7 @@ def test_an_account_hears_ticks_of_its_own_env_only_and_paper_those_it_names() -
     named = paper.price("a", REBAR)
     assert named is not None
     assert (named.bid, named.ask, named.last) == (2999, None, 3000)
-    paper.hear(tick(env="live", feed="other", last_price=1.0))
+    paper.hear(tick(env="live", feed="main", last_price=1.0))
     assert paper.marks("a") == {REBAR: 3000}
 
 
@@ -144,7 +144,7 @@ def test_a_live_market_s_clock_is_that_of_this_machine() -> None:
         return at("20251128", "20:57:00")
 
     live = Market(None, lambda _: ("live", RiskSettings()), clock)
-    paper = Market(None, lambda _: ("paper", RiskSettings(tick_feeds=["main"])), clock)
+    paper = Market(None, lambda _: ("paper", RiskSettings(tick_feeds=["live/main"])), clock)
     paper.hear(tick(env="live", feed="main", ts_exchange_ns=at("20251128", "15:00:00")))
     assert (live.phase("a", REBAR), paper.phase("a", REBAR)) == ("auction", "auction")
 
@@ -165,6 +165,9 @@ async def test_an_instrument_too_many_is_told_once(transport: MemoryTransport, m
     market = Market(transport, lambda account: ("sim", RiskSettings()))
     with capture_logs() as logs:
         assert [await market.want("a", one) for one in (REBAR, MEAL, MEAL)] == [True, False, False]
+    await market.keep_only([MEAL])
+    assert await market.want("a", MEAL), "there is room again"
+    assert market.instruments == {MEAL}
     await market.close()
     assert [(one["event"], one["most"], one["instrument"]) for one in logs] == [("too_many_instruments", 1, MEAL)]
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from trading_desk import NEXT_DAY
+from trading_desk import NEXT_DAY, REBAR
 from trading_house import House, agreed, as_placed, at_venue, place, request
 from trading_venue import ACCOUNT
 
@@ -22,6 +22,7 @@ from aegis.contracts.trading import (
 from aegis.contracts.venue import Submit
 from aegis.trading.domain.changes import read_changes
 from aegis.trading.domain.group import snapshot
+from aegis.trading.endpoints import service as service_module
 from aegis_sdk.errors import DeadlineExceeded, Moved, OutcomeUnknown, Suspended
 
 
@@ -263,6 +264,41 @@ async def test_a_cancel_whose_day_ends_before_its_venue_has_answered_is_answered
     await instance.settle()
     assert isinstance(house.stored.outcomes["c"], OrderExpired)
     assert "c" not in house.stored.intents
+
+
+async def test_the_exchange_s_own_word_comes_before_the_calendar_s(house: House) -> None:
+    instance = await house.take()
+    await place(instance, "one")
+    house.venue.phases[REBAR] = "match"
+    refused = await place(instance, "two")
+    assert refused.details["reason"] == "match_minute"
+    unheard = await instance.call("cancel_order", CancelOrder(account=ACCOUNT, client_order_id="one"), "c")
+    assert unheard.details["reason"] == "match_minute"
+    house.venue.phases[REBAR] = "closed"
+    assert (await place(instance, "two")).details["reason"] == "closed"
+    house.venue.phases.clear()
+    await place(instance, "three")
+    assert house.venue.submits == {"one": 1, "three": 1}
+
+
+async def test_with_a_new_day_the_market_of_what_no_account_has_is_left(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_module, "_WATCH_S", 0.001)
+    instance = await house.take()
+    left: list[set[str]] = []
+
+    async def keep_only(instruments: set[str]) -> None:
+        left.append(instruments)
+
+    monkeypatch.setattr(instance.service.acting.market, "keep_only", keep_only)
+    await place(instance, "works")
+    await instance.still()
+    assert instance.book.instruments == {REBAR}
+    assert not left
+    house.venue.roll(NEXT_DAY, "3000")
+    await instance.until(lambda: bool(left))
+    assert left == [set()]
 
 
 async def test_the_second_leg_is_not_sent_behind_one_that_was_refused(house: House) -> None:

@@ -32,7 +32,7 @@ def written(path: Path, text: str) -> dict[str, str]:
 def test_without_a_file_there_is_one_paper_account() -> None:
     settings = TradingSettings.from_environment({})
     assert settings.groups == {"paper": ("paper",)}
-    assert settings.accounts["paper"].risk.tick_feeds == ["main"]
+    assert settings.accounts["paper"].risk.tick_feeds == ["sim/main"]
 
 
 def test_accounts_of_a_group_are_one_key(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ FAULTS: Final[dict[str, Fault]] = {
     "subscribe_error": Fault("refuse subscriptions with this error", value=True, otherwise=16),
     "order_error": Fault("refuse orders with this error", value=True, otherwise=31),
     "order_limit": Fault("let each exchange refuse orders beyond so many a second", value=True, otherwise=10),
+    "order_fee": Fault("charge so many cents for each order and each cancel", value=True),
     "answer": Fault("let the library answer each request with -1, -2 or -3", value=True, otherwise=-1),
     "stale_snapshot": Fault("answer a subscription with a tick of the day before"),
     "early_ticks": Fault("answer a subscription with a tick stamped before the opening, and one of the auction"),

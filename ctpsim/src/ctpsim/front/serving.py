@@ -24,6 +24,7 @@ from ctpsim.front.counter import Counter
 from ctpsim.front.market_side import MarketSide
 from ctpsim.front.ports import FrontPorts
 from ctpsim.front.queries import Queries
+from ctpsim.front.statuses import Statuses
 from ctpsim.front.trader_side import TraderSide
 from ctpsim.front.trading import Trading
 from ctpsim.headers import Layout
@@ -74,6 +75,7 @@ class Serving:
         self._market_side = MarketSide(self._counter, self._depth, recording)
         self._trader_side = TraderSide(self._counter)
         self._trading = Trading(self._counter, self._trader_side)
+        self._statuses = Statuses(self._counter, self._trader_side)
         queries = Queries(self._counter, self._trader_side, self._trading.queries())
         for fault in options.faults:
             self._counter.faults.set(fault)
@@ -107,6 +109,7 @@ class Serving:
         market = self._counter.market
         state, day = self._clock.front(), market.trading_day()
         while True:
+            self._statuses.look()
             await asyncio.sleep(_LOOK_S)
             before, state = state, self._clock.front()
             earlier, day = day, market.trading_day()

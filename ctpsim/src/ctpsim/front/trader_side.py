@@ -28,6 +28,7 @@ class TraderSide:
 
     def __init__(self, counter: Counter) -> None:
         self.answers = Answers(counter.layout, "T")
+        self.on_login: Callable[[Client], None] = lambda _: None  # behind what it has missed
         self._counter = counter
         self._sessions: dict[Client, TraderSession] = {}
         self._private: dict[str, PrivateStream] = {}
@@ -84,11 +85,10 @@ class TraderSide:
             client.send(frame)
 
     def sessions_of(self, user_id: str) -> list[Client]:
-        return [
-            client
-            for client, session in self._sessions.items()
-            if session.user is not None and session.user.user_id == user_id
-        ]
+        return [client for client in self.logged_in() if client.user_id == user_id]
+
+    def logged_in(self) -> list[Client]:
+        return [client for client, session in self._sessions.items() if session.user is not None]
 
     def _stream(self, user_id: str) -> PrivateStream:
         stream = self._private.setdefault(user_id, PrivateStream())
@@ -126,6 +126,8 @@ class TraderSide:
         _log.info("trader_login", user=values["UserID"], session=client.session_id, error=int(code))
         if not code and not self._counter.faults.get("T", "forget_orders"):
             self._replay(client, values["UserID"])
+        if not code:
+            self.on_login(client)
 
     def _is_full(self, user_id: str) -> bool:
         limit = self._counter.faults.get("T", "session_limit")

@@ -36,6 +36,8 @@ __all__ = ["Trading"]
 
 _log = structlog.get_logger("ctpsim")
 _DELETE: Final = "0"
+_OPEN_PRICE: Final = "4"
+_GAINS_AND_LOSSES: Final = "1"
 
 
 class Trading:
@@ -119,7 +121,19 @@ class Trading:
         product = product_of(asked.listing.exchange, asked.listing.symbol)
         phases = product.hours.on(now.trading_day).phases if product else None
         too_many = self._is_one_too_many(asked.listing.exchange, now)
-        return self.venue.enter(asked, phase_at(phases, now.second), now, is_one_too_many=too_many)
+        events = self.venue.enter(asked, phase_at(phases, now.second), now, is_one_too_many=too_many)
+        if self.venue.orders[key].sys_id:
+            self._charge(user)
+        return events
+
+    def _charge(self, user: User) -> None:
+        """For an order that its exchange has taken, or for a cancel."""
+        self.venue.accounts[user.user_id].commission += self._order_fee
+
+    @property
+    def _order_fee(self) -> float:
+        """In yuan."""
+        return self._counter.faults.get("T", "order_fee") / 100
 
     def _is_one_too_many(self, exchange: str, now: Now) -> bool:
         if now != self._second:
@@ -141,7 +155,9 @@ class Trading:
         try:
             if values["ActionFlag"] != _DELETE:
                 raise Refused(Code.BAD_ACTION_FIELD)
-            self._tell(self.venue.cancel(self._meant(session.user, values), self._now()))
+            events = self.venue.cancel(self._meant(session.user, values), self._now())
+            self._charge(session.user)
+            self._tell(events)
         except Refused as refused:
             self._refuse_action(client, session.user, request, values, refused.code)
 
@@ -200,6 +216,8 @@ class Trading:
             "ReqQryTrade": ("OnRspQryTrade", self._trades),
             "ReqQryInstrumentMarginRate": ("OnRspQryInstrumentMarginRate", self._margin_rates),
             "ReqQryInstrumentCommissionRate": ("OnRspQryInstrumentCommissionRate", self._commission_rates),
+            "ReqQryInstrumentOrderCommRate": ("OnRspQryInstrumentOrderCommRate", self._order_fees),
+            "ReqQryBrokerTradingParams": ("OnRspQryBrokerTradingParams", self._habits),
             "ReqQrySettlementInfo": ("OnRspQrySettlementInfo", self._settlement),
             "ReqQrySettlementInfoConfirm": ("OnRspQrySettlementInfoConfirm", self._confirmation),
         }
@@ -247,6 +265,25 @@ class Trading:
                 "CloseTodayRatioByMoney": by_money,
                 "CloseTodayRatioByVolume": by_volume,
             }
+
+    def _order_fees(self, user: User, asked: Values) -> Iterator[dict[str, Any]]:
+        for listing in self._named(asked):
+            yield {
+                **_range(user, listing),
+                "HedgeFlag": "1",
+                "OrderCommByTrade": self._order_fee,
+                "OrderActionCommByTrade": self._order_fee,
+            }
+
+    def _habits(self, user: User, _: Values) -> Iterator[dict[str, Any]]:
+        yield {
+            "BrokerID": user.broker_id,
+            "InvestorID": user.user_id,
+            "AccountID": user.user_id,
+            "CurrencyID": "CNY",
+            "MarginPriceType": _OPEN_PRICE,
+            "Algorithm": _GAINS_AND_LOSSES,
+        }
 
     def _named(self, asked: Values) -> Iterator[Listing]:
         """CTP answers these for one contract at a time."""

@@ -5,9 +5,10 @@ there already is *void*: a write whose answer was lost was sent again, and both 
 an epoch that has ended, two intents or two results for one idempotency key are *contradictions*: the guard of the
 writes has failed, or something was lost, and nothing that follows can be trusted.
 
-A snapshot is as many parts as it needs, in entries that follow each other. Complete, it takes the place of all before
-it, so what lies before its first part may be purged; incomplete, it counts for nothing. So a first part is also where
-a reader may leap to: at the start of a journal that was purged, or behind what was purged while it was away.
+A snapshot is as many parts as it needs, in entries of their own; others may lie between them. Complete, it takes the
+place of all before its first part, so that may be purged; incomplete, it counts for nothing. So a first part is also
+where a reader may leap to: at the start of a journal that was purged, or behind what was purged while it was away.
+What it reads between the parts then waits for the last of them.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Journal:
         self._outcomes: dict[str, Outcome] = {}
         self._intents: dict[str, OpenIntent] = {}
         self._assembly = Assembly()
+        self._behind: list[tuple[Intent | Result, int, int]] = []  # of a leap's first part: records, epochs, sequences
 
     @property
     def changes(self) -> Sequence[Committed]:
@@ -116,14 +118,18 @@ class Journal:
             if isinstance(record, Part):
                 self._assemble(record, sequence)
                 continue
+            assert isinstance(record, Intent | Result)
+            if self._leaping and self._assembly.is_begun:
+                self._behind.append((record, entry.epoch, sequence))
+                continue
             self._must_have_landed(sequence)
-            self._assembly.drop()
-            if isinstance(record, Result):
-                committed.append(self._close(record, entry.epoch, sequence))
-            elif isinstance(record, Intent):
-                committed.append(self._open(record, entry.epoch, sequence))
+            committed.append(self._fold(record, entry.epoch, sequence))
         self._changes += committed
         return committed
+
+    def _fold(self, record: Intent | Result, epoch: int, sequence: int) -> Committed:
+        close = isinstance(record, Result)
+        return self._close(record, epoch, sequence) if close else self._open(record, epoch, sequence)
 
     def _open(self, intent: Intent, epoch: int, sequence: int) -> Committed:
         key, data = intent.idempotency_key, bytes(intent.data)
@@ -158,19 +164,25 @@ class Journal:
             snapshot = self._assembly.add(part, sequence)
         except CodecError as error:
             raise Contradiction(str(error)) from error
+        if part.part == 0:
+            self._behind = []
         if snapshot is None:
             return
-        self.snapshot = snapshot.state
-        self.snapshot_sequence = self._assembly.sequence
-        self._changes = snapshot.changes
-        self._outcomes = snapshot.outcomes
-        self._intents = snapshot.intents
+        first = self._assembly.sequence
+        self.snapshot, self.snapshot_sequence = snapshot.state, first
+        if self._leaping:
+            self._outcomes, self._intents = snapshot.outcomes, snapshot.intents
+            since = [self._fold(*one) for one in self._behind]
+        else:
+            since = [change for change in self._changes if change.sequence > first]
+        self._changes = snapshot.changes + since
         self._assembly.drop()
+        self._behind = []
         self.leaps += self._leaping
         self._leaping = False
 
     def parts(self, state: bytes, limit_bytes: int = PART_BYTES) -> list[Part]:
-        """A snapshot with `state` for all changes until now. Each part goes into an entry of its own, in order."""
+        """A snapshot with `state` for all changes until now. Each part has an entry of its own, the first is next."""
         return cut(Snapshot(state, [], self._outcomes, self._intents), limit_bytes)
 
     def copy(self, limit_bytes: int = PART_BYTES) -> list[Part]:

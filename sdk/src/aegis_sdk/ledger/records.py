@@ -85,7 +85,7 @@ class Result(msgspec.Struct, frozen=True, tag="result", tag_field="kind"):
 
 
 class Part(msgspec.Struct, frozen=True, tag="snapshot", tag_field="kind"):
-    """One of `parts` pieces of a snapshot, from 0; they follow each other in entries of their own. Base64 in JSON."""
+    """One of `parts` pieces of a snapshot, from 0, in their order and in entries of their own. Base64 in JSON."""
 
     part: int
     parts: int

@@ -73,6 +73,10 @@ class Assembly:
         self._pieces: list[bytes] = []
         self._parts = 0
 
+    @property
+    def is_begun(self) -> bool:
+        return bool(self._pieces)
+
     def add(self, part: Part, sequence: int) -> Snapshot | None:
         """The snapshot, where this was its last part. Raises CodecError where it makes no sense then."""
         if part.part == 0:

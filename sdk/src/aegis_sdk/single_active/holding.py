@@ -397,10 +397,10 @@ class Holding:
 
     def _snapshot_if_due(self) -> None:
         """Between two writes everything acknowledged is applied, and nothing else."""
-        state = None if self.is_ended else self._owner.snapshot_due(self)
+        state = None if self.is_ended or self._waiting.has_parts else self._owner.snapshot_due(self)
         if state is not None:
             self.changes_since_snapshot = self.bytes_since_snapshot = 0
-            self._waiting.put_first(self.journal.parts(state))
+            self._waiting.add_snapshot(self.journal.parts(state))
 
     def _fail(self, write: Write) -> None:
         flight = self._flight

@@ -76,10 +76,16 @@ class Waiting:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._writes: deque[Write] = deque()
+        self._parts: deque[Write] = deque()  # of a snapshot, in turn with the others
+        self._is_parts_turn = False
         self._under_way: dict[str, Write] = {}  # by idempotency key
 
     def __len__(self) -> int:
-        return len(self._writes)
+        return len(self._writes) + len(self._parts)
+
+    @property
+    def has_parts(self) -> bool:
+        return bool(self._parts)
 
     def add(self, record: Record) -> Write:
         """Put it last. Raises InternalError for what no entry can hold, Suspended where too many wait already."""
@@ -93,10 +99,10 @@ class Waiting:
             self._under_way[write.idempotency_key] = write
         return write
 
-    def put_first(self, parts: Iterable[Part]) -> None:
-        """Put a snapshot before all else: its parts follow each other."""
-        writes = [Write(part, _size(part), self._loop.create_future()) for part in parts]
-        self._writes.extendleft(reversed(writes))
+    def add_snapshot(self, parts: Iterable[Part]) -> None:
+        """Its first part goes before all else; the others have every second turn, so that nobody waits for all."""
+        self._parts.extend(Write(part, _size(part), self._loop.create_future()) for part in parts)
+        self._is_parts_turn = True
 
     def remove(self, write: Write) -> None:
         """Take one back that was not sent."""
@@ -122,7 +128,7 @@ class Waiting:
     @property
     def changes(self) -> list[Future[int]]:
         """Of all that may change the state; done when it has, or will not."""
-        return [write.done for write in self._writes if not isinstance(write.record, Part)]
+        return [write.done for write in self._writes]
 
     def _forget(self, write: Write) -> None:
         if self._under_way.get(write.idempotency_key) is write:
@@ -130,19 +136,23 @@ class Waiting:
 
     def next(self) -> list[Write]:
         """Take as many as one entry may hold. A part of a snapshot has an entry of its own."""
-        writes = [self._writes.popleft()]
-        size = writes[0].size
-        while self._writes and not isinstance(writes[0].record, Part):
-            size += self._writes[0].size
-            if size > MAX_ENTRY_BYTES:
-                break
-            writes.append(self._writes.popleft())
+        takes_part = bool(self._parts) and (self._is_parts_turn or not self._writes)
+        self._is_parts_turn = not takes_part
+        writes = [self._parts.popleft()] if takes_part else self._next_entry()
         for write in writes:
             write.sent = True
         return writes
 
+    def _next_entry(self) -> list[Write]:
+        writes = [self._writes.popleft()]
+        size = writes[0].size
+        while self._writes and (size := size + self._writes[0].size) <= MAX_ENTRY_BYTES:
+            writes.append(self._writes.popleft())
+        return writes
+
     def take_all(self) -> list[Write]:
-        writes = list(self._writes)
+        writes = [*self._parts, *self._writes]
+        self._parts.clear()
         self._writes.clear()
         return writes
 

@@ -94,6 +94,12 @@ class Book:
         frozen = self.frozen(key)
         return Free(holding.today.lots - frozen.today, holding.yesterday.lots - frozen.yesterday)
 
+    @property
+    def instruments(self) -> set[str]:
+        """What it holds, or has orders of that may still trade."""
+        held = {holding.instrument for holding in self.holdings.values()}
+        return held | {self.orders[name].instrument for name in self.working}
+
     def working_orders(self, instrument: str = "") -> list[Order]:
         """Orders that may still trade, of one instrument or of all."""
         orders = [self.orders[name] for name in self.working]

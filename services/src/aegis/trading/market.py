@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -38,7 +38,7 @@ _log = structlog.get_logger("aegis.trading")
 _FIRST_TICK_S: Final = 0.5
 """So long the first order of an instrument waits for a tick of it."""
 _MOST: Final = 2_000
-"""Instruments that are heard, all accounts of an instance together; a further one has no price."""
+"""Instruments that are heard, all accounts of an instance together; a further one has no price before a day ends."""
 _WISH_S: Final = 86_400
 """A wish ends when nobody has renewed it for so long."""
 _RENEW_S: Final = 3_600.0
@@ -81,7 +81,12 @@ class Market:
         if len(self._subscriptions) >= _MOST:
             if not self._is_full:
                 self._is_full = True
-                _log.error("too_many_instruments", most=_MOST, instrument=instrument, hint="a restart forgets old ones")
+                _log.error(
+                    "too_many_instruments",
+                    most=_MOST,
+                    instrument=instrument,
+                    hint="at the day's end idle ones are left",
+                )
             return False
         made = TickSubscription(self._transport, [instrument], self.hear, TickOptions())
         self._subscriptions[instrument] = made
@@ -99,8 +104,20 @@ class Market:
                     await self._news.wait()
         return True
 
+    @property
+    def instruments(self) -> Set[str]:
+        """Those that are heard."""
+        return self._subscriptions.keys()
+
+    async def keep_only(self, instruments: Collection[str]) -> None:
+        """Leave all others."""
+        for instrument in self.instruments - set(instruments):
+            await self.leave(instrument)
+
     async def leave(self, instrument: str) -> None:
-        """Hear it no more; what market data was told of it stays."""
+        """Hear it no more; what market data was told of it stays until its day is over."""
+        self._is_full = False
+        self._heard.pop(instrument, None)
         self.wished_at.pop(instrument, None)
         if (made := self._subscriptions.pop(instrument, None)) is not None:
             await made.close()

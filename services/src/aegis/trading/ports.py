@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from aegis.accounting.exchange_rules import Phase
+from aegis.accounting.rules import Rules
 from aegis.contracts.orders import AccountName, InstrumentName
 from aegis.contracts.venue import (
     Cancel,
@@ -84,6 +86,14 @@ class Venue(Protocol):
 
     async def terms(self, account: AccountName, instruments: Sequence[InstrumentName]) -> Sequence[InstrumentTerms]:
         """How these are traded and what they cost the account; unknown ones are left out."""
+        ...
+
+    def phase(self, instrument: InstrumentName) -> Phase | None:
+        """What its exchange says of it now; None where nothing was said."""
+        ...
+
+    async def rules(self, account: AccountName, given: Rules) -> Rules:
+        """How it counts: `given`, and in its place whatever the venue itself says of that."""
         ...
 
     async def confirm_settlement(self, account: AccountName) -> str:

@@ -13,7 +13,7 @@ An accounts file has a table for each account:
 
     [accounts.A1.rules]         # how its venue counts; CTP's where they are not given. Read at each start
     [accounts.A1.risk]          # until `aegis_config` has others
-    tick_feeds = ["main"]
+    tick_feeds = ["sim/main"]
 
     [accounts.123456]           # at CTP an account has the name of its user
     env = "sim"                 # that of its profile
@@ -63,7 +63,7 @@ class AccountSettings(BaseModel):
 
 
 _ACCOUNTS: Final = TypeAdapter(dict[AccountName, AccountSettings])
-_PAPER: Final = {"paper": AccountSettings(env="paper", risk=RiskSettings(tick_feeds=["main"]))}
+_PAPER: Final = {"paper": AccountSettings(env="paper", risk=RiskSettings(tick_feeds=["sim/main"]))}
 
 
 class TradingSettings(BaseModel):

@@ -17,7 +17,7 @@ from aegis_sdk.errors import AegisError
 from aegis_sdk.instances import InstanceStatus
 from aegis_sdk.transport_nats import NatsTransport
 
-__all__ = ["TradingDesk", "replay", "takeover"]
+__all__ = ["Flow", "TradingDesk", "both_ready", "replay", "takeover"]
 
 _DEADLINE_S: Final = 60.0
 _AGAIN_S: Final = 0.02
@@ -44,7 +44,7 @@ async def takeover(
     taken: list[float] = []
     failed = lost = 0
     for _ in range(rounds):
-        held = await _both_ready(transport, running)
+        held = await both_ready(transport, running)
         flows = {desk.account_name: Flow(desk, instrument, price) for desk in desks}
         tasks = [asyncio.create_task(flow.run()) for flow in flows.values() for _ in range(_UNDER_WAY)]
         await asyncio.sleep(_FLOW_S)
@@ -156,7 +156,7 @@ async def _paced(desk: Desk, instrument: str, price: Decimal, count: int) -> Fig
     return latencies(taken)
 
 
-async def _both_ready(transport: NatsTransport, running: TradingDesk) -> dict[str, set[str]]:
+async def both_ready(transport: NatsTransport, running: TradingDesk) -> dict[str, set[str]]:
     """The keys that each living instance holds, once all accounts are held and another instance stands by."""
     alive = {name for name, process in running.trading.items() if process.returncode is None}
     found: dict[str, set[str]] = {}

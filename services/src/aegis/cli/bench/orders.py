@@ -22,6 +22,7 @@ from aegis.cli.bench.order_recovery import TradingDesk, replay, takeover
 from aegis.contracts.marketdata import INSTRUMENTS, InstrumentsRequest
 from aegis.contracts.trading import risk_name
 from aegis.desk import Desk
+from aegis.operations.counter import is_built
 from aegis_sdk.client import Client
 from aegis_sdk.errors import AegisError
 from aegis_sdk.kv import KeyValue
@@ -35,7 +36,13 @@ _ACCOUNTS: Final = 10
 _INSTANCES: Final = 2
 _START_S: Final = 30.0
 _AGAIN_S: Final = 0.1
-_RISK: Final = {"tick_feeds": ["main"], "orders_per_s": 1000, "stale_after_s": 60, "max_position_lots": 1_000_000}
+_RISK: Final = {
+    "tick_feeds": ["sim/main"],
+    "orders_per_s": 1000,
+    "stale_after_s": 60,
+    "max_position_lots": 1_000_000,
+    "day_limits": {"SHFE": {"cancels": 1_000_000}},
+}
 
 
 class Extent(NamedTuple):
@@ -46,10 +53,11 @@ class Extent(NamedTuple):
     seconds: float  # of throughput
     takeovers: int
     history: int  # orders of the account that is replayed
+    at_counter: int  # takeovers of each kind at a CTP counter
 
 
-SHORT: Final = Extent(5, 60, 5.0, 2, 1_000)
-LONG: Final = Extent(15, 200, 20.0, 10, 10_000)
+SHORT: Final = Extent(5, 60, 5.0, 2, 1_000, 1)
+LONG: Final = Extent(15, 200, 20.0, 10, 10_000, 10)
 
 
 async def bench_orders(server: EmbeddedServer, *, nodes: int, extent: Extent) -> Report:
@@ -58,7 +66,8 @@ async def bench_orders(server: EmbeddedServer, *, nodes: int, extent: Extent) ->
     Case throughput: 10 accounts, of which each has 8 orders under way. Orders are FAK below the market: the venue
     takes them, and they end at once. `failed` are calls that ended with an error, OutcomeUnknown among them.
 
-    Cases takeover and replay are told in `order_recovery`. Faults at each step of an order are `make chaos`.
+    Cases takeover and replay are told in `order_recovery`, those at a counter, where CTP is built, in `order_counter`.
+    Faults at each step of an order are `make chaos`.
     """
     user = server.credentials
     transport = await NatsTransport.connect(server.urls, user=user.user, password=user.password)
@@ -67,9 +76,18 @@ async def bench_orders(server: EmbeddedServer, *, nodes: int, extent: Extent) ->
             name="PLAIN_LEDGER", subjects=[PLAIN_SUBJECT], replicas=nodes, allow_direct=False, rollup=True, atomic=True
         )
     )
+    try:
+        cases = await _on_paper(server, transport, nodes, extent)
+        if extent.at_counter and is_built():
+            cases += await _at_counter(server, transport, nodes, extent.at_counter)
+    finally:
+        await transport.close()
+    return Report("orders", cases)
+
+
+async def _on_paper(server: EmbeddedServer, transport: NatsTransport, nodes: int, extent: Extent) -> list[Case]:
     accounts = [f"B{number}" for number in range(_ACCOUNTS)]
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(transport.close)
         running = await stack.enter_async_context(desk_processes(server, accounts, nodes))
         await with_settings(transport, accounts)
         desks = [await stack.enter_async_context(Desk.over(transport, account)) for account in accounts]
@@ -80,7 +98,18 @@ async def bench_orders(server: EmbeddedServer, *, nodes: int, extent: Extent) ->
         replayed = await replay(
             transport, running, desks, instrument, price, history=extent.history, orders=extent.orders
         )
-    return Report("orders", [Case("durable_ack", durable, plain), Case("throughput", flow), taken_over, replayed])
+    return [Case("durable_ack", durable, plain), Case("throughput", flow), taken_over, replayed]
+
+
+async def _at_counter(server: EmbeddedServer, transport: NatsTransport, nodes: int, rounds: int) -> list[Case]:
+    from aegis.cli.bench.order_counter import at_counter, counter_desk
+
+    async with (
+        counter_desk(started, _way_in(server, nodes)) as there,
+        Desk.over(transport, there.account, timeout_s=10) as desk,
+    ):
+        instrument, price = await market(transport, [desk])
+        return await at_counter(transport, there, desk, instrument, price, rounds)
 
 
 async def _durable(
@@ -164,13 +193,7 @@ async def desk_processes(server: EmbeddedServer, accounts: list[str], nodes: int
     with TemporaryDirectory(prefix="aegis-bench-") as directory:
         file = Path(directory) / "accounts.toml"
         file.write_text("".join(f'[accounts.{name}]\nenv = "paper"\n' for name in accounts))
-        user = server.credentials
-        way_in = {
-            "AEGIS_NATS_URL": ",".join(server.urls),
-            "AEGIS_NATS_USER": user.user,
-            "AEGIS_NATS_PASSWORD": user.password,
-            "AEGIS_NATS_REPLICAS": str(nodes),
-        }
+        way_in = _way_in(server, nodes)
         balances = ",".join(f"{name}=100000000" for name in accounts)
         programs: list[tuple[str, Mapping[str, str]]] = [
             ("aegis.marketdata", {"AEGIS_INSTANCE": "marketdata-1"}),
@@ -193,6 +216,16 @@ async def desk_processes(server: EmbeddedServer, accounts: list[str], nodes: int
                 if process.returncode is None:
                     process.kill()
                 await process.wait()
+
+
+def _way_in(server: EmbeddedServer, nodes: int) -> Mapping[str, str]:
+    user = server.credentials
+    return {
+        "AEGIS_NATS_URL": ",".join(server.urls),
+        "AEGIS_NATS_USER": user.user,
+        "AEGIS_NATS_PASSWORD": user.password,
+        "AEGIS_NATS_REPLICAS": str(nodes),
+    }
 
 
 async def started(module: str, settings: Mapping[str, str]) -> asyncio.subprocess.Process:

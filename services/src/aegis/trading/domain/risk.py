@@ -14,6 +14,7 @@ from aegis.trading.domain.tallies import EXCHANGE_LIMITS
 __all__ = ["DayLimits", "RiskSettings", "may_hear"]
 
 Lots = Annotated[int, Field(ge=0)]
+TickFeed = Annotated[str, Field(pattern=r"^(sim|live)/[A-Za-z0-9_-]{1,64}$")]
 Share = Annotated[Decimal, Field(gt=0, le=1, allow_inf_nan=False)]
 
 
@@ -59,7 +60,7 @@ class RiskSettings(_Frozen):
     day_limits: dict[str, DayLimits] = {}  # by exchange
     warn_share: Share = Decimal("0.8")
     stop_share: Share = Decimal("0.95")  # of a day's limit: there openings end, never later than one before it
-    tick_feeds: list[str] = []  # a paper account hears these feed sets, whatever their env
+    tick_feeds: list[TickFeed] = []  # a paper account hears these feed sets, each with its env: `live/main`
 
     def limits(self, exchange: str) -> Mapping[str, int]:
         own = self.day_limits.get(exchange)
@@ -77,4 +78,4 @@ class RiskSettings(_Frozen):
 
 def may_hear(env: OrderEnv, settings: RiskSettings, tick_env: str, feed: str) -> bool:
     """Whether an account goes by ticks of that env and feed set: live and sim by their own, paper by those named."""
-    return feed in settings.tick_feeds if env == "paper" else tick_env == env
+    return f"{tick_env}/{feed}" in settings.tick_feeds if env == "paper" else tick_env == env

@@ -2,7 +2,7 @@
 
 Exchanges call these *abnormal trading* and warn, then restrict, whoever reaches them on one contract in one day:
 frequent cancels, large cancels, self-trades. They count accounts under common control together, hence the group.
-Cancels of FAK and FOK orders and those of hedgers are exempt (SHFE's measures on abnormal trading of 2019, article 10).
+Those of hedgers are exempt. docs/trading.md names the document of each count, and its date.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ EXCHANGE_LIMITS: Final[dict[str, ExchangeLimits]] = {
     "CFFEX": ExchangeLimits(cancels=400, large_cancels=100, self_trades=5, large_share=Decimal("0.8")),
     "GFEX": _DCE,
 }
-"""As brokers publish the exchanges' rules, looked up in November 2026; docs/trading.md says what is known how well.
+"""As brokers publish the exchanges' rules; docs/trading.md says which and how well they are known.
 
 GFEX's are not known and taken to be DCE's. CFFEX's 400 is of stock index futures, its bonds have 500. They are a
 default: an account's risk settings replace the counts where an exchange or a broker says otherwise.
@@ -63,5 +63,8 @@ class Tally:
 
 
 def counted_cancel(order: Order) -> bool:
-    """Whether the end of this order counts as a cancel: somebody took back what waited."""
-    return order.status == "cancelled" and order.type == "limit" and order.hedge != "hedge"
+    """Whether the end of this order counts as a cancel: a limit order taken back, or a FAK or FOK that was not filled.
+
+    FAK and FOK are exempt no more at SHFE and CZCE since 2024; nothing says that they are elsewhere.
+    """
+    return order.status == "cancelled" and order.type != "market" and order.hedge != "hedge"

@@ -182,13 +182,17 @@ class Trading(OrderCalls, QueryCalls):
         await self._end(key)
 
     async def _watch(self, state: KeyState, account: AccountState) -> None:
-        """Hear the market of what an account has, for its figures."""
+        """Hear the market of what an account has, for its figures; with a new day, no more of what no account has."""
         await account.opened.wait()
+        day = state.group.books[account.account].trading_day
         while True:
             book = state.group.books[account.account]
-            held = {holding.instrument for holding in book.holdings.values()}
-            for instrument in sorted(held | {order.instrument for order in book.working_orders()}):
+            for instrument in sorted(book.instruments):
                 await self.acting.market.want(account.account, instrument)
+            if book.trading_day != day:
+                day = book.trading_day
+                books = (book for there in self.states.values() for book in there.group.books.values())
+                await self.acting.market.keep_only(set[str]().union(*(book.instruments for book in books)))
             await asyncio.sleep(_WATCH_S)
 
     # What others ask

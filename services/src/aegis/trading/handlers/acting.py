@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from aegis.accounting.book import Book
+from aegis.accounting.exchange_rules import Phase
 from aegis.contracts.amounts import ZERO
 from aegis.contracts.orders import Order, OrderEnv
 from aegis.contracts.trading import OrderRejected
@@ -87,6 +88,10 @@ class Acting:
             except OutcomeUnknown as error:
                 raise Suspended(f"terms of {missing[0]} are not stored yet; nothing was sent") from error
 
+    def phase(self, account: str, instrument: str) -> Phase:
+        """By its exchange's own word, or where there is none by hours and calendar."""
+        return self.venue(account).phase(instrument) or self.market.phase(account, instrument)
+
     def situation(self, state: KeyState, book: Book, order: Order, before: int = 0) -> Situation:
         """All that is known of an order, `before` others of its request; converted where policy wants that."""
         account = book.account
@@ -99,7 +104,7 @@ class Acting:
                 order=order,
                 hold_price=ZERO if price is None else price,
                 terms=terms,
-                phase=self.market.phase(account, order.instrument),
+                phase=self.phase(account, order.instrument),
                 market=market,
                 group=state.group,
                 book=book,

@@ -43,7 +43,7 @@ class Cancelling:
         if order.is_final:
             return CancelReply(order=order)
         now = time.monotonic()
-        phase = self._acting.market.phase(request.account, order.instrument)
+        phase = self._acting.phase(request.account, order.instrument)
         refusal = check_cancel(self._acting.risk(request.account), phase, account.cancels.last_second(now))
         if refusal is not None:
             raise self._acting.refused(refusal)

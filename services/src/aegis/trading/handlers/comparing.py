@@ -86,7 +86,8 @@ class Comparing:
 
         OrderRejected: its books are those of another env.
 
-        An account that never stands still is caught up with, and ready, but not compared: VenueUnavailable.
+        An account that never stands still is caught up with and not compared: VenueUnavailable. It is ready only where
+        it was before; nothing new is sent meanwhile, so what moves it comes to an end.
         """
         async with account.comparing:
             self._require_env(state, account)
@@ -100,8 +101,6 @@ class Comparing:
                 await self._roll(state, account, book, day)
             reply = await self._compare(state, account, book)
         account.ready.set()
-        if reply is None:
-            raise VenueUnavailable(f"{account.account} did not stand still for long enough to be compared")
         return reply
 
     def _require_env(self, state: KeyState, account: AccountState) -> None:
@@ -178,7 +177,7 @@ class Comparing:
             env=settings.env,
             trading_day=day,
             pre_balance=told.state.pre_balance,
-            rules=settings.rules,
+            rules=await self._acting.venue(name).rules(name, settings.rules),
         )
         group = Group()
         apply(group, opened)
@@ -192,8 +191,8 @@ class Comparing:
         return [opened, *learned, *catch_up(book, told.orders, told.trades, now_ns()), taken]
 
     async def _set_rules(self, state: KeyState, book: Book) -> None:
-        """The accounts file counts, also if it was changed since the account was opened."""
-        rules = self._acting.accounts[book.account].rules
+        """The venue's own word and the accounts file count, also if they changed since the account was opened."""
+        rules = await self._acting.venue(book.account).rules(book.account, self._acting.accounts[book.account].rules)
         if book.rules != rules:
             await self._acting.commit(state.key, [RulesSet(account=book.account, ts_ns=now_ns(), rules=rules)])
             _log.info("rules_set", account=book.account, **rules.model_dump())
@@ -230,8 +229,8 @@ class Comparing:
 
     # Comparing
 
-    async def _compare(self, state: KeyState, account: AccountState, book: Book) -> ReconcileReply | None:
-        """What is found; None where the account did not stand still."""
+    async def _compare(self, state: KeyState, account: AccountState, book: Book) -> ReconcileReply:
+        """What is found. Raises VenueUnavailable where the account did not stand still."""
         adopted: list[str] = []
         booked = 0
         before: list[str] | None = None
@@ -253,9 +252,11 @@ class Comparing:
                         adopted=adopted,
                         trades_booked=booked,
                     )
+                if before is None:  # what the venue knows may not have been told us: it is asked, before anybody is
+                    await self._acting.venue(book.account).look_up(book.account)
                 before = said
             await asyncio.sleep(_BETWEEN_S)
-        return None
+        raise VenueUnavailable(f"{book.account} did not stand still for long enough to be compared")
 
     async def _ask(self, account: str) -> _Told:
         venue = self._acting.venue(account)

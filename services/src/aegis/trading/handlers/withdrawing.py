@@ -74,7 +74,7 @@ class Withdrawing:
         return bool(orders)
 
     def _may_cancel(self, account: AccountState, order: Order, now: float) -> bool:
-        phase = self._acting.market.phase(account.account, order.instrument)
+        phase = self._acting.phase(account.account, order.instrument)
         settings = self._acting.risk(account.account)
         return check_cancel(settings, phase, account.cancels.last_second(now)) is None
 

@@ -37,6 +37,7 @@ class TraderApi(TraderLogin, TdApi):
             setattr(self, f"onRsp{what}", self._passing_on(what))
         self.onRtnOrder = lambda data: told("RtnOrder", data, {})
         self.onRtnTrade = lambda data: told("RtnTrade", data, {})
+        self.onRtnInstrumentStatus = lambda data: told("RtnInstrumentStatus", data, {})
         self.onErrRtnOrderInsert = lambda data, error: told("ErrRtnOrderInsert", data, error)
         self.onErrRtnOrderAction = lambda data, error: told("ErrRtnOrderAction", data, error)
 

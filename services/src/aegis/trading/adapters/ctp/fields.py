@@ -14,9 +14,11 @@ REQUESTS: Final = frozenset(
     {
         "OrderAction",
         "OrderInsert",
+        "QryBrokerTradingParams",
         "QryInstrument",
         "QryInstrumentCommissionRate",
         "QryInstrumentMarginRate",
+        "QryInstrumentOrderCommRate",
         "QryInvestorPosition",
         "QryOrder",
         "QrySettlementInfo",
@@ -116,6 +118,11 @@ _COMMISSION: Final = (
     "InstrumentID",
     *(f"{kind}Ratio{by}" for kind in ("Open", "Close", "CloseToday") for by in ("ByMoney", "ByVolume")),
 )
+_FEES: Final = (
+    "InstrumentID",
+    "HedgeFlag",
+    *(f"{kind}Comm{by}" for kind in ("Order", "OrderAction") for by in ("ByTrade", "ByVolume")),
+)
 _POSITION: Final = (
     "ExchangeID",
     "InstrumentID",
@@ -147,14 +154,17 @@ _PICKED: Final[Mapping[str, tuple[str, ...]]] = {
     "ErrRtnOrderInsert": _INPUT,
     "OrderAction": _ACTION,
     "OrderInsert": _INPUT,
+    "QryBrokerTradingParams": ("MarginPriceType", "Algorithm"),
     "QryInstrument": _INSTRUMENT,
     "QryInstrumentCommissionRate": _COMMISSION,
     "QryInstrumentMarginRate": _MARGIN,
+    "QryInstrumentOrderCommRate": _FEES,
     "QryInvestorPosition": _POSITION,
     "QryOrder": _ORDER,
     "QrySettlementInfo": ("TradingDay", "Content"),
     "QryTrade": _TRADE,
     "QryTradingAccount": _ACCOUNT,
+    "RtnInstrumentStatus": ("ExchangeID", "InstrumentID", "InstrumentStatus"),
     "RtnOrder": _ORDER,
     "RtnTrade": _TRADE,
     "SettlementInfoConfirm": ("ConfirmDate",),

@@ -79,7 +79,7 @@ class Answer(msgspec.Struct, frozen=True, tag="answer"):
 
 
 class Told(msgspec.Struct, frozen=True, tag="told"):
-    """One record of the private stream, by the name of its callback without `On`."""
+    """One record of the private stream, or an exchange's word to all, by the name of its callback without `On`."""
 
     what: str
     record: Record

@@ -10,16 +10,17 @@ from typing import Any, Final
 
 import structlog
 
+from aegis.accounting.exchange_rules import Phase
 from aegis.contracts.venue import Cancel, Submit, Submitted, VenueOrder, VenueTrade
 from aegis.ctp.failures import Kind
 from aegis.ctp.frames import Login
 from aegis.trading.adapters.ctp.day import Day, Entry
 from aegis.trading.adapters.ctp.frames import Answer, NotTaken, Ready, Record, Told
 from aegis.trading.adapters.ctp.queries import Pace, Queries, Urgency
-from aegis.trading.adapters.ctp.records import refused_order
+from aegis.trading.adapters.ctp.records import instrument_of, refused_order
 from aegis.trading.adapters.ctp.requests import OrderKey, cancel_fields, insert_fields, who
 from aegis.trading.adapters.ctp.watched import WatchedSession
-from aegis.trading.adapters.ctp.words import reason_of
+from aegis.trading.adapters.ctp.words import PHASES, reason_of
 from aegis_sdk import clock
 from aegis_sdk.errors import DeadlineExceeded, Unavailable
 
@@ -70,6 +71,7 @@ class Live:
         self._submits: dict[str, asyncio.Future[Submitted]] = {}
         self._cancels: dict[int, _Cancelling] = {}
         self._calls: dict[int, asyncio.Future[Answer]] = {}
+        self._phases: dict[str, Phase] = {}  # of products or instruments, each with its exchange
 
     # What it is asked
 
@@ -140,6 +142,11 @@ class Live:
             raise Unavailable(f"CTP refuses {what}: error {answer.code} {answer.text}".rstrip(), code=answer.code)
         return answer
 
+    def phase(self, instrument: str) -> Phase | None:
+        """What its exchange has said last in this session, of itself or of its product."""
+        own = self._phases.get(instrument)
+        return own or self._phases.get(instrument.rstrip("0123456789"))
+
     async def read_day(self, urgency: Urgency) -> int:
         """Ask for all orders and trades of the day; how many of them were news."""
         news = 0
@@ -167,6 +174,8 @@ class Live:
                 self._understood(self._take_order, record)
             case Told("RtnTrade", record):
                 self._understood(self._take_trade, record)
+            case Told("RtnInstrumentStatus", record):
+                self._understood(self._take_phase, record)
             case Told("ErrRtnOrderInsert", record, code, text):
                 self._refuse_order(self._day.names.find(record.get("OrderMemo", "")), record, code, text)
             case Told("ErrRtnOrderAction", record, code, text):
@@ -220,6 +229,14 @@ class Live:
         if entry.is_final:
             self._end_cancels(entry)
         return is_news
+
+    def _take_phase(self, record: Record) -> bool:
+        phase = PHASES.get(record["InstrumentStatus"])
+        if phase is None:
+            self._phases.pop(instrument_of(record), None)
+        else:
+            self._phases[instrument_of(record)] = phase
+        return True
 
     def _take_trade(self, record: Record) -> bool:
         trade = self._day.trade(record)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
 
+from aegis.accounting.rules import Rules
 from aegis.contracts.amounts import ZERO, exact
 from aegis.contracts.orders import Direction, Hedge
 from aegis.contracts.venue import VenueAccount, VenueOrder, VenuePosition, VenueTrade
@@ -26,9 +27,11 @@ from aegis.trading.adapters.ctp.words import (
     type_of,
 )
 
-__all__ = ["account_of", "instrument_of", "order_of", "positions_of", "refused_order", "trade_of"]
+__all__ = ["account_of", "instrument_of", "order_of", "positions_of", "refused_order", "rules_of", "trade_of"]
 
 _TEXT: Final = 256
+_MARGIN_PRICES: Final = {"1": "pre_settlement", "4": "open"}
+_GAINS: Final = {"1": True, "2": False}
 
 
 def instrument_of(record: Record) -> str:
@@ -137,6 +140,15 @@ def account_of(record: Record, account: str) -> VenueAccount:
         balance=money("Balance"),
         available=money("Available"),
     )
+
+
+def rules_of(record: Record, given: Rules) -> Rules:
+    """By BrokerTradingParams. Raises ValueError for what we cannot count by."""
+    price, algorithm = record["MarginPriceType"], record["Algorithm"]
+    if price not in _MARGIN_PRICES or algorithm not in _GAINS:
+        raise ValueError(f"MarginPriceType {price!r}, Algorithm {algorithm!r}")
+    says = {"today_margin": _MARGIN_PRICES[price], "gains_available": _GAINS[algorithm]}
+    return given.model_copy(update=says)
 
 
 def _offset(flags: str) -> Any:

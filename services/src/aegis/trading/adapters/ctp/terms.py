@@ -1,7 +1,7 @@
 """How instruments are traded and what they cost, asked of the counter when somebody wants to know. Kept for a day.
 
-An instrument takes three queries, one of them for all of its product: at CTP's pace some three seconds for the first
-of a product, two for each other one. Where a counter answers a rate for the product, that too is asked once. What the
+An instrument takes four queries, one of them for all of its product: at CTP's pace some four seconds for the first of
+a product, three for each other one. Where a counter answers a rate for the product, that too is asked once. What the
 account's positions were settled at the day before is one query, of the day's first call.
 """
 
@@ -20,6 +20,7 @@ from aegis.trading.adapters.ctp.frames import Record
 from aegis.trading.adapters.ctp.records import instrument_of
 from aegis.trading.adapters.ctp.requests import split_instrument
 from aegis.trading.adapters.ctp.words import HEDGES, price_of
+from aegis_sdk.errors import Unavailable
 
 __all__ = ["Terms", "settled_prices", "terms_of"]
 
@@ -42,11 +43,12 @@ class Terms:
         self._instruments: dict[str, Record] = {}
         self._margins: dict[str, Record] = {}
         self._commissions: dict[str, Record] = {}  # by instrument, or by exchange and product
+        self._fees: dict[str, Record] = {}  # of orders and cancels
         self._settled: dict[str, Price] | None = None
 
     def forget(self) -> None:
         """Rates of a day that is over."""
-        for table in (self._instruments, self._margins, self._commissions):
+        for table in (self._instruments, self._margins, self._commissions, self._fees):
             table.clear()
         self._settled = None
 
@@ -68,12 +70,23 @@ class Terms:
         if margin is None or commission is None:
             _log.warning("rates_missing", instrument=instrument)
             return None
+        fees = await self._fees_of(instrument, product, ask)
         settled = (self._settled or {}).get(instrument)
         try:
-            return terms_of(record, margin, commission).model_copy(update={"pre_settlement_price": settled})
+            return terms_of(record, margin, commission, fees).model_copy(update={"pre_settlement_price": settled})
         except (ValueError, KeyError) as error:
             _log.warning("terms_not_understood", instrument=instrument, problem=str(error))
             return None
+
+    async def _fees_of(self, instrument: str, product: str, ask: Ask) -> Record:
+        """Of orders and cancels; empty where there are none, and where a counter refuses to answer that."""
+        try:
+            return await self._rate("InstrumentOrderCommRate", self._fees, instrument, product, ask) or {}
+        except Unavailable as error:
+            if "code" not in error.details:
+                raise
+            _log.warning("order_fees_not_told", instrument=instrument, problem=str(error))
+            return {}
 
     async def _instrument(self, instrument: str, ask: Ask) -> Record | None:
         if instrument not in self._instruments:
@@ -99,7 +112,8 @@ class Terms:
         fields = {**self._who, **hedge, "ExchangeID": exchange, "InstrumentID": symbol}
         for record in await ask(f"Qry{what}", fields):
             of_product = f"{exchange}.{record['InstrumentID']}" == product
-            known[product if of_product else instrument] = record
+            if record.get("HedgeFlag", _SPECULATION) in ("", _SPECULATION):
+                known[product if of_product else instrument] = record
         return known.get(instrument) or known.get(product)
 
 
@@ -109,10 +123,16 @@ def settled_prices(records: Sequence[Record]) -> dict[str, Price]:
     return {instrument: price for instrument, price in prices.items() if price is not None and price != ZERO}
 
 
-def terms_of(record: Record, margin: Record, commission: Record) -> InstrumentTerms:
-    """Raises ValueError, KeyError for records that are none of ours, and for rates that are relative to others."""
+def terms_of(record: Record, margin: Record, commission: Record, fees: Record) -> InstrumentTerms:
+    """`fees` is empty where orders cost nothing by themselves.
+
+    Raises ValueError, KeyError for records that are none of ours, and for what we cannot count: margins relative to
+    the exchange's, fees by the lots of an order.
+    """
     if margin["IsRelative"]:
         raise ValueError("the margin is relative to the exchange's")
+    if fees.get("OrderCommByVolume") or fees.get("OrderActionCommByVolume"):
+        raise ValueError("an order is charged by its lots")
 
     def rates(of: Record, prefix: str) -> Rates:
         return Rates(by_money=exact(of[f"{prefix}RatioByMoney"]), by_volume=exact(of[f"{prefix}RatioByVolume"]))
@@ -142,5 +162,7 @@ def terms_of(record: Record, margin: Record, commission: Record) -> InstrumentTe
             open=rates(commission, "Open"),
             close=rates(commission, "Close"),
             close_today=rates(commission, "CloseToday"),
+            order_fee=exact(fees.get("OrderCommByTrade", 0.0)),
+            cancel_fee=exact(fees.get("OrderActionCommByTrade", 0.0)),
         ),
     )

@@ -19,6 +19,8 @@ from uuid import uuid4
 
 import structlog
 
+from aegis.accounting.exchange_rules import Phase
+from aegis.accounting.rules import Rules
 from aegis.contracts.orders import AccountName, InstrumentName
 from aegis.contracts.venue import (
     Cancel,
@@ -37,7 +39,7 @@ from aegis.trading.adapters.ctp.day import Day
 from aegis.trading.adapters.ctp.frames import Answer, NotTaken, Ready, Record, Start, Told
 from aegis.trading.adapters.ctp.live import Live
 from aegis.trading.adapters.ctp.queries import Pace, Urgency
-from aegis.trading.adapters.ctp.records import account_of, positions_of
+from aegis.trading.adapters.ctp.records import account_of, positions_of, rules_of
 from aegis.trading.adapters.ctp.requests import unfit, who
 from aegis.trading.adapters.ctp.terms import Terms
 from aegis.trading.adapters.ctp.watched import Limits, WatchedSession
@@ -89,6 +91,7 @@ class CtpVenue:
             raise ConfigurationError("user_id", f"{self._account!r} is no InvestorID of at most 12 letters and digits")
         self._day = Day(self._account, known)
         self._terms = Terms(who(start.login))
+        self._habits: dict[str, list[Record]] = {}  # what the broker says of them, by the day of which it was asked
         self._name = ""
         self._sequence = 0
         self._sink: VenueSink | None = None
@@ -184,6 +187,19 @@ class CtpVenue:
 
         return await self._terms.of(instruments, ask)
 
+    def phase(self, instrument: InstrumentName) -> Phase | None:
+        return self._live.phase(instrument) if self._live is not None and self._is_ready else None
+
+    async def rules(self, account: AccountName, given: Rules) -> Rules:
+        """By BrokerTradingParams, where the counter has answered for it and we can count by it."""
+        day = self._require(account).trading_day
+        for record in self._habits.get(day, ()):
+            try:
+                return rules_of(record, given)
+            except ValueError as error:
+                _log.warning("habits_not_understood", account=account, problem=str(error))
+        return given
+
     async def confirm_settlement(self, account: AccountName) -> str:
         """Without it CTP takes no order of the day (error 42). At most a megabyte of it is kept."""
         live, asked_by = self._require(account), who(self._start.login)
@@ -261,6 +277,7 @@ class CtpVenue:
         """Read the day, be ready, and look once in a while whether the stream has left something out."""
         try:
             await live.read_day(Urgency.DAY)
+            await self._ask_habits(live)
         except RpcError as error:
             session.fail(Kind.NOT_READY, str(error))
             return
@@ -278,6 +295,19 @@ class CtpVenue:
                 await self._read_day(live, Urgency.REFRESH)
             except RpcError as error:
                 _log.warning("day_not_read", account=self._account, problem=str(error))
+
+    async def _ask_habits(self, live: Live) -> None:
+        """Once a day. A counter that refuses to answer is taken to be as the accounts file says."""
+        day = live.trading_day
+        if day in self._habits:
+            return
+        try:
+            self._habits = {day: await live.query("QryBrokerTradingParams", who(self._start.login), Urgency.DAY)}
+        except Unavailable as error:
+            if "code" not in error.details:
+                raise
+            self._habits = {day: []}
+            _log.warning("habits_not_told", account=self._account, problem=str(error))
 
     async def _read_day(self, live: Live, urgency: Urgency) -> None:
         """Ask for what the stream should have told. Raises Unavailable, DeadlineExceeded, Overloaded."""

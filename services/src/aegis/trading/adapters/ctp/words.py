@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from aegis.accounting.exchange_rules import Phase
 from aegis.contracts.amounts import exact
 from aegis.contracts.orders import Direction, Hedge, Offset, OrderType, Side
 from aegis.contracts.venue import VenueOrderStatus
@@ -16,6 +17,7 @@ __all__ = [
     "HEDGE_LETTERS",
     "OFFSETS",
     "OFFSET_LETTERS",
+    "PHASES",
     "SIDES",
     "SIDE_LETTERS",
     "TYPE_LETTERS",
@@ -42,6 +44,17 @@ TYPE_LETTERS: Final[dict[OrderType, tuple[str, str, str]]] = {
     "fok": ("2", "1", "3"),
 }
 """OrderPriceType (1 any price, 2 limit), TimeCondition (1 at once, 3 the day), VolumeCondition (1 any, 3 all)."""
+
+PHASES: Final[dict[str, Phase]] = {
+    "0": "closed",  # before trading
+    "1": "break",
+    "2": "trading",
+    "3": "auction",
+    "4": "match",  # the auction is balanced
+    "5": "match",
+    "6": "closed",
+}
+"""InstrumentStatus; another letter, as of a counter that is at its bookkeeping, says nothing."""
 
 UNANSWERED: Final = "a"
 """OrderStatus: the counter has the order, its exchange has not answered."""

@@ -15,6 +15,8 @@ from typing import Final, NamedTuple, TypeVar
 import structlog
 from pydantic import BaseModel
 
+from aegis.accounting.exchange_rules import Phase
+from aegis.accounting.rules import Rules
 from aegis.contracts.orders import AccountName, InstrumentName
 from aegis.contracts.paper import (
     ACCOUNT,
@@ -169,6 +171,12 @@ class PaperVenue:
             found += page.orders
             if len(page.orders) < PAGE:
                 return found
+
+    def phase(self, instrument: InstrumentName) -> Phase | None:
+        return None
+
+    async def rules(self, account: AccountName, given: Rules) -> Rules:
+        return given
 
     async def look_up(self, account: AccountName) -> None:
         """`orders` asks each time."""
