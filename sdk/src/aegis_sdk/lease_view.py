@@ -111,9 +111,10 @@ class LeaseView:
 
     def rows(self) -> list[dict[str, Any]]:
         """Each key with its latest lease, in order."""
-        said = {(one.record.service, one.record.instance): self._said(one) for one in self.directory.instances()}
+        living = {(one.record.service, one.record.instance): one for one in self.directory.instances()}
         latest = self.leases.latest
-        return [_row(latest[name], said.get((name.service, latest[name].lease.holder))) for name in sorted(latest)]
+        holders = {name: living.get((name.service, latest[name].lease.holder)) for name in sorted(latest)}
+        return [_row(latest[name], self._said(holder)) for name, holder in holders.items()]
 
     def _on_beat(self, name: tuple[str, str], beat: Heartbeat) -> None:
         self._beats[name] = beat
