@@ -2499,9 +2499,15 @@ export interface components {
             to: string;
             /** Method */
             method: string;
-            /** Calls Per S */
+            /**
+             * Calls Per S
+             * @default 0
+             */
             calls_per_s: number;
-            /** Errors Per S */
+            /**
+             * Errors Per S
+             * @default 0
+             */
             errors_per_s: number;
             /** P50 Ms */
             p50_ms: number | null;
@@ -3108,27 +3114,51 @@ export interface components {
             at: string;
             /** Seconds */
             seconds: number;
-            /** Calls Per S */
+            /**
+             * Calls Per S
+             * @default 0
+             */
             calls_per_s: number;
-            /** Errors Per S */
+            /**
+             * Errors Per S
+             * @default 0
+             */
             errors_per_s: number;
             /** P50 Ms */
             p50_ms: number | null;
             /** P99 Ms */
             p99_ms: number | null;
-            /** Running */
+            /**
+             * Running
+             * @default 0
+             */
             running: number;
-            /** Waiting */
+            /**
+             * Waiting
+             * @default 0
+             */
             waiting: number;
-            /** Cpu */
+            /**
+             * Cpu
+             * @default 0
+             */
             cpu: number;
-            /** Memory Bytes */
+            /**
+             * Memory Bytes
+             * @default 0
+             */
             memory_bytes: number;
             /** Loop Lag P99 Ms */
             loop_lag_p99_ms: number | null;
-            /** Methods */
+            /**
+             * Methods
+             * @default []
+             */
             methods: components["schemas"]["MethodSample"][];
-            /** Own */
+            /**
+             * Own
+             * @default {}
+             */
             own: {
                 [key: string]: number;
             };
