@@ -327,26 +327,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/services/{name}/methods": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Methods
-         * @description How the methods fare, as the instances say within half a second.
-         */
-        get: operations["list_methods"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/instances": {
         parameters: {
             query?: never;
@@ -2468,29 +2448,6 @@ export interface components {
             way: string;
         };
         /**
-         * MethodFigures
-         * @description A method, its figures added up over the instances that answer now, since each started.
-         * @example {
-         *       "errors": 0,
-         *       "mean_ms": 0.4,
-         *       "name": "status",
-         *       "requests": 9,
-         *       "subject": "rpc.marketdata.status"
-         *     }
-         */
-        MethodFigures: {
-            /** Name */
-            name: string;
-            /** Subject */
-            subject: string;
-            /** Requests */
-            requests: number;
-            /** Errors */
-            errors: number;
-            /** Mean Ms */
-            mean_ms: number | null;
-        };
-        /**
          * MethodSample
          * @description A method that was called meanwhile. `to` is `any` instance, or the `active` one of a key.
          */
@@ -4063,6 +4020,14 @@ export interface components {
             topics: components["schemas"]["Wanted"][];
         };
         /**
+         * Beat
+         * @description How old the last heartbeat of an instance is.
+         */
+        Beat: {
+            /** Age S */
+            age_s: number;
+        };
+        /**
          * DirectoryState
          * @enum {string}
          */
@@ -4151,6 +4116,7 @@ export interface components {
          */
         LiveRows: {
             instances: components["schemas"]["InstanceRow"];
+            beats: components["schemas"]["Beat"];
             leases: components["schemas"]["LeaseView"];
             metrics: components["schemas"]["Sample"];
             feeds: components["schemas"]["FeedStatus"];
@@ -5860,73 +5826,6 @@ export interface operations {
             };
             /** @description Precondition Required */
             428: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-            /** @description Any other error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-        };
-    };
-    list_methods: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MethodFigures"][];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-            /** @description The request is not valid */
-            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -50,6 +50,7 @@ from aegis_sdk.transport import Transport
 __all__ = ["Source", "Sources"]
 
 _LOOK_S: Final = 0.2
+_BEATS_S: Final = 1.0
 _GOODBYE_S: Final = 1.0
 """Ten times as long as a follower is told of changes at the latest."""
 _ASK_S: Final = 1.0
@@ -80,6 +81,8 @@ class Sources:
         match kind, what:
             case "instances", "":
                 return Source(Role.VIEWER, self._instances, _instance_row)
+            case "beats", "":
+                return Source(Role.VIEWER, self._beats)
             case "leases", "":
                 return Source(Role.VIEWER, self._leases)
             case "metrics", "":
@@ -131,6 +134,13 @@ class Sources:
             end_listening()
             for timer in leaving.values():
                 timer.cancel()
+
+    async def _beats(self, topic: Topic) -> None:
+        while True:
+            living = self._view.directory.instances()
+            ages = {f"{one.record.service}.{one.record.instance}": round(one.age_s, 1) for one in living}
+            topic.replace({name: {"age_s": age} for name, age in ages.items()})
+            await asyncio.sleep(_BEATS_S)
 
     async def _leases(self, topic: Topic) -> None:
         while True:
