@@ -25,11 +25,13 @@ _ABLE: Final = (InstanceStatus.ACTIVE, InstanceStatus.STANDBY)
 class NotDone(AegisError):
     """What was asked for cannot be done, or was not done in time; the message says what there is to know.
 
-    `was_asked`: an instance has been asked for it already, so it may be done, or be done yet.
+    `code` is a stable word for that. `was_asked`: an instance has been asked for it already, so it may be done, or be
+    done yet.
     """
 
-    def __init__(self, message: str, *, was_asked: bool = False) -> None:
+    def __init__(self, code: str, message: str, *, was_asked: bool = False) -> None:
         super().__init__(message)
+        self.code = code
         self.was_asked = was_asked
 
 
@@ -109,9 +111,10 @@ class LeaseView:
 
     def rows(self) -> list[dict[str, Any]]:
         """Each key with its latest lease, in order."""
-        said = {(one.record.service, one.record.instance): self._said(one) for one in self.directory.instances()}
+        living = {(one.record.service, one.record.instance): one for one in self.directory.instances()}
         latest = self.leases.latest
-        return [_row(latest[name], said.get((name.service, latest[name].lease.holder))) for name in sorted(latest)]
+        holders = {name: living.get((name.service, latest[name].lease.holder)) for name in sorted(latest)}
+        return [_row(latest[name], self._said(holder)) for name, holder in holders.items()]
 
     def _on_beat(self, name: tuple[str, str], beat: Heartbeat) -> None:
         self._beats[name] = beat

@@ -13,13 +13,13 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from aegis_sdk import codec, subjects
+from aegis_sdk import subjects
 from aegis_sdk.endpoint import Endpoint
 from aegis_sdk.errors import AegisError
 from aegis_sdk.figures import Figures
 from aegis_sdk.histogram import quantile
 from aegis_sdk.metrics import Metric
-from aegis_sdk.samples import MethodSample, Sample, metrics_stream
+from aegis_sdk.samples import MethodSample, Sample, metrics_stream, written
 from aegis_sdk.transport import Transport
 
 __all__ = ["Sampler", "sampled"]
@@ -52,7 +52,7 @@ async def _store(transport: Transport, figures: Figures, replicas: int) -> None:
             if not has_stream:
                 await transport.ensure_stream(metrics_stream(replicas))
                 has_stream = True
-            await transport.append(subjects.metric(sample.service, sample.instance), codec.encode_model(sample))
+            await transport.append(subjects.metric(sample.service, sample.instance), written(sample))
             has_failed = False
         except (AegisError, TimeoutError) as error:
             has_stream = False  # NATS is away, or came back without it

@@ -1,7 +1,7 @@
 """Many registered instances in one process, without work: `many_registrations.py SERVICE COUNT`; settings in the
 environment.
 
-Each has a record and beats as often as any instance does.
+Each has a record, beats as often as any instance does, and writes its samples.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import sys
+from datetime import UTC, datetime
 
 import uvloop
 
@@ -18,10 +19,12 @@ from aegis_sdk.config import Settings
 from aegis_sdk.instances import InstanceRecord, InstanceStatus
 from aegis_sdk.messages import Message
 from aegis_sdk.registry import Registration
+from aegis_sdk.samples import Sample, written
 from aegis_sdk.telemetry import configure_logging
 from aegis_sdk.transport_nats import NatsTransport
 
 AT_ONCE = 32
+EVERY_S = 2.0
 
 
 async def main(service: str, count: int) -> None:
@@ -43,8 +46,23 @@ async def main(service: str, count: int) -> None:
         return registration
 
     registrations = await asyncio.gather(*map(register, range(count)))
-    await asyncio.Event().wait()
-    del registrations
+    while True:
+        for one in registrations:
+            transport.publish(subjects.metric(service, one.record.instance), written(_sample(one.record)))
+        await asyncio.sleep(EVERY_S)
+
+
+def _sample(record: InstanceRecord) -> Sample:
+    return Sample(
+        service=record.service,
+        instance=record.instance,
+        incarnation=record.incarnation,
+        at=datetime.now(UTC),
+        seconds=EVERY_S,
+        cpu=0.0031,
+        memory_bytes=58_212_352,
+        loop_lag_p99_ms=1.218,
+    )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from aegis_sdk import sampling
+from aegis_sdk import sampling, subjects
 from aegis_sdk.endpoint import Endpoint
 from aegis_sdk.errors import Overloaded, StreamError
 from aegis_sdk.figures import Figures
@@ -23,6 +23,7 @@ from aegis_sdk.instances import InstanceRecord
 from aegis_sdk.messages import StoredMessage
 from aegis_sdk.method import Method
 from aegis_sdk.metrics import Metric, counter, gauge, histogram
+from aegis_sdk.samples import MAX_BYTES, Sample, written
 from aegis_sdk.sampling import Sampler, sampled
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
@@ -96,6 +97,19 @@ def test_an_idle_instance_has_no_quantiles_and_names_no_method(world: World) -> 
     assert (sample.calls_per_s, sample.p50_ms, sample.p99_ms, sample.loop_lag_p99_ms) == (0.0, None, None, None)
     assert sample.methods == ()
     assert sample.own == {'aegis_echo_words_total{kind="long"}': 0.0, "aegis_echo_depth": 7.0}
+
+
+def test_the_last_hour_of_a_thousand_instances_fits_into_the_stream_while_a_method_of_each_is_called(
+    world: World,
+) -> None:
+    """JetStream adds the subject and some 30 bytes to each."""
+    sampler = Sampler(world.figures, 100.0, 1.0)
+    world.lag.histogram.observe(0.002)
+    world.endpoint.succeeded(0.0015)
+    sample = sampler.take(102.0, 1.123)
+    size = len(written(sample)) + len(subjects.metric(sample.service, sample.instance)) + 30
+    assert 1_000 * 1_800 * size < MAX_BYTES
+    assert Sample.model_validate_json(written(sample)) == sample
 
 
 def test_own_figures_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

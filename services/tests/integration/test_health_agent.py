@@ -25,6 +25,7 @@ from health_desk import (
 from aegis.cli.health_source import Source
 from aegis.contracts.health import Escalation, HealthChanged, RecoveryAnswer
 from aegis.contracts.marketdata import STATUS
+from aegis.contracts.reasons import Reason
 from aegis.contracts.repairs import RENEW, RESUBSCRIBE, RenewRequest, ResubscribeRequest
 from aegis.contracts.subscriptions import SUBSCRIBE, WishRequest
 from aegis.marketdata.bootstrap import build
@@ -250,9 +251,9 @@ async def test_it_fails_over_to_an_instance_of_its_feed_set_and_to_no_other(
 
     directory = await stack.enter_async_context(Directory.open(running.transport, service="marketdata"))
     await directory.wait_for(lambda table: sum(bool(one.record.keys) for one in table.instances()) == 2, DEADLINE_S)
-    repair = Repair(kind=Kind.FAIL_OVER, reason="no ticks")
+    repair = Repair(kind=Kind.FAIL_OVER)
     outcome = await Desk(running.client, directory, "main").do(repair, "marketdata-1")
-    assert outcome == ("not_possible", "nobody but marketdata-1 could take main")
+    assert outcome == ("not_possible", Reason.of("no_taker", holder="marketdata-1", feed="main"))
 
     await bring("marketdata-2", "main")
     await running.until(lambda report: [one.status for one in report.instances] == ["ACTIVE", "STANDBY"])

@@ -114,8 +114,6 @@ async def test_services_and_instances_are_shown_as_they_are(desk: Stage, operato
     assert shown[0]["configuration"]["nats_password"] == "***"
     assert (await operator.get("/api/instances/words/words-2")).json()["instance"] == "words-2"
     assert (await operator.get("/api/instances/words/words-9")).json()["code"] == "not_found"
-    methods = (await operator.get("/api/services/management/methods")).json()
-    assert methods == []
 
 
 async def test_definitions_are_created_changed_and_deleted_by_revision(desk: Stage, operator: Browser) -> None:

@@ -62,10 +62,12 @@ async def viewer(desk: Stage) -> Browser:
 async def test_a_tab_sees_an_instance_come_and_go(access: NatsAccess, viewer: Browser) -> None:
     async with tab(viewer) as client:
         assert (await client.told("hello"))["instance"] == "management-1"
-        await client.ask("subscribe", "instances", "leases")
+        await client.ask("subscribe", "instances", "leases", "beats")
         await client.until(lambda: "management.management-1" in client.tables.get("instances", {}))
         async with running(access, "echo-1", Echo()):
             await client.until(lambda: client.tables["instances"].get("echo.echo-1", {}).get("status") == "ACTIVE")
+            await client.until(lambda: "echo.echo-1" in client.tables.get("beats", {}))
+        await client.until(lambda: client.tables["instances"]["echo.echo-1"]["status"] == "GONE")
         await client.until(lambda: "echo.echo-1" not in client.tables["instances"])
         assert client.kinds.count(("snapshot", "instances")) == 1
         await client.told("alive")

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from aegis.contracts.market import Instrument
 from aegis.contracts.marketdata import INSTRUMENTS, STATUS, FeedStatus, InstrumentsRequest
+from aegis.contracts.reasons import Reason
 from aegis.contracts.subscriptions import (
     BUCKET,
     DESK,
@@ -164,9 +165,11 @@ async def test_each_instrument_of_a_request_is_accepted_or_rejected_with_its_rea
         reply = await run.subscribe("a", good, "SHFE.none", "rubbish", scopes=[Scope(exchange="CFFEX"), nowhere])
         assert reply.accepted == [good, "all CFFEX futures"]
         assert reply.rejected == [
-            Refusal(what="SHFE.none", reason="the feed does not list it"),
-            Refusal(what="rubbish", reason="it is not written EXCHANGE.SYMBOL"),
-            Refusal(what="all SHFE nothing futures", reason="the feed lists none of them"),
+            Refusal(what="SHFE.none", reason="the feed does not list it", why=Reason(code="not_listed")),
+            Refusal(what="rubbish", reason="it is not written EXCHANGE.SYMBOL", why=Reason(code="not_written_so")),
+            Refusal(
+                what="all SHFE nothing futures", reason="the feed lists none of them", why=Reason(code="none_listed")
+            ),
         ]
         gone = await run.unsubscribe("a", good, "SHFE.none", scopes=[Scope()])
         assert gone.accepted == [good]

@@ -8,8 +8,7 @@ from typing import Any
 import msgspec
 
 from aegis.management.charts import Figures, lines, understood
-from aegis_sdk import codec
-from aegis_sdk.samples import Sample
+from aegis_sdk.samples import Sample, written
 
 BEGIN = datetime(2026, 11, 27, 1, 0, tzinfo=UTC).timestamp()
 
@@ -51,7 +50,14 @@ def test_a_sample_is_read_as_it_is_written_and_what_is_none_is_left_out() -> Non
     names = {"service": "echo", "instance": "echo-1", "incarnation": "a", "at": "2026-11-27T01:00:00Z", "seconds": 2.0}
     numbers = dict.fromkeys(set(Sample.model_fields) - names.keys() - {"methods", "own"}, 1)
     method = {"to": "any", "method": "say", "calls_per_s": 1.0, "errors_per_s": 0.0, "p50_ms": None, "p99_ms": None}
-    written = codec.encode_model(Sample.model_validate(names | numbers | {"methods": [method], "own": {"x": 1.0}}))
-    (read,) = understood([b"no sample", written, b'{"at": 1}'])
+    told = Sample.model_validate(names | numbers | {"methods": [method], "own": {"x": 1.0}})
+    (read,) = understood([b"no sample", written(told), b'{"at": 1}'])
     assert set(Figures.__struct_fields__) == set(Sample.model_fields) - (names.keys() - {"at"})
     assert (read.at.timestamp(), read.cpu, read.own, read.methods[0].method) == (BEGIN, 1.0, {"x": 1.0}, "say")
+
+
+def test_what_a_sample_leaves_out_is_nought_and_not_a_hole() -> None:
+    idle = Sample(service="e", instance="e-1", incarnation="a", at=datetime.fromtimestamp(BEGIN, UTC), seconds=2.0)
+    (read,) = understood([written(idle)])
+    found = lines("e", "e-1", [read], ["calls_per_s", "waiting", "p99_ms"], 1.0)
+    assert [line.mean for line in found.lines] == [[0.0], [0.0], [None]]

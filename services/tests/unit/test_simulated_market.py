@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -128,6 +128,13 @@ def test_main_months_tick_about_twice_a_second_and_far_ones_rarely() -> None:
     assert 100 <= counts["rb2502"] <= 125
     assert counts.get("rb2507", 0) < 20
     assert 200 * 60 < sum(counts.values()) < 1_500 * 60
+
+
+def test_in_turn_each_contract_has_as_many_ticks_whatever_is_traded_of_it() -> None:
+    made = Market(SessionClock("20250102", auctions=False), rate=1_000, in_turn=True)
+    made.watch([one.id for one in made.instruments][:100])
+    counts = Counter(quote.symbol for quote in run(made, 2 * SECOND_NS))
+    assert (len(counts), set(counts.values())) == (100, {20})
 
 
 def test_a_rate_is_kept_and_spread_evenly() -> None:

@@ -15,7 +15,7 @@ const WATCHED_MS = 15_000;
 const MINUTES = Number(process.env.AEGIS_CONSOLE_MINUTES ?? 10);
 const MOST_HEAP_MIB = 250;
 
-test.use({ settings: { AEGIS_UNIVERSE: "futures", AEGIS_RATE: String(TICKS_PER_S), AEGIS_CODEC: "msgpack", AEGIS_TICKS_MAX_BYTES: String(256 << 20) } });
+test.use({ settings: { AEGIS_UNIVERSE: "futures", AEGIS_RATE: String(TICKS_PER_S), AEGIS_IN_TURN: "1", AEGIS_CODEC: "msgpack", AEGIS_TICKS_MAX_BYTES: String(256 << 20) } });
 
 test("a thousand instances more, and all futures ten times a second, are shown without the page standing still or filling up", async ({ page, browser, desk }) => {
   test.setTimeout(2 * CROWD_MS + MINUTES * 120_000);

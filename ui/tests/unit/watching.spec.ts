@@ -43,6 +43,15 @@ test("who had drained was stopped, not lost", () => {
   expect(watch.lost.size).toBe(0);
 });
 
+test("who says goodbye at once was stopped, and that is told once", () => {
+  const watch = new Watch();
+  watch.seeInstances(rows(instance()), 1);
+  watch.seeInstances(rows(instance({ status: "GONE" })), 2);
+  watch.seeInstances(rows(), 3);
+  expect(watch.changes.map((one) => one.kind)).toEqual(["stopped"]);
+  expect(watch.lost.size).toBe(0);
+});
+
 test("who was lost on purpose is forgotten when that is said, and is new when it comes again", () => {
   const watch = new Watch();
   watch.seeInstances(rows(instance()), 1);

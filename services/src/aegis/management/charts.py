@@ -20,8 +20,8 @@ class OfMethod(msgspec.Struct, frozen=True):
 
     to: str
     method: str
-    calls_per_s: float | None = None
-    errors_per_s: float | None = None
+    calls_per_s: float = 0.0
+    errors_per_s: float = 0.0
     p50_ms: float | None = None
     p99_ms: float | None = None
 
@@ -30,14 +30,14 @@ class Figures(msgspec.Struct, frozen=True):
     """The figures of a sample: some thousands are read at once, so not as `aegis_sdk.samples` has them."""
 
     at: datetime
-    calls_per_s: float | None = None
-    errors_per_s: float | None = None
+    calls_per_s: float = 0.0
+    errors_per_s: float = 0.0
     p50_ms: float | None = None
     p99_ms: float | None = None
-    running: float | None = None
-    waiting: float | None = None
-    cpu: float | None = None
-    memory_bytes: float | None = None
+    running: float = 0.0
+    waiting: float = 0.0
+    cpu: float = 0.0
+    memory_bytes: float = 0.0
     loop_lag_p99_ms: float | None = None
     methods: tuple[OfMethod, ...] = ()
     own: dict[str, float] = {}

@@ -89,6 +89,7 @@ def _feed(settings: MarketDataSettings, profile: CtpProfile | None) -> tuple[Fee
     simulated = SimulatedOptions(
         seed=settings.seed,
         rate=settings.rate,
+        in_turn=settings.in_turn,
         speed=settings.speed,
         wall_clock=settings.wall_clock,
         universe=settings.universe,

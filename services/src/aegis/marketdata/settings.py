@@ -12,6 +12,7 @@ AEGIS_WANTED               what the desk wants: futures (default; of a replay ev
 AEGIS_UNIVERSE             of the simulated market: core (default), all futures, or options too
 AEGIS_SEED                 of the simulated market
 AEGIS_RATE                 ticks a second of the simulated market; its natural rate where it is not given
+AEGIS_IN_TURN              1: at that rate all contracts have as many ticks, not those more that are traded more
 AEGIS_CTP_ATTEMPTS         logins that may fail for other reasons than a counter that is not there, before FAILED; 5
 AEGIS_CTP_STALL_S          seconds without a tick, while a subscribed product trades, after which a session is replaced
 AEGIS_BRIDGE_TICKS         size of the bridge ring; 32768, and 1024 for CTP, whose sessions have gates of their own
@@ -57,6 +58,7 @@ class MarketDataSettings(BaseModel):
     universe: Literal["core", "futures", "options"] = "core"
     seed: int = 1
     rate: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    in_turn: bool = False
     ctp_attempts: Annotated[int, Field(ge=1, le=1_000)] = 5
     ctp_stall_s: Annotated[float, Field(ge=1, le=3_600)] = 15.0
     bridge_ticks: Annotated[int, Field(ge=1_000, le=10_000_000)] | None = None
@@ -71,7 +73,7 @@ class MarketDataSettings(BaseModel):
         if self.profile is None and self.login != "primary":
             raise ValueError("AEGIS_LOGIN is for the CTP fronts of AEGIS_PROFILE; other sources know no login")
         if self.profile is not None:
-            for field in ("replay", "wall_clock", "seed", "rate", "speed"):
+            for field in ("replay", "wall_clock", "seed", "rate", "in_turn", "speed"):
                 if getattr(self, field) != type(self).model_fields[field].default:
                     raise ValueError(f"{_variable(field)} is for other sources than the CTP front of AEGIS_PROFILE")
         return self

@@ -25,6 +25,8 @@ export function FleetTable({ name, rows, withService = true, empty, height }: { 
   const now = useNow();
   const sayMetrics = useWords(METRICS);
   const samples = useTopic<Schemas["Sample"]>("metrics").rows;
+  const beats = useTopic<Schemas["Beat"]>("beats").rows;
+  const age = (row: FleetRow) => (row.lostAt ? undefined : beats.get(row.id)?.age_s);
   const of = (row: FleetRow) => (row.lostAt ? undefined : samples.get(row.id));
   const columns: Column<FleetRow>[] = [
     { key: "status", title: say("status"), width: "92px", cell: (row) => <InstanceStatus of={row.shown} />, sort: (row) => row.shown },
@@ -47,6 +49,7 @@ export function FleetTable({ name, rows, withService = true, empty, height }: { 
     { key: "queue", title: sayMetrics("waits"), right: true, width: "60px", from: "lg", cell: (row) => figure(of(row)?.waiting, whole, "text-warn"), sort: (row) => -(of(row)?.waiting ?? -1) },
     { key: "version", title: say("version"), from: "lg", width: "76px", cell: (row) => <span className="figure text-soft" title={row.version}>{row.version}</span>, sort: (row) => row.version },
     { key: "zone", title: say("zone"), from: "xl", width: "88px", cell: (row) => <span className="text-soft" title={row.zone}>{row.zone || "–"}</span>, sort: (row) => row.zone },
+    { key: "beat", title: say("beat"), right: true, width: "76px", from: "lg", cell: (row) => figure(age(row), (value) => duration(value * 1_000)), sort: (row) => -(age(row) ?? -1) },
     {
       key: "up",
       title: say("up"),

@@ -65,7 +65,7 @@ export class Watch {
     const lost = this.lost.delete(id);
     if (!was) this.add(lost ? "restarted" : "came", is.service, is.instance, "", is.status, at);
     else if (was.incarnation !== is.incarnation) this.add("restarted", is.service, is.instance, was.status, is.status, at);
-    else if (was.status !== is.status) this.add("status", is.service, is.instance, was.status, is.status, at);
+    else if (was.status !== is.status && is.status !== "GONE") this.add("status", is.service, is.instance, was.status, is.status, at);
   }
 
   private gone(id: string, was: Instance, at: number): void {

@@ -327,26 +327,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/services/{name}/methods": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Methods
-         * @description How the methods fare, as the instances say within half a second.
-         */
-        get: operations["list_methods"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/instances": {
         parameters: {
             query?: never;
@@ -1526,6 +1506,7 @@ export interface components {
             verdict: string;
             /** Reason */
             reason: string;
+            why?: components["schemas"]["Reason"] | null;
             /** Silent S */
             silent_s: number | null;
             /** Usual S */
@@ -1972,6 +1953,7 @@ export interface components {
          *       "level": "healthy",
          *       "exit_code": 0,
          *       "reason": "",
+         *       "why": [],
          *       "checked_at": "2026-11-28T09:30:00.120Z",
          *       "market_time": "2026-11-28T09:30:00.120Z",
          *       "agent_epoch": 2,
@@ -2044,6 +2026,11 @@ export interface components {
             exit_code: number;
             /** Reason */
             reason: string;
+            /**
+             * Why
+             * @default []
+             */
+            why: components["schemas"]["Reason"][];
             /**
              * Checked At
              * Format: date-time
@@ -2461,29 +2448,6 @@ export interface components {
             way: string;
         };
         /**
-         * MethodFigures
-         * @description A method, its figures added up over the instances that answer now, since each started.
-         * @example {
-         *       "errors": 0,
-         *       "mean_ms": 0.4,
-         *       "name": "status",
-         *       "requests": 9,
-         *       "subject": "rpc.marketdata.status"
-         *     }
-         */
-        MethodFigures: {
-            /** Name */
-            name: string;
-            /** Subject */
-            subject: string;
-            /** Requests */
-            requests: number;
-            /** Errors */
-            errors: number;
-            /** Mean Ms */
-            mean_ms: number | null;
-        };
-        /**
          * MethodSample
          * @description A method that was called meanwhile. `to` is `any` instance, or the `active` one of a key.
          */
@@ -2492,9 +2456,15 @@ export interface components {
             to: string;
             /** Method */
             method: string;
-            /** Calls Per S */
+            /**
+             * Calls Per S
+             * @default 0
+             */
             calls_per_s: number;
-            /** Errors Per S */
+            /**
+             * Errors Per S
+             * @default 0
+             */
             errors_per_s: number;
             /** P50 Ms */
             p50_ms: number | null;
@@ -2852,14 +2822,18 @@ export interface components {
         };
         /**
          * ProblemBody
-         * @description What went wrong (RFC 9457). `code` is a stable word; `details` depend on it.
+         * @description What went wrong (RFC 9457). `code` and `reason` are stable words, `details` stand in the reason's sentence.
+         *
+         *     A service's own reason stands in `reason` too; it is empty where there is no more to say, or only `detail` has it.
          * @example {
          *       "code": "role_needed",
-         *       "detail": "handing a key over needs the role operator",
+         *       "detail": "this needs the role operator, and yours is viewer",
          *       "details": {
-         *         "needed": "operator"
+         *         "needed": "operator",
+         *         "yours": "viewer"
          *       },
          *       "errors": [],
+         *       "reason": "needs_role",
          *       "status": 403,
          *       "title": "This needs another role",
          *       "type": "urn:aegis:problem:role_needed"
@@ -2879,6 +2853,11 @@ export interface components {
             detail: string;
             /** Code */
             code: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
             /**
              * Errors
              * @default []
@@ -2908,6 +2887,30 @@ export interface components {
             nats: string;
             /** Hears */
             hears: string;
+        };
+        /**
+         * Reason
+         * @description A code, and the names and numbers that stand in its sentence. A code that is not known is its own sentence.
+         * @example {
+         *       "code": "no_ticks_of",
+         *       "places": {
+         *         "exchanges": "SHFE"
+         *       }
+         *     }
+         */
+        Reason: {
+            /**
+             * Code
+             * @enum {string}
+             */
+            code: "said" | "not_listed" | "not_taken" | "no_session_yet" | "not_written_so" | "none_listed" | "not_asked_for" | "no_snapshot" | "nobody_publishes" | "feed_is" | "feed_is_because" | "feed_not_there" | "nothing_known" | "no_ticks_of" | "not_heard_yet" | "listed_no_more" | "found" | "not_helped" | "nats_away" | "not_asked_yet" | "being_asked" | "cannot_be_asked" | "ticks_unreadable" | "publisher_silent" | "market_data_silent" | "no_market_data" | "wanted_not_told" | "asked_again" | "session_renewed" | "no_answer" | "call_failed" | "no_lease" | "no_taker" | "taker_covers_little" | "given_up";
+            /**
+             * Places
+             * @default {}
+             */
+            places: {
+                [key: string]: string | number;
+            };
         };
         /**
          * ReconcileReply
@@ -2943,6 +2946,7 @@ export interface components {
             what: string;
             /** Reason */
             reason: string;
+            why?: components["schemas"]["Reason"] | null;
         };
         /**
          * RepairView
@@ -2964,12 +2968,18 @@ export interface components {
             /** Reason */
             reason: string;
             /**
+             * Why
+             * @default []
+             */
+            why: components["schemas"]["Reason"][];
+            /**
              * Outcome
              * @enum {string}
              */
             outcome: "done" | "failed" | "not_possible";
             /** Detail */
             detail: string;
+            result?: components["schemas"]["Reason"] | null;
         };
         /**
          * RevisionView
@@ -3061,27 +3071,51 @@ export interface components {
             at: string;
             /** Seconds */
             seconds: number;
-            /** Calls Per S */
+            /**
+             * Calls Per S
+             * @default 0
+             */
             calls_per_s: number;
-            /** Errors Per S */
+            /**
+             * Errors Per S
+             * @default 0
+             */
             errors_per_s: number;
             /** P50 Ms */
             p50_ms: number | null;
             /** P99 Ms */
             p99_ms: number | null;
-            /** Running */
+            /**
+             * Running
+             * @default 0
+             */
             running: number;
-            /** Waiting */
+            /**
+             * Waiting
+             * @default 0
+             */
             waiting: number;
-            /** Cpu */
+            /**
+             * Cpu
+             * @default 0
+             */
             cpu: number;
-            /** Memory Bytes */
+            /**
+             * Memory Bytes
+             * @default 0
+             */
             memory_bytes: number;
             /** Loop Lag P99 Ms */
             loop_lag_p99_ms: number | null;
-            /** Methods */
+            /**
+             * Methods
+             * @default []
+             */
             methods: components["schemas"]["MethodSample"][];
-            /** Own */
+            /**
+             * Own
+             * @default {}
+             */
             own: {
                 [key: string]: number;
             };
@@ -3258,6 +3292,7 @@ export interface components {
             state: "ticking" | "subscribed" | "waiting" | "refused";
             /** Reason */
             reason: string;
+            why?: components["schemas"]["Reason"] | null;
             /** Wanted By */
             wanted_by: string[];
         };
@@ -3270,6 +3305,7 @@ export interface components {
          *           "instrument": "SHFE.rb2605",
          *           "state": "ticking",
          *           "reason": "",
+         *           "why": null,
          *           "wanted_by": [
          *             "operator"
          *           ]
@@ -3574,13 +3610,18 @@ export interface components {
         };
         /**
          * Trouble
-         * @description One thing that is wrong with a request: where, and what.
+         * @description One thing that is wrong with a request: where, what, and that as a stable word of Pydantic's.
          */
         Trouble: {
             /** Where */
             where: string;
             /** Problem */
             problem: string;
+            /**
+             * Code
+             * @default
+             */
+            code: string;
         };
         /**
          * UniverseView
@@ -3619,7 +3660,11 @@ export interface components {
          *       "rejected": [
          *         {
          *           "what": "SHFE.nothing",
-         *           "reason": "not listed"
+         *           "reason": "the feed does not list it",
+         *           "why": {
+         *             "code": "not_listed",
+         *             "places": {}
+         *           }
          *         }
          *       ],
          *       "still_wanted": 299
@@ -3805,7 +3850,11 @@ export interface components {
          *       "rejected": [
          *         {
          *           "what": "SHFE.nothing",
-         *           "reason": "not listed"
+         *           "reason": "the feed does not list it",
+         *           "why": {
+         *             "code": "not_listed",
+         *             "places": {}
+         *           }
          *         }
          *       ],
          *       "instruments": 1
@@ -3938,6 +3987,8 @@ export interface components {
             /** Heartbeat Age S */
             heartbeat_age_s: number;
         };
+        /** @enum {string} */
+        ProblemReason: "audit_away" | "change_password" | "changed_by_another" | "confirm" | "gone" | "if_match_malformed" | "if_match_missing" | "instances_alive" | "log_says" | "many_at_once" | "many_followers" | "many_sign_in" | "many_tokens" | "many_topics" | "nats_away" | "needs_role" | "no_bucket" | "no_entry" | "no_health_agent" | "no_instance" | "no_key" | "no_service" | "no_session" | "no_stream" | "no_tick" | "no_token" | "no_topic" | "no_user" | "not_oneself" | "not_our_name" | "not_our_page" | "password_not_new" | "people_only" | "split_of_close" | "tokens_by_people" | "too_many_bytes" | "user_changed" | "user_exists" | "wait";
         /**
          * Alive
          * @description Once a second. What is shown is old while the service hears nothing of the desk: `stale`.
@@ -3967,6 +4018,14 @@ export interface components {
             op: "subscribe" | "unsubscribe";
             /** Topics */
             topics: components["schemas"]["Wanted"][];
+        };
+        /**
+         * Beat
+         * @description How old the last heartbeat of an instance is.
+         */
+        Beat: {
+            /** Age S */
+            age_s: number;
         };
         /**
          * DirectoryState
@@ -4057,6 +4116,7 @@ export interface components {
          */
         LiveRows: {
             instances: components["schemas"]["InstanceRow"];
+            beats: components["schemas"]["Beat"];
             leases: components["schemas"]["LeaseView"];
             metrics: components["schemas"]["Sample"];
             feeds: components["schemas"]["FeedStatus"];
@@ -5766,73 +5826,6 @@ export interface operations {
             };
             /** @description Precondition Required */
             428: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-            /** @description Any other error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-        };
-    };
-    list_methods: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MethodFigures"][];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemBody"];
-                };
-            };
-            /** @description The request is not valid */
-            422: {
                 headers: {
                     [name: string]: unknown;
                 };

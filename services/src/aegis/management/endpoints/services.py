@@ -14,7 +14,7 @@ from aegis.management.audit import Caller
 from aegis.management.parts import Parts, parts_of
 from aegis.management.problems import Problem, responses
 from aegis.management.revisions import IfMatch, changed, revision_of, tag
-from aegis_sdk import census, codec
+from aegis_sdk import codec
 from aegis_sdk.errors import InvalidRequest, StreamError
 from aegis_sdk.instances import ServiceDefinition, Token
 from aegis_sdk.kv import KeyValue, KeyValueEntry, RevisionMismatch
@@ -72,24 +72,6 @@ class ServiceView(BaseModel):
     instances: int
 
 
-class MethodFigures(BaseModel):
-    """A method, its figures added up over the instances that answer now, since each started."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"name": "status", "subject": "rpc.marketdata.status", "requests": 9, "errors": 0, "mean_ms": 0.4}
-            ]
-        }
-    )
-
-    name: str
-    subject: str
-    requests: int
-    errors: int
-    mean_ms: float | None
-
-
 @router.get("", responses=responses(401, 403, 503))
 async def list_services(_: Viewer, at: With) -> list[ServiceView]:
     """All definitions, by name."""
@@ -108,13 +90,6 @@ async def get_service(name: Name, response: Response, _: Viewer, at: With) -> Se
     entry = await _found(at, name)
     tag(response, entry.revision)
     return _view(at, entry)
-
-
-@router.get("/{name}/methods", responses=responses(401, 403, 422, 503))
-async def list_methods(name: Name, _: Viewer, at: With) -> list[MethodFigures]:
-    """How the methods fare, as the instances say within half a second."""
-    answers = await census.ask_all(at.transport, "STATS", name)
-    return [MethodFigures(**row) for row in census.methods(answers)]
 
 
 @router.put("/{name}", responses=responses(401, 403, 412, 422, 428, 503))
@@ -150,7 +125,7 @@ async def delete_service(name: Name, caller: Operator, at: With, if_match: IfMat
         revision = revision_of(if_match)
         await _found(at, name)
         if at.view.directory.instances(name):
-            raise Problem("conflict", f"instances of {name} are alive: stop them first")
+            raise Problem("conflict", "instances_alive", service=name)
         try:
             await _bucket(at).delete(name, revision)
         except RevisionMismatch:
@@ -164,7 +139,7 @@ def _bucket(at: Parts) -> KeyValue:
 async def _found(at: Parts, name: str) -> KeyValueEntry:
     entry = await _bucket(at).get(name)
     if entry is None:
-        raise Problem("not_found", f"there is no service {name}")
+        raise Problem("not_found", "no_service", service=name)
     return entry
 
 

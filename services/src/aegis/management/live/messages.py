@@ -115,10 +115,17 @@ class LiveMessage(RootModel[Annotated[Hello | Alive | Refused | TopicState | Tab
     """Any message of the server."""
 
 
+class Beat(BaseModel):
+    """How old the last heartbeat of an instance is."""
+
+    age_s: float
+
+
 class LiveRows(BaseModel):
     """A row of each kind of topic, by the topic's first word. Of `orders` the row's key tells which it is."""
 
     instances: InstanceRow
+    beats: Beat
     leases: LeaseView
     metrics: Sample
     feeds: FeedStatus

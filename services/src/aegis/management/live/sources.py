@@ -25,7 +25,8 @@ from aegis.contracts.marketdata import SERVICE, STATUS
 from aegis.contracts.orders import AccountReported, OrderReported, Position, PositionReported
 from aegis.contracts.tick_codec import JSON
 from aegis.contracts.trading import SERVICE as TRADING
-from aegis.desk import Change, Desk, Snapshot
+from aegis.desk import Change as DeskChange
+from aegis.desk import Desk, Snapshot
 from aegis.management.access.roles import Role
 from aegis.management.accounts import key_of
 from aegis.management.audit import STREAM, AuditEntry
@@ -36,9 +37,10 @@ from aegis.management.logs import LOGS, entry_of
 from aegis.management.views import InstanceRow
 from aegis.ticks import subscribe_ticks
 from aegis_sdk import codec, subjects
+from aegis_sdk.changes import Change, Missed
 from aegis_sdk.client import Client
 from aegis_sdk.errors import AegisError, Unavailable
-from aegis_sdk.instances import InstanceRecord, InstanceStatus
+from aegis_sdk.instances import InstanceRecord, InstanceStatus, Left, Reason
 from aegis_sdk.lease_view import KeyState, LeaseView
 from aegis_sdk.ledger import KeyName
 from aegis_sdk.method import Empty
@@ -48,6 +50,9 @@ from aegis_sdk.transport import Transport
 __all__ = ["Source", "Sources"]
 
 _LOOK_S: Final = 0.2
+_BEATS_S: Final = 1.0
+_GOODBYE_S: Final = 1.0
+"""Ten times as long as a follower is told of changes at the latest."""
 _ASK_S: Final = 1.0
 _NATS_S: Final = 2.0
 _AUDIT_ROWS: Final = 200
@@ -76,6 +81,8 @@ class Sources:
         match kind, what:
             case "instances", "":
                 return Source(Role.VIEWER, self._instances, _instance_row)
+            case "beats", "":
+                return Source(Role.VIEWER, self._beats)
             case "leases", "":
                 return Source(Role.VIEWER, self._leases)
             case "metrics", "":
@@ -96,12 +103,44 @@ class Sources:
                 return None
 
     async def _instances(self, topic: Topic) -> None:
-        while True:
-            living = self._view.directory.instances()
+        """Who has said goodbye is shown as GONE for a moment: who only misses a row would take it for lost."""
+        directory, loop = self._view.directory, asyncio.get_running_loop()
+        leaving: dict[str, asyncio.TimerHandle] = {}
+
+        def take(change: Change) -> None:
+            if isinstance(change, Missed):
+                return  # of a reader that waits: a listener misses none
+            record, status, *_ = change.instance
+            name = f"{record.service}.{record.instance}"
+            if (timer := leaving.pop(name, None)) is not None:
+                timer.cancel()
+            match change:
+                case Left(reason=Reason.STOPPED | Reason.DRAINED):
+                    topic.put(name, _Said(record, InstanceStatus.GONE))
+                    leaving[name] = loop.call_later(_GOODBYE_S, topic.remove, name)
+                case Left():
+                    topic.remove(name)
+                case _:
+                    topic.put(name, _Said(record, status))
+
+        end_listening = directory.on_change(take)
+        try:
+            living = directory.instances()
             topic.replace(
                 {f"{one.record.service}.{one.record.instance}": _Said(one.record, one.status) for one in living}
             )
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.Event().wait()
+        finally:
+            end_listening()
+            for timer in leaving.values():
+                timer.cancel()
+
+    async def _beats(self, topic: Topic) -> None:
+        while True:
+            living = self._view.directory.instances()
+            ages = {f"{one.record.service}.{one.record.instance}": round(one.age_s, 1) for one in living}
+            topic.replace({name: {"age_s": age} for name, age in ages.items()})
+            await asyncio.sleep(_BEATS_S)
 
     async def _leases(self, topic: Topic) -> None:
         while True:
@@ -216,12 +255,12 @@ def _instance_row(said: _Said) -> dict[str, Any]:
     return InstanceRow.told(*said).model_dump(mode="json")
 
 
-async def _apply_all(topic: Topic, changes: AsyncIterator[Snapshot | Change]) -> None:
+async def _apply_all(topic: Topic, changes: AsyncIterator[Snapshot | DeskChange]) -> None:
     async for change in changes:
         _apply(topic, change)
 
 
-def _apply(topic: Topic, change: Snapshot | Change) -> None:
+def _apply(topic: Topic, change: Snapshot | DeskChange) -> None:
     match change:
         case Snapshot():
             topic.replace(

@@ -11,10 +11,10 @@ from typing import Final
 from uuid import uuid4
 
 from aegis.contracts.market import Env, Instrument, InstrumentId
+from aegis.contracts.reasons import NOT_TAKEN
 from aegis.exchanges.sessions import next_trading_day, to_shanghai
 from aegis.marketdata.adapters.simulated.clock import SECOND_NS, SessionClock, WallClock
 from aegis.marketdata.adapters.simulated.market import Market, UniverseName
-from aegis.marketdata.domain.subscriptions import NOT_TAKEN
 from aegis.marketdata.ports import FeedSink, FeedState
 from aegis_sdk.errors import AegisError, ConfigurationError, ConnectionUnavailable
 
@@ -30,6 +30,7 @@ class SimulatedOptions:
 
     seed: int = 1
     rate: float | None = None  # quotes a second of the market's time, evenly spaced, of all subscribed; None: natural
+    in_turn: bool = False  # all have as many of them, and not those more that are traded more
     speed: float = 1.0  # seconds of the market's time in a real one; 0: as fast as the sink has room
     wall_clock: bool = False  # keep the real hours: quotes only while a product's session is open
     start_day: str | None = None  # the first trading day, YYYYMMDD; None: today
@@ -38,6 +39,8 @@ class SimulatedOptions:
     def __post_init__(self) -> None:
         if self.rate is not None and not 0 < self.rate < math.inf:
             raise ConfigurationError("rate", f"{self.rate} is not a number of quotes above 0")
+        if self.in_turn and self.rate is None:
+            raise ConfigurationError("in_turn", "without a rate each contract has its own pace")
         if not 0 <= self.speed < math.inf:
             raise ConfigurationError("speed", f"{self.speed} is neither 0 nor a positive number")
         if self.wall_clock and (self.rate is not None or self.speed != 1 or self.start_day):
@@ -191,7 +194,7 @@ def _market(options: SimulatedOptions, now_ns: int) -> Market:
     if options.wall_clock:
         return Market(WallClock(), seed=options.seed, begin_ns=now_ns, universe=options.universe)
     clock = SessionClock(options.start_day or to_shanghai(now_ns)[0], auctions=options.rate is None)
-    return Market(clock, seed=options.seed, rate=options.rate, universe=options.universe)
+    return Market(clock, seed=options.seed, rate=options.rate, in_turn=options.in_turn, universe=options.universe)
 
 
 def _check_day(day: str) -> None:

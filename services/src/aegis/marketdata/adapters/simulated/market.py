@@ -32,6 +32,7 @@ class Market:
     """All contracts, those that are watched, and how far the running time of its clock has come.
 
     `rate` is the number of quotes in a second of running time, evenly spaced; None leaves each contract its own pace.
+    Those that are traded more have more of them; `in_turn`: all have as many, one after the other.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class Market:
         *,
         seed: int = 1,
         rate: float | None = None,
+        in_turn: bool = False,
         begin_ns: int = 0,
         universe: UniverseName = "core",
     ) -> None:
         self.running_ns = begin_ns
         self._clock = clock
         self._rate = rate
+        self._in_turn = in_turn
         self._random = Random(seed)
         self._universe: UniverseName = universe
         self._contracts: dict[InstrumentId, Contract] = {}
@@ -145,7 +148,10 @@ class Market:
     def _evenly(self, rate: float, until_ns: int) -> Iterator[tuple[int, Contract]]:
         first, last = int(self.running_ns * rate / SECOND_NS), int(until_ns * rate / SECOND_NS)
         if self._choices and last > first:
-            chosen = self._random.choices(self._choices, cum_weights=self._weights, k=last - first)
+            if self._in_turn:
+                chosen = [self._choices[number % len(self._choices)] for number in range(first, last)]
+            else:
+                chosen = self._random.choices(self._choices, cum_weights=self._weights, k=last - first)
             for number, contract in enumerate(chosen, first + 1):
                 yield int(number * SECOND_NS / rate), contract
 
