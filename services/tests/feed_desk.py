@@ -68,7 +68,7 @@ class Instance:
             await self.follower.reached(await self.pipeline.open(self.origin, Alone()))
             await self._end_following()
             same_market = self.follower.market_before(epoch) in ("", self.origin.market)
-            return await self.pipeline.take_over(self.origin, same_market=same_market)
+            return self.pipeline.take_over(self.origin, same_market=same_market)
 
     def stops_reading(self) -> None:
         """The stream tells it nothing any more; it still hears."""
@@ -83,7 +83,7 @@ class Instance:
                 await begun
             await self._end_following()
             self.transport.is_unreadable = False
-            return await self.pipeline.take_over(self.origin, same_market=True, after=self.follower.sequence)
+            return self.pipeline.take_over(self.origin, same_market=True, after=self.follower.sequence)
 
     async def gives_up(self) -> None:
         await self.pipeline.leave(1.0)

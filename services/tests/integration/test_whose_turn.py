@@ -86,13 +86,13 @@ async def test_who_has_no_time_to_take_over_says_so_too(broker: MemoryBroker, mo
     async with running(broker, AEGIS_RATE="500") as run:
         begun = asyncio.Event()
 
-        async def hang(*_: object, **__: object) -> int:
+        async def hang(_: int) -> None:
             begun.set()
-            return await asyncio.Future()
+            await asyncio.Future()
 
-        monkeypatch.setattr(run.service.pipeline, "take_over", hang)
         monkeypatch.setattr(run.service, "held", lambda _: Alone())
         await run.service.on_standby("main")
+        monkeypatch.setattr(run.service._follower, "reached", hang)
         taking = asyncio.create_task(run.service.on_active("main", 2))
         await begun.wait()
         taking.cancel()
@@ -133,7 +133,7 @@ async def test_who_is_not_told_in_time_what_the_stream_has_goes_on_from_where_it
     async with running(broker, AEGIS_RATE="500") as run:
         taken: list[int | None] = []
 
-        async def take_over(origin: Origin, *, same_market: bool, after: int | None) -> int:
+        def take_over(origin: Origin, *, same_market: bool, after: int | None) -> int:
             taken.append(after)
             return 0
 

@@ -247,7 +247,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         same_market = self._follower.market_before(epoch) in ("", origin.market)
         if self._following is not None:  # not waited for: its good-bye to the stream takes longer than ticks may
             self._following.cancel()
-        left = await self.pipeline.take_over(self.origin, same_market=same_market, after=after)
+        left = self.pipeline.take_over(self.origin, same_market=same_market, after=after)
         _log.info("feed_taken_over", epoch=epoch, source=origin.source, left_by_the_other=left, same_market=same_market)
         self._keeping = self._watched(self._keeper.run(), "rolls")
 
