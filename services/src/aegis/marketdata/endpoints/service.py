@@ -216,9 +216,8 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
 
     async def healthy(self) -> bool:
         """Whether it could publish. Who cannot subscribe all in time does so with what he has."""
-        now = clock.now()
+        now, refused = clock.now(), self._has_failed or self.env_guard.refusal
         subscribed = self.subscriber.has_converged or now - self._ready_at > _START_S
-        refused = self._has_failed or self.env_guard.refusal
         return self.feed_state in _ABLE and subscribed and not refused and now >= self._defers_until
 
     async def on_active(self, key: str, epoch: int) -> None:
