@@ -37,13 +37,13 @@ class Instance:
     """One of several that have a feed each; `broker` is the desk's."""
 
     def __init__(
-        self, broker: MemoryBroker, source: str, held_size: int, options: PublisherOptions, codec: str
+        self, broker: MemoryBroker, source: str, market: str, held_size: int, options: PublisherOptions, codec: str
     ) -> None:
         self.transport = Away(broker)
         used = tick_codec(codec)
         outlet = StreamPublisher(self.transport, used.headers, options)
         self.pipeline = Pipeline(used, outlet, bridge_size=options.ring // 2, held_size=held_size)
-        self.origin = Origin(env="sim", feed="main", source=source, session="s1", epoch=0, market="p")
+        self.origin = Origin(env="sim", feed="main", source=source, session="s1", epoch=0, market=market)
         self.is_dead = False
         self._running = asyncio.create_task(self.pipeline.run())
         self._following: asyncio.Task[None] | None = None
@@ -55,7 +55,9 @@ class Instance:
     async def stands_by(self) -> None:
         """Returns when it has read what there is."""
         after = await self.pipeline.stand_by()
-        self.follower = TickFollower(self.transport, ticks_stream(), "main", "p", self.pipeline.seen, after=after)
+        self.follower = TickFollower(
+            self.transport, ticks_stream(), "main", self.origin.market, self.pipeline.seen, after=after
+        )
         self._following = asyncio.create_task(self.follower.run())
         if (last := await last_sequence(self.transport)) > 0:
             await self.follower.reached(last)
@@ -65,7 +67,8 @@ class Instance:
         async with asyncio.timeout(5):
             await self.follower.reached(await self.pipeline.open(self.origin, Alone()))
             await self._end_following()
-            return await self.pipeline.take_over(self.origin, same_market=True)
+            same_market = self.follower.market_before(epoch) in ("", self.origin.market)
+            return self.pipeline.take_over(self.origin, same_market=same_market)
 
     def stops_reading(self) -> None:
         """The stream tells it nothing any more; it still hears."""
@@ -80,7 +83,7 @@ class Instance:
                 await begun
             await self._end_following()
             self.transport.is_unreadable = False
-            return await self.pipeline.take_over(self.origin, same_market=True, after=self.follower.sequence)
+            return self.pipeline.take_over(self.origin, same_market=True, after=self.follower.sequence)
 
     async def gives_up(self) -> None:
         await self.pipeline.leave(1.0)
@@ -150,11 +153,17 @@ class Desk:
         self.live: list[Tick] = []
 
     async def instance(
-        self, source: str, *, held_size: int = 1_000, options: PublisherOptions = OPTIONS, codec: str = "msgpack"
+        self,
+        source: str,
+        *,
+        market: str = "p",
+        held_size: int = 1_000,
+        options: PublisherOptions = OPTIONS,
+        codec: str = "msgpack",
     ) -> Instance:
         if not self.instances:
             await self.look.subscribe("tick.>", self._hear)
-        made = Instance(self.broker, source, held_size, options, codec)
+        made = Instance(self.broker, source, market, held_size, options, codec)
         self.instances.append(made)
         await made.stands_by()
         return made

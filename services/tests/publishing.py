@@ -13,7 +13,7 @@ from aegis.marketdata.ports import Alone
 async def publishing(pipeline: Pipeline, origin: Origin) -> None:
     """Run it, until it is stopped or cancelled."""
     pipeline.open(origin, Alone())
-    await pipeline.take_over(origin, same_market=True)
+    pipeline.take_over(origin, same_market=True)
     await pipeline.run()
 
 
@@ -21,4 +21,4 @@ async def its_turn(service: MarketData) -> None:
     """Have a service publish that takes part in no election."""
     origin = service.origin = replace(service.origin, epoch=1)
     service.pipeline.open(origin, Alone())
-    await service.pipeline.take_over(origin, same_market=True)
+    service.pipeline.take_over(origin, same_market=True)

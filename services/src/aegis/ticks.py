@@ -111,7 +111,7 @@ class TickSubscription:
         self._joining: set[asyncio.Task[None]] = set()  # at most one that is not cancelled
         self._subscriptions: list[Subscription] = []
         self._end_listening: Callable[[], None] | None = None
-        self._delivered = self._dropped = self._malformed = self._seams = 0
+        self._delivered = self._dropped = self._malformed = self._seams = self._told_unfilled = 0
         self._dropping = False
         self._ended = False
 
@@ -248,6 +248,7 @@ class TickSubscription:
             return
         self._end_joining()
         self._deliver_all(self._seam.begin())
+        self._tell_unfilled()
         if state is ConnectionState.CLOSED:
             self._end()
 
@@ -270,7 +271,15 @@ class TickSubscription:
             for subject in self._subjects:
                 group.create_task(self._look_up(subject))
         self._deliver_all(self._seam.end())
+        self._tell_unfilled()
         self._seams += 1
+
+    def _tell_unfilled(self) -> None:
+        """Once for each seam: who waits longer keeps live ticks back, and an election may take ten seconds."""
+        new, self._told_unfilled = self._seam.unfilled - self._told_unfilled, self._seam.unfilled
+        if new:
+            reason = f"what was published before we subscribed was not stored within {self._options.settle_s:g} s"
+            _log.warning("seam_unfilled", instruments=new, reason=reason, hint="the stream has it when it stores again")
 
     async def _look_up(self, subject: str) -> None:
         """Read the latest stored tick of each instrument, and what is stored within the moment after that."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 from samples import TICK
 from test_subscribing import broker as broker
 from test_subscribing import running
@@ -14,6 +15,8 @@ from aegis.contracts.market import InstrumentId
 from aegis.marketdata.adapters.bus import TickFollower
 from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.ports import Alone
+from aegis_sdk import clock
+from aegis_sdk.errors import ConfigurationError
 from aegis_sdk.transport_memory import MemoryBroker
 
 
@@ -41,12 +44,15 @@ async def test_an_instance_can_publish_once_what_is_wanted_is_subscribed(
         assert await run.service.healthy()
 
 
-async def test_at_its_start_it_leaves_a_free_key_to_one_that_is_preferred(broker: MemoryBroker) -> None:
+async def test_at_its_start_it_leaves_a_free_key_to_one_that_is_preferred(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = clock.now()
+    monkeypatch.setattr("aegis.marketdata.endpoints.service.clock.now", lambda: now)
     async with running(broker, AEGIS_RATE="500", AEGIS_PREFERRED="another") as run:
         assert (run.service.feed_state, await run.service.healthy()) == ("ready", False)
-        async with asyncio.timeout(5):
-            while not await run.service.healthy():  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        now += 3.0
+        assert await run.service.healthy()
 
 
 async def test_it_leaves_nothing_to_others_once_somebody_publishes(
@@ -80,13 +86,13 @@ async def test_who_has_no_time_to_take_over_says_so_too(broker: MemoryBroker, mo
     async with running(broker, AEGIS_RATE="500") as run:
         begun = asyncio.Event()
 
-        async def hang(*_: object, **__: object) -> int:
+        async def hang(_: int) -> None:
             begun.set()
-            return await asyncio.Future()
+            await asyncio.Future()
 
-        monkeypatch.setattr(run.service.pipeline, "take_over", hang)
         monkeypatch.setattr(run.service, "held", lambda _: Alone())
         await run.service.on_standby("main")
+        monkeypatch.setattr(run.service._follower, "reached", hang)
         taking = asyncio.create_task(run.service.on_active("main", 2))
         await begun.wait()
         taking.cancel()
@@ -127,7 +133,7 @@ async def test_who_is_not_told_in_time_what_the_stream_has_goes_on_from_where_it
     async with running(broker, AEGIS_RATE="500") as run:
         taken: list[int | None] = []
 
-        async def take_over(origin: Origin, *, same_market: bool, after: int | None) -> int:
+        def take_over(origin: Origin, *, same_market: bool, after: int | None) -> int:
             taken.append(after)
             return 0
 
@@ -141,3 +147,17 @@ async def test_who_is_not_told_in_time_what_the_stream_has_goes_on_from_where_it
         await run.service.on_standby("main")
         await run.service.on_active("main", 2)
         assert taken == [None if answers else run.service._follower.sequence]
+
+
+async def test_who_learns_at_its_turn_that_the_feed_set_is_of_another_env_publishes_nothing(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(broker, AEGIS_RATE="500") as run:
+        monkeypatch.setattr(run.service, "held", lambda _: Alone())
+        await run.service.on_standby("main")
+        assert await run.service.healthy()
+        run.service._seen("tick.SHFE.a", replace(TICK, env="live", epoch=2), live=False, ours=False, heard=None)
+        assert not await run.service.healthy()
+        with pytest.raises(ConfigurationError, match="the feed set main is live, and this feed is sim"):
+            await run.service.on_active("main", 3)
+        assert not run.service.pipeline.is_publishing

@@ -18,7 +18,7 @@ def like(volume: int, bid_lots: int = 1) -> Likeness:
 
 
 def sent(*likes: Likeness) -> dict[str, list[Sent]]:
-    return {"a": [Sent(line, one) for line, one in enumerate(likes)]}
+    return {"a": [Sent(at, one) for at, one in enumerate(likes)]}
 
 
 def had(*likes: Likeness, holes: Sequence[int] = (), is_snapshot: bool = False) -> dict[str, list[Heard]]:
@@ -46,13 +46,24 @@ ONE, TWO, THREE, FOUR = map(like, (1, 2, 3, 4))
     ],
 )
 def test_what_is_lost_and_what_is_repeated(heard: dict[str, list[Heard]], expected: Comparison) -> None:
-    assert compare(heard, sent(ONE, TWO, THREE, FOUR), begun=1) == expected
+    assert compare(heard, sent(ONE, TWO, THREE, FOUR), [1]) == [expected]
+
+
+def test_each_difference_counts_in_the_part_of_the_record_in_which_it_is() -> None:
+    heard = had(ONE, TWO, TWO, FOUR, like(6), holes=(0, 0, 0, 0, 1))
+    sends = sent(ONE, TWO, THREE, FOUR, like(5), like(6), like(7))
+    assert compare(heard, sends, [0, 2, 4, 6]) == [
+        Comparison(3, 0, 1, 0),
+        Comparison(1, 1, 0, 0),
+        Comparison(1, 0, 0, 1),
+        Comparison(0, 1, 0, 0),
+    ]
 
 
 def test_the_state_before_the_first_tick_was_never_sent_as_one() -> None:
     begin = had(like(0), is_snapshot=True)["a"]
-    assert compare({"a": begin + had(ONE, TWO)["a"]}, sent(ONE, TWO), begun=0) == Comparison(2, 0, 0, 0)
-    assert compare({"a": had(ONE)["a"] + begin + had(TWO)["a"]}, sent(ONE, TWO), begun=0) == Comparison(3, 0, 1, 0)
+    assert compare({"a": begin + had(ONE, TWO)["a"]}, sent(ONE, TWO), [0]) == [Comparison(2, 0, 0, 0)]
+    assert compare({"a": had(ONE)["a"] + begin + had(TWO)["a"]}, sent(ONE, TWO), [0]) == [Comparison(3, 0, 1, 0)]
 
 
 def test_a_tick_is_like_its_line_of_the_record(tmp_path: Path) -> None:
@@ -62,4 +73,4 @@ def test_a_tick_is_like_its_line_of_the_record(tmp_path: Path) -> None:
     (tmp_path / "sent.csv").write_text("a,100000000000,7,10.5,10.0,3,,\nb,1,2,None,,,,\n")
     record = read(tmp_path / "sent.csv")
     assert [one.likeness for one in record["a"]] == [Heard.of(tick, 0).likeness]
-    assert record["b"][0].line == 1
+    assert record["b"][0].at == len("a,100000000000,7,10.5,10.0,3,,\n")

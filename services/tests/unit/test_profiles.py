@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from aegis.marketdata.bootstrap import build
 from aegis.marketdata.endpoints import MarketData
 from aegis.marketdata.settings import MarketDataSettings
 from aegis.profiles import CtpLogin, CtpProfile, Problem, ProfileError, load, names
 from aegis_sdk.errors import ConfigurationError
 from aegis_sdk.instances import InstanceRecord
+from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
 SECRET = "hunter2-never-shown"
 ENVIRONMENT = {"PASSWORD": SECRET, "CODE": "CODE-never-shown", "HOME": "/nowhere"}
@@ -323,3 +325,21 @@ def test_a_profile_excludes_other_sources(variable: str, value: str) -> None:
     assert MarketDataSettings.from_environment({"AEGIS_PROFILE": "simnow"}).profile == "simnow"
     with pytest.raises(ConfigurationError, match=f"{variable} is for other sources"):
         MarketDataSettings.from_environment({"AEGIS_PROFILE": "simnow", variable: value})
+
+
+@pytest.mark.parametrize(("stall_s", "held"), [(1, 132_000), (15, 180_000), (60, 630_000), (3_600, 1_000_000)])
+async def test_a_standby_holds_what_comes_while_a_front_is_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stall_s: float, held: int
+) -> None:
+    """At 10,000 a second, until the silence is a stall, and its own turn has come."""
+    made: list[int] = []
+    monkeypatch.setattr("aegis.marketdata.bootstrap.Pipeline", lambda *_, held_size, **__: made.append(held_size))
+    (tmp_path / "desk.toml").write_text(COMPLETE)
+    environment = {
+        **ENVIRONMENT,
+        "AEGIS_NATS_URL": "nats://127.0.0.1:1",
+        "AEGIS_PROFILE": str(tmp_path / "desk.toml"),
+        "AEGIS_CTP_STALL_S": str(stall_s),
+    }
+    build(environment)._build(MemoryTransport(MemoryBroker())).make_pipeline(lambda *_: None)
+    assert made == [held]

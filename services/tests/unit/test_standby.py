@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace as change
+from itertools import islice
 
 import pytest
 from feed_desk import OPTIONS, Desk, quote
@@ -249,3 +250,38 @@ async def test_a_session_that_begins_while_somebody_takes_over_waits_its_turn(de
     await desk.heard(52)
     assert [tick.volume for tick in desk.live] == list(range(1, 53))
     assert [tick.session for tick in desk.live] == ["s1"] * 51 + ["s2"]
+
+
+async def test_a_takeover_does_not_wait_until_all_that_was_held_is_out(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a front that was silent for seconds it may take some, and whoever takes over has few."""
+    second, has_room = await desk.instance("p.backup"), asyncio.Event()
+    second.brings(*(quote(volume) for volume in range(1, 51)))
+    await desk.until(lambda: second.pipeline.stats().held == 50)
+    monkeypatch.setattr(second.pipeline._outlet, "room", has_room.wait)
+    assert await second.takes_over(1) == 50
+    assert second.pipeline.stats().held == 50
+    has_room.set()
+    assert len(await desk.heard(50)) == 50
+
+
+async def test_what_comes_while_what_was_held_is_published_is_not_dropped_for_want_of_room(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bridge holds a hundred, two hundred were held, and for each that is published another one comes."""
+    second, volumes = await desk.instance("p.backup"), iter(range(201, 401))
+    for begin in (1, 101):
+        second.brings(*(quote(volume) for volume in range(begin, begin + 100)))
+        await desk.until(lambda begin=begin: second.pipeline.stats().held == begin + 99)
+    monkeypatch.setattr("aegis.marketdata.pipeline._TURN", 10)
+    room = second.pipeline._outlet.room
+
+    async def room_for_ten() -> None:
+        await room()
+        second.brings(*(quote(volume) for volume in islice(volumes, 10)))
+
+    monkeypatch.setattr(second.pipeline._outlet, "room", room_for_ten)
+    assert await second.takes_over(1) == 200
+    await desk.heard(400)
+    assert [(tick.volume, tick.sequence) for tick in desk.live] == [(number, number) for number in range(1, 401)]

@@ -148,6 +148,27 @@ async def test_a_consumer_that_is_too_slow_loses_the_oldest_and_it_is_counted(ma
     assert told == [("ticks_dropped", 3)], "once, not once a tick"
 
 
+async def test_a_seam_that_is_not_filled_in_time_is_told_once_and_live_ticks_go_on(market: Market) -> None:
+    """The stream stores nothing, while its leader is elected: 2 is published, and not stored yet."""
+    market.publish(1)
+    away = {**MSGPACK.headers, "Nats-Expected-Stream": "_"}
+    with capture_logs() as logs:
+        async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
+            assert await take(ticks, 1) == [("rb2505", 1)]
+            for sequence in (3, 4):
+                tick = replace(TICK, sequence=sequence)
+                market.feed.publish("tick.SHFE.rb2505", MSGPACK.encode(tick), away)
+            assert await take(ticks, 2) == [("rb2505", 3), ("rb2505", 4)]
+            await until(lambda: ticks.stats().seams == 1)
+            assert ticks.stats().unfilled == 1
+            market.broker.disconnect(market.desk)
+            market.broker.reconnect(market.desk)
+            await until(lambda: ticks.stats().seams == 2)
+    assert [(one["event"], one["instruments"]) for one in logs if one["log_level"] == "warning"] == [
+        ("seam_unfilled", 1)
+    ]
+
+
 async def test_after_a_reconnect_the_latest_is_delivered_and_nothing_again(market: Market) -> None:
     async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
         market.publish(1, 2)

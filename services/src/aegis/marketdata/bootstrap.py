@@ -23,7 +23,7 @@ from aegis.marketdata.adapters.simulated import SimulatedFeed, SimulatedOptions
 from aegis.marketdata.bridge import DEFAULT_SIZE
 from aegis.marketdata.domain.expectation import is_trading
 from aegis.marketdata.endpoints import MarketData, Parts
-from aegis.marketdata.pipeline import Pipeline
+from aegis.marketdata.pipeline import Pipeline, held_through
 from aegis.marketdata.ports import Feed, FeedState, FlowControl
 from aegis.marketdata.settings import MarketDataSettings
 from aegis.profiles import CtpProfile, load
@@ -45,6 +45,7 @@ def build(environment: Mapping[str, str]) -> MarketData:
     profile = load(settings.profile, environment) if settings.profile else None
     feed, flow = _feed(settings, profile)
     options = PublisherOptions(ring=settings.republish_ticks)
+    held_size = held_through(settings.ctp_stall_s if profile else 0)
     bridge_size = settings.bridge_ticks or (_CTP_BRIDGE if profile else DEFAULT_SIZE)
 
     def parts(transport: Transport) -> Parts:
@@ -57,7 +58,7 @@ def build(environment: Mapping[str, str]) -> MarketData:
 
         def make_pipeline(on_changed: Callable[[FeedState, str], None]) -> Pipeline:
             outlet = StreamPublisher(transport, codec.headers, options, stream)
-            return Pipeline(codec, outlet, bridge_size=bridge_size, on_changed=on_changed)
+            return Pipeline(codec, outlet, bridge_size=bridge_size, held_size=held_size, on_changed=on_changed)
 
         def make_follower(on_tick: OnTick, after: int) -> TickFollower:
             pickled = settings.codec == "pickle"

@@ -14,10 +14,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from msgspec.structs import replace
 
 from aegis.contracts.market import InstrumentId, Quote, Tick
 from aegis.contracts.tick_codec import TickCodec, decode
@@ -29,7 +31,7 @@ from aegis.marketdata.ports import License, Outgoing, OutletStats, TickOutlet
 from aegis_sdk.errors import CodecError
 from aegis_sdk.messages import CODEC, Message
 
-__all__ = ["Pipeline", "PipelineStats"]
+__all__ = ["Pipeline", "PipelineStats", "held_through"]
 
 _log = structlog.get_logger("aegis.pipeline")
 
@@ -37,7 +39,16 @@ _TURN: Final = 1_000
 """Quotes worked on in one turn of the event loop: at most about 5 ms."""
 _MAX_TICK_BYTES: Final = 65_536
 _HELD: Final = 132_000
-"""Quotes that a standby holds: a minute at 2,000 a second."""
+"""Quotes that a standby holds, at least: a minute at 2,000 a second. One takes 1 to 2 KB."""
+_HELD_RATE: Final = 10_000
+_HELD_BEHIND_S: Final = 3.0
+"""From the end of a silence to the takeover: who publishes gives the key up, and the stream is waited for."""
+_MOST_HELD: Final = 1_000_000
+
+
+def held_through(silence_s: float) -> int:
+    """Quotes that a standby holds where whoever publishes may be silent so long: all, at 10,000 a second for 97 s."""
+    return min(max(_HELD, int(_HELD_RATE * (silence_s + _HELD_BEHIND_S))), _MOST_HELD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +94,7 @@ class Pipeline:
         self._sessions: deque[tuple[int, Origin]] = deque()  # from which quote on which session is theirs
         self._lagging: set[InstrumentId] = set()  # of which our feed may yet bring what others have published
         self._released = asyncio.Event()  # what is held has become less
+        self._taken_over = asyncio.Event()  # what was held is to be published
         self._latest: dict[str, Tick] = {}
         self._heard: Counter[InstrumentId] = Counter()
         self._unserializable: Counter[InstrumentId] = Counter()
@@ -145,11 +157,12 @@ class Pipeline:
         """Let the outlet begin, before `take_over`; done with the place in the stream up to which others published."""
         return self._outlet.open(origin, license)
 
-    async def take_over(self, origin: Origin, *, same_market: bool, after: int | None = None) -> int:
+    def take_over(self, origin: Origin, *, same_market: bool, after: int | None = None) -> int:
         """Publish what the others have not, and from now on everything; how many ticks the others had left.
 
-        Of another market that is what came since they published last: it is a switch of the source. `after` is how far
-        the stream was told, where it was not told to its end.
+        `run` publishes these, before all that comes: behind a silent front they may be many. Of another market they are
+        what came since others published last: it is a switch of the source. `after` is how far the stream was told,
+        where it was not told to its end.
         """
         sequencer = Sequencer(origin)
         sequencer.take_over(origin, self._latest.values(), same_market=same_market)
@@ -165,18 +178,18 @@ class Pipeline:
         self._outlet.begin(origin)
         self._outlet.adopt(self._unstored.take(), after)
         self._released.set()
-        while self._next and self._sequencer is sequencer:
-            await self._outlet.room()
-            self._step()
-            await asyncio.sleep(0)
+        self._taken_over.set()
         return left
 
     async def leave(self, timeout: float) -> None:
-        """Publish what has come, but nothing more; returns when that is stored, or after `timeout` seconds."""
+        """Publish what has come, but nothing more: for `timeout` seconds; and wait as long until that is stored."""
         until = self.bridge.drained + self.bridge.depth
-        while self._sequencer is not None and (self._next or (self.bridge.depth and self.bridge.drained < until)):
-            self._step()
-            await asyncio.sleep(0)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self._sequencer and (self._next or (self.bridge.depth and self.bridge.drained < until)):
+                    await self._outlet.room()
+                    self._step()
+                    await asyncio.sleep(0)
         if self._sequencer is not None:
             self._end_publishing(self._sequencer)
             await self._outlet.flushed(timeout)
@@ -236,14 +249,30 @@ class Pipeline:
         try:
             async with asyncio.TaskGroup() as group:
                 outlet = group.create_task(self._outlet.run(), name="outlet")
+                held = group.create_task(self._publish_held(), name="held")
                 while await self.bridge.filled():
                     await self._outlet.room()
                     self._step()
                     await asyncio.sleep(0)
+                await self._catch_up()
                 await self._outlet.drain(self._drain_s)
+                held.cancel()
                 outlet.cancel()
         finally:
             self.bridge.close()
+
+    async def _publish_held(self) -> None:
+        """Whenever it is our turn, also while the feed brings nothing."""
+        while True:
+            await self._taken_over.wait()
+            self._taken_over.clear()
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        while self._sequencer is not None and self._next:
+            await self._outlet.room()
+            self._step()
+            await asyncio.sleep(0)
 
     def stop(self, drain_s: float = 5.0) -> None:
         """Let `run` return when all that was offered is stored, or `drain_s` seconds after it was all sent."""
@@ -267,6 +296,8 @@ class Pipeline:
         if self._sequencer is not None and self._next:
             popleft = self._next.popleft
             self._publish([popleft() for _ in range(min(_TURN, len(self._next)))], self._sequencer)
+            if not self._sessions and len(self._next) < self._held_size:
+                self._queue(self.bridge.take(_TURN), self._sequencer)
             return
         limit = _TURN
         while self._sequencer is not None and self._sessions:
@@ -279,17 +310,29 @@ class Pipeline:
         self._take(self.bridge.take(limit))
 
     def _take(self, drained: Drained) -> None:
-        heard = self._heard
-        for quote in drained.quotes:
-            heard[quote.exchange, quote.symbol] += 1  # pyright: ignore[reportArgumentType]  # equal, and faster
+        self._hear(drained)
         if self._sequencer is None:
             self._keep(drained)
             return
         self._sequencer.skip(drained.dropped)
-        quotes: Sequence[Quote] = drained.quotes
-        if self._lagging:
-            quotes = [quote for quote in quotes if self._admits(quote)]
-        self._publish(quotes, self._sequencer)
+        self._publish(self._admitted(drained.quotes), self._sequencer)
+
+    def _queue(self, drained: Drained, sequencer: Sequencer) -> None:
+        """Behind what was held. Left in the bridge until that is published, some of it would be dropped there."""
+        self._hear(drained)
+        dropped = dict(drained.dropped)
+        for quote in self._admitted(drained.quotes):
+            lost = dropped.pop(InstrumentId(quote.exchange, quote.symbol), 0) if dropped else 0
+            self._next.append(replace(quote, skipped=quote.skipped + lost) if lost else quote)
+        sequencer.skip(dropped)
+
+    def _hear(self, drained: Drained) -> None:
+        heard = self._heard
+        for quote in drained.quotes:
+            heard[quote.exchange, quote.symbol] += 1  # pyright: ignore[reportArgumentType]  # equal, and faster
+
+    def _admitted(self, quotes: Sequence[Quote]) -> Sequence[Quote]:
+        return [quote for quote in quotes if self._admits(quote)] if self._lagging else quotes
 
     def _keep(self, drained: Drained) -> None:
         """While we do not publish."""

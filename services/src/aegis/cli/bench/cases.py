@@ -1,11 +1,11 @@
-"""The cases of `aegis bench failover` and `aegis bench ctp`, and what else can be chosen by name."""
+"""The cases of `aegis bench failover`, `feed` and `ctp`, and what else can be chosen by name."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["OF_A_CLUSTER", "Baseline", "CtpCase", "FailoverCase", "Source"]
+__all__ = ["OF_A_CLUSTER", "OF_A_FEED_CLUSTER", "Baseline", "CtpCase", "FailoverCase", "FeedCase", "Source"]
 
 
 class FailoverCase(StrEnum):
@@ -20,6 +20,35 @@ class FailoverCase(StrEnum):
 
 OF_A_CLUSTER: Final = frozenset({FailoverCase.LEADER_KILLED, FailoverCase.ROLLING_RESTART, FailoverCase.BUSY})
 """What these harm is a cluster of three, or the machine on which it runs."""
+
+
+class FeedCase(StrEnum):
+    SESSION_KILLED = "session_killed"
+    PROCESS_KILLED = "process_killed"
+    PROCESS_STOPPED = "process_stopped"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    STALLED = "stalled"
+    HANDED_OVER = "handed_over"
+    NODE_KILLED = "node_killed"
+    TICKS_KILLED = "ticks_killed"
+    SHARD_KILLED = "shard_killed"
+    BOTH_KILLED = "both_killed"
+    LEADER_KILLED = "leader_killed"
+    FEED_TOO_KILLED = "feed_too_killed"
+
+
+OF_A_FEED_CLUSTER: Final = frozenset(
+    {
+        FeedCase.NODE_KILLED,
+        FeedCase.TICKS_KILLED,
+        FeedCase.SHARD_KILLED,
+        FeedCase.BOTH_KILLED,
+        FeedCase.LEADER_KILLED,
+        FeedCase.FEED_TOO_KILLED,
+    }
+)
+"""What kills a node of three."""
 
 
 class CtpCase(StrEnum):

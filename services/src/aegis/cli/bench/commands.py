@@ -6,19 +6,20 @@ import json
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Container, Coroutine
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
 import typer
 
-from aegis.cli.bench.cases import OF_A_CLUSTER, Baseline, CtpCase, FailoverCase, Source
+from aegis.cli.bench.cases import OF_A_CLUSTER, OF_A_FEED_CLUSTER, Baseline, CtpCase, FailoverCase, FeedCase, Source
 
 if TYPE_CHECKING:
     from aegis.cli.bench.figures import Report
     from aegis_sdk.server import EmbeddedServer
 
+_C = TypeVar("_C")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure Aegis beside plain nats-py, in turn, in the same run.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -76,10 +77,7 @@ def failover(
     """
     from aegis.cli.bench.failover import LONG, LONG_OF_A_CLUSTER, SHORT, bench_failover
 
-    possible = [each for each in FailoverCase if nodes > 1 or each not in OF_A_CLUSTER]
-    cases = case or possible
-    if refused := [each for each in cases if each not in possible]:
-        raise typer.BadParameter(f"{refused[0]} needs --nodes 3", param_hint="--case")
+    cases = _cases(case, list(FailoverCase), OF_A_CLUSTER, nodes)
     extent = (LONG if nodes == 1 else LONG_OF_A_CLUSTER) if long else SHORT
     say = _teller()
     _run(lambda server: bench_failover(server, cases=cases, extent=extent, say=say), nodes, as_json)
@@ -127,12 +125,27 @@ def ctp(
 
 
 @bench_app.command()
-def feed(as_json: Json = False, long: Long = False, nodes: Nodes = 1) -> None:
-    """Feed: whatever happens to the one that publishes, the other goes on behind its last tick."""
-    from aegis.cli.bench.feed import FAULTS, LONG, SHORT, bench_feed
+def feed(
+    as_json: Json = False,
+    long: Long = False,
+    nodes: Nodes = 1,
+    rate: Annotated[float, typer.Option(min=100, max=50_000, help="Ticks a second.")] = 2_000,
+    stall: Annotated[float, typer.Option(min=1, max=60, help="Seconds after which a silent front is a stall.")] = 1,
+    case: Annotated[
+        list[FeedCase] | None, typer.Option("--case", help="Only this case; give it again for more.")
+    ] = None,
+) -> None:
+    """Feed: whatever happens to the one that publishes, the other goes on behind its last tick.
 
+    With --nodes 3 also a node of NATS killed, alone or with whoever publishes.
+    """
+    from aegis.cli.bench.feed import LONG, SHORT, bench_feed
+
+    cases = _cases(case, list(FeedCase), OF_A_FEED_CLUSTER, nodes)
     rounds, say = LONG if long else SHORT, _teller()
-    _run(lambda server: bench_feed(server, rounds=rounds, faults=tuple(FAULTS), say=say), nodes, as_json)
+    _run(
+        lambda server: bench_feed(server, rounds=rounds, cases=cases, rate=rate, stall_s=stall, say=say), nodes, as_json
+    )
 
 
 @bench_app.command()
@@ -230,6 +243,14 @@ def _run(bench: Callable[[EmbeddedServer], Awaitable[Report]], nodes: int, as_js
                 return await bench(server)
 
     _report(measured(), as_json)
+
+
+def _cases(chosen: list[_C] | None, every: list[_C], of_a_cluster: Container[_C], nodes: int) -> list[_C]:
+    """What is measured. Raises BadParameter for a case that needs more nodes."""
+    possible = [each for each in every if nodes > 1 or each not in of_a_cluster]
+    if refused := [each for each in chosen or () if each not in possible]:
+        raise typer.BadParameter(f"{refused[0]} needs --nodes 3", param_hint="--case")
+    return chosen or possible
 
 
 def _report(bench: Coroutine[Any, Any, Report], as_json: bool) -> None:

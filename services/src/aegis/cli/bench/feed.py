@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from typing import Final
 
-from aegis.cli.bench.feed_cluster import Pauses, nodes_killed
-from aegis.cli.bench.feed_pair import INSTANCES, STALL_S, FeedPair
+from aegis.cli.bench.cases import OF_A_FEED_CLUSTER, FeedCase
+from aegis.cli.bench.feed_cluster import node_killed
+from aegis.cli.bench.feed_pair import INSTANCES, FeedPair
+from aegis.cli.bench.feed_record import Comparison
 from aegis.cli.bench.figures import Case, Report, latencies_ms
 from aegis.cli.bench.tried import Say
 from aegis_sdk.server import EmbeddedServer
@@ -17,8 +21,11 @@ __all__ = ["FAULTS", "LONG", "SHORT", "bench_feed", "play"]
 
 SHORT: Final = 2
 LONG: Final = 50
-_RATE: Final = 2_000.0
 _LEAD_S: Final = 0.3
+_TAKEN_OVER_MS: Final = 300.0
+_EXACT: Final = {f"{of}{figure}": 0.0 for of in ("", "stored_") for figure in ("lost", "repeated", "left_out")}
+_NO_BAR: Final = frozenset({FeedCase.PROCESS_STOPPED, FeedCase.FEED_TOO_KILLED})
+"""Whose pause has none."""
 
 Hurt = Callable[[FeedPair, str], Awaitable[None]]
 
@@ -59,47 +66,62 @@ async def _stall(pair: FeedPair, active: str) -> None:
     await pair.counter.control.fault(f"stall@market.{_front(active)}")
 
 
-FAULTS: Final[dict[str, Hurt]] = {
-    "session_killed": _kill_session,
-    "process_killed": _kill_process,
-    "process_stopped": _stop_process,
-    "refused": _refuse,
-    "unreachable": _take_down,
-    "stalled": _stall,
-    "handed_over": _hand_over,
+FAULTS: Final[dict[FeedCase, Hurt]] = {
+    FeedCase.SESSION_KILLED: _kill_session,
+    FeedCase.PROCESS_KILLED: _kill_process,
+    FeedCase.PROCESS_STOPPED: _stop_process,
+    FeedCase.REFUSED: _refuse,
+    FeedCase.UNREACHABLE: _take_down,
+    FeedCase.STALLED: _stall,
+    FeedCase.HANDED_OVER: _hand_over,
 }
 
 
-async def bench_feed(server: EmbeddedServer, *, rounds: int, faults: Sequence[str], say: Say) -> Report:
+async def bench_feed(
+    server: EmbeddedServer, *, rounds: int, cases: Sequence[FeedCase], rate: float, stall_s: float, say: Say
+) -> Report:
     """A case for each fault: the longest pause that a subscriber of all instruments sees. On a cluster a node dies too.
 
-    `lost`, `repeated` and `left_out` compare what it had with what the counter wrote down, by instrument, over all;
-    the same with `stored_` what the stream has. `takeovers` are those in which no instance was killed with its node.
+    `lost`, `repeated` and `left_out` compare what it had with what the counter wrote down, by instrument, from the
+    begin of each of its rounds to the next round; the same with `stored_` what the stream has. `takeovers` are those
+    in which no instance was killed.
     """
-    async with FeedPair.of(server, rate=_RATE) as pair:
-        pauses: Pauses = {name: [] for name in faults}
+    pauses: defaultdict[FeedCase, list[float]] = defaultdict(list)
+    takeovers: defaultdict[FeedCase, int] = defaultdict(int)
+    async with FeedPair.of(server, rate=rate, stall_s=stall_s) as pair:
         for number in range(rounds):
-            for name in faults:
-                pauses[name].append(await play(pair, FAULTS[name]))
-                say(f"{name} {number + 1}/{rounds}: {pauses[name][-1] * 1e3:.0f} ms")
-        figures: dict[str, float] = {}
-        if len(server.nodes) > 1:  # the same feeds: behind their ticks those of another counter would count as old
-            killed, takeovers = await nodes_killed(server, pair, rounds=rounds, say=say)
-            pauses |= killed
-            figures["takeovers"] = float(takeovers)
+            for case in cases:  # those of a cluster with the same feeds: the quotes of another counter would be old
+                before = max(1, len(pair.listener.epochs))
+                is_node = case in OF_A_FEED_CLUSTER
+                pauses[case].append(await (node_killed(server, pair, case) if is_node else play(pair, case)))
+                takeovers[case] += max(0, len(pair.listener.epochs) - before)
+                say(f"{case} {number + 1}/{rounds}: {pauses[case][-1] * 1e3:.0f} ms")
         await pair.proven()
-        figures |= {name: float(count) for name, count in (await pair.compared())._asdict().items()}
-        figures |= {f"stored_{name}": float(count) for name, count in (await pair.stored())._asdict().items()}
-    say(f"compared: {figures}")
-    return Report("feed", [_case(name, seconds, figures) for name, seconds in pauses.items()])
+        compared, stored = await pair.compared(), await pair.stored()
+    report: list[Case] = []
+    for case, seconds in pauses.items():
+        figures = {**latencies_ms(seconds), **_figures(compared[case]), **_figures(stored[case], "stored_")}
+        bars = dict(_EXACT)
+        if case in OF_A_FEED_CLUSTER - {FeedCase.FEED_TOO_KILLED}:
+            figures["takeovers"], bars["takeovers"] = float(takeovers[case]), 0.0
+        if case not in _NO_BAR:
+            bars["max_ms"] = _TAKEN_OVER_MS + (stall_s * 1e3 if case is FeedCase.STALLED else 0)
+        stall = f"; silence is a stall after {stall_s:g} s" if case is FeedCase.STALLED else ""
+        note = f"{rate:,.0f} ticks/s, {len(seconds)} rounds{stall}"
+        report.append(Case(case, figures, note=note, bars=bars))
+    return Report("feed", report)
 
 
-async def play(pair: FeedPair, hurt: Hurt) -> float:
+def _figures(found: Comparison, of: str = "") -> dict[str, float]:
+    return {f"{of}{name}": float(count) for name, count in asdict(found).items()}
+
+
+async def play(pair: FeedPair, case: FeedCase) -> float:
     """The longest pause while one feed is hurt and the other takes over; both are well again afterwards."""
     active = await pair.settled()
-    pair.listener.begin()
+    pair.begin(case)
     await asyncio.sleep(_LEAD_S)
-    await hurt(pair, active)
+    await FAULTS[case](pair, active)
     await pair.taken_over(active)
     await asyncio.sleep(_LEAD_S)
     pause_s = pair.listener.longest_s
@@ -115,8 +137,3 @@ async def _mend(pair: FeedPair, hurt: str) -> None:
     else:
         pair.send_signal(hurt, signal.SIGCONT)
     await pair.settled()
-
-
-def _case(name: str, seconds: Sequence[float], compared: dict[str, float]) -> Case:
-    stall = f"; silence is a stall after {STALL_S:g} s" if name == "stalled" else ""
-    return Case(name, {**latencies_ms(seconds), **compared}, note=f"{_RATE:,.0f} ticks/s, {len(seconds)} rounds{stall}")

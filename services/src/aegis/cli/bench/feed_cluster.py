@@ -8,96 +8,76 @@ import os
 from pathlib import Path
 from typing import Final
 
+from aegis.cli.bench.cases import FeedCase
 from aegis.cli.bench.cluster import healed, leader_of
 from aegis.cli.bench.feed_pair import INSTANCES, FeedPair
-from aegis.cli.bench.tried import Say
 from aegis.marketdata.adapters.bus import TICKS
 from aegis_sdk.errors import AegisError
 from aegis_sdk.ledger.streams import shard_of, stream_of
 from aegis_sdk.server import EmbeddedServer, Node
 
-__all__ = ["Pauses", "nodes_killed"]
+__all__ = ["node_killed"]
 
 _LEAD_S: Final = 0.5
 _SHARDS: Final = 3
 _KEY: Final = "main"
 _SHARD: Final = stream_of(shard_of(_KEY, _SHARDS))
 _LED: Final = {
-    "node_killed": (),
-    "ticks_killed": (TICKS,),
-    "shard_killed": (_SHARD,),
-    "both_killed": (TICKS, _SHARD),
-    "leader_killed": (TICKS,),
-    "feed_too_killed": (TICKS,),
+    FeedCase.NODE_KILLED: (),
+    FeedCase.TICKS_KILLED: (TICKS,),
+    FeedCase.SHARD_KILLED: (_SHARD,),
+    FeedCase.BOTH_KILLED: (TICKS, _SHARD),
+    FeedCase.LEADER_KILLED: (TICKS,),
+    FeedCase.FEED_TOO_KILLED: (TICKS,),
 }
 """What is led by the node that is killed."""
-_OWN: Final = frozenset({"node_killed", "ticks_killed", "shard_killed", "both_killed"})
-"""Where it is the publishing feed's own node."""
-_FEED_TOO: Final = "feed_too_killed"
+_NOT_OWN: Final = frozenset({FeedCase.LEADER_KILLED, FeedCase.FEED_TOO_KILLED})
+"""Where it is not the publishing feed's own node."""
 _FEED_LIVES_S: Final = 0.2
 """For so long it sends to live subscribers only, some of the time."""
 _STEPS: Final = 20
 _ESTABLISHED: Final = "01"
 
-Pauses = dict[str, list[float]]
-"""Seconds, by case."""
 
-
-async def nodes_killed(server: EmbeddedServer, pair: FeedPair, *, rounds: int, say: Say) -> tuple[Pauses, int]:
-    """The pauses of each case in seconds, and how often the epoch changed but for `feed_too_killed`.
-
-    The node of the publishing feed is killed: node_killed leads neither TICKS nor the shard of the feed's key,
-    ticks_killed leads TICKS, shard_killed the shard, both_killed both. leader_killed: another one, which leads TICKS.
-    feed_too_killed: the one that leads TICKS, and 0.2 s later whoever publishes; neither the standby nor we are
-    connected to it.
-    """
-    pauses: Pauses = {name: [] for name in _LED}
-    takeovers = 0
-    for number in range(rounds):
-        for name, seconds in pauses.items():
-            before = max(1, len(pair.listener.epochs))
-            seconds.append(await _round(server, pair, name))
-            takeovers += 0 if name == _FEED_TOO else max(0, len(pair.listener.epochs) - before)
-            say(f"{name} {number + 1}/{rounds}: {seconds[-1] * 1e3:.0f} ms")
-    return pauses, takeovers
-
-
-async def _round(server: EmbeddedServer, pair: FeedPair, name: str) -> float:
+async def node_killed(server: EmbeddedServer, pair: FeedPair, case: FeedCase) -> float:
     """The longest pause of a subscriber after a node is killed, until all is healed.
 
-    It leads what the case says, and nothing else of the feed.
+    It is the node of the publishing feed, and leads what the case says, nothing else of the feed: node_killed neither
+    TICKS nor the shard of its key, ticks_killed TICKS, shard_killed the shard, both_killed both. leader_killed: another
+    one, which leads TICKS. feed_too_killed: the one that leads TICKS, and 0.2 s later whoever publishes; neither the
+    standby nor we are connected to it.
     """
     active = await pair.settled()
-    node = _chosen(server, pair, name, active)
+    node = _chosen(server, pair, case, active)
     other = next(one for one in server.nodes if one is not node)
     for stream in (TICKS, _SHARD):
-        await _lead(server, pair, stream, node if stream in _LED[name] else other)
+        await _lead(server, pair, stream, node if stream in _LED[case] else other)
     await healed(server, pair.transport)
     await pair.settled()
     await pair.proven()
-    pair.listener.begin()
+    pair.begin(case)
     await asyncio.sleep(_LEAD_S)
     await node.kill()
-    if name == _FEED_TOO:
+    if case is FeedCase.FEED_TOO_KILLED:
         await asyncio.sleep(_FEED_LIVES_S)
         await pair.kill(active)
         await pair.taken_over(active)
     await asyncio.sleep(2 * _LEAD_S)
     await node.start()
     await healed(server, pair.transport)
-    if name == _FEED_TOO:
+    if case is FeedCase.FEED_TOO_KILLED:
         await pair.start(active)
     await pair.settled()
     return pair.listener.longest_s
 
 
-def _chosen(server: EmbeddedServer, pair: FeedPair, name: str, active: str) -> Node:
+def _chosen(server: EmbeddedServer, pair: FeedPair, case: FeedCase, active: str) -> Node:
     """The node that is to be killed."""
     feeds = _node_of(server, pair.pid(active))
-    if name in _OWN:
+    if case not in _NOT_OWN:
         return feeds
     spared = [feeds]
-    if name == _FEED_TOO:
+    if case is FeedCase.FEED_TOO_KILLED:
         spared = [_node_of(server, pid) for pid in (os.getpid(), *(pair.pid(o) for o in INSTANCES if o != active))]
     return next(one for one in server.nodes if one not in spared)
 

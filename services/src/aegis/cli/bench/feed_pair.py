@@ -37,6 +37,7 @@ __all__ = ["INSTANCES", "STALL_S", "FeedPair", "Listener"]
 INSTANCES: Final = ("primary", "backup")
 """Each logs in at the front of its place."""
 STALL_S: Final = 1.0
+"""Where nothing else is asked for: silence is a stall after so long."""
 _RECORD: Final = "sent.csv"
 _READY_S: Final = 30.0
 _READ_S: Final = 120.0  # all that the stream has
@@ -83,7 +84,7 @@ class FeedPair:
     """Made by `of`. `hurt` by the caller, `settled` afterwards."""
 
     def __init__(
-        self, server: EmbeddedServer, transport: NatsTransport, counter: RunningFront, directory: Path
+        self, server: EmbeddedServer, transport: NatsTransport, counter: RunningFront, directory: Path, stall_s: float
     ) -> None:
         self.counter = counter
         self.listener = Listener()
@@ -91,12 +92,13 @@ class FeedPair:
         self.client = Client(transport)
         self._server = server
         self._directory = directory
-        self._begun = 0  # how much the counter had sent when the listener began
+        self._stall_s = stall_s
+        self._rounds: list[tuple[str, int]] = []  # what is done in each, and how long the record was when it began
         self._processes: dict[str, asyncio.subprocess.Process] = {}
 
     @classmethod
     @asynccontextmanager
-    async def of(cls, server: EmbeddedServer, *, rate: float) -> AsyncGenerator[Self]:
+    async def of(cls, server: EmbeddedServer, *, rate: float, stall_s: float = STALL_S) -> AsyncGenerator[Self]:
         """Both run and are ready when this yields."""
         user = server.credentials
         async with AsyncExitStack() as stack:
@@ -106,16 +108,20 @@ class FeedPair:
             counter = await stack.enter_async_context(market)
             transport = await NatsTransport.connect(server.urls, user=user.user, password=user.password)
             stack.push_async_callback(transport.close)
-            pair = cls(server, transport, counter, directory)
+            pair = cls(server, transport, counter, directory, stall_s)
             logins = [counter.access.login(number, number) for number in range(len(INSTANCES))]
             write_profile(directory / "pair.toml", counter.libraries, *logins)
             stack.push_async_callback(pair._end)
             for instance in INSTANCES:
                 await pair.start(instance)
             await pair.settled()
-            pair._begun = len((directory / _RECORD).read_text().splitlines())
             await stack.enter_async_context(subscribe_ticks(transport, on_tick=pair.listener.take))
             yield pair
+
+    def begin(self, name: str) -> None:
+        """A round begins: what differs from now on is its own."""
+        self._rounds.append((name, (self._directory / _RECORD).stat().st_size))
+        self.listener.begin()
 
     # Its processes
 
@@ -132,7 +138,7 @@ class FeedPair:
             "AEGIS_INSTANCE": instance,
             "AEGIS_PREFERRED": INSTANCES[0],
             "AEGIS_CODEC": "msgpack",
-            "AEGIS_CTP_STALL_S": str(STALL_S),
+            "AEGIS_CTP_STALL_S": str(self._stall_s),
         }
         with (self._directory / f"{instance}.log").open("ab") as log:
             self._processes[instance] = await asyncio.create_subprocess_exec(
@@ -224,15 +230,15 @@ class FeedPair:
 
     # What was heard, against what was sent
 
-    async def compared(self) -> Comparison:
-        """End the market, and compare what the listener had with what the counter sent."""
+    async def compared(self) -> dict[str, Comparison]:
+        """End the market, and compare what the listener had with what the counter sent, by the names of the rounds."""
         await self.counter.control.fault("no_ticks@market")
         async with asyncio.timeout(_READY_S):
             while self.listener.silent_s < _QUIET_S:  # noqa: ASYNC110 (who waits for silence is told nothing)
                 await asyncio.sleep(_POLL_S)
-        return await self._compared(self.listener, self._begun)
+        return await self._compared(self.listener)
 
-    async def stored(self) -> Comparison:
+    async def stored(self) -> dict[str, Comparison]:
         """The same of all that the stream has, once the market has ended and what an outage held back is stored."""
         async with asyncio.timeout(_READY_S):
             while not _is_stored(await self.statuses()):  # noqa: ASYNC110 (it is asked)
@@ -249,11 +255,15 @@ class FeedPair:
                         reader.take(tick)
                 if message.sequence >= last:
                     break
-        return await self._compared(reader, self._begun)
+        return await self._compared(reader)
 
-    async def _compared(self, listener: Listener, begun: int) -> Comparison:
+    async def _compared(self, listener: Listener) -> dict[str, Comparison]:
         sent = await asyncio.to_thread(read, self._directory / _RECORD)
-        return await asyncio.to_thread(compare, listener.heard, sent, begun)
+        parts = await asyncio.to_thread(compare, listener.heard, sent, [begin for _, begin in self._rounds])
+        found: defaultdict[str, Comparison] = defaultdict(Comparison)
+        for (name, _), part in zip(self._rounds, parts, strict=True):
+            found[name] += part
+        return found
 
 
 def _is_stored(found: Mapping[str, FeedStatus]) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from aegis.contracts.market import Tick
 
@@ -39,57 +41,89 @@ class Heard(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """A line of the record."""
+    """A line of the record; `at` is where in the file it begins, in bytes."""
 
-    line: int
+    at: int
     likeness: Likeness
 
 
-class Comparison(NamedTuple):
+@dataclass
+class Comparison:
     """`lost`: sent, not heard, and no hole tells of it. `repeated`: heard twice, out of order, or never sent.
 
     `left_out`: sent and not heard, and a hole in the sequence tells of it.
     """
 
-    ticks: int
-    lost: int
-    repeated: int
-    left_out: int
+    ticks: int = 0
+    lost: int = 0
+    repeated: int = 0
+    left_out: int = 0
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
 
 def read(record: Path) -> dict[str, list[Sent]]:
     """The ticks of each contract, in the order in which they were sent."""
     found: defaultdict[str, list[Sent]] = defaultdict(list)
-    for line, row in enumerate(record.read_text().splitlines()):
-        symbol, ts_ns, volume, *rest = row.split(",")
-        found[symbol].append(Sent(line, Likeness(int(ts_ns) // 1_000_000_000, int(volume), *rest)))
+    at = 0
+    with record.open("rb") as lines:
+        for line in lines:
+            symbol, ts_ns, volume, *rest = line.decode().rstrip("\n").split(",")
+            found[symbol].append(Sent(at, Likeness(int(ts_ns) // 1_000_000_000, int(volume), *rest)))
+            at += len(line)
     return found
 
 
-def compare(heard: Mapping[str, Sequence[Heard]], sent: Mapping[str, Sequence[Sent]], begun: int) -> Comparison:
-    """Of all contracts, up to the end of the record; of one that was never heard from the line `begun` on."""
-    parts = [_compared(heard.get(one, ()), sent.get(one, ()), begun) for one in heard.keys() | sent.keys()]
-    return Comparison(*map(sum, zip(Comparison(0, 0, 0, 0), *parts, strict=True)))
+def compare(
+    heard: Mapping[str, Sequence[Heard]], sent: Mapping[str, Sequence[Sent]], begins: Sequence[int]
+) -> list[Comparison]:
+    """Of all contracts, up to the end of the record, by parts of the record; `begins` is where each begins, in bytes.
+
+    Of a contract that was never heard from the first of them on. A tick that was never sent counts where it was heard.
+    """
+    parts = [Comparison() for _ in begins]
+    for one in heard.keys() | sent.keys():
+        found = _compared(heard.get(one, ()), sent.get(one, ()), begins)
+        parts = [part + more for part, more in zip(parts, found, strict=True)]
+    return parts
 
 
-def _compared(heard: Sequence[Heard], sent: Sequence[Sent], begun: int) -> Comparison:
+def _compared(heard: Sequence[Heard], sent: Sequence[Sent], begins: Sequence[int]) -> list[Comparison]:
     known = {one.likeness for one in sent}
     while heard and heard[0].is_snapshot and heard[0].likeness not in known:  # the state before the first tick
         heard = heard[1:]
     if not heard:
-        return Comparison(0, sum(one.line >= begun for one in sent), 0, 0)
+        return _from(heard, [one for one in sent if one.at >= begins[0]], 0, begins)
     starts = [place for place, one in enumerate(sent) if one.likeness == heard[0].likeness] or [0]
-    return min((_from(heard, sent, start) for start in starts), key=lambda found: (found.repeated, found.lost))
+    return min((_from(heard, sent, start, begins) for start in starts), key=_difference)
 
 
-def _from(heard: Sequence[Heard], sent: Sequence[Sent], place: int) -> Comparison:
-    lost = repeated = left_out = 0
+def _difference(parts: Sequence[Comparison]) -> tuple[int, int]:
+    return sum(one.repeated for one in parts), sum(one.lost for one in parts)
+
+
+def _from(heard: Sequence[Heard], sent: Sequence[Sent], place: int, begins: Sequence[int]) -> list[Comparison]:
+    parts = [Comparison() for _ in begins]
+
+    def part(at: int) -> Comparison:
+        """That in which a byte of the record is."""
+        return parts[max(0, bisect_right(begins, at) - 1)]
+
     for one in heard:
         found = next((at for at in range(place, len(sent)) if sent[at].likeness == one.likeness), None)
         if found is None:
-            repeated += 1
-        else:
-            lost += max(0, found - place - one.hole)
-            left_out += min(found - place, one.hole)
-            place = found + 1
-    return Comparison(len(heard), lost + len(sent) - place, repeated, left_out)
+            here = part(sent[max(0, place - 1)].at if sent else 0)
+            here.ticks += 1
+            here.repeated += 1
+            continue
+        told = max(place, found - one.hole)
+        for missed in sent[place:told]:
+            part(missed.at).lost += 1
+        for missed in sent[told:found]:
+            part(missed.at).left_out += 1
+        part(sent[found].at).ticks += 1
+        place = found + 1
+    for missed in sent[place:]:
+        part(missed.at).lost += 1
+    return parts

@@ -94,7 +94,7 @@ async def _offer_bursts(pipeline: Pipeline, origin: Origin, quotes: list[Quote],
 
 async def _begin(pipeline: Pipeline, origin: Origin) -> None:
     await pipeline.open(origin, Alone())
-    await pipeline.take_over(origin, same_market=False)
+    pipeline.take_over(origin, same_market=False)
 
 
 async def _offer_paced(pipeline: Pipeline, quotes: list[Quote], seconds: float, rate: int) -> None:

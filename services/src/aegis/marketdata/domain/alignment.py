@@ -149,9 +149,17 @@ class Alignment:
         return _in_order(left)
 
     def held_since(self, arrivals: int) -> list[Quote]:
-        """What we hold and has come after so many arrivals, in their order: of a market that is not the other one's."""
-        entries = [entry for instrument in self._instruments.values() for entry in instrument.held]
-        return _in_order([(arrival, quote) for arrival, _, quote in entries if arrival > arrivals])
+        """What we hold and has come after so many arrivals, in their order: of a market that is not the other one's.
+
+        The first of an instrument tells of no hole: what was before it, nobody is missing.
+        """
+        left: list[tuple[int, Quote]] = []
+        for instrument in self._instruments.values():
+            since = [(arrival, quote) for arrival, _, quote in instrument.held if arrival > arrivals]
+            if since:
+                (arrival, first), *others = since
+                left += [(arrival, replace(first, skipped=0)), *others]
+        return _in_order(left)
 
     def lagging(self) -> set[InstrumentId]:
         """The instruments of which our feed may yet bring what is published: `admits` is to be asked about them."""

@@ -18,6 +18,7 @@ from aegis.contracts.marketdata import (
     LossesView,
 )
 from aegis.contracts.tick_codec import as_object
+from aegis.marketdata.domain.env_guard import EnvGuard
 from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.endpoints.pages import page_of
 from aegis.marketdata.pipeline import Pipeline
@@ -44,6 +45,7 @@ class FeedCalls(Service):
     origin: Origin
     feed_state: FeedState
     feed_reason: str
+    env_guard: EnvGuard
 
     @rpc(STATUS)
     async def status(self, request: Empty) -> FeedStatus:
@@ -58,7 +60,7 @@ class FeedCalls(Service):
             session=self.origin.session,
             epoch=self.origin.epoch,
             state=self.feed_state,
-            reason=self.feed_reason,
+            reason=self.env_guard.refusal or self.feed_reason,
             codec=self.settings.codec,
             instruments=len(self.subscriber.universe),
             wanted=totals.wanted,

@@ -24,6 +24,7 @@ from aegis.contracts.subscriptions import DESK, PAGE, Scope, UniverseChanged
 from aegis.exchanges.calendar import CALENDAR
 from aegis.exchanges.sessions import to_shanghai
 from aegis.marketdata.adapters.bus import OnTick, RollStore, TickFollower, UniverseStore, WishStore
+from aegis.marketdata.domain.env_guard import EnvGuard
 from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.domain.universe import Universe, UniverseChange, compare
 from aegis.marketdata.endpoints.feed_calls import FeedCalls
@@ -39,7 +40,7 @@ from aegis.marketdata.settings import TIMERS, MarketDataSettings
 from aegis.marketdata.subscriber import Subscriber
 from aegis.profiles import CtpProfile
 from aegis_sdk import clock, subjects
-from aegis_sdk.errors import AegisError, Unavailable
+from aegis_sdk.errors import AegisError, ConfigurationError, Unavailable
 from aegis_sdk.events import Events
 from aegis_sdk.messages import Message
 from aegis_sdk.metrics import Metric
@@ -122,6 +123,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
             epoch=0,
             market=parts.feed.market,
         )
+        self.env_guard = EnvGuard(self.settings.feed, parts.feed.env)
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.pipeline = parts.make_pipeline(self._feed_changed)
         self._pumping = asyncio.create_task(self.pipeline.run(), name="pipeline")
@@ -214,9 +216,9 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
 
     async def healthy(self) -> bool:
         """Whether it could publish. Who cannot subscribe all in time does so with what he has."""
-        now = clock.now()
+        now, refused = clock.now(), self._has_failed or self.env_guard.refusal
         subscribed = self.subscriber.has_converged or now - self._ready_at > _START_S
-        return self.feed_state in _ABLE and subscribed and not self._has_failed and now >= self._defers_until
+        return self.feed_state in _ABLE and subscribed and not refused and now >= self._defers_until
 
     async def on_active(self, key: str, epoch: int) -> None:
         try:
@@ -239,10 +241,12 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         except TimeoutError:  # live subscribers wait for ticks, not for the stream
             _log.warning("seam_unproved", reason="the stream does not say in time what was published last")
             after = self._follower.sequence
+        if self.env_guard.refusal:
+            raise ConfigurationError("AEGIS_FEED", self.env_guard.refusal)
         same_market = self._follower.market_before(epoch) in ("", origin.market)
         if self._following is not None:  # not waited for: its good-bye to the stream takes longer than ticks may
             self._following.cancel()
-        left = await self.pipeline.take_over(self.origin, same_market=same_market, after=after)
+        left = self.pipeline.take_over(self.origin, same_market=same_market, after=after)
         _log.info("feed_taken_over", epoch=epoch, source=origin.source, left_by_the_other=left, same_market=same_market)
         self._keeping = self._watched(self._keeper.run(), "rolls")
 
@@ -259,6 +263,9 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
 
     def _seen(self, subject: str, tick: Tick, *, live: bool, ours: bool, heard: Message | None) -> None:
         self.pipeline.seen(subject, tick, live=live, ours=ours, heard=heard)
+        if self.env_guard.look(tick):
+            _log.error("feed_set_of_another_env", refused=self.env_guard.refusal)
+            self.health_changed()
         if live and self._defers_until > -math.inf:  # somebody publishes: the next one is wanted at once
             self._defers_until = -math.inf
             self.health_changed()
