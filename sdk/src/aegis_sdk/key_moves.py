@@ -79,13 +79,14 @@ def _held(view: LeaseView, name: KeyName) -> StoredLease:
     """The lease of a key whose holder is alive."""
     stored = view.leases.latest.get(name)
     if stored is None:
-        raise NotDone(_unknown(view, name))
+        raise NotDone("unknown_key", _unknown(view, name))
     match view.state(name):
         case KeyState.VACANT | KeyState.HANDOVER as state:
-            raise NotDone(f"nobody holds {name.service}/{name.key} now: it is {state}")
+            raise NotDone("not_held", f"nobody holds {name.service}/{name.key} now: it is {state}")
         case KeyState.LOST:
             holder = stored.lease.holder
-            raise NotDone(f"{holder}, which held {name.service}/{name.key}, is not alive: a standby takes it by itself")
+            lost = f"{holder}, which held {name.service}/{name.key}, is not alive: a standby takes it by itself"
+            raise NotDone("holder_lost", lost)
         case _:
             return stored
 
@@ -105,11 +106,13 @@ def _check_takers(view: LeaseView, before: StoredLease, to: str) -> None:
     service, holder = before.service, before.lease.holder
     takers = view.takers(service, holder)
     if not takers:
-        raise NotDone(f"nobody but {holder} is there to take {service}/{before.key}: start another instance")
+        raise NotDone(
+            "no_taker", f"nobody but {holder} is there to take {service}/{before.key}: start another instance"
+        )
     if to and to not in takers:
         there = view.instance(service, to)
         what = f"{to} is {there.status}" if there else f"no instance {to} of {service} is alive"
-        raise NotDone(f"{what}; {', '.join(takers)} can take {before.key}")
+        raise NotDone("cannot_take", f"{what}; {', '.join(takers)} can take {before.key}")
 
 
 async def _ask_for(transport: Transport, before: StoredLease, to: str) -> None:
@@ -118,10 +121,10 @@ async def _ask_for(transport: Transport, before: StoredLease, to: str) -> None:
     try:
         await Client(transport).call(handover_of(before.service), request, instance=holder, timeout=_HANDED_OVER_S)
     except Unavailable:
-        raise NotDone(f"{holder} is gone just now: a standby takes {before.key} by itself") from None
+        raise NotDone("holder_gone", f"{holder} is gone just now: a standby takes {before.key} by itself") from None
     except DeadlineExceeded:
         late = f"{holder} has not answered in {_HANDED_OVER_S:g} s; `aegis leases` shows what is"
-        raise NotDone(late, was_asked=True) from None
+        raise NotDone("no_answer", late, was_asked=True) from None
 
 
 async def _claimed(view: LeaseView, before: StoredLease) -> StoredLease:
@@ -135,7 +138,7 @@ async def _claimed(view: LeaseView, before: StoredLease) -> StoredLease:
         await view.leases.wait_for(is_claimed, _CLAIMED_S)
     except TimeoutError:
         who = f"{before.lease.holder} gave {before.service}/{before.key} back"
-        raise NotDone(f"{who}, and nobody has claimed it for {_CLAIMED_S:g} s", was_asked=True) from None
+        raise NotDone("not_claimed", f"{who}, and nobody has claimed it for {_CLAIMED_S:g} s", was_asked=True) from None
     return view.leases.latest[before.name]
 
 
@@ -146,7 +149,7 @@ async def _served(view: LeaseView, after: StoredLease) -> None:
     except TimeoutError:
         who = f"{after.lease.holder} has claimed {after.service}/{after.key} in epoch {after.sequence}"
         late = f"{who}, and does not serve it yet: it is {view.state(after.name)}"
-        raise NotDone(late, was_asked=True) from None
+        raise NotDone("not_served", late, was_asked=True) from None
 
 
 # All keys of an instance
@@ -167,7 +170,7 @@ async def drain(
     departure = Departure(view, _found(view, instance, service))
     if departure.keys and not view.takers(departure.service, instance):
         nobody = f"nobody else of {departure.service} is there to take the keys of {instance}"
-        raise NotDone(f"{nobody}: start another instance")
+        raise NotDone("no_taker", f"{nobody}: start another instance")
     began = time.monotonic()
     await _ask_to_drain(transport, departure.service, instance)
     await _until_over(view, departure, began + timeout, told)
@@ -187,10 +190,10 @@ def _found(view: LeaseView, instance: str, service: str) -> Instance:
     living = view.directory.instances(service or None)
     found = [one for one in living if one.record.instance == instance]
     if not found:
-        raise NotDone(f"no instance {instance} is alive; `aegis instances` shows who is")
+        raise NotDone("no_instance", f"no instance {instance} is alive; `aegis instances` shows who is")
     if len(found) > 1:
         services = " and of ".join(sorted(one.record.service for one in found))
-        raise NotDone(f"{instance} is an instance of {services}: add --service")
+        raise NotDone("several_services", f"{instance} is an instance of {services}: add --service")
     return found[0]
 
 
@@ -198,10 +201,11 @@ async def _ask_to_drain(transport: Transport, service: str, instance: str) -> No
     try:
         await Client(transport).call(drain_of(service), Empty(), instance=instance, timeout=_DRAIN_ASKED_S)
     except Unavailable:
-        raise NotDone(f"{instance} cannot be drained: {service} has no keys, or it is gone just now") from None
+        not_there = f"{instance} cannot be drained: {service} has no keys, or it is gone just now"
+        raise NotDone("not_drainable", not_there) from None
     except DeadlineExceeded:
         late = f"{instance} has not answered in {_DRAIN_ASKED_S:g} s; `aegis leases` shows its keys"
-        raise NotDone(late, was_asked=True) from None
+        raise NotDone("no_answer", late, was_asked=True) from None
 
 
 class Departure:

@@ -25,11 +25,13 @@ _ABLE: Final = (InstanceStatus.ACTIVE, InstanceStatus.STANDBY)
 class NotDone(AegisError):
     """What was asked for cannot be done, or was not done in time; the message says what there is to know.
 
-    `was_asked`: an instance has been asked for it already, so it may be done, or be done yet.
+    `code` is a stable word for that. `was_asked`: an instance has been asked for it already, so it may be done, or be
+    done yet.
     """
 
-    def __init__(self, message: str, *, was_asked: bool = False) -> None:
+    def __init__(self, code: str, message: str, *, was_asked: bool = False) -> None:
         super().__init__(message)
+        self.code = code
         self.was_asked = was_asked
 
 

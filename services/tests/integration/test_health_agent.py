@@ -250,7 +250,7 @@ async def test_it_fails_over_to_an_instance_of_its_feed_set_and_to_no_other(
 
     directory = await stack.enter_async_context(Directory.open(running.transport, service="marketdata"))
     await directory.wait_for(lambda table: sum(bool(one.record.keys) for one in table.instances()) == 2, DEADLINE_S)
-    repair = Repair(kind=Kind.FAIL_OVER, reason="no ticks")
+    repair = Repair(kind=Kind.FAIL_OVER)
     outcome = await Desk(running.client, directory, "main").do(repair, "marketdata-1")
     assert outcome == ("not_possible", "nobody but marketdata-1 could take main")
 

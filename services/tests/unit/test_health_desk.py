@@ -8,6 +8,7 @@ import pytest
 
 from aegis.contracts.health import InstanceView
 from aegis.contracts.marketdata import FeedStatus
+from aegis.contracts.reasons import Reason
 from aegis.marketdata.health.desk import Desk, Publisher
 from aegis.marketdata.health.domain.repairs import Kind, Repair
 from aegis_sdk.single_active.operations import Handover
@@ -29,7 +30,7 @@ class Calls:
         self.asked.append((request, instance))
 
 
-async def failed_over(*found: Publisher) -> tuple[tuple[str, str], list[tuple[Handover, str]]]:
+async def failed_over(*found: Publisher) -> tuple[tuple[str, Reason | None], list[tuple[Handover, str]]]:
     client = Calls()
     desk = Desk(cast("Any", client), cast("Any", None), "main")
 
@@ -37,7 +38,7 @@ async def failed_over(*found: Publisher) -> tuple[tuple[str, str], list[tuple[Ha
         return list(found), False
 
     desk.publishers = publishers  # type: ignore[method-assign]
-    return await desk.do(Repair(kind=Kind.FAIL_OVER, reason="no ticks"), "marketdata-1"), client.asked
+    return await desk.do(Repair(kind=Kind.FAIL_OVER), "marketdata-1"), client.asked
 
 
 HOLDER = instance("marketdata-1", "ACTIVE", 800, has_key=True)
@@ -52,12 +53,13 @@ async def test_the_key_goes_to_the_one_that_has_subscribed_most() -> None:
         instance("marketdata-4", "UNHEALTHY", 800),
     )
     outcome, asked = await failed_over(*found)
-    assert outcome == ("done", "marketdata-1 has given main up")
+    assert outcome == ("done", Reason.of("given_up", holder="marketdata-1", feed="main"))
     assert asked == [(Handover(key="main", to="marketdata-3"), "marketdata-1")]
 
 
 @pytest.mark.parametrize("subscribed", [0, 719])
 async def test_one_that_covers_too_little_takes_nothing_over(subscribed: int) -> None:
     outcome, asked = await failed_over(HOLDER, instance("marketdata-2", "STANDBY", subscribed))
-    assert outcome == ("not_possible", f"marketdata-2 has subscribed {subscribed} of 800")
+    little = Reason.of("taker_covers_little", instance="marketdata-2", subscribed=subscribed, wanted=800)
+    assert outcome == ("not_possible", little)
     assert asked == []

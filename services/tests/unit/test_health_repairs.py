@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aegis.contracts.reasons import Reason
 from aegis.marketdata.health.domain.findings import Case, ExchangeFindings, Findings, Level, Verdict
 from aegis.marketdata.health.domain.repairs import Kind, Outcome, Patience, RepairMemory, Repairs
 
@@ -14,10 +15,10 @@ def found(
 ) -> Findings:
     return Findings(
         level=Level.DEGRADED,
-        reason="",
+        why=(),
         market_ns=0,
         is_trading=trading,
-        session_trouble=trouble,
+        trouble=Reason.of("said", text=trouble) if trouble else None,
         is_down=down,
         cases=tuple(Case(instrument=name, verdict=verdict) for name, verdict in cases),
         in_all=NOTHING,

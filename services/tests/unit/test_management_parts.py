@@ -89,8 +89,8 @@ def test_a_revision_is_one_number_of_ours(header: str | None) -> None:
         (InternalError("boom"), 502, "internal"),
         (ConnectionUnavailable("gone"), 503, "unavailable"),
         (StreamError("full", 10077), 503, "unavailable"),
-        (NotDone("nobody could take it"), 409, "conflict"),
-        (NotDone("not served yet", was_asked=True), 504, "outcome_unknown"),
+        (NotDone("no_taker", "nobody could take it"), 409, "conflict"),
+        (NotDone("not_served", "not served yet", was_asked=True), 504, "outcome_unknown"),
         (EpochEnded("k", 4), 409, "conflict"),
         (LedgerUnavailable("k", "no answer"), 504, "outcome_unknown"),
         (AegisError("something"), 500, "internal"),
@@ -99,7 +99,8 @@ def test_a_revision_is_one_number_of_ours(header: str | None) -> None:
 def test_what_an_error_means_to_who_called(error: AegisError, status: int, code: str) -> None:
     body = problem_of(error).body
     assert (body.status, body.code, body.type) == (status, code, f"urn:aegis:problem:{code}")
-    assert body.details.get("reason", "price_tick") == "price_tick"
+    reason = error.code if isinstance(error, NotDone) else "price_tick" if code == "order_rejected" else ""
+    assert (body.reason, body.details.get("reason", "")) == (reason, reason)
 
 
 def test_what_a_page_asks_by_itself_is_no_sign_of_somebody() -> None:

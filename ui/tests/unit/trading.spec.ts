@@ -13,7 +13,7 @@ const CONTRACT = { instrument: "SHFE.rb2605", multiplier: 10, price_tick: 1 } as
 const QUOTE = { upper_limit_price: 3200, lower_limit_price: 3000, bids: [[3099, 5]], asks: [[3100, 4]] } as unknown as Quote;
 
 function problem(status: number, code: string, details: Problem["details"] = {}): Problem {
-  return new Problem({ status, code, title: "", detail: "", errors: [], details });
+  return new Problem({ status, code, title: "", detail: "", reason: "", errors: [], details });
 }
 
 test("an order is unknown unless somebody says that nothing was done", () => {

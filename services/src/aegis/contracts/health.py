@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from aegis.contracts.reasons import Reason
 from aegis_sdk.method import Empty, Method
 
 __all__ = [
@@ -71,6 +72,7 @@ class CaseView(_Frozen):
     instrument: str
     verdict: str
     reason: str
+    why: Reason | None = None  # the reason, as data
     silent_s: float | None
     usual_s: float | None  # the interval that 19 of 20 of its intervals do not exceed
     attempts: int  # repairs that were tried
@@ -83,8 +85,10 @@ class RepairView(_Frozen):
     kind: RepairKind
     instruments: int
     reason: str
+    why: list[Reason] = []  # the reason, as data
     outcome: RepairOutcome
     detail: str
+    result: Reason | None = None  # the detail, as data
 
 
 class UniverseView(_Frozen):
@@ -112,6 +116,7 @@ class HealthReport(_Frozen):
     level: LevelName
     exit_code: int
     reason: str
+    why: list[Reason] = []  # the reason, as data
     checked_at: datetime
     market_time: datetime
     agent_epoch: int | None  # of the agent that says so; null: a look without one

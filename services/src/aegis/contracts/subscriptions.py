@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from aegis.contracts.reasons import Reason
 from aegis_sdk.method import Empty, Method
 
 __all__ = [
@@ -98,6 +99,7 @@ class Refusal(_Frozen):
 
     what: str
     reason: str
+    why: Reason | None = None  # the reason, as data
 
 
 class WishReply(_Frozen):
@@ -141,6 +143,7 @@ class SubscriptionView(_Frozen):
     instrument: str
     state: SubscriptionState
     reason: str
+    why: Reason | None = None  # the reason, as data
     wanted_by: list[str]
 
 

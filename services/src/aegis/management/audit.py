@@ -167,7 +167,7 @@ class Trail:
     ) -> AsyncIterator[dict[str, Any]]:
         """What is done inside is an action: it is written down when it ends, with what was added to the yielded."""
         if len(self._waiting) >= _MOST_WAITING:
-            raise Problem("unavailable", "the audit trail cannot be written: nothing may be done")
+            raise Problem("unavailable", "audit_away")
         said: dict[str, Any] = dict(details or {})
         try:
             yield said

@@ -12,7 +12,11 @@ __all__ = ["MODELS", "PARAMETERS", "add_examples"]
 _NS: Final = 1_795_860_000_120_000_000
 _AT: Final = "2026-11-28T09:30:00.120Z"
 _ENTRY: Final = cast(Any, AuditEntry.model_config)["json_schema_extra"]["examples"][0]
-_REFUSED: Final = {"what": "SHFE.nothing", "reason": "not listed"}
+_REFUSED: Final = {
+    "what": "SHFE.nothing",
+    "reason": "the feed does not list it",
+    "why": {"code": "not_listed", "places": {}},
+}
 
 _ORDER: Final = {
     "account": "paper",
@@ -208,6 +212,7 @@ MODELS: Final[dict[str, Any]] = {
         "level": "healthy",
         "exit_code": 0,
         "reason": "",
+        "why": [],
         "checked_at": _AT,
         "market_time": _AT,
         "agent_epoch": 2,
@@ -318,7 +323,7 @@ MODELS: Final[dict[str, Any]] = {
     },
     "SubscriptionsReply": {
         "subscriptions": [
-            {"instrument": "SHFE.rb2605", "state": "ticking", "reason": "", "wanted_by": ["operator"]},
+            {"instrument": "SHFE.rb2605", "state": "ticking", "reason": "", "why": None, "wanted_by": ["operator"]},
         ],
         "next": "",
     },

@@ -89,7 +89,7 @@ class Perimeter:
 
     def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
         if scope["path"] not in PROBES and headers.get("host", "").lower() not in self._names:
-            return Problem("misdirected", "AEGIS_MANAGEMENT_ORIGINS says by which names we are known")
+            return Problem("misdirected", "not_our_name")
         if scope["type"] == "http" and scope["method"] in _SAFE:
             return None
         origin = headers.get("origin")
@@ -98,7 +98,7 @@ class Perimeter:
         else:  # a program; or a browser so old that it does not say, which must not act by a cookie
             by_cookie = self._cookie in headers.get("cookie", "") and "authorization" not in headers
             is_ours = not by_cookie or headers.get("sec-fetch-site") == "same-origin"
-        return None if is_ours else Problem("foreign_origin", "only pages of this console may act")
+        return None if is_ours else Problem("foreign_origin", "not_our_page")
 
     async def _serve(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         dressed = self._dressed(scope, send)
@@ -113,7 +113,7 @@ class Perimeter:
             length = headers.get("content-length", "0")
             if not length.isdecimal() or int(length) > MOST_BYTES:
                 await _drained(receive)
-                problem = Problem("too_large", f"at most {MOST_BYTES} bytes", headers={"Connection": "close"})
+                problem = Problem("too_large", "too_many_bytes", headers={"Connection": "close"}, most=MOST_BYTES)
                 return await written(problem)(scope, receive, dressed)
             await self._app(scope, _bounded(receive), noted)
         except Exception:

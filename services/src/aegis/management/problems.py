@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from aegis_sdk.errors import AegisError, ConnectionUnavailable, EpochEnded, LedgerUnavailable, RpcError, StreamError
 from aegis_sdk.lease_view import NotDone
 
-__all__ = ["TITLES", "Problem", "ProblemBody", "Trouble", "problem_of", "responses", "written"]
+__all__ = ["REASONS", "TITLES", "Problem", "ProblemBody", "Trouble", "problem_of", "responses", "written"]
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -44,15 +44,63 @@ TITLES: Final[dict[str, tuple[int, str]]] = {
 """Codes, stable, with status and title. A service's own code stands in place of `rejected`."""
 
 
+REASONS: Final[dict[str, str]] = {
+    "audit_away": "the audit trail cannot be written: nothing may be done",
+    "change_password": "POST /api/auth/password",
+    "changed_by_another": "somebody else has changed it",
+    "confirm": "confirm repeats the name, {what}",
+    "gone": "it is gone",
+    "if_match_malformed": "If-Match is one ETag of ours",
+    "if_match_missing": "send If-Match with the ETag that you have seen",
+    "instances_alive": "instances of {service} are alive: stop them first",
+    "log_says": "the log says why",
+    "many_at_once": "too many at once",
+    "many_followers": "too many follow already",
+    "many_sign_in": "too many sign in at this moment",
+    "many_tokens": "you have {most} tokens: delete one",
+    "many_topics": "at most {most} topics",
+    "nats_away": "NATS does not answer",
+    "needs_role": "this needs the role {needed}, and yours is {yours}",
+    "no_bucket": "there is no bucket {bucket} to look into",
+    "no_entry": "{bucket} has no key {key}",
+    "no_health_agent": "nobody watches a feed set {feed}",
+    "no_instance": "no instance {instance} of {service} is alive",
+    "no_key": "{service} has no key {key}",
+    "no_service": "there is no service {service}",
+    "no_session": "no session of yours has that id",
+    "no_stream": "there is no stream {stream}",
+    "no_tick": "{instrument} has no tick",
+    "no_token": "there is no such token that you may see",
+    "no_topic": "there is no topic {topic}",
+    "no_user": "there is no user {user}",
+    "not_oneself": "another administrator has to do that: nobody changes himself",
+    "not_our_name": "AEGIS_MANAGEMENT_ORIGINS says by which names we are known",
+    "not_our_page": "only pages of this console may act",
+    "password_not_new": "the new password is the old one, or the user's name",
+    "people_only": "this is for people who have signed in, not for API tokens",
+    "split_of_close": "a split is of `close`, not of `{offset}`",
+    "tokens_by_people": "a token makes no tokens: sign in",
+    "too_many_bytes": "at most {most} bytes",
+    "user_changed": "an administrator changed this user just now: sign in again",
+    "user_exists": "there is a user {user} already",
+    "wait": "try again in {wait_s} s",
+}
+"""Our own reasons, stable, with the English sentence; what stands in it is in `details`."""
+
+
 class Trouble(BaseModel):
-    """One thing that is wrong with a request: where, and what."""
+    """One thing that is wrong with a request: where, what, and that as a stable word of Pydantic's."""
 
     where: str
     problem: str
+    code: str = ""
 
 
 class ProblemBody(BaseModel):
-    """What went wrong (RFC 9457). `code` is a stable word; `details` depend on it."""
+    """What went wrong (RFC 9457). `code` and `reason` are stable words, `details` stand in the reason's sentence.
+
+    A service's own reason stands in `reason` too; it is empty where there is no more to say, or only `detail` has it.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -61,10 +109,11 @@ class ProblemBody(BaseModel):
                     "type": "urn:aegis:problem:role_needed",
                     "title": "This needs another role",
                     "status": 403,
-                    "detail": "handing a key over needs the role operator",
+                    "detail": "this needs the role operator, and yours is viewer",
                     "code": "role_needed",
+                    "reason": "needs_role",
                     "errors": [],
-                    "details": {"needed": "operator"},
+                    "details": {"needed": "operator", "yours": "viewer"},
                 }
             ]
         }
@@ -75,24 +124,31 @@ class ProblemBody(BaseModel):
     status: int = Field(ge=400, le=599)
     detail: str = ""
     code: str
+    reason: str = ""
     errors: list[Trouble] = []
     details: dict[str, JsonValue] = {}
 
 
 class Problem(Exception):
-    """An answer that is an error. `details` are JSON, and so is what is named beside them."""
+    """An answer that is an error. `details` are JSON, and so is what is named beside them.
+
+    `reason` is one of ours, which makes the detail. Where another program tells it in its own words, `detail` has it.
+    """
 
     def __init__(
         self,
         code: str,
-        detail: str = "",
+        reason: str = "",
         *,
+        detail: str = "",
         status: int = 0,
         errors: list[Trouble] | None = None,
         headers: dict[str, str] | None = None,
         details: Mapping[str, Any] | None = None,
         **more: Any,
     ) -> None:
+        said: dict[str, Any] = {**(details or {}), **more}
+        detail = REASONS[reason].format(**said) if reason else detail
         super().__init__(detail or code)
         usual, title = TITLES.get(code, (422, TITLES["rejected"][1]))
         self.code = code
@@ -103,9 +159,14 @@ class Problem(Exception):
             status=status or usual,
             detail=detail,
             code=code,
+            reason=reason or _word(said.get("reason")),
             errors=errors or [],
-            details={**(details or {}), **more},
+            details=said,
         )
+
+
+def _word(said: object) -> str:
+    return said if isinstance(said, str) else ""
 
 
 def written(problem: Problem) -> JSONResponse:
@@ -119,21 +180,26 @@ def problem_of(error: AegisError) -> Problem:
     if isinstance(error, RpcError):
         code, status = error.code, error.status
         if code in ("unavailable", "draining", "suspended", "moved", "not_executed"):
-            return Problem("unavailable", error.message, retryable=True, cause=code)
+            return Problem("unavailable", detail=error.message, details=error.details, retryable=True, cause=code)
         if code in ("outcome_unknown", "deadline_exceeded"):
-            return Problem("outcome_unknown", error.message, details=error.details)
+            return Problem("outcome_unknown", detail=error.message, details=error.details)
         if code == "invalid_request":
-            return Problem("invalid", error.message, details=error.details)
+            return Problem("invalid", detail=error.message, details=error.details)
         if code == "internal":
-            return Problem("internal", error.message, status=502)
-        return Problem(code, error.message, status=status if 400 <= status < 600 else 422, details=error.details)
+            return Problem("internal", detail=error.message, status=502)
+        status = status if 400 <= status < 600 else 422
+        return Problem(code, detail=error.message, status=status, details=error.details)
     if isinstance(error, ConnectionUnavailable | StreamError):
-        return Problem("unavailable", str(error), retryable=True)
+        return Problem("unavailable", detail=str(error), retryable=True)
     if isinstance(error, LedgerUnavailable) or (isinstance(error, NotDone) and error.was_asked):
-        return Problem("outcome_unknown", str(error))
+        return Problem("outcome_unknown", detail=str(error), details=_reason_of(error))
     if isinstance(error, NotDone | EpochEnded):
-        return Problem("conflict", str(error))
-    return Problem("internal", str(error))
+        return Problem("conflict", detail=str(error), details=_reason_of(error))
+    return Problem("internal", detail=str(error))
+
+
+def _reason_of(error: AegisError) -> dict[str, str]:
+    return {"reason": error.code} if isinstance(error, NotDone) else {}
 
 
 def of_status(status: int, detail: str, headers: dict[str, str] | None = None) -> Problem:
@@ -142,7 +208,7 @@ def of_status(status: int, detail: str, headers: dict[str, str] | None = None) -
     if not code:
         code = "internal" if status >= 500 else "malformed"
     said = "" if detail == HTTPStatus(status).phrase else detail
-    return Problem(code, said, status=status, headers=headers)
+    return Problem(code, detail=said, status=status, headers=headers)
 
 
 _CONTENT: Final = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}

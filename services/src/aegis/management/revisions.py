@@ -26,10 +26,10 @@ def tag(response: Response, revision: int) -> None:
 def revision_of(if_match: str | None) -> int:
     """The revision that an If-Match names. Raises Problem where it is missing, or names none."""
     if if_match is None:
-        raise Problem("precondition_needed", "send If-Match with the ETag that you have seen")
+        raise Problem("precondition_needed", "if_match_missing")
     number = if_match.removeprefix("W/").strip('"')
     if not number.isascii() or not number.isdecimal() or len(number) > _LONGEST or not int(number):
-        raise Problem("precondition_needed", "If-Match is one ETag of ours")
+        raise Problem("precondition_needed", "if_match_malformed")
     return int(number)
 
 
@@ -37,7 +37,7 @@ def changed(current: BaseModel | None, revision: int, yours: Mapping[str, Any]) 
     """What it is now, next to what was wanted."""
     return Problem(
         "changed",
-        "somebody else has changed it" if current is not None else "it is gone",
+        "changed_by_another" if current is not None else "gone",
         current=None if current is None else current.model_dump(mode="json"),
         revision=revision,
         yours=dict(yours),

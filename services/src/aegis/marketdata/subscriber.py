@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from aegis.contracts.market import InstrumentId
+from aegis.contracts.reasons import NO_SESSION
 from aegis.contracts.subscriptions import SubscriptionState
 from aegis.marketdata.domain.subscriptions import Totals, reconcile, state_of
 from aegis.marketdata.domain.universe import EMPTY, Universe
@@ -131,7 +132,7 @@ class Subscriber:
         self._prove()
         if self._names is None:
             self._names = sorted((str(one), one) for one in self._wanted)
-        waiting_for = "" if self._ready and not self._began else "the feed has no session yet"
+        waiting_for = "" if self._ready and not self._began else NO_SESSION
         for name, instrument in self._names[bisect_right(self._names, after, key=itemgetter(0)) :]:
             state, reason = state_of(
                 instrument,

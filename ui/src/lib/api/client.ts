@@ -37,7 +37,7 @@ export async function withHeaders<T>(asked: Promise<Answer<T>>): Promise<{ data:
   try {
     answer = await asked;
   } catch {
-    throw new Problem({ code: "unreachable", status: 0, title: "", detail: "", errors: [], details: {} });
+    throw new Problem({ code: "unreachable", status: 0, title: "", detail: "", reason: "", errors: [], details: {} });
   }
   if (!answer.response.ok) throw problemOf(answer.response.status, answer.error);
   return { data: answer.data as T, headers: answer.response.headers };

@@ -1526,6 +1526,7 @@ export interface components {
             verdict: string;
             /** Reason */
             reason: string;
+            why?: components["schemas"]["Reason"] | null;
             /** Silent S */
             silent_s: number | null;
             /** Usual S */
@@ -1972,6 +1973,7 @@ export interface components {
          *       "level": "healthy",
          *       "exit_code": 0,
          *       "reason": "",
+         *       "why": [],
          *       "checked_at": "2026-11-28T09:30:00.120Z",
          *       "market_time": "2026-11-28T09:30:00.120Z",
          *       "agent_epoch": 2,
@@ -2044,6 +2046,11 @@ export interface components {
             exit_code: number;
             /** Reason */
             reason: string;
+            /**
+             * Why
+             * @default []
+             */
+            why: components["schemas"]["Reason"][];
             /**
              * Checked At
              * Format: date-time
@@ -2852,14 +2859,18 @@ export interface components {
         };
         /**
          * ProblemBody
-         * @description What went wrong (RFC 9457). `code` is a stable word; `details` depend on it.
+         * @description What went wrong (RFC 9457). `code` and `reason` are stable words, `details` stand in the reason's sentence.
+         *
+         *     A service's own reason stands in `reason` too; it is empty where there is no more to say, or only `detail` has it.
          * @example {
          *       "code": "role_needed",
-         *       "detail": "handing a key over needs the role operator",
+         *       "detail": "this needs the role operator, and yours is viewer",
          *       "details": {
-         *         "needed": "operator"
+         *         "needed": "operator",
+         *         "yours": "viewer"
          *       },
          *       "errors": [],
+         *       "reason": "needs_role",
          *       "status": 403,
          *       "title": "This needs another role",
          *       "type": "urn:aegis:problem:role_needed"
@@ -2879,6 +2890,11 @@ export interface components {
             detail: string;
             /** Code */
             code: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
             /**
              * Errors
              * @default []
@@ -2908,6 +2924,30 @@ export interface components {
             nats: string;
             /** Hears */
             hears: string;
+        };
+        /**
+         * Reason
+         * @description A code, and the names and numbers that stand in its sentence. A code that is not known is its own sentence.
+         * @example {
+         *       "code": "no_ticks_of",
+         *       "places": {
+         *         "exchanges": "SHFE"
+         *       }
+         *     }
+         */
+        Reason: {
+            /**
+             * Code
+             * @enum {string}
+             */
+            code: "said" | "not_listed" | "not_taken" | "no_session_yet" | "not_written_so" | "none_listed" | "not_asked_for" | "no_snapshot" | "nobody_publishes" | "feed_is" | "feed_is_because" | "feed_not_there" | "nothing_known" | "no_ticks_of" | "not_heard_yet" | "listed_no_more" | "found" | "not_helped" | "nats_away" | "not_asked_yet" | "being_asked" | "cannot_be_asked" | "ticks_unreadable" | "publisher_silent" | "market_data_silent" | "no_market_data" | "wanted_not_told" | "asked_again" | "session_renewed" | "no_answer" | "call_failed" | "no_lease" | "no_taker" | "taker_covers_little" | "given_up";
+            /**
+             * Places
+             * @default {}
+             */
+            places: {
+                [key: string]: string | number;
+            };
         };
         /**
          * ReconcileReply
@@ -2943,6 +2983,7 @@ export interface components {
             what: string;
             /** Reason */
             reason: string;
+            why?: components["schemas"]["Reason"] | null;
         };
         /**
          * RepairView
@@ -2964,12 +3005,18 @@ export interface components {
             /** Reason */
             reason: string;
             /**
+             * Why
+             * @default []
+             */
+            why: components["schemas"]["Reason"][];
+            /**
              * Outcome
              * @enum {string}
              */
             outcome: "done" | "failed" | "not_possible";
             /** Detail */
             detail: string;
+            result?: components["schemas"]["Reason"] | null;
         };
         /**
          * RevisionView
@@ -3258,6 +3305,7 @@ export interface components {
             state: "ticking" | "subscribed" | "waiting" | "refused";
             /** Reason */
             reason: string;
+            why?: components["schemas"]["Reason"] | null;
             /** Wanted By */
             wanted_by: string[];
         };
@@ -3270,6 +3318,7 @@ export interface components {
          *           "instrument": "SHFE.rb2605",
          *           "state": "ticking",
          *           "reason": "",
+         *           "why": null,
          *           "wanted_by": [
          *             "operator"
          *           ]
@@ -3574,13 +3623,18 @@ export interface components {
         };
         /**
          * Trouble
-         * @description One thing that is wrong with a request: where, and what.
+         * @description One thing that is wrong with a request: where, what, and that as a stable word of Pydantic's.
          */
         Trouble: {
             /** Where */
             where: string;
             /** Problem */
             problem: string;
+            /**
+             * Code
+             * @default
+             */
+            code: string;
         };
         /**
          * UniverseView
@@ -3619,7 +3673,11 @@ export interface components {
          *       "rejected": [
          *         {
          *           "what": "SHFE.nothing",
-         *           "reason": "not listed"
+         *           "reason": "the feed does not list it",
+         *           "why": {
+         *             "code": "not_listed",
+         *             "places": {}
+         *           }
          *         }
          *       ],
          *       "still_wanted": 299
@@ -3805,7 +3863,11 @@ export interface components {
          *       "rejected": [
          *         {
          *           "what": "SHFE.nothing",
-         *           "reason": "not listed"
+         *           "reason": "the feed does not list it",
+         *           "why": {
+         *             "code": "not_listed",
+         *             "places": {}
+         *           }
          *         }
          *       ],
          *       "instruments": 1
@@ -3938,6 +4000,8 @@ export interface components {
             /** Heartbeat Age S */
             heartbeat_age_s: number;
         };
+        /** @enum {string} */
+        ProblemReason: "audit_away" | "change_password" | "changed_by_another" | "confirm" | "gone" | "if_match_malformed" | "if_match_missing" | "instances_alive" | "log_says" | "many_at_once" | "many_followers" | "many_sign_in" | "many_tokens" | "many_topics" | "nats_away" | "needs_role" | "no_bucket" | "no_entry" | "no_health_agent" | "no_instance" | "no_key" | "no_service" | "no_session" | "no_stream" | "no_tick" | "no_token" | "no_topic" | "no_user" | "not_oneself" | "not_our_name" | "not_our_page" | "password_not_new" | "people_only" | "split_of_close" | "tokens_by_people" | "too_many_bytes" | "user_changed" | "user_exists" | "wait";
         /**
          * Alive
          * @description Once a second. What is shown is old while the service hears nothing of the desk: `stale`.

@@ -68,9 +68,7 @@ class Attempts:
                 counted = _Count(since=now, count=0)
             if counted.count >= most:
                 wait_s = max(1, round((counted.since + WINDOW - now).total_seconds()))
-                raise Problem(
-                    "too_many_attempts", f"try again in {wait_s} s", headers={"Retry-After": str(wait_s)}, wait_s=wait_s
-                )
+                raise Problem("too_many_attempts", "wait", headers={"Retry-After": str(wait_s)}, wait_s=wait_s)
             value = codec.encode_model(counted.model_copy(update={"count": counted.count + 1}))
             try:
                 if entry is None:
@@ -80,7 +78,7 @@ class Attempts:
                 return
             except RevisionMismatch:
                 continue  # another attempt was counted just now
-        raise Problem("too_many_attempts", "too many at once", headers={"Retry-After": "1"}, wait_s=1)
+        raise Problem("too_many_attempts", "many_at_once", headers={"Retry-After": "1"}, wait_s=1)
 
 
 def _key(kind: str, what: str) -> str:

@@ -89,9 +89,9 @@ async def admit(connection: HTTPConnection, role: Role, *, before_change: bool =
         raise problem
     caller, stored, _ = found
     if caller.role is None or not caller.role.includes(role):
-        problem = Problem("role_needed", f"this needs the role {role}, and yours is {caller.role}", needed=role)
+        problem = Problem("role_needed", "needs_role", needed=role, yours=caller.role or "")
     elif stored.user.must_change and not before_change:
-        problem = Problem("password_change_needed", "POST /api/auth/password")
+        problem = Problem("password_change_needed", "change_password")
     else:
         return found
     await parts.trail.refused(caller, "request", _what(connection), problem.code)

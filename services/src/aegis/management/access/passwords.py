@@ -46,7 +46,7 @@ class Passwords:
 
     async def __aenter__(self) -> None:
         if self._waiting >= _MOST_WAITING:
-            raise Problem("overloaded", "too many sign in at this moment", headers={"Retry-After": "2"})
+            raise Problem("overloaded", "many_sign_in", headers={"Retry-After": "2"})
         self._waiting += 1
         try:
             await self._place.acquire()

@@ -35,7 +35,7 @@ from aegis.management.examples import add_examples
 from aegis.management.live.messages import REF, live_schemas
 from aegis.management.parts import Parts
 from aegis.management.perimeter import Perimeter
-from aegis.management.problems import MEDIA_TYPE, Problem, ProblemBody, Trouble, of_status, problem_of, written
+from aegis.management.problems import MEDIA_TYPE, REASONS, Problem, ProblemBody, Trouble, of_status, problem_of, written
 from aegis_sdk.errors import AegisError
 
 __all__ = ["create_app"]
@@ -110,12 +110,12 @@ def _handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def failed(_: Request, __: Exception) -> Response:
-        return written(Problem("internal", "the log says why"))
+        return written(Problem("internal", "log_says"))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         troubles = [
-            Trouble(where=".".join(str(part) for part in item["loc"]), problem=item["msg"])
+            Trouble(where=".".join(str(part) for part in item["loc"]), problem=item["msg"], code=item["type"])
             for item in error.errors()[:_MOST_TROUBLES]
         ]
         return written(Problem("invalid", errors=troubles))
@@ -128,7 +128,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     body = ProblemBody.model_json_schema(ref_template=REF)
-    schemas |= body.pop("$defs", {}) | {"ProblemBody": body}
+    schemas |= body.pop("$defs", {}) | {"ProblemBody": body, "ProblemReason": {"enum": list(REASONS), "type": "string"}}
     for name, schema in live_schemas().items():
         schemas.setdefault(name, schema)
     said = {"asked": "Asked", "message": "LiveMessage", "rows": "LiveRows"}

@@ -139,7 +139,7 @@ async def change_password(
         if not await at.passwords.is_right(asked.old, user.password_hash):
             raise Problem("wrong_credentials", status=403)
         if asked.new == asked.old or asked.new.lower() == user.name:
-            raise Problem("invalid", "the new password is the old one, or the user's name")
+            raise Problem("invalid", "password_not_new")
         changed = user.model_copy(
             update={
                 "password_hash": await at.passwords.hashed(asked.new),
@@ -151,7 +151,7 @@ async def change_password(
         try:
             await at.users.replace(changed, revision)
         except RevisionMismatch:
-            raise Problem("conflict", "an administrator changed this user just now: sign in again") from None
+            raise Problem("conflict", "user_changed") from None
         await at.attempts.forget(user.name)
         return await _begin(at, changed, request, response)
 
@@ -185,7 +185,7 @@ async def end_session(
     async with at.trail.action(caller, "end_session", session):
         found = [one for one in await at.sessions.of(caller.name, at.now()) if short(one.key) == session]
         if not found:
-            raise Problem("not_found", "no session of yours has that id")
+            raise Problem("not_found", "no_session")
         await at.sessions.end(found[0].key)
 
 
@@ -211,7 +211,7 @@ def _session_key(request: Request) -> str:
     """Of who came by a session. Raises Problem for who came by a token: that is not signed in, and has no password."""
     session = _signed_in(request).session
     if session is None:
-        raise Problem("role_needed", "this is for people who have signed in, not for API tokens")
+        raise Problem("role_needed", "people_only")
     return session.key
 
 

@@ -109,7 +109,7 @@ async def drain_instance(service: Service, instance: Named, asked: DrainRequest,
     async with at.trail.action(caller, "drain", f"{service}/{instance}", {"timeout_s": asked.timeout_s}) as said:
         _found(at, service, instance)
         if asked.confirm != instance:
-            raise Problem("invalid", f"confirm repeats the instance's name, {instance}")
+            raise Problem("invalid", "confirm", what=instance)
         done: dict[str, Any] = await key_moves.drain(at.transport, at.view, instance, service, asked.timeout_s)
         said.update(given=len(done["keys"]), left=len(done["left"]))
     return Drained.model_validate(done)
@@ -123,7 +123,7 @@ async def set_maintenance(
     async with at.trail.action(caller, "maintenance", f"{service}/{instance}", {"on": asked.on}):
         _found(at, service, instance)
         if asked.on and asked.confirm != instance:
-            raise Problem("invalid", f"confirm repeats the instance's name, {instance}")
+            raise Problem("invalid", "confirm", what=instance)
         request = MaintenanceRequest(on=asked.on)
         return await at.client.call(maintenance_of(service), request, instance=instance, timeout=_CALL_S)
 
@@ -131,5 +131,5 @@ async def set_maintenance(
 def _found(at: Parts, service: str, instance: str) -> Instance:
     found = at.view.instance(service, instance)
     if found is None:
-        raise Problem("not_found", f"no instance {instance} of {service} is alive")
+        raise Problem("not_found", "no_instance", service=service, instance=instance)
     return found

@@ -126,7 +126,7 @@ async def hand_over(service: Service, key: Key, asked: HandoverRequest, caller: 
     async with at.trail.action(caller, "hand_over", f"{service}/{key}", {"to": asked.to}) as said:
         _found(at, service, key)
         if asked.confirm != key:
-            raise Problem("invalid", f"confirm repeats the key, {key}")
+            raise Problem("invalid", "confirm", what=key)
         done = await key_moves.hand_over(at.transport, at.view, service, key, asked.to)
         said.update(holder=done["holder"], epoch=done["epoch"])
     return Handover(
@@ -160,7 +160,7 @@ async def _preview(at: Parts, service: str, key: str, to: str) -> Handover:
 
 def _found(at: Parts, service: str, key: str) -> LeaseView:
     if KeyName(service, key) not in at.view.leases.latest:
-        raise Problem("not_found", f"{service} has no key {key}")
+        raise Problem("not_found", "no_key", service=service, key=key)
     return next(
         LeaseView.model_validate(row) for row in at.view.rows() if (row["service"], row["key"]) == (service, key)
     )

@@ -80,7 +80,7 @@ async def _listen(socket: WebSocket, at: Parts, caller: Caller, role: Role, foll
                 follower.subscribe(wanted.topic, role, wanted.origin, wanted.sequence)
             except Problem as problem:
                 await at.trail.refused(caller, "follow", wanted.topic, problem.code)
-                await _send(socket, Refused(topic=wanted.topic, code=problem.code, detail=problem.body.detail or ""))
+                await _send(socket, Refused(topic=wanted.topic, code=problem.code, detail=problem.body.detail))
 
 
 async def _asked(socket: WebSocket) -> Asked:
@@ -134,7 +134,7 @@ async def live_events(
     assert caller.role is not None
     wanted = list(dict.fromkeys(topics.split(",")))
     if len(wanted) > MOST_TOPICS:
-        raise Problem("overloaded", f"at most {MOST_TOPICS} topics")
+        raise Problem("overloaded", "many_topics", most=MOST_TOPICS)
     for name in wanted:
         permitted(at.hub, name, caller.role)
     before = _resumed(last_event_id)

@@ -147,7 +147,7 @@ async def list_coverage(
 async def get_market_health(feed: Annotated[Token, Path(examples=["main"])], _: Viewer, at: With) -> HealthReport:
     """What the health agent of a feed set says of its ticks, aware of sessions."""
     if KeyName(HEALTH, feed) not in at.view.leases.latest:
-        raise Problem("not_found", f"nobody watches a feed set {feed}")
+        raise Problem("not_found", "no_health_agent", feed=feed)
     return (await at.client.call_active(REPORT, feed, Empty(), timeout=_CALL_S)).value
 
 
@@ -162,7 +162,7 @@ async def get_last_tick(instrument: Instrument, _: Viewer, at: With) -> TickView
     """The latest tick of an instrument."""
     reply = await _call(at, LATEST, LatestRequest(instruments=[instrument]))
     if not reply.ticks:
-        raise Problem("not_found", f"{instrument} has no tick")
+        raise Problem("not_found", "no_tick", instrument=instrument)
     return TickView.model_validate(reply.ticks[0])
 
 

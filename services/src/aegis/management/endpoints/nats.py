@@ -98,7 +98,7 @@ async def list_consumers(stream: StreamName, _: Viewer, at: With) -> list[Consum
     try:
         return await consumers_of(at.transport, stream)
     except StreamError as error:
-        raise _or_not_found(error, f"there is no stream {stream}") from None
+        raise _or_not_found(error, "no_stream", {"stream": stream}) from None
 
 
 @router.get("/buckets", responses=responses(401, 403, 503, 504))
@@ -127,7 +127,7 @@ async def list_keys(
             if (entry := await store.get(name)) is not None:
                 found.append(_key(entry))
     except StreamError as error:
-        raise _or_not_found(error, f"there is no bucket {bucket}") from None
+        raise _or_not_found(error, "no_bucket", {"bucket": bucket}) from None
     return found
 
 
@@ -137,11 +137,11 @@ async def get_key(bucket: BucketName, key: KeyName, _: Operator, at: With) -> Va
     try:
         entry = await _bucket(at, bucket).get(key)
     except StreamError as error:
-        raise _or_not_found(error, f"there is no bucket {bucket}") from None
+        raise _or_not_found(error, "no_bucket", {"bucket": bucket}) from None
     except ConfigurationError:
         entry = None
     if entry is None:
-        raise Problem("not_found", f"{bucket} has no key {key}")
+        raise Problem("not_found", "no_entry", bucket=bucket, key=key)
     encoding, value = _shown(key, entry.value)
     return ValueView(**_key(entry).model_dump(), encoding=encoding, value=value)
 
@@ -152,11 +152,11 @@ async def get_key_history(bucket: BucketName, key: KeyName, _: Operator, at: Wit
     try:
         entries = await _bucket(at, bucket).history(key)
     except StreamError as error:
-        raise _or_not_found(error, f"there is no bucket {bucket}") from None
+        raise _or_not_found(error, "no_bucket", {"bucket": bucket}) from None
     except ConfigurationError:
         entries = []
     if not entries:
-        raise Problem("not_found", f"{bucket} has no key {key}")
+        raise Problem("not_found", "no_entry", bucket=bucket, key=key)
     return [_revision(entry) for entry in reversed(entries[-_MOST_REVISIONS:])]
 
 
@@ -185,13 +185,13 @@ async def _names(at: Parts, bucket: str) -> list[str]:
             return found
 
 
-def _or_not_found(error: StreamError, detail: str) -> Exception:
-    return Problem("not_found", detail) if error.code == NO_SUCH_STREAM else error
+def _or_not_found(error: StreamError, reason: str, details: dict[str, str]) -> Exception:
+    return Problem("not_found", reason, details=details) if error.code == NO_SUCH_STREAM else error
 
 
 def _bucket(at: Parts, name: str) -> KeyValue:
     if name in _SECRET:
-        raise Problem("not_found", f"there is no bucket {name} to look into")
+        raise Problem("not_found", "no_bucket", bucket=name)
     return KeyValue(at.transport, name)
 
 

@@ -60,7 +60,7 @@ async def readyz(_: Annotated[Caller, anybody()], at: With) -> Readiness:
     """Whether requests would be answered: a balancer leaves us out while they would not."""
     connection, hears = at.transport.state, at.view.directory.state
     if connection is not ConnectionState.CONNECTED or hears is not DirectoryState.FRESH:
-        raise Problem("unavailable", "NATS does not answer", nats=connection, hears=hears)
+        raise Problem("unavailable", "nats_away", nats=connection, hears=hears)
     return Readiness(ready=True, nats=connection, hears=hears)
 
 

@@ -150,7 +150,7 @@ async def delete_service(name: Name, caller: Operator, at: With, if_match: IfMat
         revision = revision_of(if_match)
         await _found(at, name)
         if at.view.directory.instances(name):
-            raise Problem("conflict", f"instances of {name} are alive: stop them first")
+            raise Problem("conflict", "instances_alive", service=name)
         try:
             await _bucket(at).delete(name, revision)
         except RevisionMismatch:
@@ -164,7 +164,7 @@ def _bucket(at: Parts) -> KeyValue:
 async def _found(at: Parts, name: str) -> KeyValueEntry:
     entry = await _bucket(at).get(name)
     if entry is None:
-        raise Problem("not_found", f"there is no service {name}")
+        raise Problem("not_found", "no_service", service=name)
     return entry
 
 

@@ -79,13 +79,13 @@ async def create_token(asked: NewToken, request: Request, caller: Viewer, at: Wi
     """Make a token; only people who have signed in make one: 20 that live, and 20 in five minutes."""
     async with at.trail.action(caller, "create_token", asked.name, {"role": asked.role, "days": asked.days}):
         if request.state.signed_in.session is None:
-            raise Problem("role_needed", "a token makes no tokens: sign in")
+            raise Problem("role_needed", "tokens_by_people")
         if caller.role is None or not caller.role.includes(asked.role):
-            raise Problem("role_needed", f"yours is {caller.role}: a token cannot be {asked.role}", needed=asked.role)
+            raise Problem("role_needed", "needs_role", needed=asked.role, yours=caller.role or "")
         now = at.now()
         await at.attempts.count_token(caller.name, now)
         if sum(one.token.user == caller.name for one in await at.tokens.all(now)) >= MOST_TOKENS:
-            raise Problem("conflict", f"you have {MOST_TOKENS} tokens: delete one")
+            raise Problem("conflict", "many_tokens", most=MOST_TOKENS)
         token = ApiToken(
             name=asked.name,
             user=caller.name,
@@ -106,7 +106,7 @@ async def delete_token(
     async with at.trail.action(caller, "delete_token", token) as said:
         found = [one for one in await _visible(at, caller) if short(one.key) == token]
         if not found:
-            raise Problem("not_found", "there is no such token that you may see")
+            raise Problem("not_found", "no_token")
         said.update(name=found[0].token.name, user=found[0].token.user)
         await at.tokens.delete(found[0].key)
 

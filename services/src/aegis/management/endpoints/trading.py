@@ -221,7 +221,7 @@ async def place_order(account: Of, asked: Ticket, caller: Trader, at: With) -> P
     said = asked.model_dump(mode="json", exclude_defaults=True) | {"client_order_id": name}
     async with at.trail.action(caller, "place_order", f"{account}/{name}", said):
         if asked.split is not None and asked.offset != "close":
-            raise Problem("invalid", f"a split is of `close`, not of `{asked.offset}`")
+            raise Problem("invalid", "split_of_close", offset=asked.offset)
         request = OrderRequest(account=account, client_order_id=name, **ticket)
         return await placed(at.client, await key_of(at.transport, at.view, account), request, _CALL_S)
 
@@ -269,7 +269,7 @@ async def flatten(account: Of, asked: Flatten, caller: Operator, at: With) -> Fl
     """Close positions, all or those of some instruments."""
     async with at.trail.action(caller, "flatten", account, asked.model_dump()):
         if asked.confirm != account:
-            raise Problem("invalid", f"confirm repeats the account's name, {account}")
+            raise Problem("invalid", "confirm", what=account)
         request = FlattenRequest(account=account, confirm=account, instruments=asked.instruments)
         return await _call(at, FLATTEN, account, request)
 

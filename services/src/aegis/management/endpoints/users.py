@@ -101,7 +101,7 @@ async def create_user(asked: NewUser, caller: Admin, at: With) -> FirstPassword:
         try:
             stored = await at.users.create(user)
         except RevisionMismatch:
-            raise Problem("conflict", f"there is a user {asked.name} already") from None
+            raise Problem("conflict", "user_exists", user=asked.name) from None
     return FirstPassword(user=_view(stored), password="" if asked.password else password)
 
 
@@ -158,7 +158,7 @@ async def delete_user(name: Name, caller: Admin, at: With, if_match: IfMatch = N
 async def _found(at: Parts, name: str) -> StoredUser:
     stored = await at.users.get(name)
     if stored is None:
-        raise Problem("not_found", f"there is no user {name}")
+        raise Problem("not_found", "no_user", user=name)
     return stored
 
 
@@ -184,7 +184,7 @@ async def _conflict(at: Parts, name: str, wanted: dict[str, object]) -> Problem:
 
 def _not_himself(caller: Caller, name: str) -> None:
     if caller.name == name:
-        raise Problem("conflict", "another administrator has to do that: nobody changes himself")
+        raise Problem("conflict", "not_oneself")
 
 
 def _view(stored: StoredUser) -> UserView:

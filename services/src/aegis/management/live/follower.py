@@ -34,7 +34,7 @@ class Follower:
 
     def __enter__(self) -> Follower:
         if not self._hub.enter():
-            raise Problem("overloaded", "too many follow already")
+            raise Problem("overloaded", "many_followers")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -49,7 +49,7 @@ class Follower:
             return
         topic = self._hub.follow(name, source) if len(self._followed) < MOST_TOPICS else None
         if topic is None:
-            raise Problem("overloaded", f"at most {MOST_TOPICS} topics")
+            raise Problem("overloaded", "many_topics", most=MOST_TOPICS)
         self._followed[name] = topic, sequence if origin == topic.origin else None
 
     def unsubscribe(self, name: str) -> None:
@@ -91,7 +91,7 @@ def permitted(hub: Hub, name: str, role: Role) -> Source:
     """The source of a topic that this role may follow. Raises Problem."""
     source = hub.find(name)
     if source is None:
-        raise Problem("not_found", f"there is no topic {name[:100]}")
+        raise Problem("not_found", "no_topic", topic=name[:100])
     if not role.includes(source.role):
-        raise Problem("role_needed", f"{name} needs the role {source.role}", needed=source.role)
+        raise Problem("role_needed", "needs_role", needed=source.role, yours=role)
     return source

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass
-from typing import Final
 
 from aegis.contracts.market import InstrumentId
+from aegis.contracts.reasons import NOT_LISTED
 from aegis.contracts.subscriptions import SubscriptionState
 
-__all__ = ["NOT_LISTED", "NOT_TAKEN", "Plan", "Totals", "reconcile", "state_of"]
-
-NOT_LISTED: Final = "the feed does not list it"
-NOT_TAKEN: Final = "the feed does not know it"
+__all__ = ["Plan", "Totals", "reconcile", "state_of"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Final
 
 from aegis.contracts.market import Instrument
 from aegis.contracts.marketdata import INSTRUMENTS, InstrumentsReply, InstrumentsRequest, InstrumentView
+from aegis.contracts.reasons import Reason
 from aegis.contracts.subscriptions import (
     DESK,
     SUBSCRIBE,
@@ -28,7 +29,6 @@ from aegis.contracts.subscriptions import (
     WishView,
 )
 from aegis.marketdata.adapters.bus import WishStore
-from aegis.marketdata.domain.subscriptions import NOT_LISTED
 from aegis.marketdata.domain.universe import kind_of
 from aegis.marketdata.domain.wishes import MOST_CONSUMERS, MOST_INSTRUMENTS, MOST_SCOPES, instrument_id
 from aegis.marketdata.endpoints.pages import page_of
@@ -64,15 +64,21 @@ class SubscriptionCalls(Service):
         self._check_owner(request.consumer)
         known = self.wishes.table.of(request.consumer)
         if request.consumer not in self.wishes.table.consumers and len(self.wishes.table.consumers) >= MOST_CONSUMERS:
-            raise Rejected(f"{MOST_CONSUMERS} consumers have a wish already; `aegis subscriptions` shows them")
+            raise Rejected(
+                f"{MOST_CONSUMERS} consumers have a wish already; `aegis subscriptions` shows them",
+                reason="too_many_consumers",
+            )
         refusals = list(self._refusals(request))
         refused = {one.what for one in refusals}
         names = [name for name in dict.fromkeys(request.instruments) if name not in refused]
         scopes = [scope for scope in dict.fromkeys(request.scopes) if str(scope) not in refused]
         if len(known.names.union(names)) > MOST_INSTRUMENTS:
-            raise Rejected(f"{request.consumer} would want more than {MOST_INSTRUMENTS} instruments: use a scope")
+            raise Rejected(
+                f"{request.consumer} would want more than {MOST_INSTRUMENTS} instruments: use a scope",
+                reason="too_many_instruments",
+            )
         if len({*known.scopes, *scopes}) > MOST_SCOPES:
-            raise Rejected(f"{request.consumer} would want more than {MOST_SCOPES} scopes")
+            raise Rejected(f"{request.consumer} would want more than {MOST_SCOPES} scopes", reason="too_many_scopes")
         with _storing():
             await self.wishes.add(request.consumer, names, scopes, request.ttl_s)
         self.subscriber.wishes_changed()
@@ -83,27 +89,29 @@ class SubscriptionCalls(Service):
     def _refusals(self, request: WishRequest) -> Iterator[Refusal]:
         universe = self.subscriber.universe
         if not universe and (request.instruments or request.scopes):
-            raise Unavailable("the instruments are not known before the first session of the feed")
+            raise Unavailable(
+                "the instruments are not known before the first session of the feed", reason="no_universe"
+            )
         for name in request.instruments:
             if universe.get(name) is None:
                 well_formed = instrument_id(name) is not None
-                yield Refusal(what=name, reason=NOT_LISTED if well_formed else "it is not written EXCHANGE.SYMBOL")
+                yield _refusal(name, Reason.of("not_listed" if well_formed else "not_written_so"))
         for scope in request.scopes:
             if not universe.matching(scope):
-                yield Refusal(what=str(scope), reason="the feed lists none of them")
+                yield _refusal(str(scope), Reason.of("none_listed"))
 
     @rpc(UNSUBSCRIBE)
     async def unsubscribe(self, request: UnsubscribeRequest) -> UnsubscribeReply:
         """Raises Rejected for the desk's own wish, and where all is named beside something else."""
         self._check_owner(request.consumer)
         if request.everything and (request.instruments or request.scopes):
-            raise Rejected("`everything` leaves nothing to be named beside it")
+            raise Rejected("`everything` leaves nothing to be named beside it", reason="everything_alone")
         wish = self.wishes.table.of(request.consumer)
         names = sorted(wish.names) if request.everything else list(dict.fromkeys(request.instruments))
         scopes = list(wish.scopes) if request.everything else list(dict.fromkeys(request.scopes))
-        reason = f"{request.consumer} does not ask for it"
-        rejected = [Refusal(what=name, reason=reason) for name in names if name not in wish.names]
-        rejected += [Refusal(what=str(scope), reason=reason) for scope in scopes if scope not in wish.scopes]
+        why = Reason.of("not_asked_for", consumer=request.consumer)
+        rejected = [_refusal(name, why) for name in names if name not in wish.names]
+        rejected += [_refusal(str(scope), why) for scope in scopes if scope not in wish.scopes]
         names = [name for name in names if name in wish.names]
         scopes = [scope for scope in scopes if scope in wish.scopes]
         with _storing():
@@ -124,7 +132,9 @@ class SubscriptionCalls(Service):
 
     def _check_owner(self, consumer: str) -> None:
         if consumer == DESK:
-            raise Rejected(f"what {DESK} wants is the setting AEGIS_WANTED of the market data service")
+            raise Rejected(
+                f"what {DESK} wants is the setting AEGIS_WANTED of the market data service", reason="wish_of_desk"
+            )
 
     @rpc(WISHES)
     async def wishes_of_all(self, request: Empty) -> WishesReply:
@@ -154,6 +164,7 @@ class SubscriptionCalls(Service):
                 instrument=name,
                 state=state,
                 reason=reason,
+                why=Reason.read(reason),
                 wanted_by=self.wishes.table.wanted_by(name, self.subscriber.universe),
             )
             if _fits(view, request):
@@ -168,7 +179,11 @@ def _storing() -> Generator[None]:
     try:
         yield
     except StreamError as error:
-        raise Rejected(f"the wish is not stored as a whole: {error}") from error
+        raise Rejected(f"the wish is not stored as a whole: {error}", reason="wish_not_stored") from error
+
+
+def _refusal(what: str, why: Reason) -> Refusal:
+    return Refusal(what=what, reason=str(why), why=why)
 
 
 def _fits(view: SubscriptionView, request: SubscriptionsRequest) -> bool:

@@ -23,6 +23,7 @@ from aegis.contracts.health import (
     RepairDone,
     RepairView,
 )
+from aegis.contracts.reasons import sentence_of
 from aegis.marketdata.health.domain.findings import Findings, Level
 from aegis.marketdata.health.domain.repairs import Kind, Outcome, Patience, Repair, RepairMemory, Repairs
 from aegis.marketdata.health.domain.summary import left_to_people
@@ -141,11 +142,11 @@ class HealthAgent(SingleActive):
             repairing: asyncio.Task[None] | None = None
             remembering: asyncio.Task[None] | None = None
             while True:
-                level, reason, found = self._watch.look()
-                told, says = left_to_people(level, reason, self.repairs.escalated)
+                level, why, found = self._watch.look()
+                told, says = left_to_people(level, why, self.repairs.escalated)
                 self._latest = told, found
                 if self._holds():
-                    if _is_idle(telling) and (change := self._change(told, says, found)):
+                    if _is_idle(telling) and (change := self._change(told, sentence_of(says), found)):
                         telling = tasks.create_task(self._publish("changed", change))
                     if _is_idle(repairing) and (work := self._next_repair(level, found)):
                         repairing = tasks.create_task(work)
@@ -195,7 +196,8 @@ class HealthAgent(SingleActive):
             await self.held(self.settings.feed).prove()
         except (Moved, Suspended):
             return
-        outcome, detail = await self._watch.desk.do(repair, instance)
+        outcome, result = await self._watch.desk.do(repair, instance)
+        detail = str(result or "")
         self.repairs.done(repair, outcome, clock.now())
         self.counted[repair.kind, outcome] += 1
         self._done.append(
@@ -204,8 +206,10 @@ class HealthAgent(SingleActive):
                 kind=repair.kind.value,
                 instruments=len(repair.instruments),
                 reason=repair.reason,
+                why=list(repair.why),
                 outcome=outcome,
                 detail=detail,
+                result=result,
             )
         )
         if repair.kind is Kind.ESCALATE:

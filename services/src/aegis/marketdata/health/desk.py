@@ -8,6 +8,7 @@ from typing import Final
 
 from aegis.contracts.health import InstanceView
 from aegis.contracts.marketdata import INSTRUMENTS, SERVICE, STATUS, FeedStatus, InstrumentsRequest
+from aegis.contracts.reasons import Reason
 from aegis.contracts.repairs import RENEW, RESUBSCRIBE, RenewRequest, ResubscribeRequest
 from aegis.contracts.subscriptions import SUBSCRIPTIONS, SubscriptionsRequest, SubscriptionState
 from aegis.marketdata.health.domain.repairs import Kind, Outcome, Repair
@@ -100,30 +101,30 @@ class Desk:
             more = bool(after)
         return wanted
 
-    async def do(self, repair: Repair, instance: str) -> tuple[Outcome, str]:
+    async def do(self, repair: Repair, instance: str) -> tuple[Outcome, Reason | None]:
         """Have the instance that publishes do a repair; what became of it, and what there is to say of that."""
         try:
             match repair.kind:
                 case Kind.RESUBSCRIBE:
                     request = ResubscribeRequest(instruments=list(repair.instruments))
                     reply = await self._client.call(RESUBSCRIBE, request, timeout=_REPAIR_S, instance=instance)
-                    return "done", f"{reply.instruments} asked for again"
+                    return "done", Reason.of("asked_again", count=reply.instruments)
                 case Kind.RENEW:
                     renew = RenewRequest(reason=f"health: {repair.reason}"[:128])
                     await self._client.call(RENEW, renew, timeout=_REPAIR_S, instance=instance)
-                    return "done", f"a fresh session of {instance}"
+                    return "done", Reason.of("session_renewed", instance=instance)
                 case Kind.FAIL_OVER:
                     return await self._fail_over()
                 case Kind.ESCALATE:
-                    return "done", ""
+                    return "done", None
         except Rejected as error:
-            return "failed", str(error)
+            return "failed", Reason.of("said", text=str(error))
         except DeadlineExceeded as error:
-            return "failed", f"no answer: {error}"
+            return "failed", Reason.of("no_answer", text=str(error))
         except RpcError as error:
-            return "failed", f"{error.code}: {error}"
+            return "failed", Reason.of("call_failed", error=error.code, text=str(error))
 
-    async def _fail_over(self) -> tuple[Outcome, str]:
+    async def _fail_over(self) -> tuple[Outcome, Reason | None]:
         """To another instance of this feed set, the one that has subscribed most. Raises RpcError.
 
         One without a session is UNHEALTHY. One that covers so little that this alone is critical would be no repair.
@@ -131,14 +132,15 @@ class Desk:
         found, _ = await self.publishers()
         holder = next((one.view.instance for one in found if one.has_key), None)
         if holder is None:
-            return "not_possible", f"no lease of {SERVICE}/{self._feed} is held"
+            return "not_possible", Reason.of("no_lease", key=f"{SERVICE}/{self._feed}")
         standing_by = [one for one in found if one.view.status == InstanceStatus.STANDBY]
         if not standing_by:
-            return "not_possible", f"nobody but {holder} could take {self._feed}"
+            return "not_possible", Reason.of("no_taker", holder=holder, feed=self._feed)
         best = max(standing_by, key=lambda one: one.share)
         name, status = best.view.instance, best.status
         if best.share < CRITICAL_BELOW:
-            return "not_possible", f"{name} has subscribed {status.subscribed} of {status.wanted}"
+            little = Reason.of("taker_covers_little", instance=name, subscribed=status.subscribed, wanted=status.wanted)
+            return "not_possible", little
         request = Handover(key=self._feed, to=name)
         await self._client.call(handover_of(SERVICE), request, timeout=_HANDOVER_S, instance=holder)
-        return "done", f"{holder} has given {self._feed} up"
+        return "done", Reason.of("given_up", holder=holder, feed=self._feed)

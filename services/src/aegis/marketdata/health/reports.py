@@ -14,6 +14,7 @@ from aegis.contracts.health import (
     RepairView,
     UniverseView,
 )
+from aegis.contracts.reasons import sentence_of
 from aegis.exchanges.sessions import to_shanghai, trading_day_of
 from aegis.marketdata.health.domain.findings import Case, ExchangeFindings, Findings, Level
 from aegis.marketdata.health.domain.summary import left_to_people
@@ -48,13 +49,14 @@ def report_of(
     escalated: Sequence[str] = (),
 ) -> HealthReport:
     """How it is now."""
-    level, reason, found = watch.look()
-    level, reason = left_to_people(level, reason, escalated)
+    level, why, found = watch.look()
+    level, why = left_to_people(level, why, escalated)
     return HealthReport(
         feed=feed,
         level=level_name(level),
         exit_code=int(level),
-        reason=reason,
+        reason=sentence_of(why),
+        why=list(why),
         checked_at=datetime.now(UTC),
         market_time=at(found.market_ns),
         agent_epoch=agent_epoch,
@@ -92,7 +94,8 @@ def _case(case: Case, attempts: int) -> CaseView:
     return CaseView(
         instrument=case.instrument,
         verdict=case.verdict.value,
-        reason=case.reason,
+        reason=str(case.why or ""),
+        why=case.why,
         silent_s=None if case.silent_s is None else round(case.silent_s, 1),
         usual_s=None if case.usual_s is None else round(case.usual_s, 2),
         attempts=attempts,

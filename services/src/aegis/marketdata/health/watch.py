@@ -16,6 +16,7 @@ from typing import Final, Self
 import structlog
 
 from aegis.contracts.marketdata import SERVICE, FeedStatus
+from aegis.contracts.reasons import Reason
 from aegis.contracts.tick_codec import decode
 from aegis.marketdata.health.desk import Desk, Publisher
 from aegis.marketdata.health.domain.findings import Findings, Level
@@ -60,8 +61,8 @@ class Watch:
         self._listing: _Totals = ()
         self._all_asked_at = self._answered_at = clock.now()
         self._asked = asyncio.Event()
-        self._trouble = ""
-        self._failure = "market data was not asked yet"
+        self._trouble: Reason | None = None
+        self._failure: Reason | None = Reason.of("not_asked_yet")
         self._known_at = -math.inf  # when asking told how it is, be it that nobody answers
         self._epoch = 0
 
@@ -100,23 +101,21 @@ class Watch:
         """Return when market data was asked once, with or without an answer."""
         await self._asked.wait()
 
-    def look(self) -> tuple[Level, str, Findings]:
-        """How it is, in a word and a line, and what was found: a check that could not run is UNKNOWN.
+    def look(self) -> tuple[Level, tuple[Reason, ...], Findings]:
+        """How it is, why, and what was found: a check that could not run is UNKNOWN.
 
         Where market data does not answer, nobody has a session, whatever was found before.
         """
         found = self._judge.look(clock.now())
         if self._trouble:
-            found = replace(
-                found, level=Level.CRITICAL, reason=self._trouble, session_trouble=self._trouble, is_down=True
-            )
+            found = replace(found, level=Level.CRITICAL, why=(self._trouble,), trouble=self._trouble, is_down=True)
         if self._transport.state is not ConnectionState.CONNECTED:
-            return Level.UNKNOWN, "NATS is away", found
+            return Level.UNKNOWN, (Reason.of("nats_away"),), found
         if clock.now() - self._known_at > _TOO_OLD_S:
-            return Level.UNKNOWN, self._failure or "market data is still being asked", found
+            return Level.UNKNOWN, (self._failure or Reason.of("being_asked"),), found
         if self._unread_at - self._read_at > _TOO_OLD_S:
-            return Level.UNKNOWN, "ticks cannot be read here: is AEGIS_CODEC of market data pickle?", found
-        return found.level, found.reason, found
+            return Level.UNKNOWN, (Reason.of("ticks_unreadable"),), found
+        return found.level, found.why, found
 
     # Ticks
 
@@ -144,13 +143,13 @@ class Watch:
             if self._transport.state is ConnectionState.CONNECTED:
                 try:
                     await self._ask(began)
-                    self._failure, self._known_at = "", clock.now()
+                    self._failure, self._known_at = None, clock.now()
                 except Exception as error:
-                    self._note_failure(f"market data cannot be asked: {str(error) or type(error).__name__}")
+                    self._note_failure(Reason.of("cannot_be_asked", text=str(error) or type(error).__name__))
                 self._asked.set()
             await asyncio.sleep(max(_ASK_S - (clock.now() - began), 0.05))
 
-    def _note_failure(self, failure: str) -> None:
+    def _note_failure(self, failure: Reason) -> None:
         before, self._failure = self._failure, failure
         if before != failure:  # each second it may be the same one
             _log.exception("asking_failed", feed=self._feed)
@@ -159,19 +158,18 @@ class Watch:
         self.publishers, unanswered = await self.desk.publishers()
         if not self.publishers or (unanswered and self.publisher is None):
             if not unanswered or now - self._answered_at > _UNANSWERED_S or not self._asked.is_set():
-                who = "instance that publishes" if self.publishers else "instance of market data with"
-                silent = "answers" if unanswered else "is there"
-                self._trouble = f"no {who} the feed {self._feed} {silent}"
+                silent = "publisher_silent" if self.publishers else "market_data_silent"
+                self._trouble = Reason.of(silent if unanswered else "no_market_data", feed=self._feed)
             return
         first = self.publishers[0]
         try:
             await self._ask_all(first, now)
         except RpcError as error:
             if now - self._answered_at > _UNANSWERED_S:
-                self._trouble = f"{first.view.instance} does not say what is subscribed: {error}"
+                self._trouble = Reason.of("wanted_not_told", instance=first.view.instance, text=str(error))
             return
         self._answered_at = now
-        self._trouble = ""
+        self._trouble = None
 
     async def _ask_all(self, of: Publisher, now: float) -> None:
         """What is wanted and listed, where it may have changed."""

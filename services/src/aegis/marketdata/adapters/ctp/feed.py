@@ -17,12 +17,12 @@ from uuid import uuid4
 import structlog
 
 from aegis.contracts.market import Env, Instrument, InstrumentId
+from aegis.contracts.reasons import NOT_TAKEN
 from aegis.ctp.attempts import Attempts, Patience
 from aegis.ctp.failures import Failure, Kind, Step
 from aegis.marketdata.adapters.ctp.frames import Start, Waiting
 from aegis.marketdata.adapters.ctp.metrics import session_figures
 from aegis.marketdata.adapters.ctp.watched import Limits, WatchedSession
-from aegis.marketdata.domain.subscriptions import NOT_TAKEN
 from aegis.marketdata.ports import FeedRefused, FeedSink, FeedState
 from aegis_sdk.errors import AegisError, ConnectionUnavailable
 from aegis_sdk.metrics import Metric

@@ -17,13 +17,13 @@ from uuid import uuid4
 from msgspec.structs import force_setattr
 
 from aegis.contracts.market import Env, Exchange, Instrument, InstrumentId, Quote
+from aegis.contracts.reasons import NOT_TAKEN
 from aegis.exchanges.products import product_of
 from aegis.exchanges.sessions import to_shanghai
 from aegis.marketdata.adapters.ctp_fields import facts_of_product
 from aegis.marketdata.adapters.replay.pace import Pace
 from aegis.marketdata.adapters.replay.reading import Played, merged, recordings_in
 from aegis.marketdata.domain.instruments import contract_month, expiry_day
-from aegis.marketdata.domain.subscriptions import NOT_TAKEN
 from aegis.marketdata.domain.universe import kind_of
 from aegis.marketdata.ports import FeedSink, FeedState
 from aegis_sdk.errors import AegisError, ConfigurationError

@@ -11,10 +11,10 @@ from typing import Final
 from uuid import uuid4
 
 from aegis.contracts.market import Env, Instrument, InstrumentId
+from aegis.contracts.reasons import NOT_TAKEN
 from aegis.exchanges.sessions import next_trading_day, to_shanghai
 from aegis.marketdata.adapters.simulated.clock import SECOND_NS, SessionClock, WallClock
 from aegis.marketdata.adapters.simulated.market import Market, UniverseName
-from aegis.marketdata.domain.subscriptions import NOT_TAKEN
 from aegis.marketdata.ports import FeedSink, FeedState
 from aegis_sdk.errors import AegisError, ConfigurationError, ConnectionUnavailable
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Final
 
+from aegis.contracts.reasons import Reason, sentence_of
+
 __all__ = ["ALARMS", "Case", "ExchangeFindings", "Findings", "Level", "Verdict", "exchange_of"]
 
 
@@ -54,7 +56,7 @@ class Case:
 
     instrument: str
     verdict: Verdict
-    reason: str = ""
+    why: Reason | None = None
     silent_s: float | None = None
     usual_s: float | None = None  # its usual interval, where it is known
 
@@ -82,15 +84,25 @@ class Findings:
     """All of it at one moment of the market."""
 
     level: Level
-    reason: str  # why it is not healthy, in one line
+    why: tuple[Reason, ...]  # it is not healthy
     market_ns: int  # UTC
     is_trading: bool  # something that is wanted trades
-    session_trouble: str  # what is wrong with the session as a whole; empty: nothing
+    trouble: Reason | None  # what is wrong with the session as a whole
     is_down: bool  # the feed has no session at all
     cases: tuple[Case, ...]  # by instrument
     in_all: ExchangeFindings
     exchanges: Mapping[str, ExchangeFindings]
     missing: tuple[str, ...] = ()  # the feed listed them, and does so no more before their last trading day
+
+    @property
+    def reason(self) -> str:
+        """Why, in one line."""
+        return sentence_of(self.why)
+
+    @property
+    def session_trouble(self) -> str:
+        """What is wrong with the session as a whole, in one line; empty: nothing."""
+        return str(self.trouble or "")
 
     @property
     def silent(self) -> frozenset[str]:

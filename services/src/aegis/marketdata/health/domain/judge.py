@@ -13,12 +13,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from aegis.contracts.reasons import NOT_LISTED, SENTENCES, Reason
 from aegis.contracts.subscriptions import SubscriptionState
 from aegis.exchanges.calendar import CALENDAR, Calendar
 from aegis.exchanges.products import PRODUCTS, Product, product_of
 from aegis.exchanges.sessions import BOND, DAY, STOCK_INDEX, Phase, to_shanghai, trading_day_of
 from aegis.marketdata.domain.instruments import contract_month, expiry_day
-from aegis.marketdata.domain.subscriptions import NOT_LISTED
 from aegis.marketdata.health.domain.findings import ALARMS, Case, Findings, Verdict, exchange_of
 from aegis.marketdata.health.domain.front import MEMBERS, Front, look_at_all
 from aegis.marketdata.health.domain.market_time import MarketTime, TradingTime
@@ -40,6 +40,7 @@ _NOON: Final = 11 * 3600 + 1800
 _HOURS_OF: Final = {"CFFEX": STOCK_INDEX}
 """Of products that the table does not know: the hours that all of their exchange share. Of all others it is the day."""
 _SUBSCRIBED: Final = ("ticking", "subscribed")
+_NO_SNAPSHOT: Final = SENTENCES["no_snapshot"]
 _NOT_TICKS: Final = frozenset(("snapshot", "stale"))
 
 
@@ -180,9 +181,9 @@ class Judge:
                 cases.append(self._case(one, verdict, reason))
         trouble, is_down = self._trouble(cases), self._is_down()
         missing = self._missing(trading_day)
-        note = f"{len(missing)} listed no more, {missing[0]} and so on" if missing else ""
+        note = [Reason.of("listed_no_more", count=len(missing), first=missing[0])] if missing else []
         if is_down and not self._in_order:
-            note = f"{self._why_down()}, and nothing that is wanted is known"
+            note = [self._why_down(), Reason.of("nothing_known")]
         unproven = self._unproven()
         return summed_up(tallies, cases, trouble, note, unproven, self._time.now_ns, is_down=is_down, missing=missing)
 
@@ -204,18 +205,18 @@ class Judge:
                 self._fronts[one.exchange].count(one.group.opened_ns, pace, subscribed=subscribed)
         self._silent_s = look_at_all(self._fronts.values(), elapsed_s, now_ns)
 
-    def _case(self, one: _Instrument, verdict: Verdict, reason: str) -> Case:
+    def _case(self, one: _Instrument, verdict: Verdict, why: str) -> Case:
         return Case(
             instrument=one.name,
             verdict=verdict,
-            reason=reason,
+            why=Reason.read(why),
             silent_s=self._silence_s(one) if one.mark_s >= 0 else None,
             usual_s=one.paces[self._night].usual_s or None,
         )
 
     def _verdict(self, one: _Instrument, trading_day: str) -> tuple[Verdict, str]:
         if one.expiry and one.expiry < trading_day:
-            return Verdict.EXPIRED, f"its last trading day was {one.expiry}"
+            return Verdict.EXPIRED, ""
         if one.state == "refused" and one.reason == NOT_LISTED:
             return Verdict.NOT_LISTED, one.reason
         if self._feed.state == "ended":
@@ -244,7 +245,7 @@ class Judge:
         if self._is_stalled(one):
             return Verdict.STALLED, ""
         if one.state == "subscribed" and self._feed.snapshots and self._wall_s - one.changed_s > SNAPSHOT_S:
-            return Verdict.NEVER_TICKED, "not even its snapshot came"
+            return Verdict.NEVER_TICKED, _NO_SNAPSHOT
         return (Verdict.HEALTHY if one.ticks and one.paces[self._night].is_known else Verdict.QUIET), ""
 
     def _is_stalled(self, one: _Instrument) -> bool:
@@ -270,25 +271,28 @@ class Judge:
             return False
         return self._feed.state == "failed" or self._wall_s - self._alive_s > DOWN_S
 
-    def _why_down(self) -> str:
-        if self._feed.state == "ready":
-            return "nobody publishes the feed"
-        return f"the feed is {self._feed.state or 'not there'}{f': {self._feed.reason}' if self._feed.reason else ''}"
+    def _why_down(self) -> Reason:
+        state, text = self._feed.state, self._feed.reason
+        if state == "ready":
+            return Reason.of("nobody_publishes")
+        if not state:
+            return Reason.of("feed_not_there")
+        return Reason.of("feed_is_because", state=state, text=text) if text else Reason.of("feed_is", state=state)
 
-    def _trouble(self, cases: list[Case]) -> str:
+    def _trouble(self, cases: list[Case]) -> Reason | None:
         """What is wrong with the session as a whole. One that has failed for good waits for a person at any hour."""
         if self._feed.state == "failed" or any(one.verdict is Verdict.SESSION_DOWN for one in cases):
             return self._why_down()
         silent = sorted({exchange_of(one.instrument) for one in cases if one.verdict is Verdict.FRONT_SILENT})
-        return f"no ticks of {', '.join(silent)}" if silent else ""
+        return Reason.of("no_ticks_of", exchanges=", ".join(silent)) if silent else None
 
-    def _unproven(self) -> str:
+    def _unproven(self) -> Reason | None:
         """What should have been heard, and was not yet for a moment: it may be well or not."""
         trading = {name: front for name, front in self._fronts.items() if front.subscribed}
         unheard = [name for name, front in trading.items() if front.is_unproven]
         if len(unheard) < len(trading):
             unheard = [name for name in unheard if trading[name].subscribed >= MEMBERS]
-        return f"nothing was heard of {', '.join(sorted(unheard))} yet" if unheard else ""
+        return Reason.of("not_heard_yet", exchanges=", ".join(sorted(unheard))) if unheard else None
 
     # What it knows
 

@@ -17,6 +17,7 @@ What is well again for `calm_s` is forgotten, with its attempts. Before that it 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,6 +25,7 @@ from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from aegis.contracts.reasons import Reason, sentence_of
 from aegis.marketdata.health.domain.findings import Findings, Verdict, exchange_of
 
 __all__ = ["Kind", "Outcome", "Patience", "Repair", "RepairMemory", "Repairs"]
@@ -77,7 +79,11 @@ class Repair:
 
     kind: Kind
     instruments: tuple[str, ...] = ()
-    reason: str = ""
+    why: tuple[Reason, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        return sentence_of(self.why)
 
 
 class RepairMemory(BaseModel):
@@ -179,7 +185,7 @@ class Repairs:
             names = tuple(sorted(name for name, case in due.items() if self._next(case, now_s) is kind))
             if names:
                 shown = names[:MOST_AT_ONCE] if kind is Kind.RESUBSCRIBE else names
-                return Repair(kind=kind, instruments=shown, reason=_reason(findings, shown))
+                return Repair(kind=kind, instruments=shown, why=_why(findings, shown))
         return None
 
     def done(self, repair: Repair, outcome: Outcome, now_s: float) -> None:
@@ -220,7 +226,7 @@ class Repairs:
             one.instrument: _LADDER_OF[one.verdict] for one in findings.cases if one.verdict in _LADDER_OF
         }
         silent = findings.silent
-        if findings.session_trouble:
+        if findings.trouble:
             wrong[SESSION] = "exchange" if silent and findings.others_trade and not findings.is_down else "session"
         for name, ladder in wrong.items():
             case = self._cases.setdefault(name, _Case(ladder))
@@ -245,7 +251,7 @@ class Repairs:
         kind = self._next(case, now_s) if case.ladder == "exchange" else case.next
         if kind is None or case.not_before_s > now_s:
             return None
-        return Repair(kind=kind, reason=findings.session_trouble)
+        return Repair(kind=kind, why=(findings.trouble,) if findings.trouble else ())
 
     def _next(self, case: _Case, now_s: float) -> Kind | None:
         """Its next step; what there is no budget for is passed over."""
@@ -258,7 +264,7 @@ class Repairs:
         return spent_s is not None and now_s - spent_s < self.patience.budget_s
 
 
-def _reason(findings: Findings, names: tuple[str, ...]) -> str:
+def _why(findings: Findings, names: tuple[str, ...]) -> tuple[Reason, ...]:
     chosen = frozenset(names)
-    verdicts = sorted({one.verdict.value for one in findings.cases if one.instrument in chosen})
-    return ", ".join(verdicts)
+    counts = Counter(one.verdict for one in findings.cases if one.instrument in chosen)
+    return tuple(Reason.of("found", count=count, verdict=verdict) for verdict, count in sorted(counts.items()))

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from aegis.contracts.reasons import Reason
 from aegis.exchanges.sessions import Phase
 from aegis.marketdata.health.domain.findings import ALARMS, Case, ExchangeFindings, Findings, Level, Verdict
 
@@ -63,31 +64,31 @@ class Tally:
 def summed_up(
     tallies: Mapping[str, Tally],
     cases: Iterable[Case],
-    trouble: str,
-    note: str,
-    unproven: str,
+    trouble: Reason | None,
+    note: Sequence[Reason],
+    unproven: Reason | None,
     market_ns: int,
     *,
     is_down: bool,
     missing: tuple[str, ...] = (),
 ) -> Findings:
     """`trouble` says what is wrong with the session as a whole, `note` what is not as it should be, `unproven` what
-    may be well or not; empty: nothing."""
+    may be well or not."""
     whole = Tally()
     for tally in tallies.values():
         whole.add(tally)
     in_all, listed = whole.found(), tuple(cases)
-    level, reason = _level(listed, in_all, trouble)
+    level, why = _level(listed, in_all, trouble)
     if note and level is Level.HEALTHY:
-        level, reason = Level.DEGRADED, note
+        level, why = Level.DEGRADED, tuple(note)
     if unproven and level is Level.HEALTHY:
-        level, reason = Level.UNKNOWN, unproven
+        level, why = Level.UNKNOWN, (unproven,)
     return Findings(
         level=level,
-        reason=reason,
+        why=why,
         market_ns=market_ns,
         is_trading=whole.is_trading,
-        session_trouble=trouble,
+        trouble=trouble,
         is_down=is_down,
         cases=listed,
         in_all=in_all,
@@ -96,18 +97,18 @@ def summed_up(
     )
 
 
-def left_to_people(level: Level, reason: str, escalated: Sequence[str]) -> tuple[Level, str]:
+def left_to_people(level: Level, why: tuple[Reason, ...], escalated: Sequence[str]) -> tuple[Level, tuple[Reason, ...]]:
     """The level, where some things were left to a person: that is critical, whatever else there is."""
     if escalated and level is Level.DEGRADED:
-        return Level.CRITICAL, f"{reason}; repairs have not helped"
-    return level, reason
+        return Level.CRITICAL, (*why, Reason.of("not_helped"))
+    return level, why
 
 
-def _level(cases: Sequence[Case], in_all: ExchangeFindings, trouble: str) -> tuple[Level, str]:
+def _level(cases: Sequence[Case], in_all: ExchangeFindings, trouble: Reason | None) -> tuple[Level, tuple[Reason, ...]]:
     if trouble:
-        return Level.CRITICAL, trouble
+        return Level.CRITICAL, (trouble,)
     if not cases:
-        return Level.HEALTHY, ""
+        return Level.HEALTHY, ()
     counts = Counter(one.verdict for one in cases)
-    named = ", ".join(f"{count} {verdict.value}" for verdict, count in sorted(counts.items()))
+    named = tuple(Reason.of("found", count=count, verdict=verdict) for verdict, count in sorted(counts.items()))
     return (Level.CRITICAL if in_all.coverage < CRITICAL_BELOW else Level.DEGRADED), named
