@@ -83,10 +83,11 @@ test("a text that is cut off is found, unless its title says it whole", async ({
     <div style="width:60px;overflow:hidden"><span style="white-space:nowrap">cut off by what is around</span></div>
     <p title="something else" style="width:40px;overflow:hidden;white-space:nowrap">cut off with another title</p>
     <p title="said by its title" style="width:40px;overflow:hidden;white-space:nowrap">said by its title</p>
+    <p data-whole title="never cut, title or not" style="width:40px;overflow:hidden;white-space:nowrap">never cut, title or not</p>
     <input placeholder="a placeholder that has no room" style="width:80px"><input placeholder="has" style="width:80px">
     <div style="width:60px;overflow:auto"><span style="white-space:nowrap">can be scrolled to</span></div>`);
   const found = await clipped(page);
-  expect(found.map((one) => /"(.*)"/.exec(one)?.[1])).toEqual(["cut off at its side", "cut off below where it goes on", "cut off by what is around", "cut off with another title", "a placeholder that has no room"]);
+  expect(found.map((one) => /"(.*)"/.exec(one)?.[1])).toEqual(["cut off at its side", "cut off below where it goes on", "cut off by what is around", "cut off with another title", "never cut, title or not", "a placeholder that has no room"]);
 });
 
 async function lookAt({ page, look }: Tab, path: string): Promise<void> {

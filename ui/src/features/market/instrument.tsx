@@ -12,6 +12,7 @@ import { toast } from "@/components/ui/toast";
 import { useMay } from "@/features/session/session";
 import { decimal, whole } from "@/lib/format";
 import { duration, useNow, useTimes } from "@/lib/time";
+import { usePreferences } from "@/lib/preferences";
 import { useWords } from "@/lib/words";
 import type { Health } from "./asked";
 import { Book } from "./book";
@@ -65,6 +66,7 @@ export function Instrument({ instrument, fact, wanted, health, onClose }: Instru
 
 function Quote({ tick, digits, fact }: { tick: Tick; digits: number; fact: Contract | undefined }) {
   const say = useWords(MARKET);
+  const { language } = usePreferences();
   const found = changeOf(tick);
   const price = (value: number | null) => decimal(value, digits);
   const toned = (value: number | null) => (value === null || !tick.pre_settlement_price ? "" : moveOf(value - tick.pre_settlement_price));
@@ -88,7 +90,7 @@ function Quote({ tick, digits, fact }: { tick: Tick; digits: number; fact: Contr
           <Pair name={say("low")} value={price(tick.low_price)} move={toned(tick.low_price)} />
           <Pair name={say("lowerLimit")} value={price(tick.lower_limit_price)} />
           <Pair name={say("volume")} value={whole(tick.volume)} />
-          <Pair name={say("turnover")} value={amount(tick.turnover)} />
+          <Pair name={say("turnover")} value={amount(tick.turnover, language)} />
           <Pair name={say("interest")} value={whole(tick.open_interest)} />
           <Pair name={say("interestChange")} value={tick.pre_open_interest === null ? "–" : signed(tick.open_interest - tick.pre_open_interest, 0)} />
           <Pair name={say("average")} value={decimal(averageOf(tick, fact), digits)} move={toned(averageOf(tick, fact))} />
