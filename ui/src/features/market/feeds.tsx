@@ -11,19 +11,18 @@ import { whole } from "@/lib/format";
 import { useRows } from "@/lib/live/hooks";
 import { useWords } from "@/lib/words";
 import type { useFeeds } from "@/features/overview/feeds-panel";
+import { useFeedState } from "./reasons";
 import { MARKET } from "./words";
 
 type Feed = ReturnType<typeof useFeeds>[number];
 const SERVICE = "marketdata";
 const READY = "ready";
 
-function told({ state, reason }: Feed): string {
-  return reason ? `${state} · ${reason}` : state;
-}
-
 /** The instances of each feed set: who holds its key and publishes, who stands by, and what each of them has lost. */
 export function Feeds({ feeds }: { feeds: Feed[] }) {
   const say = useWords(MARKET);
+  const inState = useFeedState();
+  const told = ({ state, reason }: Feed) => [inState(state), reason].filter(Boolean).join(" · ");
   const { rows: leases } = useRows<Lease>("leases");
   const holds = (row: Feed) => leases.find((one) => one.service === SERVICE && one.key === row.feed && one.holder === row.instance);
   const columns: Column<Feed>[] = [

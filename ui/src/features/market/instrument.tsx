@@ -22,6 +22,7 @@ import { signed } from "./cells";
 import { ageOf, amount, changeOf, type Contract, digitsOf, moveOf, type Subscription, type Tick } from "./quotes";
 import { TickList } from "./tick-list";
 import { OPERATOR, subscribe, unsubscribe } from "./wishing";
+import { useWhy } from "./reasons";
 import { MARKET } from "./words";
 
 interface InstrumentProps {
@@ -37,6 +38,7 @@ export function Instrument({ instrument, fact, wanted, health, onClose }: Instru
   const say = useWords(MARKET);
   const tick = useQuote(instrument);
   const digits = digitsOf(fact?.price_tick);
+  const inWhy = useWhy();
   const alarm = health.alarms.get(instrument);
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] gap-3">
@@ -52,10 +54,10 @@ export function Instrument({ instrument, fact, wanted, health, onClose }: Instru
       >
         {alarm && (
           <p className="border-b px-3 py-1.5 text-xs text-bad">
-            {say(`verdict.${alarm.verdict}` as "verdict.stalled")}: {alarm.reason}
+            {say(`verdict.${alarm.verdict}` as "verdict.stalled")}: {inWhy(alarm.why, alarm.reason)}
           </p>
         )}
-        {wanted?.state === "refused" && <p className="border-b px-3 py-1.5 text-xs text-warn">{say("refusedFor", { reason: wanted.reason })}</p>}
+        {wanted?.state === "refused" && <p className="border-b px-3 py-1.5 text-xs text-warn">{say("refusedFor", { reason: inWhy(wanted.why, wanted.reason) })}</p>}
         {tick ? <Quote tick={tick} digits={digits} fact={fact} /> : <Empty>{say(wanted ? "noTickYet" : "notWantedText")}</Empty>}
       </Panel>
       <CandlesPanel key={instrument} instrument={instrument} digits={digits} />
@@ -145,13 +147,14 @@ function Watching({ instrument, wanted }: { instrument: string; wanted: Subscrip
   const mayAct = useMay("trader");
   const cache = useQueryClient();
   const [busy, setBusy] = useState(false);
+  const inWhy = useWhy();
   const isOurs = wanted?.wanted_by.includes(OPERATOR) ?? false;
   const act = async () => {
     setBusy(true);
     try {
       const told = await (isOurs ? unsubscribe({ instruments: [instrument] }) : subscribe({ instruments: [instrument] }));
       const no = told.rejected[0];
-      if (no) toast(`${no.what}: ${no.reason}`, "bad");
+      if (no) toast(`${no.what}: ${inWhy(no.why, no.reason)}`, "bad");
       else toast(say(isOurs ? "unsubscribed" : "subscribed", { what: instrument }));
       await cache.invalidateQueries({ queryKey: ["market"] });
     } catch (error) {

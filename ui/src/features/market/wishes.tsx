@@ -16,6 +16,7 @@ import { useTimes } from "@/lib/time";
 import { useWords } from "@/lib/words";
 import { useWishes } from "./asked";
 import { namesIn, OPERATOR, subscribe, unsubscribe } from "./wishing";
+import { useWhy } from "./reasons";
 import { MARKET } from "./words";
 
 type Wish = Schemas["WishView"];
@@ -94,13 +95,14 @@ export function SubscribeDialog({ onClose }: { onClose: () => void }) {
   const [kind, setKind] = useState("future");
   const [consumer, setConsumer] = useState(OPERATOR);
   const [hours, setHours] = useState("");
+  const inWhy = useWhy();
   const names = namesIn(text);
   const hasScope = exchange !== "" || product !== "";
   const isTime = hours === "" || (Number(hours) > 0 && Number(hours) <= LONGEST_H);
   const scopes = hasScope ? [{ exchange, product, kind: kind as Scope["kind"] }] : [];
   const want = async () => {
     const told = await subscribe({ consumer, instruments: names, scopes, ttl_s: Math.round(Number(hours) * HOUR_S) });
-    if (told.rejected.length) toast(told.rejected.map((one) => `${one.what}: ${one.reason}`).slice(0, 5).join("; "), "bad");
+    if (told.rejected.length) toast(told.rejected.map((one) => `${one.what}: ${inWhy(one.why, one.reason)}`).slice(0, 5).join("; "), "bad");
     if (told.accepted.length) toast(say("wanted", { consumer, count: told.instruments }));
     await cache.invalidateQueries({ queryKey: ["market"] });
   };

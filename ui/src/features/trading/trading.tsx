@@ -2,8 +2,9 @@
 
 import { CopyCommand } from "@/components/ui/copy";
 import { PageHead, Panel } from "@/components/ui/panel";
-import { Answer, Empty, Loading } from "@/components/ui/states";
+import { Answer, Empty, Loading, useProblemWords } from "@/components/ui/states";
 import type { Instance } from "@/lib/api/client";
+import { problemOf } from "@/lib/api/problem";
 import { useRows } from "@/lib/live/hooks";
 import { useUrlState } from "@/lib/url";
 import { useWords } from "@/lib/words";
@@ -50,10 +51,11 @@ function NoAccount() {
 function OfAccount({ account }: { account: string }) {
   const say = useWords(TRADING);
   const { book, refusal, trouble } = useBook(account);
+  const inWords = useProblemWords();
   const contracts = useContracts();
   const [order, setOrder] = useUrlState("order");
   const state = book.account;
-  const why = refusal ? refusal.detail || refusal.code : trouble?.reason;
+  const why = refusal ? inWords(problemOf(0, refusal)) : trouble?.reason;
   if (!state) {
     return (
       <>
