@@ -34,6 +34,7 @@ export function EntryTable({ rows, selected, onOpen, empty }: { rows: Entry[]; s
 }
 
 function Who({ of }: { of: Entry }) {
+  const say = useWords(AUDIT);
   const who = useWho()(of);
-  return <span className={of.way ? "font-medium" : "text-faint"} title={who}>{who}</span>;
+  return <span className={who === say("nobody") ? "text-faint" : "font-medium"} title={who}>{who}</span>;
 }
