@@ -68,6 +68,7 @@ async function violations(page: Page, part: string, all: boolean): Promise<strin
 const NAMES = [
   ...["health", "management", "marketdata", "paper", "trading", "main", "desk", "local", "admin", "CFFEX", "CZCE", "DCE", "GFEX", "INE", "SHFE"],
   ...["Aegis", "aegis", "up", "English", "EN", "NATS", "JetStream", "API", "CPU", "CSV", "JSON", "ID", "UTC", "FAK", "FOK", "Ctrl", "TradingView", "Lightweight", "Charts", "HeadlessChrome", "Chrome", "Linux"],
+  ...["ms", "KiB", "MiB", "GiB"],
 ];
 
 /**
@@ -86,7 +87,7 @@ export async function foreign(page: Page): Promise<string[]> {
     const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     for (let node = walk.nextNode(); node; node = walk.nextNode()) {
       const holder = node.parentElement!;
-      if (holder.checkVisibility() && !holder.closest(".figure, time, pre, script, style, [translate=no], body [lang]")) look(node.textContent!);
+      if (holder.checkVisibility() && !holder.closest(".figure, time, pre, script, style, textarea, [translate=no], body [lang]")) look(node.textContent!);
     }
     for (const one of document.querySelectorAll("[aria-label], [placeholder]")) {
       if (one.closest("[translate=no], body [lang]")) continue;

@@ -62,7 +62,7 @@ export function Feeds({ feeds }: { feeds: Feed[] }) {
         </span>
       ),
     },
-    { key: "source", title: say("source"), from: "lg", width: "124px", cell: (row) => <span title={row.source} className="text-soft">{row.source}</span> },
+    { key: "source", title: say("source"), from: "lg", width: "124px", cell: (row) => <span title={row.source} className="figure text-soft">{row.source}</span> },
     { key: "ticking", title: say("ticking"), right: true, width: "92px", from: "sm", cell: (row) => `${whole(row.ticking)}/${whole(row.subscribed)}` },
     { key: "rate", title: say("rate"), right: true, width: "84px", cell: (row) => (row.rate === null ? "–" : whole(row.rate)) },
     { key: "held", title: say("heldTicks"), right: true, width: "72px", from: "lg", cell: (row) => whole(row.held) },

@@ -66,7 +66,7 @@ function StreamTable({ rows, selected, empty, height }: { rows: Stream[]; select
   const topic = useMemo(() => ({ rows: new Map(rows.map((one) => [one.name, one])) }), [rows]);
   const rates = useRates(topic, (one) => one.last_sequence);
   const columns: Column<Stream>[] = [
-    { key: "name", title: say("stream"), cell: (row) => <RowName of={row.name} />, sort: (row) => row.name },
+    { key: "name", title: say("stream"), cell: (row) => <RowName of={row.name} className="figure" />, sort: (row) => row.name },
     { key: "subjects", title: say("subjects"), from: "lg", cell: (row) => <span className="figure text-soft" title={row.subjects.join(", ")}>{row.subjects.join(", ")}</span> },
     { key: "lag", title: say("lag"), right: true, width: "76px", cell: (row) => <Lag of={lags.get(row.name)} />, sort: (row) => lags.get(row.name) ?? -1 },
     { key: "rate", title: say("rate"), right: true, width: "84px", cell: (row) => decimal(rates.get(row.name), 1), sort: (row) => rates.get(row.name) ?? 0 },

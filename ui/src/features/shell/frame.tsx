@@ -69,7 +69,7 @@ function TopBar({ environment, onMenu, isOpen, onSearch }: { environment: Enviro
         <kbd className="figure ml-auto text-2xs max-md:hidden">Ctrl K</kbd>
       </button>
       <IconButton icon={theme === "dark" ? "sun" : "moon"} label={say(theme === "dark" ? "toLight" : "toDark")} onClick={() => prefer({ theme: theme === "dark" ? "light" : "dark" })} className="max-sm:hidden" />
-      <button type="button" lang={language === "zh" ? "en" : "zh-CN"} title={say("toOther")} aria-label={`${language === "zh" ? "EN" : "中"} · ${say("toOther")}`} onClick={() => prefer({ language: language === "zh" ? "en" : "zh" })} className="h-7 w-8 rounded-sm text-xs text-soft hover:bg-raised hover:text-text max-sm:hidden">
+      <button type="button" title={say("toOther")} aria-label={`${language === "zh" ? "EN" : "中"} · ${say("toOther")}`} onClick={() => prefer({ language: language === "zh" ? "en" : "zh" })} className="h-7 w-8 rounded-sm text-xs text-soft hover:bg-raised hover:text-text max-sm:hidden">
         {language === "zh" ? "EN" : "中"}
       </button>
       <AccountMenu />
