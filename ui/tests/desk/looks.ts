@@ -67,7 +67,7 @@ async function violations(page: Page, part: string, all: boolean): Promise<strin
 /** What is called so in Chinese, too: of this desk, of the platform, of the trade, of the browser. */
 const NAMES = [
   ...["health", "management", "marketdata", "paper", "trading", "main", "desk", "local", "admin", "CFFEX", "CZCE", "DCE", "GFEX", "INE", "SHFE"],
-  ...["Aegis", "aegis", "up", "English", "EN", "NATS", "JetStream", "API", "CPU", "CSV", "JSON", "ID", "UTC", "FAK", "FOK", "Ctrl", "TradingView", "Lightweight", "Charts", "HeadlessChrome", "Chrome", "Linux"],
+  ...["Aegis", "aegis", "up", "English", "EN", "NATS", "JetStream", "API", "CPU", "CSV", "JSON", "ID", "UTC", "FAK", "FOK", "Ctrl", "TradingView", "Lightweight", "Charts", "HeadlessChrome", "Chrome", "Linux", "TICKS"],
   ...["ms", "KiB", "MiB", "GiB"],
 ];
 
