@@ -2,7 +2,7 @@ import { defineConfig } from "@playwright/test";
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
-/** `unit` needs neither browser nor desk; `desk` starts one of its own on free ports, and Debian's chromium; `full` fills one. */
+/** `unit` needs neither browser nor desk; `desk` starts one of its own on free ports, and Debian's chromium; `full` fills one; `pictures` takes those of the documents. */
 export default defineConfig({
   testDir: "tests",
   workers: 1,
@@ -24,5 +24,6 @@ export default defineConfig({
     { name: "unit", testDir: "tests/unit" },
     { name: "desk", testDir: "tests/desk" },
     { name: "full", testDir: "tests/full" },
+    { name: "pictures", testDir: "tests/pictures" },
   ],
 });

@@ -85,25 +85,11 @@ export function errorsOf(page: Page): string[] {
   return errors;
 }
 
-/** Each language at each width, for what is cut off; both themes, languages and widths for axe, which takes a second a page. */
-export const LOOKS = [
-  { theme: "dark", language: "en", axeAt: 1280 },
-  { theme: "light", language: "zh", axeAt: 390 },
-] as const;
-
-/** A browser with a look of its own. */
-export interface Tab {
-  page: Page;
-  look: (typeof LOOKS)[number];
-  errors: string[];
-}
-
 interface OfAll {
   settings: Record<string, string>;
   desk: Desk;
   signedIn: string;
   shared: BrowserContext;
-  tabs: Tab[];
 }
 
 /** One desk and one browser for all tests; an error of a page fails its test. */
@@ -141,21 +127,6 @@ export const test = base.extend<object, OfAll>({
       const context = await contextOf(browser, desk, signedIn);
       await use(context);
       await context.close();
-    },
-    { scope: "worker", timeout: UP_MS },
-  ],
-  /** One for each look, which show the same page at the same time. */
-  tabs: [
-    async ({ desk, browser, signedIn }, use) => {
-      const tabs: Tab[] = [];
-      for (const look of LOOKS) {
-        const context = await contextOf(browser, desk, signedIn);
-        await context.addInitScript((set) => localStorage.setItem("aegis.preferences", JSON.stringify(set)), look);
-        const page = await context.newPage();
-        tabs.push({ page, look, errors: errorsOf(page) });
-      }
-      await use(tabs);
-      for (const { page } of tabs) await page.context().close();
     },
     { scope: "worker", timeout: UP_MS },
   ],

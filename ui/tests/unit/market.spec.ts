@@ -96,8 +96,10 @@ test("names are told apart by spaces and commas, but those of combinations have 
   expect(namesIn("SHFE.rb2701 DCE.m2701,DCE.SP m2701&m2705\nSHFE.rb2701")).toEqual(["SHFE.rb2701", "DCE.m2701", "DCE.SP m2701&m2705"]);
 });
 
-test("large amounts have few places", () => {
-  expect([950, 123_456, 49_260_000, 7.3e9].map(amount)).toEqual(["950", "123.5 k", "49.26 M", "7.30 G"]);
+test("large amounts have few places, counted as the language counts them", () => {
+  const of = (language: "en" | "zh") => [950, 12_345, 123_456, 49_260_000, 7.3e9].map((value) => amount(value, language));
+  expect(of("en")).toEqual(["950", "12,345", "123.46K", "49.26M", "7.30B"]);
+  expect(of("zh")).toEqual(["950", "12,345", "12.35万", "4926.00万", "73.00亿"]);
 });
 
 test("lines of instances share their times, with holes where one was silent", () => {

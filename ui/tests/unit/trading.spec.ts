@@ -2,7 +2,7 @@ import { expect, test } from "@playwright/test";
 import { environmentOf } from "../../src/features/shell/environment";
 import { readFileSync } from "node:fs";
 import { bookOf, type Contract, type Order, type Position, type Quote } from "../../src/features/trading/model";
-import { gain, money, plainPrice } from "../../src/features/trading/money";
+import { gain, money, shownPrice } from "../../src/features/trading/money";
 import { outcomeOf } from "../../src/features/trading/outcome";
 import { REASONS } from "../../src/features/trading/reason-words";
 import { closing, type Draft, isInstrument, newName, placeCommand, stepped, ticketOf, troublesOf } from "../../src/features/trading/ticket";
@@ -87,7 +87,7 @@ test("money is exact to the cent", () => {
   expect(money("1.005")).toBe("1.01");
   expect(gain("1.00000000")).toBe("+1.00");
   expect(gain("-0.125")).toBe("-0.13");
-  expect(["3100", "3100.500000", "3100.000", "0"].map(plainPrice)).toEqual(["3100", "3100.5", "3100", "0"]);
+  expect(["3100", "3100.500000", "3100.000", "0", "-12.5", "1234567.891"].map(shownPrice)).toEqual(["3,100", "3,100.5", "3,100", "0", "-12.5", "1,234,567.891"]);
 });
 
 test("a book has the orders of the day, the latest first", () => {

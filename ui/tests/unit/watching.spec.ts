@@ -7,6 +7,7 @@ import { commandLine } from "../../src/components/ui/copy";
 import { Attention } from "../../src/lib/api/attended";
 import { duration } from "../../src/lib/time";
 import type { Instance, Lease } from "../../src/lib/api/client";
+import type { Role } from "../../src/lib/roles";
 
 function instance(change: Partial<Instance> = {}): Instance {
   return { service: "trading", instance: "trading-1", incarnation: "1", status: "ACTIVE", ...change } as Instance;
@@ -91,12 +92,11 @@ test("a length of time has at most two units", () => {
   expect([0, 999, 4_200, 200_000, 7_500_000, 183_600_000].map(duration)).toEqual(["0 ms", "999 ms", "4.2 s", "3 m 20 s", "2 h 5 m", "2 d 3 h"]);
 });
 
-test("the trading page stays while no instance of trading lives, and is none of a desk without", () => {
-  const of = (services: string[]) => services.map((service) => ({ service }));
-  const shown = (instances: string[], leases: string[]) => pagesFor("viewer", of(instances), of(leases)).map((page) => page.href);
-  expect(shown(["marketdata"], ["marketdata"])).not.toContain("/trading");
-  expect(shown(["marketdata"], ["trading"])).toContain("/trading");
-  expect(shown(["trading"], [])).toContain("/trading");
+test("pages are shown by role alone, so that none leaves while its service is away", () => {
+  const shown = (role: Role) => pagesFor(role).map((page) => page.href);
+  expect(shown("viewer")).toEqual(["/", "/leases", "/market", "/trading", "/definitions", "/nats", "/settings"]);
+  expect(shown("trader")).toEqual(shown("viewer"));
+  expect(shown("operator")).toEqual(["/", "/leases", "/market", "/trading", "/definitions", "/nats", "/audit", "/logs", "/settings"]);
 });
 
 test("what a page asks is attended once for all that somebody has done since", () => {

@@ -2,6 +2,7 @@ import { expect, test } from "@playwright/test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
+import { PROBLEM_REASONS } from "../../src/components/ui/problem-words";
 import type { Words } from "../../src/lib/words";
 
 const SOURCES = new URL("../../src", import.meta.url).pathname;
@@ -18,6 +19,18 @@ for (const file of files.filter((name) => name.endsWith("words.ts") && name !== 
         expect(places(zh[key]!), key).toEqual(places(en[key]!));
       }
     }
+  });
+}
+
+for (const [source, pattern] of [
+  ["sdk/src/aegis_sdk/key_moves.py", /NotDone\(\s*"(\w+)"/g],
+  ["services/src/aegis/marketdata/endpoints/subscription_calls.py", /reason="(\w+)"/g],
+] as const) {
+  test(`every reason of ${source} is said in words`, () => {
+    const text = readFileSync(new URL(`../../../${source}`, import.meta.url), "utf8");
+    const reasons = [...text.matchAll(pattern)].map((found) => found[1]!);
+    expect(reasons.length).toBeGreaterThan(5);
+    expect(reasons.filter((one) => !(one in PROBLEM_REASONS.en))).toEqual([]);
   });
 }
 

@@ -12,13 +12,13 @@ export function commandLine(...parts: string[]): string {
   return parts.map((part) => (PLAIN.test(part) ? part : `'${part.replaceAll("'", `'\\''`)}'`)).join(" ");
 }
 
-/** Copies the command that does the same: <CopyCommand parts={["aegis", "handover", service, key]} />. */
+/** Copies the command that does the same: <CopyCommand parts={["aegis", "handover", service, key]} />. An icon only in the head of a panel; a telephone has no shell to paste it into. */
 export function CopyCommand({ parts }: { parts: string[] }) {
   const say = useWords(UI);
   const command = commandLine(...parts);
   return (
-    <Button kind="quiet" icon="copy" title={command} onClick={() => void navigator.clipboard.writeText(command).then(() => toast(`${say("copied")}: ${command}`))}>
-      {say("copyCommand")}
+    <Button kind="quiet" icon="copy" className="max-sm:hidden in-[section>header]:px-1.5" title={command} onClick={() => void navigator.clipboard.writeText(command).then(() => toast(`${say("copied")}: ${command}`))}>
+      <span className="in-[section>header]:sr-only">{say("copyCommand")}</span>
     </Button>
   );
 }

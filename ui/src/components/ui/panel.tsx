@@ -26,10 +26,13 @@ export function PageHead({ title, note, actions }: { title: ReactNode; note?: Re
   );
 }
 
+/** What the last row has left of its places goes to its last figure: 2 in a row, then 3, then all in one. */
+const LAST = "max-sm:[&>:last-child:nth-child(odd)]:col-span-2 sm:max-lg:[&>:last-child:nth-child(3n+1)]:col-span-3 sm:max-lg:[&>:last-child:nth-child(3n+2)]:col-span-2";
+
 /** Figures in one line, each under its label. */
 export function Figures({ children, className }: { children: ReactNode; className?: string }) {
   return (
-    <dl className={cx("grid grid-cols-2 gap-px overflow-hidden rounded-md border bg-line sm:grid-cols-3 lg:flex", className)}>
+    <dl className={cx("grid grid-cols-2 gap-px overflow-hidden rounded-md border bg-line sm:grid-cols-3 lg:flex", LAST, className)}>
       {children}
     </dl>
   );

@@ -2,25 +2,32 @@
 
 import type { ReactNode } from "react";
 import { Problem } from "@/lib/api/problem";
-import { type Say, useWords } from "@/lib/words";
+import { useWords } from "@/lib/words";
 import { Button } from "./button";
 import { Icon } from "./icons";
+import { FIELDS, PROBLEM_REASONS } from "./problem-words";
 import { UI } from "./words";
 
 type UiKey = keyof (typeof UI)["en"];
 
-/** An error in words: what its code means, then what the service said of it. */
-export function inWords(say: Say<UiKey>, error: unknown): string {
-  if (!(error instanceof Problem)) return say("problem.internal");
-  const key = `problem.${error.code}`;
-  const meaning = key in UI.en ? say(key as UiKey) : say("problem.rejected");
-  const said = [error.detail, ...error.errors.map((one) => `${one.where}: ${one.problem}`)].filter(Boolean).join("; ");
-  return said ? `${meaning} ${said}` : meaning;
-}
-
+/** An error in words: what its code means, then why; in the service's own words only where it has no reason that we know. */
 export function useProblemWords(): (error: unknown) => string {
   const say = useWords(UI);
-  return (error) => inWords(say, error);
+  const sayReason = useWords(PROBLEM_REASONS);
+  const sayField = useWords(FIELDS);
+  return (error) => {
+    if (!(error instanceof Problem)) return say("problem.internal");
+    const key = `problem.${error.code}`;
+    const meaning = say(key in UI.en ? (key as UiKey) : "problem.rejected");
+    const why = error.reason in PROBLEM_REASONS.en ? sayReason(error.reason as keyof typeof PROBLEM_REASONS.en, placesOf(error.details)) : error.detail;
+    const fields = error.errors.map(({ where, code, problem }) => `${where}: ${code in FIELDS.en ? sayField(code as keyof typeof FIELDS.en) : problem}`);
+    return [meaning, [why, ...fields].filter(Boolean).join("; ")].filter(Boolean).join(" ");
+  };
+}
+
+/** What of a problem's details can stand in a sentence. */
+function placesOf(details: Problem["details"]): Record<string, string | number> {
+  return Object.fromEntries(Object.entries(details).filter((one): one is [string, string | number] => typeof one[1] === "string" || typeof one[1] === "number"));
 }
 
 /** Why a form was not carried out; nothing without an error, which is null. */
@@ -61,10 +68,11 @@ export function Loading({ rows = 5 }: { rows?: number }) {
 
 export function Failed({ error, onAgain }: { error: unknown; onAgain?: () => void }) {
   const say = useWords(UI);
+  const inWords = useProblemWords();
   return (
     <div role="alert" className="flex flex-wrap items-center gap-3 px-3 py-4 text-xs text-bad">
       <Icon name="warning" />
-      <p className="min-w-0 grow wrap-anywhere">{inWords(say, error)}</p>
+      <p className="min-w-0 grow wrap-anywhere">{inWords(error)}</p>
       {onAgain && <Button onClick={onAgain}>{say("again")}</Button>}
     </div>
   );

@@ -9,6 +9,7 @@ import { useTimes } from "@/lib/time";
 import { useWords } from "@/lib/words";
 import type { Entry } from "./entries";
 import { RESULT_HEALTH, useActionWords } from "./entry-table";
+import { useWho, Way } from "./way";
 import { AUDIT } from "./words";
 
 /** All that an entry says. */
@@ -17,6 +18,7 @@ export function EntryDetail({ of, onClose }: { of: Entry; onClose: () => void })
   const sayUi = useWords(UI);
   const sayRole = useWords(ROLE_WORDS);
   const inWords = useActionWords();
+  const who = useWho();
   const { moment, precise } = useTimes();
   const hasDetails = Object.keys(of.details).length > 0;
   return (
@@ -27,10 +29,10 @@ export function EntryDetail({ of, onClose }: { of: Entry; onClose: () => void })
             {moment(of.at).slice(0, 10)} {precise(of.at)}
           </span>
         </Fact>
-        <Fact label={say("who")}>{of.who && of.who !== "_" ? of.who : say("nobody")}</Fact>
+        <Fact label={say("who")}>{who(of)}</Fact>
         <Fact label={say("role")}>{of.role ? sayRole(of.role) : "–"}</Fact>
         <Fact label={say("way")}>
-          <span className="figure">{of.way || "–"}</span>
+          {of.way ? <Way of={of.way} /> : "–"}
         </Fact>
         <Fact label={say("address")}>
           <span className="figure">{of.address}</span>

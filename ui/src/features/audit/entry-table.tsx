@@ -6,6 +6,7 @@ import { type Column, Table } from "@/components/ui/table";
 import { useTimes } from "@/lib/time";
 import { useWords } from "@/lib/words";
 import type { Entry, Result } from "./entries";
+import { useWho } from "./way";
 import { ACTIONS, AUDIT } from "./words";
 
 export const RESULT_HEALTH: Record<Result, Health> = { done: "well", refused: "warn", failed: "bad", unknown: "bad" };
@@ -34,6 +35,6 @@ export function EntryTable({ rows, selected, onOpen, empty }: { rows: Entry[]; s
 
 function Who({ of }: { of: Entry }) {
   const say = useWords(AUDIT);
-  if (!of.who || of.who === "_") return <span className="text-faint" title={say("nobody")}>{say("nobody")}</span>;
-  return <span className="font-medium" title={of.who}>{of.who}</span>;
+  const who = useWho()(of);
+  return <span className={who === say("nobody") ? "text-faint" : "font-medium"} title={who}>{who}</span>;
 }

@@ -89,6 +89,7 @@ export const ACTIONS = words(
     change_password: "Change own password",
     end_session: "End a session",
     request: "Request",
+    make_administrator: "Make the first administrator",
     follow: "Follow live data",
     create_user: "Create a user",
     change_user: "Change a user",
@@ -117,6 +118,7 @@ export const ACTIONS = words(
     change_password: "修改自己的密码",
     end_session: "结束会话",
     request: "请求",
+    make_administrator: "创建首个管理员",
     follow: "订阅实时数据",
     create_user: "创建用户",
     change_user: "修改用户",
@@ -139,4 +141,10 @@ export const ACTIONS = words(
     flatten: "平仓",
     reconcile: "对账",
   },
+);
+
+/** How somebody has shown who he is. */
+export const WAYS = words(
+  { session: "Session", token: "API token", "first run": "First run", "command line": "Command line" },
+  { session: "会话", token: "API 令牌", "first run": "首次启动", "command line": "命令行" },
 );

@@ -47,7 +47,7 @@ export function DefinitionDetail({ of, onDeleted }: { of: Service; onDeleted: ()
       }
     >
       <Facts>
-        <Fact label={say("description")}>{of.description || "–"}</Fact>
+        <Fact label={say("description")}><span translate="no">{of.description || "–"}</span></Fact>
         <Fact label={say("version")}>
           <span className="figure">{of.version || "–"}</span>
         </Fact>

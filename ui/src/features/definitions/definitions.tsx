@@ -58,7 +58,7 @@ function DefinitionTable({ rows, selected, onOpen, empty }: { rows: Service[]; s
   const say = useWords(DEFINITIONS);
   const columns: Column<Service>[] = [
     { key: "name", title: say("name"), width: "150px", cell: (row) => <RowName of={row.name} />, sort: (row) => row.name },
-    { key: "description", title: say("description"), from: "md", cell: (row) => <span className="text-soft" title={row.description}>{row.description || "–"}</span> },
+    { key: "description", title: say("description"), from: "md", cell: (row) => <span translate="no" className="text-soft" title={row.description}>{row.description || "–"}</span> },
     { key: "version", title: say("version"), width: "84px", from: "sm", cell: (row) => <span className="figure text-soft" title={row.version}>{row.version || "–"}</span>, sort: (row) => row.version },
     { key: "methods", title: say("methods"), right: true, width: "80px", cell: (row) => row.methods.length, sort: (row) => row.methods.length },
     { key: "instances", title: say("instances"), right: true, width: "64px", cell: (row) => row.instances || <span className="text-faint">0</span>, sort: (row) => row.instances },

@@ -20,8 +20,8 @@ export function MethodsPanel({ service, defined }: { service: string; defined: r
       key: "method",
       title: say("method"),
       cell: (row) => (
-        <span className="font-medium" title={row.name}>
-          {row.name} {row.isOfActive && <Badge tone="accent">{say("ofActive")}</Badge>}
+        <span title={row.name}>
+          <span className="figure font-medium">{row.name}</span> {row.isOfActive && <Badge tone="accent">{say("ofActive")}</Badge>}
         </span>
       ),
       sort: (row) => row.name,

@@ -39,7 +39,7 @@ export function ServicePage() {
   }
   return (
     <>
-      <PageHead title={name} note={definition.data?.description} />
+      <PageHead title={name} note={definition.data && <span translate="no">{definition.data.description}</span>} />
       <Panel title={say("table")} note={instances.length}>
         <FleetTable name="instances" rows={instances} withService={false} height="420px" />
       </Panel>

@@ -109,7 +109,7 @@ export const INSTANCES = words(
     up: "运行时长",
     heartbeat: "最近心跳",
     since: "自 {moment}",
-    ago: "{age}前",
+    ago: "{age} 前",
     filter: "筛选实例",
     noMatch: "没有匹配的实例",
     none: "没有存活的实例",

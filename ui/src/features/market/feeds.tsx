@@ -11,19 +11,18 @@ import { whole } from "@/lib/format";
 import { useRows } from "@/lib/live/hooks";
 import { useWords } from "@/lib/words";
 import type { useFeeds } from "@/features/overview/feeds-panel";
+import { useFeedState } from "./reasons";
 import { MARKET } from "./words";
 
 type Feed = ReturnType<typeof useFeeds>[number];
 const SERVICE = "marketdata";
 const READY = "ready";
 
-function told({ state, reason }: Feed): string {
-  return reason ? `${state} · ${reason}` : state;
-}
-
 /** The instances of each feed set: who holds its key and publishes, who stands by, and what each of them has lost. */
 export function Feeds({ feeds }: { feeds: Feed[] }) {
   const say = useWords(MARKET);
+  const inState = useFeedState();
+  const told = ({ state, reason }: Feed) => [inState(state), reason].filter(Boolean).join(" · ");
   const { rows: leases } = useRows<Lease>("leases");
   const holds = (row: Feed) => leases.find((one) => one.service === SERVICE && one.key === row.feed && one.holder === row.instance);
   const columns: Column<Feed>[] = [
@@ -63,7 +62,7 @@ export function Feeds({ feeds }: { feeds: Feed[] }) {
         </span>
       ),
     },
-    { key: "source", title: say("source"), from: "lg", width: "124px", cell: (row) => <span title={row.source} className="text-soft">{row.source}</span> },
+    { key: "source", title: say("source"), from: "lg", width: "124px", cell: (row) => <span title={row.source} className="figure text-soft">{row.source}</span> },
     { key: "ticking", title: say("ticking"), right: true, width: "92px", from: "sm", cell: (row) => `${whole(row.ticking)}/${whole(row.subscribed)}` },
     { key: "rate", title: say("rate"), right: true, width: "84px", cell: (row) => (row.rate === null ? "–" : whole(row.rate)) },
     { key: "held", title: say("heldTicks"), right: true, width: "72px", from: "lg", cell: (row) => whole(row.held) },

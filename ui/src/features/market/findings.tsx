@@ -9,6 +9,7 @@ import type { Schemas } from "@/lib/api/client";
 import { duration, useTimes } from "@/lib/time";
 import { useWords } from "@/lib/words";
 import type { Health } from "./asked";
+import { useWhy } from "./reasons";
 import { MARKET } from "./words";
 
 type Report = Schemas["HealthReport"];
@@ -35,6 +36,7 @@ export function Findings({ health, onOpen }: { health: Health; onOpen: (instrume
 
 function Told({ report, onOpen }: { report: Report; onOpen: (instrument: string) => void }) {
   const say = useWords(MARKET);
+  const inWhy = useWhy();
   const { time } = useTimes();
   const columns: Column<Case>[] = [
     { key: "instrument", title: say("contract"), width: "124px", cell: (row) => <span title={row.instrument} className="figure font-medium">{row.instrument}</span>, sort: (row) => row.instrument },
@@ -42,12 +44,12 @@ function Told({ report, onOpen }: { report: Report; onOpen: (instrument: string)
     { key: "silent", title: say("silentFor"), right: true, width: "84px", cell: (row) => seconds(row.silent_s), sort: (row) => -(row.silent_s ?? 0) },
     { key: "usual", title: say("usually"), right: true, width: "76px", from: "sm", cell: (row) => seconds(row.usual_s) },
     { key: "attempts", title: say("attempts"), right: true, width: "72px", from: "sm", cell: (row) => row.attempts },
-    { key: "reason", title: say("reason"), from: "md", cell: (row) => <span className="text-soft" title={row.reason}>{row.reason}</span> },
+    { key: "reason", title: say("reason"), from: "md", cell: (row) => <span className="text-soft" title={inWhy(row.why, row.reason)}>{inWhy(row.why, row.reason)}</span> },
   ];
   return (
     <>
       <p className="flex flex-wrap gap-x-4 gap-y-0.5 border-b px-3 py-2 text-xs text-soft">
-        <span className="min-w-0 wrap-anywhere">{report.reason || say("allCovered", { covered: report.in_all.covered, due: report.in_all.due })}</span>
+        <span className="min-w-0 wrap-anywhere">{inWhy(report.why, report.reason) || say("allCovered", { covered: report.in_all.covered, due: report.in_all.due })}</span>
         <span className="ml-auto text-faint">
           {say("marketTime")} <time className="figure">{time(report.market_time)}</time>
         </span>
@@ -71,11 +73,12 @@ function Told({ report, onOpen }: { report: Report; onOpen: (instrument: string)
 
 function RepairLine({ one, at }: { one: Repair; at: string }) {
   const say = useWords(MARKET);
+  const inWhy = useWhy();
   return (
     <li className="flex gap-3 py-[3px]">
       <time className="figure text-faint">{at}</time>
       <span className="min-w-0 grow wrap-anywhere text-soft">
-        {say(`repair.${one.kind}`)} {one.instruments ? say("ofInstruments", { count: one.instruments }) : ""} · {one.detail || one.reason}
+        {say(`repair.${one.kind}`)} {one.instruments ? say("ofInstruments", { count: one.instruments }) : ""} · {one.detail ? inWhy(one.result, one.detail) : inWhy(one.why, one.reason)}
       </span>
       <span className={one.outcome === "done" ? "text-soft" : "text-warn"}>{say(`outcome.${one.outcome}`)}</span>
     </li>

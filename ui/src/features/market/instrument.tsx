@@ -12,6 +12,7 @@ import { toast } from "@/components/ui/toast";
 import { useMay } from "@/features/session/session";
 import { decimal, whole } from "@/lib/format";
 import { duration, useNow, useTimes } from "@/lib/time";
+import { usePreferences } from "@/lib/preferences";
 import { useWords } from "@/lib/words";
 import type { Health } from "./asked";
 import { Book } from "./book";
@@ -21,6 +22,7 @@ import { signed } from "./cells";
 import { ageOf, amount, changeOf, type Contract, digitsOf, moveOf, type Subscription, type Tick } from "./quotes";
 import { TickList } from "./tick-list";
 import { OPERATOR, subscribe, unsubscribe } from "./wishing";
+import { useWhy } from "./reasons";
 import { MARKET } from "./words";
 
 interface InstrumentProps {
@@ -36,6 +38,7 @@ export function Instrument({ instrument, fact, wanted, health, onClose }: Instru
   const say = useWords(MARKET);
   const tick = useQuote(instrument);
   const digits = digitsOf(fact?.price_tick);
+  const inWhy = useWhy();
   const alarm = health.alarms.get(instrument);
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] gap-3">
@@ -51,10 +54,10 @@ export function Instrument({ instrument, fact, wanted, health, onClose }: Instru
       >
         {alarm && (
           <p className="border-b px-3 py-1.5 text-xs text-bad">
-            {say(`verdict.${alarm.verdict}` as "verdict.stalled")}: {alarm.reason}
+            {say(`verdict.${alarm.verdict}` as "verdict.stalled")}: {inWhy(alarm.why, alarm.reason)}
           </p>
         )}
-        {wanted?.state === "refused" && <p className="border-b px-3 py-1.5 text-xs text-warn">{say("refusedFor", { reason: wanted.reason })}</p>}
+        {wanted?.state === "refused" && <p className="border-b px-3 py-1.5 text-xs text-warn">{say("refusedFor", { reason: inWhy(wanted.why, wanted.reason) })}</p>}
         {tick ? <Quote tick={tick} digits={digits} fact={fact} /> : <Empty>{say(wanted ? "noTickYet" : "notWantedText")}</Empty>}
       </Panel>
       <CandlesPanel key={instrument} instrument={instrument} digits={digits} />
@@ -65,6 +68,7 @@ export function Instrument({ instrument, fact, wanted, health, onClose }: Instru
 
 function Quote({ tick, digits, fact }: { tick: Tick; digits: number; fact: Contract | undefined }) {
   const say = useWords(MARKET);
+  const { language } = usePreferences();
   const found = changeOf(tick);
   const price = (value: number | null) => decimal(value, digits);
   const toned = (value: number | null) => (value === null || !tick.pre_settlement_price ? "" : moveOf(value - tick.pre_settlement_price));
@@ -88,7 +92,7 @@ function Quote({ tick, digits, fact }: { tick: Tick; digits: number; fact: Contr
           <Pair name={say("low")} value={price(tick.low_price)} move={toned(tick.low_price)} />
           <Pair name={say("lowerLimit")} value={price(tick.lower_limit_price)} />
           <Pair name={say("volume")} value={whole(tick.volume)} />
-          <Pair name={say("turnover")} value={amount(tick.turnover)} />
+          <Pair name={say("turnover")} value={amount(tick.turnover, language)} />
           <Pair name={say("interest")} value={whole(tick.open_interest)} />
           <Pair name={say("interestChange")} value={tick.pre_open_interest === null ? "–" : signed(tick.open_interest - tick.pre_open_interest, 0)} />
           <Pair name={say("average")} value={decimal(averageOf(tick, fact), digits)} move={toned(averageOf(tick, fact))} />
@@ -143,13 +147,14 @@ function Watching({ instrument, wanted }: { instrument: string; wanted: Subscrip
   const mayAct = useMay("trader");
   const cache = useQueryClient();
   const [busy, setBusy] = useState(false);
+  const inWhy = useWhy();
   const isOurs = wanted?.wanted_by.includes(OPERATOR) ?? false;
   const act = async () => {
     setBusy(true);
     try {
       const told = await (isOurs ? unsubscribe({ instruments: [instrument] }) : subscribe({ instruments: [instrument] }));
       const no = told.rejected[0];
-      if (no) toast(`${no.what}: ${no.reason}`, "bad");
+      if (no) toast(`${no.what}: ${inWhy(no.why, no.reason)}`, "bad");
       else toast(say(isOurs ? "unsubscribed" : "subscribed", { what: instrument }));
       await cache.invalidateQueries({ queryKey: ["market"] });
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { Schemas } from "@/lib/api/client";
+import { whole } from "@/lib/format";
 
 export type Tick = Schemas["TickView"];
 export type Subscription = Schemas["SubscriptionView"];
@@ -85,13 +86,12 @@ export function goneOn(last: Bar, tick: Tick, period: Period): Bar {
   return { begin: at, trading_day, action_day, open: price, high: price, low: price, close: price, volume: volume_delta, turnover: turnover_delta, open_interest, ticks: 1 };
 }
 
-/** 1,234 · 123.4 k · 1.23 M · 4.56 G: large amounts in few places. */
-export function amount(value: number): string {
-  const size = Math.abs(value);
-  if (size < 100_000) return Math.round(value).toLocaleString("en-US");
-  if (size < 1e6) return `${(value / 1e3).toFixed(1)} k`;
-  if (size < 1e9) return `${(value / 1e6).toFixed(2)} M`;
-  return `${(value / 1e9).toFixed(2)} G`;
+const COMPACT = { notation: "compact", minimumFractionDigits: 2, maximumFractionDigits: 2 } as const;
+const AMOUNTS = { en: new Intl.NumberFormat("en-US", COMPACT), zh: new Intl.NumberFormat("zh-CN", COMPACT) };
+
+/** Yuan in few places, counted as the language counts them: 2.61M and 1.20B, 261.00万 and 12.00亿. */
+export function amount(value: number, language: "en" | "zh"): string {
+  return Math.abs(value) < 100_000 ? whole(value) : AMOUNTS[language].format(value);
 }
 
 /** What is left of two lists of ticks: each once, the latest first. Later ones have a higher epoch, or sequence. */

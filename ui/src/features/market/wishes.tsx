@@ -13,9 +13,10 @@ import { useMay } from "@/features/session/session";
 import type { Schemas } from "@/lib/api/client";
 import { whole } from "@/lib/format";
 import { useTimes } from "@/lib/time";
-import { useWords } from "@/lib/words";
+import { type Say, useWords } from "@/lib/words";
 import { useWishes } from "./asked";
 import { namesIn, OPERATOR, subscribe, unsubscribe } from "./wishing";
+import { useWhy } from "./reasons";
 import { MARKET } from "./words";
 
 type Wish = Schemas["WishView"];
@@ -31,10 +32,11 @@ export function Wishes() {
   const mayAct = useMay("trader");
   const wishes = useWishes();
   const [ended, setEnded] = useState<string>("");
+  const inWords = (scopes: Scope[]) => scopes.map((one) => scopeText(say, one)).join(", ");
   const columns: Column<Wish>[] = [
     { key: "consumer", title: say("consumer"), width: "30%", cell: (row) => <span title={row.consumer} className="font-medium">{row.consumer}</span>, sort: (row) => row.consumer },
     { key: "instruments", title: say("byName"), right: true, width: "84px", cell: (row) => whole(row.instruments), sort: (row) => -row.instruments },
-    { key: "scopes", title: say("scopes"), cell: (row) => <span className="text-soft" title={row.scopes.map(scopeText).join(", ")}>{row.scopes.map(scopeText).join(", ") || "–"}</span> },
+    { key: "scopes", title: say("scopes"), cell: (row) => <span className="text-soft" title={inWords(row.scopes)}>{inWords(row.scopes) || "–"}</span> },
     { key: "expires", title: say("until"), right: true, width: "148px", from: "md", cell: (row) => (row.expires_at ? moment(row.expires_at) : "–") },
     ...(mayAct
       ? [
@@ -62,8 +64,8 @@ export function Wishes() {
   );
 }
 
-function scopeText({ exchange, product, kind }: Scope): string {
-  return [exchange, product, kind].filter(Boolean).join(" ") || "*";
+function scopeText(say: Say<keyof (typeof MARKET)["en"]>, { exchange, product, kind }: Scope): string {
+  return [exchange, product, kind && say(`kind.${kind}`)].filter(Boolean).join(" ") || "*";
 }
 
 function EndDialog({ consumer, onClose }: { consumer: string; onClose: () => void }) {
@@ -94,13 +96,14 @@ export function SubscribeDialog({ onClose }: { onClose: () => void }) {
   const [kind, setKind] = useState("future");
   const [consumer, setConsumer] = useState(OPERATOR);
   const [hours, setHours] = useState("");
+  const inWhy = useWhy();
   const names = namesIn(text);
   const hasScope = exchange !== "" || product !== "";
   const isTime = hours === "" || (Number(hours) > 0 && Number(hours) <= LONGEST_H);
   const scopes = hasScope ? [{ exchange, product, kind: kind as Scope["kind"] }] : [];
   const want = async () => {
     const told = await subscribe({ consumer, instruments: names, scopes, ttl_s: Math.round(Number(hours) * HOUR_S) });
-    if (told.rejected.length) toast(told.rejected.map((one) => `${one.what}: ${one.reason}`).slice(0, 5).join("; "), "bad");
+    if (told.rejected.length) toast(told.rejected.map((one) => `${one.what}: ${inWhy(one.why, one.reason)}`).slice(0, 5).join("; "), "bad");
     if (told.accepted.length) toast(say("wanted", { consumer, count: told.instruments }));
     await cache.invalidateQueries({ queryKey: ["market"] });
   };

@@ -3,7 +3,7 @@ import { words } from "@/lib/words";
 export const MARKET = words(
   {
     title: "Market data",
-    note: "what is watched, how fresh it is, and who brings it",
+    note: "What is watched, how fresh it is, and who brings it",
     health: "Health",
     rate: "Ticks stored",
     perSecond: "per s",

@@ -38,7 +38,7 @@ function ConnectionTable({ rows, withServer, empty }: { rows: Connection[]; with
   const coming = useRates(topic, (one) => one.inMessages);
   const going = useRates(topic, (one) => one.outMessages);
   const columns: Column<Connection>[] = [
-    { key: "name", title: say("name"), cell: (row) => <span className="font-medium" title={row.name}>{row.name || "–"}</span>, sort: (row) => row.name },
+    { key: "name", title: say("name"), cell: (row) => <span className="figure font-medium" title={row.name}>{row.name || "–"}</span>, sort: (row) => row.name },
     { key: "user", title: say("user"), width: "88px", from: "md", cell: (row) => <span className="text-soft" title={row.user}>{row.user || "–"}</span>, sort: (row) => row.user },
     ...(withServer ? [{ key: "server", title: say("server"), width: "88px", from: "md" as const, cell: (row: Connection) => <span className="figure text-soft" title={row.server}>{row.server}</span>, sort: (row: Connection) => row.server }] : []),
     { key: "client", title: say("client"), width: "132px", from: "xl", cell: (row) => <span className="figure text-soft" title={row.client}>{row.client}</span>, sort: (row) => row.client },

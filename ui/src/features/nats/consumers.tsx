@@ -38,8 +38,8 @@ export function ConsumerTable({ name, rows, withStream = true, empty, height }: 
   const router = useRouter();
   const open = (row: Consumer) => router.push(to("/nats", { stream: row.stream, kind: "all" }));
   const columns: Column<Consumer>[] = [
-    { key: "name", title: say("consumer"), width: "26%", cell: (row) => (withStream ? <RowName of={row.name} className="figure" /> : <span className="figure font-medium" title={row.name}>{row.name}</span>), sort: (row) => row.name },
-    ...(withStream ? [{ key: "stream", title: say("stream"), width: "20%", from: "sm" as const, cell: (row: Consumer) => <span title={row.stream}>{row.stream}</span>, sort: (row: Consumer) => row.stream }] : []),
+    { key: "name", title: say("consumer"), cell: (row) => (withStream ? <RowName of={row.name} className="figure" /> : <span className="figure font-medium" title={row.name}>{row.name}</span>), sort: (row) => row.name },
+    ...(withStream ? [{ key: "stream", title: say("stream"), width: "20%", from: "sm" as const, cell: (row: Consumer) => <span title={row.stream} className="figure">{row.stream}</span>, sort: (row: Consumer) => row.stream }] : []),
     { key: "lag", title: say("lag"), right: true, width: "72px", cell: (row) => <Lag of={row.lag} />, sort: (row) => row.lag },
     { key: "unacknowledged", title: say("unacknowledged"), right: true, width: "118px", from: "md", cell: (row) => row.unacknowledged || <span className="text-faint">0</span>, sort: (row) => row.unacknowledged },
     { key: "redelivered", title: say("redelivered"), right: true, width: "68px", from: "lg", cell: (row) => <span className={row.redelivered ? "text-warn" : "text-faint"}>{whole(row.redelivered)}</span>, sort: (row) => row.redelivered },

@@ -66,7 +66,7 @@ function StreamTable({ rows, selected, empty, height }: { rows: Stream[]; select
   const topic = useMemo(() => ({ rows: new Map(rows.map((one) => [one.name, one])) }), [rows]);
   const rates = useRates(topic, (one) => one.last_sequence);
   const columns: Column<Stream>[] = [
-    { key: "name", title: say("stream"), width: "28%", cell: (row) => <RowName of={row.name} />, sort: (row) => row.name },
+    { key: "name", title: say("stream"), cell: (row) => <RowName of={row.name} className="figure" />, sort: (row) => row.name },
     { key: "subjects", title: say("subjects"), from: "lg", cell: (row) => <span className="figure text-soft" title={row.subjects.join(", ")}>{row.subjects.join(", ")}</span> },
     { key: "lag", title: say("lag"), right: true, width: "76px", cell: (row) => <Lag of={lags.get(row.name)} />, sort: (row) => lags.get(row.name) ?? -1 },
     { key: "rate", title: say("rate"), right: true, width: "84px", cell: (row) => decimal(rates.get(row.name), 1), sort: (row) => rates.get(row.name) ?? 0 },
@@ -122,7 +122,7 @@ function StreamDetail({ of }: { of: Stream }) {
           <Fact label={say("age")}>
             <span className="figure">{of.max_age_s > 0 ? duration(of.max_age_s * 1_000) : say("unbounded")}</span>
           </Fact>
-          <Fact label={say("kept")}>{of.storage}</Fact>
+          <Fact label={say("kept")}>{say(of.storage === "memory" ? "storage.memory" : "storage.file")}</Fact>
           <Fact label={say("replicas")}>
             <span className="figure">{of.replicas}</span>
           </Fact>

@@ -2,6 +2,7 @@
 
 import { Segments } from "@/components/ui/field";
 import { Fact, Facts, Panel } from "@/components/ui/panel";
+import { Way } from "@/features/audit/way";
 import { useMe } from "@/features/session/session";
 import { ROLE_WORDS } from "@/features/session/words";
 import { type Preferences, prefer, usePreferences } from "@/lib/preferences";
@@ -24,7 +25,7 @@ export function Account() {
               <Fact label={say("name")}>{me.name}</Fact>
               <Fact label={say("role")}>{sayRole(me.role)}</Fact>
               <Fact label={say("way")}>
-                <span className="figure">{me.way}</span>
+                <Way of={me.way} />
               </Fact>
             </Facts>
           </Panel>

@@ -11,8 +11,6 @@ export interface Page {
   group: ShellKey & `group.${string}`;
   /** Shown to those who have at least this role. */
   role?: Role;
-  /** Shown where the desk has this service. */
-  service?: string;
   /** Other addresses at which this page is the current one. */
   covers?: string[];
 }
@@ -22,7 +20,7 @@ export const PAGES: Page[] = [
   { href: "/", name: "page.overview", icon: "overview", group: "group.desk", covers: ["/service", "/instance"] },
   { href: "/leases", name: "page.leases", icon: "leases", group: "group.desk" },
   { href: "/market", name: "page.market", icon: "market", group: "group.trade" },
-  { href: "/trading", name: "page.trading", icon: "trading", group: "group.trade", service: "trading" },
+  { href: "/trading", name: "page.trading", icon: "trading", group: "group.trade" },
   { href: "/definitions", name: "page.definitions", icon: "definitions", group: "group.system" },
   { href: "/nats", name: "page.nats", icon: "nats", group: "group.system" },
   { href: "/audit", name: "page.audit", icon: "audit", group: "group.system", role: "operator" },

@@ -75,7 +75,7 @@ export const SHELL = words(
     role: "Role {role}",
     toDark: "Switch to the dark theme",
     toLight: "Switch to the light theme",
-    toOther: "切换为中文",
+    toOther: "Switch to 中文",
   },
   {
     "group.desk": "系统",
@@ -151,6 +151,6 @@ export const SHELL = words(
     role: "角色 {role}",
     toDark: "切换为深色主题",
     toLight: "切换为浅色主题",
-    toOther: "Switch to English",
+    toOther: "切换为 English",
   },
 );

@@ -1,6 +1,6 @@
 "use client";
 
-import { useQueries, useQuery } from "@tanstack/react-query";
+import { useQueries, useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { answered, api, type Schemas } from "@/lib/api/client";
 import type { Account } from "./model";
 
@@ -10,10 +10,10 @@ const MOST_ASKED = 50;
 type Listed = Schemas["AccountListed"];
 
 /** All accounts; their names, and under which key of the service `trading` each is. */
-export function useAccounts(): { listed: Listed[]; names: string[]; keys: ReadonlyMap<string, string>; isWhole: boolean } {
+export function useAccounts(): { listed: Listed[]; names: string[]; keys: ReadonlyMap<string, string>; query: UseQueryResult<Listed[]> } {
   const query = useQuery({ queryKey: ["accounts"], queryFn: () => answered(api.GET("/api/trading/accounts")) });
   const listed = query.data ?? [];
-  return { listed, names: listed.map((one) => one.account), keys: new Map(listed.map((one) => [one.account, one.key])), isWhole: query.data !== undefined };
+  return { listed, names: listed.map((one) => one.account), keys: new Map(listed.map((one) => [one.account, one.key])), query };
 }
 
 /** What each of these accounts has, asked every five seconds. */

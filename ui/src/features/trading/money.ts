@@ -1,5 +1,6 @@
 const CENTS = { minimumFractionDigits: 2, maximumFractionDigits: 2 } as const;
 const PLAIN = new Intl.NumberFormat("en-US", CENTS);
+const PRICE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 20 });
 const SIGNED = new Intl.NumberFormat("en-US", { ...CENTS, signDisplay: "exceptZero" });
 
 /** Yuan to the cent, 1,000,000.00; what comes as decimal digits is rounded as decimal digits. */
@@ -18,7 +19,7 @@ export function gainTone(amount: string): string {
   return value > 0 ? "text-up" : value < 0 ? "text-down" : "";
 }
 
-/** A price as the trading service writes it, without zeros at its end. */
-export function plainPrice(price: string): string {
-  return price.includes(".") ? price.replace(/\.?0+$/, "") : price;
+/** A price as it is shown, 12,345.5; what comes as decimal digits keeps them all, but for zeros at the end. */
+export function shownPrice(price: string): string {
+  return PRICE.format(price as Intl.StringNumericLiteral);
 }

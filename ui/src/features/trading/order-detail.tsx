@@ -10,7 +10,7 @@ import { useWords } from "@/lib/words";
 import { useCancel } from "./cancel";
 import { Lifecycle } from "./lifecycle";
 import { type Account, type Contract, isWorking, type Order } from "./model";
-import { plainPrice } from "./money";
+import { shownPrice } from "./money";
 import { OrderStatus } from "./order-status";
 import { useOrderWhy } from "./reasons";
 import { Side } from "./side";
@@ -79,7 +79,7 @@ function Terms({ of }: { of: Order }) {
       <Fact label={say("effect")}>{say(`effect.${of.offset}`)}</Fact>
       <Fact label={say("type")}>{say(`type.${of.type}`)}</Fact>
       <Fact label={say("price")}>
-        <span className="figure">{of.price === null ? say("any") : plainPrice(of.price)}</span>
+        <span className="figure">{of.price === null ? say("any") : shownPrice(of.price)}</span>
       </Fact>
       <Fact label={say("hedge")}>{say(`hedge.${of.hedge}`)}</Fact>
     </Facts>

@@ -7,7 +7,7 @@ import { useTimes } from "@/lib/time";
 import { useWords } from "@/lib/words";
 import { useCancel } from "./cancel";
 import { isWorking, type Order } from "./model";
-import { plainPrice } from "./money";
+import { shownPrice } from "./money";
 import { OrderStatus } from "./order-status";
 import { Side } from "./side";
 import { TRADING } from "./words";
@@ -26,6 +26,7 @@ export function OrderTable({ account, orders, selected, empty, onShow }: { accou
         <button
           type="button"
           title={row.instrument}
+          data-whole
           data-order={row.client_order_id}
           onClick={(event) => {
             event.stopPropagation();
@@ -38,10 +39,10 @@ export function OrderTable({ account, orders, selected, empty, onShow }: { accou
       ),
       sort: (row) => row.instrument,
     },
-    { key: "side", title: say("side"), width: "42px", cell: (row) => <Side of={row.side} />, sort: (row) => row.side },
+    { key: "side", title: say("side"), width: "40px", cell: (row) => <Side of={row.side} />, sort: (row) => row.side },
     { key: "effect", title: say("effect"), width: "110px", from: "md", cell: (row) => <span className="text-soft">{say(`effect.${row.offset}`)}</span>, sort: (row) => row.offset },
     { key: "type", title: say("type"), width: "64px", from: "lg", cell: (row) => <span className="text-soft">{say(`type.${row.type}`)}</span>, sort: (row) => row.type },
-    { key: "price", title: say("price"), right: true, width: "68px", cell: (row) => (row.price === null ? say("any") : plainPrice(row.price)), sort: (row) => Number(row.price ?? 0) },
+    { key: "price", title: say("price"), right: true, width: "66px", cell: (row) => (row.price === null ? say("any") : shownPrice(row.price)), sort: (row) => Number(row.price ?? 0) },
     { key: "filled", title: say("filled"), right: true, width: "72px", from: "sm", cell: (row) => `${row.filled}/${row.volume}`, sort: (row) => -row.filled },
     { key: "status", title: say("status"), width: "98px", cell: (row) => <OrderStatus of={row} />, sort: (row) => row.status },
     { key: "time", title: say("time"), right: true, width: "76px", from: "md", cell: (row) => time(row.ts_created_ns / 1e6), sort: (row) => -row.ts_created_ns },
@@ -50,7 +51,7 @@ export function OrderTable({ account, orders, selected, empty, onShow }: { accou
       key: "cancel",
       title: say("cancelShort"),
       right: true,
-      width: "60px",
+      width: "56px",
       cell: (row) =>
         mayTrade &&
         isWorking(row) && (

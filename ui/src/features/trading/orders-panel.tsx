@@ -33,7 +33,7 @@ export function OrdersPanel({ account, orders, selected, onShow }: { account: Ac
       title={say("orders")}
       actions={
         <>
-          <Filter label={say("filter")} value={text} onChange={setText} className="w-52!" />
+          <Filter label={say("filter")} value={text} onChange={setText} className="w-full! sm:w-52!" />
           <Segments
             label={say("orders")}
             value={view}

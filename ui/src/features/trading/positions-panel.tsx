@@ -5,6 +5,7 @@ import { CopyCommand } from "@/components/ui/copy";
 import { Panel } from "@/components/ui/panel";
 import { type Column, Table } from "@/components/ui/table";
 import { useMay } from "@/features/session/session";
+import { decimal } from "@/lib/format";
 import { useUrlState } from "@/lib/url";
 import { useWords } from "@/lib/words";
 import { goToTicket, useDraft } from "./draft";
@@ -19,7 +20,7 @@ export function PositionsPanel({ account, positions, contracts }: { account: str
   const mayTrade = useMay("trader");
   const [instrument] = useUrlState("instrument");
   const [, change] = useDraft();
-  const count = (key: string, title: string, of: (row: Position) => number, from?: "sm" | "md", width = "56px"): Column<Position> => ({
+  const count = (key: string, title: string, of: (row: Position) => number, from?: "sm" | "md", width = "48px"): Column<Position> => ({
     key,
     title,
     right: true,
@@ -42,8 +43,8 @@ export function PositionsPanel({ account, positions, contracts }: { account: str
     goToTicket("price");
   };
   const columns: Column<Position>[] = [
-    { key: "instrument", title: say("instrument"), cell: (row) => <span className="figure font-medium" title={row.instrument}>{row.instrument}</span>, sort: (row) => row.instrument },
-    { key: "direction", title: say("direction"), width: "58px", cell: (row) => <span className={row.direction === "long" ? "text-up" : "text-down"}>{say(`direction.${row.direction}`)}</span>, sort: (row) => row.direction },
+    { key: "instrument", title: say("instrument"), cell: (row) => <span data-whole className="figure font-medium" title={row.instrument}>{row.instrument}</span>, sort: (row) => row.instrument },
+    { key: "direction", title: say("direction"), width: "48px", cell: (row) => <span className={row.direction === "long" ? "text-up" : "text-down"}>{say(`direction.${row.direction}`)}</span>, sort: (row) => row.direction },
     count("lots", say("lots"), (row) => row.today + row.yesterday),
     count("today", say("today"), (row) => row.today, "sm", "66px"),
     count("yesterday", say("yesterday"), (row) => row.yesterday, "sm", "82px"),
@@ -73,5 +74,5 @@ export function PositionsPanel({ account, positions, contracts }: { account: str
 function averageOf(row: Position, contract: Contract | undefined): string {
   const lots = row.today + row.yesterday;
   if (!lots || !contract?.multiplier) return "–";
-  return (Number(row.open_cost) / lots / contract.multiplier).toFixed(contract.price_tick ? placesOf(contract.price_tick) + 1 : 2);
+  return decimal(Number(row.open_cost) / lots / contract.multiplier, contract.price_tick ? placesOf(contract.price_tick) + 1 : 2);
 }

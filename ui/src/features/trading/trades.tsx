@@ -7,7 +7,7 @@ import { answered, api } from "@/lib/api/client";
 import { useTimes } from "@/lib/time";
 import { useWords } from "@/lib/words";
 import type { Account, Order, Trade } from "./model";
-import { gain, gainTone, money, plainPrice } from "./money";
+import { gain, gainTone, money, shownPrice } from "./money";
 import { Side } from "./side";
 import { TRADING } from "./words";
 
@@ -63,12 +63,12 @@ export function TradeTable({ name, trades, empty, height, onShow }: { name: stri
   const say = useWords(TRADING);
   const { time } = useTimes();
   const columns: Column<Trade>[] = [
-    { key: "time", title: say("time"), width: "80px", cell: (row) => <span className="figure">{time(row.ts_exchange_ns / 1e6)}</span>, sort: (row) => row.ts_exchange_ns },
-    { key: "instrument", title: say("instrument"), cell: (row) => <span className="figure font-medium" title={row.instrument}>{row.instrument}</span>, sort: (row) => row.instrument },
+    { key: "time", title: say("time"), width: "76px", cell: (row) => <span className="figure">{time(row.ts_exchange_ns / 1e6)}</span>, sort: (row) => row.ts_exchange_ns },
+    { key: "instrument", title: say("instrument"), cell: (row) => <span data-whole className="figure font-medium" title={row.instrument}>{row.instrument}</span>, sort: (row) => row.instrument },
     { key: "side", title: say("side"), width: "46px", cell: (row) => <Side of={row.side} />, sort: (row) => row.side },
     { key: "effect", title: say("effect"), width: "110px", from: "md", cell: (row) => <span className="text-soft">{say(`effect.${row.offset}`)}</span>, sort: (row) => row.offset },
     { key: "lots", title: say("lots"), right: true, width: "48px", cell: (row) => row.volume, sort: (row) => -row.volume },
-    { key: "price", title: say("price"), right: true, width: "80px", cell: (row) => plainPrice(row.price), sort: (row) => Number(row.price) },
+    { key: "price", title: say("price"), right: true, width: "80px", cell: (row) => shownPrice(row.price), sort: (row) => Number(row.price) },
     { key: "commission", title: say("commission"), right: true, width: "88px", from: "sm", cell: (row) => money(row.commission), sort: (row) => -Number(row.commission) },
     { key: "profit", title: say("closeProfit"), right: true, width: "104px", from: "md", cell: (row) => <span className={gainTone(row.close_profit)}>{gain(row.close_profit)}</span>, sort: (row) => -Number(row.close_profit) },
   ];

@@ -1,7 +1,11 @@
 "use client";
 
-import { Loading, Empty } from "@/components/ui/states";
+import { CopyCommand } from "@/components/ui/copy";
 import { PageHead, Panel } from "@/components/ui/panel";
+import { Answer, Empty, Loading, useProblemWords } from "@/components/ui/states";
+import type { Instance } from "@/lib/api/client";
+import { problemOf } from "@/lib/api/problem";
+import { useRows } from "@/lib/live/hooks";
 import { useUrlState } from "@/lib/url";
 import { useWords } from "@/lib/words";
 import { AccountFigures } from "./account-figures";
@@ -16,28 +20,42 @@ import { TicketPanel } from "./ticket-panel";
 import { UnsettledNotices } from "./unsettled-notices";
 import { TRADING } from "./words";
 
+const SERVICE = "trading";
+
 /** The trader's page: an account, what it has, and an order for it. The first account, unless the address names one. */
 export function Trading() {
   const say = useWords(TRADING);
-  const { names, isWhole } = useAccounts();
+  const { names, query } = useAccounts();
   const [chosen] = useUrlState("account");
   const account = chosen || names[0] || "";
   if (account) return <OfAccount key={account} account={account} />;
   return (
     <>
       <PageHead title={say("title")} />
-      <Panel title={say("accounts")}>{isWhole ? <Empty>{say("noAccounts")}</Empty> : <Loading />}</Panel>
+      <Panel title={say("accounts")}>
+        <Answer of={query}>{() => <NoAccount />}</Answer>
+      </Panel>
     </>
   );
+}
+
+/** What is missing: nobody who would trade, or an account of theirs. */
+function NoAccount() {
+  const say = useWords(TRADING);
+  const { rows, isWhole } = useRows<Instance>("instances");
+  if (!isWhole) return <Loading />;
+  const isServed = rows.some((one) => one.service === SERVICE);
+  return <Empty action={!isServed && <CopyCommand parts={["aegis", "up"]} />}>{say(isServed ? "noAccounts" : "nobodyTrades")}</Empty>;
 }
 
 function OfAccount({ account }: { account: string }) {
   const say = useWords(TRADING);
   const { book, refusal, trouble } = useBook(account);
+  const inWords = useProblemWords();
   const contracts = useContracts();
   const [order, setOrder] = useUrlState("order");
   const state = book.account;
-  const why = refusal ? refusal.detail || refusal.code : trouble?.reason;
+  const why = refusal ? inWords(problemOf(0, refusal)) : trouble?.reason;
   if (!state) {
     return (
       <>
