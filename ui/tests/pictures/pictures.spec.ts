@@ -5,6 +5,7 @@ import { type Desk, expect, live, test } from "../desk/desk";
 const INTO = new URL("../../../docs/images", import.meta.url).pathname;
 /** So many minutes are traded before the pictures are taken. */
 const CANDLES = Number(process.env.AEGIS_CONSOLE_CANDLES ?? 20);
+const SETTLED_MS = 30_000;
 const TALL = { width: 1280, height: 1240 };
 const USUAL = { width: 1280, height: 800 };
 const NARROW = { width: 390, height: 844 };
@@ -20,7 +21,7 @@ async function contract(page: Page, product: string): Promise<string> {
 }
 
 async function tickOf(page: Page, instrument: string): Promise<Tick> {
-  return (await (await page.request.get(`/api/market/ticks/${instrument}/latest`)).json()) as Tick;
+  return (await (await page.request.get(`/api/market/ticks/${instrument}`)).json()) as Tick;
 }
 
 /** A position, orders that work, one that was cancelled, and a key that has gone to and fro. */
@@ -31,14 +32,14 @@ async function trade(page: Page, desk: Desk): Promise<string> {
     await expect(async () => {
       const { asks, bids } = await tickOf(page, instrument);
       place(instrument, side, lots, side === "buy" ? asks.at(-1)![0] : bids.at(-1)![0], "fak");
-    }).toPass(); // the first order of an instrument may come before its ticks
+    }).toPass({ timeout: SETTLED_MS }); // the first order of an instrument may come before its ticks
   }
   const { bids } = await tickOf(page, steel!);
   place(steel!, "buy", 3, bids.at(-1)![0] - 20);
   place(steel!, "buy", 2, bids.at(-1)![0] - 30);
   await expect(async () => {
     place(silver!, "buy", 1, (await tickOf(page, silver!)).bids.at(-1)![0] - 20);
-  }).toPass();
+  }).toPass({ timeout: SETTLED_MS });
   desk.aegis("handover", "trading", "paper");
   desk.aegis("handover", "trading", "paper");
   return steel!;
