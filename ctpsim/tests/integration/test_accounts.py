@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from driver import Driver, client
 
 from ctpsim.testing import RunningFront, front
@@ -58,6 +59,21 @@ async def test_users_neither_hear_nor_cancel_nor_impersonate_each_other() -> Non
         (account,) = await second.query("reqQryTradingAccount", "onRspQryTradingAccount")
         assert (account.data["AccountID"], account.data["Available"]) == ("100002", 2e6)
         assert not second.all("td", "onRtnOrder")
+
+
+async def test_a_counter_may_charge_for_each_order_and_each_cancel() -> None:
+    async with front(faults=("order_fee@trader=3",), **OPTIONS) as counter, client(counter) as driver:
+        await begin(driver, 0)
+        rate = "InstrumentOrderCommRate"
+        (found,) = await driver.query(f"reqQry{rate}", f"onRspQry{rate}", InstrumentID="rb2605")
+        assert (found.data["OrderCommByTrade"], found.data["OrderActionCommByTrade"]) == (0.03, 0.03)
+        await driver.request("td", "reqOrderInsert", order(counter, 0, "rb2605", 3000.0))
+        waiting = await driver.wait("td", "onRtnOrder", lambda one: one.data["OrderStatus"] == "3")
+        cancel = {"ActionFlag": "0", "ExchangeID": "SHFE", "OrderSysID": waiting.data["OrderSysID"]}
+        await driver.request("td", "reqOrderAction", cancel)
+        await driver.wait("td", "onRtnOrder", lambda one: one.data["OrderStatus"] == "5")
+        (account,) = await driver.query("reqQryTradingAccount", "onRspQryTradingAccount")
+        assert account.data["Commission"] == pytest.approx(0.06)
 
 
 async def test_a_user_asks_for_orders_trades_rates_and_the_settlement() -> None:

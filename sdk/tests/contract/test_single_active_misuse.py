@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from aegis_sdk.errors import InternalError, NotExecuted, OutcomeUnknown, RpcError
-from aegis_sdk.single_active import ActiveContext, Committed, OpenIntent, Settled, active, host
+from aegis_sdk.single_active import ActiveContext, Committed, OpenIntent, Settled, active, health_watch
 from aegis_sdk.single_active.trace import GateBroke
 
 from .active_desk import KEY, TIMERS, Balance, Desk, Desks, Order, until
@@ -103,7 +103,7 @@ async def test_a_change_that_cannot_be_applied_while_the_key_is_given_back_leave
 async def test_who_says_that_its_health_has_changed_is_asked_at_once(
     desks: Desks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host, "_HEALTH_S", 3600.0)
+    monkeypatch.setattr(health_watch, "_LOOK_S", 3600.0)
     first, second = await desks.pair()
     first.desk.is_healthy = False
     first.desk.health_changed()

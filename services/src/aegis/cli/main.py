@@ -69,10 +69,7 @@ def _explained(error: Exception) -> str:
         case ExceptionGroup(exceptions=[first, *_]):
             return _explained(first)
         case RpcError():
-            said = str(error)
-            details = {
-                name: value for name, value in error.details.items() if name != "code" and str(value) not in said
-            }
+            details = {name: value for name, value in error.details.items() if name != "code"}
             more = f" {json.dumps(details, ensure_ascii=False, default=str)}" if details else ""
             return f"{error.details.get('code', error.code)}: {error}{more}"
         case AegisError():
