@@ -27,6 +27,15 @@ export async function wear(page: Page, { theme, language }: Look): Promise<void>
   }, JSON.stringify({ theme, language }));
   await expect(page.locator("html")).toHaveAttribute("data-theme", theme);
   await expect(page.locator("html")).toHaveAttribute("lang", language === "zh" ? "zh-CN" : "en");
+  await page.evaluate(painted);
+}
+
+/** All colours are those of the look: also a transition that takes no time begins with the ones before it. */
+async function painted(): Promise<void> {
+  const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+  await frame();
+  await frame();
+  await Promise.allSettled(document.getAnimations().map((one) => one instanceof CSSTransition && one.finished));
 }
 
 /** Both themes and languages at both widths: nothing is cut off, nothing against the rules of axe, nothing in another language. */
