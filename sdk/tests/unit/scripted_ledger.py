@@ -140,7 +140,7 @@ class Owner:
         self.changes.append(change)
 
     def snapshot_due(self, holding: Holding) -> bytes | None:
-        due = holding.changes_since_snapshot >= self.snapshot_every
+        due = len(holding.journal.changes) >= self.snapshot_every
         return b",".join(change.data for change in self.changes) if due else None
 
     def snapshot_stored(self, holding: Holding, sequence: int) -> None:

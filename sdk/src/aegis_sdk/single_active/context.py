@@ -48,23 +48,21 @@ class Held:
 
     async def trusted(self) -> None:
         """Return when it is trusted again. Raises Moved or Suspended."""
-        await self._holding.proven(clock.now() + self._holding.patience_s, fresh=False)
+        await self._holding.proven(self._holding.patience_ends, fresh=False)
 
     async def commit(self, change: Change) -> int:
         """Commit a change of state; its journal sequence.
 
         Raises Moved or Suspended where it is not stored, OutcomeUnknown where it is stored as soon as that is possible.
         """
-        return await self._holding.written(
-            Result("", Verdict.OK, raw(change)), clock.now() + self._holding.patience_s, keep=True
-        )
+        return await self._holding.written(Result("", Verdict.OK, raw(change)), self._holding.patience_ends, keep=True)
 
     async def prove(self) -> None:
         """Return when there is a fresh proof that this instance holds the key; needed before each act outside.
 
         Raises Moved or Suspended.
         """
-        await self._holding.proven(clock.now() + self._holding.patience_s)
+        await self._holding.proven(self._holding.patience_ends)
 
 
 @dataclass(slots=True)

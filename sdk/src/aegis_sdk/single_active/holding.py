@@ -78,12 +78,7 @@ class Holding:
         self._answer: asyncio.Future[None] | None = None  # what waits for the next answer of the ledger
         self._n = 0
         self._send_due = False
-        self.changes_since_snapshot = 0
         self.bytes_since_snapshot = 0
-
-    @property
-    def patience_s(self) -> float:
-        return self._timers.outcome_s
 
     @property
     def patience_ends(self) -> float:
@@ -107,12 +102,7 @@ class Holding:
 
     def is_proved(self, now: float) -> bool:
         """Whether there is a proof so young that nobody else can be effective yet."""
-        return (
-            not self._leaving
-            and not self.is_ended
-            and self.is_trusted
-            and now - self.proof_sent_at < self._timers.proof_s
-        )
+        return self.may_go_on and now - self.proof_sent_at < self._timers.proof_s
 
     def refresh(self, now: float) -> None:
         """Ask for a new proof in good time, for a key that is in use."""
@@ -176,7 +166,6 @@ class Holding:
     def begin(self, journal: Journal) -> None:
         """Continue a replayed journal. `n` begins anew: the epoch is ours."""
         self.journal = journal
-        self.changes_since_snapshot = len(journal.changes)
         self.bytes_since_snapshot = sum(len(change.data) for change in journal.changes)
         self._n = 0
 
@@ -391,7 +380,6 @@ class Holding:
             if entry.records[0].part + 1 == entry.records[0].parts:
                 self._owner.snapshot_stored(self, self.journal.snapshot_sequence)
             return
-        self.changes_since_snapshot += len(changes)
         self.bytes_since_snapshot += size
         self._snapshot_if_due()
 
@@ -399,7 +387,7 @@ class Holding:
         """Between two writes everything acknowledged is applied, and nothing else."""
         state = None if self.is_ended or self._waiting.has_parts else self._owner.snapshot_due(self)
         if state is not None:
-            self.changes_since_snapshot = self.bytes_since_snapshot = 0
+            self.bytes_since_snapshot = 0
             self._waiting.add_snapshot(self.journal.parts(state))
 
     def _fail(self, write: Write) -> None:

@@ -68,7 +68,7 @@ class Reports:
             self._start(self._takeover.give_back, holding)
 
     def snapshot_due(self, holding: Holding) -> bytes | None:
-        many = holding.changes_since_snapshot >= self._service.snapshot_every
+        many = len(holding.journal.changes) >= self._service.snapshot_every
         if not many and holding.bytes_since_snapshot < SNAPSHOT_BYTES:
             return None
         try:
