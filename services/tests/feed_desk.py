@@ -152,6 +152,11 @@ class Desk:
         self.instances: list[Instance] = []
         self.live: list[Tick] = []
 
+    async def close(self) -> None:
+        for instance in self.instances:
+            await instance.close()
+        await self.look.close()
+
     async def instance(
         self,
         source: str,

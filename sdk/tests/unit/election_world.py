@@ -46,7 +46,7 @@ from aegis_sdk.election_events import (
     Withdraw,
 )
 from aegis_sdk.ledger.records import Lease, LeaseState
-from aegis_sdk.placement import Placement, ranking
+from aegis_sdk.placement import Placement
 
 from .election_nodes import KILLED_S, PROVE_S, TICK_S, WIRE_S, WRITE_S, Fate, Holding, Node, T
 
@@ -396,11 +396,3 @@ class World:
                 assert end <= begun.get(key, end), f"{key}: epoch {holding.epoch} overlaps a later one"
             if holding.effective:
                 begun[key] = min(begun.get(key, holding.effective[0][0]), holding.effective[0][0])
-
-
-def held_by_one_of(world: World) -> tuple[Node, list[Node]]:
-    """The holder of `k`, and the others in the order in which they would claim."""
-    holder = world.holder()
-    assert holder is not None
-    order = ranking("s", "k", holder.election.candidates, world.placement)
-    return holder, sorted((n for n in world.nodes if n is not holder), key=lambda node: order.index(node.instance))

@@ -15,8 +15,9 @@ from aegis_sdk.election_events import (
 from aegis_sdk.ledger.records import Lease, LeaseState
 from aegis_sdk.placement import Placement, ranking
 
+from .election_holders import held_by_one_of
 from .election_nodes import KILLED_S, T
-from .election_world import WIRES_S, World, held_by_one_of
+from .election_world import WIRES_S, World
 
 # At the start
 

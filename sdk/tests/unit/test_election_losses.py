@@ -8,8 +8,9 @@ from aegis_sdk.election_events import (
     Role,
 )
 
+from .election_holders import held_by_one_of
 from .election_nodes import KILLED_S, Fate, T
-from .election_world import WIRES_S, World, held_by_one_of
+from .election_world import WIRES_S, World
 
 # Death, stop, restart
 

@@ -20,9 +20,7 @@ from aegis.marketdata.domain.sequencer import Origin
 async def desk() -> AsyncIterator[Desk]:
     desk = Desk()
     yield desk
-    for instance in desk.instances:
-        await instance.close()
-    await desk.look.close()
+    await desk.close()
 
 
 async def test_one_goes_on_behind_the_last_tick_of_the_other(desk: Desk) -> None:

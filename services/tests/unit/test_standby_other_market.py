@@ -17,9 +17,7 @@ from aegis.marketdata.domain.alignment import Alignment
 async def desk() -> AsyncIterator[Desk]:
     desk = Desk()
     yield desk
-    for instance in desk.instances:
-        await instance.close()
-    await desk.look.close()
+    await desk.close()
 
 
 async def test_it_publishes_what_came_since_the_others_published_last_and_flags_the_switch(desk: Desk) -> None:

@@ -24,9 +24,7 @@ from aegis_sdk.messages import Message
 async def desk() -> AsyncIterator[Desk]:
     desk = Desk()
     yield desk
-    for instance in desk.instances:
-        await instance.close()
-    await desk.look.close()
+    await desk.close()
 
 
 def numbered(*volumes: int) -> list[tuple[str, int, float]]:
