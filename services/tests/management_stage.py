@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
-import pytest
-from argon2 import PasswordHasher
 from pydantic import BaseModel, TypeAdapter
 
-from aegis.management.access import passwords
 from aegis.management.endpoints.service import Management
 from aegis.management.first_run import Note
 from aegis.management.live.messages import LiveMessage, LiveRows
@@ -28,14 +24,6 @@ from aegis_sdk.transport_nats import NatsTransport
 
 READY_S = 30.0
 PASSWORD = "a password of the tests"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cheap_passwords() -> Iterator[None]:
-    """Each costs half a second of a busy machine by its usual settings, which test_management_parts looks at."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passwords, "PasswordHasher", partial(PasswordHasher, time_cost=1, memory_cost=64, parallelism=1))
-        yield
 
 
 def settings_of(access: NatsAccess, instance: str) -> Settings:
@@ -104,6 +92,14 @@ class Browser(httpx.AsyncClient):
         answer = await self.post("/api/users", json={"name": name, "role": role})
         answer.raise_for_status()
         return answer.json()["password"]
+
+
+def code(answer: httpx.Response) -> str:
+    """Of an answer that is a problem."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == answer.status_code
+    return body["code"]
 
 
 class Stage:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from management_stage import Browser, Stage, cheap_passwords, management, settings_of, stage
+from management_stage import Browser, Stage, management, settings_of, stage
 from pydantic import BaseModel
 
 from aegis_sdk import key_moves
@@ -22,9 +22,7 @@ from aegis_sdk.program import serve
 from aegis_sdk.registry import SERVICES
 from aegis_sdk.service import Service
 from aegis_sdk.single_active import ActiveContext, SingleActive, active
-from aegis_sdk.testing import NatsAccess, nats_server_thread
-
-__all__ = ["cheap_passwords"]  # a fixture of this module, too
+from aegis_sdk.testing import NatsAccess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 DEADLINE_S = 15.0
@@ -71,12 +69,6 @@ async def words(access: NatsAccess, *instances: str) -> AsyncIterator[None]:
     finally:
         stop.set()
         await asyncio.gather(*running)
-
-
-@pytest.fixture(scope="module")
-def access() -> Iterator[NatsAccess]:
-    with nats_server_thread() as access:
-        yield access
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

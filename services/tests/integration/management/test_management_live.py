@@ -7,14 +7,14 @@ import itertools
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
-from management_stage import PASSWORD, Browser, Stage, cheap_passwords, management, stage
+from management_stage import PASSWORD, Browser, Stage, management, stage
 from management_tab import DEADLINE_S, tab
 from small_services import Books, Echo, Word, running
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -32,18 +32,10 @@ from aegis_sdk.errors import DeadlineExceeded
 from aegis_sdk.events import STREAM as EVENTS
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.ledger import KeyName
-from aegis_sdk.testing import NatsAccess, nats_server_thread
+from aegis_sdk.testing import NatsAccess
 from aegis_sdk.transport import StreamConfig
 
-__all__ = ["cheap_passwords"]  # a fixture of this module, too
-
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest.fixture(scope="module")
-def access() -> Iterator[NatsAccess]:
-    with nats_server_thread() as access:
-        yield access
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -4,66 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from unittest.mock import AsyncMock
 
 import httpx
 import pytest
-import pytest_asyncio
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.routing import APIRoute
-from management_stage import PASSWORD, Browser, Stage, cheap_passwords, connected, management, note_of, stage
+from management_stage import PASSWORD, Browser, Stage, code, connected, management, note_of
 
-from aegis.management import audit
 from aegis.management.access import attempts, users
 from aegis.management.access.guard import check_guards, guard_of, routes_of
 from aegis.management.access.roles import Role
-from aegis.management.endpoints import tokens as token_routes
 from aegis.management.perimeter import MOST_BYTES
-from aegis_sdk.errors import ConfigurationError, StreamError, Unavailable
-from aegis_sdk.kv import KeyValue
+from aegis_sdk.errors import ConfigurationError, Unavailable
 from aegis_sdk.testing import NatsAccess, nats_server_thread
-from aegis_sdk.transport_nats.streams import api
 
-__all__ = ["cheap_passwords"]  # a fixture of this module, too
-
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest.fixture(scope="module")
-def access() -> Iterator[NatsAccess]:
-    """A server of this file's own: the first run is one of the things that are tested."""
-    with nats_server_thread() as access:
-        yield access
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("management")
-
-
-def code(answer: httpx.Response) -> str:
-    assert answer.headers["content-type"] == "application/problem+json"
-    body = answer.json()
-    assert body["status"] == answer.status_code
-    return body["code"]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def desk(access: NatsAccess, directory: Path) -> AsyncIterator[Stage]:
-    """One for all tests: a password takes half a second of a busy machine. Users are each test's own."""
-    async with stage(access, directory) as ready:
-        yield ready
-
-
-@pytest_asyncio.fixture(autouse=True, loop_scope="module")
-async def attempts_anew(desk: Stage) -> None:
-    transport = desk.service.transport
-    for key in await KeyValue(transport, attempts.BUCKET).keys():
-        await KeyValue(transport, attempts.BUCKET).delete(key)
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("attempts_anew")]
 
 
 async def test_the_first_password_is_told_once_and_must_be_changed_at_once(desk: Stage, tmp_path: Path) -> None:
@@ -262,64 +221,6 @@ async def test_who_gets_the_name_of_a_deleted_user_inherits_nothing(desk: Stage)
     assert code(await program.get("/api/auth/me")) == "not_signed_in"
 
 
-async def test_refusals_are_bounded_by_caller_so_that_they_push_nothing_out(
-    desk: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(audit, "_REFUSALS_A_MINUTE", 3)
-    trail = desk.service.app.state.parts.trail
-    before, stranger = trail.suppressed, await desk.stranger()
-    for _ in range(10):
-        await stranger.post("/api/users", json={})
-    assert trail.suppressed >= before + 4  # a minute may have ended between
-    person = await desk.person("jack", "viewer")
-    assert code(await person.get("/api/users")) == "role_needed"
-    with monkeypatch.context() as patch:
-        patch.setattr(token_routes, "MOST_TOKENS", 1)
-        made = [await person.post("/api/tokens", json={"name": "t", "role": "viewer"}) for _ in range(2)]
-        assert (made[0].status_code, code(made[1])) == (201, "conflict")
-    answer = await desk.admin.get("/api/audit", params={"who": "jack", "action": "request"})
-    assert len(answer.json()["entries"]) == 1  # others have their own room
-    before = trail.suppressed
-    for way in (f"/api/tokens/{'0' * 16}", f"/api/auth/sessions/{'0' * 16}") * 5:
-        assert code(await person.delete(way)) == "not_found"
-    assert trail.suppressed >= before + 4  # what fails within an action is no way around
-
-
-async def test_no_entry_of_the_audit_trail_is_deleted_or_purged(desk: Stage) -> None:
-    transport = desk.service.transport
-    for verb, body in (("PURGE", {}), ("MSG.DELETE", {"seq": 1})):
-        with pytest.raises(StreamError):
-            await api(transport, f"STREAM.{verb}.{audit.STREAM}", body)
-
-
-async def test_what_cannot_be_stored_waits_and_too_much_of_it_forbids(
-    desk: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trail = desk.service.app.state.parts.trail
-    transport = trail._transport
-    store = transport.append
-    monkeypatch.setattr(audit, "_AGAIN_S", 0.01)
-    monkeypatch.setattr(audit, "_MOST_WAITING", 2)
-
-    async def away(subject: str, *rest: Any, **more: Any) -> int:
-        if subject.startswith("audit."):
-            raise Unavailable("no stream")
-        return await store(subject, *rest, **more)
-
-    monkeypatch.setattr(transport, "append", away)
-    for name in ("wait1", "wait2"):
-        assert (await desk.admin.post("/api/users", json={"name": name, "role": "viewer"})).status_code == 201
-    assert trail.waiting == 2
-    assert code(await desk.admin.post("/api/users", json={"name": "wait3", "role": "viewer"})) == "unavailable"
-    monkeypatch.setattr(transport, "append", store)
-    async with asyncio.timeout(10):
-        while trail.waiting:  # noqa: ASYNC110 (it tells nobody)
-            await asyncio.sleep(0.01)
-    told = (await desk.admin.get("/api/audit", params={"action": "create_user", "on": "wait"})).json()["entries"]
-    assert [one["on"] for one in told] == ["wait2", "wait1"]
-    assert (await desk.admin.get("/api/users/wait3")).status_code == 404
-
-
 async def test_pages_of_other_sites_can_do_nothing(desk: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     evil = {"Origin": "https://evil.example"}
     assert code(await desk.admin.post("/api/users", json={}, headers=evil)) == "foreign_origin"
@@ -407,51 +308,6 @@ async def test_a_route_without_a_role_is_refused_at_the_start(desk: Stage) -> No
     bare.add_route("/api/bare", lambda _: Response())
     with pytest.raises(ConfigurationError, match="/api/bare"):
         check_guards(bare)
-
-
-async def test_actions_and_refusals_are_in_the_audit_trail(desk: Stage) -> None:
-    person = await desk.person("fred", "viewer")
-    assert code(await person.get("/api/users")) == "role_needed"
-    await (await desk.stranger()).post("/api/users", json={})
-    await desk.admin.sign_in("admin", "wrong")
-    told = (await desk.admin.get("/api/audit", params={"limit": 50})).json()["entries"]
-    said = {(one["who"], one["action"], one["on"], one["result"], one["code"]) for one in told}
-    assert ("admin", "create_user", "fred", "done", "") in said
-    assert ("fred", "change_password", "fred", "done", "") in said
-    assert ("fred", "request", "GET /api/users", "refused", "role_needed") in said
-    assert ("_", "request", "POST /api/users", "refused", "not_signed_in") in said
-    assert ("admin", "sign_in", "", "refused", "wrong_credentials") in said
-    assert [one["sequence"] for one in told] == sorted((one["sequence"] for one in told), reverse=True)
-    assert all(one["address"] == "127.0.0.1" and one["instance"] == "management-1" for one in told)
-
-
-async def test_the_audit_trail_is_filtered_paged_and_exported(desk: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in range(5):
-        await desk.admin.make_user(f"page{number}", "viewer")
-    asked = {"who": "admin", "action": "create_user", "on": "page", "result": "done"}
-    first = (await desk.admin.get("/api/audit", params={**asked, "limit": 2})).json()
-    assert [one["on"] for one in first["entries"]] == ["page4", "page3"]
-    second = (await desk.admin.get("/api/audit", params={**asked, "limit": 3, "before": first["next"]})).json()
-    assert [one["on"] for one in second["entries"]] == ["page2", "page1", "page0"]
-    since = first["entries"][0]["at"]
-    newest = (await desk.admin.get("/api/audit", params={**asked, "since": since})).json()
-    assert [one["on"] for one in newest["entries"]] == ["page4"]
-    exported = await desk.admin.get("/api/audit.csv", params=asked)
-    assert exported.headers["content-type"].startswith("text/csv")
-    lines = exported.text.splitlines()
-    assert lines[0].startswith("sequence,at,who")
-    assert ["page4" in lines[1], "page0" in lines[5], len(lines)] == [True, True, 6]
-    assert "aegis-cut-before" not in exported.headers
-    cut = await desk.admin.get("/api/audit.csv", params={**asked, "limit": 2})
-    assert cut.text.splitlines()[-1] == f"# cut here: there may be more before {cut.headers['aegis-cut-before']}"
-    monkeypatch.setattr(audit, "_MOST_READ", 3)  # entries of a page, of which few fit
-    monkeypatch.setattr(audit, "_WINDOW", 3)
-    sparse = await desk.admin.get("/api/audit.csv", params=asked)
-    assert sparse.text == exported.text, "it goes on, however far they are apart"
-    far = {**asked, "since": "2100-01-01T00:00:00Z"}
-    assert (await desk.admin.get("/api/audit", params=far)).json() == {"entries": [], "next": None}
-    old = (await desk.admin.get("/api/audit", params={**asked, "until": since})).json()["entries"]
-    assert [one["on"] for one in old] == ["page3", "page2", "page1", "page0"][: len(old)] != []
 
 
 async def test_who_writes_on_an_old_revision_is_shown_both(desk: Stage) -> None:
