@@ -178,7 +178,7 @@ class Desk:
 
     async def until(self, holds: Callable[[], bool]) -> None:
         async with asyncio.timeout(5):
-            while not holds():  # noqa: ASYNC110
+            while not holds():  # noqa: ASYNC110 (nobody tells of it)
                 await asyncio.sleep(0.001)
 
     async def heard(self, count: int) -> list[tuple[str, int, float]]:

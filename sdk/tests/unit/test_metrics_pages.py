@@ -146,7 +146,7 @@ async def test_requests_are_told_by_method_and_outcome(desk: Desk) -> None:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110
+        while not condition():  # noqa: ASYNC110 (nobody tells of it)
             await asyncio.sleep(0.01)
 
 
@@ -160,7 +160,7 @@ async def test_the_process_and_its_event_loop_are_told(desk: Desk) -> None:
 
 
 async def test_a_loop_that_stands_still_is_seen_as_late(desk: Desk) -> None:
-    time.sleep(0.25)  # noqa: ASYNC251
+    time.sleep(0.25)  # noqa: ASYNC251 (it is to stand still)
     await until(lambda: desk.figures.lag.histogram.total > 0.1)
 
 

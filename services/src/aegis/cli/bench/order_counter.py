@@ -126,7 +126,7 @@ async def _ready(transport: NatsTransport, at: CounterDesk) -> dict[str, set[str
     """The keys of two living instances, each with a session that has read the day."""
     held = await both_ready(transport, at.running)
     async with asyncio.timeout(_DEADLINE_S):
-        while (await at.counter.control.send("status"))["clients"]["trader"] < 2:  # noqa: ASYNC110
+        while (await at.counter.control.send("status"))["clients"]["trader"] < 2:  # noqa: ASYNC110 (it is asked)
             await asyncio.sleep(_LOOK_S)
     await asyncio.sleep(_READ_S)
     return held

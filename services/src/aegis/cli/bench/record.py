@@ -198,5 +198,5 @@ async def _last(server: EmbeddedServer) -> int:
 async def _until(holds: Any) -> None:
     """What is awaited happens in another process, on the disk: it can only be looked for."""
     async with asyncio.timeout(_DEADLINE_S):
-        while not holds():  # noqa: ASYNC110
+        while not holds():  # noqa: ASYNC110 (nobody tells of it)
             await asyncio.sleep(_LOOK_S)
