@@ -18,7 +18,14 @@ import structlog
 
 from aegis_sdk import clock, codec, subjects
 from aegis_sdk.changes import Change, Feed
-from aegis_sdk.errors import AegisError, ConnectionUnavailable, InvalidRequest, StreamError, Unavailable
+from aegis_sdk.errors import (
+    STREAM_NOT_FOUND,
+    AegisError,
+    ConnectionUnavailable,
+    InvalidRequest,
+    StreamError,
+    Unavailable,
+)
 from aegis_sdk.instances import Changed, Heartbeat, Instance, InstanceRecord, Joined, Left, ServiceDefinition
 from aegis_sdk.kv import KeyValue, KeyValueEntry
 from aegis_sdk.liveness import Patience, Table, step
@@ -54,7 +61,6 @@ _USUAL: Final = Patience()
 _STALE_S: Final = 0.5
 _WATCH_AGAIN_S: Final = 0.5
 _WORK_AGAIN_S: Final = 0.1
-_NO_SUCH_STREAM: Final = 10059
 
 Subject = TypeVar("Subject", Probe, Name)
 BeatListener = Callable[[Name, Heartbeat], None]
@@ -346,7 +352,7 @@ async def _watched(transport: Transport, bucket: KeyValue, pattern: str) -> Asyn
                 async for entry in entries:
                     yield entry
         except StreamError as error:
-            if error.code == _NO_SUCH_STREAM:
+            if error.code == STREAM_NOT_FOUND:
                 yield None
         except AegisError as error:
             _log.warning("watch_failed", pattern=pattern, reason=str(error))

@@ -28,9 +28,10 @@ An RpcError knows three things of its own accord: its `code` (a word, stable on 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Final, cast
 
 __all__ = [
+    "STREAM_NOT_FOUND",
     "AegisError",
     "CodecError",
     "ConfigurationError",
@@ -82,6 +83,10 @@ class ConnectionUnavailable(AegisError):
 
 class CodecError(AegisError):
     """A payload cannot be encoded or decoded; only this message is affected."""
+
+
+STREAM_NOT_FOUND: Final = 10059
+"""The code of a StreamError: there is no such stream, or this server has not heard of it yet."""
 
 
 class StreamError(AegisError):

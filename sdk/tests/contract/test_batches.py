@@ -5,7 +5,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from aegis_sdk.errors import CodecError, ConnectionUnavailable, DeadlineExceeded, StreamError, Unavailable
+from aegis_sdk.errors import (
+    STREAM_NOT_FOUND,
+    CodecError,
+    ConnectionUnavailable,
+    DeadlineExceeded,
+    StreamError,
+    Unavailable,
+)
 from aegis_sdk.messages import EXPECTED_SEQUENCE, EXPECTED_SUBJECT, Headers
 from aegis_sdk.transport import StreamConfig, Transport
 
@@ -330,7 +337,7 @@ async def test_purged_messages_no_longer_hold_a_guard(transport: Transport, name
 async def test_a_stream_that_is_missing_cannot_be_purged(transport: Transport, name: str) -> None:
     with pytest.raises(StreamError) as caught:
         await transport.purge(name, f"{name}.a", 5)
-    assert caught.value.code == 10059
+    assert caught.value.code == STREAM_NOT_FOUND
 
 
 # The first sequence

@@ -5,14 +5,13 @@ import time
 
 import pytest
 
-from aegis_sdk.errors import ConnectionUnavailable, StreamError, Unavailable
+from aegis_sdk.errors import STREAM_NOT_FOUND, ConnectionUnavailable, StreamError, Unavailable
 from aegis_sdk.transport import StreamConfig, Transport
 
 from .network import Received
 from .stored import make, payloads, stored, take, until
 
 WRONG_LAST_SEQUENCE = 10071
-STREAM_NOT_FOUND = 10059
 
 
 # Streams

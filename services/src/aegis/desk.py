@@ -13,6 +13,7 @@ NotExecuted (nothing was done), OutcomeUnknown (ask again with the same client_o
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -72,7 +73,7 @@ from aegis.contracts.trading import (
 from aegis.ticks import TickSubscription, subscribe_ticks
 from aegis_sdk import subjects
 from aegis_sdk.client import Client
-from aegis_sdk.errors import CodecError, InvalidRequest
+from aegis_sdk.errors import STREAM_NOT_FOUND, CodecError, InvalidRequest, StreamError, Unavailable
 from aegis_sdk.events import STREAM
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.method import Method
@@ -85,6 +86,7 @@ Reply = TypeVar("Reply", bound=BaseModel)
 Request = TypeVar("Request", bound=BaseModel)
 
 _KINDS: Final = ("order", "trade", "position", "account")
+_AGAIN_S: Final = 0.1
 _SAME_CALL_NS: Final = 60_000_000_000
 """What was made before that may be of an earlier trading day; the account is asked for its own then."""
 
@@ -132,9 +134,26 @@ class Desk:
             urls, user, password = self._way_in
             self._transport = await NatsTransport.connect(urls, user=user, password=password, name="desk")
         self._client = Client(self._transport)
-        group = await KeyValue(self._transport, "aegis_config").get(group_name(self.account_name))
-        self._key = self.account_name if group is None else group.value.decode()
+        self._key = await self._group() or self.account_name
         return self
+
+    async def _group(self) -> str:
+        """That of the account; empty where it is none's. Raises Unavailable where nobody trades in time.
+
+        What names it comes with the first instance that trades, and each server of a cluster hears of it later.
+        """
+        bucket, ends = KeyValue(self._connected, "aegis_config"), time.monotonic() + self._timeout_s
+        while True:
+            try:
+                group = await bucket.get(group_name(self.account_name))
+            except StreamError as error:
+                if error.code != STREAM_NOT_FOUND:
+                    raise
+            else:
+                return "" if group is None else group.value.decode()
+            if time.monotonic() >= ends:
+                raise Unavailable("nothing has been traded on this desk yet: is an instance of `trading` running?")
+            await asyncio.sleep(_AGAIN_S)
 
     async def __aexit__(self, *_: object) -> None:
         if self._is_ours and self._transport is not None:

@@ -26,6 +26,7 @@ from aegis.contracts.tick_codec import decode, decode_marker, sent_under
 from aegis.tick_seam import Epochs, Seam
 from aegis_sdk import subjects
 from aegis_sdk.errors import (
+    STREAM_NOT_FOUND,
     AegisError,
     CodecError,
     ConfigurationError,
@@ -40,7 +41,6 @@ __all__ = ["TickOptions", "TickStats", "TickSubscription", "subject_of", "subscr
 
 _log = structlog.get_logger("aegis.ticks")
 _RETRY_S: Final = 0.1
-_STREAM_NOT_FOUND: Final = 10059
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,7 +311,7 @@ class TickSubscription:
                         self._note_read(subject)
                         limit.reschedule(asyncio.get_running_loop().time() + self._options.settle_s)
         except (AegisError, TimeoutError) as error:
-            if isinstance(error, StreamError) and error.code == _STREAM_NOT_FOUND:  # there is nothing yet
+            if isinstance(error, StreamError) and error.code == STREAM_NOT_FOUND:  # there is nothing yet
                 self._note_read(subject)
                 return True
         return complete

@@ -10,6 +10,7 @@ import structlog
 
 from aegis_sdk import codec, subjects
 from aegis_sdk.errors import (
+    STREAM_NOT_FOUND,
     AegisError,
     ConfigurationError,
     ConnectionUnavailable,
@@ -27,7 +28,6 @@ _log = structlog.get_logger("aegis.ledger")
 SHARDS: Final = 3
 """Of a ledger with replicas: as many as nodes, so that the loss of one stops a third of the keys for some seconds."""
 
-_STREAM_NOT_FOUND: Final = 10059
 _STARTING_S: Final = 15.0
 _RETRY_S: Final = 0.1
 _ELECTION_S: Final = 2.0
@@ -136,7 +136,7 @@ async def _exists(transport: Transport, stream: str, deadline: float) -> bool:
             await transport.last_sequence(stream)
             return True
         except (StreamError, Unavailable, DeadlineExceeded, ConnectionUnavailable) as error:
-            if isinstance(error, StreamError) and error.code == _STREAM_NOT_FOUND:
+            if isinstance(error, StreamError) and error.code == STREAM_NOT_FOUND:
                 return False
             if asyncio.get_running_loop().time() > deadline:
                 raise

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from aegis_sdk import codec, subjects
-from aegis_sdk.errors import StreamError
+from aegis_sdk.errors import STREAM_NOT_FOUND, StreamError
 from aegis_sdk.messages import Message
 from aegis_sdk.transport import StreamConfig
 from aegis_sdk.transport_memory.consumers import DurableConsumer
@@ -150,7 +150,7 @@ class MemoryBroker:
     def stream(self, name: str) -> MemoryStream:
         """A stream, without what has expired until now."""
         if name not in self._streams:
-            raise StreamError("stream not found", 10059)
+            raise StreamError("stream not found", STREAM_NOT_FOUND)
         self._expire()
         return self._streams[name]
 

@@ -13,12 +13,19 @@ from typing import Any, Final
 import msgspec
 
 from aegis_sdk import codec, subjects
-from aegis_sdk.errors import AegisError, CodecError, ConnectionUnavailable, DeadlineExceeded, StreamError, Unavailable
+from aegis_sdk.errors import (
+    STREAM_NOT_FOUND,
+    AegisError,
+    CodecError,
+    ConnectionUnavailable,
+    DeadlineExceeded,
+    StreamError,
+    Unavailable,
+)
 from aegis_sdk.messages import Message, StoredMessage
 from aegis_sdk.transport import StreamConfig, Transport
 from aegis_sdk.transport_nats.frames import parse_headers
 
-STREAM_NOT_FOUND: Final = 10059
 CONSUMER_NOT_FOUND: Final = 10014
 _STARTING: Final = {10005, 10008, 10009, 10023, 10074}
 """The server or its cluster is not ready yet: too few servers that the leader knows to be there, temporarily

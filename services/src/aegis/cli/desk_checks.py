@@ -13,7 +13,7 @@ from aegis.cli.desk import NoDesk, address, connect, is_remote, local_run
 from aegis.cli.ledger_checks import ledger_checks
 from aegis_sdk import subjects
 from aegis_sdk.census import registered
-from aegis_sdk.errors import AegisError, RpcError, StreamError
+from aegis_sdk.errors import STREAM_NOT_FOUND, AegisError, RpcError, StreamError
 from aegis_sdk.transport_nats import streams
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ __all__ = ["desk_checks", "process_checks", "ticks_check"]
 _SLOW_PING_MS: Final = 20
 _PING_S: Final = 1.0
 _TICKS: Final = "TICKS"
-_STREAM_NOT_FOUND: Final = 10059
 _FULL: Final = 0.9
 """A stream of which so much is used discards already."""
 _REACH: Final = timedelta(hours=24)
@@ -93,7 +92,7 @@ async def _ticks(transport: NatsTransport, directory: StateDirectory) -> Check:
     try:
         info: dict[str, Any] = await streams.api(transport, f"STREAM.INFO.{_TICKS}")
     except StreamError as error:
-        if error.code == _STREAM_NOT_FOUND:
+        if error.code == STREAM_NOT_FOUND:
             return Check(
                 "ticks", "WARN", "there is no stream TICKS yet", "market data makes it: `aegis logs marketdata`"
             )

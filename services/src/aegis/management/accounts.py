@@ -6,8 +6,7 @@ from typing import Any, Final, get_args
 
 from aegis.contracts.orders import OrderEnv
 from aegis.contracts.trading import SERVICE, group_name
-from aegis.management.stored import NO_SUCH_STREAM
-from aegis_sdk.errors import NotFound, StreamError
+from aegis_sdk.errors import STREAM_NOT_FOUND, NotFound, StreamError
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.lease_view import LeaseView
 from aegis_sdk.ledger import KeyName
@@ -23,7 +22,7 @@ async def keys_by_account(transport: Transport, view: LeaseView) -> dict[str, st
     try:
         entries = await KeyValue(transport, _CONFIG).entries(group_name("*"))
     except StreamError as error:
-        if error.code != NO_SUCH_STREAM:
+        if error.code != STREAM_NOT_FOUND:
             raise
         entries = []
     grouped = {entry.key.split(".")[1]: entry.value.decode(errors="replace") for entry in entries}
@@ -37,7 +36,7 @@ async def key_of(transport: Transport, view: LeaseView, account: str) -> str:
     try:
         group = await KeyValue(transport, _CONFIG).get(group_name(account))
     except StreamError as error:
-        if error.code != NO_SUCH_STREAM:
+        if error.code != STREAM_NOT_FOUND:
             raise
         group = None
     key = account if group is None else group.value.decode(errors="replace")

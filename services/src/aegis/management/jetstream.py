@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from aegis.management.stored import NO_SUCH_STREAM
-from aegis_sdk.errors import StreamError
+from aegis_sdk.errors import STREAM_NOT_FOUND, StreamError
 from aegis_sdk.transport import Transport
 from aegis_sdk.transport_nats.streams import api
 
@@ -109,7 +108,7 @@ async def all_consumers(transport: Transport) -> list[ConsumerView]:
         try:
             found += await consumers_of(transport, stream)
         except StreamError as error:
-            if error.code != NO_SUCH_STREAM:  # it is gone just now
+            if error.code != STREAM_NOT_FOUND:  # it is gone just now
                 raise
     return found
 

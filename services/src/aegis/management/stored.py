@@ -9,13 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from aegis_sdk import codec
-from aegis_sdk.errors import StreamError, Unavailable
+from aegis_sdk.errors import STREAM_NOT_FOUND, StreamError, Unavailable
 from aegis_sdk.messages import STATUS, StoredMessage
 from aegis_sdk.transport import Transport
 
-__all__ = ["NO_SUCH_STREAM", "Place", "first_since", "pages_back", "read_all"]
+__all__ = ["Place", "first_since", "pages_back", "read_all"]
 
-NO_SUCH_STREAM: Final = 10059
 _NONE_FOUND: Final = "404"
 _EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -39,7 +38,7 @@ async def first_since(transport: Transport, stream: str, subject: str, moment: d
         try:
             await transport.last_sequence(stream)
         except StreamError as error:
-            if error.code == NO_SUCH_STREAM:
+            if error.code == STREAM_NOT_FOUND:
                 return None
             raise
         raise
@@ -62,7 +61,7 @@ async def read_all(
                     return
                 yield message
     except StreamError as error:
-        if error.code != NO_SUCH_STREAM:
+        if error.code != STREAM_NOT_FOUND:
             raise
 
 

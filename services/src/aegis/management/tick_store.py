@@ -11,11 +11,11 @@ from typing import Final, NamedTuple
 from aegis.contracts.market import Tick
 from aegis.contracts.tick_codec import decode, sent_under
 from aegis.management.bars import Print, print_of
-from aegis.management.stored import NO_SUCH_STREAM, pages_back
+from aegis.management.stored import pages_back
 from aegis.recordings import is_recording, load
 from aegis.tick_seam import Epochs
 from aegis.ticks import subject_of
-from aegis_sdk.errors import CodecError, StreamError
+from aegis_sdk.errors import STREAM_NOT_FOUND, CodecError, StreamError
 from aegis_sdk.messages import StoredMessage
 from aegis_sdk.transport import Transport
 
@@ -107,7 +107,7 @@ async def _last(transport: Transport, instrument: str) -> tuple[StoredMessage, T
     try:
         message = await transport.last(TICKS, subject_of(instrument))
     except StreamError as error:
-        if error.code != NO_SUCH_STREAM:
+        if error.code != STREAM_NOT_FOUND:
             raise
         return None
     return None if message is None else (message, decode(message.headers, message.payload))

@@ -21,7 +21,7 @@ from aegis.recorder.metrics import figures
 from aegis.recorder.settings import RecorderSettings
 from aegis.recorder.writing import Writing
 from aegis.recordings.manifest import Part, RecordingDamaged, Stretch
-from aegis_sdk.errors import AegisError, StreamError, Unavailable
+from aegis_sdk.errors import STREAM_NOT_FOUND, AegisError, StreamError, Unavailable
 from aegis_sdk.handler import rpc
 from aegis_sdk.method import Empty
 from aegis_sdk.metrics import Metric
@@ -38,7 +38,6 @@ _MERGE_AGAIN_S: Final = 60.0
 _PUT_ASIDE_S: Final = 600.0
 """Parts that could not be merged, on a full disk or because one is damaged, are tried again after so long."""
 _LAST_WRITE_S: Final = 8.0
-_NO_STREAM: Final = 10059
 
 
 class Recorder(Service):
@@ -150,7 +149,7 @@ class Recorder(Service):
             except (AegisError, TimeoutError) as error:
                 if str(error) != reason:
                     reason = str(error)
-                    nothing_yet = isinstance(error, StreamError) and error.code == _NO_STREAM
+                    nothing_yet = isinstance(error, StreamError) and error.code == STREAM_NOT_FOUND
                     log = _log.info if nothing_yet else _log.warning
                     log("stream_awaited", stream=STREAM, reason=reason)
                 await asyncio.sleep(_RETRY_S)

@@ -19,9 +19,8 @@ from aegis.management.audit import Caller
 from aegis.management.jetstream import ConsumerView, StreamView, consumers_of, streams
 from aegis.management.parts import Parts, parts_of
 from aegis.management.problems import Problem, responses
-from aegis.management.stored import NO_SUCH_STREAM
 from aegis_sdk import codec, subjects
-from aegis_sdk.errors import CodecError, ConfigurationError, StreamError
+from aegis_sdk.errors import STREAM_NOT_FOUND, CodecError, ConfigurationError, StreamError
 from aegis_sdk.instances import masked
 from aegis_sdk.kv import KeyValue, KeyValueEntry
 from aegis_sdk.transport_nats.streams import api
@@ -186,7 +185,7 @@ async def _names(at: Parts, bucket: str) -> list[str]:
 
 
 def _or_not_found(error: StreamError, reason: str, details: dict[str, str]) -> Exception:
-    return Problem("not_found", reason, details=details) if error.code == NO_SUCH_STREAM else error
+    return Problem("not_found", reason, details=details) if error.code == STREAM_NOT_FOUND else error
 
 
 def _bucket(at: Parts, name: str) -> KeyValue:

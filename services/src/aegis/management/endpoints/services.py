@@ -15,7 +15,7 @@ from aegis.management.parts import Parts, parts_of
 from aegis.management.problems import Problem, responses
 from aegis.management.revisions import IfMatch, changed, revision_of, tag
 from aegis_sdk import codec
-from aegis_sdk.errors import InvalidRequest, StreamError
+from aegis_sdk.errors import STREAM_NOT_FOUND, InvalidRequest, StreamError
 from aegis_sdk.instances import ServiceDefinition, Token
 from aegis_sdk.kv import KeyValue, KeyValueEntry, RevisionMismatch
 from aegis_sdk.registry import SERVICES
@@ -27,8 +27,6 @@ With = Annotated[Parts, Depends(parts_of)]
 Viewer = Annotated[Caller, needs(Role.VIEWER)]
 Operator = Annotated[Caller, needs(Role.OPERATOR)]
 Name = Annotated[Token, Path(examples=["trading"])]
-
-_NO_SUCH_STREAM = 10059
 
 
 class Definition(BaseModel):
@@ -78,7 +76,7 @@ async def list_services(_: Viewer, at: With) -> list[ServiceView]:
     try:
         entries = await _bucket(at).entries()
     except StreamError as error:
-        if error.code != _NO_SUCH_STREAM:
+        if error.code != STREAM_NOT_FOUND:
             raise
         entries = []
     return sorted((_view(at, entry) for entry in entries), key=lambda one: one.name)
