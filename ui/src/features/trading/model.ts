@@ -81,10 +81,14 @@ export function useQuote(instrument: string): Omit<TopicView, "rows"> & { quote:
 
 const PAGES = 10;
 const A_DAY_MS = 86_400_000;
+const AGAIN_MS = 2_000;
 
-/** The futures that the feed lists, by name: some eight hundred, in pages of 500. Orders are of futures only. */
+/**
+ * The futures that the feed lists, by name: some eight hundred, in pages of 500. Orders are of futures only. Before the
+ * first session of a feed there are none; then, and where they cannot be had, they are asked for until there are some.
+ */
 export function useContracts(): ReadonlyMap<string, Contract> {
-  const query = useQuery({ queryKey: ["futures"], queryFn: futures, staleTime: A_DAY_MS });
+  const query = useQuery({ queryKey: ["futures"], queryFn: futures, staleTime: A_DAY_MS, refetchInterval: ({ state }) => (state.data?.length ? false : AGAIN_MS) });
   return useMemo(() => new Map((query.data ?? []).map((one) => [one.instrument, one])), [query.data]);
 }
 
