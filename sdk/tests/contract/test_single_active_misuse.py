@@ -12,7 +12,6 @@ import pytest
 
 from aegis_sdk.errors import InternalError, NotExecuted, OutcomeUnknown, RpcError
 from aegis_sdk.single_active import ActiveContext, Committed, OpenIntent, Settled, active, health_watch
-from aegis_sdk.single_active.trace import GateBroke
 
 from .active_desk import KEY, TIMERS, Balance, Desk, Desks, Order, until
 from .network import DEADLINE_S, Network
@@ -71,15 +70,26 @@ async def test_a_long_replay_does_not_stop_the_loop(desks: Desks) -> None:
     first, second = await desks.pair(snapshot=lambda self, key: None)
     await asyncio.gather(*(desks.call("deposit", 1) for _ in range(50)))
 
+    turns: list[int] = []  # changes applied in each turn of the loop
+
     def apply(self: Desk, key: str, change: Committed) -> None:
-        time.sleep(0.01)
+        time.sleep(0.011)
+        turns[-1] += 1
         Desk.apply(self, key, change)
 
-    type(second.desk).apply = apply
-    await first.active.hand_over(KEY)
-    await second.takes()
-    assert second.desk.balances[KEY] == 50
-    assert not [trace for trace in second.traces if isinstance(trace, GateBroke)]
+    async def count() -> None:
+        while True:
+            turns.append(0)
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as tasks:
+        counting = tasks.create_task(count())
+        type(second.desk).apply = apply
+        await first.active.hand_over(KEY)
+        await second.takes()
+        counting.cancel()
+    assert sum(turns) == second.desk.balances[KEY] == 50
+    assert max(turns) <= 2
 
 
 async def test_a_change_that_cannot_be_applied_while_the_key_is_given_back_leaves_it_free(desks: Desks) -> None:
