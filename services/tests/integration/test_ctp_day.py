@@ -15,6 +15,7 @@ from publishing import its_turn
 from aegis.cli.bench.ctp_parts import profile
 from aegis.contracts.market import Tick
 from aegis.contracts.marketdata import FeedChanged
+from aegis.contracts.reasons import sentence_of
 from aegis.contracts.subscriptions import SUBSCRIBE, WishRequest
 from aegis.exchanges.sessions import to_shanghai
 from aegis.marketdata import bootstrap
@@ -134,7 +135,7 @@ async def desk(monkeypatch: pytest.MonkeyPatch, begin: str) -> AsyncGenerator[De
             stop = asyncio.Event()
             serving = group.create_task(serve(host, stop))
             try:
-                while "error 7" not in service.feed_reason:  # noqa: ASYNC110 (it tells nobody yet)
+                while "error 7" not in sentence_of(service.feed_why):  # noqa: ASYNC110 (it tells nobody yet)
                     await asyncio.sleep(0.02)
                 yield made
             finally:
