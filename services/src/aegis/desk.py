@@ -23,6 +23,7 @@ from typing import Any, Final, Self, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from aegis.contracts.order_reasons import FIGURES
 from aegis.contracts.orders import (
     Account,
     AccountReported,
@@ -332,7 +333,12 @@ async def placed(client: Client, key: str, request: OrderRequest, timeout_s: flo
         now = await client.call_active(ACCOUNT, key, AccountRequest(account=request.account), timeout=timeout_s)
         is_other = first.trading_day != now.value.state.trading_day
     if is_other:
-        price = "any price" if first.price is None else first.price
-        detail = f"{request.client_order_id} is {first.side} {first.instrument} at {price}, of {first.trading_day}"
-        raise OrderRejected(f"repeated: {detail}", reason="repeated", detail=detail)
+        figures = {
+            "order": request.client_order_id,
+            "side": first.side,
+            "instrument": first.instrument,
+            "price": "any price" if first.price is None else str(first.price),
+            "day": first.trading_day,
+        }
+        raise OrderRejected(f"repeated: {FIGURES['repeated'].format(**figures)}", reason="repeated", **figures)
     return answer.value

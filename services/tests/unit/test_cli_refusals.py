@@ -17,10 +17,10 @@ def test_each_reason_of_a_check_has_its_sentence() -> None:
     ("details", "said"),
     [
         (
-            {"reason": "above_limit", "detail": "3400 above 3291"},
+            {"reason": "above_limit", "price": "3400", "limit": "3291"},
             "REFUSED: the price is above the day's upper limit (3400 above 3291) [above_limit]",
         ),
-        ({"reason": "price_missing", "detail": ""}, "REFUSED: it needs a price [price_missing]"),
+        ({"reason": "price_missing"}, "REFUSED: it needs a price [price_missing]"),
         ({"reason": "of a later version"}, "REFUSED: of a later version: no"),
     ],
 )

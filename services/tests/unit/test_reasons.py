@@ -5,15 +5,19 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 from string import Formatter
+from typing import get_args
 
 import msgspec
 import pytest
 from pydantic import BaseModel
 
 import aegis
+from aegis.contracts.order_reasons import FIGURES
 from aegis.contracts.reasons import REFUSALS, SENTENCES, Reason, explained, reason_of, sentence_of
 from aegis.ctp.failures import Step, answered
 from aegis.management.problems import REASONS, Problem, problem_of
+from aegis.trading.adapters.ctp.words import REASONS as CTP_REASONS
+from aegis.trading.domain.situation import Reason as CheckReason
 from aegis_sdk.errors import Rejected, error_from_wire
 from aegis_sdk.lease_view import NotDone
 
@@ -51,7 +55,7 @@ def places(sentence: str) -> set[str]:
     [
         ("Problem", ("management",), 1, REASONS),
         ("Reason.of", ("marketdata", "ctp", "trading", "cli"), 0, SENTENCES),
-        ("explained", ("marketdata",), 1, SENTENCES | REFUSALS),
+        ("explained", ("marketdata", "trading"), 1, SENTENCES | REFUSALS),
     ],
 )
 def test_whoever_gives_a_reason_names_one_of_the_table_and_all_that_stands_in_it(
@@ -64,6 +68,18 @@ def test_whoever_gives_a_reason_names_one_of_the_table_and_all_that_stands_in_it
         assert code in table, ast.unparse(call)
         given = {keyword.arg for keyword in call.keywords}
         assert places(table[code]) <= given or None in given, ast.unparse(call)
+
+
+def test_each_reason_of_an_order_is_one_of_the_table_with_its_figures() -> None:
+    found = {name: calls_of(name, ("trading", "paper")) for name in ("Refusal", "Refusal.of", "Submitted")}
+    codes = {code for call in (*found["Refusal"], *found["Refusal.of"]) for code in words(call.args[0])}
+    asked = [keyword for call in found["Submitted"] for keyword in call.keywords if keyword.arg == "reason"]
+    codes |= {code for keyword in asked for code in words(keyword.value)} - {""}
+    assert len(codes) > 40
+    assert {*codes, *CTP_REASONS.values(), *get_args(CheckReason)} - FIGURES.keys() == set()
+    for call in found["Refusal.of"]:
+        for code in words(call.args[0]):
+            assert places(FIGURES[code]) == {keyword.arg for keyword in call.keywords}, ast.unparse(call)
 
 
 def test_a_reason_is_its_sentence_and_several_are_one_line() -> None:

@@ -94,7 +94,7 @@ def test_a_price_of_nothing_or_less_is_refused_where_no_limit_is_known() -> None
     for price in ("0", "-1"):
         refused = check(situation(terms=unlimited, market=FRESH, side="sell", price=price))
         assert refused is not None
-        assert (refused.reason, refused.detail) == ("below_limit", f"{price} is not above 0")
+        assert (refused.reason, refused.detail) == ("below_limit", f"{price} below {terms().price_tick}")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from aegis.contracts.order_reasons import FIGURES
+
 if TYPE_CHECKING:
     from aegis.contracts.trading import OrderRejected
 
@@ -50,7 +52,8 @@ WORDS: Final = {
 
 def explained(error: OrderRejected) -> str:
     """One line: the sentence, the figures that were compared, and the reason that docs/trading.md has."""
-    reason, detail = str(error.details.get("reason", "")), str(error.details.get("detail") or "")
+    reason = str(error.details.get("reason", ""))
     if reason not in WORDS:
         return f"REFUSED: {error}"
-    return f"REFUSED: {WORDS[reason]}{f' ({detail})' if detail else ''} [{reason}]"
+    figures = FIGURES[reason].format(**error.details)
+    return f"REFUSED: {WORDS[reason]}{f' ({figures})' if figures else ''} [{reason}]"

@@ -89,7 +89,7 @@ SENTENCES: Final[dict[str, str]] = {
     # what became of a repair
     "resubscribed_lately": "one resubscription in {seconds} s",
     "renewed_lately": "one fresh session in {seconds} s",
-    "no_session": "the feed is {state}: it has no session",
+    "session_missing": "the feed is {state}: it has no session",
     "one_session": "the feed has only one session",
     "asked_again": "{count} asked for again",
     "session_renewed": "a fresh session of {instance}",
@@ -102,6 +102,7 @@ SENTENCES: Final[dict[str, str]] = {
 """Codes, stable, with the English sentence; a `verdict` is the health agent's, a `state` that of a feed."""
 
 REFUSALS: Final[dict[str, str]] = {
+    # wishes
     "too_many_consumers": "{most} consumers have a wish already; `aegis subscriptions` shows them",
     "too_many_instruments": "{consumer} would want more than {most} instruments: use a scope",
     "too_many_scopes": "{consumer} would want more than {most} scopes",
@@ -109,8 +110,20 @@ REFUSALS: Final[dict[str, str]] = {
     "wish_of_desk": "what {consumer} wants is the setting AEGIS_WANTED of the market data service",
     "wish_not_stored": "the wish is not stored as a whole: {text}",
     "no_universe": "the instruments are not known before the first session of the feed",
+    # trading
+    "cancel_unanswered": "the venue has not answered the cancel of {order}",
+    "day_ends": "{account} is at the end of {day}: ask again in a moment",
+    "no_books": "{account} has no books yet: its venue was not reached so far",
+    "no_order": "{account} has no order {order} today",
+    "not_comparable": "{account} could not be compared: {text}",
+    "not_compared": "{account} is not compared with its venue yet; nothing was sent",
+    "not_of_key": "{account} is no account of {key}",
+    "restless": "{account} did not stand still for long enough to be compared",
+    "terms_not_stored": "terms of {instrument} are not stored yet; nothing was sent",
+    "venue_away": "{text}; nothing was sent",
+    "venue_silent": "the venue has not said what became of {orders}",
 }
-"""Why market data says no to a call about wishes."""
+"""Why a service does not do what it is asked. Reasons of orders stand in `order_reasons`."""
 
 
 def _described(schema: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ import structlog
 from aegis.accounting.book import Book
 from aegis.contracts.amounts import Price
 from aegis.contracts.orders import CAME_LATE
+from aegis.contracts.reasons import explained
 from aegis.contracts.trading import VenueUnavailable
 from aegis.contracts.venue import Submitted, VenueReport
 from aegis.trading.domain.applying import apply
@@ -114,7 +115,7 @@ class AccountState:
                 async with asyncio.timeout(max(seconds, 0)):
                     await self.ready.wait()
         if not self.ready.is_set():
-            raise VenueUnavailable(f"{self.account} is not compared with its venue yet; nothing was sent")
+            raise explained(VenueUnavailable, "not_compared", account=self.account)
 
 
 class KeyState:
@@ -170,7 +171,7 @@ class KeyState:
         try:
             return self.accounts[account]
         except KeyError:
-            raise NotFound(f"{account} is no account of {self.key}") from None
+            raise explained(NotFound, "not_of_key", account=account, key=self.key) from None
 
     def book(self, account: str) -> Book:
         """Raises NotFound, and VenueUnavailable where it has none: its venue was never reached."""
@@ -178,4 +179,4 @@ class KeyState:
         try:
             return self.group.books[account]
         except KeyError:
-            raise VenueUnavailable(f"{account} has no books yet: its venue was not reached so far") from None
+            raise explained(VenueUnavailable, "no_books", account=account) from None

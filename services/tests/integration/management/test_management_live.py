@@ -168,7 +168,12 @@ async def test_a_topic_says_whether_its_rows_are_true(
     async with tab(viewer) as client:
         await client.ask("subscribe", topic)
         refused = await client.told("refused", topic=topic)
-        assert (refused["code"], refused["detail"]) == ("not_found", "the desk does not trade an account a1")
+        problem = refused["problem"]
+        assert (problem["code"], problem["reason"], problem["details"]) == (
+            "not_found",
+            "no_account",
+            {"account": "a1"},
+        )
         async with running(access, "trading-1", Books()):
             view, key = desk.service.app.state.parts.view, KeyName("trading", "a1")
             await view.leases.wait_for(lambda now: key in now.latest, DEADLINE_S)
@@ -178,7 +183,8 @@ async def test_a_topic_says_whether_its_rows_are_true(
             listed = {"account": "a1", "key": "a1", "env": "paper"}
             assert (await viewer.get("/api/trading/accounts")).json() == [listed]
         failing = await client.told("state", topic=topic, state="failing")
-        assert failing["reason"].startswith("nobody serves trading/a1 now: it is ")
+        problem = failing["problem"]
+        assert (problem["reason"], problem["details"]["key"]) == ("key_unserved", "a1")
         assert (await viewer.get("/api/trading/accounts")).json() == [{**listed, "env": None}], "nobody says it"
         async with tab(viewer) as late:
             await late.ask("subscribe", topic)

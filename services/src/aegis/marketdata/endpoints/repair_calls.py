@@ -71,9 +71,9 @@ class RepairCalls(Service):
         try:
             await self.feed.renew()
         except ConnectionUnavailable as error:  # the session has ended just now
-            raise explained(Rejected, "no_session", state=self.feed_state.value) from error
+            raise explained(Rejected, "session_missing", state=self.feed_state.value) from error
         return RenewReply(session=session)
 
     def _require_ready(self) -> None:
         if self.feed_state is not FeedState.READY:
-            raise explained(Rejected, "no_session", state=self.feed_state.value)
+            raise explained(Rejected, "session_missing", state=self.feed_state.value)

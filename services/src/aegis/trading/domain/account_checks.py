@@ -44,7 +44,7 @@ def is_new(s: Situation) -> Refusal | None:
 def is_allowed(s: Situation) -> Refusal | None:
     """The account's env, whether it is armed, and its mode."""
     if s.order.env != s.book.env:
-        return Refusal("wrong_env", f"{s.order.env} order, {s.book.env} account")
+        return Refusal.of("wrong_env", books=s.book.env, venue=s.order.env)
     return mode_refusal(s.book, s.order)
 
 
@@ -59,7 +59,7 @@ def mode_refusal(book: Book, order: Order) -> Refusal | None:
 
 def is_slow_enough(s: Situation) -> Refusal | None:
     most = s.settings.orders_per_s
-    return Refusal("order_rate", f"{most} a second") if s.orders_last_s >= most else None
+    return Refusal.of("order_rate", most=most) if s.orders_last_s >= most else None
 
 
 def has_counts_left(s: Situation) -> Refusal | None:
@@ -70,7 +70,7 @@ def has_counts_left(s: Situation) -> Refusal | None:
     for name, limit in s.settings.limits(s.exchange).items():
         count = getattr(tally, name)
         if count >= s.settings.stop_at(limit):
-            return Refusal(_USED[name], f"{count} of {limit}")
+            return Refusal.of(_USED[name], count=count, limit=limit)
     return None
 
 
@@ -80,7 +80,7 @@ def crosses_nothing_own(s: Situation) -> Refusal | None:
     for book in s.group.books.values():
         for other in book.working_orders(mine.instrument):
             if other.side != mine.side and _may_meet(mine, other):
-                return Refusal("self_trade", f"{other.account} {other.client_order_id}")
+                return Refusal.of("self_trade", account=other.account, order=other.client_order_id)
     return None
 
 
@@ -103,7 +103,7 @@ def has_room(s: Situation) -> Refusal | None:
         if order.is_open and order.direction == s.direction
     )
     after, most = held + opening + s.order.volume, s.settings.lots_allowed(s.order.instrument, s.facts.product)
-    return Refusal("position_limit", f"{after} of {most}") if after > most else None
+    return Refusal.of("position_limit", lots=after, most=most) if after > most else None
 
 
 def is_affordable_loss(s: Situation) -> Refusal | None:
@@ -112,7 +112,7 @@ def is_affordable_loss(s: Situation) -> Refusal | None:
     if most is None or not s.order.is_open:
         return None
     loss = s.book.commission - s.book.close_profit - s.book.position_profit(s.prices)
-    return Refusal("loss_limit", f"{loss:.2f} of {most}") if loss >= most else None
+    return Refusal.of("loss_limit", loss=f"{loss:.2f}", most=most) if loss >= most else None
 
 
 def has_lots_to_close(s: Situation) -> Refusal | None:
@@ -121,7 +121,7 @@ def has_lots_to_close(s: Situation) -> Refusal | None:
         return None
     free = s.book.free(holding_key(s.order.instrument, s.direction, s.order.hedge))
     lots = sum(held_back(s.exchange, s.order.offset, s.order.volume, free))
-    return Refusal("too_few_to_close", f"{lots} of {s.order.volume}") if lots < s.order.volume else None
+    return Refusal.of("too_few_to_close", lots=lots, volume=s.order.volume) if lots < s.order.volume else None
 
 
 def has_money(s: Situation) -> Refusal | None:
@@ -132,4 +132,6 @@ def has_money(s: Situation) -> Refusal | None:
     sent = s.order.model_copy(update={"status": "accepted", "ts_accepted_ns": 1})
     needed: Decimal = (hold.margin_each + hold.commission_each) * hold.lots + order_fees(s.facts, sent)
     available = s.book.available(s.prices)
-    return Refusal("no_money", f"{needed:.2f} of {max(available, ZERO):.2f}") if needed > available else None
+    if needed <= available:
+        return None
+    return Refusal.of("no_money", needed=f"{needed:.2f}", available=f"{max(available, ZERO):.2f}")

@@ -14,6 +14,7 @@ from typing import Final
 
 from aegis.accounting.book import Book
 from aegis.contracts.orders import Order
+from aegis.contracts.reasons import explained
 from aegis.contracts.trading import CancelOrder, CancelReply, KillReply, KillRequest
 from aegis.contracts.venue import Cancel, Submitted
 from aegis.trading.domain.changes import CancelAnswered, CancelAsked, Change, ModeSet, write_changes
@@ -39,7 +40,7 @@ class Cancelling:
         account, book = state.account(request.account), state.book(request.account)
         order = book.orders.get(request.client_order_id)
         if order is None:
-            raise NotFound(f"{request.account} has no order {request.client_order_id} today")
+            raise explained(NotFound, "no_order", account=request.account, order=request.client_order_id)
         if order.is_final:
             return CancelReply(order=order)
         now = time.monotonic()
@@ -51,8 +52,8 @@ class Cancelling:
         await context.intend(write_changes([_asked(order)]))
         (answer,) = await self._ask(account, book, [order])
         if answer.answer.outcome == "unknown":
-            what = f"the venue has not answered the cancel of {order.client_order_id}"
-            raise OutcomeUnknown(what, idempotency_key=context.idempotency_key)
+            key = context.idempotency_key
+            raise explained(OutcomeUnknown, "cancel_unanswered", order=order.client_order_id, idempotency_key=key)
         reply = CancelReply(order=_as_answered(book, order, answer.answer))
         return await context.commit(write_changes([answer]), reply)
 

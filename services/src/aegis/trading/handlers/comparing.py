@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from aegis.accounting.book import Book
+from aegis.contracts.reasons import explained
 from aegis.contracts.trading import PAGE, OrderRejected, ReconcileReply, VenueUnavailable
 from aegis.contracts.venue import InstrumentTerms, VenueAccount, VenueOrder, VenuePosition, VenueTrade
 from aegis.trading.domain.applying import apply
@@ -111,7 +112,7 @@ class Comparing:
         if refusal.reason not in account.alerted:
             account.alerted.add(refusal.reason)
             self._acting.tell(account.account, "mismatch", f"{refusal.detail}: no order is taken")
-        raise OrderRejected(f"{refusal.reason}: {refusal.detail}", reason=refusal.reason, detail=refusal.detail)
+        raise OrderRejected(str(refusal), reason=refusal.reason, **refusal.figures)
 
     async def take(self, state: KeyState, account: AccountState, reason: str) -> ReconcileReply:
         """Take the venue's positions and money for ours, as somebody has decided; and compare.
@@ -128,7 +129,7 @@ class Comparing:
             elif day == book.trading_day:
                 await self._take(state, account, book, reason)
             else:
-                raise VenueUnavailable(f"{account.account} is at the end of {book.trading_day}: ask again in a moment")
+                raise explained(VenueUnavailable, "day_ends", account=account.account, day=book.trading_day)
         return await self.now(state, account)
 
     async def _take(self, state: KeyState, account: AccountState, book: Book, reason: str) -> None:
@@ -150,7 +151,7 @@ class Comparing:
                 _log.warning("books_taken", account=book.account, positions=len(told.positions), reason=reason)
                 return
             await asyncio.sleep(_BETWEEN_S)
-        raise VenueUnavailable(f"{book.account} did not stand still for long enough to take its books over")
+        raise explained(VenueUnavailable, "restless", account=book.account)
 
     # The first start
 
@@ -167,7 +168,7 @@ class Comparing:
                 _log.info("account_opened", account=name, trading_day=day, positions=len(told.positions))
                 return
             await asyncio.sleep(_BETWEEN_S)
-        raise VenueUnavailable(f"{name} did not stand still for long enough to take its books over")
+        raise explained(VenueUnavailable, "restless", account=name)
 
     async def _first_changes(self, name: str, day: str, told: _Told) -> list[Change]:
         settings = self._acting.accounts[name]
@@ -256,7 +257,7 @@ class Comparing:
                     await self._acting.venue(book.account).look_up(book.account)
                 before = said
             await asyncio.sleep(_BETWEEN_S)
-        raise VenueUnavailable(f"{book.account} did not stand still for long enough to be compared")
+        raise explained(VenueUnavailable, "restless", account=book.account)
 
     async def _ask(self, account: str) -> _Told:
         venue = self._acting.venue(account)
