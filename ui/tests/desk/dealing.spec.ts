@@ -1,6 +1,7 @@
 import type { Page } from "@playwright/test";
 import { clipped } from "./clipping";
 import { type Desk, expect, live, test } from "./desk";
+import { foreign, LOOKS, lookAt, wear } from "./looks";
 
 /** What these tests leave behind, a position and orders, is what the looks of the page are tested with. */
 
@@ -196,6 +197,8 @@ test("a kill by the account's name cancels all, and an operator lets it trade ag
   const left = [await place(page, { instrument, price: await lowest(page), lots: "1" }), await place(page, { instrument, price: await lowest(page), lots: "2" })];
   for (const id of left) await expect(rowOf(page, id)).toBeVisible();
   await page.getByRole("button", { name: "Cancel all" }).click();
+  await lookAt(page, "/trading?view=orders Cancel all", "dialog");
+  await wear(page, LOOKS[0]);
   await dialog.getByRole("button", { name: "Cancel all" }).click();
   for (const id of left) await expect(rowOf(page, id)).toBeHidden();
   await expect(page.getByTestId("mode")).toHaveAttribute("data-mode", "normal");
@@ -224,11 +227,15 @@ test("a book that cannot be read is said to be old, and an account that is not t
   await page.goto("/trading");
   await live(page);
   await expect(page.getByTestId("balance")).toBeVisible();
-  say({ type: "state", topic: "orders.paper", state: "failing", since: new Date(Date.now() - 65_000).toISOString(), reason: "nobody serves trading/paper now" });
-  await expect(page.getByTestId("trouble-banner")).toContainText(/^Orders, positions and money of paper cannot be read for 1 m \d+ s; what is shown is from before\. nobody serves/);
+  say({ type: "state", topic: "orders.paper", state: "failing", since: new Date(Date.now() - 65_000).toISOString(), problem: { code: "unavailable", reason: "key_unserved", details: { service: "trading", key: "paper" } } });
+  await expect(page.getByTestId("trouble-banner")).toContainText(/^Orders, positions and money of paper cannot be read for 1 m \d+ s; what is shown is from before\. Nobody serves trading\/paper now\.$/);
   await expect(page.getByTestId("live-state")).toHaveAttribute("data-state", "partly");
   await expect(page.getByTestId("balance")).toBeVisible();
-  say({ type: "state", topic: "orders.paper", state: "live", since: new Date().toISOString(), reason: "" });
+  await wear(page, LOOKS[1]);
+  await expect(page.getByTestId("trouble-banner")).toContainText("目前没有实例服务 trading/paper。");
+  expect(await foreign(page)).toEqual([]);
+  await wear(page, LOOKS[0]);
+  say({ type: "state", topic: "orders.paper", state: "live", since: new Date().toISOString(), problem: null });
   await expect(page.getByTestId("trouble-banner")).toBeHidden();
   await page.goto("/trading?account=typo");
   await expect(page.getByText("There is no account typo.")).toBeVisible();

@@ -11,7 +11,7 @@ import { whole } from "@/lib/format";
 import { useRows } from "@/lib/live/hooks";
 import { useWords } from "@/lib/words";
 import type { useFeeds } from "@/features/overview/feeds-panel";
-import { useFeedState } from "./reasons";
+import { useFeedState, useWhy } from "./reasons";
 import { MARKET } from "./words";
 
 type Feed = ReturnType<typeof useFeeds>[number];
@@ -22,7 +22,8 @@ const READY = "ready";
 export function Feeds({ feeds }: { feeds: Feed[] }) {
   const say = useWords(MARKET);
   const inState = useFeedState();
-  const told = ({ state, reason }: Feed) => [inState(state), reason].filter(Boolean).join(" · ");
+  const inWhy = useWhy();
+  const told = ({ state, why }: Feed) => [inState(state), inWhy(why)].filter(Boolean).join(" · ");
   const { rows: leases } = useRows<Lease>("leases");
   const holds = (row: Feed) => leases.find((one) => one.service === SERVICE && one.key === row.feed && one.holder === row.instance);
   const columns: Column<Feed>[] = [

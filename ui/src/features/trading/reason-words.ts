@@ -1,7 +1,10 @@
+import type { Schemas } from "@/lib/api/client";
 import { words } from "@/lib/words";
 
-/** Why an order was refused or has ended, by the words of docs/trading.md and docs/paper.md. */
-export const REASONS = words(
+type OrderReason = Schemas["OrderReason"];
+
+/** Why an order was refused or has ended: all codes of aegis.contracts.order_reasons. */
+export const REASONS = words<OrderReason>(
   {
     duplicate_id: "The ID was used today already.",
     wrong_env: "The order is of another environment than the account.",
@@ -25,7 +28,7 @@ export const REASONS = words(
     no_limits: "The day has no limits that a market order could go by.",
     too_few_lots: "Fewer lots than the exchange's least.",
     too_many_lots: "More lots than are allowed in one order.",
-    no_price: "There is no tick that this account may go by. Try again in a second.",
+    no_price: "There is no tick that this account may go by, or in an auction no limits of the day. Try again in a second.",
     no_market: "There is no such instrument, or no tick of it today.",
     stale_price: "The latest tick is too old.",
     collar: "The price is too far beyond the other side of the book.",
@@ -53,6 +56,17 @@ export const REASONS = words(
     no_answer: "The venue has not answered.",
     not_connected: "The venue was away.",
     unknown_account: "The venue has no such account.",
+    bad_cancel: "The counter does not take such a cancel.",
+    bad_field: "The counter does not take a field of it.",
+    came_late: "It came although it was said not to have been sent, and is cancelled.",
+    duplicate_order_ref: "The counter knows its number already.",
+    no_trading_day: "No tick has told the trading day yet.",
+    order_is_done: "It has ended already.",
+    settlement_not_confirmed: "The settlement of the day before is not confirmed at the counter.",
+    too_many_a_second: "The counter takes no more within this second.",
+    too_many_wait: "Too many requests wait at the counter.",
+    unconfirmed: "It has to be confirmed by the account's name.",
+    unfit: "It does not fit into CTP's fields.",
   },
   {
     duplicate_id: "该编号当日已使用。",
@@ -77,7 +91,7 @@ export const REASONS = words(
     no_limits: "当日无涨跌停价，不能下市价单。",
     too_few_lots: "低于交易所最小手数。",
     too_many_lots: "超过单笔最大手数。",
-    no_price: "尚无可用行情，请稍后再试。",
+    no_price: "尚无可用行情，或集合竞价缺少涨跌停价，请稍后再试。",
     no_market: "合约不存在或当日无行情。",
     stale_price: "最新行情已过时。",
     collar: "价格超出保护范围。",
@@ -105,5 +119,68 @@ export const REASONS = words(
     no_answer: "交易通道未答复。",
     not_connected: "交易通道不可用。",
     unknown_account: "交易通道没有该账户。",
+    bad_cancel: "柜台不接受该撤单。",
+    bad_field: "柜台不接受其中某个字段。",
+    came_late: "曾判定未发出的委托仍到达了交易所，正在撤销。",
+    duplicate_order_ref: "柜台已有该报单引用。",
+    no_trading_day: "尚无行情告知交易日。",
+    order_is_done: "该委托已结束。",
+    settlement_not_confirmed: "柜台尚未确认上一交易日的结算单。",
+    too_many_a_second: "柜台本秒内不再接受请求。",
+    too_many_wait: "柜台等待处理的请求过多。",
+    unconfirmed: "须以账户名称确认。",
+    unfit: "不符合 CTP 的字段要求。",
+  },
+);
+
+/** The figures that were compared, of the reasons that have some; they are in the problem's details. */
+export const FIGURES = words(
+  {
+    wrong_env: "books: {books}, venue: {venue}",
+    last_day: "{day}",
+    delivery_month: "{month}",
+    price_tick: "{price}, tick {tick}",
+    above_limit: "{price}, limit {limit}",
+    below_limit: "{price}, limit {limit}",
+    too_few_lots: "{lots}, at least {least}",
+    too_many_lots: "{lots}, at most {most}",
+    stale_price: "{age} s old",
+    collar: "{price} against {reference}",
+    order_rate: "at most {most}",
+    cancel_rate: "at most {most}",
+    orders_used: "{count} of {limit}",
+    cancels_used: "{count} of {limit}",
+    large_cancels_used: "{count} of {limit}",
+    self_trades_used: "{count} of {limit}",
+    self_trade: "{account}, {order}",
+    position_limit: "{lots}, at most {most}",
+    loss_limit: "{loss}, at most {most}",
+    too_few_to_close: "{lots} of {volume}",
+    no_money: "{needed} needed, {available} available",
+    repeated: "{order}: {instrument}, {price}, {day}",
+  },
+  {
+    wrong_env: "账簿 {books}，交易通道 {venue}",
+    last_day: "{day}",
+    delivery_month: "{month}",
+    price_tick: "{price}，最小变动 {tick}",
+    above_limit: "{price}，涨停 {limit}",
+    below_limit: "{price}，跌停 {limit}",
+    too_few_lots: "{lots} 手，至少 {least}",
+    too_many_lots: "{lots} 手，至多 {most}",
+    stale_price: "{age} 秒前",
+    collar: "{price}，参考价 {reference}",
+    order_rate: "至多 {most} 笔",
+    cancel_rate: "至多 {most} 笔",
+    orders_used: "{count}，上限 {limit}",
+    cancels_used: "{count}，上限 {limit}",
+    large_cancels_used: "{count}，上限 {limit}",
+    self_trades_used: "{count}，上限 {limit}",
+    self_trade: "{account}，{order}",
+    position_limit: "{lots} 手，至多 {most}",
+    loss_limit: "{loss}，至多 {most}",
+    too_few_to_close: "可平 {lots}，需 {volume}",
+    no_money: "需 {needed}，可用 {available}",
+    repeated: "{order}：{instrument}，{price}，{day}",
   },
 );
