@@ -35,6 +35,17 @@ def calls_of(name: str, packages: tuple[str, ...]) -> list[ast.Call]:
     return [call for call in calls if ast.unparse(call.func) == name]
 
 
+def returned_by(name: str, package: str) -> set[str]:
+    trees = [ast.parse(path.read_text()) for path in (SOURCE / package).rglob("*.py")]
+    made = [
+        node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == name
+    ]
+    returns = [node.value for one in made for node in ast.walk(one) if isinstance(node, ast.Return) and node.value]
+    found = {code for node in returns for code in words(node)} - {""}
+    assert found
+    return found
+
+
 def words(node: ast.expr) -> list[str]:
     """The texts that an argument may be."""
     match node:
@@ -75,6 +86,7 @@ def test_each_reason_of_an_order_is_one_of_the_table_with_its_figures() -> None:
     codes = {code for call in (*found["Refusal"], *found["Refusal.of"]) for code in words(call.args[0])}
     asked = [keyword for call in found["Submitted"] for keyword in call.keywords if keyword.arg == "reason"]
     codes |= {code for keyword in asked for code in words(keyword.value)} - {""}
+    codes |= returned_by("_unready", "paper") | returned_by("unfit", "trading")
     assert len(codes) > 40
     assert {*codes, *CTP_REASONS.values(), *get_args(CheckReason)} - FIGURES.keys() == set()
     for call in found["Refusal.of"]:

@@ -322,8 +322,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
 
     def metrics(self) -> Iterable[Metric]:
         if self._stats is not None:
-            listed, totals = len(self.subscriber.universe), self.subscriber.totals()
-            yield from feed_figures(self.feed_state, self._opened, listed, totals)
+            yield from feed_figures(self.feed_state, self._opened, len(self.subscriber.universe), self.subscriber.totals())
             yield from tick_figures(self._stats())
             yield untold_events(self._news.untold)
             if isinstance(self._parts.feed, MeasuredFeed):
