@@ -84,7 +84,8 @@ def test_whoever_gives_a_reason_names_one_of_the_table_and_all_that_stands_in_it
 def test_each_reason_of_an_order_is_one_of_the_table_with_its_figures() -> None:
     found = {name: calls_of(name, ("trading", "paper")) for name in ("Refusal", "Refusal.of", "Submitted")}
     codes = {code for call in (*found["Refusal"], *found["Refusal.of"]) for code in words(call.args[0])}
-    asked = [keyword for call in found["Submitted"] for keyword in call.keywords if keyword.arg == "reason"]
+    ended = [*found["Submitted"], *calls_of("_moved", ("accounting",))]
+    asked = [keyword for call in ended for keyword in call.keywords if keyword.arg == "reason"]
     codes |= {code for keyword in asked for code in words(keyword.value)} - {""}
     codes |= returned_by("_unready", "paper") | returned_by("unfit", "trading")
     assert len(codes) > 40

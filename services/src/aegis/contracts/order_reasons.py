@@ -53,6 +53,7 @@ FIGURES: Final[dict[str, str]] = {
     "bad_cancel": "",
     "bad_field": "",
     "came_late": "",
+    "day_ended": "",
     "duplicate_order_ref": "",
     "epoch_ended": "",
     "exchange_refused": "",

@@ -143,10 +143,10 @@ async def test_consumers_of_all_streams_are_one_topic(desk: Stage, viewer: Brows
 async def test_topics_have_their_roles_and_what_is_no_topic_is_refused(desk: Stage, viewer: Browser) -> None:
     async with tab(viewer) as client:
         await client.ask("subscribe", "audit")
-        assert (await client.told("refused"))["code"] == "role_needed"
+        assert (await client.told("refused"))["problem"]["code"] == "role_needed"
         for nonsense in ("nothing", "ticks.SHFE", "ticks.", "orders.a b", "instances.x"):
             await client.ask("subscribe", nonsense)
-            assert (await client.told("refused"))["code"] == "not_found"
+            assert (await client.told("refused"))["problem"]["code"] == "not_found"
     async with tab(desk.admin) as client:
         await client.ask("subscribe", "audit")
         await client.until(
@@ -199,7 +199,7 @@ async def test_an_operator_reads_the_log_of_an_instance_from_before_he_looked(de
     topic = "logs.management.management-1"
     async with tab(viewer) as client:
         await client.ask("subscribe", topic)
-        assert (await client.told("refused"))["code"] == "role_needed"
+        assert (await client.told("refused"))["problem"]["code"] == "role_needed"
     assert (await viewer.get("/api/logs")).json()["code"] == "role_needed"
     transport = desk.service.transport
 

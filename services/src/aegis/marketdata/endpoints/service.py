@@ -322,23 +322,23 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
 
     def metrics(self) -> Iterable[Metric]:
         if self._stats is not None:
-            yield from feed_figures(self.feed_state, self._opened, len(self.subscriber.universe), self.subscriber.totals())
+            listed, totals = len(self.subscriber.universe), self.subscriber.totals()
+            yield from feed_figures(self.feed_state, self._opened, listed, totals)
             yield from tick_figures(self._stats())
             yield untold_events(self._news.untold)
             if isinstance(self._parts.feed, MeasuredFeed):
                 yield from self._parts.feed.metrics()
 
     def _feed_changed(self, state: FeedState, why: Sequence[Reason]) -> None:
-        self._opened += state is FeedState.READY and self._parts.feed.session != self.origin.session
         self.feed_state, self.feed_why = state, why
-        log = _log.error if state is FeedState.FAILED else _log.info
-        log("feed_changed", state=state, reason=sentence_of(why))
-        feed = self._parts.feed
-        if state is FeedState.READY and feed.session != self.origin.session:
-            self.origin = replace(self.origin, source=feed.source, session=feed.session)
-            self.pipeline.begin(self.origin)
+        tell, feed = _log.error if state is FeedState.FAILED else _log.info, self._parts.feed
+        tell("feed_changed", state=state, reason=sentence_of(why))
         if state is FeedState.READY:
             self._ready_at = clock.now()
+            if feed.session != self.origin.session:
+                self._opened += 1
+                self.origin = replace(self.origin, source=feed.source, session=feed.session)
+                self.pipeline.begin(self.origin)
         self.subscriber.feed_changed(state)
         self.health_changed()
         changed = FeedChanged(
