@@ -116,16 +116,16 @@ test("an order that trades becomes a position, money and a trade; the position i
   await expect(ticket(page).getByLabel("Lots", { exact: true })).toHaveValue("2");
   await expect(ticket(page).getByLabel("Price", { exact: true })).toBeFocused();
 
-  for (const [language, width] of [
-    ["en", 1280],
-    ["zh", 390],
-    ["en", 390],
-  ] as const) {
-    await page.setViewportSize({ width, height: 900 });
-    await page.addInitScript((set) => localStorage.setItem("aegis.preferences", JSON.stringify({ language: set })), language);
-    for (const view of ["orders", "trades"]) {
-      await page.goto(`/trading?instrument=${instrument}&price=1&view=${view}&order=${id}`);
-      await live(page);
+  for (const view of ["orders", "trades"]) {
+    await page.goto(`/trading?instrument=${instrument}&price=1&view=${view}&order=${id}`);
+    await live(page);
+    for (const [language, width] of [
+      ["en", 1280],
+      ["en", 390],
+      ["zh", 390],
+    ] as const) {
+      await page.setViewportSize({ width, height: 900 });
+      await wear(page, { theme: "dark", language });
       await expect(page.getByRole("button", { name: /^(Take the ask|取卖价)/ }).first()).toBeVisible();
       await expect(page.getByRole("group", { name: /^(Trades|成交)$/ }).first()).toBeVisible(); // of the order's details
       expect(await clipped(page), `${view}, ${language}, ${width} px`).toEqual([]);
@@ -196,6 +196,7 @@ test("a kill by the account's name cancels all, and an operator lets it trade ag
 
   const left = [await place(page, { instrument, price: await lowest(page), lots: "1" }), await place(page, { instrument, price: await lowest(page), lots: "2" })];
   for (const id of left) await expect(rowOf(page, id)).toBeVisible();
+  await page.locator("[role=status] button").evaluateAll((all) => (all as HTMLElement[]).forEach((one) => one.click())); // what was told so far is in the language of then
   await page.getByRole("button", { name: "Cancel all" }).click();
   await lookAt(page, "/trading?view=orders Cancel all", "dialog");
   await wear(page, LOOKS[0]);
