@@ -78,7 +78,7 @@ class Desk:
         return sum(change.state == "ready" for change in self.changes)
 
     def reasons(self, word: str) -> int:
-        return sum(word in change.reason for change in self.changes)
+        return sum(word in sentence_of(change.why) for change in self.changes)
 
     async def until_ticks_at(self, moment: str, *instruments: str) -> None:
         """Until a tick of each has come that is stamped at that Shanghai time, or later on that day."""

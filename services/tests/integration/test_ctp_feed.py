@@ -150,7 +150,7 @@ async def test_a_front_that_is_down_is_waited_for(sink: Any) -> None:
     async with counter() as running:
         await running.control.send("front_down")
         opening = asyncio.create_task(_opened(running, sink))
-        await sink.until(said(sink, "could not connect to the trader front: no answer"), timeout=15)
+        await sink.until(said(sink, "could not connect to the trader front; no answer"), timeout=15)
         await running.control.send("front_up")
         feed = await opening
         await feed.close()
