@@ -1,5 +1,6 @@
 """Fixtures of the contract suite. Each test runs once for each adapter, and they share one server: names are unique."""
 
+from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator, Callable
 from uuid import uuid4
 
@@ -11,9 +12,13 @@ from .network import MemoryNetwork, NatsNetwork, Network, Received
 
 
 @pytest.fixture(params=["memory", "nats"])
-async def network(request: pytest.FixtureRequest) -> AsyncIterator[Network]:
+async def network(request: pytest.FixtureRequest, steady: AbstractEventLoop) -> AsyncIterator[Network]:
     made: Network
-    made = MemoryNetwork() if request.param == "memory" else NatsNetwork(request.getfixturevalue("nats_access"))
+    if request.param == "memory":
+        request.getfixturevalue("leaping")
+        made = MemoryNetwork()
+    else:
+        made = NatsNetwork(request.getfixturevalue("nats_access"))
     yield made
     await made.close()
 
