@@ -23,7 +23,7 @@ from . import faults
 from .accounts import Amount
 from .cluster import Cluster
 from .evidence import Evidence, Rule
-from .history import History, load
+from .history import History
 from .links import LATE_S, Flow
 from .rounds import Round, begun
 
@@ -59,7 +59,7 @@ async def stopped_briefly(round_: Round, times: int) -> None:
         await faults.stop(round_, holder, UNNOTICED_S)
         ended = clock.now()
         await round_.until(lambda history, since=ended: _writes(history, pid, since))
-        history = load(round_.directory)
+        history = await round_.history()
         noticed = any(seen.pid == pid and broke.at > began for seen, broke in history.traces(GateBroke))
 
 
