@@ -6,8 +6,10 @@ from uuid import uuid4
 
 import pytest
 
+from aegis_sdk.single_active import health_watch, host
 from aegis_sdk.transport import Transport
 
+from .active_desk import LOOK_S, Desks
 from .network import MemoryNetwork, NatsNetwork, Network, Received
 
 
@@ -21,6 +23,16 @@ async def network(request: pytest.FixtureRequest, steady: AbstractEventLoop) -> 
         made = NatsNetwork(request.getfixturevalue("nats_access"))
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def desks(network: Network, name: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desks]:
+    """Instances that look each 0.1 s for what they look for each second."""
+    monkeypatch.setattr(host, "_SETTLE_S", LOOK_S)
+    monkeypatch.setattr(health_watch, "_LOOK_S", LOOK_S)
+    desks = Desks(network, name)
+    yield desks
+    await desks.close()
 
 
 @pytest.fixture

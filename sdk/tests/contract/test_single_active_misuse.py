@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -14,15 +13,7 @@ from aegis_sdk.errors import InternalError, NotExecuted, OutcomeUnknown, RpcErro
 from aegis_sdk.single_active import ActiveContext, Committed, OpenIntent, Settled, active, health_watch
 
 from .active_desk import KEY, TIMERS, Balance, Desk, Desks, Order, until
-from .network import DEADLINE_S, Network
-
-
-@pytest.fixture
-async def desks(network: Network, name: str) -> AsyncIterator[Desks]:
-    desks = Desks(network, name)
-    yield desks
-    await desks.close()
-
+from .network import DEADLINE_S
 
 # Hooks
 

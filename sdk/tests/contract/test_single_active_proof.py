@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,15 +16,7 @@ from aegis_sdk.single_active.trace import Began
 from aegis_sdk.transport import Transport
 
 from .active_desk import KEY, TIMERS, Desk, Desks, asked, until
-from .network import DEADLINE_S, Network
-
-
-@pytest.fixture
-async def desks(network: Network, name: str) -> AsyncIterator[Desks]:
-    desks = Desks(network, name)
-    yield desks
-    await desks.close()
-
+from .network import DEADLINE_S
 
 # Without a ledger
 
