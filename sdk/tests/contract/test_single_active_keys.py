@@ -302,9 +302,8 @@ async def test_a_thousand_keys_begin_in_a_few_batches_and_share_heartbeats(desks
     """Fewer in memory, whose broker looks through all subscriptions for each message."""
     is_real = isinstance(desks.network, NatsNetwork)
     keys = [f"k{number}" for number in range(1000 if is_real else 100)]
-    timers = replace(AGGRESSIVE, settle_s=0.45, write_s=5.0, outcome_s=6.0, suspended_s=6.0)  # they go all at once
-    first = await desks.start("a", keys, timers=timers)
-    second = await desks.start("b", keys, timers=timers)
+    timers = replace(AGGRESSIVE, write_s=5.0, outcome_s=6.0, suspended_s=6.0)  # they go all at once
+    first, second = await asyncio.gather(*(desks.start(name, keys, timers=timers) for name in "ab"))
 
     def all_begun() -> bool:
         held = [running.is_active(key) for key in keys for running in (first, second)]
