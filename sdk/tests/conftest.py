@@ -12,7 +12,7 @@ from aegis_sdk import clock, service
 
 from .steady_loop import SteadyLoop
 
-STEADY = ("contract", "unit")
+STEADY = ("contract", "integration", "unit")
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Any]:
