@@ -29,7 +29,7 @@ from .workers import Worker
 
 KEYS: Final = tuple(f"K{number}" for number in range(1, 7))
 INSTANCES: Final = ("a", "b", "c")
-_DEADLINE_S: Final = 30.0
+_DEADLINE_S: Final = 60.0
 _POLL_S: Final = 0.05
 _SETTLING_S: Final = 20.0
 _TOLD_S: Final = 5.0

@@ -27,7 +27,7 @@ from .instance_processes import accessed, running
 from .single_active_program import KEY, Amount
 
 SCRIPT = Path(__file__).with_name("single_active_program.py")
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 ATTEMPTS = 3
 
 
