@@ -96,6 +96,7 @@ class Snapshot(BaseModel):
     """An account as it was at `sequence`, or a little later; events above it are news."""
 
     orders: list[Order]
+    trades: list[Trade]  # of the trading day, as the orders are
     positions: list[Position]
     account: Account
     sequence: int
@@ -251,9 +252,10 @@ class Desk:
     async def snapshot(self) -> Snapshot:
         """All of it; what changes while it is asked for is in events above its sequence, too."""
         orders, first = await self._orders(False, "", "")
-        positions = await self._call(POSITIONS, PositionsRequest(account=self.account_name))
-        account = await self._call(ACCOUNT, AccountRequest(account=self.account_name))
-        return Snapshot(orders=orders, positions=positions.positions, account=account.state, sequence=first)
+        trades = await self.trades()
+        positions = await self.positions()
+        account = await self.account()
+        return Snapshot(orders=orders, trades=trades, positions=positions, account=account, sequence=first)
 
     @asynccontextmanager
     async def follow(self) -> AsyncIterator[AsyncGenerator[Snapshot | Change]]:

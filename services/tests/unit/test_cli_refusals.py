@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from aegis.cli.refusals import WORDS, explained
+from aegis.cli.refusals import WORDS, explained, in_words
 from aegis.contracts.trading import OrderRejected
 from aegis.trading.domain.situation import Reason
 
@@ -26,3 +26,8 @@ def test_each_reason_of_a_check_has_its_sentence() -> None:
 )
 def test_a_refusal_is_a_sentence_with_its_figures(details: dict[str, str], said: str) -> None:
     assert explained(OrderRejected("of a later version: no", **details)) == said
+
+
+def test_a_position_that_is_not_closed_is_told_like_an_order() -> None:
+    assert in_words("closed", "") == "its market is closed, or has a break [closed]"
+    assert in_words("of a later version", "no") == "of a later version (no) [of a later version]"

@@ -258,6 +258,13 @@ def test_an_account_hears_ticks_of_its_own_env_only(env: Any, tick: str, heard: 
     assert not may_hear("live", named, "sim", "main")  # naming it changes nothing
 
 
+def test_a_live_account_hears_one_feed_set_and_not_a_replay_beside_it() -> None:
+    assert not may_hear("sim", RiskSettings(), "sim", "replay")
+    named = RiskSettings(tick_feeds=["sim/replay"])
+    assert may_hear("sim", named, "sim", "replay")
+    assert not may_hear("sim", named, "sim", "main")
+
+
 def test_a_client_order_id_is_used_once() -> None:
     desk = Desk()
     name = desk.intend("buy", 1)
@@ -273,6 +280,8 @@ def test_an_order_that_could_trade_with_one_s_own_is_refused_in_the_whole_group(
     other = Desk()
     other.group.books["b"] = desk.book
     assert reason(situation(other, price="3005")) == "self_trade"
+    other.group.books["b"].trading_day = "20250101"  # it has left, and its day rolls no more
+    assert reason(situation(other, price="3005")) is None
     meal = Desk()
     meal.intend("sell", 1, "3005", instrument=MEAL)
     assert reason(situation(meal, instrument=MEAL, type="market", price=None)) == "self_trade"

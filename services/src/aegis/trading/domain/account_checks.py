@@ -75,9 +75,14 @@ def has_counts_left(s: Situation) -> Refusal | None:
 
 
 def crosses_nothing_own(s: Situation) -> Refusal | None:
-    """No order of the group that works on the other side may trade with it."""
+    """No order of the group that works on the other side may trade with it; none of an earlier day works any more.
+
+    An account that left the group rolls no more: its orders of that day stand in its book for ever.
+    """
     mine = s.order
     for book in s.group.books.values():
+        if book.trading_day < s.book.trading_day:
+            continue
         for other in book.working_orders(mine.instrument):
             if other.side != mine.side and _may_meet(mine, other):
                 return Refusal.of("self_trade", account=other.account, order=other.client_order_id)
