@@ -39,13 +39,13 @@ export function placesOf(details: Problem["details"]): Record<string, string | n
   return Object.fromEntries(Object.entries(details).filter((one): one is [string, string | number] => typeof one[1] === "string" || typeof one[1] === "number"));
 }
 
-/** Why a form was not carried out; nothing without an error, which is null. */
-export function NotDone({ error }: { error: unknown }) {
-  const inWords = useProblemWords();
+/** Why a form was not carried out, in words of its own where it has some; nothing without an error, which is null. */
+export function NotDone({ error, inWords }: { error: unknown; inWords?: (error: unknown) => string }) {
+  const usual = useProblemWords();
   return (
     error !== null && (
       <p role="alert" className="text-xs wrap-anywhere text-bad">
-        {inWords(error)}
+        {(inWords ?? usual)(error)}
       </p>
     )
   );
