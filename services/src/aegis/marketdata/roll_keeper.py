@@ -55,8 +55,11 @@ class RollKeeper:
         self._seen: dict[str, Tick] = {}
 
     async def run(self) -> None:
-        """Work until cancelled. A day that cannot be stored is tried again with the next look."""
-        failed = False
+        """Work until cancelled. A day that cannot be stored is tried again with the next look.
+
+        Of what ticked before, while others may have published, it knows the latest ticks only.
+        """
+        self._market, failed = "", False
         while True:
             await asyncio.sleep(self._look_s)
             try:
@@ -92,7 +95,7 @@ class RollKeeper:
             self._closes.see(tick)
 
     async def _read_stream(self, day: str) -> None:
-        """See the last stored tick of each instrument too, where it is of that day: up to the end that the leader says.
+        """See the last stored tick of each instrument too, if it is not older: up to the end that the leader says.
 
         Raises TimeoutError where who serves the reader is behind that for too long.
         """
@@ -108,7 +111,7 @@ class RollKeeper:
                     continue
                 with suppress(CodecError):
                     tick = decode(message.headers, message.payload)
-                    if tick.trading_day == day:
+                    if tick.trading_day >= day:
                         self._see(tick)
                 if message.sequence >= last.sequence:
                     return
@@ -135,7 +138,12 @@ async def backfill(store: RollStore, source: str, quotes: Iterable[Quote]) -> li
 
 
 async def _decide(store: RollStore, source: str, closes: Closes, day: str) -> None:
+    missed = closes.missed(day)
+    if missed:
+        _log.warning("closes_missed", day=day, source=source, products=len(missed), hint="fill in with a recording")
     for product, of_product in closes.of(day).items():
+        if product in missed:
+            continue
         rolls = await store.decide(source, product, day, of_product.values())
         if rolls is not None and rolls.rolls[-1].decided_day == day:
             roll = rolls.rolls[-1]
