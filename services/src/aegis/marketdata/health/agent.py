@@ -251,7 +251,7 @@ class HealthAgent(SingleActive):
         answer = await self._answer(escalation)
         _log.info("operations_answered", decision=answer.decision, hold_s=answer.hold_s, note=answer.note)
         if answer.decision == "retry":
-            self.repairs.retry()
+            self.repairs.retry(clock.now())
         elif answer.decision == "hold":
             self.repairs.hold(clock.now() + answer.hold_s)
 
