@@ -1704,6 +1704,7 @@ export interface components {
          *       "reason": "",
          *       "codec": "msgpack",
          *       "instruments": 900,
+         *       "listings": 1,
          *       "wanted": 300,
          *       "subscribed": 300,
          *       "ticking": 280,
@@ -1748,6 +1749,8 @@ export interface components {
             codec: string;
             /** Instruments */
             instruments: number;
+            /** Listings */
+            listings: number;
             /** Wanted */
             wanted: number;
             /** Subscribed */

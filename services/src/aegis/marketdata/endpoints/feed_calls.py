@@ -63,6 +63,7 @@ class FeedCalls(Service):
             reason=self.env_guard.refusal or self.feed_reason,
             codec=self.settings.codec,
             instruments=len(self.subscriber.universe),
+            listings=self.subscriber.listings,
             wanted=totals.wanted,
             subscribed=totals.subscribed,
             ticking=totals.ticking,
