@@ -8,6 +8,7 @@ from typing import Final
 from aegis.contracts.subscriptions import Scope
 from aegis.contracts.tick_codec import tick_codec
 from aegis.marketdata.adapters.bus import (
+    EnvStore,
     OnTick,
     PublisherOptions,
     RollStore,
@@ -73,6 +74,7 @@ def build(environment: Mapping[str, str]) -> MarketData:
             wishes=WishStore(transport, settings.feed, replicas=replicas),
             universes=UniverseStore(transport, settings.feed, replicas=replicas),
             rolls=RollStore(transport, settings.feed, replicas=replicas),
+            envs=EnvStore(transport, settings.feed),
             events=Events(transport, replicas=replicas),
             make_pipeline=make_pipeline,
             make_follower=make_follower,
