@@ -260,5 +260,6 @@ async def test_a_desk_that_is_killed_as_a_whole_covers_all_contracts_again() -> 
     case = shape(await bench_restart(rounds=1, say=told.append))["everything"]["aegis"]
     assert case["contracts"] > 800
     assert 0 < case["fresh"] <= case["contracts"]
+    assert case["heard"] == 1
     assert 0 < case["p50_nats_s"] <= case["p50_first_s"] <= case["p50_covered_s"] == case["max_covered_s"]
     assert len(told) == 2, "the first start, and the one that counts"
