@@ -19,6 +19,7 @@ from aegis.marketdata.adapters.bus import RollStore, ticks_stream
 from aegis.marketdata.domain.closes import ProductId
 from aegis.marketdata.domain.rolls import Close, Rolls
 from aegis.marketdata.roll_keeper import RollKeeper, backfill
+from aegis.resting_ticks import RestingTicks
 from aegis_sdk import subjects
 from aegis_sdk.errors import StreamError
 from aegis_sdk.kv import KeyValue, RevisionMismatch
@@ -126,6 +127,18 @@ async def test_what_ticked_before_the_start_is_read_from_the_stream(
     ):
         transport.publish(subjects.tick("SHFE", each.symbol), MSGPACK.encode(each), MSGPACK.headers)
     transport.publish("tick.SHFE.bad", b"{")
+    async with keeping(transport, store, tick("rb2505", LAST_S, open_interest=5.0)):
+        await until_main(store, "rb2510")
+
+
+async def test_what_the_stream_has_discarded_is_read_from_what_rests(
+    transport: MemoryTransport, store: RollStore
+) -> None:
+    resting = RestingTicks(transport)
+    await resting.ensure()
+    rest, old = tick("rb2510", LAST_S, open_interest=9.0), tick("rb2605", LAST_S, "20250228", open_interest=99.0)
+    await resting.put("main.SHFE.0", [rest, old])
+    await resting.put("another.SHFE.0", [tick("rb2601", LAST_S, open_interest=99.0, feed="another")])
     async with keeping(transport, store, tick("rb2505", LAST_S, open_interest=5.0)):
         await until_main(store, "rb2510")
 

@@ -28,6 +28,7 @@ from aegis.marketdata.pipeline import Pipeline, held_through
 from aegis.marketdata.ports import Feed, FeedState, FlowControl
 from aegis.marketdata.settings import MarketDataSettings
 from aegis.profiles import CtpProfile, load
+from aegis.resting_ticks import RestingTicks
 from aegis_sdk.config import Settings
 from aegis_sdk.errors import ConfigurationError
 from aegis_sdk.events import Events
@@ -74,6 +75,7 @@ def build(environment: Mapping[str, str]) -> MarketData:
             wishes=WishStore(transport, settings.feed, replicas=replicas),
             universes=UniverseStore(transport, settings.feed, replicas=replicas),
             rolls=RollStore(transport, settings.feed, replicas=replicas),
+            resting=RestingTicks(transport, replicas=replicas),
             envs=EnvStore(transport, settings.feed),
             events=Events(transport, replicas=replicas),
             make_pipeline=make_pipeline,

@@ -14,6 +14,7 @@ from aegis.contracts.market import Quote, Tick
 from aegis.contracts.tick_codec import decode
 from aegis.marketdata.adapters.bus import TICKS, RollStore
 from aegis.marketdata.domain.closes import Closes
+from aegis.resting_ticks import RestingTicks
 from aegis_sdk.errors import AegisError, CodecError
 from aegis_sdk.transport import Transport
 
@@ -97,8 +98,16 @@ class RollKeeper:
     async def _read_stream(self, day: str) -> None:
         """See the last stored tick of each instrument too, if it is not older: up to the end that the leader says.
 
+        And those of the instruments that rest, for what the stream has discarded.
+
         Raises TimeoutError where who serves the reader is behind that for too long.
         """
+        async with asyncio.timeout(_READ_S):
+            for part in await RestingTicks(self._transport).parts(self._feed):
+                for tick in part.ticks:
+                    if tick.trading_day >= day:
+                        self._see(tick)
+                await asyncio.sleep(0)
         read, last = 0, await self._transport.last(TICKS, "tick.>")
         if last is None:
             return

@@ -35,10 +35,12 @@ from aegis.marketdata.endpoints.subscription_calls import SubscriptionCalls
 from aegis.marketdata.metrics import MeasuredFeed, feed_figures, tick_figures, untold_events
 from aegis.marketdata.pipeline import Pipeline, PipelineStats
 from aegis.marketdata.ports import Feed, FeedRefused, FeedState, FlowControl
+from aegis.marketdata.resting_keeper import RestingKeeper
 from aegis.marketdata.roll_keeper import RollKeeper
 from aegis.marketdata.settings import TIMERS, MarketDataSettings
 from aegis.marketdata.subscriber import Subscriber
 from aegis.profiles import CtpProfile
+from aegis.resting_ticks import RestingTicks
 from aegis_sdk import clock, subjects
 from aegis_sdk.errors import AegisError, ConfigurationError, Unavailable
 from aegis_sdk.events import Events
@@ -76,6 +78,7 @@ class Parts:
     universes: UniverseStore
     rolls: RollStore
     envs: EnvStore
+    resting: RestingTicks
     events: Events
     make_pipeline: Callable[[Callable[[FeedState, str], None]], Pipeline]
     make_follower: Callable[[OnTick, int], TickFollower]
@@ -189,7 +192,8 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         self.rolls = parts.rolls
         await parts.rolls.ensure()
         self._note_env(self.env_guard.written(await parts.envs.find()))
-        keeper = RollKeeper(
+        await parts.resting.ensure()
+        rolls = RollKeeper(
             self.transport,
             parts.rolls,
             self.settings.feed,
@@ -197,7 +201,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
             latest=lambda: self.pipeline.latest,
             expiry_of=self._expiry_of,
         )
-        self._keeper = keeper
+        self._keepers = (rolls, RestingKeeper(parts.resting, self.settings.feed, lambda: self.pipeline.latest))
 
     def _expiry_of(self, name: str) -> str | None:
         listed = self.subscriber.universe.get(name)
@@ -253,7 +257,10 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
             self._following.cancel()
         left = self.pipeline.take_over(self.origin, same_market=same_market, after=after)
         _log.info("feed_taken_over", epoch=epoch, source=origin.source, left_by_the_other=left, same_market=same_market)
-        self._keeping = self._watched(self._keeper.run(), "rolls")
+        self._keeping = self._watched(self._keep(), "keep")
+
+    async def _keep(self) -> None:
+        await asyncio.gather(*(keeper.run() for keeper in self._keepers))
 
     async def on_leaving(self, key: str) -> None:
         await self.pipeline.leave(_FLUSH_S)
