@@ -57,6 +57,9 @@ bench: setup ## measure Aegis against plain NATS
 	$(BIN)/aegis bench active
 	$(BIN)/aegis bench orders
 	$(BIN)/aegis bench failover
+	$(BIN)/aegis bench record
+	$(if $(CXX),$(BIN)/aegis bench feed)
+	$(if $(CXX),$(BIN)/aegis bench restart)
 
 chaos: setup ## harm a cluster, then trading on one, at random; ROUNDS=20 SEED=7
 	CHAOS_ROUNDS=$(or $(ROUNDS),20) CHAOS_SEED=$(SEED) $(BIN)/pytest sdk/tests/chaos

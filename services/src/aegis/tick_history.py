@@ -33,6 +33,8 @@ _log = structlog.get_logger("aegis.ticks")
 _STREAM: Final = "TICKS"
 _MARKERS: Final = subjects.tick_marker(subjects.ANY)
 _LOOK_S: Final = 0.05
+_CHECK_S: Final = 10.0
+"""So often it is compared where the stream begins: a consumer that is slower than all that it holds is told."""
 
 
 class PositionGone(AegisError):
@@ -58,7 +60,8 @@ async def follow_ticks(
     """Follow instruments, all without a pattern: from a position on, or from the latest tick of each.
 
     Raises PositionGone where ticks behind the position were discarded meanwhile, and StreamError where nothing was ever
-    stored.
+    stored. The iteration raises PositionGone too, within ten seconds of ticks, where they are discarded before it comes
+    to them.
     """
     if after:
         await _check(transport, after)
@@ -66,7 +69,13 @@ async def follow_ticks(
     begin = max(0, (after or 0) - 1)  # the tick at the position tells of its epoch
     marker = await transport.last(_STREAM, _MARKERS)  # of the leader: who serves the reader may be behind it
     async with transport.read(_STREAM, wanted, after=begin, last_per_subject=after is None) as messages:
-        yield TickHistory(messages, allow_pickle, after or 0, marker.sequence if marker else 0)
+        history = TickHistory(messages, allow_pickle, after or 0, marker.sequence if marker else 0)
+        comparing = asyncio.create_task(history.compare(transport), name="compare with the stream's begin")
+        try:
+            yield history
+        finally:
+            comparing.cancel()
+            await asyncio.wait({comparing})
 
 
 class TickHistory:
@@ -77,6 +86,7 @@ class TickHistory:
         self._after = after
         self._end = end  # the last marker when it began
         self._read = after
+        self._gone: PositionGone | None = None
         self._has_paused = False  # whoever serves the reader had nothing more
         self._allow_pickle = allow_pickle
         self._epochs = Epochs()
@@ -94,6 +104,8 @@ class TickHistory:
     async def __anext__(self) -> StoredTick:
         while True:
             message = await anext(self._messages)
+            if self._gone is not None:
+                raise self._gone
             if message is None:
                 self._has_paused = True
                 continue
@@ -101,6 +113,25 @@ class TickHistory:
             tick = self._tick(message)
             if tick is not None and message.sequence > self._after:
                 return StoredTick(message.sequence, tick)
+
+    async def compare(self, transport: Transport) -> None:
+        """See now and then that nothing was discarded behind what was read before, until cancelled.
+
+        Markers are read, whatever is asked for: so what was read last is near the end wherever one has caught up.
+        """
+        reached = self._after
+        while self._gone is None:
+            await asyncio.sleep(_CHECK_S)
+            read = self._read
+            try:
+                if reached:
+                    await _check(transport, reached)
+            except PositionGone as gone:
+                self._gone = gone
+            except (AegisError, TimeoutError):  # the next look compares what this one could not
+                continue
+            if self._after or self.caught_up:  # before that it may be at the latest tick of a quiet instrument
+                reached = read
 
     def _tick(self, message: StoredMessage) -> Tick | None:
         """The tick of a message; None where it is a marker, void or malformed."""

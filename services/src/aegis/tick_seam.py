@@ -1,7 +1,8 @@
 """The seam between stored and live ticks, as pure decisions.
 
 Two sources tell of the same ticks. Live ticks come at once, but only those published after we subscribed. Stored ones
-come later, beginning with the latest of each instrument. Both are in order for each instrument. Per instrument:
+come later, beginning with the latest of each instrument. Both are in order for each instrument. Per instrument of a
+feed set, since two of them may have one in common, and each counts its own epochs:
 
 - a tick that is not above the last one delivered, by (epoch, sequence), is dropped, whoever brings it;
 - once a live tick came, live ticks are complete, and stored ones are no longer needed;
@@ -81,7 +82,7 @@ class Seam:
     """Give it all ticks; deliver what it says. `held_limit` bounds the live ticks that are held, of all instruments."""
 
     def __init__(self, held_limit: int) -> None:
-        self._instruments: dict[str, _Instrument] = {}
+        self._instruments: dict[tuple[str, str], _Instrument] = {}  # by feed set and subject
         self._epochs = Epochs()  # of live ticks
         self._stored_epochs = Epochs()
         self._held_limit = held_limit
@@ -107,9 +108,10 @@ class Seam:
         if self._epochs.highest.get(tick.feed) != tick.epoch and not self._epochs.admit(tick.feed, tick.epoch):
             self.stale += 1
             return False
-        instrument = self._instruments.get(subject)
+        key = (tick.feed, subject)
+        instrument = self._instruments.get(key)
         if instrument is None:
-            self._instruments[subject] = _Instrument(tick, _LIVE)
+            self._instruments[key] = _Instrument(tick, _LIVE)
             return True
         if instrument.held is not None:
             self._hold(instrument, instrument.held, tick)
@@ -139,9 +141,10 @@ class Seam:
             self.stale += 1
             return []
         self._stored_epochs.admit(tick.feed, epoch)
-        instrument = self._instruments.get(subject)
+        key = (tick.feed, subject)
+        instrument = self._instruments.get(key)
         if instrument is None:
-            self._instruments[subject] = _Instrument(tick, _STORED)
+            self._instruments[key] = _Instrument(tick, _STORED)
             return [tick]
         if instrument.phase is _LIVE:
             return []

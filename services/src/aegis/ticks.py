@@ -23,6 +23,7 @@ import structlog
 
 from aegis.contracts.market import InstrumentId, Tick
 from aegis.contracts.tick_codec import decode, decode_marker, sent_under
+from aegis.resting_ticks import RestingTicks
 from aegis.tick_seam import Epochs, Seam
 from aegis_sdk import subjects
 from aegis_sdk.errors import (
@@ -307,6 +308,7 @@ class TickSubscription:
                     if message is not None:
                         self._on_stored(message, read)
                     if not complete and _has_come(last, message):
+                        await self._read_resting(subject)
                         complete = True
                         self._note_read(subject)
                         limit.reschedule(asyncio.get_running_loop().time() + self._options.settle_s)
@@ -315,6 +317,12 @@ class TickSubscription:
                 self._note_read(subject)
                 return True
         return complete
+
+    async def _read_resting(self, subject: str) -> None:
+        """The latest ticks that the stream has discarded; only those of instruments of which it has none count."""
+        if subject in self._unread:  # after a reconnect all of them were delivered
+            async for name, tick in RestingTicks(self._transport).read(subject):
+                self._deliver_all(self._seam.stored(name, tick, tick.epoch, Epochs()))
 
     def _note_read(self, subject: str) -> None:
         self._unread.discard(subject)

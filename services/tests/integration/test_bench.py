@@ -69,14 +69,17 @@ async def test_ticks_are_measured_and_a_seeded_burst_says_that_it_is_one() -> No
 
 
 @pytest.mark.slow
-async def test_a_recording_is_measured_and_complete() -> None:
+async def test_a_recording_is_measured_and_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aegis.cli.bench.recorded_day._COMMANDS", 1)
     async with nats_server() as server:
-        cases = shape(await bench_record(server, nodes=1, seconds=0.5, rate=2_000))
-    assert set(cases) == {"sustained", "backlog", "query"}
-    sustained, backlog, query = (case["aegis"] for case in cases.values())
+        cases = shape(await bench_record(server, nodes=1, seconds=0.5, rate=2_000, day=500))
+    assert set(cases) == {"sustained", "backlog", "query", "query_day"}
+    sustained, backlog, query, day = (case["aegis"] for case in cases.values())
     assert (sustained["ticks"], sustained["lost"], sustained["duplicated"], backlog["lost"]) == (1_000, 0, 0, 0)
     assert sustained["rate_per_s"] > 0
     assert 0 < query["p50_us"] <= query["p99_us"]
+    assert day["ticks"] == 500
+    assert 0 < day["p50_us"] <= 1e3 * day["command_ms"]
 
 
 async def test_tabs_get_ticks_and_those_that_take_nothing_are_left_alone() -> None:
@@ -263,5 +266,6 @@ async def test_a_desk_that_is_killed_as_a_whole_covers_all_contracts_again() -> 
     case = shape(await bench_restart(rounds=1, say=told.append))["everything"]["aegis"]
     assert case["contracts"] > 800
     assert 0 < case["fresh"] <= case["contracts"]
+    assert case["heard"] == 1
     assert 0 < case["p50_nats_s"] <= case["p50_first_s"] <= case["p50_covered_s"] == case["max_covered_s"]
     assert len(told) == 2, "the first start, and the one that counts"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -196,19 +197,25 @@ async def test_what_the_stream_discarded_meanwhile_is_lost_and_said(tmp_path: Pa
     assert [day.missing for day in findings.days] == [2]
 
 
-async def test_a_recording_that_begins_now_leaves_out_what_the_stream_has(tmp_path: Path) -> None:
+async def test_a_recording_that_begins_now_leaves_out_what_the_stream_has_and_nothing_else_when_it_is_killed(
+    tmp_path: Path,
+) -> None:
     async with nats_server() as server:
         transport = await connect(server)
         await transport.ensure_stream(ticks_stream())
         await publish(transport, tick(1), tick(2))
-        async with recording(transport, tmp_path, begin="now") as recorder:
+        async with recording(transport, tmp_path / "first", begin="now", part_s=60) as recorder:
             await until(lambda: (now := recorder.look()) is not None and now.sequence == 2)
+            shutil.copytree(tmp_path / "first", tmp_path / "left")  # what a kill would leave
             await publish(transport, tick(3))
-            await until(lambda: settled(tmp_path) == 3)
+            await until(lambda: (now := recorder.look()) is not None and now.sequence == 3)
+        async with recording(transport, tmp_path / "left", begin="now"):
+            await until(lambda: settled(tmp_path / "left") == 3)
         await transport.close()
-    [stretch] = load(tmp_path).stretches
-    assert (stretch.first, stretch.ticks, stretch.lost) == (3, 1, 0)
-    assert check(tmp_path).is_complete
+    for directory in (tmp_path / "first", tmp_path / "left"):
+        [stretch] = load(directory).stretches
+        assert (stretch.first, stretch.ticks, stretch.lost) == (3, 1, 0)
+        assert check(directory).is_complete
 
 
 @pytest.fixture

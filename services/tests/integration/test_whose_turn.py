@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import pytest
 from msgspec.structs import replace
@@ -13,11 +14,15 @@ from test_subscribing import running
 
 from aegis.contracts.market import InstrumentId
 from aegis.marketdata.adapters.bus import TickFollower
+from aegis.marketdata.bootstrap import build
 from aegis.marketdata.domain.sequencer import Origin
+from aegis.marketdata.endpoints import MarketData
 from aegis.marketdata.ports import Alone
 from aegis_sdk import clock
 from aegis_sdk.errors import ConfigurationError
-from aegis_sdk.transport_memory import MemoryBroker
+from aegis_sdk.kv import KeyValue
+from aegis_sdk.service import ServiceHost
+from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
 
 async def test_an_instance_can_publish_once_what_is_wanted_is_subscribed(
@@ -161,3 +166,50 @@ async def test_who_learns_at_its_turn_that_the_feed_set_is_of_another_env_publis
         with pytest.raises(ConfigurationError, match="the feed set main is live, and this feed is sim"):
             await run.service.on_active("main", 3)
         assert not run.service.pipeline.is_publishing
+
+
+@asynccontextmanager
+async def standing_by(broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MarketData]:
+    """One that has never had its turn."""
+    made = build({"AEGIS_NATS_URL": "nats://127.0.0.1:1", "AEGIS_RATE": "500"})
+    monkeypatch.setattr(made, "held", lambda _: Alone())
+    host = ServiceHost(MemoryTransport(broker), made)
+    await host.start()
+    try:
+        await made.on_standby("main")
+        yield made
+    finally:
+        await host.stop()
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_who_knows_nothing_of_its_feed_set_takes_it_for_good_or_not_at_all(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch, answers: bool
+) -> None:
+    """The stream is empty, or cannot be read: what it had may have been live."""
+    monkeypatch.setattr("aegis.marketdata.endpoints.service._BEGIN_S", 0.05)
+    async with standing_by(broker, monkeypatch) as made:
+        assert await made.healthy()
+        if answers:
+            await KeyValue(made.transport, "aegis_reference").put("main.env", b"live")
+        else:
+            unanswered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            monkeypatch.setattr(made._parts.envs, "claim", lambda _: unanswered)
+        with pytest.raises(ConfigurationError if answers else TimeoutError):
+            await made.on_active("main", 2)
+        assert not made.pipeline.is_publishing
+        await made.on_standby("main")
+        assert await made.healthy() != answers, "whoever was not answered may try again"
+
+
+async def test_whoever_starts_knows_for_which_env_the_feed_set_was_taken(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with standing_by(broker, monkeypatch) as made:
+        await made.on_active("main", 2)
+        bucket = KeyValue(made.transport, "aegis_reference")
+        assert [entry.value for entry in await bucket.entries("main.env")] == [b"sim"]
+        await bucket.put("main.env", b"live")
+    async with standing_by(broker, monkeypatch) as made:
+        assert not await made.healthy()
+        assert made.env_guard.refusal.startswith("the feed set main is live, and this feed is sim")

@@ -86,7 +86,7 @@ def test_a_calendar_that_ends_soon_is_warned_of(today: str, expected: str) -> No
         (2_000, -1, "2025-01-02T00:00:00Z", 10**9, "WARN", "without a bound"),
         (500, 1_000, "2025-01-02T09:00:00.123456789Z", 10**9, "OK", "the oldest of 3.0 hours ago"),
         (950, 1_000, "2024-12-30T09:00:00Z", 10**9, "OK", "the oldest of 75.0 hours ago"),
-        (950, 1_000, "2025-01-02T09:00:00Z", 10**9, "WARN", "is in no snapshot"),
+        (950, 1_000, "2025-01-02T09:00:00Z", 10**9, "WARN", "cannot be followed"),
         (500, 1_000, "2025-01-02T09:00:00Z", 100, "WARN", "the disk is full before the stream is"),
         (500, 1_000, "2025-01-02T09:00:00Z", None, "OK", ""),
     ],

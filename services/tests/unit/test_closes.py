@@ -100,6 +100,23 @@ def test_a_day_that_is_done_is_gone_and_stays_so() -> None:
     assert closes.over(2**62) == []
 
 
+def test_who_began_behind_the_end_of_a_day_knows_its_close_only_where_nothing_ticked_since() -> None:
+    """A tick of the night has taken the place of the close: what is left of the day are the contracts that rest."""
+    rest, night = tick(LAST_S, symbol="rb2602"), tick(NIGHT_S, day=NEXT, symbol="rb2510")
+    closes = seen(rest, tick(LAST_S, symbol="ag2506"), night)
+    assert closes.over(night.ts_received_ns) == [DAY]
+    assert closes.missed(DAY) == {RB}
+
+
+def test_who_saw_the_end_of_a_day_has_missed_nothing() -> None:
+    last, night = tick(LAST_S), tick(NIGHT_S, day=NEXT)
+    closes = seen(last)
+    closes.over(last.ts_received_ns)
+    closes.see(night)
+    assert closes.over(night.ts_received_ns) == [DAY]
+    assert closes.missed(DAY) == frozenset()
+
+
 def test_no_more_days_are_kept_than_eight() -> None:
     days = [f"202503{day:02}" for day in (3, 4, 5, 6, 7, 10, 11, 12, 13)]
     closes = seen(*(tick(LAST_S, day=day) for day in days))

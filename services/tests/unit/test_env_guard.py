@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 from samples import TICK
 
@@ -20,3 +21,23 @@ def test_a_feed_is_accepted_again_once_its_set_is_of_its_env_and_what_is_older_s
     told = [guard.look(replace(TICK, env=env, epoch=epoch)) for env, epoch in (("live", 2), ("sim", 3), ("live", 1))]
     assert told == [True, True, False]
     assert guard.refusal is None
+
+
+def test_what_is_written_down_counts_whatever_the_stream_has() -> None:
+    """A stream forgets: a feed set that has rested for longer than it reaches back is still live."""
+    guard = EnvGuard("main", "sim")
+    assert guard.written("live")
+    assert not guard.look(replace(TICK, env="sim", epoch=9), live=True)
+    assert (guard.is_claimed, str(guard.refusal)[:40]) == (False, "the feed set main is live, and this feed")
+    assert guard.written("sim")
+    assert (guard.is_claimed, guard.refusal) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("env", "live", "claimed"), [("sim", True, True), ("sim", False, False), ("live", True, False)]
+)
+def test_who_publishes_now_has_taken_the_feed_set(env: str, live: bool, claimed: bool) -> None:
+    guard = EnvGuard("main", "sim")
+    assert not guard.written("")
+    guard.look(replace(TICK, env=env), live=live)
+    assert guard.is_claimed == claimed

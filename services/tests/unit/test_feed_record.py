@@ -36,7 +36,8 @@ ONE, TWO, THREE, FOUR = map(like, (1, 2, 3, 4))
         (had(TWO, THREE, FOUR), Comparison(3, 0, 0, 0)),  # it began to listen behind the first
         (had(ONE, TWO, FOUR), Comparison(3, 1, 0, 0)),
         (had(ONE, TWO, FOUR, holes=(0, 0, 1)), Comparison(3, 0, 0, 1)),
-        (had(ONE, THREE, FOUR, holes=(0, 0, 1)), Comparison(3, 1, 0, 0)),  # a hole elsewhere excuses nothing
+        (had(ONE, THREE, FOUR, holes=(0, 0, 1)), Comparison(3, 1, 0, 0, 1)),  # a hole elsewhere excuses nothing
+        (had(ONE, TWO, FOUR, holes=(0, 7, 7)), Comparison(3, 0, 0, 1, 13)),  # it tells of what nobody sent
         (had(ONE, TWO, THREE), Comparison(3, 1, 0, 0)),  # lost at the end
         (had(ONE, TWO, TWO, THREE, FOUR), Comparison(5, 0, 1, 0)),
         (had(ONE, THREE, TWO, FOUR), Comparison(4, 1, 1, 0)),

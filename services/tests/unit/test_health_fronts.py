@@ -6,6 +6,8 @@ from judge_bench import FAST, OTHERS, PACES, SLOW, Bench, at, verdicts
 
 from aegis.contracts.reasons import Reason
 from aegis.marketdata.health.domain.findings import Level, Verdict
+from aegis.marketdata.health.domain.front import Front
+from aegis.marketdata.health.domain.pace import ENOUGH, Pace
 
 
 def test_an_exchange_that_falls_silent_is_a_silent_front_and_no_stalled_instruments() -> None:
@@ -175,6 +177,20 @@ def test_a_lull_of_the_whole_front_is_no_stall() -> None:
     bench.paces = dict.fromkeys(paces, 2.5)
     for _ in range(240):
         assert not bench.run(0.25).cases
+
+
+def test_however_deep_a_lull_is_it_makes_no_limit_longer_than_four_times() -> None:
+    """So nine usual intervals are thirty-six at most."""
+    pace, front = Pace(), Front()
+    for _ in range(ENOUGH):
+        pace.learn(0.5)
+    for second in range(100):
+        front.begin()
+        for _ in range(8):
+            front.count(0, pace, subscribed=True)
+        front.tick(second, 0, snapshot=False)
+        front.look(1.0, second)
+    assert front.lull == 4
 
 
 def test_a_front_that_sends_all_at_once_does_not_pause_between() -> None:

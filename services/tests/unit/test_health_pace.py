@@ -50,3 +50,14 @@ def test_one_long_pause_changes_little() -> None:
     before = pace.limit_s
     pace.learn(3_600)
     assert pace.limit_s < 1.1 * before
+
+
+def test_nothing_waits_longer_than_nine_usual_intervals_or_eighteen_while_it_is_young() -> None:
+    random = Random(3)
+    for _ in range(100):
+        mean_s = random.choice((0.01, 0.5, 3.0, 100.0))
+        intervals = [random.expovariate(1 / mean_s) for _ in range(random.randrange(ENOUGH, 3 * ENOUGH + 100))]
+        pace = learned(intervals)
+        is_young = len(intervals) < ENOUGH + 100 and sum(intervals) <= 300
+        most, least_s = (18, 10) if is_young else (9, LEAST_S)
+        assert LEAST_S <= pace.limit_s <= max(most * pace.usual_s, least_s)

@@ -70,6 +70,21 @@ def test_a_silent_front_needs_a_fresh_session_and_a_third_one_is_not_tried() -> 
     assert bench.repairs.escalated == [""]
 
 
+def test_fronts_that_are_silent_again_and_again_cost_three_sessions_in_ten_minutes_and_a_person_is_told() -> None:
+    bench = Bench()
+    done: list[Kind] = []
+    for _ in range(5):
+        done += bench.live(SILENT, 20) + bench.live(WELL, PATIENCE.calm_s + 2)
+    assert bench.now_s - 1000 < PATIENCE.budget_s
+    assert done == [Kind.RENEW, Kind.RENEW, Kind.RENEW, Kind.ESCALATE]
+    bench.live(SILENT, 1)
+    assert another(bench).repairs.escalated == [""]
+    bench.live(WELL, PATIENCE.calm_s + 1)
+    assert another(bench).live(SILENT, 1) == [Kind.ESCALATE], "what is over is not remembered, but what it cost"
+    bench.live(WELL, PATIENCE.budget_s)
+    assert bench.live(SILENT, 1) == [Kind.RENEW]
+
+
 def test_a_silent_exchange_costs_the_others_one_session_and_one_failover_and_they_are_repaired_then() -> None:
     bench = Bench()
     bench.live(PARTLY, PATIENCE.budget_s - 60)
@@ -184,11 +199,23 @@ def test_operations_may_have_it_tried_anew_or_held() -> None:
     bench = Bench()
     bench.live(STALLED, 3600)
     bench.repairs.hold(bench.now_s + 100)
-    bench.repairs.retry()
+    bench.repairs.retry(bench.now_s)
     assert bench.live(STALLED, 1) == [Kind.RESUBSCRIBE]
     bench.repairs.hold(bench.now_s + 100)
     assert bench.live(STALLED, 99) == []
     assert bench.live(STALLED, 5) == [Kind.RESUBSCRIBE]
+
+
+def test_who_always_has_it_tried_anew_has_that_once_in_ten_minutes() -> None:
+    for findings, heavy in ((STALLED, 2), (SILENT, 3)):
+        bench = Bench()
+        end_s = bench.now_s + 6 * PATIENCE.budget_s
+        while bench.now_s < end_s:
+            if bench.live(findings, 0.25) == [Kind.ESCALATE]:
+                bench.repairs.retry(bench.now_s)
+        kinds = [kind for kind, _ in bench.done]
+        assert kinds.count(Kind.ESCALATE) == 7
+        assert kinds.count(Kind.RENEW) + kinds.count(Kind.FAIL_OVER) == 7 * heavy
 
 
 def another(bench: Bench) -> Bench:
@@ -207,6 +234,17 @@ def test_what_is_held_is_held_by_the_next_agent_too() -> None:
     bench = another(bench)
     assert bench.live(STALLED, 99) == []
     assert bench.live(STALLED, 5) == [Kind.RESUBSCRIBE]
+
+
+def test_what_was_begun_anew_is_not_so_again_by_the_next_agent() -> None:
+    bench = Bench()
+    bench.live(SILENT, 3600)
+    bench.repairs.retry(bench.now_s)
+    bench = another(bench)
+    assert bench.live(SILENT, 1) == [Kind.RENEW]
+    bench.repairs.retry(bench.now_s)
+    assert bench.live(SILENT, PATIENCE.budget_s - 2) == []
+    assert bench.live(SILENT, 2) == [Kind.RENEW]
 
 
 def test_agents_that_die_one_after_another_do_for_a_silent_feed_what_one_does() -> None:

@@ -1,4 +1,4 @@
-"""What the watch makes of ticks that it cannot read."""
+"""What the watch makes of ticks that it cannot read, and when it asks for what is listed."""
 
 from __future__ import annotations
 
@@ -24,3 +24,36 @@ def test_who_cannot_read_the_ticks_knows_nothing() -> None:
     assert (watch.look()[0], watch.malformed) == (Level.UNKNOWN, 1)
     watch.on_tick(Message("tick.SHFE.a", MSGPACK.encode(TICK), MSGPACK.headers))
     assert watch.look()[0] is not Level.UNKNOWN
+
+
+class Day:
+    """Market data whose feed lists other contracts each day, as many as before."""
+
+    def __init__(self) -> None:
+        self.number = 1
+        self.asked = 0
+
+    @property
+    def publisher(self) -> Any:
+        states = {"state": "ready", "reason": "", "source": "test", "role": "active"}
+        counts = {"wanted": 1, "subscribed": 1, "ticking": 1, "refused": 0, "instruments": 2}
+        status = SimpleNamespace(epoch=1, session="s1", listings=self.number, **states, **counts)
+        return SimpleNamespace(status=status, view=SimpleNamespace(instance="a"))
+
+    async def listed(self, _: str) -> dict[str, str | None]:
+        self.asked += 1
+        return {"SHFE.rb2505": None, f"SHFE.ag25{self.number:02}": None}
+
+    async def wanted(self, _: str) -> list[Any]:
+        return []
+
+
+async def test_what_is_listed_is_asked_for_with_each_listing_and_not_between() -> None:
+    day: Any = Day()
+    watch = Watch(*cast("Any", (None, None, None)), "main")
+    watch.desk = day
+    for number in (1, 1, 2, 2):
+        day.number = number
+        await watch._ask_all(day.publisher, clock.now())
+        assert f"SHFE.ag25{number:02}" in watch.listed
+    assert day.asked == 2

@@ -180,15 +180,26 @@ def test_a_damaged_part_is_merged_with_no_other_and_counts_as_not_recorded(tmp_p
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(RecordingDamaged, match=path.name):
         directory.merge([first, second])
-    assert list(directory.recorded().values()) == [1]
+    assert list(directory.recorded().values()) == [[(1, 1)]]
     directory.close()
 
 
-def test_the_highest_sequences_are_those_of_each_session(tmp_path: Path) -> None:
+def test_of_a_part_that_is_lost_between_others_no_tick_counts_as_recorded(tmp_path: Path) -> None:
+    record(tmp_path, [tick(1), tick(3)], [tick(4), tick(5)], [tick(6), tick(7)])
+    directory = RecordingDirectory(tmp_path)
+    assert list(directory.recorded().values()) == [[(1, 7)]], "2 was left out by the feed"
+    first, lost, last = directory.manifest.parts
+    path_of(tmp_path, lost).unlink()
+    directory.merge([first, last])
+    assert list(directory.recorded().values()) == [[(1, 1), (3, 3), (6, 7)]]
+    directory.close()
+
+
+def test_the_sequences_are_those_of_each_session(tmp_path: Path) -> None:
     record(tmp_path, [tick(1), tick(2)], [tick(1, session="s2"), tick(3)])
     directory = RecordingDirectory(tmp_path)
     directory.close()
     assert directory.recorded() == {
-        ("main", "s1", 1, "SHFE", "rb2505"): 3,
-        ("main", "s2", 1, "SHFE", "rb2505"): 1,
+        ("main", "s1", 1, "SHFE", "rb2505"): [(1, 3)],
+        ("main", "s2", 1, "SHFE", "rb2505"): [(1, 1)],
     }

@@ -119,11 +119,11 @@ def test_pickle_is_never_read() -> None:
 
 
 def test_what_an_earlier_generation_has_is_not_recorded_again() -> None:
-    again = {identity(tick()): 2}
+    again = {identity(tick()): [(1, 2), (5, 6)]}
     fresh = tick(1, session="s2")
-    ticks, stretch = taken([stored(n, tick(n)) for n in (1, 2, 3)] + [stored(4, fresh)], recorded=again)
-    assert ticks == [tick(3), fresh]
-    assert stretch.repeated == 2
+    ticks, stretch = taken([stored(n, tick(n)) for n in range(1, 8)] + [stored(8, fresh)], recorded=again)
+    assert ticks == [tick(3), tick(4), tick(7), fresh]
+    assert stretch.repeated == 4
 
 
 MESSAGES: list[Callable[[int], StoredMessage]] = [

@@ -19,6 +19,7 @@ from aegis.marketdata.adapters.bus import RollStore, ticks_stream
 from aegis.marketdata.domain.closes import ProductId
 from aegis.marketdata.domain.rolls import Close, Rolls
 from aegis.marketdata.roll_keeper import RollKeeper, backfill
+from aegis.resting_ticks import RestingTicks
 from aegis_sdk import subjects
 from aegis_sdk.errors import StreamError
 from aegis_sdk.kv import KeyValue, RevisionMismatch
@@ -130,6 +131,18 @@ async def test_what_ticked_before_the_start_is_read_from_the_stream(
         await until_main(store, "rb2510")
 
 
+async def test_what_the_stream_has_discarded_is_read_from_what_rests(
+    transport: MemoryTransport, store: RollStore
+) -> None:
+    resting = RestingTicks(transport)
+    await resting.ensure()
+    rest, old = tick("rb2510", LAST_S, open_interest=9.0), tick("rb2605", LAST_S, "20250228", open_interest=99.0)
+    await resting.put("main.SHFE.0", [rest, old])
+    await resting.put("another.SHFE.0", [tick("rb2601", LAST_S, open_interest=99.0, feed="another")])
+    async with keeping(transport, store, tick("rb2505", LAST_S, open_interest=5.0)):
+        await until_main(store, "rb2510")
+
+
 async def test_what_ticked_before_the_start_is_read_also_where_the_node_that_is_read_from_is_behind(
     transport: MemoryTransport, store: RollStore
 ) -> None:
@@ -143,6 +156,38 @@ async def test_what_ticked_before_the_start_is_read_also_where_the_node_that_is_
         behind.catches_up.set()
         await until_main(store, "rb2510")
     await behind.close()
+
+
+@pytest.mark.parametrize("where", ["latest", "stored"])
+async def test_a_day_whose_end_nobody_saw_is_not_decided_by_the_contracts_that_rest(
+    transport: MemoryTransport, store: RollStore, where: str
+) -> None:
+    """The desk was off at the close and is back in the night: the liquid contracts have ticked in it already."""
+    now = {"ts_received_ns": 2**62}
+    night = tick("rb2510", NIGHT_S, NEXT, open_interest=2e6, **now)
+    rest = [tick(symbol, LAST_S, open_interest=3e3, **now) for symbol in ("rb2602", "ag2506", "au2506")]
+    if where == "stored":
+        transport.publish(subjects.tick("SHFE", night.symbol), MSGPACK.encode(night), MSGPACK.headers)
+        night = tick("cu2504", NIGHT_S, NEXT, **now)
+    async with keeping(transport, store, night, *rest) as latest:
+        await latest.looked_at()
+    assert {rolls.rolls.product for rolls in await store.find("test")} == {"ag", "au"}
+
+
+async def test_a_keeper_that_goes_on_later_has_not_seen_what_was_between(
+    transport: MemoryTransport, store: RollStore
+) -> None:
+    now = {"ts_received_ns": 2**62}
+    latest = Latest([tick("rb2510", LAST_S - 3600, **now), tick("rb2602", LAST_S - 3600, **now)])
+    keeper = RollKeeper(transport, store, "main", lambda: "test", latest.look, lambda _: None, look_s=0.001)
+    for step in range(2):
+        if step:
+            latest["tick.SHFE.rb2510"] = tick("rb2510", NIGHT_S, NEXT, **now)
+        running = asyncio.create_task(keeper.run())
+        await latest.looked_at()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert await main_of(store) == ""
 
 
 async def test_a_day_that_cannot_be_stored_is_tried_again(transport: MemoryTransport) -> None:

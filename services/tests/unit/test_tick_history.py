@@ -10,11 +10,13 @@ from msgspec.structs import replace
 from samples import TICK
 from slow_reader import Behind
 
+from aegis import tick_history
 from aegis.contracts.tick_codec import MSGPACK
 from aegis.marketdata.adapters.bus import ticks_stream
 from aegis.tick_history import PositionGone, TickHistory, follow_ticks
 from aegis_sdk import subjects
 from aegis_sdk.errors import ConfigurationError, StreamError
+from aegis_sdk.transport import Transport
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
 
@@ -191,6 +193,48 @@ async def test_of_a_stream_that_was_emptied_no_position_before_its_end_is_left(m
     async with follow_ticks(market.desk, after=2) as ticks:
         market.publish(3)
         assert await take(ticks, 1) == [(3, "rb2505", 3)]
+
+
+@pytest.mark.parametrize("after", [1, None])
+async def test_who_falls_behind_by_more_than_the_stream_holds_is_told(
+    market: Market, monkeypatch: pytest.MonkeyPatch, after: int | None
+) -> None:
+    monkeypatch.setattr("aegis.tick_history._CHECK_S", 0.001)
+    looks: asyncio.Queue[int] = asyncio.Queue()
+    check = tick_history._check
+
+    async def checked(transport: Transport, position: int) -> None:
+        await check(transport, position)
+        looks.put_nowait(position)
+
+    async def looked_at(position: int) -> None:
+        for _ in range(looks.qsize()):
+            looks.get_nowait()
+        while await looks.get() != position:
+            pass
+
+    async def go_on(ticks: TickHistory) -> None:
+        number = 6
+        async for _ in ticks:
+            market.publish(number := number + 1)
+
+    monkeypatch.setattr(tick_history, "_check", checked)
+    market.publish(1, 2)
+    market.mark(1)
+    async with asyncio.timeout(5), follow_ticks(market.desk, "SHFE.rb2505", after=after) as ticks:
+        await take(ticks, 1)
+        market.publish(3)
+        assert await take(ticks, 1) == [(4, "rb2505", 3)]
+        await looked_at(4)
+        await market.feed.purge("TICKS", ">", 5)
+        await looked_at(4)
+        market.publish(4)
+        assert await take(ticks, 1) == [(5, "rb2505", 4)], "what was read may go"
+        await looked_at(5)
+        market.publish(5, 6)
+        await market.feed.purge("TICKS", ">", 7)
+        with pytest.raises(PositionGone, match="behind position 5 are gone: the stream goes on with 7"):
+            await go_on(ticks)
 
 
 async def test_without_a_stream_or_with_a_pattern_that_is_none_it_is_refused() -> None:

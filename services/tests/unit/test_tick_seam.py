@@ -131,6 +131,16 @@ def test_a_lower_epoch_is_dropped_and_counted() -> None:
     assert consumer.seam.stale == 2
 
 
+def test_an_instrument_of_two_feed_sets_has_the_ticks_of_both() -> None:
+    """Each counts by itself: the higher epoch of the one says nothing of the other's."""
+    consumer = Consumer()
+    consumer.stored(tick(7, epoch=12, feed="live"))
+    for number in (1, 2):
+        consumer.live(tick(number, epoch=40, feed="sim"), tick(7 + number, epoch=12, feed="live"))
+    assert consumer.got == [(12, 7), (40, 1), (12, 8), (40, 2), (12, 9)]
+    assert (consumer.seam.stale, consumer.seam.duplicates) == (0, 0)
+
+
 def test_an_epoch_that_one_instrument_shows_ends_the_one_before_for_all_of_its_feed() -> None:
     """The deposed feed still sends ticks of an instrument that has not ticked in the new epoch yet."""
     consumer = Consumer()

@@ -112,7 +112,7 @@ def ticks_check(info: dict[str, Any], free: int | None, now: datetime) -> Check:
     if free is not None and bound - used > free:
         return Check("ticks", "WARN", found, "the disk is full before the stream is: make room, or lower max_bytes")
     if used > _FULL * bound and reach < _REACH:
-        hint = "what ticked earlier is in no snapshot: raise AEGIS_TICKS_MAX_BYTES, or choose AEGIS_CODEC=msgpack"
+        hint = "what ticked earlier cannot be followed: raise AEGIS_TICKS_MAX_BYTES, or choose AEGIS_CODEC=msgpack"
         return Check("ticks", "WARN", found, hint)
     return Check("ticks", "OK", found)
 

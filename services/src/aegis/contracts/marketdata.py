@@ -59,6 +59,7 @@ class FeedStatus(_Frozen):
     why: list[Reason]
     codec: str
     instruments: int  # that the feed lists
+    listings: int  # how often it has listed them since the process started: with each session and trading day
     wanted: int  # of them by somebody
     subscribed: int
     ticking: int  # of the subscribed: a tick came since

@@ -35,7 +35,8 @@ SENTENCES: Final[dict[str, str]] = {
     "day_begun": "its instruments are those of a new trading day",
     "played": "{quotes} quotes, {rows} rows rejected",
     "other_env": "the feed set {feed} is {theirs}, and this feed is {ours}: it never publishes there. "
-    "Run it on a desk of its own; or, where all of them shall change, stop them, purge TICKS and start again",
+    "Run it on a desk of its own; or, where all of them shall change, stop them, purge TICKS, delete the key "
+    "{feed}.env of the bucket aegis_reference and start again",
     # what a CTP session could not do
     "could_not_start": "could not start",
     "could_not_connect_trader": "could not connect to the trader front",

@@ -171,6 +171,7 @@ MODELS: Final[dict[str, Any]] = {
         "why": [],
         "codec": "msgpack",
         "instruments": 900,
+        "listings": 1,
         "wanted": 300,
         "subscribed": 300,
         "ticking": 280,

@@ -8,6 +8,7 @@ from typing import Final
 from aegis.contracts.subscriptions import Scope
 from aegis.contracts.tick_codec import tick_codec
 from aegis.marketdata.adapters.bus import (
+    EnvStore,
     OnTick,
     PublisherOptions,
     RollStore,
@@ -27,6 +28,7 @@ from aegis.marketdata.pipeline import Pipeline, held_through
 from aegis.marketdata.ports import Feed, FlowControl
 from aegis.marketdata.settings import MarketDataSettings
 from aegis.profiles import CtpProfile, load
+from aegis.resting_ticks import RestingTicks
 from aegis_sdk.config import Settings
 from aegis_sdk.errors import ConfigurationError
 from aegis_sdk.events import Events
@@ -73,6 +75,8 @@ def build(environment: Mapping[str, str]) -> MarketData:
             wishes=WishStore(transport, settings.feed, replicas=replicas),
             universes=UniverseStore(transport, settings.feed, replicas=replicas),
             rolls=RollStore(transport, settings.feed, replicas=replicas),
+            resting=RestingTicks(transport, replicas=replicas),
+            envs=EnvStore(transport, settings.feed),
             events=Events(transport, replicas=replicas),
             make_pipeline=make_pipeline,
             make_follower=make_follower,

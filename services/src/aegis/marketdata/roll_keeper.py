@@ -14,6 +14,7 @@ from aegis.contracts.market import Quote, Tick
 from aegis.contracts.tick_codec import decode
 from aegis.marketdata.adapters.bus import TICKS, RollStore
 from aegis.marketdata.domain.closes import Closes
+from aegis.resting_ticks import RestingTicks
 from aegis_sdk.errors import AegisError, CodecError
 from aegis_sdk.transport import Transport
 
@@ -55,8 +56,11 @@ class RollKeeper:
         self._seen: dict[str, Tick] = {}
 
     async def run(self) -> None:
-        """Work until cancelled. A day that cannot be stored is tried again with the next look."""
-        failed = False
+        """Work until cancelled. A day that cannot be stored is tried again with the next look.
+
+        Of what ticked before, while others may have published, it knows the latest ticks only.
+        """
+        self._market, failed = "", False
         while True:
             await asyncio.sleep(self._look_s)
             try:
@@ -92,10 +96,18 @@ class RollKeeper:
             self._closes.see(tick)
 
     async def _read_stream(self, day: str) -> None:
-        """See the last stored tick of each instrument too, where it is of that day: up to the end that the leader says.
+        """See the last stored tick of each instrument too, if it is not older: up to the end that the leader says.
+
+        And those of the instruments that rest, for what the stream has discarded.
 
         Raises TimeoutError where who serves the reader is behind that for too long.
         """
+        async with asyncio.timeout(_READ_S):
+            for part in await RestingTicks(self._transport).parts(self._feed):
+                for tick in part.ticks:
+                    if tick.trading_day >= day:
+                        self._see(tick)
+                await asyncio.sleep(0)
         read, last = 0, await self._transport.last(TICKS, "tick.>")
         if last is None:
             return
@@ -108,7 +120,7 @@ class RollKeeper:
                     continue
                 with suppress(CodecError):
                     tick = decode(message.headers, message.payload)
-                    if tick.trading_day == day:
+                    if tick.trading_day >= day:
                         self._see(tick)
                 if message.sequence >= last.sequence:
                     return
@@ -135,7 +147,12 @@ async def backfill(store: RollStore, source: str, quotes: Iterable[Quote]) -> li
 
 
 async def _decide(store: RollStore, source: str, closes: Closes, day: str) -> None:
+    missed = closes.missed(day)
+    if missed:
+        _log.warning("closes_missed", day=day, source=source, products=len(missed), hint="fill in with a recording")
     for product, of_product in closes.of(day).items():
+        if product in missed:
+            continue
         rolls = await store.decide(source, product, day, of_product.values())
         if rolls is not None and rolls.rolls[-1].decided_day == day:
             roll = rolls.rolls[-1]

@@ -48,6 +48,7 @@ class Subscriber:
         on_converged: Callable[[], None] = lambda: None,
     ) -> None:
         self.universe = universe
+        self.listings = 0  # how often the feed has told its universe
         self.has_converged = False  # in this session all that was wanted was subscribed once
         self._on_converged = on_converged
         self._feed = feed
@@ -181,6 +182,7 @@ class Subscriber:
         if not self._ready or self._feed.session != session:
             return
         before, self.universe = self.universe, universe
+        self.listings += 1
         self._began = False
         if self._on_universe is not None:
             self._on_universe(before, universe)

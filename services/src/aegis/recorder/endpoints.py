@@ -158,7 +158,9 @@ class Recorder(Service):
         """A recording of what comes from now on begins behind what the stream has."""
         if self.settings.begin == "now" and not self._intake.first and self._intake.generation == 1:
             last = await self.transport.last_sequence(STREAM)
-            self._intakes.append(Intake(Stretch(generation=1, first=last + 1, last=last)))
+            begun = Stretch(generation=1, first=last + 1, last=last)
+            await self._writing.begin(begun)
+            self._intakes.append(Intake(begun))
 
     async def _collect(self) -> None:
         await self._writing.collect(self._intake)

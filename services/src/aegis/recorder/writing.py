@@ -70,6 +70,13 @@ class Writing:
             self._in_writing, self._rows = self._rows, 0
             self._under_way = asyncio.create_task(self._write(batches, intake.settle()), name="write parts")
 
+    async def begin(self, stretch: Stretch) -> None:
+        """Record where a stretch begins before anything of it is read: a recorder that is killed goes on from there."""
+        async with self._turn:
+            await self.done()
+            self._under_way = asyncio.create_task(self._write([], stretch), name="write the beginning")
+            await self.done()
+
     async def done(self) -> None:
         """Return when the write under way is done; raises what ended it."""
         if self._under_way is not None:

@@ -1703,6 +1703,7 @@ export interface components {
          *       "why": [],
          *       "codec": "msgpack",
          *       "instruments": 900,
+         *       "listings": 1,
          *       "wanted": 300,
          *       "subscribed": 300,
          *       "ticking": 280,
@@ -1747,6 +1748,8 @@ export interface components {
             codec: string;
             /** Instruments */
             instruments: number;
+            /** Listings */
+            listings: number;
             /** Wanted */
             wanted: number;
             /** Subscribed */

@@ -23,7 +23,9 @@ SHORT: Final = 2
 LONG: Final = 50
 _LEAD_S: Final = 0.3
 _TAKEN_OVER_MS: Final = 300.0
-_EXACT: Final = {f"{of}{figure}": 0.0 for of in ("", "stored_") for figure in ("lost", "repeated", "left_out")}
+_EXACT: Final = {
+    f"{of}{figure}": 0.0 for of in ("", "stored_") for figure in ("lost", "repeated", "left_out", "untrue")
+}
 _NO_BAR: Final = frozenset({FeedCase.PROCESS_STOPPED, FeedCase.FEED_TOO_KILLED})
 """Whose pause has none."""
 
@@ -82,9 +84,9 @@ async def bench_feed(
 ) -> Report:
     """A case for each fault: the longest pause that a subscriber of all instruments sees. On a cluster a node dies too.
 
-    `lost`, `repeated` and `left_out` compare what it had with what the counter wrote down, by instrument, from the
-    begin of each of its rounds to the next round; the same with `stored_` what the stream has. `takeovers` are those
-    in which no instance was killed.
+    `lost`, `repeated`, `left_out` and `untrue` compare what it had with what the counter wrote down, by instrument,
+    from the begin of each of its rounds to the next round; the same with `stored_` what the stream has. `takeovers` are
+    those in which no instance was killed.
     """
     pauses: defaultdict[FeedCase, list[float]] = defaultdict(list)
     takeovers: defaultdict[FeedCase, int] = defaultdict(int)

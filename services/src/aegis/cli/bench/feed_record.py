@@ -51,13 +51,15 @@ class Sent(NamedTuple):
 class Comparison:
     """`lost`: sent, not heard, and no hole tells of it. `repeated`: heard twice, out of order, or never sent.
 
-    `left_out`: sent and not heard, and a hole in the sequence tells of it.
+    `left_out`: sent and not heard, and a hole in the sequence tells of it. `untrue`: a hole tells of it, and it was
+    heard, or never sent.
     """
 
     ticks: int = 0
     lost: int = 0
     repeated: int = 0
     left_out: int = 0
+    untrue: int = 0
 
     def __add__(self, other: Self) -> Self:
         return type(self)(*map(sum, zip(astuple(self), astuple(other), strict=True)))
@@ -123,6 +125,7 @@ def _from(heard: Sequence[Heard], sent: Sequence[Sent], place: int, begins: Sequ
         for missed in sent[told:found]:
             part(missed.at).left_out += 1
         part(sent[found].at).ticks += 1
+        part(sent[found].at).untrue += max(0, one.hole - (found - place))
         place = found + 1
     for missed in sent[place:]:
         part(missed.at).lost += 1

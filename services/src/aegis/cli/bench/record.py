@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from aegis.cli.bench.figures import Case, Figures, Report, latencies
+from aegis.cli.bench.recorded_day import REAL_DAY, bench_day
 from aegis.cli.bench.workers import worker
 from aegis.operations.processes import ProcessId, identify, usage
 from aegis.recorder.check import Findings, check
@@ -40,9 +41,9 @@ _QUERY_US: Final = 200_000.0
 
 
 async def bench_record(
-    server: EmbeddedServer, *, nodes: int, seconds: float, rate: int, replay: Path | None = None
+    server: EmbeddedServer, *, nodes: int, seconds: float, rate: int, replay: Path | None = None, day: int = REAL_DAY
 ) -> Report:
-    """Cases sustained, backlog and query."""
+    """Cases sustained, backlog, query, and query_day of so many ticks."""
     with TemporaryDirectory(prefix="aegis-bench-") as directory:
         first, second = Path(directory) / "sustained", Path(directory) / "backlog"
         sustained = await _sustained(server, first, nodes, seconds, rate, str(replay or ""))
@@ -56,6 +57,7 @@ async def bench_record(
                 Case("sustained", sustained, note=note, bars=_COMPLETE, least=offered),
                 Case("backlog", backlog, note="from a process that is ready to the last file", bars={"lost": 0.0}),
                 Case("query", asked, note=which, bars={"p99_us": _QUERY_US}),
+                await bench_day(day),
             ],
         )
 

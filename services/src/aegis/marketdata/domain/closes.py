@@ -44,6 +44,7 @@ class Closes:
         self._days: dict[str, dict[ProductId, dict[str, Close]]] = {}
         self._done = ""  # the last day that was forgotten
         self._exchange_ns = self._received_ns = 0  # of the newest tick
+        self._watched_from_ns = 0  # the market's clock when it was asked first which days are over
         self._facts: dict[tuple[str, str], _Facts | None] = {}
 
     def see(self, tick: Tick | Quote) -> None:
@@ -76,11 +77,22 @@ class Closes:
         market, and its own for a replay.
         """
         market_ns = self._exchange_ns + max(0, now_ns - self._received_ns)
+        if self._exchange_ns and not self._watched_from_ns:
+            self._watched_from_ns = market_ns
         return sorted(day for day in self._days if market_ns >= to_utc_ns(day, CLOSE_S))
 
     def of(self, day: str) -> Mapping[ProductId, Mapping[str, Close]]:
         """The closes of a day, by product and symbol."""
         return self._days.get(day, {})
+
+    def missed(self, day: str) -> frozenset[ProductId]:
+        """The products of which nobody saw how the day ended: watching began later, and they ticked on a later one.
+
+        Of a contract that has, only the latest tick was there to be seen, and that is no close.
+        """
+        if self._watched_from_ns < to_utc_ns(day, CLOSE_S):
+            return frozenset()
+        return frozenset(product for later, known in self._days.items() if later > day for product in known)
 
     def forget(self, day: str) -> None:
         """That day and those before are done: no tick of them is kept any more. Expiries are asked for anew."""

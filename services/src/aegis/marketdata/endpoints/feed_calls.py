@@ -65,6 +65,7 @@ class FeedCalls(Service):
             why=list(self.feed_why) if self.env_guard.refusal is None else [self.env_guard.refusal],
             codec=self.settings.codec,
             instruments=len(self.subscriber.universe),
+            listings=self.subscriber.listings,
             wanted=totals.wanted,
             subscribed=totals.subscribed,
             ticking=totals.ticking,

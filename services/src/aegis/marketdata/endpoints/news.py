@@ -10,9 +10,12 @@ from typing import Final
 import structlog
 from pydantic import BaseModel
 
+from aegis.contracts.subscriptions import PAGE, UniverseChanged
+from aegis.marketdata.domain.sequencer import Origin
+from aegis.marketdata.domain.universe import UniverseChange
 from aegis_sdk.errors import AegisError
 
-__all__ = ["News"]
+__all__ = ["News", "universe_changed"]
 
 _log = structlog.get_logger("aegis.marketdata")
 
@@ -57,3 +60,19 @@ class News:
         latest = dict(self._waiting)
         self.untold += len(self._waiting) - len(latest)
         self._waiting = deque(latest.items())
+
+
+def universe_changed(origin: Origin, change: UniverseChange, instruments: int) -> UniverseChanged:
+    """The event of a session or a trading day that lists other instruments; it names at most a page of each kind."""
+    return UniverseChanged(
+        feed=origin.feed,
+        source=origin.source,
+        session=origin.session,
+        instruments=instruments,
+        new=len(change.new),
+        expired=len(change.expired),
+        missing=len(change.missing),
+        named_new=list(change.new[:PAGE]),
+        named_expired=list(change.expired[:PAGE]),
+        named_missing=list(change.missing[:PAGE]),
+    )

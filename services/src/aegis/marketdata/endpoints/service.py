@@ -21,26 +21,28 @@ from pydantic import BaseModel
 from aegis.contracts.market import Tick, market_of
 from aegis.contracts.marketdata import SERVICE, FeedChanged
 from aegis.contracts.reasons import Reason, sentence_of
-from aegis.contracts.subscriptions import DESK, PAGE, Scope, UniverseChanged
+from aegis.contracts.subscriptions import DESK, Scope
 from aegis.exchanges.calendar import CALENDAR
 from aegis.exchanges.sessions import to_shanghai
-from aegis.marketdata.adapters.bus import OnTick, RollStore, TickFollower, UniverseStore, WishStore
+from aegis.marketdata.adapters.bus import EnvStore, OnTick, RollStore, TickFollower, UniverseStore, WishStore
 from aegis.marketdata.bridge import StateHandler
 from aegis.marketdata.domain.env_guard import EnvGuard
 from aegis.marketdata.domain.sequencer import Origin
-from aegis.marketdata.domain.universe import Universe, UniverseChange, compare
+from aegis.marketdata.domain.universe import Universe, compare
 from aegis.marketdata.endpoints.feed_calls import FeedCalls
-from aegis.marketdata.endpoints.news import News
+from aegis.marketdata.endpoints.news import News, universe_changed
 from aegis.marketdata.endpoints.reference_calls import ReferenceCalls
 from aegis.marketdata.endpoints.repair_calls import RepairCalls
 from aegis.marketdata.endpoints.subscription_calls import SubscriptionCalls
 from aegis.marketdata.metrics import MeasuredFeed, feed_figures, tick_figures, untold_events
 from aegis.marketdata.pipeline import Pipeline, PipelineStats
 from aegis.marketdata.ports import Feed, FeedRefused, FeedState, FlowControl
+from aegis.marketdata.resting_keeper import RestingKeeper
 from aegis.marketdata.roll_keeper import RollKeeper
 from aegis.marketdata.settings import TIMERS, MarketDataSettings
 from aegis.marketdata.subscriber import Subscriber
 from aegis.profiles import CtpProfile
+from aegis.resting_ticks import RestingTicks
 from aegis_sdk import clock, subjects
 from aegis_sdk.errors import AegisError, ConfigurationError, Unavailable
 from aegis_sdk.events import Events
@@ -77,6 +79,8 @@ class Parts:
     wishes: WishStore
     universes: UniverseStore
     rolls: RollStore
+    envs: EnvStore
+    resting: RestingTicks
     events: Events
     make_pipeline: Callable[[StateHandler], Pipeline]
     make_follower: Callable[[OnTick, int], TickFollower]
@@ -189,7 +193,9 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         """Know which contracts have led; which one leads is decided while this instance publishes."""
         self.rolls = parts.rolls
         await parts.rolls.ensure()
-        keeper = RollKeeper(
+        self._note_env(self.env_guard.written(await parts.envs.find()))
+        await parts.resting.ensure()
+        rolls = RollKeeper(
             self.transport,
             parts.rolls,
             self.settings.feed,
@@ -197,7 +203,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
             latest=lambda: self.pipeline.latest,
             expiry_of=self._expiry_of,
         )
-        self._keeper = keeper
+        self._keepers = (rolls, RestingKeeper(parts.resting, self.settings.feed, lambda: self.pipeline.latest))
 
     def _expiry_of(self, name: str) -> str | None:
         listed = self.subscriber.universe.get(name)
@@ -243,6 +249,9 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         except TimeoutError:  # live subscribers wait for ticks, not for the stream
             _log.warning("seam_unproved", reason="the stream does not say in time what was published last")
             after = self._follower.sequence
+        if not (self.env_guard.is_claimed or self.env_guard.refusal):
+            async with asyncio.timeout(_BEGIN_S):
+                self._note_env(self.env_guard.written(await self._parts.envs.claim(origin.env)))
         if self.env_guard.refusal:
             raise ConfigurationError("AEGIS_FEED", str(self.env_guard.refusal))
         same_market = self._follower.market_before(epoch) in ("", origin.market)
@@ -250,7 +259,10 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
             self._following.cancel()
         left = self.pipeline.take_over(self.origin, same_market=same_market, after=after)
         _log.info("feed_taken_over", epoch=epoch, source=origin.source, left_by_the_other=left, same_market=same_market)
-        self._keeping = self._watched(self._keeper.run(), "rolls")
+        self._keeping = self._watched(self._keep(), "keep")
+
+    async def _keep(self) -> None:
+        await asyncio.gather(*(keeper.run() for keeper in self._keepers))
 
     async def on_leaving(self, key: str) -> None:
         await self.pipeline.leave(_FLUSH_S)
@@ -265,11 +277,14 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
 
     def _seen(self, subject: str, tick: Tick, *, live: bool, ours: bool, heard: Message | None) -> None:
         self.pipeline.seen(subject, tick, live=live, ours=ours, heard=heard)
-        if self.env_guard.look(tick):
-            _log.error("feed_set_of_another_env", refused=str(self.env_guard.refusal or ""))
-            self.health_changed()
+        self._note_env(self.env_guard.look(tick, live=live))
         if live and self._defers_until > -math.inf:  # somebody publishes: the next one is wanted at once
             self._defers_until = -math.inf
+            self.health_changed()
+
+    def _note_env(self, has_changed: bool) -> None:
+        if has_changed:
+            _log.error("feed_set_of_another_env", refused=str(self.env_guard.refusal or ""))
             self.health_changed()
 
     def _watched(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
@@ -360,21 +375,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         counts = {"new": len(change.new), "expired": len(change.expired), "missing": len(change.missing)}
         _log.info("universe_known", instruments=len(after), **counts)
         if change:
-            self._news.tell("universe", self._told(change, len(after)))
-
-    def _told(self, change: UniverseChange, instruments: int) -> UniverseChanged:
-        return UniverseChanged(
-            feed=self.settings.feed,
-            source=self.origin.source,
-            session=self.origin.session,
-            instruments=instruments,
-            new=len(change.new),
-            expired=len(change.expired),
-            missing=len(change.missing),
-            named_new=list(change.new[:PAGE]),
-            named_expired=list(change.expired[:PAGE]),
-            named_missing=list(change.missing[:PAGE]),
-        )
+            self._news.tell("universe", universe_changed(self.origin, change, len(after)))
 
     async def _publish(self, name: str, body: BaseModel) -> None:
         await self._parts.events.publish(subjects.event("market", self.settings.feed, name), body)

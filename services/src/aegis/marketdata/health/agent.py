@@ -165,10 +165,13 @@ class HealthAgent(SingleActive):
         return True
 
     def _change(self, level: Level, why: tuple[Reason, ...], found: Findings) -> HealthChanged | None:
-        """What is to be told: another level, or other instruments, than were told last."""
+        """What is to be told: another level, or other instruments, than we told last.
+
+        Whoever comes next tells how it is, though all be well: what the one before told last may not be true any more.
+        """
         named = tuple(one.instrument for one in found.cases)
         before, self._told = self._told, (level, named)
-        if before == self._told or (before is None and level is Level.HEALTHY):
+        if before == self._told:
             return None
         tell = {Level.HEALTHY: _log.info, Level.DEGRADED: _log.warning}.get(level, _log.error)
         tell("health_changed", level=level_name(level), reason=sentence_of(why), cases=len(named), first=named[:5])
@@ -247,7 +250,7 @@ class HealthAgent(SingleActive):
         answer = await self._answer(escalation)
         _log.info("operations_answered", decision=answer.decision, hold_s=answer.hold_s, note=answer.note)
         if answer.decision == "retry":
-            self.repairs.retry()
+            self.repairs.retry(clock.now())
         elif answer.decision == "hold":
             self.repairs.hold(clock.now() + answer.hold_s)
 

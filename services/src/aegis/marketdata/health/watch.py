@@ -174,7 +174,7 @@ class Watch:
     async def _ask_all(self, of: Publisher, now: float) -> None:
         """What is wanted and listed, where it may have changed."""
         status, instance = of.status, of.view.instance
-        listing = (instance, status.session, status.instruments)
+        listing = (instance, status.session, status.listings)
         if listing != self._listing:
             self.listed = await self.desk.listed(instance)
             self._judge.list(self.listed)

@@ -22,8 +22,8 @@ import pyarrow as pa
 import structlog
 
 from aegis.recorder.adapters.files import make_directories, put, sync_directory
-from aegis.recorder.adapters.merge import highest_sequences, merge
-from aegis.recorder.domain.intake import Identity
+from aegis.recorder.adapters.merge import merge, runs
+from aegis.recorder.domain.intake import Recorded
 from aegis.recordings.manifest import (
     FILE,
     Manifest,
@@ -161,20 +161,21 @@ class RecordingDirectory:
             path_of(self.path, part).unlink(missing_ok=True)
         return made
 
-    def recorded(self) -> dict[Identity, int]:
-        """The highest sequence of each instrument, epoch and session among the newest trading days.
+    def recorded(self) -> Recorded:
+        """The sequences of each instrument, epoch and session on the newest trading days.
 
         A part that is damaged is left out, and said: what the stream still has of its ticks is recorded again.
         """
         days = sorted({part.trading_day for part in self.manifest.parts})[-_DAYS_BACK:]
+        named = [part for part in self.manifest.parts if part.trading_day in days]
         whole: list[Path] = []
-        for part in [part for part in self.manifest.parts if part.trading_day in days]:
+        for part in named:
             path = path_of(self.path, part)
             if is_whole(self.path, part):
                 whole.append(path)
             else:
                 _log.error("part_damaged", path=str(path), hint="its ticks count as not recorded: aegis record --check")
-        return highest_sequences(whole)
+        return runs(whole, are_all=len(whole) == len(named))
 
     def _store(self, manifest: Manifest) -> None:
         put(self.path / FILE, msgspec.json.encode(manifest))

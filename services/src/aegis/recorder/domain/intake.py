@@ -7,7 +7,9 @@ had discarded; a step back means that it is not the stream that it was.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -30,8 +32,8 @@ _EXCHANGE: Final = re.compile(r"[A-Z0-9]{1,16}")
 
 Identity = tuple[str, str, int, str, str]
 """Feed, session, epoch, exchange and symbol: among them a sequence is given once."""
-Recorded = Mapping[Identity, int]
-"""The highest sequence recorded of each."""
+Recorded = Mapping[Identity, Sequence[tuple[int, int]]]
+"""The sequences recorded of each: the first and the last one of each run, in order."""
 
 
 class StreamChanged(AegisError):
@@ -151,12 +153,18 @@ class Intake:
             self.void += 1
         elif not self._fits(tick):
             self.malformed += 1
-        elif self._recorded and self._recorded.get(identity(tick), 0) >= tick.sequence:
+        elif self._recorded and self._has(tick):
             self.repeated += 1
         else:
             self.ticks += 1
             self.size += len(message.payload)
             self._ticks.append((tick, message.sequence, message.timestamp_ns))
+
+    def _has(self, tick: Tick) -> bool:
+        """Whether an earlier generation has it."""
+        runs = self._recorded.get(identity(tick), ())
+        at = bisect_right(runs, tick.sequence, key=itemgetter(0)) - 1
+        return at >= 0 and tick.sequence <= runs[at][1]
 
     def _add_marker(self, payload: bytes) -> None:
         self.markers += 1

@@ -1,7 +1,7 @@
 """Which repair follows which findings: subscribe again, a fresh session, fail over, and then a person.
 
-Pure. Every step has a number of attempts and a pause after it, and each of the heavy ones a budget, so whatever is
-wrong, and for however long, a desk is not repaired to death:
+Pure. Every step has a number of attempts and a pause after it, and the heavy ones a budget, so whatever is wrong, for
+however long and however often, a desk is not repaired to death:
 
     an instrument   -> RESUBSCRIBE twice -> RENEW once -> FAIL_OVER once -> ESCALATE
     the session     -> RENEW twice -> FAIL_OVER once -> ESCALATE
@@ -17,7 +17,8 @@ What is well again for `calm_s` is forgotten, with its attempts. Before that it 
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -33,6 +34,8 @@ __all__ = ["Kind", "Outcome", "Patience", "Repair", "RepairMemory", "Repairs"]
 SESSION: Final = ""
 """In place of an instrument: all of them."""
 MOST_AT_ONCE: Final = 500
+MOST_FOR_ALL: Final = 3
+"""Fresh sessions and failovers within a budget's time for the sake of the whole session: once up its ladder."""
 
 Outcome = Literal["done", "failed", "not_possible"]
 
@@ -93,6 +96,8 @@ class RepairMemory(BaseModel):
 
     held_until: float = 0.0
     spent: Mapping[Kind, float] = {}  # when each budget was used
+    for_all: tuple[float, ...] = ()  # when a session was renewed or failed over for the sake of all; the last three
+    retried: float = 0.0  # since when repairs were begun anew by command, or will be
     session: tuple[Ladder, int] | None = None  # on which ladder its trouble is, and how far; none: it is well
 
 
@@ -104,6 +109,7 @@ class _Case:
     step: int = 0
     not_before_s: float = 0.0
     well_since_s: float | None = None
+    is_over: bool = False  # it was well for long enough
 
     @property
     def next(self) -> Kind | None:
@@ -125,6 +131,8 @@ class Repairs:
     patience: Patience = field(default_factory=Patience)
     _cases: dict[str, _Case] = field(default_factory=dict[str, _Case])
     _spent: dict[Kind, float] = field(default_factory=dict[Kind, float])  # when the budget was used
+    _for_all: deque[float] = field(default_factory=lambda: deque[float](maxlen=MOST_FOR_ALL))
+    _retried_s: float = -math.inf
     _held_until_s: float = 0.0
     _down_since_s: float | None = None
 
@@ -136,6 +144,8 @@ class Repairs:
         """
         made = cls(patience, _held_until_s=memory.held_until - began_s)
         made._spent = {kind: at_s - began_s for kind, at_s in memory.spent.items()}
+        made._for_all.extend(at_s - began_s for at_s in memory.for_all)
+        made._retried_s = memory.retried - began_s if memory.retried else -math.inf
         if memory.session is not None:
             ladder, step = memory.session
             made._cases[SESSION] = _Case(ladder, step, not_before_s=now_s + patience.renew_s)
@@ -146,7 +156,9 @@ class Repairs:
         return RepairMemory(
             held_until=round(self._held_until_s + began_s, 3) if self._held_until_s else 0.0,
             spent={kind: round(at_s + began_s, 3) for kind, at_s in self._spent.items()},
-            session=(session.ladder, session.step) if session is not None and session.step else None,
+            for_all=tuple(round(at_s + began_s, 3) for at_s in self._for_all),
+            retried=round(self._retried_s + began_s, 3) if math.isfinite(self._retried_s) else 0.0,
+            session=(session.ladder, session.step) if session and session.step and not session.is_over else None,
         )
 
     @property
@@ -200,6 +212,8 @@ class Repairs:
             session = self._cases.get(SESSION)
             if repair.instruments or (session is not None and session.ladder == "exchange"):
                 self._spent[repair.kind] = now_s
+            else:
+                self._for_all.append(now_s)
             for case in self._cases.values():  # it was done for all
                 case.not_before_s = max(case.not_before_s, now_s + pause_s)
         for name in repair.instruments or (SESSION,):
@@ -209,11 +223,15 @@ class Repairs:
                 again = case.step if repair.kind is Kind.RESUBSCRIBE else 1
                 case.not_before_s = now_s + (0.0 if outcome == "not_possible" else pause_s * again)
 
-    def retry(self) -> None:
-        """Somebody has mended something: begin anew with all that is not well."""
+    def retry(self, now_s: float) -> None:
+        """Somebody has mended something: begin anew with all that is not well; once in a budget's time, or later."""
+        if now_s >= self._retried_s:
+            self._retried_s = max(now_s, self._retried_s + self.patience.budget_s)
+        if self._retried_s <= now_s:
+            self._spent.clear()
+            self._for_all.clear()
         for case in self._cases.values():
-            case.step, case.not_before_s = 0, 0.0
-        self._spent.clear()
+            case.step, case.not_before_s = 0, self._retried_s
         self._held_until_s = 0.0
 
     def hold(self, until_s: float) -> None:
@@ -231,7 +249,7 @@ class Repairs:
         for name, ladder in wrong.items():
             case = self._cases.setdefault(name, _Case(ladder))
             case.climb(ladder)
-            case.well_since_s = None
+            case.well_since_s, case.is_over = None, False
         self._down_since_s = (self._down_since_s or now_s) if findings.is_down else None
         all_hidden = SESSION in wrong and findings.is_down  # nobody knows how single instruments are
         for name in [name for name in self._cases if name not in wrong]:
@@ -239,8 +257,11 @@ class Repairs:
                 continue
             case = self._cases[name]
             case.well_since_s = now_s if case.well_since_s is None else case.well_since_s
-            if now_s - case.well_since_s >= self.patience.calm_s or not findings.is_trading:
-                del self._cases[name]
+            if now_s - case.well_since_s < self.patience.calm_s and findings.is_trading:
+                continue
+            case.is_over = True
+            if name != SESSION or not findings.is_trading or not self._is_spent(case, None, now_s):
+                del self._cases[name]  # else it stays where it was: what was left to a person is not told each time
 
     def _of_session(self, case: _Case, findings: Findings, now_s: float) -> Repair | None:
         if self._down_since_s is not None:
@@ -248,19 +269,22 @@ class Repairs:
                 return None
             while case.next is Kind.RENEW:
                 case.step += 1
-        kind = self._next(case, now_s) if case.ladder == "exchange" else case.next
-        if kind is None or case.not_before_s > now_s:
+        kind = self._next(case, now_s) if case.not_before_s <= now_s else None
+        if kind is None:
             return None
         return Repair(kind=kind, why=findings.trouble)
 
     def _next(self, case: _Case, now_s: float) -> Kind | None:
         """Its next step; what there is no budget for is passed over."""
-        while (following := case.next) in _HEAVY and self._is_spent(following, now_s):
+        while (following := case.next) in _HEAVY and self._is_spent(case, following, now_s):
             case.step += 1
         return following
 
-    def _is_spent(self, kind: Kind | None, now_s: float) -> bool:
-        spent_s = self._spent.get(kind) if kind else None
+    def _is_spent(self, case: _Case, kind: Kind | None, now_s: float) -> bool:
+        if case.ladder == "session":
+            spent_s = self._for_all[0] if len(self._for_all) == MOST_FOR_ALL else None
+        else:
+            spent_s = self._spent.get(kind) if kind else None
         return spent_s is not None and now_s - spent_s < self.patience.budget_s
 
 
