@@ -135,6 +135,36 @@ def test_the_ring_forgets_the_oldest() -> None:
     assert alignment.release() == [replace(quote(2, "a"), skipped=1), quote(1, "b"), quote(2, "b")]
 
 
+def test_what_was_forgotten_of_an_instrument_of_which_nothing_is_held_is_told_by_its_next_quote() -> None:
+    alignment = seen(size=2)
+    for one in (quote(1, "a"), replace(quote(2, "a"), skipped=3), quote(1, "b"), quote(2, "b")):
+        alignment.hold(one)
+    assert alignment.release() == [quote(1, "b"), quote(2, "b")]
+    assert alignment.untold() == {InstrumentId(QUOTE.exchange, "a"): 5}
+    assert not alignment.untold(), "it is told once"
+
+
+def test_what_is_published_of_what_was_forgotten_is_no_hole_and_our_feed_is_not_behind_it() -> None:
+    """CZCE stamps no milliseconds: what comes next may differ by its book alone, and would pass for an older one."""
+    first, second, third = (quote(5, at=9, bid=bid) for bid in (1.0, 2.0, 3.0))
+    alignment = seen(size=1)
+    for one in (first, second, third):
+        alignment.hold(one)
+    alignment.published(tick(first))
+    assert not alignment.lagging()
+    assert alignment.release() == [replace(third, skipped=1)]
+
+
+def test_what_is_published_behind_what_was_forgotten_our_feed_has_yet_to_bring() -> None:
+    alignment = seen(size=1)
+    for one in (quote(1, "a"), quote(1, "b")):
+        alignment.hold(one)
+    alignment.published(tick(quote(2, "a")))
+    alignment.hold(quote(2, "a"))
+    assert alignment.release() == [quote(1, "b")]
+    assert not alignment.untold()
+
+
 @given(st.integers(0, 2**32), st.integers(1, 60), st.floats(0, 1), st.floats(0, 1))
 def test_one_goes_on_exactly_where_the_other_stops(seed: int, count: int, stops: float, ahead: float) -> None:
     """Two feeds bring the same quotes at their own pace. One stops publishing, the other one takes over."""
@@ -161,3 +191,35 @@ def test_one_goes_on_exactly_where_the_other_stops(seed: int, count: int, stops:
     for symbol in symbols:
         whole = [one for one in market[:published] + went_on if one.symbol == symbol]
         assert whole == [one for one in market if one.symbol == symbol]
+
+
+@given(st.integers(0, 2**32), st.integers(1, 60), st.integers(1, 6), st.floats(0, 1))
+def test_what_a_ring_that_is_too_small_forgets_is_told(seed: int, count: int, size: int, stops: float) -> None:
+    """Our feed is the faster one. What was forgotten is published by the other one, or a hole tells of it."""
+    random = Random(seed)
+    symbols, second = "abc", 0
+    market: list[Quote] = []
+    volumes = dict.fromkeys(symbols, 0)
+    for _ in range(count):
+        symbol = random.choice(symbols)
+        second += random.random() < 0.3
+        volumes[symbol] += random.choice((0, 1))
+        market.append(quote(volumes[symbol], symbol, at=second, bid=float(len(market))))
+    published, arrived = int(count * stops), 0
+    alignment = Alignment(size)
+    for place in range(published):
+        ahead = random.choice((0, 0, 1, 9))
+        while arrived < min(count, place + 1 + ahead):
+            alignment.hold(market[arrived])
+            arrived += 1
+        alignment.published(tick(market[place]))
+    for one in market[arrived:]:
+        alignment.hold(one)
+    released, untold = alignment.release(), alignment.untold()
+    for symbol in symbols:
+        missing = [one for one in market[published:] if one.symbol == symbol]
+        for one in released:
+            if one.symbol == symbol:
+                del missing[: one.skipped]
+                assert missing.pop(0) == replace(one, skipped=0)
+        assert len(missing) == untold.get(InstrumentId(QUOTE.exchange, symbol), 0)

@@ -11,6 +11,7 @@ import pytest
 from feed_desk import OPTIONS, Desk, quote
 
 from aegis.contracts.market import InstrumentId
+from aegis.marketdata import pipeline
 from aegis.marketdata.adapters.bus import follower as following
 from aegis.marketdata.adapters.bus import ticks_stream
 from aegis.marketdata.domain.sequencer import Origin
@@ -210,6 +211,31 @@ async def test_what_a_standby_had_no_room_for_leaves_a_hole_when_it_takes_over(d
     assert await second.takes_over(1) == 3
     await desk.heard(3)
     assert [(tick.volume, tick.sequence) for tick in desk.live] == [(5, 5), (6, 6), (7, 7)]
+
+
+async def test_what_it_had_no_room_for_of_an_instrument_of_which_it_holds_nothing_is_told_by_the_next_tick(
+    desk: Desk,
+) -> None:
+    second = await desk.instance("p.backup", held_size=1)
+    second.brings(quote(1, "slow"), quote(1))
+    await desk.until(lambda: second.pipeline.stats().forgotten == 1)
+    assert await second.takes_over(1) == 1
+    second.brings(quote(2, "slow"))
+    await desk.heard(2)
+    assert [(tick.symbol, tick.sequence) for tick in desk.live] == [("a", 1), ("slow", 2)]
+
+
+async def test_what_the_bridge_drops_behind_what_was_held_leaves_its_hole_there(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "_TURN", 1)
+    second = await desk.instance("p.backup")
+    second.brings(quote(1), quote(2))
+    await desk.until(lambda: second.pipeline.stats().held == 2)
+    assert await second.takes_over(1) == 2
+    second.brings(quote(3), *(quote(volume, "b") for volume in range(99)), quote(1, "c"), quote(4))
+    await desk.heard(102)
+    assert [(tick.volume, tick.sequence) for tick in desk.live if tick.symbol == "a"] == [(1, 1), (2, 2), (4, 4)]
 
 
 async def test_what_the_bridge_of_a_standby_dropped_leaves_a_hole_when_it_takes_over(desk: Desk) -> None:

@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from msgspec.structs import replace
 
 from aegis.contracts.market import InstrumentId, Quote, Tick
 from aegis.contracts.tick_codec import TickCodec, decode
-from aegis.marketdata.bridge import DEFAULT_SIZE, Bridge, BridgeStats, Drained, StateHandler
+from aegis.marketdata.bridge import DEFAULT_SIZE, Bridge, BridgeStats, StateHandler
 from aegis.marketdata.domain.alignment import Alignment
 from aegis.marketdata.domain.sequencer import Origin, Sequencer
 from aegis.marketdata.domain.unstored import Unstored
@@ -168,6 +167,7 @@ class Pipeline:
         sequencer.take_over(origin, self._latest.values(), same_market=same_market)
         if same_market:
             self._next.extend(self._alignment.release())
+            sequencer.skip(self._alignment.untold())
         else:
             self._next.extend(self._alignment.held_since(self._arrivals))
             self._forgotten += self._alignment.forgotten
@@ -297,7 +297,7 @@ class Pipeline:
             popleft = self._next.popleft
             self._publish([popleft() for _ in range(min(_TURN, len(self._next)))], self._sequencer)
             if not self._sessions and len(self._next) < self._held_size:
-                self._queue(self.bridge.take(_TURN), self._sequencer)
+                self._queue(self.bridge.take(_TURN))
             return
         limit = _TURN
         while self._sequencer is not None and self._sessions:
@@ -309,40 +309,28 @@ class Pipeline:
             self._outlet.begin(origin)
         self._take(self.bridge.take(limit))
 
-    def _take(self, drained: Drained) -> None:
-        self._hear(drained)
-        if self._sequencer is None:
-            self._keep(drained)
-            return
-        self._sequencer.skip(drained.dropped)
-        self._publish(self._admitted(drained.quotes), self._sequencer)
+    def _take(self, quotes: Sequence[Quote]) -> None:
+        self._hear(quotes)
+        if self._sequencer is not None:
+            self._publish(self._admitted(quotes), self._sequencer)
+        elif self._leaving:
+            self._next.extend(quotes)
+        else:
+            for quote in quotes:
+                self._alignment.hold(quote)
 
-    def _queue(self, drained: Drained, sequencer: Sequencer) -> None:
+    def _queue(self, quotes: Sequence[Quote]) -> None:
         """Behind what was held. Left in the bridge until that is published, some of it would be dropped there."""
-        self._hear(drained)
-        dropped = dict(drained.dropped)
-        for quote in self._admitted(drained.quotes):
-            lost = dropped.pop(InstrumentId(quote.exchange, quote.symbol), 0) if dropped else 0
-            self._next.append(replace(quote, skipped=quote.skipped + lost) if lost else quote)
-        sequencer.skip(dropped)
+        self._hear(quotes)
+        self._next.extend(self._admitted(quotes))
 
-    def _hear(self, drained: Drained) -> None:
+    def _hear(self, quotes: Sequence[Quote]) -> None:
         heard = self._heard
-        for quote in drained.quotes:
+        for quote in quotes:
             heard[quote.exchange, quote.symbol] += 1  # pyright: ignore[reportArgumentType]  # equal, and faster
 
     def _admitted(self, quotes: Sequence[Quote]) -> Sequence[Quote]:
         return [quote for quote in quotes if self._admits(quote)] if self._lagging else quotes
-
-    def _keep(self, drained: Drained) -> None:
-        """While we do not publish."""
-        for instrument, count in drained.dropped.items():
-            self._alignment.lose(instrument, count)
-        if self._leaving:
-            self._next.extend(drained.quotes)
-            return
-        for quote in drained.quotes:
-            self._alignment.hold(quote)
 
     def _admits(self, quote: Quote) -> bool:
         instrument = InstrumentId(quote.exchange, quote.symbol)
