@@ -49,6 +49,14 @@ def test_what_is_lost_and_what_is_repeated(heard: dict[str, list[Heard]], expect
     assert compare(heard, sent(ONE, TWO, THREE, FOUR), [1]) == [expected]
 
 
+def test_which_of_two_that_are_alike_was_left_out_its_hole_tells() -> None:
+    """Of one second, a quote may differ from the one before in what the record does not have."""
+    sends = sent(ONE, TWO, TWO, THREE, FOUR)
+    assert compare(had(ONE, TWO, THREE, FOUR, holes=(0, 1)), sends, [0]) == [Comparison(4, 0, 0, 1)]
+    assert compare(had(ONE, TWO, THREE, FOUR, holes=(0, 0, 1)), sends, [0]) == [Comparison(4, 0, 0, 1)]
+    assert compare(had(ONE, TWO, THREE, FOUR), sends, [0]) == [Comparison(4, 1, 0, 0)]
+
+
 def test_each_difference_counts_in_the_part_of_the_record_in_which_it_is() -> None:
     heard = had(ONE, TWO, TWO, FOUR, like(6), holes=(0, 0, 0, 0, 1))
     sends = sent(ONE, TWO, THREE, FOUR, like(5), like(6), like(7))
