@@ -135,24 +135,27 @@ class Alignment:
 
     # Taking over
 
-    def release(self) -> list[Quote]:
-        """What we hold and the other one has not published, in the order of its arrival. Nothing is held any more."""
+    def release(self, limit: int) -> list[Quote]:
+        """At most `limit` of what we hold and the other one has not published, in the order of its arrival.
+
+        What comes meanwhile may be held behind it. Empty: nothing is held any more.
+        """
         released: list[Quote] = []
-        for arrival, instrument in self._order:
-            if not instrument.held or instrument.held[0][0] != arrival:
+        while self._order and len(released) < limit:
+            arrival, instrument = self._order.popleft()
+            if not _is_held(arrival, instrument):
                 continue
             _, likeness, quote = instrument.held.popleft()
+            self._held -= 1
             if not _is_published(instrument, likeness):
                 if instrument.forgotten:
                     quote = replace(quote, skipped=quote.skipped + instrument.forgotten)
                     instrument.forgotten = 0
                 released.append(quote)
-        self._held = 0
-        self._order.clear()
         return released
 
     def untold(self) -> Mapping[InstrumentId, int]:
-        """Behind `release`: how many were forgotten of instruments that it had no quote of, to be told by the next."""
+        """Once all is released: how many were forgotten of an instrument, and are to be told by its next quote."""
         untold = {InstrumentId(*name): one.forgotten for name, one in self._instruments.items() if one.forgotten}
         for instrument in self._instruments.values():
             instrument.forgotten = 0
@@ -173,11 +176,11 @@ class Alignment:
         return [quote for _, quote in left]
 
     def lagging(self) -> set[InstrumentId]:
-        """The instruments of which our feed may yet bring what is published: `admits` is to be asked about them."""
+        """Once all is released: of which instruments our feed may yet bring what is published; ask `admits` then."""
         return {InstrumentId(*name) for name, instrument in self._instruments.items() if instrument.ahead}
 
     def admits(self, quote: Quote) -> bool:
-        """Whether a quote that came after `release` is to be published."""
+        """Whether a quote that comes when all is released is to be published."""
         instrument, likeness = self._instrument(quote.exchange, quote.symbol), _Likeness.of(quote)
         if not instrument.ahead:
             return True
