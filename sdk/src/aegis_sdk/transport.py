@@ -189,6 +189,13 @@ class Transport(Protocol):
         """The last message of a subject, or of all that a pattern matches; None where there is none."""
         ...
 
+    async def next(self, stream: str, subject: str, after: int) -> StoredMessage | None:
+        """The first message behind a sequence of a subject, or of all that a pattern matches; None where there is none.
+
+        The stream's leader answers, as for `last`. A reader is served by one node of a cluster, deaf if that dies.
+        """
+        ...
+
     async def last_sequence(self, stream: str) -> int:
         """The sequence of the stream's last message; where it never had one, of before its first."""
         ...

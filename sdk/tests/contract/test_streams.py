@@ -104,8 +104,8 @@ async def test_a_stream_that_is_missing_is_named_as_such(transport: Transport, n
         async with transport.consume(name, "worker", ">"):
             pass
 
-    asked = transport.last(name, name), transport.last_sequence(name), transport.stream_config(name)
-    for refused in (*asked, read(), consume()):
+    asked = transport.last(name, name), transport.next(name, name, 0), transport.last_sequence(name)
+    for refused in (*asked, transport.stream_config(name), read(), consume()):
         with pytest.raises(StreamError) as caught:
             await refused
         assert caught.value.code == STREAM_NOT_FOUND
@@ -178,6 +178,24 @@ async def test_the_last_message_is_that_of_the_subject(transport: Transport, nam
         b"2",
         b"3",
         b"4",
+        None,
+    ]
+
+
+async def test_the_next_message_is_the_first_of_the_subject_behind_a_sequence(transport: Transport, name: str) -> None:
+    await make(transport, name)
+    assert await transport.next(name, f"{name}.a", 0) is None
+    for subject, payload in (("a", b"1"), ("b", b"2"), ("a", b"3"), ("b.c", b"4")):
+        await transport.append(f"{name}.{subject}", payload)
+    wanted = [("a", 0), ("a", 1), ("a", 3), ("b", 1), ("*", 1), (">", 3), ("x", 0), (">", 9)]
+    assert payloads([await transport.next(name, f"{name}.{subject}", after) for subject, after in wanted]) == [
+        b"1",
+        b"3",
+        None,
+        b"2",
+        b"2",
+        b"4",
+        None,
         None,
     ]
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from aegis_sdk import codec
+from aegis_sdk.errors import DeadlineExceeded
 from aegis_sdk.messages import NO_HEADERS, STATUS, Headers, Message, StoredMessage
 from aegis_sdk.transport import Handler, Subscription
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
@@ -22,11 +23,12 @@ Script = Sequence[Message]
 
 
 class ScriptedServer(MemoryTransport):
-    """Delivers the next script to each consumer that is made, and nothing after it."""
+    """Delivers the next script to each consumer that is made, and nothing after it; None: it is not made in time."""
 
-    def __init__(self, *scripts: Script) -> None:
+    def __init__(self, *scripts: Script | None) -> None:
         super().__init__(MemoryBroker())
         self._scripts = list(scripts)
+        self.patience: list[float] = []  # seconds that each creation would have waited
         self._deliver: Handler | None = None
         self.made: list[dict[str, Any]] = []  # the configuration of each consumer
         self.deleted: list[str] = []
@@ -37,13 +39,17 @@ class ScriptedServer(MemoryTransport):
         return await super().subscribe(subject, handler, queue)
 
     def publish(self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, reply: str = "") -> None:
-        self.answers.append(subject)
+        if subject.startswith("$JS.API.CONSUMER.DELETE."):
+            self.deleted.append(subject.split(".")[-1])
+        else:
+            self.answers.append(subject)
 
     async def request(
         self, subject: str, payload: bytes, headers: Headers = NO_HEADERS, timeout: float = 5.0
     ) -> Message:
         match subject.split(".")[2:]:
             case ["CONSUMER", "CREATE", *_]:
+                self.patience.append(timeout)
                 reply = self._make(codec.decode_json(payload)["config"])
             case ["CONSUMER", "DELETE", _, name]:
                 self.deleted.append(name)
@@ -55,6 +61,8 @@ class ScriptedServer(MemoryTransport):
     def _make(self, config: dict[str, Any]) -> dict[str, Any]:
         self.made.append(config)
         script = self._scripts.pop(0)
+        if script is None:
+            raise DeadlineExceeded("no answer")
         assert self._deliver
         for message in script:
             self._deliver(message)
@@ -123,6 +131,16 @@ async def test_a_consumer_without_heartbeats_is_given_up_for_another() -> None:
         assert server.deleted[0] == server.made[0]["name"]
     assert server.made[0]["idle_heartbeat"] == 0.02 * SECOND_NS
     assert server.made[1]["opt_start_seq"] == 2
+
+
+async def test_a_consumer_that_is_placed_on_a_server_that_died_is_soon_asked_for_under_another_name() -> None:
+    """Nobody answers for it, nor may anybody for the one that was given up: that is not waited for."""
+    server = ScriptedServer([stored(1, 1)], None, None, [stored(2, 1)])
+    async with read(server, "S", ">", 0, False, 0.02) as messages:
+        assert await sequences(messages, 2) == [1, 2]
+        assert server.deleted == [server.made[0]["name"]]
+    assert server.patience == [5.0, 0.5, 1.0, 2.0]
+    assert len({config["name"] for config in server.made}) == 4
 
 
 async def test_a_consumer_that_the_server_ended_is_replaced() -> None:

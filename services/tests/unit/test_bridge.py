@@ -31,7 +31,7 @@ def offer(bridge: Bridge, *symbols: str) -> None:
 
 
 def taken(bridge: Bridge, limit: int = 100) -> list[tuple[str, int]]:
-    return [(each.symbol, each.volume) for each in bridge.take(limit).quotes]
+    return [(each.symbol, each.volume) for each in bridge.take(limit)]
 
 
 async def test_quotes_come_out_in_their_order() -> None:
@@ -44,27 +44,33 @@ async def test_quotes_come_out_in_their_order() -> None:
 async def test_a_full_ring_drops_the_oldest_of_the_same_instrument() -> None:
     bridge = Bridge(4)
     offer(bridge, "b", "a", "c", "a", "a", "a")
-    drained = bridge.take(100)
-    assert [(each.symbol, each.volume) for each in drained.quotes] == [("b", 1), ("c", 1), ("a", 3), ("a", 4)]
-    assert drained.dropped == {InstrumentId("SHFE", "a"): 2}
+    assert [(each.symbol, each.volume, each.skipped) for each in bridge.take(100)] == [
+        ("b", 1, 0),
+        ("c", 1, 0),
+        ("a", 3, 2),
+        ("a", 4, 0),
+    ]
 
 
 async def test_a_full_ring_without_that_instrument_drops_the_oldest_of_all() -> None:
     bridge = Bridge(3)
     offer(bridge, "a", "b", "b", "c", "d")
-    drained = bridge.take(100)
-    assert [(each.symbol, each.volume) for each in drained.quotes] == [("b", 2), ("c", 1), ("d", 1)]
-    assert drained.dropped == {InstrumentId("SHFE", "a"): 1, InstrumentId("SHFE", "b"): 1}
+    assert [(each.symbol, each.volume, each.skipped) for each in bridge.take(100)] == [
+        ("b", 2, 1),
+        ("c", 1, 0),
+        ("d", 1, 0),
+    ]
+    offer(bridge, "a")
+    assert [each.skipped for each in bridge.take(100)] == [1], "the next one tells, whenever it comes"
 
 
-async def test_quotes_that_a_feed_has_dropped_are_counted_once_and_leave_their_hole_with_whatever_drops_next() -> None:
+async def test_quotes_that_a_feed_has_dropped_are_counted_once_and_told_with_whatever_drops_next() -> None:
     bridge = Bridge(1)
     bridge.offer(replace(QUOTE, symbol="a", skipped=3))
     assert bridge.stats().conflated == {InstrumentId("SHFE", "a"): 3}
     bridge.offer(replace(QUOTE, symbol="a", skipped=1))
-    drained, stats = bridge.take(100), bridge.stats()
-    assert drained.dropped == {InstrumentId("SHFE", "a"): 4}
-    assert [each.skipped for each in drained.quotes] == [1]
+    taken, stats = bridge.take(100), bridge.stats()
+    assert [each.skipped for each in taken] == [5]
     assert stats.conflated == {InstrumentId("SHFE", "a"): 5}
     assert stats.offered == 6 == stats.drained + stats.depth + sum(stats.conflated.values())
 
@@ -83,10 +89,11 @@ async def test_a_ring_that_was_full_works_on_as_before() -> None:
 async def test_what_is_dropped_is_told_once_and_kept_in_the_figures() -> None:
     bridge = Bridge(1)
     offer(bridge, "a", "a")
-    assert bridge.take(1).dropped == {InstrumentId("SHFE", "a"): 1}
-    assert bridge.take(1).dropped == {}
+    assert [each.skipped for each in bridge.take(1)] == [1]
+    offer(bridge, "a")
+    assert [each.skipped for each in bridge.take(1)] == [0]
     figures = bridge.stats()
-    assert (figures.offered, figures.drained, figures.depth) == (2, 1, 0)
+    assert (figures.offered, figures.drained, figures.depth) == (3, 2, 0)
     assert figures.conflated == {InstrumentId("SHFE", "a"): 1}
 
 
@@ -104,18 +111,17 @@ async def test_conflation_is_logged_once_until_the_ring_is_empty_again() -> None
     assert (first["instrument"], first["instruments"], first["dropped"]) == ("SHFE.a", 1, 4)
 
 
-async def test_what_is_dropped_after_a_take_belongs_to_the_next_one() -> None:
-    bridge = Bridge(1)
-    offer(bridge, "a")
-    taken = bridge.take(1)
-    offer(bridge, "a", "a")
-    assert not taken.dropped
-    assert sum(bridge.take(1).dropped.values()) == 1
+async def test_a_dropped_quote_is_told_by_the_next_of_its_instrument_and_by_none_before() -> None:
+    """Only some are taken: what was dropped lay behind these."""
+    bridge = Bridge(3)
+    offer(bridge, "b", "a", "a", "a")
+    assert [(each.symbol, each.skipped) for each in bridge.take(1)] == [("b", 0)]
+    assert [(each.symbol, each.volume, each.skipped) for each in bridge.take(2)] == [("a", 2, 1), ("a", 3, 0)]
 
 
 @pytest.mark.parametrize("size", [1, 64, 5_000])
 async def test_threads_that_overrun_the_ring_lose_only_what_is_counted(size: int) -> None:
-    """The bound holds at each moment; of each instrument, what arrives and what was dropped give the offers."""
+    """The bound holds at each moment; of each instrument, what arrives and what that stands for give the offers."""
     bridge = Bridge(size)
     symbols, rounds = [f"i{i}" for i in range(8)], 2_000
     start = threading.Barrier(len(symbols))
@@ -133,12 +139,10 @@ async def test_threads_that_overrun_the_ring_lose_only_what_is_counted(size: int
 
     def drain() -> int:
         drained = bridge.take(7)
-        for instrument, count in drained.dropped.items():
-            seen[instrument.symbol] += count
-        for each in drained.quotes:
-            seen[each.symbol] += 1
+        for each in drained:
+            seen[each.symbol] += 1 + each.skipped
             assert each.volume == seen[each.symbol], "a hole is in the wrong place"
-        return len(drained.quotes)
+        return len(drained)
 
     async with asyncio.timeout(20):
         while any(thread.is_alive() for thread in threads):
@@ -147,9 +151,12 @@ async def test_threads_that_overrun_the_ring_lose_only_what_is_counted(size: int
             await asyncio.sleep(0)
         while bridge.stats().depth:
             arrived += drain()
+        for symbol in symbols:  # what was dropped and followed by none its next quote tells
+            bridge.offer(quote(symbol, rounds + 1))
+            arrived += drain()
     figures = bridge.stats()
-    assert seen == dict.fromkeys(symbols, rounds)
-    assert figures.offered == arrived + sum(figures.conflated.values()) == rounds * len(symbols)
+    assert seen == dict.fromkeys(symbols, rounds + 1)
+    assert figures.offered == arrived + sum(figures.conflated.values()) == (rounds + 1) * len(symbols)
     assert figures.drained == arrived
 
 

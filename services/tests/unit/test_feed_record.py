@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
 from samples import TICK
 
+from aegis.cli.bench import feed_pair
+from aegis.cli.bench.feed_pair import FeedPair
 from aegis.cli.bench.feed_record import Comparison, Heard, Likeness, Sent, compare, read
 from aegis.contracts.market import Level
 
@@ -50,6 +53,14 @@ def test_what_is_lost_and_what_is_repeated(heard: dict[str, list[Heard]], expect
     assert compare(heard, sent(ONE, TWO, THREE, FOUR), [1]) == [expected]
 
 
+def test_which_of_two_that_are_alike_was_left_out_its_hole_tells() -> None:
+    """Of one second, a quote may differ from the one before in what the record does not have."""
+    sends = sent(ONE, TWO, TWO, THREE, FOUR)
+    assert compare(had(ONE, TWO, THREE, FOUR, holes=(0, 1)), sends, [0]) == [Comparison(4, 0, 0, 1)]
+    assert compare(had(ONE, TWO, THREE, FOUR, holes=(0, 0, 1)), sends, [0]) == [Comparison(4, 0, 0, 1)]
+    assert compare(had(ONE, TWO, THREE, FOUR), sends, [0]) == [Comparison(4, 1, 0, 0)]
+
+
 def test_each_difference_counts_in_the_part_of_the_record_in_which_it_is() -> None:
     heard = had(ONE, TWO, TWO, FOUR, like(6), holes=(0, 0, 0, 0, 1))
     sends = sent(ONE, TWO, THREE, FOUR, like(5), like(6), like(7))
@@ -75,3 +86,20 @@ def test_a_tick_is_like_its_line_of_the_record(tmp_path: Path) -> None:
     record = read(tmp_path / "sent.csv")
     assert [one.likeness for one in record["a"]] == [Heard.of(tick, 0).likeness]
     assert record["b"][0].at == len("a,100000000000,7,10.5,10.0,3,,\n")
+
+
+async def test_a_round_begins_once_all_is_published_that_was_held_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the next fault befalls one that still has what nobody else has."""
+    held = [7, 3, 0]
+
+    async def statuses(_: FeedPair) -> dict[str, SimpleNamespace]:
+        ready = {"state": "ready", "wanted": 5, "subscribed": 5}
+        return {
+            "primary": SimpleNamespace(role="active", held=held.pop(0), **ready),
+            "backup": SimpleNamespace(role="standby", held=9, **ready),
+        }
+
+    monkeypatch.setattr(FeedPair, "statuses", statuses)
+    monkeypatch.setattr(feed_pair, "_POLL_S", 0)
+    assert await FeedPair.settled(FeedPair.__new__(FeedPair)) == "primary"
+    assert not held

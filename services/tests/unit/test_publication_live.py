@@ -58,6 +58,30 @@ async def test_a_stall_longer_than_a_batch_keeps_nothing_from_live_subscribers(a
         assert (live.numbers, await away.numbers()) == (list(range(1, 91)), list(range(1, 91)))
 
 
+async def test_live_subscribers_have_the_next_batch_when_the_server_has_processed_the_one_before(
+    away: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What else this connection has to say, a heartbeat or a proof, waits for one batch at most."""
+    asked = asyncio.Event()
+    processed: asyncio.Queue[None] = asyncio.Queue()
+
+    async def flush(timeout: float) -> None:
+        asked.set()
+        await processed.get()
+
+    async with listening(away) as live:
+        monkeypatch.setattr(away.transport, "flush", flush)
+        away.transport.is_away = True
+        away.publish(3 * OPTIONS.batch + 5)  # the first of them to the stream, which does not answer
+        for batches in (2, 3):
+            await asyncio.wait_for(asked.wait(), 5)
+            asked.clear()
+            away.publish(1)
+            await away.until(lambda batches=batches: len(live.numbers) == batches * OPTIONS.batch)
+            processed.put_nowait(None)
+        await away.until(lambda: live.numbers == list(range(1, 3 * OPTIONS.batch + 8)))
+
+
 async def test_who_begins_while_the_stream_is_away_does_not_wait_for_it_with_live_subscribers() -> None:
     desk = Desk(change(OPTIONS, live_after_s=0.02, ack_timeout_s=60), transport=Away)
     desk.transport.is_away = True

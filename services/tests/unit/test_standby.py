@@ -11,6 +11,7 @@ import pytest
 from feed_desk import OPTIONS, Desk, quote
 
 from aegis.contracts.market import InstrumentId
+from aegis.marketdata import pipeline
 from aegis.marketdata.adapters.bus import follower as following
 from aegis.marketdata.adapters.bus import ticks_stream
 from aegis.marketdata.domain.sequencer import Origin
@@ -212,6 +213,56 @@ async def test_what_a_standby_had_no_room_for_leaves_a_hole_when_it_takes_over(d
     assert [(tick.volume, tick.sequence) for tick in desk.live] == [(5, 5), (6, 6), (7, 7)]
 
 
+async def test_what_it_had_no_room_for_of_an_instrument_of_which_it_holds_nothing_is_told_by_the_next_tick(
+    desk: Desk,
+) -> None:
+    second = await desk.instance("p.backup", held_size=1)
+    second.brings(quote(1, "slow"), quote(1))
+    await desk.until(lambda: second.pipeline.stats().forgotten == 1)
+    assert await second.takes_over(1) == 1
+    second.brings(quote(2, "slow"))
+    await desk.heard(2)
+    assert [(tick.symbol, tick.sequence) for tick in desk.live] == [("a", 1), ("slow", 2)]
+
+
+async def test_what_the_bridge_drops_behind_what_was_held_leaves_its_hole_there(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "_TURN", 1)
+    second = await desk.instance("p.backup")
+    second.brings(quote(1), quote(2))
+    await desk.until(lambda: second.pipeline.stats().held == 2)
+    assert await second.takes_over(1) == 2
+    second.brings(quote(3), *(quote(volume, "b") for volume in range(99)), quote(1, "c"), quote(4))
+    await desk.heard(102)
+    assert [(tick.volume, tick.sequence) for tick in desk.live if tick.symbol == "a"] == [(1, 1), (2, 2), (4, 4)]
+
+
+async def test_what_comes_before_all_that_was_held_is_published_waits_behind_it_and_not_in_the_bridge(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bridge has room for a hundred; the stream is busy with what was held for longer than that takes to come."""
+    monkeypatch.setattr(pipeline, "_TURN", 50)
+    has_room = asyncio.Event()
+    second = await desk.instance("p.backup")
+    second.brings(*(quote(volume) for volume in range(100)))
+    await desk.until(lambda: second.pipeline.stats().held == 100)
+    room = second.pipeline._outlet.room
+
+    async def no_room_yet() -> None:
+        await has_room.wait()
+        await room()
+
+    monkeypatch.setattr(second.pipeline._outlet, "room", no_room_yet)
+    assert await second.takes_over(1) == 100
+    for first in (100, 200):
+        second.brings(*(quote(volume) for volume in range(first, first + 100)))
+        await desk.until(lambda first=first: second.pipeline.stats().held == first + 100)
+    has_room.set()
+    await desk.heard(300)
+    assert [(tick.volume, tick.sequence) for tick in desk.live] == [(number, number + 1) for number in range(300)]
+
+
 async def test_what_the_bridge_of_a_standby_dropped_leaves_a_hole_when_it_takes_over(desk: Desk) -> None:
     second = await desk.instance("p.backup")
     second.brings(*(quote(volume) for volume in range(1, 104)))  # it holds a hundred
@@ -257,7 +308,13 @@ async def test_a_takeover_does_not_wait_until_all_that_was_held_is_out(
     second, has_room = await desk.instance("p.backup"), asyncio.Event()
     second.brings(*(quote(volume) for volume in range(1, 51)))
     await desk.until(lambda: second.pipeline.stats().held == 50)
-    monkeypatch.setattr(second.pipeline._outlet, "room", has_room.wait)
+    room = second.pipeline._outlet.room
+
+    async def no_room_yet() -> None:
+        await has_room.wait()
+        await room()
+
+    monkeypatch.setattr(second.pipeline._outlet, "room", no_room_yet)
     assert await second.takes_over(1) == 50
     assert second.pipeline.stats().held == 50
     has_room.set()

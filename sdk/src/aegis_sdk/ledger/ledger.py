@@ -110,6 +110,21 @@ class Ledger:
         message = await self._transport.last(stream_of(self.shard(key)), self._subject(key, "lease"))
         return None if message is None else (decode_lease(message.payload), message.sequence)
 
+    async def entries(self, key: str, after: int) -> AsyncGenerator[JournalRead]:
+        """The entries of a key behind a sequence, one by one, up to the last that the leader of its shard has.
+
+        Raises what the streams of the port raise.
+        """
+        async for read in _decoded(self._messages(key, after), _journal_read):
+            if read is not None:
+                yield read
+
+    async def _messages(self, key: str, after: int) -> AsyncGenerator[StoredMessage]:
+        stream, subject = stream_of(self.shard(key)), self._subject(key, "journal")
+        while (message := await self._transport.next(stream, subject, after)) is not None:
+            after = message.sequence
+            yield message
+
     @asynccontextmanager
     async def leases(self, shard: int) -> AsyncGenerator[AsyncIterator[LeaseRead | None]]:
         """The latest lease of each key of a shard, then each new one; None as `Transport.read` yields it."""

@@ -1,6 +1,9 @@
 """What an instance reads of the ledger: who holds each key, and each key's journal, folded as it comes.
 
-Every instance follows the journals of all keys of its service, so that one it takes over is known already.
+Every instance follows the journals of all keys of its service, so that one it takes over is known already. What is
+still missing then the tail brings within milliseconds, of many keys at once. But one node of the cluster serves it: if
+that has died, the tail is deaf for seconds, and longer while nobody can give it another one. Then each key that is
+waited for is read at the leader of its shard, which has just taken our claim.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from aegis_sdk import clock
 from aegis_sdk.election_events import LeaseRead
 from aegis_sdk.errors import AegisError, ConnectionUnavailable
 from aegis_sdk.ledger.journal import Contradiction, Journal
@@ -31,6 +35,10 @@ _LOOK_S: Final = 0.025
 _IDLE_LOOK_S: Final = 0.25
 """So seldom at last, where nothing is written."""
 _LOOK_AGAIN_S: Final = 0.002
+_DEAF_S: Final = 0.05
+"""A tail that brings nothing for so long, though somebody waits for what is there, is not waited for."""
+_ASKED_AT_A_TIME: Final = 16
+"""Keys that are read at the leader."""
 
 
 class Tails:
@@ -52,6 +60,8 @@ class Tails:
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
         self._looks: dict[int, asyncio.Event] = {}  # by shard; set when somebody waits for a journal
         self._look_s = dict.fromkeys(range(ledger.shards), _LOOK_S)  # until the next look
+        self._told_at = dict.fromkeys(range(ledger.shards), 0.0)  # when the tail has brought something
+        self._asking = asyncio.Semaphore(_ASKED_AT_A_TIME)
         self._read: dict[tuple[str, int], asyncio.Event] = {
             (what, shard): asyncio.Event() for what in ("leases", "journals") for shard in range(ledger.shards)
         }
@@ -65,7 +75,7 @@ class Tails:
                 self._looks[shard] = asyncio.Event()
                 pause = partial(self._pause, shard)
                 group.create_task(
-                    self._follow(lambda s=shard, p=pause: self._ledger.journals(s, pause=p), self._fold, journals)
+                    self._follow(lambda s=shard, p=pause: self._ledger.journals(s, pause=p), self._told, journals)
                 )
 
     async def caught_up(self) -> None:
@@ -86,14 +96,31 @@ class Tails:
                 break
             waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.setdefault(key, []).append(waiting)
-            self._looks[self._ledger.shard(key)].set()
-            await waiting
+            shard = self._ledger.shard(key)
+            self._looks[shard].set()
+            await asyncio.wait([waiting], timeout=_DEAF_S)
+            if not waiting.done() and clock.now() - self._told_at[shard] > _DEAF_S:
+                await self._ask(key)
         if journal.epoch > epoch:
             raise Contradiction(f"epoch {journal.epoch} of {key} began behind epoch {epoch}")
         return journal.fork()
 
+    async def _ask(self, key: str) -> None:
+        """Read what is missing at the leader; the tail may bring it, too."""
+        journal = self._journals.get(key)
+        try:
+            async with self._asking:
+                async for read in self._ledger.entries(key, journal.sequence if journal else 0):
+                    self._fold(read)
+        except AegisError as error:
+            _log.warning("journal_not_read", key=key, reason=str(error))
+
+    def _told(self, read: JournalRead) -> None:
+        shard = self._ledger.shard(read.key)
+        self._look_s[shard], self._told_at[shard] = _LOOK_S, clock.now()
+        self._fold(read)
+
     def _fold(self, read: JournalRead) -> None:
-        self._look_s[self._ledger.shard(read.key)] = _LOOK_S
         if read.key in self._contradictions:
             return
         journal = self._journals.setdefault(read.key, Journal())

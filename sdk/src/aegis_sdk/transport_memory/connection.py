@@ -244,6 +244,9 @@ class MemoryTransport:
     async def last(self, stream: str, subject: str) -> StoredMessage | None:
         return (await self._reachable_stream(stream)).last(subject)
 
+    async def next(self, stream: str, subject: str, after: int) -> StoredMessage | None:
+        return (await self._reachable_stream(stream)).after(after, subject)
+
     async def last_sequence(self, stream: str) -> int:
         return (await self._reachable_stream(stream)).last_sequence
 

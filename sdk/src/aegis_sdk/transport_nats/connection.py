@@ -346,6 +346,9 @@ class NatsTransport:
     async def last(self, stream: str, subject: str) -> StoredMessage | None:
         return await streams.last(self, stream, subject)
 
+    async def next(self, stream: str, subject: str, after: int) -> StoredMessage | None:
+        return await streams.behind(self, stream, subject, after)
+
     async def last_sequence(self, stream: str) -> int:
         return await streams.last_sequence(self, stream)
 

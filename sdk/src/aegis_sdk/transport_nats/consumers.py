@@ -3,7 +3,8 @@
 The ordered reader is a push consumer without acknowledgements (the "ordered consumer" of ADR-17). The server numbers
 what it sends to a consumer; a hole in these numbers, silence beyond the idle heartbeats or a lost connection mean that
 the consumer is given up and another one is made, which starts behind the last message seen. Without `idle_heartbeat` a
-reader can be silent for 20 s after the server that hosts its consumer died.
+reader can be silent for 20 s after the server that hosts its consumer died. For seconds after that death a cluster may
+place another one there as well, and then never answers: so it is asked again soon.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _HEARTBEATS_MISSED: Final = 2.5
 _UNWATCHED_S: Final = 10
 """After this long without interest the server removes a reader's consumer, should we not have done it."""
 _RETRY_S: Final = 0.05
+PATIENCE_S: Final = (0.5, 5.0)
+"""For another consumer after one that was given up, first and longest."""
 _FETCH_S: Final = 5.0
 _PASSING = (Unavailable, DeadlineExceeded, ConnectionUnavailable)
 
@@ -149,13 +152,13 @@ class Reader:
                 return None
             message = await self._arrivals.take(self._idle_s * _HEARTBEATS_MISSED)
             if message is None:
-                await self._give_up_consumer()
+                self._give_up_consumer()
                 continue
             stored = self._status(message) if STATUS in message.headers else self._next(message)
             if stored is not None:
                 return stored
 
-    async def begin(self) -> None:
+    async def begin(self, timeout: float = PATIENCE_S[1]) -> None:
         """Make the consumer. Raises StreamError where there is no such stream."""
         name = f"reader-{random.getrandbits(64):016x}"
         position = _behind(self._seen) if self._seen else self._first_position
@@ -172,7 +175,7 @@ class Reader:
             **position,
         }
         verb = f"CONSUMER.CREATE.{self._stream}.{name}"
-        made = await api(self._transport, verb, {"stream_name": self._stream, "config": config})
+        made = await api(self._transport, verb, {"stream_name": self._stream, "config": config}, timeout)
         self._consumer, self._consumer_sequence = name, 0
         self._until_caught_up = int(made.get("num_pending", 0))
 
@@ -181,13 +184,15 @@ class Reader:
         return {"deliver_subject": inbox, "flow_control": True, "idle_heartbeat": int(self._idle_s * _NS)}
 
     async def _begin_again(self) -> None:
+        patience, longest = PATIENCE_S
         while True:
             try:
                 if self._seen and await last_sequence(self._transport, self._stream) < self._seen:
                     self._seen = 0  # the stream was made anew: what it holds now is all new
-                return await self.begin()
+                return await self.begin(patience)
             except (StreamError, *_PASSING):
                 await self._arrivals.close_inbox()
+                patience = min(2 * patience, longest)
             with suppress(ConnectionUnavailable):
                 await self._transport.wait_connected(_FETCH_S)
             if self._transport.state is ConnectionState.CLOSED:
@@ -218,15 +223,21 @@ class Reader:
         if last is not None and int(last) != self._consumer_sequence:
             self._consumer = ""
 
-    async def _give_up_consumer(self) -> None:
+    def _give_up_consumer(self) -> None:
+        """Nobody waits for an answer: it may stand on a server that died."""
         name, self._consumer = self._consumer, ""
-        if name and self._transport.state is ConnectionState.CONNECTED:
-            with suppress(StreamError, *_PASSING):
-                await api(self._transport, f"CONSUMER.DELETE.{self._stream}.{name}", timeout=1.0)
+        if name:
+            with suppress(ConnectionUnavailable):
+                self._transport.publish(self._deletion(name), b"")
+
+    def _deletion(self, name: str) -> str:
+        return f"$JS.API.CONSUMER.DELETE.{self._stream}.{name}"
 
     async def close(self) -> None:
         await self._arrivals.close()
-        await self._give_up_consumer()
+        if self._consumer and self._transport.state is ConnectionState.CONNECTED:
+            with suppress(*_PASSING):
+                await self._transport.request(self._deletion(self._consumer), b"", timeout=1.0)
 
 
 def _behind(sequence: int) -> dict[str, Any]:

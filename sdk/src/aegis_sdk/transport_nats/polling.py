@@ -14,7 +14,7 @@ from aegis_sdk import codec
 from aegis_sdk.errors import ConnectionUnavailable
 from aegis_sdk.messages import STATUS, Message, StoredMessage
 from aegis_sdk.transport import Transport
-from aegis_sdk.transport_nats.consumers import Reader, origin
+from aegis_sdk.transport_nats.consumers import PATIENCE_S, Reader, origin
 
 __all__ = ["poll"]
 
@@ -53,7 +53,7 @@ class _PollingReader(Reader):
                 continue
             message = await self._arrivals.take(_MORE_S if self._has_answered else _ANSWER_S)
             if message is None:
-                await self._no_more()
+                self._no_more()
             elif STATUS in message.headers:
                 self._end_of_answer(message)
             else:
@@ -62,9 +62,9 @@ class _PollingReader(Reader):
                 if stored is not None:
                     return stored
 
-    async def begin(self) -> None:
+    async def begin(self, timeout: float = PATIENCE_S[1]) -> None:
         self._asked = 0
-        await super().begin()
+        await super().begin(timeout)
 
     def _delivery(self, inbox: str) -> dict[str, Any]:
         self._inbox = inbox
@@ -83,10 +83,10 @@ class _PollingReader(Reader):
         self._asked, self._has_answered = _BATCH, False
         return True
 
-    async def _no_more(self) -> None:
+    def _no_more(self) -> None:
         self._asked = 0
         if not self._has_answered or self._arrivals.broken:
-            await self._give_up_consumer()
+            self._give_up_consumer()
 
     def _count(self, message: Message) -> None:
         """Behind a message with nothing pending seldom another comes for what was asked, and is taken all the same."""

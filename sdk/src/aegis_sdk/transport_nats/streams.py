@@ -240,8 +240,17 @@ async def configuration(transport: Transport, stream: str) -> StreamConfig:
 
 async def last(transport: Transport, stream: str, subject: str) -> StoredMessage | None:
     """The last message of a subject, read at the stream's leader."""
+    return await _message(transport, stream, {"last_by_subj": subject})
+
+
+async def behind(transport: Transport, stream: str, subject: str, after: int) -> StoredMessage | None:
+    """The first message of a subject behind a sequence, read at the stream's leader."""
+    return await _message(transport, stream, {"next_by_subj": subject, "seq": after + 1})
+
+
+async def _message(transport: Transport, stream: str, which: dict[str, Any]) -> StoredMessage | None:
     try:
-        found = (await _asked(transport, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}))["message"]
+        found = (await _asked(transport, f"STREAM.MSG.GET.{stream}", which))["message"]
     except StreamError as error:
         if error.code == 10037:  # no message found
             return None

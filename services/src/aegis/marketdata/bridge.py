@@ -2,7 +2,7 @@
 
 An offer is one append under a lock, and wakes the loop only if it sleeps. When the ring is full, the oldest waiting
 quote of the same instrument makes room, or the oldest of all if there is none. So of each instrument it is always the
-oldest that goes: nothing of it was overtaken, and the sequencer can leave a hole in the right place.
+oldest that goes: nothing of it was overtaken, and the next one of it says how many it stands for (`skipped`).
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock, get_ident
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
+from msgspec.structs import replace
 
 from aegis.contracts.market import InstrumentId, Quote
 from aegis.contracts.reasons import Reason
 from aegis.marketdata.ports import FeedState
 
-__all__ = ["DEFAULT_SIZE", "Bridge", "BridgeStats", "Drained"]
+__all__ = ["DEFAULT_SIZE", "Bridge", "BridgeStats"]
 
 _log = structlog.get_logger("aegis.bridge")
 
@@ -32,13 +33,6 @@ _TOLD: Final = 100
 """Rejections that are logged, of each reason."""
 
 StateHandler = Callable[[FeedState, Sequence[Reason]], None]
-
-
-class Drained(NamedTuple):
-    """Quotes in the order of their offers, and how many of which instruments were dropped in front of them."""
-
-    quotes: list[Quote]
-    dropped: Mapping[InstrumentId, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +99,8 @@ class Bridge:
         self._lock = Lock()
         self._ring: deque[Quote] | _Index = deque()  # an index from the moment it is full until it is empty
         self._offered = self._drained = self._late = 0
-        self._dropped: Counter[InstrumentId] = Counter()  # since the last take, and those that they stood for
+        self._untold: Counter[InstrumentId] = Counter()  # dropped, and no quote taken since says so
+        self._has_dropped = False  # since the last take
         self._conflated: Counter[InstrumentId] = Counter()
         self._rejected: Counter[str] = Counter()
         self._conflating = False  # from the first drop that was seen until the ring is empty
@@ -187,22 +182,30 @@ class Bridge:
         """How many were taken out, ever."""
         return self._drained
 
-    def take(self, limit: int) -> Drained:
+    def take(self, limit: int) -> list[Quote]:
         """At most `limit` of the waiting quotes, the oldest first."""
         with self._lock:
             popleft = self._ring.popleft
             quotes = [popleft() for _ in range(min(limit, len(self._ring)))]
             self._drained += len(quotes)
-            dropped, self._dropped = self._dropped, Counter()  # even if it is empty: a feed goes on counting in ours
-            begins = bool(dropped) and not self._conflating
+            begins = self._has_dropped and not self._conflating
+            told = self._untold.copy() if begins else None
+            self._has_dropped = False
             self._conflating = bool(self._ring) and (self._conflating or begins)
+            if self._untold:
+                quotes = [self._tell(quote) for quote in quotes]
             if not self._ring and isinstance(self._ring, _Index):
                 self._ring = deque()
             if len(self._ring) <= self._low_water:
                 self._emptied.set()
-        if begins:
-            self._tell_conflation(dropped)
-        return Drained(quotes, dropped)
+        if told:
+            self._log_conflation(told)
+        return quotes
+
+    def _tell(self, quote: Quote) -> Quote:
+        """The quote, with those of its instrument that were dropped before it."""
+        dropped = self._untold.pop(InstrumentId(quote.exchange, quote.symbol), 0)
+        return replace(quote, skipped=quote.skipped + dropped) if dropped else quote
 
     def close(self) -> None:
         """Refuse what is offered from now on; from any thread. What is waiting can still be taken."""
@@ -221,7 +224,7 @@ class Bridge:
                 rejected=dict(self._rejected),
             )
 
-    def _tell_conflation(self, dropped: Counter[InstrumentId]) -> None:
+    def _log_conflation(self, dropped: Counter[InstrumentId]) -> None:
         [(worst, _)] = dropped.most_common(1)
         _log.warning(
             "quotes_conflated",
@@ -241,5 +244,6 @@ class Bridge:
             self._ring = _Index(self._ring)
         dropped = self._ring.make_room(quote)
         instrument = InstrumentId(dropped.exchange, dropped.symbol)
-        self._dropped[instrument] += 1 + dropped.skipped
+        self._has_dropped = True
+        self._untold[instrument] += 1 + dropped.skipped
         self._conflated[instrument] += 1

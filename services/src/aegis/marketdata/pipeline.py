@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from msgspec.structs import replace
 
 from aegis.contracts.market import InstrumentId, Quote, Tick
 from aegis.contracts.tick_codec import TickCodec, decode
-from aegis.marketdata.bridge import DEFAULT_SIZE, Bridge, BridgeStats, Drained, StateHandler
+from aegis.marketdata.bridge import DEFAULT_SIZE, Bridge, BridgeStats, StateHandler
 from aegis.marketdata.domain.alignment import Alignment
 from aegis.marketdata.domain.sequencer import Origin, Sequencer
 from aegis.marketdata.domain.unstored import Unstored
@@ -90,7 +89,8 @@ class Pipeline:
         self._sequencer: Sequencer | None = None  # while we publish
         self._epoch = 0  # under which we published last
         self._leaving = False  # we publish no more, and nobody else does yet
-        self._next: deque[Quote] = deque()  # to be published before what the bridge has
+        self._is_behind = False  # we publish, but not yet all that was held
+        self._next: deque[Quote] = deque()  # to be published before what the alignment and the bridge have
         self._sessions: deque[tuple[int, Origin]] = deque()  # from which quote on which session is theirs
         self._lagging: set[InstrumentId] = set()  # of which our feed may yet bring what others have published
         self._released = asyncio.Event()  # what is held has become less
@@ -158,7 +158,7 @@ class Pipeline:
         return self._outlet.open(origin, license)
 
     def take_over(self, origin: Origin, *, same_market: bool, after: int | None = None) -> int:
-        """Publish what the others have not, and from now on everything; how many ticks the others had left.
+        """Publish what the others have not, and from now on everything; how many quotes are held for that.
 
         `run` publishes these, before all that comes: behind a silent front they may be many. Of another market they are
         what came since others published last: it is a switch of the source. `after` is how far the stream was told,
@@ -166,27 +166,27 @@ class Pipeline:
         """
         sequencer = Sequencer(origin)
         sequencer.take_over(origin, self._latest.values(), same_market=same_market)
-        if same_market:
-            self._next.extend(self._alignment.release())
-        else:
+        if not same_market:
             self._next.extend(self._alignment.held_since(self._arrivals))
             self._forgotten += self._alignment.forgotten
             self._alignment = Alignment(self._held_size)
-        left = len(self._next)
-        self._lagging = self._alignment.lagging()
-        self._sequencer, self._epoch = sequencer, origin.epoch
+        self._sequencer, self._epoch, self._is_behind = sequencer, origin.epoch, True
         self._outlet.begin(origin)
         self._outlet.adopt(self._unstored.take(), after)
         self._released.set()
         self._taken_over.set()
-        return left
+        return self._held
+
+    @property
+    def _held(self) -> int:
+        return len(self._next) + len(self._alignment)
 
     async def leave(self, timeout: float) -> None:
         """Publish what has come, but nothing more: for `timeout` seconds; and wait as long until that is stored."""
         until = self.bridge.drained + self.bridge.depth
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while self._sequencer and (self._next or (self.bridge.depth and self.bridge.drained < until)):
+                while self._sequencer and (self._is_behind or (self.bridge.depth and self.bridge.drained < until)):
                     await self._outlet.room()
                     self._step()
                     await asyncio.sleep(0)
@@ -231,7 +231,8 @@ class Pipeline:
     def _end_publishing(self, sequencer: Sequencer) -> None:
         self._duplicates += sequencer.duplicates
         self._stale += sequencer.stale
-        self._sequencer, self._leaving = None, True
+        self._sequencer, self._leaving, self._is_behind = None, True, False
+        self._next.extend(self._alignment.release(len(self._alignment)))
         self._sessions.clear()
         self._lagging.clear()
 
@@ -251,8 +252,11 @@ class Pipeline:
                 outlet = group.create_task(self._outlet.run(), name="outlet")
                 held = group.create_task(self._publish_held(), name="held")
                 while await self.bridge.filled():
-                    await self._outlet.room()
-                    self._step()
+                    if self._can_hold_more():
+                        self._take(self.bridge.take(_TURN))
+                    else:
+                        await self._outlet.room()
+                        self._step()
                     await asyncio.sleep(0)
                 await self._catch_up()
                 await self._outlet.drain(self._drain_s)
@@ -269,7 +273,7 @@ class Pipeline:
             await self._catch_up()
 
     async def _catch_up(self) -> None:
-        while self._sequencer is not None and self._next:
+        while self._sequencer is not None and self._is_behind:
             await self._outlet.room()
             self._step()
             await asyncio.sleep(0)
@@ -284,7 +288,7 @@ class Pipeline:
         return PipelineStats(
             bridge=self.bridge.stats(),
             outlet=self._outlet.stats(),
-            held=len(self._alignment) + len(self._next),
+            held=self._held,
             forgotten=self._forgotten + self._alignment.forgotten + self._unstored.forgotten,
             unserializable=dict(self._unserializable),
             duplicates=self._duplicates + (sequencer.duplicates if sequencer else 0),
@@ -293,12 +297,11 @@ class Pipeline:
 
     def _step(self) -> None:
         """Some of what is next: at most a turn of it, all of one session."""
-        if self._sequencer is not None and self._next:
-            popleft = self._next.popleft
-            self._publish([popleft() for _ in range(min(_TURN, len(self._next)))], self._sequencer)
-            if not self._sessions and len(self._next) < self._held_size:
-                self._queue(self.bridge.take(_TURN), self._sequencer)
-            return
+        if self._sequencer is not None and self._is_behind:
+            if quotes := self._held_next():
+                return self._publish(quotes, self._sequencer)
+            self._is_behind, self._lagging = False, self._alignment.lagging()
+            self._sequencer.skip(self._alignment.untold())
         limit = _TURN
         while self._sequencer is not None and self._sessions:
             limit = min(_TURN, self._sessions[0][0] - self.bridge.drained)
@@ -307,42 +310,35 @@ class Pipeline:
             limit, (_, origin) = _TURN, self._sessions.popleft()
             self._sequencer.begin(origin)
             self._outlet.begin(origin)
-        self._take(self.bridge.take(limit))
+        return self._take(self.bridge.take(limit))
 
-    def _take(self, drained: Drained) -> None:
-        self._hear(drained)
-        if self._sequencer is None:
-            self._keep(drained)
-            return
-        self._sequencer.skip(drained.dropped)
-        self._publish(self._admitted(drained.quotes), self._sequencer)
+    def _held_next(self) -> Sequence[Quote]:
+        if not self._next:
+            return self._alignment.release(_TURN)
+        popleft = self._next.popleft
+        return [popleft() for _ in range(min(_TURN, len(self._next)))]
 
-    def _queue(self, drained: Drained, sequencer: Sequencer) -> None:
-        """Behind what was held. Left in the bridge until that is published, some of it would be dropped there."""
-        self._hear(drained)
-        dropped = dict(drained.dropped)
-        for quote in self._admitted(drained.quotes):
-            lost = dropped.pop(InstrumentId(quote.exchange, quote.symbol), 0) if dropped else 0
-            self._next.append(replace(quote, skipped=quote.skipped + lost) if lost else quote)
-        sequencer.skip(dropped)
+    def _can_hold_more(self) -> bool:
+        """Behind what was held: left in the bridge until that is published, some of it would be dropped there."""
+        return self._is_behind and not self._sessions and self._held + _TURN <= self._held_size
 
-    def _hear(self, drained: Drained) -> None:
+    def _take(self, quotes: Sequence[Quote]) -> None:
+        self._hear(quotes)
+        if self._sequencer is not None and not self._is_behind:
+            self._publish(self._admitted(quotes), self._sequencer)
+        elif self._leaving:
+            self._next.extend(quotes)
+        else:
+            for quote in quotes:
+                self._alignment.hold(quote)
+
+    def _hear(self, quotes: Sequence[Quote]) -> None:
         heard = self._heard
-        for quote in drained.quotes:
+        for quote in quotes:
             heard[quote.exchange, quote.symbol] += 1  # pyright: ignore[reportArgumentType]  # equal, and faster
 
     def _admitted(self, quotes: Sequence[Quote]) -> Sequence[Quote]:
         return [quote for quote in quotes if self._admits(quote)] if self._lagging else quotes
-
-    def _keep(self, drained: Drained) -> None:
-        """While we do not publish."""
-        for instrument, count in drained.dropped.items():
-            self._alignment.lose(instrument, count)
-        if self._leaving:
-            self._next.extend(drained.quotes)
-            return
-        for quote in drained.quotes:
-            self._alignment.hold(quote)
 
     def _admits(self, quote: Quote) -> bool:
         instrument = InstrumentId(quote.exchange, quote.symbol)

@@ -201,12 +201,13 @@ class FeedPair:
         return found
 
     async def settled(self) -> str:
-        """Return when one publishes and the other could take over at once; who publishes."""
+        """Return when one publishes, all that it held too, and the other could take over at once; who publishes."""
         async with asyncio.timeout(_READY_S):
             while True:
                 found = await self.statuses()
                 active = [name for name, one in found.items() if one.role == "active"]
-                if len(active) == 1 and len(found) == len(INSTANCES) and all(map(_is_complete, found.values())):
+                complete = len(found) == len(INSTANCES) and all(map(_is_complete, found.values()))
+                if complete and len(active) == 1 and not found[active[0]].held:
                     return active[0]
                 await asyncio.sleep(_POLL_S)
 

@@ -113,7 +113,7 @@ def _from(heard: Sequence[Heard], sent: Sequence[Sent], place: int, begins: Sequ
         return parts[max(0, bisect_right(begins, at) - 1)]
 
     for one in heard:
-        found = next((at for at in range(place, len(sent)) if sent[at].likeness == one.likeness), None)
+        found = _found(one, sent, place)
         if found is None:
             here = part(sent[max(0, place - 1)].at if sent else 0)
             here.ticks += 1
@@ -130,3 +130,11 @@ def _from(heard: Sequence[Heard], sent: Sequence[Sent], place: int, begins: Sequ
     for missed in sent[place:]:
         part(missed.at).lost += 1
     return parts
+
+
+def _found(one: Heard, sent: Sequence[Sent], place: int) -> int | None:
+    """Where its hole says that it was sent, since there may be some like it in a row; or else the first like it."""
+    told = place + one.hole
+    if told < len(sent) and sent[told].likeness == one.likeness:
+        return told
+    return next((at for at in range(place, len(sent)) if sent[at].likeness == one.likeness), None)

@@ -18,7 +18,7 @@ published one, our feed is where the other is.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -60,12 +60,13 @@ class _Likeness(NamedTuple):
 
 
 class _Instrument:
-    __slots__ = ("ahead", "held", "lost", "published")
+    __slots__ = ("ahead", "forgotten", "held", "last_forgotten", "published")
 
     def __init__(self) -> None:
         self.ahead: deque[_Likeness] = deque(maxlen=_AHEAD)
         self.held: deque[tuple[int, _Likeness, Quote]] = deque()  # with the order of arrival over all instruments
-        self.lost = 0  # of ours, since the last one that is held
+        self.forgotten = 0  # of ours, before the first one that is held; not seen published
+        self.last_forgotten: _Likeness | None = None
         self.published: _Likeness | None = None  # the last one
 
 
@@ -96,9 +97,6 @@ class Alignment:
             self._forget_held(instrument)
             instrument.ahead.clear()
             return
-        if instrument.lost:
-            quote = replace(quote, skipped=quote.skipped + instrument.lost)
-            instrument.lost = 0
         self.arrivals += 1
         instrument.held.append((self.arrivals, likeness, quote))
         self._order.append((self.arrivals, instrument))
@@ -107,10 +105,6 @@ class Alignment:
             self._forget_oldest()
         if len(self._order) > 2 * self._size:
             self._order = deque(entry for entry in self._order if _is_held(*entry))
-
-    def lose(self, instrument: InstrumentId, count: int) -> None:
-        """So many quotes of our feed were dropped before they came here: they leave a hole, if it comes to that."""
-        self._instrument(*instrument).lost += count
 
     def published(self, tick: Tick, *, by_us: bool = False) -> None:
         """A tick was published by the other one, or by us before we stood by."""
@@ -121,9 +115,12 @@ class Alignment:
                 for _ in range(place + 1):
                     instrument.held.popleft()
                 self._held -= place + 1
+                instrument.forgotten = 0
                 instrument.ahead.clear()
                 return
-        if not by_us:
+        if instrument.last_forgotten is not None and not likeness.is_after(instrument.last_forgotten):
+            instrument.forgotten = max(0, instrument.forgotten - 1)  # it is one of them: our feed is not behind
+        elif not by_us:
             ahead = instrument.ahead
             while ahead and likeness.ts_exchange_ns - ahead[0].ts_exchange_ns > _AHEAD_NS:
                 ahead.popleft()
@@ -138,15 +135,31 @@ class Alignment:
 
     # Taking over
 
-    def release(self) -> list[Quote]:
-        """What we hold and the other one has not published, in the order of its arrival. Nothing is held any more."""
-        left: list[tuple[int, Quote]] = []
+    def release(self, limit: int) -> list[Quote]:
+        """At most `limit` of what we hold and the other one has not published, in the order of its arrival.
+
+        What comes meanwhile may be held behind it. Empty: nothing is held any more.
+        """
+        released: list[Quote] = []
+        while self._order and len(released) < limit:
+            arrival, instrument = self._order.popleft()
+            if not _is_held(arrival, instrument):
+                continue
+            _, likeness, quote = instrument.held.popleft()
+            self._held -= 1
+            if not _is_published(instrument, likeness):
+                if instrument.forgotten:
+                    quote = replace(quote, skipped=quote.skipped + instrument.forgotten)
+                    instrument.forgotten = 0
+                released.append(quote)
+        return released
+
+    def untold(self) -> Mapping[InstrumentId, int]:
+        """Once all is released: how many were forgotten of an instrument, and are to be told by its next quote."""
+        untold = {InstrumentId(*name): one.forgotten for name, one in self._instruments.items() if one.forgotten}
         for instrument in self._instruments.values():
-            left += self._unpublished(instrument)
-            instrument.held.clear()
-        self._held = 0
-        self._order.clear()
-        return _in_order(left)
+            instrument.forgotten = 0
+        return untold
 
     def held_since(self, arrivals: int) -> list[Quote]:
         """What we hold and has come after so many arrivals, in their order: of a market that is not the other one's.
@@ -159,14 +172,15 @@ class Alignment:
             if since:
                 (arrival, first), *others = since
                 left += [(arrival, replace(first, skipped=0)), *others]
-        return _in_order(left)
+        left.sort(key=lambda entry: entry[0])
+        return [quote for _, quote in left]
 
     def lagging(self) -> set[InstrumentId]:
-        """The instruments of which our feed may yet bring what is published: `admits` is to be asked about them."""
+        """Once all is released: of which instruments our feed may yet bring what is published; ask `admits` then."""
         return {InstrumentId(*name) for name, instrument in self._instruments.items() if instrument.ahead}
 
     def admits(self, quote: Quote) -> bool:
-        """Whether a quote that came after `release` is to be published."""
+        """Whether a quote that comes when all is released is to be published."""
         instrument, likeness = self._instrument(quote.exchange, quote.symbol), _Likeness.of(quote)
         if not instrument.ahead:
             return True
@@ -176,13 +190,6 @@ class Alignment:
             return False
         instrument.ahead.clear()
         return True
-
-    def _unpublished(self, instrument: _Instrument) -> Iterator[tuple[int, Quote]]:
-        for arrival, likeness, quote in instrument.held:
-            if instrument.ahead and instrument.published is not None and likeness.is_after(instrument.published):
-                instrument.ahead.clear()
-            if not instrument.ahead:
-                yield arrival, quote
 
     # Bounds
 
@@ -196,7 +203,7 @@ class Alignment:
         """What was held came before a quote that is published."""
         self._held -= len(instrument.held)
         instrument.held.clear()
-        instrument.lost = 0
+        instrument.forgotten = 0
 
     def _forget_oldest(self) -> None:
         while True:
@@ -205,21 +212,11 @@ class Alignment:
                 return self._forget(instrument)
 
     def _forget(self, instrument: _Instrument) -> None:
-        """For want of room. It leaves a hole before the next of its instrument."""
-        _, _, forgotten = instrument.held.popleft()
+        """For want of room: a hole tells of it."""
+        _, instrument.last_forgotten, forgotten = instrument.held.popleft()
         self._held -= 1
         self.forgotten += 1
-        if instrument.held:
-            arrival, likeness, following = instrument.held[0]
-            skipped = following.skipped + 1 + forgotten.skipped
-            instrument.held[0] = arrival, likeness, replace(following, skipped=skipped)
-        else:
-            instrument.lost += 1 + forgotten.skipped
-
-
-def _in_order(entries: list[tuple[int, Quote]]) -> list[Quote]:
-    entries.sort(key=lambda entry: entry[0])
-    return [quote for _, quote in entries]
+        instrument.forgotten += 1 + forgotten.skipped
 
 
 def _take_out(ahead: deque[_Likeness], likeness: _Likeness) -> bool:
@@ -230,6 +227,13 @@ def _take_out(ahead: deque[_Likeness], likeness: _Likeness) -> bool:
                 ahead.popleft()
             return True
     return False
+
+
+def _is_published(instrument: _Instrument, likeness: _Likeness) -> bool:
+    """Whether one that was held, and is like none that is ahead, is from before what was published last."""
+    if instrument.ahead and instrument.published is not None and likeness.is_after(instrument.published):
+        instrument.ahead.clear()
+    return bool(instrument.ahead)
 
 
 def _is_held(arrival: int, instrument: _Instrument) -> bool:

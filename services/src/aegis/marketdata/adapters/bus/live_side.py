@@ -1,15 +1,20 @@
-"""Ticks to live subscribers alone, while the stream does not take them."""
+"""Ticks to live subscribers alone, while the stream does not take them.
+
+One batch at a time: the next one goes when the server has processed the one before. A connection is in order, so what
+is sent behind a hundred thousand ticks waits for them, heartbeats and proofs of the epoch above all.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from aegis.marketdata.adapters.bus.publisher_options import PublisherOptions
 from aegis.marketdata.adapters.bus.republish_ring import RepublishRing
 from aegis.marketdata.ports import Outgoing
-from aegis_sdk.errors import ConnectionUnavailable
+from aegis_sdk.errors import AegisError, ConnectionUnavailable
 from aegis_sdk.messages import Headers
 from aegis_sdk.transport import ConnectionState, Transport
 
@@ -39,6 +44,7 @@ class LiveSide:
         self._may_send = may_send
         self._on_begun = on_begun
         self._due: asyncio.TimerHandle | None = None
+        self._processing: asyncio.Task[None] | None = None  # a full batch, at the server
         self.is_first = False  # live subscribers have ticks before the stream
         self.cut: Sequence[Outgoing] = ()  # sent to a connection that broke: live subscribers may lack them
 
@@ -61,7 +67,7 @@ class LiveSide:
 
     def send(self) -> None:
         """Send some of what they have not had, and come back for the rest. Nothing, where the stream has had all."""
-        if not (self.is_first or self._ring.delivered):
+        if not (self.is_first or self._ring.delivered) or self._processing is not None:
             return
         if self._transport.state is not ConnectionState.CONNECTED or not self._may_send():
             return
@@ -75,7 +81,19 @@ class LiveSide:
             return
         self._ring.deliver(len(fresh))
         if len(fresh) == self._options.batch:
-            asyncio.get_running_loop().call_soon(self.send)
+            self._processing = asyncio.create_task(self._go_on(), name="ticks to live subscribers")
+
+    async def _go_on(self) -> None:
+        with suppress(AegisError):
+            await self._transport.flush(self._options.ack_timeout_s)
+        self._processing = None
+        self.send()
+
+    def close(self) -> None:
+        """Send nothing more."""
+        self.end()
+        if self._processing is not None:
+            self._processing.cancel()
 
     def _begin(self) -> None:
         self._due, self.is_first = None, True

@@ -202,6 +202,7 @@ class StreamPublisher:
         finally:
             end_listening()
             self._stop_sending()
+            self._live.close()
 
     def _send(self) -> None:
         ring, options = self._ring, self._options
