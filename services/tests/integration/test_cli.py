@@ -149,7 +149,7 @@ def test_ctrl_c_ends_ticks_with_a_summary(desk: Desk) -> None:
         assert ticks.stdout
         ticks.stdout.readline()
         ticks.send_signal(signal.SIGINT)
-        _, err = ticks.communicate(timeout=10)
+        _, err = ticks.communicate(timeout=30)
     assert ticks.returncode == 0
     assert "instruments in" in err
     assert err.count("\n") == 1
@@ -161,7 +161,7 @@ def test_ticks_end_quietly_when_nobody_reads_on(desk: Desk) -> None:
         assert ticks.stderr
         ticks.stdout.readline()
         ticks.stdout.close()
-        assert ticks.wait(10) == 1
+        assert ticks.wait(30) == 1
         assert ticks.stderr.read() == ""
 
 

@@ -39,7 +39,7 @@ async def connected(desk: Desk) -> AsyncIterator[NatsTransport]:
     nats = desk.run.nats
     assert nats
     transport = await NatsTransport.connect(
-        nats.urls, user=nats.user, password=desk.state.password_file.read_text(), connect_timeout=5
+        nats.urls, user=nats.user, password=desk.state.password_file.read_text(), connect_timeout=30
     )
     try:
         yield transport
@@ -108,7 +108,7 @@ async def test_what_the_supervisor_says_is_published_as_a_log(desk: Desk) -> Non
         await transport.subscribe("log.supervisor.*", lambda message: said.put_nowait(message.payload))
         await transport.flush()
         processes.send(desk.id_of("echo-1"), signal.SIGKILL)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while b"echo-1: ended: killed by SIGKILL" not in await said.get():
                 pass  # said earlier, and heard late
 
@@ -124,7 +124,7 @@ async def test_a_killed_nats_server_is_back_on_its_port_with_what_it_stored(desk
         now = await asyncio.to_thread(desk.until_running_anew, "nats", old)
         assert now.restarts == 1
         assert desk.run.nats == nats
-        await transport.wait_connected(5)
+        await transport.wait_connected(30)
         assert await transport.last_sequence("KEPT") == 1
 
 
@@ -169,7 +169,7 @@ def test_up_ends_with_1_when_something_was_given_up(tmp_path: Path) -> None:
     with desk_in(tmp_path, [CRASHING]) as desk, desk.started("up", *desk.plan) as up:
         until(lambda: desk.process("bad-1").state is ProcessState.FAILED)
         up.send_signal(signal.SIGINT)
-        assert up.wait(10) == 1
+        assert up.wait(30) == 1
 
 
 def test_ctrl_c_ends_an_attached_desk_in_order(desk: Desk) -> None:
@@ -177,7 +177,7 @@ def test_ctrl_c_ends_an_attached_desk_in_order(desk: Desk) -> None:
         until(lambda: desk.run.state is DeskState.UP)
         ids = desk.all_ids()
         up.send_signal(signal.SIGINT)
-        out, err = up.communicate(timeout=10)
+        out, err = up.communicate(timeout=30)
     assert (up.returncode, err) == (0, "")
     assert out.index("echo-1          stopped") < out.index("nats            stopped")
     assert not any(map(processes.is_alive, ids))
@@ -190,7 +190,7 @@ def test_a_second_ctrl_c_kills_at_once(tmp_path: Path) -> None:
         up.send_signal(signal.SIGINT)
         until(lambda: desk.process("echo-1").state is ProcessState.STOPPING)
         up.send_signal(signal.SIGINT)
-        up.wait(10)
+        up.wait(30)
         assert not any(map(processes.is_alive, ids))
 
 
@@ -218,7 +218,7 @@ def test_nothing_survives_a_killed_supervisor_and_up_works_again(desk: Desk) -> 
     desk.up()
     ids = desk.all_ids()
     processes.send(desk.run.supervisor, signal.SIGKILL)
-    assert all(processes.wait_gone(one, 10) for one in ids)
+    assert all(processes.wait_gone(one, 30) for one in ids)
     assert "was killed" in one_line(desk.aegis("ps").stderr)
     desk.up()
     assert desk.process("echo-1").state is ProcessState.RUNNING
@@ -245,7 +245,7 @@ def test_remains_of_a_killed_desk_are_ended_and_no_one_else(desk: Desk, command:
         )
         said = [note.process for note in desk.up()] if command == "up" else desk.aegis("down").stdout
         assert "left-1" in said
-        assert sleepers[0].wait(5) == -signal.SIGTERM
+        assert sleepers[0].wait(30) == -signal.SIGTERM
         assert processes.is_alive(other)
         assert (desk.state.read() is None) == (command == "down")
     finally:
