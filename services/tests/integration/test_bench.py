@@ -58,7 +58,7 @@ async def test_events_are_measured_against_the_baseline() -> None:
 
 
 async def test_ticks_are_measured_and_a_seeded_burst_says_that_it_is_one() -> None:
-    turns: Any = [("msgpack", 0.5), ("plain", 0.5), ("json", 0.5), ("plain", 0.5)]
+    turns: Any = [("msgpack", 0.5), ("plain", 0.5), ("json", 0.5)]
     async with nats_server() as server:
         cases = shape(await bench_ticks(server, replay=None, nodes=1, turns=turns, paced_s=0.5))
     assert set(cases) == {"burst", "burst_json", "5k"}
