@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,13 @@ from aegis.contracts.reasons import Reason, sentence_of
 from aegis.marketdata.ports import FeedState
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+from own_time import OwnTime
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Each test has one loop, be it that of its own time."""
+    return {"loop": OwnTime if item.get_closest_marker("own_time") else asyncio.new_event_loop}
 
 
 class RecordingSink:
@@ -54,7 +61,7 @@ class RecordingSink:
         self.rejections += [(reason, detail)] * count
         self._notify()
 
-    async def until(self, holds: Callable[[], bool], timeout: float = 5.0) -> None:
+    async def until(self, holds: Callable[[], bool], timeout: float = 30.0) -> None:
         """Return when `holds`; TimeoutError after that many seconds."""
         async with asyncio.timeout(timeout):
             while not holds():

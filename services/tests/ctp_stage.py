@@ -62,7 +62,7 @@ def ctp_house(accounts: int) -> Generator[CtpHouse]:
             yield CtpHouse(read_access(directory))
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(30)
 
 
 class CtpStage:

@@ -64,7 +64,7 @@ class Instance:
 
     async def takes_over(self, epoch: int) -> int:
         self.origin = change(self.origin, epoch=epoch)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await self.follower.reached(await self.pipeline.open(self.origin, Alone()))
             await self._end_following()
             same_market = self.follower.market_before(epoch) in ("", self.origin.market)
@@ -78,7 +78,7 @@ class Instance:
         """It does not say in time what was published last; with `border` it has taken the first marker."""
         self.origin = change(self.origin, epoch=epoch)
         begun = self.pipeline.open(self.origin, Alone())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             if border:
                 await begun
             await self._end_following()
@@ -177,7 +177,7 @@ class Desk:
         self.live.append(decode(message.headers, message.payload))
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not holds():  # noqa: ASYNC110 (nobody tells of it)
                 await asyncio.sleep(0.001)
 

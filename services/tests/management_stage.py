@@ -77,7 +77,7 @@ class Browser(httpx.AsyncClient):
     """Keeps cookies, and says its origin as a page of the console does."""
 
     def __init__(self, address: str) -> None:
-        super().__init__(base_url=address, headers={"Origin": address}, timeout=15.0)
+        super().__init__(base_url=address, headers={"Origin": address}, timeout=30.0)
 
     async def sign_in(self, user: str, password: str) -> httpx.Response:
         return await self.post("/api/auth/sign-in", json={"user": user, "password": password})

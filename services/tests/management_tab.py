@@ -11,7 +11,7 @@ from typing import Any
 from management_stage import Browser, understood
 from websockets.asyncio.client import ClientConnection, connect
 
-DEADLINE_S = 15.0
+DEADLINE_S = 30.0
 
 
 class Client:

@@ -82,18 +82,18 @@ class Desk:
             self.publisher.publish(ticks)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 
     async def settled(self) -> None:
-        await self.publisher.drain(5)
+        await self.publisher.drain(30)
         stats = self.publisher.stats()
         assert stats.accepted == stats.stored + stats.left + sum(stats.lost.values())
 
     async def stored(self, subject: str = "tick.>") -> list[StoredMessage]:
         found: list[StoredMessage] = []
-        async with asyncio.timeout(5), self.other.read("TICKS", subject) as messages:
+        async with asyncio.timeout(30), self.other.read("TICKS", subject) as messages:
             async for message in messages:
                 if message is None:
                     break

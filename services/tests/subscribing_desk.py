@@ -50,7 +50,7 @@ class Running:
         return await self.client.call(STATUS, Empty())
 
     async def until(self, **wanted: Any) -> FeedStatus:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(30):
             while True:
                 status = await self.status()
                 if all(getattr(status, name) == value for name, value in wanted.items()):

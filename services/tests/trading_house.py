@@ -42,7 +42,7 @@ class House:
         """All that is stored: kind, sequence, payload."""
         instance = self.active
         assert instance is not None
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while instance.account.outbox:  # noqa: ASYNC110 - a test's own poll of pure state
                 await asyncio.sleep(0.001)
         stored = await self._stored(instance)
@@ -52,7 +52,7 @@ class House:
         """What somebody was told to look at: what it is, and the text. Waits for so many."""
         instance = self.active
         assert instance is not None
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 stored = await self._stored(instance)
                 found = [(body["what"], body["text"]) for kind, body, _ in stored if kind == "alert"]

@@ -32,7 +32,7 @@ from aegis_sdk.single_active import Committed, OpenIntent
 from aegis_sdk.single_active.key_lock import KeyLock
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
-_DEADLINE_S = 5.0
+_DEADLINE_S = 30.0
 OPEN_NS = to_utc_ns(DAY, 10 * 3600)
 """A moment at which everything trades."""
 _ACCOUNT = {"env": "sim", "venue": "scripted"}

@@ -37,9 +37,9 @@ class RecordingVenueSink:
         """Each with what was filled."""
         return [(one.status, one.filled) for one in self.orders(name)]
 
-    async def until(self, holds: Callable[[], bool], timeout: float = 10.0) -> None:
-        """Return when `holds`; TimeoutError after that many seconds."""
-        async with asyncio.timeout(timeout):
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Return when `holds`; TimeoutError after half a minute."""
+        async with asyncio.timeout(30):
             while not holds():
                 self._news.clear()
                 await self._news.wait()

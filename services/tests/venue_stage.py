@@ -12,7 +12,7 @@ from uuid import uuid4
 from aegis.contracts.venue import Cancel, InstrumentTerms, Submit, Submitted, VenueOrder, VenueReport, VenueTrade
 from aegis.trading.ports import Venue
 
-DEADLINE_S = 20.0
+DEADLINE_S = 30.0
 
 
 class Stage(Protocol):

@@ -20,7 +20,7 @@ from aegis.bridge import AegisGateway
 
 KINDS = (EVENT_TICK, EVENT_ORDER, EVENT_TRADE, EVENT_POSITION, EVENT_ACCOUNT, EVENT_CONTRACT, EVENT_LOG)
 GATEWAY = AegisGateway.default_name
-DEADLINE_S = 20.0
+DEADLINE_S = 30.0
 
 
 class Terminal:

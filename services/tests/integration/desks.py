@@ -111,12 +111,12 @@ class Desk:
             return
         processes.send(run.supervisor, signal.SIGKILL)
         for one in [run.supervisor, *(one.process for one in run.processes if one.process)]:
-            ended = processes.wait_gone(one, 5)
+            ended = processes.wait_gone(one, 30)
             processes.send(one, signal.SIGKILL)
             assert ended, f"{one} outlived its desk"
 
 
-def until(holds: Callable[[], Any], timeout_s: float = 20.0) -> None:
+def until(holds: Callable[[], Any], timeout_s: float = 30.0) -> None:
     """Return when `holds`; TimeoutError after so many seconds. For what another process brings about."""
     end = time.monotonic() + timeout_s
     while True:

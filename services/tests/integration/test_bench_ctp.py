@@ -48,6 +48,6 @@ async def test_what_is_lost_left_out_or_late_is_told_and_sessions_end_in_order()
 
 
 async def _until_there_are(counter: RunningFront, which: str, count: float) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while sum((await counter.control.send("sent"))[which].values()) < count:  # noqa: ASYNC110 (it tells nobody)
             await asyncio.sleep(0.01)

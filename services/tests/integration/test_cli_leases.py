@@ -202,7 +202,7 @@ def test_leases_are_watched_until_ctrl_c(counters: Counters) -> None:
         while (last.get("state"), last.get("holder")) != ("ACTIVE", counters.other(began)):
             last = json.loads(watch.stdout.readline())[0]
         watch.send_signal(signal.SIGINT)
-        watch.communicate(timeout=10)
+        watch.communicate(timeout=30)
     assert watch.returncode == 0
 
 
@@ -218,7 +218,7 @@ def test_a_key_is_lost_while_its_holder_does_not_live(few: Counters) -> None:
     few.processes["alone-1"].send_signal(signal.SIGCONT)
     until(lambda: few.states() == ["ACTIVE"] * 3)
     few.processes["alone-1"].terminate()
-    assert few.processes["alone-1"].wait(20) == 0
+    assert few.processes["alone-1"].wait(30) == 0
     assert [(row["state"], row["holder"], row["last_holder"]) for row in few.rows()] == [
         ("VACANT", None, "alone-1")
     ] * 3
@@ -277,10 +277,10 @@ def test_a_drain_that_is_not_over_in_time_tells_what_is_left(few: Counters) -> N
     stall = ("call", f"{few.service}.stall", "{}", "--key", "K3", "--timeout")
     with few.started(*stall, "30"):
         until(lambda: few.has_stalled("K3", 1))
-        done = few.aegis("drain", "leaving-1", "--timeout", "1.5")
+        done = few.aegis("drain", "leaving-1", "--timeout", "3")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("2 of 3 keys of leaving-1 are held by others\n")
-    assert done.stderr.endswith("after 1.5 s 1 of 3 keys are not held by others: K3 (ACTIVE, leaving-1)\n")
+    assert done.stderr.endswith("after 3 s 1 of 3 keys are not held by others: K3 (ACTIVE, leaving-1)\n")
 
 
 def test_an_instance_that_is_not_there_is_not_drained(counters: Counters) -> None:
@@ -319,7 +319,7 @@ def test_that_a_call_was_not_executed_says_nothing_of_an_earlier_one(counters: C
 
 
 def test_a_call_with_an_unknown_outcome_ends_with_4_and_says_how_to_ask_again(counters: Counters) -> None:
-    said = problem(counters.aegis("call", "counter.stall", "{}", "--key", "K3", "--timeout", "0.5"), 4)
+    said = problem(counters.aegis("call", "counter.stall", "{}", "--key", "K3", "--timeout", "1.5"), 4)
     assert "UNKNOWN: " in said
     assert "do not repeat it as new" in said
     [name] = re.findall(r"--idempotency-key ([0-9a-f]{32})$", said)
@@ -334,6 +334,6 @@ def test_a_call_that_is_interrupted_ends_with_4_and_says_how_to_ask_again(few: C
     with few.started(*stall) as call:
         until(lambda: few.has_stalled("K2", 1))
         call.send_signal(signal.SIGINT)
-        out, err = call.communicate(timeout=10)
+        out, err = call.communicate(timeout=30)
     assert (call.returncode, out, err.count("\n")) == (4, "", 1)
     assert "add --idempotency-key stopped" in err

@@ -59,7 +59,7 @@ class Desk:
         self._news.set()
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while not holds():
                 self._news.clear()
                 await self._news.wait()
@@ -107,7 +107,7 @@ class Desk:
         assert self.changes[-1].state == "ready", self.changes[-1].reason
 
     async def wish(self) -> None:
-        await self._client.call(SUBSCRIBE, WishRequest(consumer="day", instruments=list(WATCHED)), timeout=5)
+        await self._client.call(SUBSCRIBE, WishRequest(consumer="day", instruments=list(WATCHED)), timeout=30)
 
 
 def stamp(tick: Tick) -> tuple[str, tuple[str, str]]:

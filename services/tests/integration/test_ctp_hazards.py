@@ -154,7 +154,7 @@ async def test_a_session_in_front_of_which_too_much_waits_is_replaced_at_once(si
             first = feed.session_pid
             await all_of(feed)
             await running.control.send("rate", rate=200_000)
-            await sink.until(said(sink, "wait in the wrapper's queue"), timeout=15)
+            await sink.until(said(sink, "wait in the wrapper's queue"))
             await running.control.send("rate", rate=1.0)
             await until_ready_again(sink)
             assert feed.session_pid != first

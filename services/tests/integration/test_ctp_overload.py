@@ -35,6 +35,12 @@ async def all_sent(running: RunningFront) -> Counter[str]:
     return sent
 
 
+async def until_sent(running: RunningFront, ticks: int) -> None:
+    async with asyncio.timeout(30):
+        while Counter(await running.control.sent()).total() < ticks:  # noqa: ASYNC110 (it tells nobody)
+            await asyncio.sleep(0.01)
+
+
 def accounted(sink: Any) -> Counter[str]:
     counts: Counter[str] = Counter()
     for quote in sink.quotes:
@@ -44,7 +50,7 @@ def accounted(sink: Any) -> Counter[str]:
 
 async def until_accounted(sink: Any, running: RunningFront) -> None:
     """Until all that the counter has sent was received, or is counted as left out."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while accounted(sink) != Counter(await running.control.sent()):  # noqa: ASYNC110 (it tells nobody)
             await asyncio.sleep(0.05)
 
@@ -59,7 +65,7 @@ async def test_in_an_overload_every_tick_is_received_or_counted(sink: Any, gated
             sink.has_room.clear()
             await running.control.send("rate", rate=5_000)
             await sink.until(lambda: bool(sink.quotes))
-            await asyncio.sleep(1.0)
+            await until_sent(running, 5_000)
             await running.control.send("rate", rate=0.01)
             sink.has_room.set()
             await until_accounted(sink, running)
@@ -77,8 +83,7 @@ async def test_what_waits_in_the_gate_when_its_session_ends_is_received_or_count
             await all_of(feed)
             sink.has_room.clear()
             await running.control.send("rate", rate=20_000)
-            while Counter(await running.control.sent()).total() < 5_000:  # noqa: ASYNC110 (it tells nobody)
-                await asyncio.sleep(0.01)
+            await until_sent(running, 5_000)
             await running.control.send("rate", rate=0.01)
             assert accounted(sink).total() < (await all_sent(running)).total(), "some wait"
             if dropped:
@@ -96,7 +101,7 @@ async def test_of_a_market_faster_than_the_session_the_gate_conflates_and_nothin
         assert f"{GATE}\n" in mapped(feed.session_pid), "a session is gated where it can be"
         await all_of(feed)
         await running.control.send("rate", rate=200_000)
-        await sink.until(lambda: sum(quote.skipped for quote in sink.quotes) > 20_000, timeout=15)
+        await sink.until(lambda: sum(quote.skipped for quote in sink.quotes) > 20_000)
         await running.control.send("rate", rate=0.01)
         await until_accounted(sink, running)
         assert sink.states == [FeedState.CONNECTING, FeedState.READY]

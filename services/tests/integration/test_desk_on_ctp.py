@@ -53,14 +53,19 @@ class Desk:
         return self.feeds()[0]
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path)
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def desk(home: Path) -> Iterator[Desk]:
+    made = Desk(home)
     made.aegis("up", "-d")
     yield made
-    assert list(tmp_path.glob("aegis-ctp-*")), "where sessions keep their files"
+    assert list(home.glob("aegis-ctp-*")), "where sessions keep their files"
     made.aegis("down")
-    assert not list(tmp_path.glob("aegis-ctp-*")), "nothing of a session is left"
+    assert not list(home.glob("aegis-ctp-*")), "nothing of a session is left"
 
 
 def until(holds: Callable[[], bool], timeout: float = 30.0) -> None:
@@ -70,7 +75,7 @@ def until(holds: Callable[[], bool], timeout: float = 30.0) -> None:
         time.sleep(0.1)
 
 
-def test_a_desk_has_its_ticks_from_the_counter_also_after_that_was_killed(desk: Desk, tmp_path: Path) -> None:
+def test_a_desk_has_its_ticks_from_the_counter_also_after_that_was_killed(desk: Desk, home: Path) -> None:
     counter = desk.processes()["ctpsim"]
     until(lambda: desk.status()["role"] == "active")
     until(lambda: [one["state"] for one in desk.feeds()] == ["ready", "ready"])
@@ -79,7 +84,7 @@ def test_a_desk_has_its_ticks_from_the_counter_also_after_that_was_killed(desk: 
     assert (standby["role"], standby["source"]) == ("standby", "ctpsim.backup")
     assert status["wanted"] == status["subscribed"] > 500
     until(lambda: desk.status()["stored"] > 500)
-    assert not (tmp_path / ".vntrader").exists(), "vnpy has written into the home directory"
+    assert not (home / ".vntrader").exists(), "vnpy has written into the home directory"
 
     os.kill(counter["pid"], signal.SIGKILL)
     until(lambda: desk.processes()["ctpsim"]["pid"] not in (counter["pid"], None))
@@ -95,7 +100,7 @@ def test_a_desk_has_its_ticks_from_the_counter_also_after_that_was_killed(desk: 
     until(lambda: anew() > stored + 500)
     assert desk.processes()["marketdata-1"]["restarts"] == 0
 
-    checks = json.loads(desk.aegis("doctor", "--ctp", "--profile", str(tmp_path / "desk/ctpsim/ctpsim.toml"), "--json"))
+    checks = json.loads(desk.aegis("doctor", "--ctp", "--profile", str(home / "desk/ctpsim/ctpsim.toml"), "--json"))
     assert checks["healthy"]
     assert [check["outcome"] for check in checks["checks"]] == ["OK"] * 14  # each login
 

@@ -84,7 +84,7 @@ async def test_a_replay_takes_over_from_a_simulated_market_and_a_live_feed_from_
         replay = await started("replay-1", AEGIS_REPLAY=str(recorded(tmp_path / "ticks.csv", symbol)))
         await until_able(replay)
 
-        await client.call(handover, Handover(key="main", to="replay-1"), instance="simulated-1", timeout=10)
+        await client.call(handover, Handover(key="main", to="replay-1"), instance="simulated-1", timeout=30)
         played = await heard.of("replay:ticks.csv", 20)
         before = {tick.instrument_id: tick for tick in heard.ticks if tick.source == "simulated"}
         assert heard.ticks.index(played[0]) == sum(tick.source == "simulated" for tick in heard.ticks)
@@ -101,9 +101,9 @@ async def test_a_replay_takes_over_from_a_simulated_market_and_a_live_feed_from_
             while not live.env_guard.refusal:  # noqa: ASYNC110 (it is asked)
                 await asyncio.sleep(0.01)
         assert [one["event"] for one in logs if one["log_level"] == "error"] == ["feed_set_of_another_env"]
-        status = await client.call(STATUS, Empty(), instance="live-1", timeout=10)
+        status = await client.call(STATUS, Empty(), instance="live-1", timeout=30)
         assert (status.role, status.state) == ("standby", "ready")
         assert "the feed set main is sim, and this feed is live" in sentence_of(status.why)
         assert not await live.healthy()
         with pytest.raises(Rejected):
-            await client.call(handover, Handover(key="main", to="live-1"), instance="replay-1", timeout=10)
+            await client.call(handover, Handover(key="main", to="live-1"), instance="replay-1", timeout=30)

@@ -6,16 +6,22 @@ import asyncio
 import json
 import re
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 
+from marketdata_process import (
+    DEADLINE_S,
+    Running,
+    environment,
+    figure,
+    marketdata,
+    page,
+    port_of,
+    replayed,
+    scraped,
+)
 from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.samples import Sample
-from test_marketdata_service import DEADLINE_S, Running, environment, marketdata, replayed
 
 from aegis.contracts.marketdata import FeedStatus
-from aegis_sdk.discovery import Directory
 from aegis_sdk.testing import nats_server
 
 UNITS = ("seconds", "bytes", "ticks", "quotes", "instruments", "requests", "keys", "events", "info", "state", "status")
@@ -24,36 +30,6 @@ OCCURRENCES = ("reconnects_total", "repairs_total", "switches_total", "standstil
 
 ROWS = [f"20260302,rb260{month},SHFE,{3500 + i}.0,{i},{i},09:00:{i % 60:02},0" for i in range(50) for month in (5, 9)]
 WRONG = "20260302,rb2605,SHFE,x,1,1,09:00:00,0"
-
-
-async def port_of(running: Running) -> int:
-    async with Directory.open(running.transport, service="marketdata") as directory:
-        await directory.wait_for(lambda found: bool(found.instances("marketdata")), DEADLINE_S)
-        [instance] = directory.instances("marketdata")
-    assert instance.record.metrics_port
-    return instance.record.metrics_port
-
-
-async def page(port: int, path: str) -> tuple[int, str]:
-    def get() -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as reply:
-                return reply.status, reply.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-
-    return await asyncio.to_thread(get)
-
-
-async def scraped(port: int) -> list[Sample]:
-    status, text = await page(port, "/metrics")
-    assert status == 200
-    return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-
-
-def figure(samples: list[Sample], name: str, **labels: str) -> float:
-    [found] = [one.value for one in samples if one.name == f"aegis_marketdata_{name}" and one.labels == labels]
-    return found
 
 
 async def settled(running: Running, ticks: int) -> FeedStatus:

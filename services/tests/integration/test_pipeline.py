@@ -167,7 +167,7 @@ async def pause(line: Line) -> None:
     """Longer than an acknowledgement may take, and than the connection is believed in."""
     line.server.nodes[0].pause()
     try:
-        await asyncio.sleep(4)
+        await until(lambda: line.other.state != "connected")
     finally:
         line.server.nodes[0].resume()
 

@@ -34,6 +34,8 @@ from aegis_sdk.kv import KeyValue
 from aegis_sdk.service import ServiceHost
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
+pytestmark = pytest.mark.own_time
+
 
 @pytest.fixture
 def broker() -> MemoryBroker:
@@ -234,7 +236,7 @@ async def test_a_wish_made_after_an_outage_of_nats_is_heard(broker: MemoryBroker
         await run.until(subscribed=3)
         broker.stop()
         broker.start()
-        await run.transport.wait_connected(5)
+        await run.transport.wait_connected(30)
         part = WishPart(instruments=("SHFE.later",)).model_dump_json().encode()
         await KeyValue(run.transport, BUCKET).put("main.tool.mine", part)
         await run.until(subscribed=3, wanted=4, refused=1)

@@ -172,7 +172,7 @@ async def test_every_answer_is_true_while_instances_are_killed_and_stopped_and_t
         assert len(there) == len(at_venue)
         ours = {one.client_order_id: one for one in await desk.orders()}
         trades = {trade_key(one) for one in await desk.trades()}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while lasts.keys() < ours.keys() or not trades <= traded:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         listening.cancel()

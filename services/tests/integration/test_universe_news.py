@@ -26,6 +26,8 @@ from aegis_sdk.errors import Unavailable
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
+pytestmark = pytest.mark.own_time
+
 
 @pytest.fixture
 def broker() -> MemoryBroker:
@@ -78,7 +80,7 @@ async def test_the_universe_of_another_source_is_no_universe_before(broker: Memo
 async def test_a_restart_with_the_same_contracts_is_no_news(broker: MemoryBroker) -> None:
     for _ in range(2):
         async with running(broker, **NOTHING) as run:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while len(await KeyValue(run.transport, "aegis_universe").keys()) < 16:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
     events = 0
@@ -108,7 +110,7 @@ async def test_behind_a_closed_front_a_restart_still_knows_the_universe(
 ) -> None:
     async with running(broker, AEGIS_RATE="500") as run:
         names = await run.names()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(await KeyValue(run.transport, "aegis_universe").keys()) < 16:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     monkeypatch.setattr(service, "_START_S", 0.2)

@@ -243,7 +243,7 @@ def test_a_late_event_engine_gets_the_latest_ticks_and_no_endless_queue(
     engine = vnpy.engine.event_engine
     pacer = vnpy.engine.get_gateway(GATEWAY)._bridge._session._pacer
     engine.register(EVENT_TICK + rebar.vt_symbol, block)
-    entered.wait(20)
+    entered.wait(30)
     conflated = pacer.conflated
     until(lambda: pacer.conflated > conflated + 100, 60)
     assert engine._queue.qsize() < 2 * 100 + 50  # two events for each tick; profits, marks and the timer beside them

@@ -33,11 +33,11 @@ class Followed:
     async def start(self) -> None:
         await self.store.ensure()
         self._following = asyncio.create_task(self.store.follow(self._news.set))
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(30):
             await self._news.wait()
 
     async def until(self, consumer: str, *names: str) -> None:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(30):
             while self.store.table.of(consumer).names != set(names):
                 self._news.clear()
                 await self._news.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aegis.cli.bench import ticks
 from aegis.cli.bench.figures import Case
 
 
@@ -12,3 +13,8 @@ def test_a_figure_below_the_least_is_beyond_its_bar() -> None:
         "overload: conflated is 0, its bar at least 1",
     ]
     assert case.as_json()["beyond"] == ["conflated", "rate_per_s"]
+
+
+def test_of_several_rounds_the_median_is_told_and_of_what_was_lost_the_worst() -> None:
+    rounds = [{"rate_per_s": rate, "lost": lost} for rate, lost in ((1.0, 0.0), (9.0, 2.0), (3.0, 1.0))]
+    assert ticks._median(rounds) == {"rate_per_s": 3.0, "lost": 2.0}

@@ -144,7 +144,7 @@ async def test_threads_that_overrun_the_ring_lose_only_what_is_counted(size: int
             assert each.volume == seen[each.symbol], "a hole is in the wrong place"
         return len(drained)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while any(thread.is_alive() for thread in threads):
             arrived += drain()
             assert bridge.stats().depth <= size
@@ -165,7 +165,7 @@ async def test_an_offer_from_a_thread_wakes_a_sleeping_loop() -> None:
     waiting = asyncio.create_task(bridge.filled())
     await asyncio.sleep(0)
     threading.Thread(target=offer, args=(bridge, "a")).start()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await waiting
     assert taken(bridge) == [("a", 1)]
 
@@ -187,7 +187,7 @@ async def test_an_offer_from_the_loop_itself_wakes_it_without_a_detour(monkeypat
     with monkeypatch.context() as patched:
         patched.setattr(asyncio.get_running_loop(), "call_soon_threadsafe", None)
         offer(bridge, "a")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await waiting
 
 
@@ -200,7 +200,7 @@ async def test_room_comes_back_when_half_of_the_ring_is_free() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     bridge.take(1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await waiting
 
 
@@ -214,7 +214,7 @@ async def test_room_waits_also_for_what_is_behind_the_ring() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     free.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await waiting
 
 
@@ -232,7 +232,7 @@ async def test_a_closed_ring_is_emptied_and_takes_nothing_more() -> None:
 
 async def test_close_wakes_everybody_who_waits() -> None:
     bridge = Bridge(2)
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         group.create_task(bridge.filled())
         await asyncio.sleep(0)
         threading.Thread(target=bridge.close).start()
@@ -242,7 +242,7 @@ async def test_changes_of_the_feed_are_told_in_the_loop() -> None:
     told: asyncio.Queue[tuple[FeedState, str, int]] = asyncio.Queue()
     bridge = Bridge(on_changed=lambda state, reason: told.put_nowait((state, reason, threading.get_ident())))
     threading.Thread(target=bridge.changed, args=(FeedState.ENDED, "end of file")).start()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await told.get() == (FeedState.ENDED, "end of file", threading.get_ident())
 
 

@@ -194,7 +194,7 @@ async def test_a_cancel_that_ctp_does_not_take_now_is_sent_again_and_an_order_is
     cancelling = await desk.cancel("", NUMBER)
     for number in (1, 2):
         desk.live.heard(NotTaken(number, code))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(desk.session.asked) == number:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
     desk.told("RtnOrder", ours("5"))

@@ -16,6 +16,8 @@ from aegis.trading.adapters.ctp.queries import Pace, Queries, Urgency
 from aegis_sdk import clock
 from aegis_sdk.errors import DeadlineExceeded, Overloaded, Unavailable
 
+pytestmark = pytest.mark.own_time
+
 Reaction = Callable[[int, str], list[Answer] | int | None]
 """What a counter does with a request, by its number and name: answers, does not take it, or is silent."""
 

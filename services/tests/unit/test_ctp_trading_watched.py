@@ -73,11 +73,11 @@ async def test_a_session_that_is_left_ends_in_order(run_instead: Callable[[str],
 async def test_whatever_breaks_in_a_venue_ends_its_opening(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else whoever opens it would wait for ever."""
     monkeypatch.setattr(WatchedSession, "_watch", None)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         with pytest.raises(AegisError, match="TypeError"):
             await CtpVenue(START, known=tuple).open(None)  # pyright: ignore[reportArgumentType]
     monkeypatch.setattr(WatchedSession, "run", None)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         with pytest.raises(AegisError, match="A1 is unusable: TypeError"):
             await CtpVenue(START, known=tuple).open(None)  # pyright: ignore[reportArgumentType]
 
@@ -87,7 +87,7 @@ async def test_a_day_that_nobody_can_read_ends_the_opening(
 ) -> None:
     run_instead("say(ready); service.recv(1 << 16); os._exit(0)")
     monkeypatch.setattr("aegis.trading.adapters.ctp.live.Live.read_day", None)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         with pytest.raises(AegisError, match="TypeError"):
             await CtpVenue(START, known=tuple).open(None)  # pyright: ignore[reportArgumentType]
 

@@ -39,7 +39,7 @@ async def told(stream: Stream, *events: tuple[str, int]) -> News:
     telling = asyncio.create_task(news.run())
     for name, number in events:
         news.tell(name, Change(number=number))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await stream.at_end.wait()
     telling.cancel()
     await asyncio.gather(telling, return_exceptions=True)

@@ -125,6 +125,6 @@ async def test_orders_whose_call_is_given_up_by_a_close_are_told_that_nobody_kno
     sent = [asked.submit("a"), asked.submit("b")]
     await asked.is_asked.wait()
     await asked.venue.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         answers = await asyncio.gather(*sent)
     assert [(answer.outcome, answer.reason) for answer in answers] == [("unknown", "no_answer")] * 2

@@ -20,6 +20,8 @@ from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.pipeline import Pipeline
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
+pytestmark = pytest.mark.own_time
+
 ORIGIN = Origin(env="sim", feed="main", source="test", session="s1", epoch=1)
 
 
@@ -40,18 +42,18 @@ class Line:
                 self.pipeline.bridge.offer(replace(QUOTE, symbol=symbol))
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 
     async def stop(self) -> None:
         self.pipeline.stop()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await self.running
 
     async def stored(self) -> list[Tick]:
         ticks: list[Tick] = []
-        async with asyncio.timeout(5), self.transport.read("TICKS", "tick.>") as messages:
+        async with asyncio.timeout(30), self.transport.read("TICKS", "tick.>") as messages:
             async for message in messages:
                 if message is None:
                     break
@@ -167,7 +169,7 @@ async def test_a_feed_that_can_wait_loses_nothing_in_an_outage() -> None:
     await line.until(lambda: line.pipeline.stats().outlet.waiting >= 20)
     assert not feeding.done()
     line.broker.start()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await feeding
     await line.stop()
     assert [tick.sequence for tick in await line.stored()] == list(range(1, 1_001))
@@ -180,7 +182,7 @@ async def test_a_stop_without_nats_ends_in_time_and_counts_what_is_lost(line: Li
     line.broker.stop()
     line.offer(3)
     line.pipeline.stop(drain_s=0.05)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await line.running
     stats = line.pipeline.stats()
     assert (stats.outlet.stored, stats.outlet.lost) == (5, {InstrumentId("SHFE", "a"): 3})

@@ -16,6 +16,8 @@ from aegis.contracts.market import InstrumentId
 from aegis.marketdata.adapters.bus import PublisherOptions, ticks_stream
 from aegis_sdk.errors import ConfigurationError
 
+pytestmark = pytest.mark.own_time
+
 
 @pytest.fixture
 async def desk() -> AsyncIterator[Desk]:

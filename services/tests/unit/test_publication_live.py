@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace as change
 
 import pytest
+from own_time import stand_still
 from publisher_desk import OPTIONS, ORIGIN, A, Away, B, Desk, at_once, listening, running
 
 from aegis.marketdata.ports import Alone
+
+pytestmark = pytest.mark.own_time
 
 
 @pytest.fixture
@@ -107,7 +109,7 @@ async def test_where_the_stream_may_go_on_any_moment_a_full_ring_waits_for_it(aw
     assert await at_once(away.publisher.room)
     away.publish(10)
     assert not await at_once(away.publisher.room)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await away.publisher.room()  # no acknowledgement comes
     assert away.publisher.stats().lost == {}
 
@@ -131,7 +133,7 @@ async def test_a_loop_that_was_held_up_sends_nothing_into_a_batch_that_is_overdu
     desk.publish(1)
     await desk.until(lambda: desk.publisher.stats().stored == 1)
     desk.publish(1)
-    time.sleep(0.01)  # noqa: ASYNC251 (longer than a marker may take)
+    stand_still(0.01)  # longer than a marker may take
     desk.publish(1)
     assert desk.transport.markers[-1]["instruments"] == {"SHFE.a": [1, 2]}  # one, and its number
     await desk.settled()
@@ -226,7 +228,7 @@ async def test_who_comes_back_while_doubts_are_settled_begins_with_a_marker_of_i
     away.publisher.leave()
     begun = away.publisher.open(change(ORIGIN, epoch=9), Alone())
     away.transport.is_away = False
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         sequence = await begun
     [border] = [one for one in await away.stored("tickmark.main") if one.sequence == sequence]
     assert json.loads(border.payload)["epoch"] == 9

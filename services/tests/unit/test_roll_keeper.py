@@ -79,7 +79,7 @@ class Latest(dict[str, Tick]):
 
     async def looked_at(self) -> None:
         """Return when whatever followed a look is done: the next look begins."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             for _ in range(self._looks.qsize() + 2):
                 await self._looks.get()
 
@@ -97,7 +97,7 @@ async def keeping(transport: MemoryTransport, store: RollStore, *ticks: Tick) ->
 
 
 async def until_main(store: RollStore, symbol: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while await main_of(store) != symbol:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
@@ -151,7 +151,7 @@ async def test_what_ticked_before_the_start_is_read_also_where_the_node_that_is_
     await transport.flush()
     behind = Behind(transport._broker)
     async with keeping(behind, store, tick("rb2505", LAST_S, open_interest=5.0)):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await behind.paused.wait()
         behind.catches_up.set()
         await until_main(store, "rb2510")

@@ -16,6 +16,8 @@ from aegis.marketdata.adapters.bus import follower as following
 from aegis.marketdata.adapters.bus import ticks_stream
 from aegis.marketdata.domain.sequencer import Origin
 
+pytestmark = pytest.mark.own_time
+
 
 @pytest.fixture
 async def desk() -> AsyncIterator[Desk]:
@@ -198,7 +200,7 @@ async def test_who_follows_goes_on_where_it_knows_the_stream_or_begins_with_the_
         desk.look, ticks_stream(), "main", "p", lambda _, tick, **__: volumes.append(tick.volume), after=after
     )
     task = asyncio.create_task(follower.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await follower.reached(await desk.look.last_sequence("TICKS"))
     task.cancel()
     assert volumes == told

@@ -12,6 +12,8 @@ from aegis.marketdata.adapters.bus import follower as following
 from aegis.marketdata.adapters.bus import ticks_stream
 from aegis.marketdata.domain.alignment import Alignment
 
+pytestmark = pytest.mark.own_time
+
 
 @pytest.fixture
 async def desk() -> AsyncIterator[Desk]:
@@ -87,7 +89,7 @@ async def test_a_follower_knows_whose_market_was_the_last_one_before_an_epoch(de
         desk.look, ticks_stream(), "main", "p", lambda _, tick, ours, **__: told.append((tick.volume, ours)), after=1
     )
     task = asyncio.create_task(follower.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await follower.reached(await desk.look.last_sequence("TICKS"))
     task.cancel()
     assert [follower.market_before(epoch) for epoch in (2, 3, 5, 6)] == ["", "p", "p", "other"]

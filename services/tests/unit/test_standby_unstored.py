@@ -19,6 +19,8 @@ from aegis.contracts.tick_codec import MSGPACK
 from aegis.marketdata.adapters.bus import PublisherOptions
 from aegis_sdk.messages import Message
 
+pytestmark = pytest.mark.own_time
+
 
 @pytest.fixture
 async def desk() -> AsyncIterator[Desk]:

@@ -89,7 +89,7 @@ class Line:
         self.subscriber.wishes_changed()
 
     async def settled(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await self.subscriber.settled()
 
     async def names(self, count: int) -> list[str]:

@@ -64,7 +64,7 @@ def test_a_process_that_ended_is_gone_even_before_it_is_waited_for() -> None:
     assert child.stdin
     child.stdin.close()
     try:
-        assert processes.wait_gone(identity, 10)
+        assert processes.wait_gone(identity, 30)
         assert processes.identify(child.pid) is None
         assert processes.usage(identity) is None
     finally:
@@ -79,7 +79,7 @@ def test_a_pid_that_is_another_process_by_now_is_not_signalled() -> None:
         identity = processes.identify(child.pid)
         assert identity
         assert processes.send(identity, signal.SIGTERM)
-        assert child.wait(5) == -signal.SIGTERM
+        assert child.wait(30) == -signal.SIGTERM
     finally:
         child.kill()
         child.wait()
@@ -217,7 +217,7 @@ async def test_no_more_programs_load_at_a_time_than_there_are_cores() -> None:
             news.clear()
             await news.wait()
 
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         group.create_task(begin_in_turn(keepers, begin, at_once=2))
         await until(2)
         parts[1].is_loaded.set()

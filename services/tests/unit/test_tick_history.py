@@ -47,7 +47,7 @@ async def market() -> AsyncIterator[Market]:
 
 
 async def take(ticks: TickHistory, count: int) -> list[tuple[int, str, int]]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         found = [await anext(ticks) for _ in range(count)]
     return [(position, tick.symbol, tick.sequence) for position, tick in found]
 
@@ -176,7 +176,7 @@ async def test_a_gap_is_told_also_where_the_node_that_is_read_from_is_behind(mar
     await market.feed.purge("TICKS", "tick.>", 4)
     desk = Behind(market.broker)
     following = asyncio.create_task(follow_ticks(desk, after=2).__aenter__())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await desk.paused.wait()
     desk.catches_up.set()
     with pytest.raises(PositionGone, match="goes on with 4"):

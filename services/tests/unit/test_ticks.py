@@ -50,12 +50,12 @@ async def market() -> AsyncIterator[Market]:
 
 
 async def take(ticks: TickSubscription, count: int) -> list[tuple[str, int]]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         return [(tick.symbol, tick.sequence) for tick in [await anext(ticks) for _ in range(count)]]
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
@@ -208,7 +208,7 @@ async def test_a_closed_connection_ends_the_iteration(market: Market) -> None:
         market.publish(1)
         assert await take(ticks, 1) == [("rb2505", 1)]
         await market.desk.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert [tick async for tick in ticks] == []
 
 
@@ -216,7 +216,7 @@ async def test_after_the_end_nothing_comes_and_nobody_waits(market: Market) -> N
     async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
         waiting = asyncio.create_task(anext(ticks))
         await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         with pytest.raises(StopAsyncIteration):
             await waiting
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
@@ -341,7 +341,7 @@ async def test_a_snapshot_of_a_busy_market_has_no_seam(market: Market, seed: int
     async with subscribe_ticks(market.desk, options=OPTIONS) as ticks:
         last = {tick.symbol: tick.sequence for tick in (await ticks.snapshot()).values()}
         await flowing
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while last != dict.fromkeys(symbols, 100):
                 tick = await anext(ticks)
                 assert tick.sequence == last.get(tick.symbol, tick.sequence - 1) + 1

@@ -64,7 +64,7 @@ async def posted(transport: MemoryTransport, stream: Events, known: int, *outbox
 
 
 async def until_empty(outbox: Outbox) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while outbox:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 

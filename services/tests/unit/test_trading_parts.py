@@ -45,7 +45,7 @@ async def test_risk_settings_are_in_force_as_they_are_stored_and_wrong_ones_chan
     following = asyncio.create_task(store.follow())
 
     async def until(lots: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while store.risk["a"].max_order_lots != lots:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 

@@ -306,7 +306,7 @@ async def test_the_second_leg_is_not_sent_behind_one_that_was_refused(house: Hou
     await place(instance, "one", price=3001)
     house.venue.roll(NEXT_DAY, "3000")
     await instance.still()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while instance.book.trading_day != NEXT_DAY or not instance.account.ready.is_set():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
     await place(instance, "two", price=3001)

@@ -148,7 +148,7 @@ async def test_an_alert_that_is_not_stored_is_tried_again(monkeypatch: pytest.Mo
     alerts.tell(ACCOUNT, "late", "first")
     alerts.tell(ACCOUNT, "late", "second")
     task = asyncio.create_task(alerts.run(cast(Events, Full())))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while tried.qsize() < 3:  # noqa: ASYNC110
             await asyncio.sleep(0)
     task.cancel()
@@ -182,7 +182,7 @@ async def test_a_new_day_settles_expires_and_confirms_its_statement_once(house: 
     house.venue.roll(NEXT_DAY, "3010")
     if not price_is_told:
         house.venue.terms = {}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while instance.book.trading_day != NEXT_DAY:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
     await agreed(instance)
@@ -250,7 +250,7 @@ async def test_the_end_of_an_order_of_others_is_fetched_where_its_report_came_to
     instance = await house.take()
     house.venue.take(at_venue("theirs"))
     house.venue.end("theirs")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while "theirs" not in instance.book.orders or instance.book.working:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
     assert instance.book.orders["theirs"].status == "cancelled"

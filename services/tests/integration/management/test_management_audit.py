@@ -66,7 +66,7 @@ async def test_what_cannot_be_stored_waits_and_too_much_of_it_forbids(
     assert trail.waiting == 2
     assert code(await desk.admin.post("/api/users", json={"name": "wait3", "role": "viewer"})) == "unavailable"
     monkeypatch.setattr(transport, "append", store)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while trail.waiting:  # noqa: ASYNC110 (it tells nobody)
             await asyncio.sleep(0.01)
     told = (await desk.admin.get("/api/audit", params={"action": "create_user", "on": "wait"})).json()["entries"]

@@ -25,7 +25,7 @@ from aegis_sdk.single_active import ActiveContext, SingleActive, active
 from aegis_sdk.testing import NatsAccess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-DEADLINE_S = 15.0
+DEADLINE_S = 30.0
 
 
 class Word(BaseModel):

@@ -29,7 +29,7 @@ from websockets.asyncio.client import connect
 from aegis.management.access import attempts, sessions, tokens, users
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-DEADLINE_S = 20.0
+DEADLINE_S = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -312,7 +312,7 @@ def _sent(session: Any, address: str, headers: dict[str, str], statuses: set[int
     @given(case=cases)
     def attempt(case: schemathesis.Case) -> None:
         nonlocal sent
-        answer = case.call(base_url=address, session=session, headers=headers, timeout=15)
+        answer = case.call(base_url=address, session=session, headers=headers, timeout=30)
         case.validate_response(answer, checks=_CHECKS)
         assert answer.status_code in statuses, (case.method, case.path, answer.status_code)
         sent += 1
