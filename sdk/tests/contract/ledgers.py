@@ -14,7 +14,7 @@ from aegis_sdk.transport import Transport
 
 from .stored import stored
 
-TIMEOUT_S = 2.0
+TIMEOUT_S = 20.0
 VACANT = Lease(LeaseState.VACANT, "a-1", "i")
 
 

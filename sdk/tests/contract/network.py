@@ -15,7 +15,7 @@ from aegis_sdk.transport import ConnectionState, Transport
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 from aegis_sdk.transport_nats import NatsTransport
 
-DEADLINE_S = 5
+DEADLINE_S = 20
 
 
 class Network(Protocol):

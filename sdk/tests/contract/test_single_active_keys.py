@@ -309,13 +309,13 @@ async def test_a_thousand_keys_begin_in_a_few_batches_and_share_heartbeats(desks
         held = [running.is_active(key) for key in keys for running in (first, second)]
         return sum(held) == len(keys)
 
-    await until(all_begun, 10 * DEADLINE_S)
+    await until(all_begun, 3 * DEADLINE_S)
     assert is_real or first.transport.claims + second.transport.claims < 20, "whose claims meet, claims each by itself"
     assert min(len(first.active.held), len(second.active.held)) > len(keys) / 4
     heard: list[int] = []
     client = await desks.network.connect()
     await client.subscribe(f"hb.{desks.name}.a", lambda message: heard.append(len(message.payload)))
-    await until(lambda: bool(heard) and heard[-1] < 300, 10 * DEADLINE_S)  # it has nothing to tell of its keys any more
+    await until(lambda: bool(heard) and heard[-1] < 300, 3 * DEADLINE_S)  # it has nothing to tell of its keys any more
     heard.clear()
     began = clock.now()
     await until(lambda: len(heard) > 10)

@@ -26,7 +26,7 @@ from aegis_sdk.registry import Registration
 from aegis_sdk.service import HostOptions, Service, ServiceHost
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
-DEADLINE_S = 5.0
+DEADLINE_S = 30.0
 
 
 class Word(BaseModel):
