@@ -397,5 +397,4 @@ async def _ended(task: asyncio.Task[None] | None) -> None:
 
 
 async def _outcome(task: asyncio.Future[None]) -> None:
-    """Wait for a task without ending it, and raise what it raised."""
-    await asyncio.shield(task)
+    await asyncio.shield(task)  # waited for without ending it, it raises what it raised
