@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -364,17 +365,44 @@ async def test_a_script_that_takes_nothing_is_left(
                 await hub.beat()
 
 
-async def test_who_sends_no_head_in_time_or_a_large_one_is_left(desk: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web_server, "_HEAD_S", 0.1)
-    url = httpx.URL(desk.address)
+async def test_who_sends_no_whole_request_in_time_or_a_large_head_is_left(
+    desk: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the first nor a later one, however slowly it comes; who asks one after the other stays."""
+    monkeypatch.setattr(web_server, "_REQUEST_S", 0.25)
+    host = httpx.URL(desk.address).netloc
+    whole, post = b"GET /healthz HTTP/1.1\r\nHost: " + host + b"\r\n\r\n", b"POST /api/auth/sign-in HTTP/1.1\r\nHost: "
+    more = b"\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
     async with asyncio.timeout(DEADLINE_S):
-        for begun in (b"", b"GET /healthz HTTP/1.1\r\nHost:", b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 17_000):
-            reader, writer = await asyncio.open_connection(url.host, url.port)
-            writer.write(begun)
-            assert (await reader.read())[:12] in (b"", b"HTTP/1.1 400")
-            writer.close()
+        await asyncio.gather(
+            _left(desk, b"", drips=False),
+            _left(desk, b"GET /healthz HTTP/1.1\r\nHost:"),
+            _left(desk, b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 17_000),
+            _left(desk, post + host + more),
+            _left(desk, post + b"x" + more),  # refused for its name before its body is there
+            _left(desk, b"GET /hea", before=whole),
+        )
     assert desk.service._listener is not None
     assert desk.service._listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) > 0
+
+
+async def _left(desk: Stage, begun: bytes, *, before: bytes = b"", drips: bool = True) -> None:
+    """Until the server has closed the connection."""
+    url = httpx.URL(desk.address)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    for _ in range(3 if before else 0):
+        writer.write(before)
+        await reader.readuntil(b"}")
+        await asyncio.sleep(0.1)
+    writer.write(begun)
+    reading = asyncio.create_task(reader.read())
+    while not reading.done():
+        await asyncio.wait({reading}, timeout=0.05)
+        if drips:
+            writer.write(b"x")
+    with suppress(ConnectionResetError):  # what dripped last was not read any more
+        assert reading.result()[:12] in (b"", b"HTTP/1.1 400", b"HTTP/1.1 421")
+    writer.close()
 
 
 async def test_scripts_follow_by_server_sent_events_and_go_on(access: NatsAccess, viewer: Browser) -> None:
