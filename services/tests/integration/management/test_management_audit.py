@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
 from management_stage import Stage, code
 
-from aegis.management import audit
+from aegis.management import audit, places
+from aegis.management.endpoints import audit as audit_routes
 from aegis.management.endpoints import tokens as token_routes
+from aegis.management.endpoints.audit import _csv
 from aegis_sdk.errors import StreamError, Unavailable
 from aegis_sdk.transport_nats.streams import api
 
@@ -89,6 +92,27 @@ async def test_actions_and_refusals_are_in_the_audit_trail(desk: Stage) -> None:
     assert [one["sequence"] for one in told] == sorted((one["sequence"] for one in told), reverse=True)
     asked = [one for one in told if one["action"] != "make_administrator"]  # that one came by no request
     assert all(one["address"] == "127.0.0.1" and one["instance"] == "management-1" for one in asked)
+
+
+async def test_an_export_hinders_neither_charts_nor_searches_and_waits_for_its_place_ten_seconds_at_most(
+    desk: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "_WAIT_S", 0.02)
+    parts = desk.service.app.state.parts
+    async with parts.exports:
+        assert (await desk.admin.get("/api/logs")).status_code == 200
+        late = await desk.admin.get("/api/audit.csv")
+        assert (late.status_code, code(late), late.json()["reason"]) == (503, "unavailable", "many_at_once")
+    async with parts.history, parts.history:
+        assert code(await desk.admin.get("/api/logs")) == "unavailable"
+        loop = threading.get_ident()
+
+        def beside(*asked: Any) -> str:
+            assert threading.get_ident() != loop, "ten thousand lines would hinder all who follow"
+            return _csv(*asked)
+
+        monkeypatch.setattr(audit_routes, "_csv", beside)
+        assert (await desk.admin.get("/api/audit.csv")).status_code == 200
 
 
 async def test_the_audit_trail_is_filtered_paged_and_exported(desk: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,19 +20,21 @@ from management_tab import DEADLINE_S, tab
 from small_services import Books, Echo, Word, running
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from aegis.management import web_server
+from aegis.management import logs, web_server
 from aegis.management.access.roles import Role
 from aegis.management.charts import lines
 from aegis.management.endpoints import live, metrics
 from aegis.management.live import hub as hub_module
 from aegis.management.live.sources import Source
 from aegis.management.live.topic import Topic
+from aegis.management.logs import entry_of
 from aegis_sdk import sampling, subjects
 from aegis_sdk.client import Client as AegisClient
 from aegis_sdk.errors import DeadlineExceeded
 from aegis_sdk.events import STREAM as EVENTS
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.ledger import KeyName
+from aegis_sdk.messages import StoredMessage
 from aegis_sdk.testing import NatsAccess
 from aegis_sdk.transport import StreamConfig
 
@@ -196,7 +198,9 @@ async def test_a_topic_says_whether_its_rows_are_true(
         assert client.kinds == [("snapshot", topic)]
 
 
-async def test_an_operator_reads_the_log_of_an_instance_from_before_he_looked(desk: Stage, viewer: Browser) -> None:
+async def test_an_operator_reads_the_log_of_an_instance_from_before_he_looked(
+    desk: Stage, viewer: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
     topic = "logs.management.management-1"
     async with tab(viewer) as client:
         await client.ask("subscribe", topic)
@@ -226,6 +230,13 @@ async def test_an_operator_reads_the_log_of_an_instance_from_before_he_looked(de
         await tell("later")
         await client.until(lambda: list(client.tables[topic].values())[-1]["event"] == "later")
         await client.until(lambda: len(client.tables[topic]) == 200)
+    loop = threading.get_ident()
+
+    def understood(message: StoredMessage) -> logs.LogEntry | None:
+        assert threading.get_ident() != loop, "it would hinder all who follow"
+        return entry_of(message)
+
+    monkeypatch.setattr(logs, "entry_of", understood)
     found = (await desk.admin.get("/api/logs", params={"service": "management", "limit": 3})).json()
     assert [one["line"]["event"] for one in found] == ["later", "asked", "counted"]
     assert found[1]["line"]["password"] == "***"

@@ -25,6 +25,7 @@ from aegis.management.live.hub import Hub
 from aegis.management.live.sources import Sources
 from aegis.management.logs import logs_stream
 from aegis.management.parts import Parts
+from aegis.management.places import Places
 from aegis.management.settings import ManagementSettings
 from aegis.management.web_server import bound, serve
 from aegis_sdk.client import Client
@@ -37,7 +38,9 @@ __all__ = ["Management"]
 _log = structlog.get_logger("aegis.management")
 
 _HISTORIES: Final = 2
-"""So many read many ticks or samples at a time; others wait."""
+"""So many read many ticks, samples or log events at a time; others wait."""
+_EXPORTS: Final = 1
+"""They take twenty seconds, so they have a place of their own."""
 
 
 class Management(Service):
@@ -79,7 +82,8 @@ class Management(Service):
             passwords=Passwords(),
             trail=Trail(transport, self.instance, replicas=replicas),
             hub=Hub(Sources(transport, client, view)),
-            history=asyncio.Semaphore(_HISTORIES),
+            history=Places(_HISTORIES),
+            exports=Places(_EXPORTS),
             now=lambda: datetime.now(UTC),
             desk=digest(await created(transport, f"KV_{USERS}"))[:8],
         )
