@@ -113,6 +113,8 @@ class Management(Service):
             group.create_task(serve(self._served, self.settings, self._listener))
 
     async def on_stop(self) -> None:
+        if (parts := getattr(self, "_parts", None)) is not None and not await parts.trail.stored():
+            _log.error("audit_lost", entries=parts.trail.waiting)
         await self._taken.aclose()
 
     def configuration(self) -> Mapping[str, Any]:
