@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, TypeVar
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from aegis.contracts.amounts import Price
@@ -255,9 +255,11 @@ async def cancel_all_orders(account: Of, caller: Trader, at: With) -> CancelAllR
 
 
 @router.post("/accounts/{account}/mode", responses=responses(401, 403, 404, 422, 503, 504))
-async def set_mode(account: Of, asked: ModeChange, caller: Operator, at: With) -> Account:
-    """What the account may do; and, for a live account, whether it is armed."""
+async def set_mode(account: Of, asked: ModeChange, request: Request, caller: Operator, at: With) -> Account:
+    """What the account may do; and, for a live account, whether it is armed: that takes a session, not a token."""
     async with at.trail.action(caller, "set_mode", account, asked.model_dump()):
+        if asked.armed and request.state.signed_in.session is None:
+            raise Problem("role_needed", "people_only")
         return (await _call(at, SET_MODE, account, SetMode(account=account, **asked.model_dump()))).state
 
 
