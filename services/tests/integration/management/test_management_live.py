@@ -313,9 +313,10 @@ async def test_followers_are_bounded(desk: Stage, viewer: Browser, monkeypatch: 
     async with asyncio.timeout(DEADLINE_S):
         while hub.followers:
             await hub.beat()
-    monkeypatch.setattr(hub_module, "_MOST_FOLLOWERS", 1)
-    async with tab(viewer) as client:
+    monkeypatch.setattr(hub_module, "_MOST_FOLLOWERS_OF_A_USER", 1)
+    async with tab(desk.admin) as other, tab(viewer) as client:
         await client.told("hello")
+        await other.told("hello")
         async with tab(viewer) as second:
             with pytest.raises(ConnectionClosed) as closed:
                 await second.told("hello")
