@@ -40,7 +40,7 @@ _START_S: Final = 180.0
 _BARS: Final = {"p99_ms": 300.0, "worst_tab_p50_ms": 300.0, "silent_tabs": 0.0, "server_grown_mb": 16.0}
 """Of the tabs. What is made for one that takes nothing would be some ten MB a second of ten of them."""
 _ORDER_BARS: Final = {"p99_us": 1.2}
-_PAGE: Final = ("instances", "leases", "metrics", "feeds")
+_PAGE: Final = ("instances", "leases", "beats", "metrics", "feeds")
 
 
 class Extent(NamedTuple):
