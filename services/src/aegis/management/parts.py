@@ -15,6 +15,7 @@ from aegis.management.access.tokens import Tokens
 from aegis.management.access.users import Users
 from aegis.management.audit import Trail
 from aegis.management.live.hub import Hub
+from aegis.management.monitors import Monitors
 from aegis.management.places import Places
 from aegis.management.settings import ManagementSettings
 from aegis_sdk.client import Client
@@ -39,6 +40,7 @@ class Parts:
     passwords: Passwords
     trail: Trail
     hub: Hub
+    monitors: Monitors
     history: Places  # held by who reads many ticks, samples or log events
     exports: Places  # held by who takes the audit trail away
     now: Callable[[], datetime]

@@ -24,6 +24,7 @@ from aegis.management.jetstream import created
 from aegis.management.live.hub import Hub
 from aegis.management.live.sources import Sources
 from aegis.management.logs import logs_stream
+from aegis.management.monitors import Monitors
 from aegis.management.parts import Parts
 from aegis.management.places import Places
 from aegis.management.settings import ManagementSettings
@@ -82,11 +83,13 @@ class Management(Service):
             passwords=Passwords(),
             trail=Trail(transport, self.instance, replicas=replicas),
             hub=Hub(Sources(transport, client, view)),
+            monitors=Monitors(settings.nats_monitors),
             history=Places(_HISTORIES),
             exports=Places(_EXPORTS),
             now=lambda: datetime.now(UTC),
             desk=digest(await created(transport, f"KV_{USERS}"))[:8],
         )
+        self._taken.callback(parts.monitors.close)
         for store in (parts.sessions, parts.tokens, parts.attempts, parts.trail):
             await store.ensure()
         await transport.ensure_stream(logs_stream(replicas))
