@@ -115,6 +115,7 @@ $(SITE): ui/node_modules/.installed $(UI_SOURCES)
 	@echo 'Building the console; it takes half a minute.'
 	@cd ui && NEXT_TELEMETRY_DISABLED=1 npm run -s build > .build.log 2>&1 || { cat .build.log >&2; exit 1; }
 	@rm -rf $(@D) && cp -r ui/out $(@D)
+	@find $(@D) -type f \( -name '*.html' -o -name '*.js' -o -name '*.css' -o -name '*.txt' -o -name '*.svg' \) -exec gzip -9kn {} +
 
 without-ui:
 	@[ -e $(SITE) ] || echo 'There is no web console here; it needs Node 20.9 or later'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ BEGIN_S = int(datetime(2025, 1, 2, 1, 0, tzinfo=UTC).timestamp())
 
 def a_print(second: float, price: float | None, volume: int, **fields: Any) -> Print:
     usual = Print("20250102", "20250102", 0, price, None, None, volume, volume * 10.0, 0, 0.0, 7.0, stale=False)
-    return usual._replace(ts_exchange_ns=int((BEGIN_S + second) * 1e9), **fields)
+    return msgspec.structs.replace(usual, ts_exchange_ns=int((BEGIN_S + second) * 1e9), **fields)
 
 
 def test_a_bar_has_what_was_traded_since_the_tick_before() -> None:

@@ -22,6 +22,7 @@ from aegis.management.audit import AuditEntry, AuditPage, Filter
 from aegis.management.console import policy_of
 from aegis.management.endpoints.audit import _csv
 from aegis.management.live import follower as follower_module
+from aegis.management.live import hub as hub_module
 from aegis.management.live import topic as topic_module
 from aegis.management.live.follower import Follower
 from aegis.management.live.hub import Hub
@@ -169,7 +170,7 @@ class _Silent:
 async def test_a_follower_has_at_most_so_many_topics(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follower_module, "MOST_TOPICS", 2)
     hub = Hub(_Silent())  # type: ignore[arg-type]
-    with Follower(hub) as follower:
+    with Follower(hub, "anna") as follower:
         for name in ("a", "b", "a"):
             follower.subscribe(name, Role.VIEWER)
         with pytest.raises(Problem) as refused:
@@ -183,6 +184,44 @@ async def test_a_follower_has_at_most_so_many_topics(monkeypatch: pytest.MonkeyP
     assert hub.topics == 0
 
 
+async def test_a_user_leaves_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "_MOST_FOLLOWERS", 4)
+    monkeypatch.setattr(hub_module, "_MOST_FOLLOWERS_OF_A_USER", 2)
+    monkeypatch.setattr(hub_module, "_MOST_TOPICS_OF_A_USER", 2)
+    hub = Hub(_Silent())  # type: ignore[arg-type]
+    with Follower(hub, "anna") as first, Follower(hub, "bert") as other:
+        with Follower(hub, "anna") as second:
+            with pytest.raises(Problem), Follower(hub, "anna"):
+                pass
+            with Follower(hub, "carl"), pytest.raises(Problem), Follower(hub, "dora"):
+                pass
+            for follower, name in ((first, "a"), (second, "a"), (second, "b")):
+                follower.subscribe(name, Role.VIEWER)
+            with pytest.raises(Problem) as refused:
+                first.subscribe("c", Role.VIEWER)
+            assert refused.value.code == "overloaded"
+            other.subscribe("c", Role.VIEWER)
+        with Follower(hub, "anna"):
+            first.subscribe("c", Role.VIEWER)  # b was left
+    assert hub.followers == 0
+    hub._close_idle(float("inf"))
+
+
+async def test_topics_that_only_linger_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "_MOST_TOPICS", 2)
+    hub = Hub(_Silent())  # type: ignore[arg-type]
+    with Follower(hub, "anna") as anna, Follower(hub, "bert") as bert:
+        for name in "abcd":
+            anna.subscribe(name, Role.VIEWER)
+            anna.unsubscribe(name)
+        assert list(hub._open) == ["c", "d"]
+        for name in "ef":
+            bert.subscribe(name, Role.VIEWER)
+        with pytest.raises(Problem):
+            anna.subscribe("g", Role.VIEWER)
+    hub._close_idle(float("inf"))
+
+
 async def test_one_may_go_on_from_a_table_only_when_all_parts_of_it_were_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topic_module, "_PART_ROWS", 2)
 
@@ -191,7 +230,7 @@ async def test_one_may_go_on_from_a_table_only_when_all_parts_of_it_were_sent(mo
         await asyncio.Event().wait()
 
     hub = Hub(SimpleNamespace(find=lambda _: Source(Role.VIEWER, fill)))  # type: ignore[arg-type]
-    with Follower(hub) as follower:
+    with Follower(hub, "anna") as follower:
         follower.subscribe("table", Role.VIEWER)
         await asyncio.sleep(0)
         told = [(is_whole, dict(follower.places)) for _, is_whole in follower.news()]

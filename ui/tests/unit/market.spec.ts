@@ -1,6 +1,6 @@
 import { expect, test } from "@playwright/test";
 import { QuoteBoard } from "../../src/features/market/board";
-import { amount, type Bar, changeOf, coverOf, digitsOf, goneOn, joined, sideOf, type Subscription, type Tick } from "../../src/features/market/quotes";
+import { amount, type Bar, type Bars, changeOf, coverOf, digitsOf, extended, goneOn, joined, MOST_BARS, periodsBack, sideOf, type Subscription, type Tick } from "../../src/features/market/quotes";
 import { Spark } from "../../src/features/market/spark";
 import { namesIn } from "../../src/features/market/wishing";
 import { formatOf, overlaid } from "../../src/features/metrics/drawing";
@@ -61,6 +61,28 @@ test("a bar goes on with the ticks of its period, and the next period begins a n
   expect(goneOn(bar, tick({ ts_exchange_ns: (MINUTE - 60_000) * 1e6 }), "1m")).toBe(bar);
   expect(goneOn(bar, tick({ flags: ["stale"] }), "1m")).toBe(bar);
   expect(goneOn(bar, tick({ trading_day: "20261201" }), "1d")).toMatchObject({ trading_day: "20261201", open: 3_080 });
+});
+
+function barsOf(...closes: [minute: number, close: number][]): Bars {
+  const bars = closes.map(([minute, close]) => ({ begin: new Date(MINUTE + minute * 60_000).toISOString(), close }) as Bar);
+  return { instrument: "SHFE.rb2701", period: "1m", bars, cut: false };
+}
+
+test("of bars that are known only what has come since is asked for", () => {
+  const known = barsOf([0, 1], [1, 2], [3, 4]);
+  const after = (minutes: number) => tick({ ts_exchange_ns: (MINUTE + minutes * 60_000) * 1e6 });
+  expect(periodsBack(undefined, tick())).toBe(MOST_BARS);
+  expect(periodsBack(barsOf(), tick())).toBe(MOST_BARS);
+  expect(periodsBack(known, undefined)).toBe(2);
+  expect(periodsBack(known, after(3.9))).toBe(2);
+  expect(periodsBack(known, after(5.1))).toBe(4);
+  expect(periodsBack(known, after(1_000))).toBe(MOST_BARS);
+  expect(periodsBack(known, after(-5))).toBe(MOST_BARS);
+  const told = barsOf([1, 7], [3, 5], [4, 6]); // of the first one a part is missing
+  expect(extended(known, told).bars.map((one) => one.close)).toEqual([1, 2, 5, 6]);
+  expect(extended(known, { ...told, cut: true })).toBe(known);
+  const many = Array.from({ length: MOST_BARS }, (_, minute) => [minute - MOST_BARS, 0] as [number, number]);
+  expect(extended(barsOf(...many, [0, 1]), barsOf([0, 2], [1, 3])).bars).toHaveLength(MOST_BARS);
 });
 
 test("stored and live ticks are one list, each once, the latest first", () => {

@@ -26,7 +26,7 @@ from aegis.management.stored import first_since
 from aegis_sdk import codec, subjects
 from aegis_sdk.errors import AegisError, InvalidRequest
 from aegis_sdk.instances import masked
-from aegis_sdk.messages import MESSAGE_ID
+from aegis_sdk.messages import MESSAGE_ID, StoredMessage
 from aegis_sdk.transport import StreamConfig, Transport
 
 __all__ = ["NOBODY", "STREAM", "AuditEntry", "AuditPage", "Caller", "Filter", "Trail", "of_this_machine"]
@@ -273,7 +273,7 @@ class Trail:
         looked = 0
         while end > first and looked < _MOST_READ:
             begin = max(first, end - _WINDOW)
-            window = [entry for entry in await self._read(pattern, begin, end) if wanted.fits(entry)]
+            window = await asyncio.to_thread(_entries, await self._read(pattern, begin, end), wanted)
             room = limit - len(found)
             found += reversed(window[-room:])
             if len(window) >= room:
@@ -292,22 +292,31 @@ class Trail:
             end = end if found is None else found.sequence
         return first, end
 
-    async def _read(self, pattern: str, begin: int, end: int) -> list[AuditEntry]:
+    async def _read(self, pattern: str, begin: int, end: int) -> list[StoredMessage]:
         """Those of [begin, end), in order."""
-        found: list[AuditEntry] = []
+        found: list[StoredMessage] = []
         async with self._transport.read(STREAM, pattern, after=begin - 1) as messages:
             async for message in messages:
                 if message is None or message.sequence >= end:
                     break
-                try:
-                    entry = codec.decode_model(AuditEntry, message.payload)
-                except InvalidRequest:
-                    _log.error("audit_unreadable", sequence=message.sequence)
-                    continue
-                found.append(entry.model_copy(update={"sequence": message.sequence}))
+                found.append(message)
                 if message.sequence == end - 1:
                     break
         return found
+
+
+def _entries(messages: list[StoredMessage], wanted: Filter) -> list[AuditEntry]:
+    """Those that fit, in order."""
+    found: list[AuditEntry] = []
+    for message in messages:
+        try:
+            entry = codec.decode_model(AuditEntry, message.payload)
+        except InvalidRequest:
+            _log.error("audit_unreadable", sequence=message.sequence)
+            continue
+        if wanted.fits(entry):
+            found.append(entry.model_copy(update={"sequence": message.sequence}))
+    return found
 
 
 def _result(problem: Problem) -> Result:

@@ -7,10 +7,12 @@ instrument's very first tick brings is not known. Where nothing was traded there
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
+import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from aegis.contracts.market import Tick
@@ -23,8 +25,11 @@ PERIODS: Final[dict[Period, int]] = {"1m": 60, "5m": 300, "15m": 900, "30m": 1_8
 _NS: Final = 1_000_000_000
 
 
-class Print(NamedTuple):
-    """What bars need of a tick. `volume` and `turnover` are those of the day so far, the deltas the tick's own."""
+class Print(msgspec.Struct, frozen=True, gc=False):
+    """What bars need of a tick. `volume` and `turnover` are those of the day so far, the deltas the tick's own.
+
+    A hundred thousand of them are nothing that the collector, which stops everybody, has to look at.
+    """
 
     trading_day: str
     action_day: str
@@ -78,8 +83,8 @@ class Bar(BaseModel):
 
 def print_of(tick: Tick) -> Print:
     return Print(
-        tick.trading_day,
-        tick.action_day,
+        sys.intern(tick.trading_day),  # of a hundred thousand, one text
+        sys.intern(tick.action_day),
         tick.ts_exchange_ns,
         tick.last_price,
         tick.high_price,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Final
 
 from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.staticfiles import PathLike
 from starlette.types import Scope
 
 __all__ = ["SITE", "Console", "policy_of"]
@@ -19,12 +22,16 @@ SITE: Final = Path(__file__).with_name("site")
 """Where `make ui` puts the console, and the wheel has it."""
 
 _INLINE: Final = re.compile(rb"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.S | re.I)
+_GZIP: Final = re.compile(r"gzip(\s*;\s*q=(1|0\.0*[1-9]).*)?")
 _HASHED_NAMES: Final = "_next/static/"
 """A file below it never changes: its name has the hash of its content."""
 
 
 class Console(StaticFiles):
-    """`/leases` is `leases.html`, or `leases/index.html`."""
+    """`/leases` is `leases.html`, or `leases/index.html`; where there is a `.gz` beside a file, who takes it gets that.
+
+    Nothing else is compressed: how long an answer of the API gets would tell of the secrets in it.
+    """
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory=directory, html=True)
@@ -42,10 +49,21 @@ class Console(StaticFiles):
                 raise
             response = await super().get_response("404.html", scope)
             response.status_code = 404
+        response.headers["Vary"] = "Accept-Encoding"
         response.headers["Content-Security-Policy"] = self._policy(path)
         response.headers["Cache-Control"] = (
             "public, max-age=31536000, immutable" if path.startswith(_HASHED_NAMES) else "no-cache"
         )
+        return response
+
+    def file_response(
+        self, full_path: PathLike, stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        packed = f"{full_path!s}.gz"
+        if not _takes_gzip(Headers(scope=scope).get("accept-encoding", "")) or not os.path.exists(packed):
+            return super().file_response(full_path, stat_result, scope, status_code)
+        response = super().file_response(packed, os.stat(packed), scope, status_code)
+        response.headers["Content-Encoding"] = "gzip"
         return response
 
     def _policy(self, path: str) -> str:
@@ -53,6 +71,10 @@ class Console(StaticFiles):
             if page in self._policies:
                 return self._policies[page]
         return self._policies.get("404.html", policy_of(b""))
+
+
+def _takes_gzip(accepted: str) -> bool:
+    return any(_GZIP.fullmatch(one.strip()) for one in accepted.lower().split(","))
 
 
 def policy_of(page: bytes) -> str:

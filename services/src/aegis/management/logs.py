@@ -73,7 +73,12 @@ class Wanted(NamedTuple):
     level: str = ""
     text: str = ""
 
-    def fits(self, entry: LogEntry) -> bool:
+    def read(self, message: StoredMessage) -> LogEntry | None:
+        """The event of a message, if it is one of these."""
+        entry = entry_of(message)
+        return entry if entry is not None and self._fits(entry) else None
+
+    def _fits(self, entry: LogEntry) -> bool:
         return self.level in ("", entry.line.level) and self.text.lower() in entry.line.model_dump_json().lower()
 
 
@@ -109,11 +114,11 @@ async def latest(transport: Transport, wanted: Wanted, now: datetime, limit: int
     """The last events that fit, the latest first; of 10,000 that are looked at."""
     subject = subjects.log(wanted.service or subjects.ANY, wanted.instance or subjects.ANY)
     found, looked = list[LogEntry](), 0
-    async with aclosing(pages_back(transport, LOGS, subject, now, _FIRST_PAGE, _MOST_LOOKED)) as pages:
+    pages = pages_back(transport, LOGS, subject, now, _FIRST_PAGE, _MOST_LOOKED, wanted.read)
+    async with aclosing(pages):
         async for page in pages:
-            looked += len(page)
-            entries = [entry for entry in map(entry_of, reversed(page)) if entry is not None]
-            found += [entry for entry in entries if wanted.fits(entry)]
+            looked += page.looked
+            found += reversed(page.found)
             if len(found) >= limit or looked >= _MOST_LOOKED:
                 break
     return found[:limit]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +15,8 @@ from aegis.management.access.tokens import Tokens
 from aegis.management.access.users import Users
 from aegis.management.audit import Trail
 from aegis.management.live.hub import Hub
+from aegis.management.monitors import Monitors
+from aegis.management.places import Places
 from aegis.management.settings import ManagementSettings
 from aegis_sdk.client import Client
 from aegis_sdk.lease_view import LeaseView
@@ -39,7 +40,9 @@ class Parts:
     passwords: Passwords
     trail: Trail
     hub: Hub
-    history: asyncio.Semaphore  # held by who reads many ticks or samples
+    monitors: Monitors
+    history: Places  # held by who reads many ticks, samples or log events
+    exports: Places  # held by who takes the audit trail away
     now: Callable[[], datetime]
     desk: str  # a word of its own for each desk, the same for all instances
 

@@ -54,6 +54,7 @@ REASONS: Final[dict[str, str]] = {
     "if_match_malformed": "If-Match is one ETag of ours",
     "if_match_missing": "send If-Match with the ETag that you have seen",
     "instances_alive": "instances of {service} are alive: stop them first",
+    "last_administrator": "no administrator who may sign in would be left",
     "log_says": "the log says why",
     "ledger_unsure": "the ledger has not said whether it has stored that",
     "many_at_once": "too many at once",

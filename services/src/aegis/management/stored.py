@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from aegis_sdk import codec
 from aegis_sdk.errors import STREAM_NOT_FOUND, StreamError, Unavailable
 from aegis_sdk.messages import STATUS, StoredMessage
 from aegis_sdk.transport import Transport
 
-__all__ = ["Place", "first_since", "pages_back", "read_all"]
+__all__ = ["Page", "Place", "first_since", "pages_back", "read_all"]
+
+T = TypeVar("T")
 
 _NONE_FOUND: Final = "404"
+_BATCH: Final = 1_000
 _EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -24,6 +28,13 @@ class Place(NamedTuple):
 
     sequence: int
     at: datetime
+
+
+class Page(NamedTuple, Generic[T]):
+    """What was made of the messages of a page, and how many they were."""
+
+    looked: int
+    found: list[T]
 
 
 async def first_since(transport: Transport, stream: str, subject: str, moment: datetime) -> Place | None:
@@ -66,12 +77,19 @@ async def read_all(
 
 
 async def pages_back(
-    transport: Transport, stream: str, subject: str, before: datetime, window: timedelta, most: int
-) -> AsyncGenerator[list[StoredMessage]]:
+    transport: Transport,
+    stream: str,
+    subject: str,
+    before: datetime,
+    window: timedelta,
+    most: int,
+    made: Callable[[StoredMessage], T | None],
+) -> AsyncGenerator[Page[T]]:
     """What was stored of a subject before a moment, in pages: the latest first, each in the order of the stream.
 
     A page is what was stored within `window`, and the next one twice that; of one that has more than `most` messages
-    the latest ones, and then it ends. Close it where it is not read to its end.
+    the latest ones, and then it ends. Of each message there is what is `made` of it, in a thread, None is left out; of
+    the messages themselves a thousand at a time. Close it where it is not read to its end.
     """
     first = await first_since(transport, stream, subject, _EVER)
     if first is None:
@@ -84,15 +102,34 @@ async def pages_back(
         begin = await first_since(transport, stream, subject, before)
         if begin is None or begin.sequence >= end:
             continue
-        page = deque[StoredMessage](maxlen=most)
+        page = deque[T | None](maxlen=most)
         count = 0
-        async with aclosing(read_all(transport, stream, subject, after=begin.sequence - 1)) as messages:
-            async for message in messages:
-                if message.sequence >= end:
-                    break
-                page.append(message)
-                count += 1
-        yield list(page)
+        async with aclosing(_batches(transport, stream, subject, begin.sequence, end)) as batches:
+            async for batch in batches:
+                page += await asyncio.to_thread(_all_made, batch, made)
+                count += len(batch)
+        yield Page(len(page), [one for one in page if one is not None])
         if count > most:
             return
         end = begin.sequence
+
+
+async def _batches(
+    transport: Transport, stream: str, subject: str, begin: int, end: int
+) -> AsyncGenerator[list[StoredMessage]]:
+    """The messages of [begin, end), a thousand at a time."""
+    batch: list[StoredMessage] = []
+    async with aclosing(read_all(transport, stream, subject, after=begin - 1)) as messages:
+        async for message in messages:
+            if message.sequence >= end:
+                break
+            batch.append(message)
+            if len(batch) == _BATCH:
+                yield batch
+                batch = []
+    if batch:
+        yield batch
+
+
+def _all_made(batch: list[StoredMessage], made: Callable[[StoredMessage], T | None]) -> list[T | None]:
+    return [made(message) for message in batch]

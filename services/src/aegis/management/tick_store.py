@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, suppress
+import sys
+from collections.abc import Callable
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
+
+import msgspec
 
 from aegis.contracts.market import Tick
 from aegis.contracts.tick_codec import decode, sent_under
@@ -21,6 +25,8 @@ from aegis_sdk.transport import Transport
 
 __all__ = ["Span", "latest_ticks", "prints"]
 
+T = TypeVar("T")
+
 TICKS: Final = "TICKS"
 _MOST: Final = 100_000
 """Ticks that are looked at for one answer."""
@@ -31,7 +37,7 @@ _FIRST_PAGE: Final = timedelta(minutes=2)
 _DAY_NS: Final = 86_400 * _NS
 _HOLIDAYS_NS: Final = 12 * _DAY_NS
 """A trading day begins so long before its date, at most."""
-_COLUMNS: Final = Print._fields[:-1]
+_COLUMNS: Final = Print.__struct_fields__[:-1]
 
 
 class Span(NamedTuple):
@@ -43,14 +49,15 @@ class Span(NamedTuple):
 
 async def latest_ticks(transport: Transport, instrument: str, most: int, now: datetime) -> list[Tick]:
     """The last ticks of the stream that count, in order."""
-    found: list[_Stored] = []
-    pages = pages_back(transport, TICKS, subject_of(instrument), now, _FIRST_PAGE, most)
+    found: list[_Stored[Tick]] = []
+    read = _reader(lambda tick: tick)
+    pages = pages_back(transport, TICKS, subject_of(instrument), now, _FIRST_PAGE, most, read)
     async with aclosing(pages):
         async for page in pages:
-            found = _effective(_stored(page) + found)
+            found = _effective(page.found + found)
             if len(found) >= most:
                 break
-    return [one.tick for one in found[-most:]]
+    return [one.what for one in found[-most:]]
 
 
 async def prints(
@@ -63,26 +70,27 @@ async def prints(
 ) -> Span:
     """What the exchange stamped within `span` before `until`; without it, up to the last tick. Void ticks are left out.
 
-    100,000 ticks at most: the latest. Raises RecordingDamaged, and CodecError for what is no tick of ours.
+    100,000 ticks at most: the latest, which threads judge, beside the loop that serves everybody. Raises
+    RecordingDamaged, and CodecError for what is no tick of ours.
     """
     end_ns = 0 if until is None else _ns(until)
-    looked, stored = 0, list[_Stored]()
+    looked, stored = 0, list[_Stored[Print]]()
     last = await _last(transport, instrument)
     if last is not None:
         message, tick = last
         end_ns = end_ns or tick.ts_exchange_ns + 1
         is_live = message.timestamp_ns - tick.ts_exchange_ns < _LIVE_S * _NS
         before = min(now, until + timedelta(seconds=_LIVE_S)) if until is not None and is_live else now
-        pages = pages_back(transport, TICKS, subject_of(instrument), before, _FIRST_PAGE, _MOST)
+        pages = pages_back(transport, TICKS, subject_of(instrument), before, _FIRST_PAGE, _MOST, _reader(print_of))
         async with aclosing(pages):
             async for page in pages:
-                looked += len(page)
-                stored = _effective(_stored(page) + stored)
-                if stored and stored[0].tick.ts_exchange_ns < _begin(end_ns, span):
-                    return _within(_prints(stored, end_ns), end_ns, span)
+                looked += page.looked
+                stored = await asyncio.to_thread(_effective, page.found + stored)
+                if stored and stored[0].what.ts_exchange_ns < _begin(end_ns, span):
+                    return await asyncio.to_thread(_within, _before(stored, end_ns), end_ns, span)
                 if looked >= _MOST:
-                    return Span(_prints(stored, end_ns)[-_MOST:], is_cut=True)
-    found = _prints(stored, end_ns)
+                    return Span(_before(stored, end_ns)[-_MOST:], is_cut=True)
+    found = _before(stored, end_ns)
     if recording is not None and is_recording(recording):
         upto_ns = found[0].ts_exchange_ns if found else end_ns
         found = await asyncio.to_thread(_recorded, recording, instrument, upto_ns, span, end_ns) + found
@@ -113,29 +121,33 @@ async def _last(transport: Transport, instrument: str) -> tuple[StoredMessage, T
     return None if message is None else (message, decode(message.headers, message.payload))
 
 
-class _Stored(NamedTuple):
-    tick: Tick
+class _Stored(msgspec.Struct, Generic[T], frozen=True, gc=False):
+    feed: str
     epoch: int  # under which it was sent
+    what: T
 
 
-def _stored(page: list[StoredMessage]) -> list[_Stored]:
-    """Without what is no tick, or one in pickle."""
-    found: list[_Stored] = []
-    for message in page:
-        with suppress(CodecError):
+def _reader(made: Callable[[Tick], T]) -> Callable[[StoredMessage], _Stored[T] | None]:
+    """What is kept of a message; None of what is no tick, or one in pickle."""
+
+    def read(message: StoredMessage) -> _Stored[T] | None:
+        try:
             tick = decode(message.headers, message.payload)
-            found.append(_Stored(tick, sent_under(message.headers, tick)))
-    return found
+        except CodecError:
+            return None
+        return _Stored(sys.intern(tick.feed), sent_under(message.headers, tick), made(tick))
+
+    return read
 
 
-def _effective(stored: list[_Stored]) -> list[_Stored]:
+def _effective(stored: list[_Stored[T]]) -> list[_Stored[T]]:
     """Without those that are void: the stream had a tick of a higher epoch before them."""
     epochs = Epochs()
-    return [one for one in stored if epochs.admit(one.tick.feed, one.epoch)]
+    return [one for one in stored if epochs.admit(one.feed, one.epoch)]
 
 
-def _prints(stored: list[_Stored], end_ns: int) -> list[Print]:
-    return [print_of(one.tick) for one in stored if one.tick.ts_exchange_ns < end_ns]
+def _before(stored: list[_Stored[Print]], end_ns: int) -> list[Print]:
+    return [one.what for one in stored if one.what.ts_exchange_ns < end_ns]
 
 
 def _recorded(directory: Path, instrument: str, upto_ns: int, span: timedelta, end_ns: int) -> list[Print]:
@@ -153,7 +165,7 @@ def _recorded(directory: Path, instrument: str, upto_ns: int, span: timedelta, e
         moments = Moments(since_ns=begin_ns, until_ns=upto_ns or None)
         table = query(directory, instrument, day, moments=moments, columns=(*_COLUMNS, "flags"))
         rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
-        found = [Print._make((*row[:-1], "stale" in row[-1].split())) for row in rows] + found
+        found = [Print(*row[:-1], stale="stale" in row[-1].split()) for row in rows] + found
         end_ns = end_ns or (found[-1].ts_exchange_ns + 1 if found else 0)
     return found
 

@@ -9,6 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -25,8 +26,8 @@ _SENT_BYTES: Final = 131_072
 """Of each connection the system holds twice that, and not megabytes of what is old before it is read."""
 _MESSAGE_BYTES: Final = 65_536
 _FAREWELL_S: Final = 3
-_HEAD_S: Final = 10.0
-"""Who has connected and has not sent a whole head by then is left."""
+_REQUEST_S: Final = 10.0
+"""From the connection, or the first byte of a later request, to the end of its body; who takes longer is left."""
 _UNTAKEN_MS: Final = 30_000
 """Who takes nothing of what was sent to him for so long is cut off by the system."""
 
@@ -38,15 +39,38 @@ class _Server(uvicorn.Server):
 
 
 class _Connection(H11Protocol):
-    """The one that knows a bound for heads; and the first has to come in time."""
+    """The one that knows a bound for heads; and each request has to be whole in time."""
+
+    _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.loop.call_later(_HEAD_S, self._look)
+        self._expect()
 
-    def _look(self) -> None:
-        if self.cycle is None and self.transport.get_protocol() is self:
-            self.transport.close()
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self.transport.get_protocol() is self and self._is_in_part():
+            self._expect()
+        else:
+            self._expect_nothing()
+
+    def _is_in_part(self) -> bool:
+        """Whether some of a request has come, and not all of it."""
+        state = self.conn.their_state
+        return state is h11.SEND_BODY or (state is h11.IDLE and bool(self.conn.trailing_data[0]))
+
+    def _expect(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(_REQUEST_S, self.transport.close)
+
+    def _expect_nothing(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
 
 def bound(settings: ManagementSettings) -> socket.socket:

@@ -208,6 +208,20 @@ async def test_a_token_has_at_most_the_role_of_its_user_and_ends(desk: Stage) ->
     assert code(await program.get("/api/auth/me")) == "not_signed_in"
 
 
+async def test_only_a_person_arms_an_account(desk: Stage) -> None:
+    person = await desk.person("olaf", "operator")
+    secret = (await person.post("/api/tokens", json={"name": "t", "role": "operator"})).json()["secret"]
+    program = await desk.stranger()
+    program.headers["Authorization"] = f"Bearer {secret}"
+    way, asked = "/api/trading/accounts/live1/mode", {"mode": "normal"}
+    refused = await program.post(way, json={**asked, "armed": True})
+    assert (code(refused), refused.json()["reason"]) == ("role_needed", "people_only")
+    told = (await desk.admin.get("/api/audit", params={"action": "set_mode"})).json()["entries"]
+    assert [(one["who"], one["on"], one["result"]) for one in told] == [("olaf", "live1", "refused")]
+    for browser, armed in ((program, False), (program, None), (person, True)):
+        assert code(await browser.post(way, json={**asked, "armed": armed})) == "not_found"  # nobody trades it
+
+
 async def test_who_gets_the_name_of_a_deleted_user_inherits_nothing(desk: Stage) -> None:
     person = await desk.person("iris", "operator")
     secret = (await person.post("/api/tokens", json={"name": "t", "role": "operator"})).json()["secret"]

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from management_stage import Stage, code
+from management_stage import Browser, Stage, code, management
 
-from aegis.management import audit
+from aegis.management import audit, places
+from aegis.management.endpoints import audit as audit_routes
 from aegis.management.endpoints import tokens as token_routes
+from aegis.management.endpoints.audit import _csv
 from aegis_sdk.errors import StreamError, Unavailable
+from aegis_sdk.testing import NatsAccess
 from aegis_sdk.transport_nats.streams import api
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("attempts_anew")]
@@ -39,6 +45,15 @@ async def test_refusals_are_bounded_by_caller_so_that_they_push_nothing_out(
     assert trail.suppressed >= before + 4  # what fails within an action is no way around
 
 
+def _without_audit(store: Callable[..., Awaitable[int]]) -> Callable[..., Awaitable[int]]:
+    async def append(subject: str, *rest: Any, **more: Any) -> int:
+        if subject.startswith("audit."):
+            raise Unavailable("no stream")
+        return await store(subject, *rest, **more)
+
+    return append
+
+
 async def test_no_entry_of_the_audit_trail_is_deleted_or_purged(desk: Stage) -> None:
     transport = desk.service.transport
     for verb, body in (("PURGE", {}), ("MSG.DELETE", {"seq": 1})):
@@ -54,13 +69,7 @@ async def test_what_cannot_be_stored_waits_and_too_much_of_it_forbids(
     store = transport.append
     monkeypatch.setattr(audit, "_AGAIN_S", 0.01)
     monkeypatch.setattr(audit, "_MOST_WAITING", 2)
-
-    async def away(subject: str, *rest: Any, **more: Any) -> int:
-        if subject.startswith("audit."):
-            raise Unavailable("no stream")
-        return await store(subject, *rest, **more)
-
-    monkeypatch.setattr(transport, "append", away)
+    monkeypatch.setattr(transport, "append", _without_audit(store))
     for name in ("wait1", "wait2"):
         assert (await desk.admin.post("/api/users", json={"name": name, "role": "viewer"})).status_code == 201
     assert trail.waiting == 2
@@ -91,6 +100,27 @@ async def test_actions_and_refusals_are_in_the_audit_trail(desk: Stage) -> None:
     assert all(one["address"] == "127.0.0.1" and one["instance"] == "management-1" for one in asked)
 
 
+async def test_an_export_hinders_neither_charts_nor_searches_and_waits_for_its_place_ten_seconds_at_most(
+    desk: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "_WAIT_S", 0.02)
+    parts = desk.service.app.state.parts
+    async with parts.exports:
+        assert (await desk.admin.get("/api/logs")).status_code == 200
+        late = await desk.admin.get("/api/audit.csv")
+        assert (late.status_code, code(late), late.json()["reason"]) == (503, "unavailable", "many_at_once")
+    async with parts.history, parts.history:
+        assert code(await desk.admin.get("/api/logs")) == "unavailable"
+        loop = threading.get_ident()
+
+        def beside(*asked: Any) -> str:
+            assert threading.get_ident() != loop, "ten thousand lines would hinder all who follow"
+            return _csv(*asked)
+
+        monkeypatch.setattr(audit_routes, "_csv", beside)
+        assert (await desk.admin.get("/api/audit.csv")).status_code == 200
+
+
 async def test_the_audit_trail_is_filtered_paged_and_exported(desk: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
         await desk.admin.make_user(f"page{number}", "viewer")
@@ -118,3 +148,17 @@ async def test_the_audit_trail_is_filtered_paged_and_exported(desk: Stage, monke
     assert (await desk.admin.get("/api/audit", params=far)).json() == {"entries": [], "next": None}
     old = (await desk.admin.get("/api/audit", params={**asked, "until": since})).json()["entries"]
     assert [one["on"] for one in old] == ["page3", "page2", "page1", "page0"][: len(old)] != []
+
+
+async def test_what_waits_is_stored_when_an_instance_ends(
+    access: NatsAccess, directory: Path, desk: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "_AGAIN_S", 3_600)
+    async with management(access, directory, "management-2") as second, Browser(second.address) as other:
+        other.cookies = desk.admin.cookies
+        with monkeypatch.context() as patch:
+            patch.setattr(second.transport, "append", _without_audit(second.transport.append))
+            assert (await other.post("/api/users", json={"name": "last", "role": "viewer"})).status_code == 201
+            assert second.app.state.parts.trail.waiting == 1
+    told = (await desk.admin.get("/api/audit", params={"action": "create_user", "on": "last"})).json()["entries"]
+    assert [one["instance"] for one in told] == ["management-2"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -252,16 +253,29 @@ async def test_a_built_console_is_served_with_a_policy_of_its_own(access: NatsAc
     (console / "index.html").write_text("<html><script>one()</script><script src='/x.js'></script></html>")
     (console / "leases.html").write_text("<html><script>two()</script></html>")
     (console / "_next" / "static" / "a.js").write_text("1")
+    (console / "leases.html.gz").write_bytes(gzip.compress(b"<html>packed</html>"))
     async with (
         management(access, tmp_path, "management-3", console=console) as service,
         Browser(service.address) as browser,
     ):
-        first, second = await browser.get("/"), await browser.get("/leases")
+        plain = {"Accept-Encoding": "gzip;q=0"}
+        first, second = await browser.get("/", headers=plain), await browser.get("/leases", headers=plain)
         assert "one()" in first.text
         assert "two()" in second.text
         policies = [one.headers["content-security-policy"] for one in (first, second)]
         assert policies[0] != policies[1]
         assert all("'unsafe-inline'" not in one.split("script-src")[1].split(";")[0] for one in policies)
+        packed = await browser.get("/leases", headers={"Accept-Encoding": "br, gzip;q=0.5"})
+        assert (packed.text, packed.headers["content-encoding"]) == ("<html>packed</html>", "gzip")
+        assert packed.headers["content-security-policy"] == policies[1], "its own scripts, packed or not"
+        assert {one.headers["vary"] for one in (first, second, packed)} == {"Accept-Encoding"}
+        assert {one.headers["content-type"] for one in (second, packed)} == {"text/html; charset=utf-8"}
+        assert packed.headers["etag"] != second.headers["etag"]
+        for answer, accepted, status in ((packed, "gzip", 304), (packed, "identity", 200), (second, "gzip", 200)):
+            asked = {"If-None-Match": answer.headers["etag"], "Accept-Encoding": accepted}
+            assert (await browser.get("/leases", headers=asked)).status_code == status
+        assert "content-encoding" not in (await browser.get("/_next/static/a.js")).headers
+        assert "content-encoding" not in (await browser.get("/healthz")).headers
         assert "immutable" in (await browser.get("/_next/static/a.js")).headers["cache-control"]
         assert (await browser.get("/nothing")).json()["code"] == "not_found"
         assert (await browser.get("/../../etc/passwd")).status_code == 404

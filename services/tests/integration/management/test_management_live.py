@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,21 @@ from management_tab import DEADLINE_S, tab
 from small_services import Books, Echo, Word, running
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from aegis.management import web_server
+from aegis.management import logs, web_server
 from aegis.management.access.roles import Role
 from aegis.management.charts import lines
 from aegis.management.endpoints import live, metrics
 from aegis.management.live import hub as hub_module
 from aegis.management.live.sources import Source
 from aegis.management.live.topic import Topic
+from aegis.management.logs import entry_of
 from aegis_sdk import sampling, subjects
 from aegis_sdk.client import Client as AegisClient
 from aegis_sdk.errors import DeadlineExceeded
 from aegis_sdk.events import STREAM as EVENTS
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.ledger import KeyName
+from aegis_sdk.messages import StoredMessage
 from aegis_sdk.testing import NatsAccess
 from aegis_sdk.transport import StreamConfig
 
@@ -195,7 +198,9 @@ async def test_a_topic_says_whether_its_rows_are_true(
         assert client.kinds == [("snapshot", topic)]
 
 
-async def test_an_operator_reads_the_log_of_an_instance_from_before_he_looked(desk: Stage, viewer: Browser) -> None:
+async def test_an_operator_reads_the_log_of_an_instance_from_before_he_looked(
+    desk: Stage, viewer: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
     topic = "logs.management.management-1"
     async with tab(viewer) as client:
         await client.ask("subscribe", topic)
@@ -225,6 +230,13 @@ async def test_an_operator_reads_the_log_of_an_instance_from_before_he_looked(de
         await tell("later")
         await client.until(lambda: list(client.tables[topic].values())[-1]["event"] == "later")
         await client.until(lambda: len(client.tables[topic]) == 200)
+    loop = threading.get_ident()
+
+    def understood(message: StoredMessage) -> logs.LogEntry | None:
+        assert threading.get_ident() != loop, "it would hinder all who follow"
+        return entry_of(message)
+
+    monkeypatch.setattr(logs, "entry_of", understood)
     found = (await desk.admin.get("/api/logs", params={"service": "management", "limit": 3})).json()
     assert [one["line"]["event"] for one in found] == ["later", "asked", "counted"]
     assert found[1]["line"]["password"] == "***"
@@ -301,9 +313,10 @@ async def test_followers_are_bounded(desk: Stage, viewer: Browser, monkeypatch: 
     async with asyncio.timeout(DEADLINE_S):
         while hub.followers:
             await hub.beat()
-    monkeypatch.setattr(hub_module, "_MOST_FOLLOWERS", 1)
-    async with tab(viewer) as client:
+    monkeypatch.setattr(hub_module, "_MOST_FOLLOWERS_OF_A_USER", 1)
+    async with tab(desk.admin) as other, tab(viewer) as client:
         await client.told("hello")
+        await other.told("hello")
         async with tab(viewer) as second:
             with pytest.raises(ConnectionClosed) as closed:
                 await second.told("hello")
@@ -364,17 +377,44 @@ async def test_a_script_that_takes_nothing_is_left(
                 await hub.beat()
 
 
-async def test_who_sends_no_head_in_time_or_a_large_one_is_left(desk: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web_server, "_HEAD_S", 0.1)
-    url = httpx.URL(desk.address)
+async def test_who_sends_no_whole_request_in_time_or_a_large_head_is_left(
+    desk: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the first nor a later one, however slowly it comes; who asks one after the other stays."""
+    monkeypatch.setattr(web_server, "_REQUEST_S", 0.25)
+    host = httpx.URL(desk.address).netloc
+    whole, post = b"GET /healthz HTTP/1.1\r\nHost: " + host + b"\r\n\r\n", b"POST /api/auth/sign-in HTTP/1.1\r\nHost: "
+    more = b"\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
     async with asyncio.timeout(DEADLINE_S):
-        for begun in (b"", b"GET /healthz HTTP/1.1\r\nHost:", b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 17_000):
-            reader, writer = await asyncio.open_connection(url.host, url.port)
-            writer.write(begun)
-            assert (await reader.read())[:12] in (b"", b"HTTP/1.1 400")
-            writer.close()
+        await asyncio.gather(
+            _left(desk, b"", drips=False),
+            _left(desk, b"GET /healthz HTTP/1.1\r\nHost:"),
+            _left(desk, b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 17_000),
+            _left(desk, post + host + more),
+            _left(desk, post + b"x" + more),  # refused for its name before its body is there
+            _left(desk, b"GET /hea", before=whole),
+        )
     assert desk.service._listener is not None
     assert desk.service._listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) > 0
+
+
+async def _left(desk: Stage, begun: bytes, *, before: bytes = b"", drips: bool = True) -> None:
+    """Until the server has closed the connection."""
+    url = httpx.URL(desk.address)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    for _ in range(3 if before else 0):
+        writer.write(before)
+        await reader.readuntil(b"}")
+        await asyncio.sleep(0.1)
+    writer.write(begun)
+    reading = asyncio.create_task(reader.read())
+    while not reading.done():
+        await asyncio.wait({reading}, timeout=0.05)
+        if drips:
+            writer.write(b"x")
+    with suppress(ConnectionResetError):  # what dripped last was not read any more
+        assert reading.result()[:12] in (b"", b"HTTP/1.1 400", b"HTTP/1.1 421")
+    writer.close()
 
 
 async def test_scripts_follow_by_server_sent_events_and_go_on(access: NatsAccess, viewer: Browser) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,10 +16,12 @@ from recordings import record, tick
 
 from aegis.contracts.market import Tick
 from aegis.contracts.tick_codec import MSGPACK
-from aegis.management import tick_store
+from aegis.management import stored, tick_store
+from aegis.management.bars import print_of
 from aegis.management.tick_store import Span, latest_ticks, prints
 from aegis.marketdata.adapters.bus.stream import ticks_stream
 from aegis_sdk import subjects
+from aegis_sdk.messages import StoredMessage
 from aegis_sdk.testing import nats_server_thread
 from aegis_sdk.transport import Transport
 
@@ -75,6 +79,31 @@ async def test_pages_of_every_size_join_without_a_gap(transport: Transport, monk
     monkeypatch.setattr(tick_store, "_FIRST_PAGE", timedelta(milliseconds=2))
     assert numbers(await span(transport)) == list(range(100, 200))
     assert numbers(await span(transport, length=timedelta(seconds=100))) == list(range(190, 200))
+
+
+async def test_ticks_are_read_and_judged_beside_the_loop_that_serves_everybody(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And of each only what a bar needs is kept: never more than a batch of messages."""
+    loop, batches = threading.get_ident(), list[int]()
+
+    def beside(done: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*asked: Any) -> Any:
+            assert threading.get_ident() != loop, "it would hinder all who follow"
+            return done(*asked)
+
+        return call
+
+    def made(batch: list[StoredMessage], read: Callable[[StoredMessage], Any]) -> list[Any]:
+        batches.append(len(batch))
+        return [read(message) for message in batch]
+
+    monkeypatch.setattr(stored, "_BATCH", 30)
+    monkeypatch.setattr(stored, "_all_made", beside(made))
+    monkeypatch.setattr(tick_store, "print_of", beside(print_of))
+    monkeypatch.setattr(tick_store, "_effective", beside(tick_store._effective))
+    assert numbers(await span(transport)) == list(range(100, 200))
+    assert batches == [30, 30, 30, 10]
 
 
 async def test_what_is_older_than_the_stream_comes_from_the_recording(transport: Transport, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ export type Subscription = Schemas["SubscriptionView"];
 export type Contract = Schemas["InstrumentView"];
 export type Bar = Schemas["Bar"];
 export type Period = Bars["period"];
-type Bars = Schemas["Bars"];
+export type Bars = Schemas["Bars"];
 
 const NS_IN_MS = 1e6;
 const FRESH_MS = 5_000;
@@ -68,6 +68,25 @@ export function sideOf(tick: Tick): "up" | "down" | "" {
   if (price === null || !tick.volume_delta) return "";
   if (tick.asks[0] && price >= tick.asks[0][0]) return "up";
   return tick.bids[0] && price <= tick.bids[0][0] ? "down" : "";
+}
+
+/** How many bars a chart has, at most. */
+export const MOST_BARS = 240;
+
+/** How many periods back bars are to be asked for: to before the last known one, which goes on; all, where that one says nothing of now. */
+export function periodsBack(known: Bars | undefined, tick: Tick | undefined): number {
+  const last = known?.bars.at(-1);
+  if (!known || !last) return MOST_BARS;
+  const periods = tick ? (tick.ts_exchange_ns / 1e9 - Date.parse(last.begin) / 1e3) / PERIODS[known.period] : 0;
+  return periods < 0 ? MOST_BARS : Math.min(MOST_BARS, Math.floor(periods) + 2);
+}
+
+/** Known bars, of which the last one and all later ones are as they are told now. An answer that was cut has none of them whole. */
+export function extended(known: Bars, told: Bars): Bars {
+  const last = known.bars.at(-1);
+  if (told.cut || !last) return known;
+  const bars = [...known.bars.slice(0, -1), ...told.bars.filter((one) => Date.parse(one.begin) >= Date.parse(last.begin))];
+  return { ...known, bars: bars.slice(-MOST_BARS) };
 }
 
 /** The bar that a chart has last, and the ones before it, gone on by a live tick: the same one, or a new one behind it. */

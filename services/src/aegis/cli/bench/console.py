@@ -6,9 +6,9 @@ import asyncio
 import json
 import sys
 import time
-import urllib.request
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,12 +33,14 @@ _PER_S: Final = 2
 _SLICES: Final = 20
 """So often a second some of the instruments tick."""
 _CONSOLES: Final = 50
+_USERS: Final = 21
+_FOR: Final = timedelta(days=1)
 _DEAF: Final = 10
 _START_S: Final = 180.0
 _BARS: Final = {"p99_ms": 300.0, "worst_tab_p50_ms": 300.0, "silent_tabs": 0.0, "server_grown_mb": 16.0}
 """Of the tabs. What is made for one that takes nothing would be some ten MB a second of ten of them."""
 _ORDER_BARS: Final = {"p99_us": 1.2}
-_PAGE: Final = ("instances", "leases", "metrics", "feeds")
+_PAGE: Final = ("instances", "leases", "beats", "metrics", "feeds")
 
 
 class Extent(NamedTuple):
@@ -51,10 +53,10 @@ class Extent(NamedTuple):
 
 
 class Management(NamedTuple):
-    """A management service; the token is an administrator's."""
+    """A management service, and the API tokens of some viewers."""
 
     address: str
-    token: str
+    tokens: list[str]
     pid: int
 
 
@@ -90,7 +92,7 @@ async def _watched(
     try:
         for name, of_each in (("exchange", _EXCHANGES), ("everything", ("*",))):
             topics = [[*_PAGE, f"ticks.{of_each[number % len(of_each)]}.*"] for number in range(extent.tabs + _DEAF)]
-            crowd = Crowd(management.address, management.token, topics, deaf=_DEAF)
+            crowd = Crowd(management.address, management.tokens, topics, deaf=_DEAF)
             say(f"{name}: {len(topics)} tabs are opened")
             cases.append(Case(name, await _measured(crowd, management.pid, extent.seconds, say), bars=_BARS))
     finally:
@@ -118,7 +120,7 @@ async def _measured(crowd: Crowd, pid: int, seconds: float, say: Callable[[str],
 
 async def _orders(server: EmbeddedServer, management: Management, extent: Extent, say: Callable[[str], None]) -> Case:
     taken: dict[bool, list[float]] = {True: [], False: []}
-    crowd = Crowd(management.address, management.token, [[*_PAGE, "ticks.*.*", "orders.B0"]] * _CONSOLES)
+    crowd = Crowd(management.address, management.tokens, [[*_PAGE, "ticks.*.*", "orders.B0"]] * _CONSOLES)
     async with AsyncExitStack() as stack:
         transport = await _connected(server)
         stack.push_async_callback(transport.close)
@@ -198,26 +200,29 @@ async def _management(server: EmbeddedServer) -> AsyncGenerator[Management]:
                 while not note.exists():  # noqa: ASYNC110 (it is a file)
                     await asyncio.sleep(0.1)
             told: dict[str, str] = msgspec.json.decode(note.read_bytes())
-            yield Management(told["address"], await asyncio.to_thread(_token, **told), process.pid)
+            yield Management(told["address"], await _signed_up(server), process.pid)
         finally:
             process.kill()
             await process.wait()
 
 
-def _token(address: str, user: str, password: str) -> str:
-    cookie = ""
+async def _signed_up(server: EmbeddedServer) -> list[str]:
+    """Tokens of so many viewers that none has more tabs than a user may have."""
+    from aegis.management.access.roles import Role
+    from aegis.management.access.tokens import ApiToken, Tokens
+    from aegis.management.access.users import User, Users
 
-    def post(path: str, body: dict[str, str]) -> dict[str, Any]:
-        nonlocal cookie
-        headers = {"Content-Type": "application/json", "Origin": address, "Cookie": cookie}
-        request = urllib.request.Request(address + path, json.dumps(body).encode(), headers)  # noqa: S310 (ours)
-        with urllib.request.urlopen(request, timeout=_START_S) as answer:  # noqa: S310
-            cookie = (answer.headers["Set-Cookie"] or cookie).partition(";")[0]
-            return json.loads(answer.read() or b"{}")
-
-    post("/api/auth/sign-in", {"user": user, "password": password})
-    post("/api/auth/password", {"old": password, "new": password[::-1]})
-    return post("/api/tokens", {"name": "bench", "role": "admin"})["secret"]
+    transport = await _connected(server)
+    users, tokens, made = Users(transport), Tokens(transport), list[str]()
+    now, end = datetime.now(UTC), datetime.now(UTC) + _FOR
+    at: dict[str, Any] = {"created_at": now, "changed_at": now}
+    for number in range(_USERS):
+        user = User(name=f"bench-{number}", role=Role.VIEWER, password_hash="", must_change=False, **at)
+        await users.create(user)
+        token = ApiToken(name="bench", user=user.name, user_id=user.id, role=user.role, created_at=now, ends_at=end)
+        made.append((await tokens.create(token))[0])
+    await transport.close()
+    return made
 
 
 @asynccontextmanager

@@ -37,10 +37,10 @@ _MOST_REFUSED: Final = 500
 
 
 class Crowd(msgspec.Struct):
-    """`topics` has those of each tab. The first `deaf` tabs take nothing after their subscription."""
+    """`topics` has those of each tab, whose users take turns. The first `deaf` take nothing after they subscribed."""
 
     address: str
-    token: str
+    tokens: Sequence[str]
     topics: Sequence[Sequence[str]]
     deaf: int = 0
 
@@ -70,15 +70,16 @@ class _Tab:
         self.writer = writer
 
     @classmethod
-    async def open(cls, crowd: Crowd, topics: Sequence[str]) -> _Tab:
+    async def open(cls, crowd: Crowd, number: int) -> _Tab:
         host, _, port = crowd.address.removeprefix("http://").rpartition(":")
         connection = socket.socket()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _UNREAD_BYTES)
         connection.setblocking(False)
         await asyncio.get_running_loop().sock_connect(connection, (host, int(port)))
         reader, writer = await asyncio.open_connection(sock=connection, limit=_LIMIT)
+        token = crowd.tokens[number % len(crowd.tokens)]
         head = (
-            f"GET /api/live HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {crowd.token}\r\n"
+            f"GET /api/live HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {token}\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Key: YWVnaXMgYmVuY2ggdGFicw==\r\n\r\n"
         )
@@ -88,7 +89,7 @@ class _Tab:
             writer.close()
             raise ConnectionError(answer.decode(errors="replace"))
         tab = cls(reader, writer)
-        tab.send({"op": "subscribe", "topics": [{"topic": one} for one in topics]})
+        tab.send({"op": "subscribe", "topics": [{"topic": one} for one in crowd.topics[number]]})
         return tab
 
     def send(self, message: Any) -> None:
@@ -118,12 +119,12 @@ class _Tab:
         return first & 0x0F, await self.reader.readexactly(length)
 
 
-async def _opened(crowd: Crowd, topics: Sequence[str], seen: _Seen, opening: asyncio.Semaphore) -> _Tab:
+async def _opened(crowd: Crowd, number: int, seen: _Seen, opening: asyncio.Semaphore) -> _Tab:
     """Some at a time, and again where the service is too busy, as the console does."""
     async with opening:
         while True:
             try:
-                return await _Tab.open(crowd, topics)
+                return await _Tab.open(crowd, number)
             except ConnectionError:
                 seen.refused += 1
                 if seen.refused > _MOST_REFUSED:
@@ -132,8 +133,7 @@ async def _opened(crowd: Crowd, topics: Sequence[str], seen: _Seen, opening: asy
 
 
 async def _follow(crowd: Crowd, number: int, seen: _Seen, opening: asyncio.Semaphore, is_ready: asyncio.Event) -> None:
-    topics = crowd.topics[number]
-    tab, missing = await _opened(crowd, topics, seen, opening), set(topics)
+    tab, missing = await _opened(crowd, number, seen, opening), set(crowd.topics[number])
     while True:
         payload = await tab.receive()
         seen.take(number, payload)
@@ -151,9 +151,9 @@ async def _main() -> None:
     ready = [asyncio.Event() for _ in crowd.topics]
     async with asyncio.TaskGroup() as group:
         tasks: list[asyncio.Task[None]] = []
-        for number, topics in enumerate(crowd.topics):
+        for number in range(len(crowd.topics)):
             if number < crowd.deaf:
-                tab = await _opened(crowd, topics, seen, opening)
+                tab = await _opened(crowd, number, seen, opening)
                 tab.writer.transport.pause_reading()  # type: ignore[attr-defined]
                 deaf.append(tab)
                 ready[number].set()

@@ -53,7 +53,7 @@ async def live(socket: WebSocket, caller: Viewer, at: With) -> None:
     await socket.accept()
     assert caller.role is not None
     try:
-        with Follower(at.hub) as follower:
+        with Follower(at.hub, caller.name) as follower:
             await _send(socket, Hello(instance=socket.app.state.service.instance))
             async with asyncio.TaskGroup() as group:
                 group.create_task(_listen(socket, at, caller, caller.role, follower))
@@ -138,15 +138,16 @@ async def live_events(
     for name in wanted:
         permitted(at.hub, name, caller.role)
     before = _resumed(last_event_id)
-    return _Events(request, at, caller.role, {name: before.get(name, ("", 0)) for name in wanted})
+    return _Events(request, at, caller, {name: before.get(name, ("", 0)) for name in wanted})
 
 
 class _Events(StreamingResponse):
     """Follows as long as it is sent. What forbids it is raised before the answer begins."""
 
-    def __init__(self, request: Request, at: Parts, role: Role, wanted: Mapping[str, tuple[str, int]]) -> None:
-        self._follower = Follower(at.hub)
-        self._role = role
+    def __init__(self, request: Request, at: Parts, caller: Caller, wanted: Mapping[str, tuple[str, int]]) -> None:
+        assert caller.role is not None
+        self._follower = Follower(at.hub, caller.name)
+        self._role = caller.role
         self._wanted = wanted
         super().__init__(_events(request, at, self._follower), media_type="text/event-stream")
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import json
-import urllib.request
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -17,6 +14,7 @@ from aegis.management.access.guard import needs
 from aegis.management.access.roles import Role
 from aegis.management.audit import Caller
 from aegis.management.jetstream import ConsumerView, StreamView, consumers_of, streams
+from aegis.management.monitors import ServerPage
 from aegis.management.parts import Parts, parts_of
 from aegis.management.problems import Problem, responses
 from aegis_sdk import codec, subjects
@@ -41,8 +39,6 @@ _SECRET: Final = frozenset((users.BUCKET, sessions.BUCKET, tokens.BUCKET, attemp
 _BUCKET: Final = "KV_"
 _MOST_REVISIONS: Final = 64
 _MOST_VALUE_BYTES: Final = 65_536
-_MOST_PAGE_BYTES: Final = 4 << 20
-_MONITOR_S: Final = 2.0
 
 
 class KeyView(BaseModel):
@@ -71,18 +67,6 @@ class RevisionView(ValueView):
     """What a key was at a revision; `deleted`: it had no value from then on."""
 
     deleted: bool
-
-
-class ServerPage(BaseModel):
-    """A monitoring page of a server that AEGIS_MANAGEMENT_NATS_MONITORS names, as NATS writes it, if it answers."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"address": "http://127.0.0.1:8222", "answers": False, "page": {}}]}
-    )
-
-    address: str
-    answers: bool
-    page: dict[str, JsonValue]
 
 
 @router.get("/streams", responses=responses(401, 403, 503, 504))
@@ -162,13 +146,13 @@ async def get_key_history(bucket: BucketName, key: KeyName, _: Operator, at: Wit
 @router.get("/servers", responses=responses(401, 403))
 async def list_servers(_: Viewer, at: With) -> list[ServerPage]:
     """The `/varz` of each server that is known, which answers or not: version, memory, rates, cluster."""
-    return await _monitored(at, "/varz")
+    return await at.monitors.pages("/varz")
 
 
 @router.get("/connections", responses=responses(401, 403))
 async def list_connections(_: Operator, at: With) -> list[ServerPage]:
     """The `/connz` of each server: who is connected, 256 at most."""
-    return await _monitored(at, "/connz?limit=256")
+    return await at.monitors.pages("/connz?limit=256")
 
 
 async def _names(at: Parts, bucket: str) -> list[str]:
@@ -219,20 +203,3 @@ def _shown(key: str, value: bytes) -> tuple[Literal["json", "text", "base64", "l
         return "text", masked(value.decode(), key)
     except UnicodeDecodeError:
         return "base64", base64.b64encode(value).decode()
-
-
-async def _monitored(at: Parts, path: str) -> list[ServerPage]:
-    return await asyncio.gather(*(_page(base, path) for base in at.settings.nats_monitors))
-
-
-async def _page(base: str, path: str) -> ServerPage:
-    try:
-        return ServerPage(address=base, answers=True, page=await asyncio.to_thread(_fetched, base + path))
-    except (OSError, ValueError):
-        return ServerPage(address=base, answers=False, page={})
-
-
-def _fetched(url: str) -> dict[str, Any]:
-    """Raises OSError, or ValueError for what is not JSON or too long."""
-    with urllib.request.urlopen(url, timeout=_MONITOR_S) as answer:  # noqa: S310 (http or https: the settings see to it)
-        return json.loads(answer.read(_MOST_PAGE_BYTES))

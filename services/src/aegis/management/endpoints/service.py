@@ -24,7 +24,9 @@ from aegis.management.jetstream import created
 from aegis.management.live.hub import Hub
 from aegis.management.live.sources import Sources
 from aegis.management.logs import logs_stream
+from aegis.management.monitors import Monitors
 from aegis.management.parts import Parts
+from aegis.management.places import Places
 from aegis.management.settings import ManagementSettings
 from aegis.management.web_server import bound, serve
 from aegis_sdk.client import Client
@@ -37,7 +39,9 @@ __all__ = ["Management"]
 _log = structlog.get_logger("aegis.management")
 
 _HISTORIES: Final = 2
-"""So many read many ticks or samples at a time; others wait."""
+"""So many read many ticks, samples or log events at a time; others wait."""
+_EXPORTS: Final = 1
+"""They take twenty seconds, so they have a place of their own."""
 
 
 class Management(Service):
@@ -79,10 +83,13 @@ class Management(Service):
             passwords=Passwords(),
             trail=Trail(transport, self.instance, replicas=replicas),
             hub=Hub(Sources(transport, client, view)),
-            history=asyncio.Semaphore(_HISTORIES),
+            monitors=Monitors(settings.nats_monitors),
+            history=Places(_HISTORIES),
+            exports=Places(_EXPORTS),
             now=lambda: datetime.now(UTC),
             desk=digest(await created(transport, f"KV_{USERS}"))[:8],
         )
+        self._taken.callback(parts.monitors.close)
         for store in (parts.sessions, parts.tokens, parts.attempts, parts.trail):
             await store.ensure()
         await transport.ensure_stream(logs_stream(replicas))
@@ -109,6 +116,8 @@ class Management(Service):
             group.create_task(serve(self._served, self.settings, self._listener))
 
     async def on_stop(self) -> None:
+        if (parts := getattr(self, "_parts", None)) is not None and not await parts.trail.stored():
+            _log.error("audit_lost", entries=parts.trail.waiting)
         await self._taken.aclose()
 
     def configuration(self) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, TypeVar
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from aegis.contracts.amounts import Price
@@ -237,12 +237,17 @@ async def cancel_order(
 
 @router.post("/accounts/{account}/cancel-all", responses=responses(401, 403, 404, 422, 503, 504))
 async def cancel_all_orders(account: Of, caller: Trader, at: With) -> CancelAllReply:
-    """Ask the venue to cancel each order that works now. The mode stays; what is placed meanwhile is not among them."""
+    """Ask the venue to cancel each order that works now. The mode stays; what is placed meanwhile is not among them.
+
+    Where it could be asked for none of them that is an error, what went wrong; `details.failed` names some.
+    """
     async with at.trail.action(caller, "cancel_all_orders", account) as said:
         names = await _working(at, account)
         failures = await _cancelled(at, account, names)
         failed = {name: why for name, why in zip(names, failures, strict=True) if why is not None}
         said |= {"asked": len(names) - len(failed), "failed": sorted(failed)[:_NAMED]}
+        if failed and len(failed) == len(names):
+            raise _none_cancelled(failed)
     return CancelAllReply(
         asked=[name for name in names if name not in failed],
         failed=[NotCancelled(client_order_id=name, problem=why) for name, why in failed.items()],
@@ -250,11 +255,12 @@ async def cancel_all_orders(account: Of, caller: Trader, at: With) -> CancelAllR
 
 
 @router.post("/accounts/{account}/mode", responses=responses(401, 403, 404, 422, 503, 504))
-async def set_mode(account: Of, asked: ModeChange, caller: Operator, at: With) -> Account:
-    """What the account may do; and, for a live account, whether it is armed."""
+async def set_mode(account: Of, asked: ModeChange, request: Request, caller: Operator, at: With) -> Account:
+    """What the account may do; and, for a live account, whether it is armed: that takes a session, not a token."""
     async with at.trail.action(caller, "set_mode", account, asked.model_dump()):
-        request = SetMode(account=account, **asked.model_dump())
-        return (await _call(at, SET_MODE, account, request)).state
+        if asked.armed and request.state.signed_in.session is None:
+            raise Problem("role_needed", "people_only")
+        return (await _call(at, SET_MODE, account, SetMode(account=account, **asked.model_dump()))).state
 
 
 @router.post("/accounts/{account}/kill", responses=responses(401, 403, 404, 422, 503, 504))
@@ -306,6 +312,13 @@ async def _cancelled(at: Parts, account: str, names: Sequence[str]) -> list[Prob
         return None
 
     return await asyncio.gather(*map(cancel, names))
+
+
+def _none_cancelled(failed: dict[str, ProblemBody]) -> Problem:
+    """What is to be said of all together: of what went wrong, the first that leaves open what became of it."""
+    worst = next((one for one in failed.values() if one.code == "outcome_unknown"), next(iter(failed.values())))
+    details = {**worst.details, "failed": sorted(failed)[:_NAMED]}
+    return Problem(worst.code, detail=worst.detail, status=worst.status, details=details)
 
 
 async def _call(at: Parts, method: Method[Any, Reply], account: str, request: BaseModel) -> Reply:

@@ -1,9 +1,10 @@
-"""Users, for administrators. Nobody changes or deletes himself: so one administrator stays."""
+"""Users, for administrators. Nobody changes or deletes himself, and one administrator stays."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict
@@ -24,6 +25,7 @@ router = APIRouter(prefix="/api/users", tags=["users"])
 With = Annotated[Parts, Depends(parts_of)]
 Admin = Annotated[Caller, needs(Role.ADMIN)]
 Name = Annotated[UserName, Path(examples=["anna"])]
+T = TypeVar("T")
 
 
 class UserView(BaseModel):
@@ -125,7 +127,7 @@ async def change_user(
         user = stored.user.model_copy(
             update={**wanted, "generation": stored.user.generation + 1, "changed_at": at.now()}
         )
-        stored = await _replaced(at, user, stored.revision, wanted)
+        stored = await _written(at, name, wanted, at.users.change(user, stored.revision))
     tag(response, stored.revision)
     return _view(stored)
 
@@ -138,7 +140,7 @@ async def reset_password(name: Name, caller: Admin, at: With) -> FirstPassword:
         stored = await _found(at, name)
         password = made_up()
         user = stored.user.given(await at.passwords.hashed(password), at.now())
-        stored = await _replaced(at, user, stored.revision, {})
+        stored = await _written(at, name, {}, at.users.replace(user, stored.revision))
         await at.attempts.forget(name)
     return FirstPassword(user=_view(stored), password=password)
 
@@ -149,10 +151,7 @@ async def delete_user(name: Name, caller: Admin, at: With, if_match: IfMatch = N
     async with at.trail.action(caller, "delete_user", name):
         _not_himself(caller, name)
         stored = await _expected(at, name, if_match, {})
-        try:
-            await at.users.delete(name, stored.revision)
-        except RevisionMismatch:
-            raise await _conflict(at, name, {}) from None
+        await _written(at, name, {}, at.users.delete(name, stored.revision))
 
 
 async def _found(at: Parts, name: str) -> StoredUser:
@@ -170,16 +169,12 @@ async def _expected(at: Parts, name: str, if_match: str | None, wanted: dict[str
     return stored
 
 
-async def _replaced(at: Parts, user: User, revision: int, wanted: dict[str, object]) -> StoredUser:
+async def _written(at: Parts, name: str, wanted: dict[str, object], writing: Awaitable[T]) -> T:
     try:
-        return await at.users.replace(user, revision)
+        return await writing
     except RevisionMismatch:
-        raise await _conflict(at, user.name, wanted) from None
-
-
-async def _conflict(at: Parts, name: str, wanted: dict[str, object]) -> Problem:
-    now = await at.users.get(name)
-    return changed(None if now is None else _view(now), now.revision if now else 0, wanted)
+        now = await at.users.get(name)
+        raise changed(None if now is None else _view(now), now.revision if now else 0, wanted) from None
 
 
 def _not_himself(caller: Caller, name: str) -> None:

@@ -25,29 +25,31 @@ class News(NamedTuple):
 
 
 class Follower:
-    """All that is kept for one: sequence and state of each of at most 200 topics. Use it as a context manager."""
+    """All that is kept for one of a user's: sequence and state of each of at most 200 topics. A context manager."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, user: str) -> None:
         self._hub = hub
+        self._user = user
         self._followed: dict[str, tuple[Topic, int | None]] = {}
         self._states: dict[str, State] = {}  # as they were told last
 
     def __enter__(self) -> Follower:
-        if not self._hub.enter():
+        if not self._hub.enter(self._user):
             raise Problem("overloaded", "many_followers")
         return self
 
     def __exit__(self, *_: object) -> None:
         for name in list(self._followed):
             self.unsubscribe(name)
-        self._hub.exit()
+        self._hub.exit(self._user)
 
     def subscribe(self, name: str, role: Role, origin: str = "", sequence: int | None = None) -> None:
         """Follow a topic from the beginning, or from a sequence of this origin on. Raises Problem."""
         source = permitted(self._hub, name, role)
         if name in self._followed:
             return
-        topic = self._hub.follow(name, source) if len(self._followed) < MOST_TOPICS else None
+        has_room = len(self._followed) < MOST_TOPICS
+        topic = self._hub.follow(name, source, self._user) if has_room else None
         if topic is None:
             raise Problem("overloaded", "many_topics", most=MOST_TOPICS)
         self._followed[name] = topic, sequence if origin == topic.origin else None
@@ -55,7 +57,7 @@ class Follower:
     def unsubscribe(self, name: str) -> None:
         if self._followed.pop(name, None) is not None:
             self._states.pop(name, None)
-            self._hub.leave(name)
+            self._hub.leave(name, self._user)
 
     def news(self) -> Iterator[News]:
         """What has changed since this was asked last, topic by topic; what comes meanwhile is for the next time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter, defaultdict
 from typing import Final
 
 import structlog
@@ -23,6 +24,8 @@ _LINGER_S: Final = 30.0
 _AGAIN_S: Final = 1.0
 _MOST_TOPICS: Final = 2_000
 _MOST_FOLLOWERS: Final = 500
+_MOST_TOPICS_OF_A_USER: Final = 400
+_MOST_FOLLOWERS_OF_A_USER: Final = 20
 
 
 class _Open:
@@ -36,11 +39,15 @@ class _Open:
 
 
 class Hub:
-    """One of a process. `run` it; followers `enter`, `follow` topics, wait for the `beat`, and `leave` them."""
+    """One of a process. `run` it; followers `enter`, `follow` topics, wait for the `beat`, and `leave` them.
+
+    Of a user 20 follow at once, and 400 topics together: nobody takes what there is from all others.
+    """
 
     def __init__(self, sources: Sources) -> None:
-        self.followers = 0
         self._sources = sources
+        self._followers = Counter[str]()  # by user
+        self._topics = defaultdict[str, Counter[str]](Counter)  # by user: his followers of each
         self._open: dict[str, _Open] = {}
         self._beat = asyncio.Event()
 
@@ -59,32 +66,43 @@ class Hub:
     async def beat(self) -> None:
         await self._beat.wait()
 
-    def enter(self) -> bool:
+    def enter(self, user: str) -> bool:
         """Whether there is room for one follower more; who has entered has to `exit`."""
-        if self.followers >= _MOST_FOLLOWERS:
+        if self.followers >= _MOST_FOLLOWERS or self._followers[user] >= _MOST_FOLLOWERS_OF_A_USER:
             return False
-        self.followers += 1
+        self._followers[user] += 1
         return True
 
-    def exit(self) -> None:
-        self.followers -= 1
+    def exit(self, user: str) -> None:
+        self._followers[user] -= 1
+        if not self._followers[user]:
+            del self._followers[user]
+            self._topics.pop(user, None)
 
     def find(self, name: str) -> Source | None:
         return self._sources.find(name)
 
-    def follow(self, name: str, source: Source) -> Topic | None:
+    def follow(self, name: str, source: Source, user: str) -> Topic | None:
         """The topic, which is filled from now on until all have left it; None where there are too many."""
+        his = self._topics[user]
+        if name not in his and len(his) >= _MOST_TOPICS_OF_A_USER:
+            return None
         opened = self._open.get(name)
         if opened is None:
-            if len(self._open) >= _MOST_TOPICS:
+            if len(self._open) >= _MOST_TOPICS and not self._close_idlest():
                 return None
             topic = Topic(name, secrets.token_hex(4), source.shown)
             opened = _Open(topic, asyncio.create_task(_filled(topic, source), name=f"live {name}"))
             self._open[name] = opened
         opened.followers += 1
+        his[name] += 1
         return opened.topic
 
-    def leave(self, name: str) -> None:
+    def leave(self, name: str, user: str) -> None:
+        his = self._topics[user]
+        his[name] -= 1
+        if not his[name]:
+            del his[name]
         opened = self._open[name]
         opened.followers -= 1
         opened.idle_since = asyncio.get_running_loop().time()
@@ -92,8 +110,19 @@ class Hub:
             self._close(name)  # who asks for it once more is told how it is then
 
     @property
+    def followers(self) -> int:
+        return self._followers.total()
+
+    @property
     def topics(self) -> int:
         return len(self._open)
+
+    def _close_idlest(self) -> bool:
+        """Make room of one that only lingers, where there is any."""
+        idle = [name for name, opened in self._open.items() if not opened.followers]
+        if idle:
+            self._close(min(idle, key=lambda name: self._open[name].idle_since))
+        return bool(idle)
 
     def _close_idle(self, since: float, *, at_all: bool = False) -> None:
         for name, opened in list(self._open.items()):

@@ -1,0 +1,70 @@
+"""What the management service makes of many orders that are cancelled at once."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from aegis.contracts.trading import ORDERS, VenueUnavailable
+from aegis.management.access.roles import Role
+from aegis.management.audit import Caller, Trail
+from aegis.management.endpoints import trading
+from aegis.management.endpoints.trading import CancelAllReply
+from aegis.management.problems import Problem
+from aegis_sdk.errors import AegisError, DeadlineExceeded
+from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
+
+AWAY, LATE = VenueUnavailable("away"), DeadlineExceeded("late")
+
+
+class _Told(Trail):
+    """Keeps what it would write."""
+
+    async def record(self, caller: Any, action: str, on: str, result: Any, code: str, details: Any) -> None:
+        self.told = (result, code, dict(details))
+
+
+@pytest.fixture
+def trail() -> _Told:
+    return _Told(MemoryTransport(MemoryBroker()), "management-1")
+
+
+async def cancelled(trail: Trail, patch: pytest.MonkeyPatch, failing: dict[str, AegisError]) -> CancelAllReply:
+    """Orders a and b, of which some fail."""
+
+    async def call(_: Any, method: Any, account: str, request: Any) -> Any:
+        if method is ORDERS:
+            return SimpleNamespace(orders=[SimpleNamespace(client_order_id=name) for name in "ab"], next="")
+        if error := failing.get(request.client_order_id):
+            raise error
+        return None
+
+    patch.setattr(trading, "_call", call)
+    at: Any = SimpleNamespace(trail=trail)
+    return await trading.cancel_all_orders("a1", Caller("anna", Role.TRADER, "", "::1"), at)
+
+
+async def test_what_could_not_be_cancelled_is_named_in_answer_and_trail(
+    trail: _Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = await cancelled(trail, monkeypatch, {"a": AWAY})
+    assert (told.asked, [one.client_order_id for one in told.failed]) == (["b"], ["a"])
+    assert trail.told == ("done", "", {"asked": 1, "failed": ["a"]})
+
+
+@pytest.mark.parametrize(
+    ("failing", "result", "code"),
+    [
+        ({"a": AWAY, "b": AWAY}, "failed", "venue_unavailable"),
+        ({"a": AWAY, "b": LATE}, "unknown", "outcome_unknown"),
+    ],
+)
+async def test_where_no_order_could_be_cancelled_nothing_was_done(
+    trail: _Told, monkeypatch: pytest.MonkeyPatch, failing: dict[str, AegisError], result: str, code: str
+) -> None:
+    with pytest.raises(Problem) as refused:
+        await cancelled(trail, monkeypatch, failing)
+    assert (refused.value.code, refused.value.body.details["failed"]) == (code, ["a", "b"])
+    assert trail.told == (result, code, {"asked": 0, "failed": ["a", "b"]})
