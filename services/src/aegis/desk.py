@@ -8,7 +8,8 @@
         print(await desk.positions())
 
 What a call raises says what became of it: OrderRejected and other Rejected (no, for good), VenueUnavailable and
-NotExecuted (nothing was done), OutcomeUnknown (ask again with the same client_order_id: it is done once).
+NotExecuted (nothing was done), OutcomeUnknown (ask again with the same client_order_id: it is done once), OrderExpired
+(the order's day has ended: what it traded the venue's statement says).
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ from aegis.contracts.trading import (
     FlattenRequest,
     KillReply,
     KillRequest,
+    OrderExpired,
     OrderRejected,
     OrderRequest,
     OrdersRequest,
@@ -321,18 +323,31 @@ class Desk:
 async def placed(client: Client, key: str, request: OrderRequest, timeout_s: float) -> PlaceOrderReply:
     """Place an order at the holder of `key`: once, however often it is asked for by the same request on its day.
 
-    Raises what the call raises, and OrderRejected (`repeated`) where the name is that of another order, of this day or
-    of one before: nothing was sent.
+    Raises what the call raises; OrderExpired where it is of an earlier day; and OrderRejected (`repeated`) where the
+    name is that of another order, of whatever day: nothing was sent.
     """
     of = order_key(request.account, request.client_order_id)
-    answer = await client.call_active(PLACE_ORDER, key, request, timeout=timeout_s, idempotency_key=of)
-    first = answer.value.orders[0]
-    is_other = not request.is_of(answer.value.orders)
-    if not is_other and first.ts_created_ns < time.time_ns() - _SAME_CALL_NS:
+    try:
+        answer = await client.call_active(PLACE_ORDER, key, request, timeout=timeout_s, idempotency_key=of)
+    except OrderExpired as error:
+        _same(request, error.orders)
+        raise
+    orders = answer.value.orders
+    _same(request, orders)
+    first = orders[0]
+    if first.ts_created_ns < time.time_ns() - _SAME_CALL_NS:
         now = await client.call_active(ACCOUNT, key, AccountRequest(account=request.account), timeout=timeout_s)
-        is_other = first.trading_day != now.value.state.trading_day
-    if is_other:
-        price = "any price" if first.price is None else first.price
-        detail = f"{request.client_order_id} is {first.side} {first.instrument} at {price}, of {first.trading_day}"
-        raise OrderRejected(f"repeated: {detail}", reason="repeated", detail=detail)
+        if first.trading_day != now.value.state.trading_day:
+            says = f"{request.client_order_id} is of {first.trading_day}, and was {first.status} when it was placed"
+            raise OrderExpired.of(says, orders)
     return answer.value
+
+
+def _same(request: OrderRequest, orders: Sequence[Order]) -> None:
+    """Raises OrderRejected where these are not what is asked for."""
+    if request.is_of(orders):
+        return
+    first = orders[0]
+    price = "any price" if first.price is None else first.price
+    detail = f"{request.client_order_id} is {first.side} {first.instrument} at {price}, of {first.trading_day}"
+    raise OrderRejected(f"repeated: {detail}", reason="repeated", detail=detail)

@@ -13,6 +13,7 @@ from vnpy.trader.constant import Direction, Offset, OrderType, Status
 from vnpy.trader.object import AccountData, LogData, OrderData, PositionData, TradeData
 from vnpy_samples import REBAR, a_position, a_trade, an_account, an_order
 
+from aegis.bridge.session import is_nothing_done
 from aegis.bridge.telling import Teller
 from aegis.contracts.orders import (
     AccountReported,
@@ -23,6 +24,7 @@ from aegis.contracts.orders import (
     Trade,
     TradeReported,
 )
+from aegis.contracts.trading import OrderExpired, OrderRejected
 from aegis.desk import Snapshot
 
 
@@ -167,3 +169,8 @@ def test_what_is_of_no_exchange_of_vnpy_is_left_out(teller: Teller) -> None:
     assert teller.changed(trade_event(a_trade(instrument="XXX.m2605"))) == []
     position = PositionReported(account="a", sequence=3, position=a_position(instrument="XXX.m2605"))
     assert teller.changed(position) == []
+
+
+def test_an_order_whose_day_ended_unheard_is_not_called_refused() -> None:
+    assert is_nothing_done(OrderRejected("halted"))
+    assert not is_nothing_done(OrderExpired("its day has ended"))

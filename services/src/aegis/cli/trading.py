@@ -239,7 +239,7 @@ def _done(of: str, timeout: float, work: Callable[[Desk], Awaitable[T]], again: 
     from pydantic import ValidationError
 
     from aegis.cli.refusals import explained
-    from aegis.contracts.trading import OrderRejected, VenueUnavailable
+    from aegis.contracts.trading import OrderExpired, OrderRejected, VenueUnavailable
     from aegis_sdk.errors import NotExecuted, OutcomeUnknown
 
     async def asked() -> T:
@@ -259,6 +259,8 @@ def _done(of: str, timeout: float, work: Callable[[Desk], Awaitable[T]], again: 
         fail(f"NOT EXECUTED: {error}. Nothing was done", NOT_EXECUTED)
     except OutcomeUnknown as error:
         fail(f"UNKNOWN: {error}. Ask again: {again}", UNKNOWN)
+    except OrderExpired as error:
+        fail(f"UNKNOWN: {error}. Its day has ended: see the venue's statement", UNKNOWN)
 
 
 def _show_orders(orders: Sequence[Order], as_json: bool) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from aegis.contracts.amounts import Price
 from aegis.contracts.orders import (
@@ -102,9 +102,25 @@ class OrderRejected(Rejected):
 
 
 class OrderExpired(Rejected):
-    """The trading day ended before the venue had answered a cancel; no order of it works any more."""
+    """The trading day has ended, and with it what is known here of its orders; none of them works any more.
+
+    Of an order or a flatten `orders` are as they were known last: what they have traded the venue's statement says. Of
+    one that is `unknown` nobody here ever knew. Of a cancel there are none: the venue had not answered it.
+    """
 
     code = "order_expired"
+
+    @classmethod
+    def of(cls, says: str, orders: Sequence[Order]) -> OrderExpired:
+        return cls(says, orders=[one.model_dump(mode="json") for one in orders])
+
+    @property
+    def orders(self) -> list[Order]:
+        """Raises ValidationError where these are no orders."""
+        return _ORDERS.validate_python(self.details.get("orders", []))
+
+
+_ORDERS: Final = TypeAdapter(list[Order])
 
 
 class VenueUnavailable(RpcError):

@@ -3,7 +3,8 @@
 An order that the venue has speaks for itself. One that it has not heard of may be on its way there still: whoever sent
 it may have been stopped in the middle. Where a cancel makes its name void, that is done, and it is not sent for
 certain. Elsewhere it is called not sent only by a venue that was asked `settle_s` after it was found, or later, and
-has answered: one that is silent has perhaps not read it yet, however long that takes.
+has answered: one that is silent has perhaps not read it yet, however long that takes. With the end of its day nobody
+can say it any more, and its caller is told that: it may have traded.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from aegis.accounting.book import Book
-from aegis.accounting.lifecycle import answered, expired, reported
+from aegis.accounting.lifecycle import answered, reported
 from aegis.contracts.orders import Order
 from aegis.contracts.trading import (
     CANCEL_ORDER,
@@ -76,10 +77,12 @@ class Settling:
             theirs = {one.client_order_id: one for one in told if one.trading_day == book.trading_day}
         found: list[Change] = []
         orders: list[Order] = []
+        ended: list[str] = []
         for one in change.orders:
             order = book.orders.get(one.order.client_order_id)
             if order is None:
-                orders.append(expired(one.order, now_ns()))  # its day has ended
+                ended.append(one.order.client_order_id)
+                orders.append(one.order.model_copy(update={"status": "unknown"}))
             elif not _is_open(book, order):
                 orders.append(order)
             elif (report := theirs.get(order.client_order_id)) is not None:
@@ -91,8 +94,11 @@ class Settling:
                 orders.append(answered(order, missing.answer, missing.ts_ns))
             else:
                 return None
+        stored = write_changes(found) if found else None
+        if ended:
+            return Settled(_ended(ended, orders), stored)
         reply = FlattenReply(orders=orders, refused={}) if method == FLATTEN.name else PlaceOrderReply(orders=orders)
-        return Settled(reply, write_changes(found) if found else None)
+        return Settled(reply, stored)
 
     async def _look_up(self, state: KeyState, account: str, due: float) -> bool:
         """Whether the venue was asked at `due` or later, and has answered. One that can void names need not be."""
@@ -140,6 +146,11 @@ class Settling:
 def _is_open(book: Book, order: Order) -> bool:
     known = book.orders.get(order.client_order_id)
     return known is not None and known.status in ("pending", "unknown")
+
+
+def _ended(names: Sequence[str], orders: Sequence[Order]) -> OrderExpired:
+    says = "the day ended before its venue had said what became of it: the statement says what it traded"
+    return OrderExpired.of(f"{', '.join(names)}: {says}", orders)
 
 
 def _told(order: Order, report: VenueOrder) -> Change:
