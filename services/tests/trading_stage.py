@@ -26,7 +26,7 @@ from aegis.trading.endpoints import Parts, Trading
 from aegis.trading.market import Market
 from aegis.trading.settings import AccountSettings, TradingSettings
 from aegis.trading.stores import ConfigStore, StatementStore
-from aegis_sdk.errors import Moved, RpcError
+from aegis_sdk.errors import Moved, Rejected, RpcError
 from aegis_sdk.events import Events
 from aegis_sdk.single_active import Committed, OpenIntent
 from aegis_sdk.single_active.key_lock import KeyLock
@@ -212,6 +212,10 @@ class Instance:
         except (Killed, Moved) as error:
             return Killed(str(error))
         except RpcError as error:
+            if isinstance(error, Rejected) and context.intended:
+                await self.ledger.write("result", name, b"null", fatal=False)
+                del self.stored.intents[name]
+                self.stored.outcomes[name] = error
             return error
 
     async def arm(self) -> None:

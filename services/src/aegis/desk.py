@@ -201,7 +201,7 @@ class Desk:
         return (await placed(self._client, self._key, request, self._timeout_s)).orders
 
     async def cancel(self, client_order_id: str) -> Order:
-        """The order as it is now; whether it was cancelled a report says."""
+        """The order as it is now; whether it was cancelled a report says. Raises CancelRefused, VenueUnavailable."""
         request = CancelOrder(account=self.account_name, client_order_id=client_order_id)
         return (await self._call(CANCEL_ORDER, request)).order
 

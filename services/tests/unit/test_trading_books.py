@@ -67,7 +67,7 @@ async def test_nothing_is_cancelled_or_settled_at_a_venue_of_another_env(house: 
     await instance.settle()
     assert set(house.stored.intents) == {"two"}
     cancelled = await instance.call("cancel_order", CancelOrder(account=ACCOUNT, client_order_id="one"), "c")
-    assert (cancelled.order.status, cancelled.order.cancel_asked) == ("accepted", False)
+    assert cancelled.details["reason"] == "wrong_env"
     killed = await instance.call("kill", KillRequest(account=ACCOUNT), "k")
     assert (killed.failed, instance.book.mode) == (["one", "two"], "halted")
     assert not instance.account.withdrawn

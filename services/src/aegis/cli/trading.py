@@ -81,7 +81,7 @@ def cancel(
     timeout: Timeout = 5.0,
     as_json: AsJson = False,
 ) -> None:
-    """Ask the venue to cancel an order."""
+    """Ask the venue to cancel an order. It ends with 1 where that is refused, 3 where it was not sent, 4 as `place`."""
     _show_orders([_done(of, timeout, lambda desk: desk.cancel(name), again="the same")], as_json)
 
 
@@ -239,7 +239,7 @@ def _done(of: str, timeout: float, work: Callable[[Desk], Awaitable[T]], again: 
     from pydantic import ValidationError
 
     from aegis.cli.refusals import explained
-    from aegis.contracts.trading import OrderExpired, OrderRejected, VenueUnavailable
+    from aegis.contracts.trading import CancelRefused, OrderExpired, OrderRejected, VenueUnavailable
     from aegis_sdk.errors import NotExecuted, OutcomeUnknown
 
     async def asked() -> T:
@@ -255,6 +255,8 @@ def _done(of: str, timeout: float, work: Callable[[Desk], Awaitable[T]], again: 
         raise typer.BadParameter(f"{'.'.join(map(str, first['loc'])) or 'the order'}: {first['msg']}") from None
     except OrderRejected as error:
         fail(explained(error))
+    except CancelRefused as error:
+        fail(f"REFUSED: {error}")
     except (NotExecuted, VenueUnavailable) as error:
         fail(f"NOT EXECUTED: {error}. Nothing was done", NOT_EXECUTED)
     except OutcomeUnknown as error:

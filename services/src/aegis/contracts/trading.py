@@ -51,6 +51,7 @@ __all__ = [
     "AccountRequest",
     "Alert",
     "CancelOrder",
+    "CancelRefused",
     "CancelReply",
     "Difference",
     "FlattenReply",
@@ -101,6 +102,15 @@ class OrderRejected(Rejected):
     code = "order_rejected"
 
 
+class CancelRefused(Rejected):
+    """The venue refuses to cancel an order, which works as far as is known here. `details`: {reason, detail}.
+
+    `reason` is a word as docs/trading.md and docs/ctp-trading.md have them, `detail` the venue's own text.
+    """
+
+    code = "cancel_refused"
+
+
 class OrderExpired(Rejected):
     """The trading day has ended, and with it what is known here of its orders; none of them works any more.
 
@@ -124,7 +134,10 @@ _ORDERS: Final = TypeAdapter(list[Order])
 
 
 class VenueUnavailable(RpcError):
-    """The account's venue is away, or not yet compared with; nothing was sent. The same call may succeed later."""
+    """The account's venue is away, takes no more now, or is not yet compared with; nothing was sent.
+
+    The same may succeed later, asked for as new.
+    """
 
     status = 503
     code = "venue_unavailable"
@@ -182,7 +195,7 @@ class CancelOrder(_Frozen):
 
 
 class CancelReply(_Frozen):
-    """The order as it is now: asked to be cancelled, or final already."""
+    """The order as it is now: its venue has taken the cancel, or it was final already."""
 
     order: Order
 

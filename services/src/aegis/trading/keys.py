@@ -33,6 +33,7 @@ __all__ = ["AccountState", "KeyState", "Withdrawn", "now_ns"]
 _log = structlog.get_logger("aegis.trading")
 
 _REPORTS: Final = 20_000
+_TAKEN_S: Final = 0.2
 _NOTHING: Final = b"null"
 
 Marks = Callable[[str], Mapping[str, Price]]
@@ -106,6 +107,12 @@ class AccountState:
         self.reports.append(report)
         self.taken.clear()
         self.news.set()
+
+    async def until_taken(self) -> None:
+        """Return when the reports that have come are committed; not much later, since they may wait for us."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_TAKEN_S):
+                await self.taken.wait()
 
     async def until_ready(self, seconds: float) -> None:
         """Return when orders may be sent. Raises VenueUnavailable where that takes longer."""

@@ -14,16 +14,23 @@ from typing import Final
 
 from aegis.accounting.book import Book
 from aegis.contracts.orders import Order
-from aegis.contracts.trading import CancelOrder, CancelReply, KillReply, KillRequest
+from aegis.contracts.trading import (
+    CancelOrder,
+    CancelRefused,
+    CancelReply,
+    KillReply,
+    KillRequest,
+    VenueUnavailable,
+)
 from aegis.contracts.venue import Cancel, Submitted
 from aegis.trading.domain.changes import CancelAnswered, CancelAsked, Change, ModeSet, write_changes
 from aegis.trading.domain.checking import check_cancel
 from aegis.trading.handlers.acting import Acting
 from aegis.trading.keys import AccountState, KeyState, now_ns
-from aegis_sdk.errors import NotFound, OutcomeUnknown
+from aegis_sdk.errors import NotFound, OutcomeUnknown, Rejected
 from aegis_sdk.single_active import ActiveContext
 
-__all__ = ["Cancelling", "is_asked", "killed", "told"]
+__all__ = ["Cancelling", "is_asked", "killed", "refused", "told"]
 
 _OTHER_ENV: Final = Submitted(outcome="not_sent", reason="wrong_env")
 
@@ -35,7 +42,10 @@ class Cancelling:
         self._acting = acting
 
     async def cancel(self, state: KeyState, request: CancelOrder, context: ActiveContext) -> CancelReply:
-        """Needs no comparison with the venue first, and no mode that allows it."""
+        """Needs no comparison with the venue first, and no mode that allows it.
+
+        Raises CancelRefused and VenueUnavailable where the order goes on as if nobody had asked.
+        """
         account, book = state.account(request.account), state.book(request.account)
         order = book.orders.get(request.client_order_id)
         if order is None:
@@ -44,7 +54,8 @@ class Cancelling:
             return CancelReply(order=order)
         now = time.monotonic()
         phase = self._acting.phase(request.account, order.instrument)
-        refusal = check_cancel(self._acting.risk(request.account), phase, account.cancels.last_second(now))
+        refusal = self._acting.other_env(book)
+        refusal = refusal or check_cancel(self._acting.risk(request.account), phase, account.cancels.last_second(now))
         if refusal is not None:
             raise self._acting.refused(refusal)
         account.cancels.happened(now)
@@ -53,8 +64,15 @@ class Cancelling:
         if answer.answer.outcome == "unknown":
             what = f"the venue has not answered the cancel of {order.client_order_id}"
             raise OutcomeUnknown(what, idempotency_key=context.idempotency_key)
-        reply = CancelReply(order=_as_answered(book, order, answer.answer))
-        return await context.commit(write_changes([answer]), reply)
+        if answer.answer.outcome == "refused":
+            await account.until_taken()  # what was faster, as a fill
+        latest = book.orders.get(order.client_order_id, order)
+        if answer.answer.outcome == "accepted" or latest.is_final:
+            return await context.commit(write_changes([answer]), CancelReply(order=latest))
+        await self._acting.commit(state.key, [answer])
+        if answer.answer.outcome == "refused":
+            raise refused(answer)
+        raise _NotSent(f"the cancel of {order.client_order_id} was not sent: {answer.answer.reason}")
 
     async def kill(self, state: KeyState, request: KillRequest, context: ActiveContext) -> KillReply:
         """From the moment its intent is stored nothing is sent any more, and whatever works is withdrawn.
@@ -127,6 +145,17 @@ def killed(account: AccountState, book: Book, names: Sequence[str]) -> KillReply
     return KillReply(asked=[name for name in names if name not in failed], failed=failed)
 
 
+def refused(answered: CancelAnswered) -> CancelRefused:
+    """What the caller of a cancel is told that its venue refuses."""
+    reason, text = answered.answer.reason, answered.answer.text
+    says = f"the venue refuses to cancel {answered.client_order_id}: {reason}"
+    return CancelRefused(f"{says}, {text}" if text else says, reason=reason, detail=text)
+
+
+class _NotSent(VenueUnavailable, Rejected):
+    """To its caller VenueUnavailable; and as what is Rejected it ends the intent of the call."""
+
+
 def _asked(order: Order) -> Change:
     return CancelAsked(account=order.account, ts_ns=now_ns(), client_order_id=order.client_order_id)
 
@@ -140,10 +169,3 @@ def _cancel(book: Book, order: Order) -> Cancel:
         client_order_id=order.client_order_id,
         venue_order_id=latest.venue_order_id,
     )
-
-
-def _as_answered(book: Book, order: Order, answer: Submitted) -> Order:
-    latest = book.orders.get(order.client_order_id, order)
-    if latest.is_final or answer.outcome == "accepted":
-        return latest
-    return latest.model_copy(update={"cancel_asked": False, "text": answer.text or latest.text})

@@ -136,7 +136,7 @@ class Comparing:
             seen = account.activity
             told = await self._ask(book.account)
             tell_unasked(self._acting, account, book, await self._catch_up(state, book, told))
-            await self._taken(account)
+            await account.until_taken()
             if account.activity == seen and not account.asked:
                 taken = BooksTaken(
                     account=book.account,
@@ -205,7 +205,7 @@ class Comparing:
         What was reported before is booked before.
         """
         account.ready.clear()
-        await self._taken(account)
+        await account.until_taken()
         held = sorted({holding.instrument for holding in book.holdings.values() if holding.lots})
         fresh: list[InstrumentTerms] = []
         for first in range(0, len(held), _AT_ONCE):
@@ -240,7 +240,7 @@ class Comparing:
             changes = await self._catch_up(state, book, told)
             adopted += tell_unasked(self._acting, account, book, changes)
             booked += sum(isinstance(change, TradeTold) for change in changes)
-            await self._taken(account)
+            await account.until_taken()
             if account.activity == seen and not account.asked:
                 found = compare(book, told.orders, told.trades, told.positions, told.state)
                 said = [str(one) for one in found.differences]
@@ -275,12 +275,6 @@ class Comparing:
         if changes:
             await self._acting.commit(state.key, changes)
         return changes
-
-    async def _taken(self, account: AccountState) -> None:
-        """Wait for the reports that have come; not for long, since they may wait for us."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_BETWEEN_S):
-                await account.taken.wait()
 
     async def _conclude(self, state: KeyState, account: AccountState, book: Book, found: Compared) -> None:
         account.differences = len(found.differences)

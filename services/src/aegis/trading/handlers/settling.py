@@ -36,7 +36,7 @@ from aegis.trading.domain.changes import (
     write_changes,
 )
 from aegis.trading.handlers.acting import Acting
-from aegis.trading.handlers.cancelling import Cancelling, is_asked, killed, told
+from aegis.trading.handlers.cancelling import Cancelling, is_asked, killed, refused, told
 from aegis.trading.keys import AccountState, KeyState, now_ns
 from aegis_sdk.single_active import OpenIntent, Settled
 
@@ -126,13 +126,15 @@ class Settling:
             return self._kill(state.account(book.account), book, [one.client_order_id for one in asked])
         assert method == CANCEL_ORDER.name, method
         answers = await self._cancelling.again(state, asked)
-        if any(one.answer.outcome == "unknown" for one in answers):
-            return None
+        if any(one.answer.outcome in ("unknown", "not_sent") for one in answers):
+            return None  # the first one may be there: it is asked for again
         stored = write_changes(answers) if answers else None
         order = book.orders.get(asked[0].client_order_id)
         if order is None:
             gone = f"the trading day of {asked[0].client_order_id} has ended, and the order with it"
             return Settled(OrderExpired(gone), stored)
+        if not order.is_final and any(one.answer.outcome == "refused" for one in answers):
+            return Settled(refused(answers[0]), stored)
         return Settled(CancelReply(order=order), stored)
 
     def _kill(self, account: AccountState, book: Book, names: Sequence[str]) -> Settled | None:
