@@ -351,7 +351,7 @@ class Alert(_Frozen):
     """Event `event.trading.<account>.alert`: somebody should look. Not numbered: it changes nothing."""
 
     account: AccountName
-    what: Literal["mismatch", "adopted", "late", "count", "note"]
+    what: Literal["mismatch", "not_compared", "adopted", "late", "count", "note"]
     text: Annotated[str, Field(max_length=1000)]
     ts_ns: int
 

@@ -55,6 +55,7 @@ class Withdrawn(NamedTuple):
 class AccountState:
     """An account as this instance acts for it. `ready`: compared with its venue since it came here; orders may be sent.
 
+    `compared_at` and `hold_at` are of `time.monotonic`: from `hold_at` on new orders wait for a comparison.
     `activity` counts what may move the venue's state: reports that came, orders that were sent. While it stands still,
     what the venue tells in several answers is of one moment.
     """
@@ -62,7 +63,10 @@ class AccountState:
     def __init__(self, account: str, event_of: Callable[[Told], Event]) -> None:
         self.account = account
         self.ready = asyncio.Event()
+        self.free = asyncio.Event()  # no order waits for a comparison
+        self.free.set()
         self.due = asyncio.Event()  # a comparison with the venue
+        self.compared_at = self.hold_at = time.monotonic()
         self.unwanted = asyncio.Event()  # an order that is to be cancelled may work
         self.withdrawn: dict[str, Withdrawn] = {}  # those that are being cancelled, and work yet
         self.withdrew = asyncio.Event()  # some of them have been asked for
@@ -114,14 +118,26 @@ class AccountState:
             async with asyncio.timeout(_TAKEN_S):
                 await self.taken.wait()
 
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """While new orders wait for a comparison."""
+        self.free.clear()
+        try:
+            yield
+        finally:
+            self.free.set()
+
     async def until_ready(self, seconds: float) -> None:
         """Return when orders may be sent. Raises VenueUnavailable where that takes longer."""
-        if not self.ready.is_set():
+        if not (self.ready.is_set() and self.free.is_set()):
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(seconds, 0)):
                     await self.ready.wait()
+                    await self.free.wait()
         if not self.ready.is_set():
             raise VenueUnavailable(f"{self.account} is not compared with its venue yet; nothing was sent")
+        if not self.free.is_set():
+            raise VenueUnavailable(f"{self.account} stands still to be compared with its venue; nothing was sent")
 
 
 class KeyState:

@@ -1,12 +1,14 @@
 """An account against its venue: when its key comes here, each minute, at a new trading day, and when somebody asks.
 
 What the venue tells in several answers counts only if nothing moved meanwhile, and a difference only if it is seen
-twice. Then the account is close-only, and somebody is told.
+twice. Then the account is close-only, and somebody is told. For an account that trades all the time nothing ever
+stands still: where its comparison is overdue, its new orders wait for one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
@@ -43,6 +45,14 @@ _TRIES: Final = 5
 _AT_ONCE: Final = 32
 _BETWEEN_S: Final = 0.2  # tries, and the two looks at a difference: reports that are under way arrive meanwhile
 _AGAIN_S: Final = (0.1, 5.0)
+_HOLD_AFTER: Final = 3
+"""After so many intervals without a comparison orders wait for one, once in an interval, for so long at most:"""
+_HOLD_S: Final = 10.0
+_TELL_AFTER: Final = 5
+"""After so many somebody is told."""
+
+
+_LATE: Final = "not_compared"
 
 
 class _Told(NamedTuple):
@@ -65,6 +75,7 @@ class Comparing:
     async def run(self, state: KeyState, account: AccountState) -> None:
         """Compare now, and whenever it is due. Ends when the key is held no more."""
         pause_s = _AGAIN_S[0]
+        account.compared_at = time.monotonic()
         while True:
             account.due.clear()
             try:
@@ -75,6 +86,7 @@ class Comparing:
             except AegisError as error:
                 ready = account.ready.is_set()
                 _log.warning("not_compared", account=account.account, ready=ready, reason=str(error))
+                self._tell_late(account, error)
                 wait_s = pause_s
                 pause_s = min(pause_s * 2, _AGAIN_S[1])
             with suppress(TimeoutError):
@@ -86,8 +98,8 @@ class Comparing:
 
         OrderRejected: its books are those of another env.
 
-        An account that never stands still is caught up with and not compared: VenueUnavailable. It is ready only where
-        it was before; nothing new is sent meanwhile, so what moves it comes to an end.
+        An account that does not stand still is caught up with and not compared: VenueUnavailable. It is ready only
+        where it was before.
         """
         async with account.comparing:
             self._require_env(state, account)
@@ -99,9 +111,19 @@ class Comparing:
             await self._set_rules(state, book)
             if day > book.trading_day:
                 await self._roll(state, account, book, day)
-            reply = await self._compare(state, account, book)
+            reply = await self._compare_in_peace(state, account, book)
+        account.compared_at = time.monotonic()
+        account.hold_at = account.compared_at + _HOLD_AFTER * self._every_s
+        account.alerted.discard(_LATE)
         account.ready.set()
         return reply
+
+    def _tell_late(self, account: AccountState, error: AegisError) -> None:
+        """Once, of one that trades all the same; of a venue that is away others tell."""
+        seconds = time.monotonic() - account.compared_at
+        if account.ready.is_set() and seconds > _TELL_AFTER * self._every_s and _LATE not in account.alerted:
+            account.alerted.add(_LATE)
+            self._acting.tell(account.account, _LATE, f"it trades, and was not compared for {seconds:.0f} s: {error}")
 
     def _require_env(self, state: KeyState, account: AccountState) -> None:
         """Raises OrderRejected, and tells once, where the books are those of a venue of another env."""
@@ -228,6 +250,22 @@ class Comparing:
             await self._statements.put(account.account, day, text)
 
     # Comparing
+
+    async def _compare_in_peace(self, state: KeyState, account: AccountState, book: Book) -> ReconcileReply:
+        """Compare; new orders wait where that is overdue. Raises VenueUnavailable where it did not stand still."""
+        now = time.monotonic()
+        if not account.ready.is_set() or now < account.hold_at:
+            return await self._compare(state, account, book)
+        account.hold_at = now + self._every_s
+        _log.info("orders_wait", account=book.account, uncompared_s=round(now - account.compared_at))
+        with account.held():
+            try:
+                async with asyncio.timeout(_HOLD_S):
+                    await account.answered.wait()
+                    return await self._compare(state, account, book)
+            except TimeoutError:
+                says = f"{book.account} did not stand still, though its orders waited for {_HOLD_S:g} s"
+                raise VenueUnavailable(says) from None
 
     async def _compare(self, state: KeyState, account: AccountState, book: Book) -> ReconcileReply:
         """What is found. Raises VenueUnavailable where the account did not stand still."""
