@@ -306,6 +306,24 @@ def test_openings_end_with_the_day_s_greatest_loss() -> None:
     assert reason(situation(desk, settings, **fall)) is None
 
 
+def test_a_loss_that_cannot_be_seen_ends_openings_too() -> None:
+    desk = Desk()
+    desk.done("buy", 5, instrument=MEAL)
+    settings, prices = {"max_loss": "1000", "held_stale_after_s": 60}, {MEAL: Decimal(3000)}
+    unseen = situation(desk, settings)
+    assert check(unseen) == ("no_price", f"of {MEAL}, which is held")
+    assert reason(situation(desk)) is None, "nothing bounds its losses"
+    assert reason(situation(desk, settings, prices=prices, ages={MEAL: 60.0})) is None
+    assert check(situation(desk, settings, prices=prices, ages={MEAL: 60.1})) == (
+        "stale_price",
+        f"that of {MEAL}, which is held, is 60.1 s old",
+    )
+    closing = {"instrument": MEAL, "side": "sell", "price": "2999", "offset": "close"}
+    assert reason(situation(desk, settings, **closing)) is None
+    desk.done("sell", 5, "3000", "close", instrument=MEAL)
+    assert reason(situation(desk, settings)) is None
+
+
 def test_an_order_that_opens_needs_margin_commission_and_fee() -> None:
     fees = CommissionRates(open=rates("0.0001"), close=rates(), close_today=rates(), order_fee=Decimal(1))
     assert reason(situation(Desk(terms(commission=fees), money=Decimal(3004)))) is None

@@ -107,10 +107,15 @@ def has_room(s: Situation) -> Refusal | None:
 
 
 def is_affordable_loss(s: Situation) -> Refusal | None:
-    """The day's loss: of closed and open positions, and commission."""
+    """The day's loss: of closed and open positions, and commission. Of what is held all prices are needed, none old."""
     most = s.settings.max_loss
     if most is None or not s.order.is_open:
         return None
+    for instrument in sorted(s.book.held):
+        if instrument not in s.prices:
+            return Refusal("no_price", f"of {instrument}, which is held")
+        if (age := s.ages.get(instrument, 0.0)) > s.settings.held_stale_after_s:
+            return Refusal("stale_price", f"that of {instrument}, which is held, is {age:.1f} s old")
     loss = s.book.commission - s.book.close_profit - s.book.position_profit(s.prices)
     return Refusal("loss_limit", f"{loss:.2f} of {most}") if loss >= most else None
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from aegis.accounting.book import Book, Prices
@@ -97,6 +98,7 @@ class Situation:
     book: Book
     settings: RiskSettings
     prices: Prices
+    ages: Mapping[str, float] = field(default_factory=dict[str, float])  # seconds, of prices of what is held and trades
     orders_last_s: int = 0  # sent in the second before, this one not among them
 
     @property

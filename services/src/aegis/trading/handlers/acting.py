@@ -99,6 +99,7 @@ class Acting:
         market = self.market.price(account, order.instrument)
         price = order.price if terms is None else hold_price(order, terms, market)
         sent = state.accounts[account].orders.last_second(time.monotonic())
+        settings = self.risk(account)
         return converted(
             Situation(
                 order=order,
@@ -108,11 +109,19 @@ class Acting:
                 market=market,
                 group=state.group,
                 book=book,
-                settings=self.risk(account),
+                settings=settings,
                 prices=self.market.marks(account),
+                ages={} if settings.max_loss is None else self._ages(book),
                 orders_last_s=sent + before,
             )
         )
+
+    def _ages(self, book: Book) -> dict[str, float]:
+        """How old the prices of what is held are, in seconds; what does not trade now has no other one to come."""
+        ages = {name: self.market.age_s(book.account, name) for name in book.held}
+        return {
+            name: age for name, age in ages.items() if age is not None and self.phase(book.account, name) == "trading"
+        }
 
     def checked(self, situation: Situation) -> Intended:
         """The order as it may be sent. Raises OrderRejected."""

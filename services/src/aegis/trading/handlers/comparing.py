@@ -228,7 +228,7 @@ class Comparing:
         """
         account.ready.clear()
         await account.until_taken()
-        held = sorted({holding.instrument for holding in book.holdings.values() if holding.lots})
+        held = sorted(book.held)
         fresh: list[InstrumentTerms] = []
         for first in range(0, len(held), _AT_ONCE):
             fresh += await self._acting.venue(book.account).terms(book.account, held[first : first + _AT_ONCE])

@@ -1,0 +1,38 @@
+"""The trading service on a scripted ledger and venue: what an account may do, and what is told of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import pytest
+from trading_desk import MEAL, REBAR, terms
+from trading_house import House, place
+
+from aegis.trading.domain.changes import TermsLearned
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    made = House()
+    yield made
+    await made.end()
+
+
+async def test_with_a_greatest_loss_nothing_is_opened_while_what_is_held_trades_and_its_price_is_old(
+    house: House,
+) -> None:
+    house.venue.terms[MEAL] = terms(MEAL)
+    house.venue.tell(TermsLearned(**house.venue.now(), terms=terms(MEAL)))
+    instance = await house.take(max_loss=Decimal(1000))
+    await place(instance, "held", price=3001)
+    await instance.still()
+    instance.quote(exchange="DCE", symbol="m2605")
+    assert (await place(instance, "one", instrument=MEAL)).orders[0].status == "accepted"
+    instance.quote(ts_received_ns=time.time_ns() - 90 * 10**9)
+    refused = await place(instance, "two", instrument=MEAL)
+    assert refused.details["reason"] == "stale_price"
+    assert refused.details["detail"].startswith(f"that of {REBAR}, which is held, is 9")
+    house.venue.phases[REBAR] = "break"
+    assert (await place(instance, "three", instrument=MEAL)).orders[0].status == "accepted"
