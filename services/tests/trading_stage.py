@@ -219,7 +219,7 @@ class Instance:
             return error
 
     async def arm(self) -> None:
-        await self.call("set_mode", SetMode(account=ACCOUNT, mode="normal", armed=True), "arm")
+        await self.call("set_mode", SetMode(account=ACCOUNT, armed=True), "arm")
 
     async def still(self) -> None:
         """Return when all reports that came are committed."""

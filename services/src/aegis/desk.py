@@ -205,7 +205,8 @@ class Desk:
         request = CancelOrder(account=self.account_name, client_order_id=client_order_id)
         return (await self._call(CANCEL_ORDER, request)).order
 
-    async def set_mode(self, mode: Mode, *, armed: bool | None = None, reason: str = "") -> Account:
+    async def set_mode(self, mode: Mode | None = None, *, armed: bool | None = None, reason: str = "") -> Account:
+        """What is None stays as it is; one of them is given."""
         request = SetMode(account=self.account_name, mode=mode, armed=armed, reason=reason)
         return (await self._call(SET_MODE, request)).state
 

@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
+from pydantic import ValidationError
 from trading_desk import MEAL, REBAR, terms
 from trading_house import House, place
+from trading_venue import ACCOUNT
 
+from aegis.contracts.trading import KillRequest, SetMode
 from aegis.trading.domain.changes import TermsLearned
 
 
@@ -36,3 +39,20 @@ async def test_with_a_greatest_loss_nothing_is_opened_while_what_is_held_trades_
     assert refused.details["detail"].startswith(f"that of {REBAR}, which is held, is 9")
     house.venue.phases[REBAR] = "break"
     assert (await place(instance, "three", instrument=MEAL)).orders[0].status == "accepted"
+
+
+async def test_a_live_account_is_armed_for_its_day_and_stays_as_killed_or_close_only_as_it_was(house: House) -> None:
+    instance = await house.take(file={"env": "live"})
+    await instance.call("set_mode", SetMode(account=ACCOUNT, mode="close_only"), "m")
+    await instance.arm()
+    assert (instance.book.armed, instance.book.mode) == (True, "close_only")
+    assert (await place(instance, "one")).details["reason"] == "close_only"
+    await instance.call("kill", KillRequest(account=ACCOUNT), "k")
+    told = await instance.call("set_mode", SetMode(account=ACCOUNT, armed=False), "d")
+    assert (told.state.armed, told.state.mode) == (False, "halted")
+    await instance.call("set_mode", SetMode(account=ACCOUNT, armed=True), "again")
+    assert (instance.book.armed, instance.book.mode, instance.book.killed) == (True, "halted", True)
+    instance = await house.take(file={"env": "live"})
+    assert (instance.book.armed, instance.book.mode, instance.book.killed) == (True, "halted", True)
+    with pytest.raises(ValidationError, match="neither"):
+        SetMode(account=ACCOUNT, reason="none")

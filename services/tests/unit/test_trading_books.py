@@ -102,6 +102,8 @@ async def test_an_account_begins_anew_in_another_env_when_a_person_says_so_disar
     assert [sequence for _, sequence, _ in await house.events()] == list(range(1, book.sequence + 1))
     assert (await place(instance, "late")).details["reason"] == "disarmed"
     await instance.arm()
+    assert (await place(instance, "late")).details["reason"] == "cancel_only", "that is another decision"
+    await instance.call("set_mode", SetMode(account=ACCOUNT, mode="normal"), "n")
     assert (await place(instance, "three")).orders[0].env == "live"
     await instance.still()
     await agreed(instance)

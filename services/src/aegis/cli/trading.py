@@ -12,9 +12,7 @@ from aegis.cli.console import AsJson, fail, print_json, print_lines
 from aegis.cli.desk import connect, run
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-    from aegis.contracts.orders import Order
+    from aegis.contracts.orders import Mode, Order
     from aegis.desk import Desk
 
 __all__ = ["account", "order_app", "positions", "trading_app"]
@@ -141,7 +139,7 @@ def mode(
     what: Annotated[Literal["normal", "close_only", "cancel_only", "halted"], typer.Argument(show_default=False)],
     arm: Annotated[
         bool | None,
-        typer.Option("--arm/--disarm", help="A live account sends nothing unarmed, and is armed for one day."),
+        typer.Option("--arm/--disarm", help="The same as `arm` and `disarm`, in one step."),
     ] = None,
     reason: Annotated[str, typer.Option(help="Is kept with the change.")] = "",
     of: OfAccount = "paper",
@@ -149,11 +147,29 @@ def mode(
     as_json: AsJson = False,
 ) -> None:
     """Set what an account may do."""
+    _set_mode(what, arm, reason, of, timeout, as_json)
 
-    async def work(desk: Desk) -> BaseModel:
-        return await desk.set_mode(what, armed=arm, reason=reason)
 
-    _show_account(_done(of, timeout, work, again="the same"), as_json)
+@trading_app.command()
+def arm(
+    reason: Annotated[str, typer.Option(help="Is kept with the change.")] = "",
+    of: OfAccount = "paper",
+    timeout: Timeout = 5.0,
+    as_json: AsJson = False,
+) -> None:
+    """Let a live account send orders on this trading day, as far as its mode allows; that stays as it is."""
+    _set_mode(None, True, reason, of, timeout, as_json)
+
+
+@trading_app.command()
+def disarm(
+    reason: Annotated[str, typer.Option(help="Is kept with the change.")] = "",
+    of: OfAccount = "paper",
+    timeout: Timeout = 5.0,
+    as_json: AsJson = False,
+) -> None:
+    """Let a live account send no more orders, before its trading day ends; its mode stays as it is."""
+    _set_mode(None, False, reason, of, timeout, as_json)
 
 
 @trading_app.command()
@@ -221,6 +237,11 @@ def take_books(
             print(f"{one.what} {one.of} {one.field}: {one.ours} here, {one.theirs} at the venue")
     if reply.differences:
         raise typer.Exit(1)
+
+
+def _set_mode(mode: Mode | None, armed: bool | None, reason: str, of: str, timeout: float, as_json: bool) -> None:
+    state = _done(of, timeout, lambda desk: desk.set_mode(mode, armed=armed, reason=reason), again="the same")
+    _show_account(state, as_json)
 
 
 def _check_price(price: str) -> None:

@@ -263,12 +263,18 @@ class AccountReply(_Frozen):
 
 
 class SetMode(_Frozen):
-    """Change what an account may do. `armed` None leaves it as it is; only a person arms a live account."""
+    """Change what an account may do. None leaves it as it is; only a person arms a live account."""
 
     account: AccountName
-    mode: Mode
+    mode: Mode | None = None
     armed: bool | None = None
     reason: Text = ""
+
+    @model_validator(mode="after")
+    def _sets_something(self) -> SetMode:
+        if self.mode is None and self.armed is None:
+            raise ValueError("neither `mode` nor `armed` is given")
+        return self
 
 
 class KillRequest(_Frozen):

@@ -2473,18 +2473,15 @@ export interface components {
         };
         /**
          * ModeChange
-         * @description `armed` left out stays as it is; only a person arms a live account.
+         * @description What is left out stays as it is, and one is given; only a person arms a live account.
          * @example {
          *       "mode": "close_only",
          *       "reason": "end of the day"
          *     }
          */
         ModeChange: {
-            /**
-             * Mode
-             * @enum {string}
-             */
-            mode: "normal" | "close_only" | "cancel_only" | "halted";
+            /** Mode */
+            mode?: ("normal" | "close_only" | "cancel_only" | "halted") | null;
             /** Armed */
             armed?: boolean | null;
             /**

@@ -122,8 +122,9 @@ def _apply(group: Group, book: Book, change: Change, done: Applied) -> None:
             if change.answer.outcome in ("refused", "not_sent"):
                 _ask_cancel(book, change.client_order_id, change.ts_ns, False, done)
         case ModeSet():
-            book.mode = _stricter(book.mode, change.mode) if change.at_least else change.mode
-            book.killed = change.kills or (book.killed and book.mode == "halted")
+            if change.mode is not None:
+                book.mode = _stricter(book.mode, change.mode) if change.at_least else change.mode
+                book.killed = change.kills or (book.killed and book.mode == "halted")
             book.armed = book.armed if change.armed is None else change.armed
             done.money = True
         case RulesSet():

@@ -145,11 +145,11 @@ class CancelAnswered(_Change):
 class ModeSet(_Change):
     """With `at_least` a stricter mode stays: what the service decides by itself may cross what a person has decided.
 
-    A kill wants no order to work, from now on and until the account is halted no more.
+    A kill wants no order to work, from now on and until the account is halted no more. Without a mode it arms alone.
     """
 
     kind: Literal["mode_set"] = "mode_set"
-    mode: Mode
+    mode: Mode | None = None
     at_least: bool = False
     kills: bool = False
     armed: bool | None = None
