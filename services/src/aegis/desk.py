@@ -75,7 +75,7 @@ from aegis.contracts.trading import (
 from aegis.ticks import TickSubscription, subscribe_ticks
 from aegis_sdk import subjects
 from aegis_sdk.client import Client
-from aegis_sdk.errors import STREAM_NOT_FOUND, CodecError, InvalidRequest, StreamError, Unavailable
+from aegis_sdk.errors import STREAM_NOT_FOUND, CodecError, InvalidRequest, OutcomeUnknown, StreamError, Unavailable
 from aegis_sdk.events import STREAM
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.method import Method
@@ -325,15 +325,23 @@ async def placed(client: Client, key: str, request: OrderRequest, timeout_s: flo
     """Place an order at the holder of `key`: once, however often it is asked for by the same request on its day.
 
     Raises what the call raises; OrderExpired where it is of an earlier day; and OrderRejected (`repeated`) where the
-    name is that of another order, of whatever day: nothing was sent.
+    name is that of another order, of whatever day: nothing was sent. Of an order whose outcome is not stored any more
+    the account says what has become of it.
     """
     of = order_key(request.account, request.client_order_id)
     try:
         answer = await client.call_active(PLACE_ORDER, key, request, timeout=timeout_s, idempotency_key=of)
+        orders: list[Order] = answer.value.orders
     except OrderExpired as error:
         _same(request, error.orders)
         raise
-    orders = answer.value.orders
+    except OrderRejected as error:
+        if error.details.get("reason") != "duplicate_id":
+            raise
+        asked = OrdersRequest(account=request.account, client_order_id=request.client_order_id)
+        orders = (await client.call_active(ORDERS, key, asked, timeout=timeout_s)).value.orders
+        if not orders:
+            raise OutcomeUnknown(f"{error}, and the account does not show it now", idempotency_key=of) from error
     _same(request, orders)
     first = orders[0]
     if first.ts_created_ns < time.time_ns() - _SAME_CALL_NS:
@@ -341,7 +349,7 @@ async def placed(client: Client, key: str, request: OrderRequest, timeout_s: flo
         if first.trading_day != now.value.state.trading_day:
             says = f"{request.client_order_id} is of {first.trading_day}, and was {first.status} when it was placed"
             raise OrderExpired.of(says, orders)
-    return answer.value
+    return PlaceOrderReply(orders=orders)
 
 
 def _same(request: OrderRequest, orders: Sequence[Order]) -> None:

@@ -11,10 +11,19 @@ import pytest
 from trading_desk import MEAL, REBAR, Desk
 
 from aegis.contracts.orders import Order
-from aegis.contracts.trading import ACCOUNT, OrderExpired, OrderRejected, OrderRequest, PlaceOrderReply
+from aegis.contracts.trading import (
+    ACCOUNT,
+    ORDERS,
+    OrderExpired,
+    OrderRejected,
+    OrderRequest,
+    OrdersReply,
+    PlaceOrderReply,
+)
 from aegis.desk import placed
 from aegis.trading.domain.placing import orders_of
 from aegis_sdk.client import Client
+from aegis_sdk.errors import OutcomeUnknown
 from aegis_sdk.method import Method
 
 
@@ -30,10 +39,12 @@ class Stored:
         self.day = day
         self.orders = [one.model_copy(update={"ts_created_ns": ts_ns}) for one in orders]
         self.asked: list[str] = []
-        self.ends: OrderExpired | None = None
+        self.ends: OrderExpired | OrderRejected | None = None
 
     async def call_active(self, method: Method[Any, Any], *_: Any, **__: Any) -> Any:
         self.asked.append(method.name)
+        if method is ORDERS:
+            return SimpleNamespace(value=OrdersReply(orders=self.orders, next="", sequence=1))
         if self.ends is not None:
             raise self.ends
         if method is ACCOUNT:
@@ -95,6 +106,21 @@ async def test_an_order_whose_day_ended_unheard_is_told_so_and_another_one_of_it
         await ask(holder, request())
     with pytest.raises(OrderRejected, match="repeated"):
         await ask(holder, request(volume=5))
+
+
+async def test_an_order_whose_outcome_is_stored_no_more_is_looked_up_and_not_called_refused() -> None:
+    holder = stored(request(), Desk())
+    holder.ends = OrderRejected("duplicate_id", reason="duplicate_id")
+    assert await ask(holder, request()) == holder.orders
+    assert holder.asked == ["place_order", "orders"]
+    with pytest.raises(OrderRejected, match="repeated"):
+        await ask(holder, request(volume=5))
+    holder.orders = []
+    with pytest.raises(OutcomeUnknown):
+        await ask(holder, request())
+    holder.ends = OrderRejected("halted", reason="halted")
+    with pytest.raises(OrderRejected, match="halted"):
+        await ask(holder, request())
 
 
 async def test_both_orders_of_a_split_and_the_fak_of_a_market_order_are_what_was_asked() -> None:

@@ -262,6 +262,10 @@ def test_a_client_order_id_is_used_once() -> None:
     desk = Desk()
     name = desk.intend("buy", 1)
     assert reason(situation(desk, order=desk.book.orders[name])) == "duplicate_id"
+    desk.intend("buy", 1, client_order_id="x-1", request_id="x")
+    assert reason(situation(desk, client_order_id="x", request_id="x")) == "duplicate_id", "it was split then"
+    desk.intend("buy", 1, client_order_id="y-1", request_id="y-1")
+    assert reason(situation(desk, client_order_id="y", request_id="y")) is None, "that is another one's name"
 
 
 def test_an_order_that_could_trade_with_one_s_own_is_refused_in_the_whole_group() -> None:

@@ -37,8 +37,11 @@ _USED: Final[dict[str, Reason]] = {
 
 
 def is_new(s: Situation) -> Refusal | None:
-    """A client_order_id is used once in an account and day."""
-    return Refusal("duplicate_id") if s.order.client_order_id in s.book.orders else None
+    """A client_order_id is used once in an account and day; that of a request too, however it was split."""
+    mine = s.order
+    same = (s.book.orders.get(name) for name in (mine.request_id, f"{mine.request_id}-1"))
+    is_used = mine.client_order_id in s.book.orders or any(one and one.request_id == mine.request_id for one in same)
+    return Refusal("duplicate_id") if is_used else None
 
 
 def is_allowed(s: Situation) -> Refusal | None:
