@@ -8,12 +8,12 @@ from decimal import Decimal
 
 import pytest
 from pydantic import ValidationError
-from trading_desk import MEAL, REBAR, terms
+from trading_desk import MEAL, NEXT_DAY, REBAR, terms
 from trading_house import House, place
 from trading_venue import ACCOUNT
 
 from aegis.contracts.trading import KillRequest, SetMode
-from aegis.trading.domain.changes import TermsLearned
+from aegis.trading.domain.changes import CancelAsked, TermsLearned
 
 
 @pytest.fixture
@@ -56,3 +56,17 @@ async def test_a_live_account_is_armed_for_its_day_and_stays_as_killed_or_close_
     assert (instance.book.armed, instance.book.mode, instance.book.killed) == (True, "halted", True)
     with pytest.raises(ValidationError, match="neither"):
         SetMode(account=ACCOUNT, reason="none")
+
+
+async def test_what_does_not_fit_is_told_once_a_day_by_who_holds_the_account(house: House) -> None:
+    instance = await house.take()
+    for name in ("nobody", "nobody", "another"):
+        change = CancelAsked(account=ACCOUNT, ts_ns=1, client_order_id=name)
+        await instance.service.acting.commit(ACCOUNT, [change])
+    unknown = ("note", "unknown_order: cancel_asked nobody")
+    assert await house.alerts() == [unknown]
+    instance = await house.take()  # it replays them
+    house.venue.roll(NEXT_DAY, "3000")
+    await instance.until(lambda: instance.book.trading_day == NEXT_DAY)
+    await instance.service.acting.commit(ACCOUNT, [CancelAsked(account=ACCOUNT, ts_ns=1, client_order_id="nobody")])
+    assert await house.alerts(2) == [unknown, unknown]

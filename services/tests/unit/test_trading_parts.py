@@ -101,7 +101,7 @@ async def test_a_hole_a_new_session_and_a_return_make_a_comparison_due() -> None
 async def test_figures_say_what_is_traded_and_how_it_stands() -> None:
     desk = Desk()
     desk.intend("buy", 1)
-    state = KeyState("a", ["a"], None, lambda account: {})
+    state = KeyState("a", ["a"], None, lambda account: {}, lambda *_: None)
     state.group = desk.group
     counts = Counts()
     counts.refused["collar"] += 1

@@ -37,6 +37,8 @@ _TAKEN_S: Final = 0.2
 _NOTHING: Final = b"null"
 
 Marks = Callable[[str], Mapping[str, Price]]
+Tell = Callable[[str, str, str], None]
+"""Alerts: of whom, what, text."""
 
 
 def now_ns() -> int:
@@ -143,7 +145,7 @@ class AccountState:
 class KeyState:
     """Begun anew each time the key comes here."""
 
-    def __init__(self, key: str, accounts: Iterable[str], state: bytes | None, marks: Marks) -> None:
+    def __init__(self, key: str, accounts: Iterable[str], state: bytes | None, marks: Marks, tell: Tell) -> None:
         self.key = key
         self.is_active = False  # replayed, and held since
         self.group: Group = restore(state)
@@ -152,6 +154,7 @@ class KeyState:
         self.looked_up: dict[str, float] = {}  # when a venue was asked for an account's orders last, and has answered
         self.notes: Counter[str] = Counter()
         self._marks = marks
+        self._tell = tell
         self._telling = Telling(0)
         for account in self.group.books.keys() & self.accounts.keys():
             self.accounts[account].opened.set()
@@ -167,10 +170,9 @@ class KeyState:
             self._telling = Telling(entry.sequence)
         for change in changes:
             applied = apply(self.group, change)
-            for note in applied.notes:
-                self.notes[note] += 1
-                _log.warning("change_noted", account=change.account, change=change.kind, note=note)
             account = self.accounts.get(change.account)
+            for note in applied.notes:
+                self._noted(account, change, note)
             if account is None or not applied.tells:
                 continue
             account.opened.set()
@@ -181,6 +183,19 @@ class KeyState:
             if book.killed or any(order.reason == CAME_LATE for order in applied.orders):
                 account.unwanted.set()
             account.outbox.add(self._telling.number(book, applied, reason.lower()))
+
+    def _noted(self, account: AccountState | None, change: Change, note: str) -> None:
+        """What does not fit is in the log; and who looks after the account is told once a day, by who holds it."""
+        self.notes[note] += 1
+        _log.warning("change_noted", account=change.account, change=change.kind, note=note)
+        if not self.is_active or account is None:
+            return
+        book = self.group.books.get(change.account)
+        name = f"{book.trading_day if book is not None else ''} {note}"
+        if name not in account.alerted:
+            account.alerted.add(name)
+            of = getattr(change, "client_order_id", "")
+            self._tell(change.account, "note", f"{note}: {change.kind} {of}".rstrip())
 
     def _event_of(self, account: str, told: Told) -> Event:
         return event_of(self.group.books[account], told, self._marks(account))

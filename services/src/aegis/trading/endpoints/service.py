@@ -153,7 +153,7 @@ class Trading(OrderCalls, QueryCalls):
         return self._groups
 
     def restore(self, key: str, snapshot: bytes | None) -> None:
-        self.states[key] = KeyState(key, self._groups[key], snapshot, self._marks)
+        self.states[key] = KeyState(key, self._groups[key], snapshot, self._marks, self._alerts.tell)
 
     def apply(self, key: str, change: Committed) -> None:
         self.states[key].apply(change)
