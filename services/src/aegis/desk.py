@@ -49,6 +49,7 @@ from aegis.contracts.trading import (
     POSITIONS,
     RECONCILE,
     SET_MODE,
+    STATEMENTS,
     TAKE_BOOKS,
     TRADES,
     AccountRequest,
@@ -71,11 +72,20 @@ from aegis.contracts.trading import (
     TradesRequest,
     group_name,
     order_key,
+    statement_name,
 )
 from aegis.ticks import TickSubscription, subscribe_ticks
 from aegis_sdk import subjects
 from aegis_sdk.client import Client
-from aegis_sdk.errors import STREAM_NOT_FOUND, CodecError, InvalidRequest, OutcomeUnknown, StreamError, Unavailable
+from aegis_sdk.errors import (
+    STREAM_NOT_FOUND,
+    CodecError,
+    InvalidRequest,
+    NotFound,
+    OutcomeUnknown,
+    StreamError,
+    Unavailable,
+)
 from aegis_sdk.events import STREAM
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.method import Method
@@ -249,6 +259,17 @@ class Desk:
 
     async def account(self) -> Account:
         return (await self._call(ACCOUNT, AccountRequest(account=self.account_name))).state
+
+    async def statement(self, day: str = "") -> str:
+        """The settlement statement that was confirmed on a trading day, else on this one: that of the day before.
+
+        Empty where the venue has none; raises NotFound where none is stored. A longer one ends after 512 KiB.
+        """
+        day = day or (await self.account()).trading_day
+        found = await KeyValue(self._connected, STATEMENTS).get(statement_name(self.account_name, day))
+        if found is None:
+            raise NotFound(f"{self.account_name} has no statement of {day}")
+        return found.value.decode()
 
     async def snapshot(self) -> Snapshot:
         """All of it; what changes while it is asked for is in events above its sequence, too."""

@@ -13,6 +13,7 @@ from trading_house import House, place
 from trading_venue import ACCOUNT
 
 from aegis.contracts.trading import KillRequest, SetMode
+from aegis.contracts.venue import Submit, Submitted
 from aegis.trading.domain.changes import CancelAsked, TermsLearned
 
 
@@ -70,3 +71,24 @@ async def test_what_does_not_fit_is_told_once_a_day_by_who_holds_the_account(hou
     await instance.until(lambda: instance.book.trading_day == NEXT_DAY)
     await instance.service.acting.commit(ACCOUNT, [CancelAsked(account=ACCOUNT, ts_ns=1, client_order_id="nobody")])
     assert await house.alerts(2) == [unknown, unknown]
+
+
+async def test_a_counter_that_has_lost_the_confirmation_is_told_again_before_the_next_order_and_somebody_too(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = await house.take()
+    take, confirmed = house.venue.take, house.venue.statements
+
+    def forgetful(asked: Submit) -> Submitted:
+        if house.venue.statements == confirmed:
+            return Submitted(outcome="refused", reason="settlement_not_confirmed")
+        return take(asked)
+
+    monkeypatch.setattr(house.venue, "take", forgetful)
+    assert (await place(instance, "one")).orders[0].reason == "settlement_not_confirmed"
+    assert (await place(instance, "two")).orders[0].status == "accepted"
+    assert house.venue.statements == confirmed + 1
+    ((what, text),) = await house.alerts()
+    assert (what, text.endswith("it is confirmed again")) == ("settlement", True)
+    await house.take()
+    assert house.venue.statements == confirmed + 1, "nor by who takes over"

@@ -239,6 +239,19 @@ def take_books(
         raise typer.Exit(1)
 
 
+@trading_app.command()
+def statement(
+    day: Annotated[str, typer.Argument(metavar="[YYYYMMDD]", help="The trading day; else this one.")] = "",
+    of: OfAccount = "paper",
+    timeout: Timeout = 5.0,
+) -> None:
+    """Print the settlement statement that was confirmed on a trading day: that of the day before."""
+    if day and not (len(day) == 8 and day.isdecimal()):
+        raise typer.BadParameter(f"{day} is no day written YYYYMMDD", param_hint="[YYYYMMDD]")
+    text = _done(of, timeout, lambda desk: desk.statement(day))
+    print(text or f"the venue of {of} has no statements")
+
+
 def _set_mode(mode: Mode | None, armed: bool | None, reason: str, of: str, timeout: float, as_json: bool) -> None:
     state = _done(of, timeout, lambda desk: desk.set_mode(mode, armed=armed, reason=reason), again="the same")
     _show_account(state, as_json)

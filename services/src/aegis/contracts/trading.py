@@ -45,6 +45,7 @@ __all__ = [
     "RECONCILE",
     "SERVICE",
     "SET_MODE",
+    "STATEMENTS",
     "TAKE_BOOKS",
     "TRADES",
     "AccountReply",
@@ -78,6 +79,7 @@ __all__ = [
     "group_name",
     "order_key",
     "risk_name",
+    "statement_name",
 ]
 
 SERVICE: Final = "trading"
@@ -357,7 +359,7 @@ class Alert(_Frozen):
     """Event `event.trading.<account>.alert`: somebody should look. Not numbered: it changes nothing."""
 
     account: AccountName
-    what: Literal["mismatch", "not_compared", "adopted", "late", "count", "note"]
+    what: Literal["mismatch", "not_compared", "settlement", "adopted", "late", "count", "note"]
     text: Annotated[str, Field(max_length=1000)]
     ts_ns: int
 
@@ -378,6 +380,15 @@ def group_name(account: str) -> str:
 def risk_name(account: str) -> str:
     """Where `aegis_config` has an account's risk settings."""
     return f"trading.{account}.risk"
+
+
+STATEMENTS: Final = "aegis_statements"
+"""The bucket of settlement statements."""
+
+
+def statement_name(account: str, day: str) -> str:
+    """Where it has the one that was confirmed on a trading day, which is that of the day before."""
+    return f"{account}.{day}"
 
 
 PLACE_ORDER: Final = Method(SERVICE, "place_order", OrderRequest, PlaceOrderReply)

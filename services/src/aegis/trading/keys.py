@@ -14,7 +14,7 @@ import structlog
 
 from aegis.accounting.book import Book
 from aegis.contracts.amounts import Price
-from aegis.contracts.orders import CAME_LATE
+from aegis.contracts.orders import CAME_LATE, UNCONFIRMED
 from aegis.contracts.trading import VenueUnavailable
 from aegis.contracts.venue import Submitted, VenueReport
 from aegis.trading.domain.applying import apply
@@ -68,6 +68,7 @@ class AccountState:
         self.free = asyncio.Event()  # no order waits for a comparison
         self.free.set()
         self.due = asyncio.Event()  # a comparison with the venue
+        self.is_unconfirmed = False  # it has refused an order for want of a settlement statement
         self.compared_at = self.hold_at = time.monotonic()
         self.unwanted = asyncio.Event()  # an order that is to be cancelled may work
         self.withdrawn: dict[str, Withdrawn] = {}  # those that are being cancelled, and work yet
@@ -102,6 +103,12 @@ class AccountState:
             self.asked -= 1
             if not self.asked:
                 self.answered.set()
+
+    def unconfirmed(self) -> None:
+        """Orders wait until its statement is confirmed again."""
+        self.is_unconfirmed = True
+        self.ready.clear()
+        self.due.set()
 
     def heard(self, report: VenueReport) -> None:
         """A report waits to be committed. One that has no room is fetched by a comparison."""
@@ -182,6 +189,8 @@ class KeyState:
             book = self.group.books[change.account]
             if book.killed or any(order.reason == CAME_LATE for order in applied.orders):
                 account.unwanted.set()
+            if self.is_active and any(order.reason == UNCONFIRMED for order in applied.orders):
+                account.unconfirmed()
             account.outbox.add(self._telling.number(book, applied, reason.lower()))
 
     def _noted(self, account: AccountState | None, change: Change, note: str) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
-from aegis.contracts.trading import group_name, risk_name
+from aegis.contracts.trading import STATEMENTS, group_name, risk_name, statement_name
 from aegis.trading.domain.risk import RiskSettings
 from aegis_sdk.errors import AegisError
 from aegis_sdk.kv import KeyValue, KeyValueEntry, RevisionMismatch
@@ -74,22 +74,29 @@ class ConfigStore:
 
 
 class StatementStore:
-    """Settlement statements by account and day, in the bucket `aegis_statements`, for 400 days."""
+    """Settlement statements by account and day, for 400 days."""
 
     def __init__(self, transport: Transport, *, replicas: int = 1) -> None:
-        self._bucket = KeyValue(transport, "aegis_statements")
+        self._bucket = KeyValue(transport, STATEMENTS)
         self._replicas = replicas
 
     async def ensure(self) -> None:
         await self._bucket.ensure(replicas=self._replicas, max_age_s=_KEPT_DAYS * 86_400, max_bytes=_ALL_BYTES)
 
     async def has(self, account: str, day: str) -> bool:
-        return await self._bucket.get(f"{account}.{day}") is not None
+        return await self._bucket.get(statement_name(account, day)) is not None
 
     async def put(self, account: str, day: str, text: str) -> None:
-        """Store one, unless there is one already; cut to 512 KiB. Raises AegisError where it is not stored."""
+        """Store one, unless there is one already. What is beyond 512 KiB is cut, and that logged.
+
+        Raises AegisError where it is not stored.
+        """
+        whole = text.encode()
+        kept = whole[:_STATEMENT_BYTES].decode(errors="ignore").encode()
+        if len(kept) < len(whole):
+            _log.warning("statement_cut", account=account, day=day, bytes=len(whole), kept=len(kept))
         try:
-            await self._bucket.create(f"{account}.{day}", text.encode()[:_STATEMENT_BYTES])
+            await self._bucket.create(statement_name(account, day), kept)
         except RevisionMismatch as error:
             _log.info("statement_there", account=account, day=day, reason=str(error))
         except AegisError:

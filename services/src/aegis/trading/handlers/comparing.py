@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from aegis.accounting.book import Book
+from aegis.contracts.orders import UNCONFIRMED
 from aegis.contracts.trading import PAGE, OrderRejected, ReconcileReply, VenueUnavailable
 from aegis.contracts.venue import InstrumentTerms, VenueAccount, VenueOrder, VenuePosition, VenueTrade
 from aegis.trading.domain.applying import apply
@@ -244,10 +245,22 @@ class Comparing:
         _log.info("day_rolled", account=book.account, trading_day=day, settlements=len(prices))
 
     async def _confirm(self, account: AccountState, day: str) -> None:
-        """The statement of the day before: confirmed and stored once, whoever holds the account."""
-        if not await self._statements.has(account.account, day):
-            text = await self._acting.venue(account.account).confirm_settlement(account.account)
-            await self._statements.put(account.account, day, text)
+        """The statement of the day before: confirmed and stored once, whoever holds the account.
+
+        A counter that has lost that, as a refused order shows, is told again.
+        """
+        name, is_lost = account.account, account.is_unconfirmed
+        if not is_lost and await self._statements.has(name, day):
+            return
+        text = await self._acting.venue(name).confirm_settlement(name)
+        account.is_unconfirmed = False
+        await self._statements.put(name, day, text)
+        if is_lost and UNCONFIRMED not in account.alerted:
+            account.alerted.add(UNCONFIRMED)
+            says = (
+                "an order was refused, since its venue knew of no confirmed settlement statement; it is confirmed again"
+            )
+            self._acting.tell(name, "settlement", says)
 
     # Comparing
 
