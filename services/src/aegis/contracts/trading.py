@@ -35,7 +35,6 @@ from aegis_sdk.method import Method
 
 __all__ = [
     "ACCOUNT",
-    "ALERT",
     "CANCEL_ORDER",
     "FLATTEN",
     "KILL",
@@ -50,7 +49,6 @@ __all__ = [
     "TRADES",
     "AccountReply",
     "AccountRequest",
-    "Alert",
     "CancelOrder",
     "CancelRefused",
     "CancelReply",
@@ -353,18 +351,6 @@ class ReconcileReply(_Frozen):
     differences: Annotated[list[Difference], Field(max_length=PAGE)]
     adopted: list[ClientOrderId]
     trades_booked: int  # that the venue had and we had not
-
-
-class Alert(_Frozen):
-    """Event `event.trading.<account>.alert`: somebody should look. Not numbered: it changes nothing."""
-
-    account: AccountName
-    what: Literal["mismatch", "not_compared", "settlement", "adopted", "late", "count", "note"]
-    text: Annotated[str, Field(max_length=1000)]
-    ts_ns: int
-
-
-ALERT: Final = "alert"
 
 
 def order_key(account: str, client_order_id: str) -> str:
