@@ -163,7 +163,7 @@ class Instance:
         self.service._held = {ACCOUNT: self.ledger}  # type: ignore[assignment]  # pyright: ignore
         await self.service.on_active(ACCOUNT, 1)
         state = self.service.states[ACCOUNT]
-        if self.venue.venue.is_up and not self.service.acting.other_env(state.group.books.get(ACCOUNT)):
+        if self.venue.venue.is_up and not self.service.acting.not_here(ACCOUNT, state.group.books.get(ACCOUNT)):
             async with asyncio.timeout(_DEADLINE_S):
                 await self.account.ready.wait()
         return self

@@ -135,9 +135,10 @@ class Desk:
         self._key = ""
 
     @classmethod
-    def over(cls, transport: Transport, account: str, timeout_s: float = 5.0) -> Self:
-        """On a connection that is there already, and stays."""
+    def over(cls, transport: Transport, account: str, timeout_s: float = 5.0, key: str = "") -> Self:
+        """On a connection that is there already, and stays; with a key other than the one that it is called by."""
         desk = cls(account, timeout_s=timeout_s)
+        desk._key = key
         desk._transport, desk._is_ours = transport, False
         return desk
 
@@ -146,7 +147,7 @@ class Desk:
             urls, user, password = self._way_in
             self._transport = await NatsTransport.connect(urls, user=user, password=password, name="desk")
         self._client = Client(self._transport)
-        self._key = await self._group() or self.account_name
+        self._key = self._key or await self._group() or self.account_name
         return self
 
     async def _group(self) -> str:

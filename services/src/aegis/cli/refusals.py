@@ -12,6 +12,7 @@ __all__ = ["WORDS", "explained"]
 WORDS: Final = {
     "duplicate_id": "the day has another order of this --id",
     "wrong_env": "the account's books are of another environment; see `aegis trading take-books --help`",
+    "wrong_key": "the account was traded under another key before; see `aegis trading take-books --help`",
     "disarmed": "nobody has armed this live account today; `aegis trading arm` does",
     "halted": "the account is halted; `aegis trading mode normal` ends that",
     "cancel_only": "the account may only cancel; `aegis trading mode normal` ends that",

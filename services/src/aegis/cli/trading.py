@@ -219,16 +219,18 @@ def flatten(
 def take_books(
     confirm: Annotated[str, typer.Option(help="The account's name, in place of the question.")] = "",
     reason: Annotated[str, typer.Option(help="Is kept with the change.")] = "",
+    key: Annotated[str, typer.Option(help="Of its new group, where the accounts file has given it another one.")] = "",
     of: OfAccount = "paper",
     timeout: Timeout = 10.0,
     as_json: AsJson = False,
 ) -> None:
     """Take the venue's positions and money for ours, where they differ and it is right; ends with 1 if some still do.
 
-    Where the accounts file gives the account another env than it has, it begins anew in that one.
+    Where the accounts file gives the account another env than it has, it begins anew in that one. So does one that it
+    gives another group, with --key: halted, and only when nobody trades it under its old key any more.
     """
     confirmed = confirm or typer.prompt(f"What {of} has is replaced by what its venue says. Its name, to confirm")
-    reply = _done(of, timeout, lambda desk: desk.take_books(confirmed, reason), again="the same")
+    reply = _done(of, timeout, lambda desk: desk.take_books(confirmed, reason), again="the same", key=key)
     if as_json:
         print_json(reply.model_dump(mode="json"))
     else:
@@ -268,7 +270,7 @@ def _check_price(price: str) -> None:
         raise typer.BadParameter(f"{price} is no price above 0", param_hint="PRICE")
 
 
-def _done(of: str, timeout: float, work: Callable[[Desk], Awaitable[T]], again: str = "") -> T:
+def _done(of: str, timeout: float, work: Callable[[Desk], Awaitable[T]], again: str = "", key: str = "") -> T:
     """What the desk answered; ends the command where there is no answer."""
     from pydantic import ValidationError
 
@@ -279,7 +281,7 @@ def _done(of: str, timeout: float, work: Callable[[Desk], Awaitable[T]], again: 
     async def asked() -> T:
         from aegis.desk import Desk
 
-        async with connect() as transport, Desk.over(transport, of, timeout) as desk:
+        async with connect() as transport, Desk.over(transport, of, timeout, key) as desk:
             return await work(desk)
 
     try:

@@ -323,7 +323,8 @@ class TakeBooks(_Frozen):
     """Take the positions and money of the venue for ours: it is right, and we were wrong.
 
     Its answer is the comparison behind that. `confirm` repeats the account's name. The mode stays as it is. An account
-    whose env is another one since the accounts file was changed begins anew; a live one disarmed.
+    whose env is another one since the accounts file was changed begins anew, and so does one that comes from another
+    key, halted; a live one disarmed.
     """
 
     account: AccountName

@@ -28,24 +28,47 @@ _ALL_BYTES: Final = 256 << 20
 
 
 class ConfigStore:
-    """`aegis_config`. `risk` is what is in force for each account: what is stored, or what its file says."""
+    """`aegis_config`. `risk` is what is in force for each account: what is stored, or what its file says.
+
+    `elsewhere` has the accounts that stand there under another key than their file gives them, and that key.
+    """
 
     def __init__(self, transport: Transport, risk: Mapping[str, RiskSettings], *, replicas: int = 1) -> None:
         self._bucket = KeyValue(transport, "aegis_config")
         self._replicas = replicas
         self._given = dict(risk)
         self.risk = dict(risk)
+        self.elsewhere: dict[str, str] = {}
+        self._keys: dict[str, str] = {}
 
-    async def ensure(self, groups: Mapping[str, str]) -> None:
-        """Say which group each account belongs to, for its callers."""
+    async def ensure(self, keys: Mapping[str, str]) -> None:
+        """Say under which key each account is called, where nobody has said that before."""
+        self._keys = dict(keys)
         await self._bucket.ensure(replicas=self._replicas, history=_KEPT_VALUES)
-        for account, group in groups.items():
+        for account, key in keys.items():
             there = await self._bucket.get(group_name(account))
-            if there is None or there.value != group.encode():
-                await self._bucket.put(group_name(account), group.encode())
+            if there is None:
+                await self._bucket.create(group_name(account), key.encode())
+            else:
+                self._place(account, there)
+
+    async def claim(self, account: str) -> None:
+        """From now on it is called under the key that its file gives it. Raises RevisionMismatch, or AegisError."""
+        there = await self._bucket.get(group_name(account))
+        revision = 0 if there is None else there.revision
+        await self._bucket.update(group_name(account), self._keys[account].encode(), revision)
+        self.elsewhere.pop(account, None)
+
+    def _place(self, account: str, entry: KeyValueEntry) -> None:
+        key = entry.value.decode(errors="replace")
+        if key == self._keys[account]:
+            self.elsewhere.pop(account, None)
+        elif self.elsewhere.get(account) != key:
+            self.elsewhere[account] = key
+            _log.error("account_elsewhere", account=account, key=key, of_file=self._keys[account])
 
     async def follow(self) -> None:
-        """Take changed settings over as they come. What is no valid settings changes nothing, and is logged."""
+        """Take changed settings and keys over as they come. What is no valid setting changes nothing, and is logged."""
         while True:
             try:
                 async with self._bucket.watch("trading.>") as entries:
@@ -58,6 +81,8 @@ class ConfigStore:
 
     def _take(self, entry: KeyValueEntry) -> None:
         account = entry.key.split(".")[1]
+        if account in self._keys and entry.key == group_name(account) and not entry.deleted:
+            self._place(account, entry)
         if account not in self._given or entry.key != risk_name(account):
             return
         if entry.deleted:

@@ -5,6 +5,7 @@ export const REASONS = words(
   {
     duplicate_id: "The ID was used today already.",
     wrong_env: "The order is of another environment than the account.",
+    wrong_key: "The account was traded under another key before.",
     disarmed: "The live account is not armed.",
     halted: "The account is halted.",
     cancel_only: "The account only cancels.",
@@ -57,6 +58,7 @@ export const REASONS = words(
   {
     duplicate_id: "该编号当日已使用。",
     wrong_env: "委托环境与账户不符。",
+    wrong_key: "账户此前归属其他分组键。",
     disarmed: "实盘账户未启用。",
     halted: "账户已停止。",
     cancel_only: "账户只能撤单。",

@@ -21,6 +21,7 @@ __all__ = ["MarketPrice", "Pace", "Reason", "Refusal", "Situation"]
 Reason = Literal[
     "duplicate_id",
     "wrong_env",
+    "wrong_key",
     "disarmed",
     "halted",
     "cancel_only",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aegis.accounting.book import Book
@@ -32,6 +32,7 @@ class Acting:
     """`venues` are by account; `held` gives the key as held here, or raises Moved; `tell` alerts: of whom, what, text.
 
     `voiding` are the venues at which a cancel makes a name void that no order has: none can come under it then.
+    `elsewhere` has the accounts that `aegis_config` has under another key, and that.
     """
 
     accounts: dict[str, AccountSettings]
@@ -40,6 +41,7 @@ class Acting:
     risk: Callable[[str], RiskSettings]
     held: Callable[[str], Held]
     tell: Callable[[str, str, str], None]
+    elsewhere: Mapping[str, str]
     settle_s: float
     voiding: frozenset[str] = frozenset()
     counts: Counts = field(default_factory=Counts)
@@ -51,11 +53,13 @@ class Acting:
         """Of its venue now, whatever the journal says."""
         return self.accounts[account].env
 
-    def other_env(self, book: Book | None) -> Refusal | None:
-        """Why these are not the books of the account's venue: the accounts file has given it another env since.
+    def not_here(self, account: str, book: Book | None) -> Refusal | None:
+        """Why an account is not traded with these books: the accounts file has given it another env or group since.
 
         Such an account neither asks its venue for anything nor hears it.
         """
+        if (key := self.elsewhere.get(account)) is not None:
+            return Refusal("wrong_key", f"`aegis_config` has it under {key}")
         if book is None or book.env == self.env(book.account):
             return None
         return Refusal("wrong_env", f"its books are {book.env}, its venue is {self.env(book.account)}")

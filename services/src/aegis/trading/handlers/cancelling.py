@@ -54,7 +54,7 @@ class Cancelling:
             return CancelReply(order=order)
         now = time.monotonic()
         phase = self._acting.phase(request.account, order.instrument)
-        refusal = self._acting.other_env(book)
+        refusal = self._acting.not_here(book.account, book)
         refusal = refusal or check_cancel(self._acting.risk(request.account), phase, account.cancels.last_second(now))
         if refusal is not None:
             raise self._acting.refused(refusal)
@@ -113,7 +113,7 @@ class Cancelling:
     async def _ask(self, account: AccountState, book: Book, orders: Sequence[Order]) -> list[CancelAnswered]:
         """Ask the venue for all of them; they go out in this order. One of another env is not asked: numbers recur."""
         venue, answers = self._acting.venue(book.account), [_OTHER_ENV] * len(orders)
-        if self._acting.other_env(book) is None:
+        if self._acting.not_here(book.account, book) is None:
             with account.asking():
                 answers = await asyncio.gather(*(venue.cancel(_cancel(book, order)) for order in orders))
         return [

@@ -23,6 +23,7 @@ from aegis.trading.domain.applying import apply
 from aegis.trading.domain.changes import (
     AccountOpened,
     BooksTaken,
+    CameFrom,
     Change,
     DayRolled,
     ModeSet,
@@ -35,6 +36,7 @@ from aegis.trading.domain.reconciliation import Compared, catch_up, compare, set
 from aegis.trading.handlers.acting import Acting
 from aegis.trading.handlers.reporting import cash_moved, tell_unasked
 from aegis.trading.keys import AccountState, KeyState, now_ns
+from aegis.trading.moving import Moving
 from aegis.trading.stores import StatementStore
 from aegis_sdk.errors import AegisError, Moved
 
@@ -68,8 +70,9 @@ class _Told(NamedTuple):
 class Comparing:
     """Keeps accounts in step with their venues."""
 
-    def __init__(self, acting: Acting, statements: StatementStore, every_s: float) -> None:
+    def __init__(self, acting: Acting, moving: Moving, statements: StatementStore, every_s: float) -> None:
         self._acting = acting
+        self._moving = moving
         self._statements = statements
         self._every_s = every_s
 
@@ -97,13 +100,13 @@ class Comparing:
     async def now(self, state: KeyState, account: AccountState) -> ReconcileReply:
         """Catch up, compare, and be ready for orders. Raises what the venue or the ledger raises, VenueUnavailable too.
 
-        OrderRejected: its books are those of another env.
+        OrderRejected: its books are those of another env, or of another key.
 
         An account that does not stand still is caught up with and not compared: VenueUnavailable. It is ready only
         where it was before.
         """
         async with account.comparing:
-            self._require_env(state, account)
+            self._require_here(state, account)
             day = await self._acting.venue(account.account).trading_day(account.account)
             await self._confirm(account, day)
             if account.account not in state.group.books:
@@ -126,9 +129,9 @@ class Comparing:
             account.alerted.add(_LATE)
             self._acting.tell(account.account, _LATE, f"it trades, and was not compared for {seconds:.0f} s: {error}")
 
-    def _require_env(self, state: KeyState, account: AccountState) -> None:
-        """Raises OrderRejected, and tells once, where the books are those of a venue of another env."""
-        refusal = self._acting.other_env(state.group.books.get(account.account))
+    def _require_here(self, state: KeyState, account: AccountState) -> None:
+        """Raises OrderRejected, and tells once, where the books are those of another env, or of another key."""
+        refusal = self._acting.not_here(account.account, state.group.books.get(account.account))
         if refusal is None:
             return
         if refusal.reason not in account.alerted:
@@ -139,15 +142,19 @@ class Comparing:
     async def take(self, state: KeyState, account: AccountState, reason: str) -> ReconcileReply:
         """Take the venue's positions and money for ours, as somebody has decided; and compare.
 
-        Books of another env begin anew. Raises as `now` does, and VenueUnavailable where the account does not stand
-        still. Orders and trades that differ, as what the venue has lost, go on doing so until their day ends.
+        Books of another env begin anew, and those of an account that comes from another key, halted: nobody here knows
+        in which mode it was there. Raises as `now` does, VenueUnavailable where the account does not stand still, and
+        OrderRejected while that key is held. Orders and trades that differ, as what the venue has lost, go on doing so
+        until their day ends.
         """
         async with account.comparing:
             day = await self._acting.venue(account.account).trading_day(account.account)
             book = state.group.books.get(account.account)
-            if book is None or self._acting.other_env(book):
+            if book is None or self._acting.not_here(account.account, book):
+                came_from = await self._moving.leave(account.account)
                 await self._confirm(account, day)
-                await self._open(state, account, day)
+                await self._open(state, account, day, came_from)
+                await self._moving.arrive(account.account)
             elif day == book.trading_day:
                 await self._take(state, account, book, reason)
             else:
@@ -177,13 +184,13 @@ class Comparing:
 
     # The first start
 
-    async def _open(self, state: KeyState, account: AccountState, day: str) -> None:
+    async def _open(self, state: KeyState, account: AccountState, day: str, came_from: CameFrom | None = None) -> None:
         """Take the venue's books as they are, in one entry of the journal."""
         name = account.account
         for _ in range(_TRIES):
             seen = account.activity
             told = await self._ask(name)
-            changes = await self._first_changes(name, day, told)
+            changes = await self._first_changes(name, day, told, came_from)
             if account.activity == seen:
                 await self._acting.commit(state.key, changes)
                 tell_unasked(self._acting, account, state.book(name), changes)
@@ -192,7 +199,7 @@ class Comparing:
             await asyncio.sleep(_BETWEEN_S)
         raise VenueUnavailable(f"{name} did not stand still for long enough to take its books over")
 
-    async def _first_changes(self, name: str, day: str, told: _Told) -> list[Change]:
+    async def _first_changes(self, name: str, day: str, told: _Told, came_from: CameFrom | None) -> list[Change]:
         settings = self._acting.accounts[name]
         opened = AccountOpened(
             account=name,
@@ -201,6 +208,7 @@ class Comparing:
             trading_day=day,
             pre_balance=told.state.pre_balance,
             rules=await self._acting.venue(name).rules(name, settings.rules),
+            came_from=came_from,
         )
         group = Group()
         apply(group, opened)

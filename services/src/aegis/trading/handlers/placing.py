@@ -143,13 +143,14 @@ class Placing:
 
         The paper venue knows only what ticks: so what is not known is wanted, and asked for once more.
         """
-        if refusal := self._acting.other_env(state.group.books.get(account.account)):  # which is never compared
+        name = account.account
+        if refusal := self._acting.not_here(name, state.group.books.get(name)):  # which is never compared
             raise self._acting.refused(refusal)
         await account.until_ready(context.time_left / 2)
-        book, market = state.book(account.account), self._acting.market
+        book, market = state.book(name), self._acting.market
         try:
             await self._acting.learn(state, book, instruments)
-            new = [one for one in instruments if await market.want(account.account, one)]
+            new = [one for one in instruments if await market.want(name, one)]
             await self._acting.learn(state, book, new)
         except (Unavailable, DeadlineExceeded) as error:
             raise VenueUnavailable(f"{error}; nothing was sent") from error

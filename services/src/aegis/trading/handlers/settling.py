@@ -56,7 +56,8 @@ class Settling:
     async def settle(self, state: KeyState, intent: OpenIntent) -> Settled | None:
         """The answer; None where it cannot be given yet. Raises what the venue's queries raise."""
         changes = read_changes(intent.data)
-        if self._acting.other_env(state.group.books.get(changes[0].account)):
+        name = changes[0].account
+        if self._acting.not_here(name, state.group.books.get(name)):
             return None  # the venue that was asked is another one
         since = state.first_asked.setdefault(intent.idempotency_key, time.monotonic())
         if isinstance(changes[0], OrdersIntended):
