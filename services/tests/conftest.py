@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from aegis.contracts.market import Quote
+from aegis.contracts.reasons import Reason, sentence_of
 from aegis.marketdata.ports import FeedState
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -43,10 +44,10 @@ class RecordingSink:
     async def uncrowded(self) -> None:
         await self.has_room.wait()
 
-    def changed(self, state: FeedState, reason: str = "") -> None:
+    def changed(self, state: FeedState, why: Sequence[Reason] = ()) -> None:
         self.quotes_before.append(len(self.quotes))
         self.states.append(state)
-        self.reasons.append(reason)
+        self.reasons.append(sentence_of(why))
         self._notify()
 
     def rejected(self, reason: str, detail: str, count: int = 1) -> None:

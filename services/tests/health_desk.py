@@ -11,6 +11,7 @@ import pytest
 
 from aegis.contracts.health import ESCALATED, REPORT, Escalation, HealthReport, RecoveryAnswer
 from aegis.contracts.market import Quote
+from aegis.contracts.reasons import explained
 from aegis.contracts.subscriptions import SUBSCRIBE, WishRequest
 from aegis.marketdata.adapters.simulated import SimulatedFeed, SimulatedOptions
 from aegis.marketdata.bootstrap import build
@@ -20,7 +21,7 @@ from aegis.marketdata.health.hooks import RecoveryHook
 from aegis.marketdata.health.settings import HealthSettings
 from aegis.marketdata.ports import FeedSink
 from aegis_sdk import Client, Empty, Service, rpc
-from aegis_sdk.errors import AegisError
+from aegis_sdk.errors import Rejected
 from aegis_sdk.instances import InstanceRecord, InstanceStatus
 from aegis_sdk.registry import Registration
 from aegis_sdk.service import HostOptions, ServiceHost
@@ -61,8 +62,8 @@ class Deaf(SimulatedFeed):
 class OneSession(Deaf):
     """As a replay: it has no other session."""
 
-    async def renew(self, reason: str = "") -> None:
-        raise AegisError("it has only one session")
+    async def renew(self) -> None:
+        raise explained(Rejected, "one_session")
 
 
 class Operations(Service):

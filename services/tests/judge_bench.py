@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from aegis.contracts.reasons import Reason
 from aegis.contracts.subscriptions import SubscriptionState
 from aegis.exchanges.sessions import to_utc_ns
 from aegis.marketdata.health.domain.findings import Findings, Verdict
@@ -29,7 +30,7 @@ class Bench:
         self.now_ns = self.begin_ns = at(clock, day)
         self.judge = Judge(self.now_ns, 0.0)
         self.paces = dict(paces)
-        self.states: dict[str, tuple[SubscriptionState, str]] = dict.fromkeys(paces, ("ticking", ""))
+        self.states: dict[str, tuple[SubscriptionState, Reason | None]] = dict.fromkeys(paces, ("ticking", None))
         self.feed(**feed)
         self.want()
 
@@ -37,7 +38,7 @@ class Bench:
         self.judge.feed(FeedSeen(**{"session": "1", "state": "ready", **changes}))  # type: ignore[arg-type]
 
     def want(self, **changes: object) -> None:
-        self.judge.want([(name, state, reason) for name, (state, reason) in self.states.items()])
+        self.judge.want([(name, state, why) for name, (state, why) in self.states.items()])
 
     @property
     def wall_s(self) -> float:

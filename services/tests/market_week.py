@@ -153,7 +153,7 @@ class Week:
         def state(name: str) -> SubscriptionState:
             return "waiting" if name in self._hit and self._hit[name].unsubscribed else "ticking"
 
-        self.judge.want([(name, state(name), "") for name in self.wanted])
+        self.judge.want([(name, state(name), None) for name in self.wanted])
 
 
 def a_market(begin_ns: int, seed: int) -> Market:

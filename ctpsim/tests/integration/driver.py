@@ -16,7 +16,7 @@ from ctpsim.access import UserAccess
 from ctpsim.testing import RunningFront
 
 CLIENT = Path(__file__).with_name("ctp_client.py")
-PATIENCE_S = 10.0
+PATIENCE_S = 40.0
 
 
 class Heard(NamedTuple):

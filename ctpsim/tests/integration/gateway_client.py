@@ -29,7 +29,7 @@ def keep(event: Event) -> None:
 
 
 def wait(what: Callable[[], object]) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not what():
         if time.monotonic() > until:
             sys.exit(f"nothing came; the log says {[log.msg for log in seen['eLog']]}")

@@ -38,7 +38,7 @@ async def test_the_stock_gateway_takes_all_contracts_ticks_and_trades(tmp_path: 
             cwd=tmp_path,
             limit=16 << 20,
         )
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(120):
             output, _ = await process.communicate(json.dumps(settings).encode() + b"\n")
     seen = json.loads(output.splitlines()[-1])
     contracts = listed(DAY, "all").values()

@@ -29,6 +29,10 @@ def days(ticks: list[dict[str, Any]], from_time: str) -> set[tuple[str, str]]:
     return {(tick["TradingDay"], tick["ActionDay"]) for tick in ticks if tick["UpdateTime"] >= from_time}
 
 
+def at_night(ticks: list[dict[str, Any]]) -> bool:
+    return any(tick["UpdateTime"] > "21:00" for tick in ticks)
+
+
 async def test_a_whole_day_from_the_evening_before_to_the_close() -> None:
     async with front(begin="2025-11-27T20:05", speed=SPEED) as counter, client(counter) as driver:
         await driver.call("", "keep")
@@ -38,14 +42,14 @@ async def test_a_whole_day_from_the_evening_before_to_the_close() -> None:
         assert await begin(driver, "td") == 0
         await driver.listen(*WATCHED)
         await at(counter, "2025-11-27T20:58")
-        rebar = await driver.ticks("rb2605", lambda ticks: any(tick["UpdateTime"] > "21:01" for tick in ticks))
+        rebar = await driver.ticks("rb2605", at_night)
         assert "20:59" in {tick["UpdateTime"][:5] for tick in rebar}, "the auction's match"
         told = [one.data for one in driver.all("td", "onRtnInstrumentStatus")]
         statuses = [one["InstrumentStatus"] for one in told if one["InstrumentID"] == "rb"]
         assert statuses == ["6", "3", "5", "2"], "closed, the auction, its match, trading"
         assert days(rebar, "21:00") == {("20251128", "20251127")}
-        assert days(await driver.ticks("m2605"), "21:00") == {("20251128", "20251128")}, "DCE's ActionDay"
-        sugar = await driver.ticks("SR605")
+        assert days(await driver.ticks("m2605", at_night), "21:00") == {("20251128", "20251128")}, "DCE's ActionDay"
+        sugar = await driver.ticks("SR605", at_night)
         assert days(sugar, "21:00") == {("20251127", "20251127")}, "CZCE's TradingDay"
         assert {tick["UpdateMillisec"] for tick in sugar} == {0}
         await at(counter, "2025-11-27T23:59")

@@ -7,7 +7,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-from driver import client
+from driver import PATIENCE_S, client
 
 from ctpsim import building, installed
 from ctpsim.frames import HEAD, Kind
@@ -41,7 +41,7 @@ async def test_a_hundred_apis_are_released_under_flow_and_leave_no_thread(tmp_pa
             env={"LD_LIBRARY_PATH": str(installed.libraries())},
         )
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 output, _ = await process.communicate()
         finally:
             if process.returncode is None:
@@ -76,7 +76,7 @@ async def test_what_is_not_understood_ends_the_connection_with_0x2003_and_not_th
     address = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server, front(market="load") as counter, client(counter, retry_ms=10) as driver:
         await driver.open("md", address)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while len(lost := driver.all("md", "onFrontDisconnected")) < len(FRAMES):
                 await asyncio.sleep(0.01)
         reasons = [one.data for one in lost[: len(FRAMES)]]

@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-from driver import client
+from driver import PATIENCE_S, client
 
 from ctpsim.market.universe import listed
 from ctpsim.testing import front
@@ -54,7 +54,7 @@ async def test_a_client_that_does_not_read_is_counted_and_no_other_suffers() -> 
             await sleeper.listen("cu2602")
             await sleeper.counts(lambda counts: counts.get("cu2602", 0) > 100)
             os.kill(sleeper.pid, signal.SIGSTOP)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 while (await counter.control.unsent()).get("cu2602", 0) == 0:
                     await asyncio.sleep(0.05)
             before = (await driver.call("", "counts"))["cu2602"]

@@ -33,7 +33,7 @@ async def served(directory: Path, *options: str) -> AsyncIterator[tuple[asyncio.
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             yield process, (await process.stdout.readline()).decode()
     finally:
         if process.returncode is None:

@@ -27,7 +27,7 @@ async def answer(counter: RunningFront, side: str, said: bytes) -> bytes:
     try:
         await reader.readexactly(HELLO)
         writer.write(said)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await reader.read(4096)
     finally:
         writer.close()

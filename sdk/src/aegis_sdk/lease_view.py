@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Literal, NamedTuple, Self
 
 from aegis_sdk import subjects
 from aegis_sdk.discovery import Directory
@@ -15,11 +15,27 @@ from aegis_sdk.instances import Heartbeat, Instance, InstanceStatus, digest
 from aegis_sdk.ledger import KeyName, Leases, StoredLease
 from aegis_sdk.transport import Transport
 
-__all__ = ["KeyState", "LeaseView", "NotDone", "Said", "state_of"]
+__all__ = ["KeyState", "LeaseView", "NotDone", "NotDoneCode", "Said", "state_of"]
 
 _READ_S: Final = 5.0
 _HEAR_S: Final = 1.5
 _ABLE: Final = (InstanceStatus.ACTIVE, InstanceStatus.STANDBY)
+
+
+NotDoneCode = Literal[
+    "cannot_take",
+    "holder_gone",
+    "holder_lost",
+    "no_answer",
+    "no_instance",
+    "no_taker",
+    "not_claimed",
+    "not_drainable",
+    "not_held",
+    "not_served",
+    "several_services",
+    "unknown_key",
+]
 
 
 class NotDone(AegisError):
@@ -29,7 +45,7 @@ class NotDone(AegisError):
     done yet.
     """
 
-    def __init__(self, code: str, message: str, *, was_asked: bool = False) -> None:
+    def __init__(self, code: NotDoneCode, message: str, *, was_asked: bool = False) -> None:
         super().__init__(message)
         self.code = code
         self.was_asked = was_asked

@@ -20,6 +20,7 @@ from aegis_sdk.single_active.context import ActiveContext
 from aegis_sdk.single_active.declaration import Settled, SingleActive, active
 
 from .history import Calling, Recorder
+from .preempted import Waits
 from .venue import VenueConnection
 
 READS: Final = frozenset({"balance", "peek"})
@@ -52,11 +53,14 @@ def method(service: str, name: str) -> Method[Amount, Told]:
 class Accounts(SingleActive):
     """`points` are the places at which the process stops itself, once each."""
 
-    def __init__(self, keys: Iterable[str], instance: str, venue: VenueConnection, recorder: Recorder) -> None:
+    def __init__(
+        self, keys: Iterable[str], instance: str, venue: VenueConnection, recorder: Recorder, waits: Waits
+    ) -> None:
         self._keys = tuple(keys)
         self._instance = instance
         self._venue = venue
         self._recorder = recorder
+        self._waits = waits
         self._balances: dict[str, int] = {}
         self.points: set[str] = set()
         self.recover_s = 0.0
@@ -102,7 +106,7 @@ class Accounts(SingleActive):
             await context.intend(request)
             sender = {"instance": self._instance, "pid": os.getpid(), "idempotency_key": context.idempotency_key}
             command = {**sender, "key": context.key, "epoch": context.epoch}
-            self._recorder.write(Calling(at=clock.now(), **command))
+            self._recorder.write(Calling(at=clock.now(), kept_s=self._waits.since_checked_s(), **command))
             self.strike("before_call")
             if not await self._venue.ask(do="command", **command):
                 raise Voided("the venue was told not to")

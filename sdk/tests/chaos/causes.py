@@ -45,6 +45,7 @@ def _limits(timers: Timers) -> Mapping[str, float]:
     return {
         "SIGSTOP": taken_over,
         "blocked": taken_over,
+        "preempted": taken_over,
         "SIGKILL": timers.settle_s + taken_over,  # who is there may have just come
         "hang": timers.settle_s + given_back,
         "hand_over": DRAIN_S + given_back,

@@ -22,7 +22,7 @@ from .stored import Copy, Stored
 
 NOWHERE: Final = "127.0.0.1:9"
 """What nodes tell each other of where a third one is, so that no route is made but through our links."""
-_DEADLINE_S: Final = 40.0
+_DEADLINE_S: Final = 90.0
 _POLL_S: Final = 0.05
 _READ_S: Final = 5.0
 Configure = Callable[[Node, dict[str, Any]], None]

@@ -66,6 +66,7 @@ class Said(NamedTuple):
     idempotency_key: str
     proof_sent_at: float  # as the instance says; of an error, as it was
     at: float
+    kept_s: float  # as of a trace
 
 
 class Call(NamedTuple):
@@ -104,6 +105,16 @@ class Evidence:
 
     def book(self, key: str) -> Book:
         return self.books.get(key) or Book(key)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all replicas have the same: one that follows late has not lost anything."""
+        return all(replica == self.books for replica in self.replicas.values())
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still to be learned of a call what became of it."""
+        return any(book.intents.keys() - book.results.keys() for book in self.books.values())
 
     @cached_property
     def calls(self) -> list[Call]:
@@ -146,10 +157,10 @@ class Evidence:
         for seen in self.history.seen:
             match seen.trace:
                 case Answered(key, epoch, name, proof_sent_at, False, at):
-                    found.append(Said(seen.instance, seen.pid, key, epoch, name, proof_sent_at, at))
+                    found.append(Said(seen.instance, seen.pid, key, epoch, name, proof_sent_at, at, seen.kept_s))
                 case Refused(key, epoch, name, code, at) if code not in NO_ANSWERS:
                     real = self.proof_at(key, epoch, seen.pid, at)
-                    found.append(Said(seen.instance, seen.pid, key, epoch, name, real, at))
+                    found.append(Said(seen.instance, seen.pid, key, epoch, name, real, at, seen.kept_s))
                 case _:
                     pass
         return found

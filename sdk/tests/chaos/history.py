@@ -61,22 +61,26 @@ class Ended(Written, frozen=True, tag="ended"):
 
 
 class Traced(Written, frozen=True, tag="traced"):
-    """A trace of a single-active host; `fields` are those of the named tuple `what`."""
+    """A trace of a single-active host; `fields` are those of the named tuple `what`.
+
+    For `kept_s` the process could not run since it last looked whether it is proved: others had the processors.
+    """
 
     instance: str
     pid: int
     what: str
     fields: list[Any]
+    kept_s: float = 0.0
 
     @classmethod
-    def of(cls, instance: str, pid: int, told: trace.Trace) -> Traced:
+    def of(cls, instance: str, pid: int, told: trace.Trace, kept_s: float) -> Traced:
         """JSON has no infinity: a proof that there never was is one of the distant past."""
         fields = [DISTANT_PAST if each == float("-inf") else each for each in told]
-        return cls(instance, pid, type(told).__name__, fields)
+        return cls(instance, pid, type(told).__name__, fields, kept_s)
 
 
 class Calling(Written, frozen=True, tag="calling"):
-    """A handler has its intent and its proof, and calls the venue next."""
+    """A handler has its intent and its proof, and calls the venue next. `kept_s` as of a trace."""
 
     instance: str
     pid: int
@@ -84,6 +88,7 @@ class Calling(Written, frozen=True, tag="calling"):
     key: str
     epoch: int
     at: float
+    kept_s: float = 0.0
 
 
 class Commanded(Written, frozen=True, tag="commanded"):
@@ -118,13 +123,14 @@ class Seen(msgspec.Struct, frozen=True):
     instance: str
     pid: int
     trace: trace.Trace
+    kept_s: float = 0.0
 
 
 Line = Sent | Ended | Traced | Calling | Commanded | Fault
 Event = TypeVar("Event", bound=Written)
 TraceKind = TypeVar("TraceKind", bound=trace.Trace)
 
-STOPS: Final = ("SIGSTOP", "blocked")
+STOPS: Final = ("SIGSTOP", "blocked", "preempted")
 """Faults in which a process stands still, and then goes on as if nothing had been."""
 
 
@@ -175,7 +181,7 @@ def collect(lines: Iterable[Line]) -> History:
                 history.ended.append(line)
             case Traced():
                 told = msgspec.convert(line.fields, TRACES[line.what])
-                history.seen.append(Seen(line.instance, line.pid, told))
+                history.seen.append(Seen(line.instance, line.pid, told, line.kept_s))
             case Calling():
                 history.calling.append(line)
             case Commanded():

@@ -39,6 +39,7 @@ from aegis_sdk.transport_nats import NatsTransport
 from .accounts import Accounts
 from .history import Fault, Recorder, Traced
 from .mutations import MUTATIONS
+from .preempted import Waits
 from .venue import VenueConnection
 
 REPLICAS = 3
@@ -124,14 +125,15 @@ async def main(name: str, instance: str, keys: str, venue: str, path: str, *urls
     recorder = Recorder(Path(path))
     Accounts.name = name
     host_name, _, port = venue.partition(":")
-    service = Accounts(keys.split(","), instance, VenueConnection(host_name, int(port)), recorder)
+    waits = Waits(instance, recorder)
+    service = Accounts(keys.split(","), instance, VenueConnection(host_name, int(port)), recorder, waits)
     _stop_in_claims(service)
     _deafen(service)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
 
     def observe(trace: Trace) -> None:
-        recorder.write(Traced.of(instance, os.getpid(), trace))
+        recorder.write(Traced.of(instance, os.getpid(), trace, waits.since_checked_s()))
 
     transport = await NatsTransport.connect(
         urls, user=os.environ["NATS_USER"], password=os.environ["NATS_PASSWORD"], name=instance, connect_timeout=30

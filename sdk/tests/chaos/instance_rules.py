@@ -12,8 +12,8 @@ from aegis_sdk.single_active.trace import Began
 from .evidence import NEVER, Evidence, Rule, Violation
 from .history import Calling, Fault, History
 
-PREEMPTED_S: Final = 0.02
-"""Between its check and its note of it a process of a busy machine may have to wait so long."""
+NOTED_S: Final = 0.02
+"""By so much later than its check a process notes it; if the machine kept it from running, by as much more."""
 
 
 def stopped_trusts_nothing(evidence: Evidence) -> Iterator[Violation]:
@@ -53,12 +53,13 @@ def proof_is_young(evidence: Evidence) -> Iterator[Violation]:
     for said in evidence.said:
         real = evidence.proof_at(said.key, said.epoch, said.pid, said.at)
         age = said.at - min(said.proof_sent_at, real)
-        if age > evidence.timers.proof_s + PREEMPTED_S:
+        if age > evidence.timers.proof_s + NOTED_S + said.kept_s:
             text = f"{said.instance} answered {said.idempotency_key} in epoch {said.epoch}"
             yield Violation(Rule.PROOF, said.key, f"{text} with a proof {age:.4f} s old")
     for calling in evidence.history.calling:
         age = calling.at - evidence.proof_at(calling.key, calling.epoch, calling.pid, calling.at)
-        if age > evidence.timers.proof_s + PREEMPTED_S and not _stood_still(evidence.history, calling, age):
+        due_s = evidence.timers.proof_s + NOTED_S + calling.kept_s
+        if age > due_s and not _stood_still(evidence.history, calling, age):
             text = f"{calling.instance} called the venue for {calling.idempotency_key} in epoch {calling.epoch}"
             yield Violation(Rule.PROOF, calling.key, f"{text} with a proof {age:.4f} s old")
 

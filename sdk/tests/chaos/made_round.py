@@ -66,8 +66,8 @@ class Round:
 
     # What processes say
 
-    def tell(self, who: Who, trace: Trace) -> None:
-        self.history.seen.append(Seen(*who, trace))
+    def tell(self, who: Who, trace: Trace, kept_s: float = 0.0) -> None:
+        self.history.seen.append(Seen(*who, trace, kept_s))
 
     def send(self, name: str, method: str, at: float, caller: str = "c1") -> None:
         self.history.sent.append(Sent(caller, f"{name}@{at}", name, KEY, method, at, TIMEOUT_S, method == "peek"))
@@ -77,9 +77,11 @@ class Round:
     ) -> None:
         self.history.ended.append(Ended(caller, f"{name}@{sent}", outcome, at, **told))
 
-    def handle(self, name: str, epoch: int, who: Who, began: float, answered: float, proof: float) -> None:
+    def handle(
+        self, name: str, epoch: int, who: Who, began: float, answered: float, proof: float, kept_s: float = 0.0
+    ) -> None:
         self.tell(who, Began(KEY, epoch, name, began))
-        self.tell(who, Answered(KEY, epoch, name, proof, False, answered))
+        self.tell(who, Answered(KEY, epoch, name, proof, False, answered), kept_s)
 
     def deposit(self, name: str, epoch: int, n: int, sequence: int, balance: int, who: Who, at: float) -> None:
         """A deposit of 1, sent at `at`."""

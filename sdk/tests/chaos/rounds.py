@@ -29,7 +29,7 @@ from .workers import Worker
 
 KEYS: Final = tuple(f"K{number}" for number in range(1, 7))
 INSTANCES: Final = ("a", "b", "c")
-_DEADLINE_S: Final = 30.0
+_DEADLINE_S: Final = 60.0
 _POLL_S: Final = 0.05
 _SETTLING_S: Final = 20.0
 _TOLD_S: Final = 5.0
@@ -163,8 +163,12 @@ class Round:
     async def until(self, seen: Callable[[History], bool]) -> None:
         """Wait until something is written down."""
         async with asyncio.timeout(_DEADLINE_S):
-            while not seen(load(self.directory)):  # noqa: ASYNC110 (files tell nobody)
+            while not seen(await self.history()):  # noqa: ASYNC110 (files tell nobody)
                 await asyncio.sleep(_POLL_S)
+
+    async def history(self) -> History:
+        """What is written down by now. It is read apart from the loop, which the bytes of all links pass."""
+        return await asyncio.to_thread(load, self.directory)
 
     # Faults
 
@@ -177,28 +181,24 @@ class Round:
         """What is wrong at once, with instances that may serve nobody any more."""
         for caller in self.callers:
             await caller.kill()
-        return violations(await self._settled(0))
+        return await asyncio.to_thread(violations, await self._evidence(lambda evidence: evidence.is_complete))
 
     async def judged(self) -> tuple[list[Violation], Evidence]:
         """Let all settle, read what is stored, and hold it against what was written down."""
         await self.cluster.wait_healed()
         self.unanswered = sum([await caller.end() for caller in self.callers])
-        evidence = await self._settled(_SETTLING_S)
-        return violations(evidence), evidence
+        evidence = await self._evidence(lambda evidence: evidence.is_complete and not evidence.is_open)
+        return await asyncio.to_thread(violations, evidence), evidence
 
-    async def _settled(self, seconds: float) -> Evidence:
-        """The evidence once no intent is open any more, or there was time enough for that."""
-        until = clock.now() + seconds
+    async def _evidence(self, is_enough: Callable[[Evidence], bool]) -> Evidence:
+        """The evidence once it is enough, or there was time enough for that."""
+        until = clock.now() + _SETTLING_S
         while True:
             copies = await self.cluster.copies(self.service)
-            evidence = Evidence(
-                history=load(self.directory),
-                copies=copies,
-            )
-            is_open = any(book.intents.keys() - book.results.keys() for book in evidence.books.values())
-            if not is_open or clock.now() > until:
+            evidence = Evidence(history=await self.history(), copies=copies)
+            if await asyncio.to_thread(is_enough, evidence) or clock.now() > until:
                 return evidence
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(_POLL_S)
 
     async def hold(self) -> Evidence:
         """Judge, and fail with everything that was found."""

@@ -117,6 +117,13 @@ def a_command_that_reaches_the_venue_twice_besides_a_late_one(made: Round) -> No
     made.command("o1", 1, A, 5.01, executed=False)
 
 
+def test_a_replica_that_follows_late_is_waited_for() -> None:
+    made = good_round()
+    assert made.evidence().is_complete
+    made.missing["n3"] = 10
+    assert not made.evidence().is_complete
+
+
 @caught_as(Rule.DURABLE)
 def a_replica_that_lost_an_entry(made: Round) -> None:
     made.missing["n3"] = 10
@@ -189,6 +196,13 @@ def test_a_switch_may_wait_until_the_cluster_has_healed() -> None:
     assert made.broken() == set()
 
 
+def test_a_holder_that_the_machine_kept_from_running_may_lose_its_key() -> None:
+    made = good_round()
+    made.fault("preempted", B, 24.4, 24.9)
+    made.claim(20, A, at=25.0)
+    assert made.broken() == set()
+
+
 @caught_as(Rule.STALE)
 def an_answer_of_an_epoch_after_a_later_one_had_answered(made: Round) -> None:
     made.send("r2", "balance", 6.2, caller="c3")
@@ -254,6 +268,23 @@ def test_a_handler_may_begin_when_a_write_sent_after_the_stop_is_acknowledged() 
 @caught_as(Rule.PROOF)
 def an_answer_with_an_old_proof(made: Round) -> None:
     made.handle("r2", 7, B, 6.09, 6.1, 6.001)
+
+
+@caught_as(Rule.PROOF)
+def an_answer_with_a_proof_older_than_the_machine_is_to_blame_for(made: Round) -> None:
+    made.handle("r2", 7, B, 6.09, 6.2, 6.001, kept_s=0.09)
+
+
+def test_an_answer_may_be_as_late_as_the_machine_kept_its_process_from_running() -> None:
+    made = good_round()
+    made.handle("r2", 7, B, 6.07, 6.2, 6.001, kept_s=0.11)
+    made.history.calling[0] = Calling(*A, "o1", KEY, 1, 3.12, kept_s=0.03)
+    assert made.broken() == set()
+
+
+@caught_as(Rule.PROOF)
+def a_venue_call_older_than_the_machine_is_to_blame_for(made: Round) -> None:
+    made.history.calling[0] = Calling(*A, "o1", KEY, 1, 3.12, kept_s=0.01)
 
 
 @caught_as(Rule.PROOF)

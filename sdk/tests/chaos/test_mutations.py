@@ -23,7 +23,7 @@ from . import faults
 from .accounts import Amount
 from .cluster import Cluster
 from .evidence import Evidence, Rule
-from .history import History, load
+from .history import History
 from .links import LATE_S, Flow
 from .rounds import Round, begun
 
@@ -46,8 +46,12 @@ async def deaf_and_stopped(round_: Round) -> None:
     round_.instances[holder].order("deaf")
     await asyncio.sleep(0.2)
     await faults.stop(round_, holder, 1.2)
-    await round_.held(KEY, above=epoch)
+    await round_.until(lambda history: _taken(history, epoch))  # what contradicts itself may be held by nobody any more
     await asyncio.sleep(1)
+
+
+def _taken(history: History, above: int) -> bool:
+    return any(became.key == KEY and became.epoch > above for _, became in history.became())
 
 
 async def stopped_briefly(round_: Round, times: int) -> None:
@@ -59,7 +63,7 @@ async def stopped_briefly(round_: Round, times: int) -> None:
         await faults.stop(round_, holder, UNNOTICED_S)
         ended = clock.now()
         await round_.until(lambda history, since=ended: _writes(history, pid, since))
-        history = load(round_.directory)
+        history = await round_.history()
         noticed = any(seen.pid == pid and broke.at > began for seen, broke in history.traces(GateBroke))
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 from . import wall_clocks
 
 PACKAGE: Final = Path(__file__).parent
-_DEADLINE_S: Final = 40.0
+_DEADLINE_S: Final = 90.0
 _POLL_S: Final = 0.005
 
 

@@ -37,6 +37,7 @@ from aegis_sdk.transport import Transport
 from .network import DEADLINE_S, Network
 
 KEY = "A1"
+LOOK_S = 0.1
 TIMERS = replace(AGGRESSIVE, silence_s=0.3, settle_s=0.31, write_s=0.25, outcome_s=0.8, suspended_s=0.5, recover_s=1.0)
 
 
@@ -237,13 +238,14 @@ class Desk(SingleActive):
 class Faulty:
     """A transport whose writes to streams can go wrong.
 
-    `away`: they do not arrive. `deaf`: they arrive, and the answers are lost.
+    `away`: they do not arrive. `deaf`: they arrive, and the answers are lost. `claims`: batches that claim keys.
     """
 
     def __init__(self, transport: Transport) -> None:
         self.real = transport
         self.away = False
         self.deaf = False
+        self.claims = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
@@ -260,6 +262,7 @@ class Faulty:
         return lost
 
     async def append_batch(self, messages: Sequence[tuple[str, bytes, Headers]], timeout: float = 5.0) -> int:
+        self.claims += any(subject.endswith(".lease") for subject, _, _ in messages)
         if not self.away:
             sequence = await self.real.append_batch(messages, timeout)
             if not self.deaf:
@@ -332,6 +335,7 @@ class Desks:
         self.venue = Venue()
         self._running: list[Running] = []
         self._client: Client | None = None
+        self._connecting = asyncio.Lock()
 
     async def start(
         self, instance: str = "a", keys: Iterable[str] = (KEY,), drain_timeout_s: float = 2.0, **settings: Any
@@ -361,8 +365,8 @@ class Desks:
     async def call(
         self, name: str, amount: int = 0, key: str = KEY, timeout: float = DEADLINE_S, idempotency_key: str = ""
     ) -> Answer[Balance]:
-        if self._client is None:
-            self._client = Client(await self.network.connect())
+        async with self._connecting:
+            self._client = self._client or Client(await self.network.connect())
         return await self._client.call_active(
             self.method(name), key, Order(amount=amount), timeout=timeout, idempotency_key=idempotency_key
         )
@@ -375,7 +379,9 @@ class Desks:
             running.desk.goes_on.set()
         self.venue.answers.set()
         for running in self._running:
+            running.transport.away = running.transport.deaf = False
             running.active._drain_timeout_s = 0.01
+            running.active._timers = replace(TIMERS, write_s=0.05)  # who has vanished cannot hand over
             await running.stop()
 
 
@@ -385,7 +391,7 @@ async def asked(running: Running, other: Transport, method: str, headers: Header
     return await other.request(subject, b'{"amount":2}', headers, timeout=DEADLINE_S)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
+async def until(condition: Callable[[], bool], within_s: float = DEADLINE_S) -> None:
+    async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110 - a host tells of no such change
             await asyncio.sleep(0.005)

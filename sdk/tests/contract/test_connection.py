@@ -11,7 +11,6 @@ from aegis_sdk.transport import ConnectionState, Transport
 
 from .network import DEADLINE_S, Network, Received, interrupt, reached
 
-LOST_S = 0.5
 NewReceived = Callable[[], Received]
 
 
@@ -98,7 +97,7 @@ async def test_what_waits_for_a_stream_ends_with_the_connection_as_unknown(
     assert not any(append.done() for append in waiting)
     await network.stop()
     await reached(transport, ConnectionState.RECONNECTING)
-    async with asyncio.timeout(LOST_S):
+    async with asyncio.timeout(DEADLINE_S):
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [DeadlineExceeded] * 3
     assert {classify(outcome) for outcome in outcomes if isinstance(outcome, Exception)} == {Fate.UNKNOWN}

@@ -11,6 +11,8 @@ from aegis_sdk.messages import Message
 from aegis_sdk.telemetry import LogTail, configure_logging
 from aegis_sdk.transport import Transport
 
+from .network import DEADLINE_S
+
 
 async def test_log_events_are_written_and_published_also_from_a_thread(
     transport: Transport, other: Transport, name: str
@@ -26,9 +28,9 @@ async def test_log_events_are_written_and_published_also_from_a_thread(
         log.info("opened", instruments=3)
         thread = threading.Thread(target=lambda: log.warning("slow", seconds=0.5))
         thread.start()
-        async with asyncio.timeout(5):
-            events = [json.loads((await arrived.get()).payload) for _ in range(2)]
         thread.join()
+        async with asyncio.timeout(DEADLINE_S):
+            events = [json.loads((await arrived.get()).payload) for _ in range(2)]
     finally:
         tail.close()
         structlog.reset_defaults()

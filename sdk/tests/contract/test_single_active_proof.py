@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,25 +17,17 @@ from aegis_sdk.single_active.trace import Began
 from aegis_sdk.transport import Transport
 
 from .active_desk import KEY, TIMERS, Desk, Desks, asked, until
-from .network import DEADLINE_S, Network
-
-
-@pytest.fixture
-async def desks(network: Network, name: str) -> AsyncIterator[Desks]:
-    desks = Desks(network, name)
-    yield desks
-    await desks.close()
-
+from .network import DEADLINE_S
 
 # Without a ledger
 
 
 async def test_what_may_read_stale_answers_without_a_proof_and_says_so(desks: Desks) -> None:
-    running = await desks.active()
+    running = await desks.active(timers=replace(TIMERS, proof_s=5.0, recover_s=10.0))
     await desks.call("deposit", 5)
     fresh = await desks.call("peek")
     running.transport.away = True
-    await until(lambda: not running.holding().is_proved(clock.now()))
+    running.holding().proof_sent_at -= 10.0
     stale = await desks.call("peek")
     assert (fresh.stale, stale.stale) == (False, True)
     assert stale.value.amount == 5

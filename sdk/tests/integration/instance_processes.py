@@ -21,7 +21,7 @@ from aegis_sdk.transport_nats import NatsTransport
 
 SCRIPT = Path(__file__).with_name("registered_instance.py")
 BUSY = "while True: pass"
-DEADLINE_S = 15
+DEADLINE_S = 60
 
 
 @asynccontextmanager

@@ -26,7 +26,7 @@ from .instance_processes import running
 from .keyed_quotes import FAR, INSTANCES, KEYS, NEAR, Quotes
 
 HERE = Path(__file__).parent
-DEADLINE_S = 60
+DEADLINE_S = 100
 TIMEOUT_S = 5.0
 RETRY_S = 0.1
 OTHERS = 1000 - len(INSTANCES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
@@ -16,17 +16,7 @@ from aegis_sdk.registry import Registration
 from aegis_sdk.testing import NatsAccess, nats_server
 from aegis_sdk.transport_nats import NatsTransport
 
-from .instance_processes import (
-    BUSY,
-    DEADLINE_S,
-    Departures,
-    accessed,
-    directory_of,
-    instances,
-    present,
-    running,
-    serving,
-)
+from .instance_processes import DEADLINE_S, Departures, accessed, directory_of, instances, present
 
 
 @pytest.fixture
@@ -34,6 +24,7 @@ def service() -> str:
     return f"t{uuid4().hex[:12]}"
 
 
+@pytest.mark.usefixtures("steady")
 async def test_a_killed_process_leaves_within_a_second(nats_access: NatsAccess, service: str) -> None:
     async with directory_of(nats_access, service) as directory, instances(nats_access, service, "a", "b") as [a, _]:
         await present(directory, "a", "b")
@@ -46,6 +37,7 @@ async def test_a_killed_process_leaves_within_a_second(nats_access: NatsAccess, 
         await present(directory, "b")
 
 
+@pytest.mark.usefixtures("steady")
 async def test_a_stopped_process_leaves_within_two_seconds_and_is_back_when_it_goes_on(
     nats_access: NatsAccess, service: str
 ) -> None:
@@ -73,22 +65,6 @@ async def test_a_process_that_ends_orderly_is_out_at_once(nats_access: NatsAcces
         assert await a.wait() == 0
 
 
-async def test_healthy_processes_stay_while_the_machine_is_busy(nats_access: NatsAccess, service: str) -> None:
-    async with (
-        directory_of(nats_access, service) as directory,
-        instances(nats_access, service, "a", "b"),
-        AsyncExitStack() as stack,
-    ):
-        await serving(directory, "a", "b")
-        changes: list[Change] = []
-        directory.on_change(changes.append)
-        for _ in range(3):
-            await stack.enter_async_context(running("-c", BUSY))
-        with suppress(TimeoutError):
-            await directory.wait_for(lambda _: bool(changes), 5)
-        assert changes == []
-
-
 async def test_a_directory_that_was_stopped_itself_suspects_nobody(nats_access: NatsAccess, service: str) -> None:
     """A blocked event loop stands for SIGSTOP: when it goes on, the heartbeats of that time wait in its socket."""
     async with directory_of(nats_access, service) as directory, instances(nats_access, service, "a") as [_]:
@@ -107,6 +83,7 @@ async def test_a_directory_that_was_stopped_itself_suspects_nobody(nats_access: 
         assert departures.seen == []
 
 
+@pytest.mark.usefixtures("steady")
 async def test_a_restart_of_the_server_makes_nobody_leave(service: str) -> None:
     async with nats_server() as server:
         access = accessed(server)
@@ -125,6 +102,7 @@ async def test_a_restart_of_the_server_makes_nobody_leave(service: str) -> None:
             assert changes == []
 
 
+@pytest.mark.usefixtures("steady")
 async def test_a_cluster_that_loses_nodes_one_by_one_loses_nobody(service: str) -> None:
     """A rolling restart, each node killed hard, the one that our own connection leads to first."""
     async with nats_server(nodes=3) as server:

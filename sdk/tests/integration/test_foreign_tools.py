@@ -23,7 +23,7 @@ async def test_a_service_is_discovered_called_and_measured_with_nats_py_alone(na
     host = ServiceHost(transport, Foreign())
     await host.start()
     nc = await nats.connect(nats_access.url, user=user, password=password)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         info = json.loads((await nc.request("$SRV.INFO.foreign", b"")).data)
         [endpoint] = info["endpoints"]
         assert (info["id"], endpoint["queue_group"]) == (host.instance, "foreign")

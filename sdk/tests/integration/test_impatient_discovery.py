@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from contextlib import AsyncExitStack, suppress
 from uuid import uuid4
 
@@ -30,6 +31,8 @@ from .instance_processes import (
 
 IMPATIENT = Patience.of(AGGRESSIVE)
 BEAT_S = AGGRESSIVE.heartbeat_s
+ATTEMPTS = 3
+pytestmark = pytest.mark.usefixtures("steady")
 
 
 @pytest.fixture
@@ -89,19 +92,33 @@ async def test_a_stopped_process_leaves_for_its_silence_and_is_back_when_it_goes
 
 @pytest.mark.slow
 async def test_healthy_processes_stay_while_the_machine_is_very_busy(nats_access: NatsAccess, service: str) -> None:
+    """For the most patient and for the most impatient; again where the machine stood still for who looks."""
     async with (
-        directory_of(nats_access, service, IMPATIENT) as directory,
+        directory_of(nats_access, service) as patient,
+        directory_of(nats_access, service, IMPATIENT) as impatient,
         instances(nats_access, service, "a", "b", heartbeat_s=BEAT_S),
         AsyncExitStack() as stack,
     ):
-        await serving(directory, "a", "b")
         changes: list[Change] = []
-        directory.on_change(changes.append)
+        for directory in (patient, impatient):
+            await serving(directory, "a", "b")
+            directory.on_change(changes.append)
         for _ in range(8):
             await stack.enter_async_context(running("-c", BUSY))
-        with suppress(TimeoutError):
-            await directory.wait_for(lambda _: bool(changes), 10)
+        for _ in range(ATTEMPTS):
+            await serving(impatient, "a", "b")
+            changes.clear()
+            before_s = stood_still_s()
+            with suppress(TimeoutError):
+                await impatient.wait_for(lambda _: bool(changes), 10)
+            if not changes or stood_still_s() - before_s < AGGRESSIVE.silence_s / 4:
+                break
         assert changes == []
+
+
+def stood_still_s() -> float:
+    """What our own loop did not count of the time, as it did not run."""
+    return time.monotonic() - asyncio.get_running_loop().time()
 
 
 @pytest.mark.slow

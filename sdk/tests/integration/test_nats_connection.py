@@ -17,9 +17,10 @@ from aegis_sdk.transport import ConnectionState, StreamConfig
 from aegis_sdk.transport_nats import NatsTransport, streams
 from aegis_sdk.transport_nats.session import Session
 
-DEADLINE_S = 10.0
-LOST_S = 0.5
-READ_S = 2.0
+DEADLINE_S = 60.0
+LOST_S = 3.0
+"""Less than any of those questions waits for its answer by itself."""
+READ_S = 5.0
 
 
 async def connect(server: EmbeddedServer) -> NatsTransport:
@@ -223,7 +224,7 @@ async def test_who_closes_it_as_it_connects_does_not_wait_for_ever(
 
     monkeypatch.setattr(Session, "open", swallowing)
     user, password = nats_access.user, nats_access.password
-    transport = NatsTransport(nats_access.urls, user=user, password=password, name="", connect_timeout=READ_S)
+    transport = NatsTransport(nats_access.urls, user=user, password=password, name="", connect_timeout=2.0)
     async with asyncio.timeout(DEADLINE_S):
         await opened.wait()
         await transport.close()

@@ -22,7 +22,7 @@ from aegis_sdk.transport_nats import NatsTransport
 from .instance_processes import running
 from .single_active_program import Accounts
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 ACTIVE_PROGRAM = Path(__file__).with_name("single_active_program.py")
 PROGRAM = Path(__file__).with_name("failing_service.py")
 

@@ -36,10 +36,13 @@ async def connected(server: EmbeddedServer) -> AsyncIterator[Client]:
 
 async def stored(client: Client, subject: str) -> int:
     """Publish until it is stored; its sequence. A new stream's subjects take a moment to be known on all nodes."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE_S):
         while True:
             with suppress(NoStreamResponseError, nats_errors.TimeoutError):
                 return (await client.jetstream().publish(subject, b"kept", timeout=1)).seq
+
+
+DEADLINE_S = 30
 
 
 async def gone(pid: int) -> None:
@@ -52,7 +55,7 @@ async def gone(pid: int) -> None:
     loop = asyncio.get_running_loop()
     loop.add_reader(handle, ended.set)
     try:
-        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.wait_for(ended.wait(), DEADLINE_S)
     finally:
         loop.remove_reader(handle)
         os.close(handle)
@@ -150,7 +153,7 @@ async def test_a_killed_server_is_reported_with_its_last_words(tmp_path: Path) -
         pid = node.pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        seen = await asyncio.wait_for(exits.get(), 5)
+        seen = await asyncio.wait_for(exits.get(), DEADLINE_S)
         assert (seen.node, seen.pid, seen.exit_code) == (node.name, pid, -signal.SIGKILL)
         assert "Server is ready" in seen.log_tail
         assert node.pid is None
@@ -199,7 +202,7 @@ async def test_a_paused_node_is_silent_until_it_is_resumed() -> None:
         with pytest.raises(nats_errors.TimeoutError):
             await echo.next_msg(timeout=0.2)
         server.nodes[0].resume()
-        await echo.next_msg(timeout=5)
+        await echo.next_msg(timeout=DEADLINE_S)
 
 
 async def test_a_paused_node_can_be_stopped_in_order(tmp_path: Path) -> None:
@@ -217,7 +220,7 @@ async def test_a_node_that_does_not_heed_is_killed_after_the_deadline(
     assert pid is not None
     monkeypatch.setattr(Node, "resume", lambda _: None)  # stays paused, so SIGTERM is not heard
     server.nodes[0].pause()
-    await asyncio.wait_for(server.stop(), 5)
+    await asyncio.wait_for(server.stop(), DEADLINE_S)
     await gone(pid)
 
 
@@ -248,7 +251,7 @@ async def test_a_cancelled_start_leaves_nothing_behind(tmp_path: Path, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(Node, "wait_ready", wait_forever)
         start = asyncio.create_task(server.start())
-        await asyncio.wait_for(launched.wait(), 5)
+        await asyncio.wait_for(launched.wait(), DEADLINE_S)
         assert len(children() - before) == 3
         start.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -282,7 +285,7 @@ async def test_a_server_dies_with_a_killed_program(tmp_path: Path, paused: bool)
         sys.executable, "-c", PROGRAM, *arguments, stdout=asyncio.subprocess.PIPE
     )
     assert program.stdout is not None
-    pid = int(await asyncio.wait_for(program.stdout.readline(), 10))
+    pid = int(await asyncio.wait_for(program.stdout.readline(), DEADLINE_S))
     assert running(pid)
     program.kill()
     await program.wait()

@@ -27,7 +27,8 @@ from .instance_processes import accessed, running
 from .single_active_program import KEY, Amount
 
 SCRIPT = Path(__file__).with_name("single_active_program.py")
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
+ATTEMPTS = 3
 
 
 class Program:
@@ -183,19 +184,27 @@ async def test_a_stopped_holder_is_replaced_and_when_it_goes_on_refuses_all_that
     assert (await group.deposit(1)).epoch == new
 
 
-async def test_a_holder_that_is_stopped_for_a_moment_keeps_its_epoch_and_refuses_nothing(group: Group) -> None:
-    """Longer than its gate allows, shorter than others wait for it."""
-    first, second = await group.pair()
-    old = await first.takes()
-    await group.deposit(5)
-    first.process.send_signal(signal.SIGSTOP)
-    waiting = await group.send(old, "balance", 5)
-    await asyncio.sleep(AGGRESSIVE.gate_s * 1.1)
-    first.process.send_signal(signal.SIGCONT)
-    replies = await asyncio.gather(*waiting)
-    assert [ERROR_CODE in reply.headers for reply in replies] == 5 * [False]
-    assert (await group.deposit(1)).epoch == old
-    assert second.lines == ["standby"]
+async def test_a_holder_that_is_stopped_for_a_moment_keeps_its_epoch_and_refuses_nothing(
+    nats_access: NatsAccess,
+) -> None:
+    """Longer than its gate allows, shorter than others wait for it; again where the machine made it longer."""
+    for attempt in range(1, ATTEMPTS + 1):
+        async with begun(nats_access) as group:
+            first, second = await group.pair()
+            old = await first.takes()
+            await group.deposit(5)
+            stopped_at = clock.now()
+            first.process.send_signal(signal.SIGSTOP)
+            waiting = await group.send(old, "balance", 5)
+            await asyncio.sleep(AGGRESSIVE.gate_s * 1.1)
+            first.process.send_signal(signal.SIGCONT)
+            replies = await asyncio.gather(*waiting)
+            if clock.now() - stopped_at > AGGRESSIVE.silence_s - AGGRESSIVE.heartbeat_s and attempt < ATTEMPTS:
+                continue
+            assert [ERROR_CODE in reply.headers for reply in replies] == 5 * [False]
+            assert (await group.deposit(1)).epoch == old
+            assert second.lines == ["standby"]
+            break
 
 
 async def test_an_instance_that_is_killed_and_started_at_once_goes_on_in_a_new_epoch(group: Group) -> None:

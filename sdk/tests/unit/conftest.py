@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,7 +13,7 @@ from .scripted_ledger import Clock, Scene
 
 
 @pytest.fixture
-def fake_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def fake_clock(leaping: AbstractEventLoop, monkeypatch: pytest.MonkeyPatch) -> Clock:
     fake = Clock()
     monkeypatch.setattr(clock, "now", fake.now)
     return fake

@@ -265,13 +265,13 @@ def test_a_takeover_does_not_wait_for_the_fold(keys: int, entries: int, limit_s:
     stored = encoded(entries)
 
     def fold() -> float:
-        began = time.process_time()
+        began = time.thread_time()
         for _ in range(keys):
             journal = Journal()
             for payload, sequence in stored:
                 journal.take(decode_entry(payload), sequence)
             assert journal.n == entries - 1
-        return time.process_time() - began
+        return time.thread_time() - began
 
     assert min(fold() for _ in range(3)) < limit_s
 

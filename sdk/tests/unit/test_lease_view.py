@@ -52,7 +52,7 @@ def test_an_epoch_that_has_ended_needs_no_holder(state: LeaseState) -> None:
     assert state_of(stored(Lease(state, "a-1", "now")), None) == state
 
 
-# Over a transport
+# Over a transport, all in one loop
 
 Speaking = dict[str, Vitals]
 
@@ -62,7 +62,7 @@ def vitals(pairs: Mapping[str, int], *suspended: str) -> Vitals:
 
 
 @pytest.fixture
-async def broker() -> MemoryBroker:
+async def broker(leaping: asyncio.AbstractEventLoop) -> MemoryBroker:
     return MemoryBroker()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
@@ -159,8 +158,10 @@ async def test_the_process_and_its_event_loop_are_told(desk: Desk) -> None:
     assert found["aegis_instance_info", "parrot-1", "parrot", "", ""] == 1
 
 
-async def test_a_loop_that_stands_still_is_seen_as_late(desk: Desk) -> None:
-    time.sleep(0.25)  # noqa: ASYNC251 (it is to stand still)
+async def test_a_loop_that_stands_still_is_seen_as_late(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    now = loop.time
+    monkeypatch.setattr(loop, "time", lambda: now() + 0.25)
     await until(lambda: desk.figures.lag.histogram.total > 0.1)
 
 

@@ -24,6 +24,7 @@ from typing import Any, Final, Self, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from aegis.contracts.order_reasons import FIGURES
 from aegis.contracts.orders import (
     Account,
     AccountReported,
@@ -39,6 +40,7 @@ from aegis.contracts.orders import (
     Trade,
     TradeReported,
 )
+from aegis.contracts.reasons import explained
 from aegis.contracts.trading import (
     ACCOUNT,
     CANCEL_ORDER,
@@ -107,6 +109,7 @@ class Snapshot(BaseModel):
     """An account as it was at `sequence`, or a little later; events above it are news."""
 
     orders: list[Order]
+    trades: list[Trade]  # of the trading day, as the orders are
     positions: list[Position]
     account: Account
     sequence: int
@@ -269,15 +272,16 @@ class Desk:
         day = day or (await self.account()).trading_day
         found = await KeyValue(self._connected, STATEMENTS).get(statement_name(self.account_name, day))
         if found is None:
-            raise NotFound(f"{self.account_name} has no statement of {day}")
+            raise explained(NotFound, "no_statement", account=self.account_name, day=day)
         return found.value.decode()
 
     async def snapshot(self) -> Snapshot:
         """All of it; what changes while it is asked for is in events above its sequence, too."""
         orders, first = await self._orders(False, "", "")
-        positions = await self._call(POSITIONS, PositionsRequest(account=self.account_name))
-        account = await self._call(ACCOUNT, AccountRequest(account=self.account_name))
-        return Snapshot(orders=orders, positions=positions.positions, account=account.state, sequence=first)
+        trades = await self.trades()
+        positions = await self.positions()
+        account = await self.account()
+        return Snapshot(orders=orders, trades=trades, positions=positions, account=account, sequence=first)
 
     @asynccontextmanager
     async def follow(self) -> AsyncIterator[AsyncGenerator[Snapshot | Change]]:
@@ -379,6 +383,11 @@ def _same(request: OrderRequest, orders: Sequence[Order]) -> None:
     if request.is_of(orders):
         return
     first = orders[0]
-    price = "any price" if first.price is None else first.price
-    detail = f"{request.client_order_id} is {first.side} {first.instrument} at {price}, of {first.trading_day}"
-    raise OrderRejected(f"repeated: {detail}", reason="repeated", detail=detail)
+    figures = {
+        "order": request.client_order_id,
+        "side": first.side,
+        "instrument": first.instrument,
+        "price": "any price" if first.price is None else str(first.price),
+        "day": first.trading_day,
+    }
+    raise OrderRejected(f"repeated: {FIGURES['repeated'].format(**figures)}", reason="repeated", **figures)

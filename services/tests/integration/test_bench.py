@@ -148,12 +148,15 @@ async def test_active_calls_and_commits_are_measured_against_the_baseline() -> N
 @pytest.mark.slow
 async def test_orders_are_measured_and_none_is_lost_by_a_takeover() -> None:
     async with nats_server() as server:
-        extent = orders.Extent(rounds=1, orders=5, seconds=0.5, takeovers=1, history=100, at_counter=0)
+        extent = orders.Extent(rounds=1, orders=5, seconds=2.0, takeovers=1, history=100, at_counter=0)
         cases = shape(await orders.bench_orders(server, nodes=1, extent=extent))
     assert list(cases) == ["durable_ack", "throughput", "takeover", "replay"]
+    assert cases["throughput"]["least"] == {"rate_per_s": 1000}
+    assert cases["takeover"]["bars"] == {"lost": 0}
     taken_over, replayed = cases["takeover"]["aegis"], cases["replay"]["aegis"]
     assert (taken_over["lost"], taken_over["p50_ms"] > 0) == (0, True)
     assert (replayed["orders"] >= 100, replayed["first_order_ms"] > 0, replayed["p99_us"] > 0) == (True, True, True)
+    assert 0 < replayed["replay_ms"] < replayed["first_order_ms"]
 
 
 ONCE = Extent(rounds=1, rounds_of_many=1, leaders_killed=1, rolling_restarts=1, busy_s=1.0, many=6)

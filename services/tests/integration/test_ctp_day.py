@@ -15,6 +15,7 @@ from publishing import its_turn
 from aegis.cli.bench.ctp_parts import profile
 from aegis.contracts.market import Tick
 from aegis.contracts.marketdata import FeedChanged
+from aegis.contracts.reasons import sentence_of
 from aegis.contracts.subscriptions import SUBSCRIBE, WishRequest
 from aegis.exchanges.sessions import to_shanghai
 from aegis.marketdata import bootstrap
@@ -77,7 +78,7 @@ class Desk:
         return sum(change.state == "ready" for change in self.changes)
 
     def reasons(self, word: str) -> int:
-        return sum(word in change.reason for change in self.changes)
+        return sum(word in sentence_of(change.why) for change in self.changes)
 
     async def until_ticks_at(self, moment: str, *instruments: str) -> None:
         """Until a tick of each has come that is stamped at that Shanghai time, or later on that day."""
@@ -134,7 +135,7 @@ async def desk(monkeypatch: pytest.MonkeyPatch, begin: str) -> AsyncGenerator[De
             stop = asyncio.Event()
             serving = group.create_task(serve(host, stop))
             try:
-                while "error 7" not in service.feed_reason:  # noqa: ASYNC110 (it tells nobody yet)
+                while "error 7" not in sentence_of(service.feed_why):  # noqa: ASYNC110 (it tells nobody yet)
                     await asyncio.sleep(0.02)
                 yield made
             finally:

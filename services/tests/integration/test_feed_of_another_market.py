@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from aegis.contracts.market import Tick
 from aegis.contracts.marketdata import SERVICE, STATUS
+from aegis.contracts.reasons import sentence_of
 from aegis.marketdata.adapters.simulated import SimulatedFeed
 from aegis.marketdata.bootstrap import build
 from aegis.marketdata.endpoints import MarketData
@@ -102,7 +103,7 @@ async def test_a_replay_takes_over_from_a_simulated_market_and_a_live_feed_from_
         assert [one["event"] for one in logs if one["log_level"] == "error"] == ["feed_set_of_another_env"]
         status = await client.call(STATUS, Empty(), instance="live-1", timeout=10)
         assert (status.role, status.state) == ("standby", "ready")
-        assert "the feed set main is sim, and this feed is live" in status.reason
+        assert "the feed set main is sim, and this feed is live" in sentence_of(status.why)
         assert not await live.healthy()
         with pytest.raises(Rejected):
             await client.call(handover, Handover(key="main", to="live-1"), instance="replay-1", timeout=10)

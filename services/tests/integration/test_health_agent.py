@@ -25,7 +25,7 @@ from health_desk import (
 from aegis.cli.health_source import Source
 from aegis.contracts.health import Escalation, HealthChanged, RecoveryAnswer
 from aegis.contracts.marketdata import STATUS
-from aegis.contracts.reasons import Reason
+from aegis.contracts.reasons import Reason, sentence_of
 from aegis.contracts.repairs import RENEW, RESUBSCRIBE, RenewRequest, ResubscribeRequest
 from aegis.contracts.subscriptions import SUBSCRIBE, WishRequest
 from aegis.marketdata.bootstrap import build
@@ -95,16 +95,16 @@ async def test_that_nobody_publishes_is_told_to_operations(
     running = await desk(stack, monkeypatch, operations)
     await running.client.call(drain_of("marketdata"), Empty(), instance="marketdata-1", timeout=DEADLINE_S)
     report = await running.until(lambda _: bool(operations.told))
-    assert (report.level, report.exit_code, report.reason) == ("critical", 2, "nobody publishes the feed")
+    assert (report.level, report.exit_code, sentence_of(report.why)) == ("critical", 2, "nobody publishes the feed")
     assert report.in_all.verdicts == {"session_down": len(CONTRACTS)}
     [instance] = report.instances
     assert (instance.state, instance.holds) == ("ready", False)
-    assert operations.told[0].reason == "nobody publishes the feed"
+    assert sentence_of(operations.told[0].why) == "nobody publishes the feed"
 
     await running.market.aclose()
     report = await running.until(lambda report: not report.instances)
     assert (report.level, report.exit_code) == ("critical", 2)
-    assert report.reason == "no instance of market data with the feed main is there"
+    assert sentence_of(report.why) == "no instance of market data with the feed main is there"
     assert [(one.kind, one.outcome) for one in operations.told[0].tried] == [
         ("fail_over", "not_possible"),
         ("escalate", "done"),
@@ -117,10 +117,10 @@ async def test_operations_may_hold_all_repairs(stack: AsyncExitStack, monkeypatc
     running = await desk(stack, monkeypatch, operations, IMPATIENT)
     running.feed.muted.add(CONTRACTS[0])
     report = await running.until(lambda report: bool(report.escalated))
-    assert (report.level, report.reason) == ("critical", "1 stalled; repairs have not helped")
+    assert (report.level, sentence_of(report.why)) == ("critical", "1 stalled; repairs have not helped")
     async with Events(running.transport).follow("event.health.main.changed", HealthChanged) as events:
         told = [await anext(events) for _ in range(2)]
-    said = [(event.body.level, event.body.reason) for event in told]
+    said = [(event.body.level, sentence_of(event.body.why)) for event in told]
     assert said == [("degraded", "1 stalled"), ("critical", "1 stalled; repairs have not helped")]
     assert running.figures()["aegis_health_level_state", "critical"] == 1
     running.feed.muted.add(CONTRACTS[1])
@@ -179,11 +179,11 @@ async def test_an_agent_without_repairs_finds_the_same_and_touches_nothing(
     await running.client.call(SUBSCRIBE, wish, instance="marketdata-1", timeout=DEADLINE_S)
     await running.until(lambda report: report.in_all.ticked == len([*CONTRACTS, *others]))
     running.feed.muted.update(CONTRACTS)
-    await running.until(lambda report: report.reason == "no ticks of SHFE")
+    await running.until(lambda report: sentence_of(report.why) == "no ticks of SHFE")
     async with Source.open(running.transport, "main", read_only=True, look_s=1.0) as source:
         report = await source.report()
     assert (report.level, report.exit_code) == ("unknown", 3), "a look that began after it knows no pace"
-    assert report.reason == "nothing was heard of SHFE yet"
+    assert sentence_of(report.why) == "nothing was heard of SHFE yet"
 
 
 async def test_repairs_that_are_asked_for_too_often_are_refused(
@@ -215,7 +215,7 @@ async def test_a_failure_to_ask_market_data_is_told_as_unknown_and_outlived(
         broken.setattr(Desk, "publishers", out_of_order)
         report = await running.until(lambda report: report.level != "healthy")
     assert (report.level, report.exit_code) == ("unknown", 3)
-    assert report.reason == "market data cannot be asked: no such thing"
+    assert sentence_of(report.why) == "market data cannot be asked: no such thing"
     await running.until(lambda report: report.level == "healthy")
 
 
@@ -261,8 +261,8 @@ async def test_it_fails_over_to_an_instance_of_its_feed_set_and_to_no_other(
     report = await running.until(lambda report: report.instances[0].instance == "marketdata-2")
     assert [(one.holds, one.status) for one in report.instances] == [(True, "ACTIVE"), (False, "STANDBY")]
     report = await running.until(lambda report: report.level == "healthy")
-    assert [(one.kind, one.outcome, one.detail) for one in report.repairs] == [
-        ("renew", "failed", "it has only one session"),
-        ("renew", "failed", "one fresh session in 15 s"),
-        ("fail_over", "done", "marketdata-1 has given main up"),
+    assert [(one.kind, one.outcome, one.result) for one in report.repairs] == [
+        ("renew", "failed", Reason("one_session")),
+        ("renew", "failed", Reason.of("renewed_lately", seconds="15")),
+        ("fail_over", "done", Reason.of("given_up", holder="marketdata-1", feed="main")),
     ]

@@ -12,6 +12,7 @@ import pytest
 
 from aegis.cli.bench.ctp_parts import profile
 from aegis.contracts.marketdata import STATUS, FeedStatus
+from aegis.contracts.reasons import sentence_of
 from aegis.operations.counter import is_built
 from aegis_sdk.client import Client
 from aegis_sdk.errors import RpcError
@@ -65,8 +66,8 @@ async def test_a_login_that_is_refused_for_good_is_not_tried_again_by_starting_a
             process = await started(server, login)
             try:
                 status = await until_it_is(Client(transport), "failed")
-                assert "could not log in" in status.reason
-                assert "error 3" in status.reason
+                assert "could not log in" in sentence_of(status.why)
+                assert "error 3" in sentence_of(status.why)
                 assert process.returncode is None
                 process.terminate()
                 assert await process.wait() == 0

@@ -10,6 +10,7 @@ import pytest
 import recorded_ticks
 
 from aegis.contracts.market import Instrument, InstrumentId, Quote
+from aegis.contracts.reasons import Reason, sentence_of
 from aegis.marketdata.adapters.replay import ReplayFeed, ReplayOptions
 from aegis.marketdata.ports import FeedState
 
@@ -34,9 +35,9 @@ class RecordingSink:
     async def room(self) -> None:
         pass
 
-    def changed(self, state: FeedState, reason: str = "") -> None:
+    def changed(self, state: FeedState, why: Sequence[Reason] = ()) -> None:
         if state in {FeedState.ENDED, FeedState.FAILED}:
-            self.reason = reason
+            self.reason = sentence_of(why)
             self.ended.set()
 
     def rejected(self, reason: str, detail: str, count: int = 1) -> None:

@@ -15,8 +15,9 @@ from desk_calls import all_was_told
 from desks import Desk as Processes
 from desks import desk_in, until
 
+from aegis.accounting.book import trade_key
 from aegis.contracts.marketdata import INSTRUMENTS, InstrumentsRequest
-from aegis.contracts.orders import Order, OrderReported
+from aegis.contracts.orders import Order, OrderReported, TradeReported
 from aegis.contracts.paper import ORDERS, Page
 from aegis.contracts.trading import OrderRejected, ReconcileReply, VenueUnavailable
 from aegis.desk import Desk, Snapshot
@@ -112,6 +113,7 @@ async def test_every_answer_is_true_while_instances_are_killed_and_stopped_and_t
         instrument, low, high = await market(transport, desk)
         stop = asyncio.Event()
         lasts: dict[str, Order] = {}
+        traded: set[str] = set()
         sequences: list[int] = []
 
         async def trade(number: int) -> None:
@@ -139,6 +141,9 @@ async def test_every_answer_is_true_while_instances_are_killed_and_stopped_and_t
                     sequences.append(change.sequence)
                     if isinstance(change, Snapshot):
                         lasts.update({one.client_order_id: one for one in change.orders})
+                        traded.update(trade_key(one) for one in change.trades)
+                    elif isinstance(change, TradeReported):
+                        traded.add(trade_key(change.trade))
                     elif isinstance(change, OrderReported):
                         lasts[change.order.client_order_id] = change.order
 
@@ -166,8 +171,9 @@ async def test_every_answer_is_true_while_instances_are_killed_and_stopped_and_t
         at_venue = {one.client_order_id: one for one in there}
         assert len(there) == len(at_venue)
         ours = {one.client_order_id: one for one in await desk.orders()}
+        trades = {trade_key(one) for one in await desk.trades()}
         async with asyncio.timeout(10):
-            while lasts.keys() < ours.keys():  # noqa: ASYNC110
+            while lasts.keys() < ours.keys() or not trades <= traded:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         listening.cancel()
         await all_was_told(transport, desk)
@@ -179,4 +185,5 @@ async def test_every_answer_is_true_while_instances_are_killed_and_stopped_and_t
             assert name not in at_venue, (name, answer)
     assert set(at_venue) <= set(ours)
     assert sequences == sorted(set(sequences))
+    assert trades
     assert sum(isinstance(one, list) for one in answers.values()) > 10

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from ctp_counter import trading_at
 from desk_calls import compared, serving, until_orders
-from paper_stage import PaperHouse, connect, tick
+from paper_stage import FEED, PaperHouse, connect, tick
 from trading_rounds.house import start_trading
 from trading_rounds.struck import PACE
 from venue_stage import Heard
@@ -47,6 +47,7 @@ def accounts_of(running: RunningFront, directory: Path) -> Path:
     venue = "ctp"
     profile = "{profile}"
     rules = {{ closing = "average", close_holds_commission = false }}
+    risk = {{ tick_feeds = ["sim/{FEED}"] }}
     """)
     return accounts
 

@@ -8,13 +8,14 @@ import random
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Final
 
 import pytest
 from ctp_counter import trading_at
 from desk_calls import all_was_told
-from trading_rounds.faults import FAULTS, STRIKES, STRUCK
+from trading_rounds.faults import FAULTS, STRIKES, STRUCK, strike
 from trading_rounds.flow import Told, Trader
 from trading_rounds.house import PAPER, House, begun
 from trading_rounds.judging import wrong_figures, wrong_orders, wrong_trades
@@ -40,7 +41,7 @@ ROUNDS: Final = int(os.environ.get("AEGIS_TRADING_ROUNDS") or 2)
 OF_A_HOUSE: Final = 10
 """Rounds of the same accounts; then there are others, that have traded nothing."""
 ROUNDS_OF_ALL: Final = 200
-"""In so many each fault at each step happens, but for one run in a hundred or so."""
+"""In so many each fault at each step and each venue happens."""
 LEAST: Final = 5
 _DEADLINE_S: Final = 60.0
 
@@ -55,6 +56,7 @@ async def test_no_order_is_lost_or_sent_twice_and_every_answer_is_true(tmp_path:
         told = {account: Told() for account in desks}
         for number in range(seed, min(seed + OF_A_HOUSE, SEED + ROUNDS)):
             print(f"CHAOS_SEED={number} AEGIS_TRADING_ROUNDS=1")
+            house.strikes = cycle((*STRIKES[number % len(STRIKES) :], *STRIKES[: number % len(STRIKES)]))
             await a_round(house, desks, told, random.Random(number), f"r{number}")
             for account, desk in desks.items():
                 await stands_still(desk)
@@ -91,7 +93,7 @@ async def a_round(
                 own = random.Random(chance.random())
                 trader = Trader(desk, house.traded[account], f"{name}-{number}", own, told[account])
                 group.create_task(trader.run(stop))
-        harms = [chance.choice(FAULTS) for _ in range(chance.randint(1, 3))]
+        harms = [*(chance.choice(FAULTS) for _ in range(chance.randint(0, 2))), strike]
         while harms:
             together = [harms.pop() for _ in range(min(len(harms), chance.choice((1, 1, 2))))]
             await asyncio.sleep(chance.uniform(0.3, 1.0))

@@ -10,6 +10,7 @@ from subscribing_desk import NOTHING, running
 
 from aegis.contracts.market import Instrument
 from aegis.contracts.marketdata import INSTRUMENTS, InstrumentsRequest
+from aegis.contracts.reasons import Reason
 from aegis.contracts.subscriptions import (
     SUBSCRIBE,
     UniverseChanged,
@@ -97,7 +98,7 @@ class BehindAClosedFront(SimulatedFeed):
         self.front = asyncio.Event()
 
     async def open(self, sink: FeedSink) -> None:
-        sink.changed(FeedState.CONNECTING, "the front is closed")
+        sink.changed(FeedState.CONNECTING, [Reason.of("front_closed", error=4097)])
         await self.front.wait()
         await super().open(sink)
 
@@ -117,7 +118,7 @@ async def test_behind_a_closed_front_a_restart_still_knows_the_universe(
         assert await run.names() == names
         status = await run.status()
         assert (status.state, status.instruments, status.wanted, status.subscribed) == ("connecting", 567, 567, 0)
-        assert (await run.subscriptions(limit=1))[0].reason == "the feed has no session yet"
+        assert (await run.subscriptions(limit=1))[0].why == Reason("no_session_yet")
         assert (await run.subscribe("a", names[0])).accepted == [names[0]]
         feed.front.set()
         await run.until(subscribed=567, state="ready")

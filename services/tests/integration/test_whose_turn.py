@@ -35,7 +35,7 @@ async def test_an_instance_can_publish_once_what_is_wanted_is_subscribed(
         monkeypatch.setattr(run.feed, "subscribe", later)
         looked = asyncio.Event()
         monkeypatch.setattr(run.service, "_look_at_health", looked.set)
-        await run.feed.renew("test")
+        await run.feed.renew()
         await asked.wait()
         assert (run.service.feed_state, await run.service.healthy()) == ("ready", False)
         looked.clear()

@@ -18,8 +18,9 @@ from trading_rounds.struck import STEPS
 Fault = Callable[[House, Random], Awaitable[str]]
 """Does harm; returns what it was."""
 
-STRIKES: Final = tuple(product(STEPS, ("before", "after"), ("SIGKILL", "SIGSTOP")))
-STRUCK: Final[Counter[tuple[str, str, str]]] = Counter()
+STRIKES: Final = tuple(product(("paper", "ctp"), STEPS, ("before", "after"), (signal.SIGKILL, signal.SIGSTOP)))
+"""Of an account at that venue. Each round begins with the next of them, so all happen in some thirty rounds or more."""
+STRUCK: Final[Counter[tuple[str, str, str, signal.Signals]]] = Counter()
 """How often each of them has happened, in all rounds so far."""
 _SOON_S: Final = 3.0
 """For so long a step is waited for at which somebody is to be struck."""
@@ -38,22 +39,23 @@ async def _holder(house: House, chance: Random) -> str:
 
 async def strike(house: House, chance: Random) -> str:
     """The holder of an account is killed or stopped right before or behind a step of an order."""
-    step, when = chance.choice(list(STEPS)), chance.choice(("before", "after"))
-    how = chance.choice((signal.SIGKILL, signal.SIGSTOP))
-    name = await _holder(house, chance)
+    venue, step, when, how = next(house.strikes)
+    account = PAPER if venue == "paper" else house.ctp
+    name = await house.holder(account)
     async with house.harming[name]:
         process = house.instances[name]
         with suppress(TimeoutError):
             async with asyncio.timeout(_SOON_S):
-                house.order(name, f"{step} {when} {how.name} {chance.randint(1, 4)}")
+                house.order(name, f"{account} {step} {when} {how.name} {chance.randint(1, 4)}")
                 while process.poll() is None and not is_stopped(process):  # noqa: ASYNC110 (nobody tells)
                     await asyncio.sleep(0.005)
         struck = process.poll() is not None or is_stopped(process)
         lasts_s = chance.choice(_SHORT_S if (step, when) == ("submit", "before") else (*_SHORT_S, _LONG_S))
         await _undone(house, name, lasts_s)
     if struck:
-        STRUCK[step, when, how.name] += 1
-    return f"{how.name} of {name} {when} {step} for {lasts_s:g} s" if struck else f"{name} took no such step: {step}"
+        STRUCK[venue, step, when, how] += 1
+    what = f"{how.name} of {name} {when} {step} at {venue}"
+    return f"{what} for {lasts_s:g} s" if struck else f"no {what}: it took no such step"
 
 
 async def kill(house: House, chance: Random) -> str:
@@ -86,7 +88,7 @@ async def _undone(house: House, name: str, seconds: float) -> None:
     await asyncio.sleep(seconds)
     process = house.instances[name]
     if process.poll() is None:
-        house.order(name, "none none SIGCONT 0")
+        house.order(name, "none none none SIGCONT 0")
         go_on(process)
         await asyncio.sleep(0.1)  # it may have been killed a moment ago
     if process.poll() is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from aegis.contracts.orders import Order
 from aegis.contracts.trading import OrderRejected, VenueUnavailable
@@ -21,8 +21,10 @@ _PATIENCE_S: Final = 60.0
 
 @dataclass
 class Told:
-    """Of one account: by name the orders that an answer showed, or why there are none; and cancels that were taken."""
+    """Of one account: by name what was asked for, the orders that an answer showed, or why there are none; and cancels
+    that were taken, a kill's too."""
 
+    asked: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     orders: dict[str, Order] = field(default_factory=dict[str, Order])
     refused: dict[str, str] = field(default_factory=dict[str, str])
     cancelled: set[str] = field(default_factory=set[str])
@@ -41,7 +43,10 @@ class Trader:
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            if self._chance.random() < 0.25 and self._told.orders:
+            what = self._chance.random()
+            if what < 0.02:
+                await self._kill()
+            elif what < 0.25 and self._told.orders:
                 await self._cancel(self._chance.choice(list(self._told.orders)))
             else:
                 await self._place(next(self._names))
@@ -52,18 +57,20 @@ class Trader:
     async def _place(self, name: str) -> None:
         """The same order again until somebody knows what became of it."""
         chance = self._chance
-        side = chance.choice(("buy", "sell"))
-        offset = chance.choice(("open", "close_today"))
-        price = Decimal(self._middle + chance.randint(-6, 6))
-        kind, volume = chance.choice(("limit", "limit", "limit", "fak")), chance.randint(1, 3)
+        asked = self._told.asked[name] = {
+            "instrument": self._instrument,
+            "side": chance.choice(("buy", "sell")),
+            "offset": chance.choice(("open", "close_today")),
+            "price": Decimal(self._middle + chance.randint(-6, 6)),
+            "type": chance.choice(("limit", "limit", "limit", "fak", "fok")),
+            "volume": chance.randint(1, 3),
+        }
         self._told.unknown.add(name)
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE_S):
                 while name in self._told.unknown:
                     try:
-                        (order,) = await self._desk.place(
-                            self._instrument, side, volume, price=price, offset=offset, type=kind, client_order_id=name
-                        )  # fmt: skip
+                        (order,) = await self._desk.place(**asked, client_order_id=name)
                         self._told.orders[name] = order
                     except OutcomeUnknown:
                         await asyncio.sleep(_AGAIN_S)
@@ -77,3 +84,18 @@ class Trader:
             order = await self._desk.cancel(name)
             if order.cancel_asked:
                 self._told.cancelled.add(name)
+
+    async def _kill(self) -> None:
+        """Halt the account, and go on a moment later."""
+        with suppress(OutcomeUnknown, NotExecuted, Rejected):
+            reply = await self._desk.kill("a round")
+            self._told.cancelled.update(reply.asked)
+        await asyncio.sleep(_AGAIN_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                while True:
+                    try:
+                        await self._desk.set_mode("normal", reason="a round")
+                        return
+                    except (OutcomeUnknown, NotExecuted, VenueUnavailable):
+                        await asyncio.sleep(_AGAIN_S)

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +53,8 @@ class House:
     traded: dict[str, tuple[str, int]]
     """The instrument of each account, and the price around which it moves."""
     instances: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict[str, "subprocess.Popen[bytes]"])
+    strikes: Iterator[tuple[str, str, str, signal.Signals]] = field(default_factory=lambda: iter(()))
+    """Those of this round, one after the other."""
     harming: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     """One fault of an instance, or of the nodes, at a time."""
     _seen: set[str] = field(default_factory=set[str])  # incarnations

@@ -31,6 +31,14 @@ def wrong_orders(told: Told, ours: Sequence[Order], theirs: Sequence[VenueOrder]
             yield f"{name} was {order.status}, but the venue does not have it"
         if name not in here:
             yield f"{name} was answered as {order.status}, and is not in the journal"
+        for what, asked in told.asked[name].items():
+            if getattr(order, what) != asked:
+                yield f"{what} of {name} was told as {getattr(order, what)}, and {asked} was asked for"
+        if name in at_venue:
+            one = at_venue[name]
+            is_its_end = (order.status, order.filled) == (one.status, one.filled)
+            if order.filled > one.filled or (order.is_final and not is_its_end):
+                yield f"{name} was told as {order.status} {order.filled}, at the venue it is {one.status} {one.filled}"
     for name, reason in told.refused.items():
         if name in at_venue:
             yield f"{name} was refused ({reason}), but the venue has it"

@@ -2,7 +2,7 @@
 
     python -m trading_rounds.struck
 
-The line `submit before SIGSTOP 2` strikes once, before the second submit from then on.
+The line `P0 submit before SIGSTOP 2` strikes once, before the second submit of account P0 from then on.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ PACE: Final = VenueOptions(pace=Pace(interval_s=0.03))
 
 @dataclass
 class Strike:
+    account: str
     step: str
     when: str
     how: signal.Signals
@@ -43,8 +44,8 @@ class Strike:
 _armed: list[Strike] = []
 
 
-def _pass(step: str, when: str) -> None:
-    for one in [one for one in _armed if (one.step, one.when) == (step, when)]:
+def _pass(account: str, step: str, when: str) -> None:
+    for one in [one for one in _armed if (one.account, one.step, one.when) == (account, step, when)]:
         one.left -= 1
         if one.left == 0:
             _armed.remove(one)
@@ -54,9 +55,10 @@ def _pass(step: str, when: str) -> None:
 def _watched(step: str, original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     async def call(*arguments: Any, **named: Any) -> Any:
-        _pass(step, "before")
+        account = arguments[0].key if isinstance(arguments[0], ActiveContext) else arguments[1].account
+        _pass(account, step, "before")
         answer = await original(*arguments, **named)
-        _pass(step, "after")
+        _pass(account, step, "after")
         return answer
 
     return call
@@ -64,8 +66,8 @@ def _watched(step: str, original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _listen() -> None:
     for line in sys.stdin:
-        step, when, how, number = line.split()
-        _armed[:] = [Strike(step, when, signal.Signals[how], int(number))]
+        account, step, when, how, number = line.split()
+        _armed[:] = [Strike(account, step, when, signal.Signals[how], int(number))]
 
 
 if __name__ == "__main__":

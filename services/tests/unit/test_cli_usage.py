@@ -98,7 +98,7 @@ def test_a_check_of_health_that_fails_for_any_reason_ends_with_3(
     assert "no such thing" in err
     told = json.loads(out)
     assert (told["feed"], told["level"], told["exit_code"]) == ("spare", "unknown", 3)
-    assert told["reason"].startswith("the check could not run: ")
+    assert [one["code"] for one in told["why"]] == ["check_failed"]
 
 
 def test_of_errors_that_end_tasks_together_the_first_is_told(

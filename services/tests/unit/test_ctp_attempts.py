@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aegis.contracts.reasons import Reason
 from aegis.ctp.attempts import Attempts, Patience
 from aegis.ctp.failures import Failure, Kind, Step
 
@@ -11,7 +12,7 @@ PATIENCE = Patience(first_pause_s=1.0, longest_pause_s=8.0, attempts=3, steady_s
 
 
 def failure(kind: Kind) -> Failure:
-    return Failure(step=Step.LOGIN_TRADER, kind=kind, message="no")
+    return Failure(step=Step.LOGIN_TRADER, kind=kind, cause=Reason("counter_silent"))
 
 
 def attempts(chance: float = 0.999999) -> Attempts:

@@ -9,18 +9,20 @@ from rich.pretty import pretty_repr
 from samples import QUOTE
 
 from aegis.contracts.market import Level
+from aegis.contracts.reasons import Reason
 from aegis.ctp.failures import Failure, Kind, Step
 from aegis.ctp.frames import Alive, Ended, FrontAddresses, Login, Reached, Reassembly, encoded
 from aegis.marketdata.adapters.ctp.frames import Quotes, Ready, Start, Subscribe, from_session, to_session
 from aegis_sdk.errors import CodecError
 
 LOGIN = Login(broker_id="9999", user_id="u1", password="secret-1", app_id="app", auth_code="secret-2")
+SAYS = Reason.of("counter_says", error=7, text="还没有初始化")
 FRAMES = [
     Alive(),
     Reached(Step.AUTHENTICATE),
     Quotes([QUOTE, QUOTE]),
     Ready("20250102", ("a.so",)),
-    Ended(Failure(step=Step.LOGIN_TRADER, kind=Kind.OTHER, message="还没有初始化", code=7)),
+    Ended(Failure(step=Step.LOGIN_TRADER, kind=Kind.OTHER, cause=SAYS)),
     Ended(),
 ]
 

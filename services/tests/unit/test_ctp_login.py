@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aegis.contracts.reasons import Reason
 from aegis.ctp.failures import Failure, Kind, Step
 from aegis.ctp.login import (
     Authenticated,
@@ -71,8 +72,10 @@ def test_it_is_ready_whichever_side_comes_last() -> None:
 )
 def test_a_refused_login_says_what_to_do_about_it(code: int, kind: Kind) -> None:
     failure = failed(after(*WELL[:2]), LoggedIn(TRADER, Error(code, "CTP:不合法的登录")))
-    assert failure == Failure(step=Step.LOGIN_TRADER, kind=kind, message="CTP:不合法的登录", code=code)
-    assert str(failure) == f"could not log in at the trader front (error {code}): CTP:不合法的登录"
+    assert failure == Failure(
+        step=Step.LOGIN_TRADER, kind=kind, cause=Reason.of("counter_says", error=code, text="CTP:不合法的登录")
+    )
+    assert str(failure) == f"could not log in at the trader front: the counter says (error {code}): CTP:不合法的登录"
 
 
 def test_each_step_names_itself_when_it_fails() -> None:
@@ -95,7 +98,8 @@ def test_once_ready_only_the_market_data_front_matters() -> None:
     assert step(login, FrontDisconnected(TRADER, 0x1001)) == ()
     assert list(step(login, FrontConnected(TRADER))) == []
     failure = failed(login, FrontDisconnected(MARKET, 0x2001))
-    assert (failure.step, failure.kind, failure.code) == (Step.FLOW, Kind.NOT_READY, 0x2001)
+    closed = Reason.of("front_closed", error=0x2001)
+    assert (failure.step, failure.kind, failure.cause) == (Step.FLOW, Kind.NOT_READY, closed)
 
 
 def test_once_ready_instruments_are_queried_again_when_they_are_wanted() -> None:

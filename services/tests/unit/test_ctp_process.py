@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from aegis.contracts.market import Quote
+from aegis.contracts.reasons import Reason
 from aegis.ctp.failures import Failure, Kind, Step
 from aegis.ctp.frames import Alive, Ended, FrontAddresses, Login, Rejected, encoded
 from aegis.marketdata.adapters.ctp import process
@@ -124,7 +125,7 @@ def test_a_session_ends_behind_all_of_its_ticks_however_late_the_service_takes_t
         session = Session(theirs, START, Heard(ours), gate)
         session._market = session._trader = SimpleNamespace(exit=lambda: None)
         session._taking.start()
-        session._fail(Failure(step=Step.FLOW, kind=Kind.NOT_READY, message="the front has closed the connection"))
+        session._fail(Failure(step=Step.FLOW, kind=Kind.NOT_READY, cause=Reason.of("front_closed", error=4097)))
         session._end()
     assert done == ["all ticks are handed over", "ends"]
 

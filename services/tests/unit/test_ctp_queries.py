@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from aegis.contracts.reasons import Reason
 from aegis.trading.adapters.ctp.frames import Answer, Record
 from aegis.trading.adapters.ctp.queries import Pace, Queries, Urgency
 from aegis_sdk import clock
@@ -23,7 +24,7 @@ class Counter:
     def __init__(self, react: Reaction, pace: Pace) -> None:
         self.asked: list[str] = []
         self.times: list[float] = []
-        self.dead: list[str] = []
+        self.dead: list[Reason] = []
         self._react = react
         self._numbers = count(1)
         self.queries = Queries(self._send, pace, self.dead.append)
@@ -96,7 +97,7 @@ async def test_a_counter_that_does_not_answer_is_dead() -> None:
     async with counter(lambda *_: None, answer_s=0.02) as one:
         with pytest.raises(DeadlineExceeded):
             await one.queries.ask("money", {}, Urgency.STATE)
-        assert one.dead == ["no answer to money for 0.02 s"]
+        assert list(map(str, one.dead)) == ["no answer to the query money for 0.02 s"]
 
 
 async def test_what_waits_is_bounded_and_ends_with_the_session() -> None:

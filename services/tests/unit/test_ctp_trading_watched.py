@@ -56,7 +56,7 @@ async def test_a_process_that_ends_before_it_has_reached_anything_is_broken(
     run_instead(does)
     failure = await WatchedSession(Limits(), lambda _: None).run(START)
     assert failure.kind is kind
-    assert "its process ended" in failure.message
+    assert "its process ended" in str(failure)
 
 
 async def test_a_session_that_is_left_ends_in_order(run_instead: Callable[[str], object]) -> None:

@@ -15,8 +15,10 @@ from samples import QUOTE
 from structlog.testing import capture_logs
 
 from aegis.contracts.market import Instrument, InstrumentId
+from aegis.contracts.reasons import Reason
 from aegis.ctp.failures import Kind
 from aegis.ctp.frames import Alive, FrontAddresses, Login
+from aegis.ctp.login import Error
 from aegis.marketdata.adapters.ctp import CtpFeed
 from aegis.marketdata.adapters.ctp import watched as watching
 from aegis.marketdata.adapters.ctp.frames import Answered, ListAnew, Listed, Quotes, Ready, Start, Universe
@@ -79,7 +81,7 @@ async def test_a_process_that_ends_before_it_has_reached_anything_is_broken(
     run_instead(does)
     failure = await watched(sink).run(START)
     assert failure.kind is kind
-    assert "its process ended" in failure.message
+    assert "its process ended" in str(failure)
 
 
 HANGS = """
@@ -117,7 +119,7 @@ async def test_ticks_that_are_not_passed_on_are_counted_by_why(sink: Any) -> Non
     session = watched(sink, dropped=dropped)
     session.unsubscribe([InstrumentId(QUOTE.exchange, QUOTE.symbol)])
     session._heard(Quotes([replace(QUOTE, skipped=2)]))
-    session.give_up("the front has closed the connection")
+    session.give_up()
     session._heard(Quotes([replace(QUOTE, skipped=1), QUOTE]))
     assert dropped == {"unwanted": 3, "session_ended": 3}
     assert sink.quotes == []
@@ -135,7 +137,7 @@ async def test_ticks_on_their_way_from_a_session_that_is_given_up_are_counted(
     session._process.pause()
     session.unsubscribe([ONE])
     await session._process.ended()
-    session.give_up("it says nothing")
+    session.give_up()
     await running
     assert dropped == {"session_ended": 3}
 
@@ -184,19 +186,19 @@ async def test_an_instrument_is_subscribed_once_the_counter_has_answered_and_ref
     session = ready(sink)
     asking = asyncio.create_task(session.subscribe([ONE, OTHER]))
     await asyncio.sleep(0)
-    session._heard(Answered({ONE.symbol: ""}))
+    session._heard(Answered({ONE.symbol: Error()}))
     assert not (await asyncio.wait({asking}, timeout=0.01))[0], "the other was not answered"
-    session._heard(Answered({OTHER.symbol: "no such contract"}))
-    assert await asking == {OTHER: "no such contract"}
+    session._heard(Answered({OTHER.symbol: Error(16, "CTP:找不到合约")}))
+    assert await asking == {OTHER: Reason.of("counter_refuses", error=16, text="CTP:找不到合约")}
 
 
 async def test_what_the_counter_is_silent_about_is_refused_and_holds_up_nothing(sink: Any) -> None:
     session = ready(sink, Limits(answer_s=0.01))
-    assert await session.subscribe([ONE]) == {ONE: "the counter does not answer"}
-    session._heard(Answered({ONE.symbol: "too late"}))
+    assert await session.subscribe([ONE]) == {ONE: Reason("counter_silent")}
+    session._heard(Answered({ONE.symbol: Error(16, "too late")}))
     asking = asyncio.create_task(session.subscribe([ONE]))
     await asyncio.sleep(0)
-    session._heard(Answered({ONE.symbol: ""}))
+    session._heard(Answered({ONE.symbol: Error()}))
     assert await asking == {}, "what came too late is no answer to a later question"
 
 
@@ -204,7 +206,7 @@ async def test_a_session_that_ends_answers_nobody_any_more(sink: Any) -> None:
     session = ready(sink)
     asking = asyncio.create_task(session.subscribe([ONE]))
     await asyncio.sleep(0)
-    session.give_up("the front has closed the connection")
+    session.give_up()
     with pytest.raises(ConnectionUnavailable):
         await asking
 

@@ -15,7 +15,7 @@ from aegis_sdk.single_active.operations import Handover
 
 
 def instance(name: str, status: str, subscribed: int, *, has_key: bool = False, refused: int = 0) -> Publisher:
-    view = InstanceView(instance=name, status=status, holds=has_key, session="1", state="ready", reason="")
+    view = InstanceView(instance=name, status=status, holds=has_key, session="1", state="ready", why=[])
     said = FeedStatus.model_construct(wanted=800, subscribed=subscribed, refused=refused)
     return Publisher(view=view, status=said, has_key=has_key)
 

@@ -11,7 +11,7 @@ from aegis.marketdata.health.agent import HealthAgent
 from aegis.marketdata.health.settings import HealthSettings
 from aegis_sdk.errors import ConnectionUnavailable
 
-DONE = RepairDone(feed="main", kind="resubscribe", instruments=1, named=[], reason="", outcome="done", detail="")
+DONE = RepairDone(feed="main", kind="resubscribe", instruments=1, named=[], why=[], outcome="done", result=None)
 
 
 class Away:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from judge_bench import FAST, OTHERS, PACES, SLOW, Bench, at, verdicts
 
+from aegis.contracts.reasons import Reason
 from aegis.marketdata.health.domain.findings import Level, Verdict
 
 
@@ -25,7 +26,7 @@ def test_fronts_that_have_too_few_each_are_judged_as_one() -> None:
     assert after_s <= 5
     assert found.session_trouble == "no ticks of CZCE, DCE, SHFE"
     assert set(found.in_all.verdicts) == {Verdict.FRONT_SILENT}
-    bench.states["INE.sc2512"] = ("ticking", "")
+    bench.states["INE.sc2512"] = ("ticking", None)
     bench.want()
     bench.run(10)
     assert "INE.sc2512" in verdicts(bench.run(10, few))
@@ -54,7 +55,7 @@ def test_a_feed_without_a_session_is_down_while_something_trades_and_rests_other
     for clock, level in (("09:01:00", Level.CRITICAL), ("16:00:00", Level.HEALTHY)):
         bench = Bench(clock)
         bench.run(1)
-        bench.feed(session="", state="connecting", reason="refused")
+        bench.feed(session="", state="connecting", why=(Reason("counter_silent"),))
         found = bench.run(5, PACES)
         assert found.level is level
         assert found.is_down
@@ -141,7 +142,7 @@ def test_a_feed_that_falls_silent_before_any_pace_is_known_is_found() -> None:
 def test_a_silent_front_is_so_until_it_ticks() -> None:
     """Else a slow one would be well again by its fresh session alone, and renewed for ever."""
     bench = Bench("09:01:00", {})
-    bench.states = dict.fromkeys(PACES, ("ticking", ""))
+    bench.states = dict.fromkeys(PACES, ("ticking", None))
     bench.want()
     assert bench.run(61).level is Level.CRITICAL
     bench.feed(state="connecting")
@@ -154,9 +155,10 @@ def test_a_silent_front_is_so_until_it_ticks() -> None:
 
 def test_a_feed_that_has_failed_waits_for_a_person_at_any_hour() -> None:
     bench = Bench("16:00:00")
-    bench.feed(session="", state="failed", reason="wrong password")
+    bench.feed(session="", state="failed", why=(Reason("could_not_start"), Reason("counter_silent")))
     found = bench.run(1)
-    assert (found.level, found.session_trouble) == (Level.CRITICAL, "the feed is failed: wrong password")
+    assert found.level is Level.CRITICAL
+    assert found.session_trouble == "the feed is failed; could not start; the counter does not answer"
 
 
 def test_a_feed_that_never_had_a_session_is_not_healthy() -> None:

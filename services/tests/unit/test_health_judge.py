@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from judge_bench import DAY, FAST, PACES, SLOW, Bench, S, at, verdicts
 
-from aegis.marketdata.domain.subscriptions import NOT_LISTED
+from aegis.contracts.reasons import Reason
 from aegis.marketdata.health.domain.findings import Level, Verdict
 
 
@@ -59,10 +59,10 @@ def test_what_hardly_ever_ticks_is_quiet_and_no_alarm() -> None:
 
 def test_what_waits_is_an_alarm_after_a_moment_and_not_while_others_become_subscribed() -> None:
     bench = Bench("09:01:00")
-    bench.states[SLOW] = ("waiting", "")
+    bench.states[SLOW] = ("waiting", None)
     bench.want()
     assert not bench.run(1.5).cases
-    bench.states["SHFE.ag2502"] = ("subscribed", "")
+    bench.states["SHFE.ag2502"] = ("subscribed", None)
     bench.want()
     assert not bench.run(1.5).cases
     assert verdicts(bench.run(1.0)) == {SLOW: Verdict.NOT_SUBSCRIBED}
@@ -71,7 +71,7 @@ def test_what_waits_is_an_alarm_after_a_moment_and_not_while_others_become_subsc
 def test_a_subscription_without_a_snapshot_is_an_alarm_but_not_of_a_replay() -> None:
     for snapshots, expected in ((True, {SLOW: Verdict.NEVER_TICKED}), (False, {})):
         bench = Bench("09:01:00", snapshots=snapshots)
-        bench.states[SLOW] = ("subscribed", "")
+        bench.states[SLOW] = ("subscribed", None)
         bench.want()
         assert not bench.run(10, [SLOW]).cases
         assert verdicts(bench.run(10, [SLOW])) == expected
@@ -79,8 +79,8 @@ def test_a_subscription_without_a_snapshot_is_an_alarm_but_not_of_a_replay() -> 
 
 def test_what_is_not_listed_is_degraded_and_what_has_expired_is_fine() -> None:
     bench = Bench("09:01:00", {**PACES, "SHFE.rb2412": 1e6, "SHFE.rb2599": 1e6})
-    bench.states["SHFE.rb2412"] = ("refused", NOT_LISTED)
-    bench.states["SHFE.rb2599"] = ("refused", NOT_LISTED)
+    bench.states["SHFE.rb2412"] = ("refused", Reason("not_listed"))
+    bench.states["SHFE.rb2599"] = ("refused", Reason("not_listed"))
     bench.want()
     found = bench.run(5)
     assert verdicts(found) == {"SHFE.rb2599": Verdict.NOT_LISTED}

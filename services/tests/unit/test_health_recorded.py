@@ -31,7 +31,7 @@ def judged(path: Path) -> tuple[int, list[Findings]]:
         if judge is None:
             judge = Judge(quote.ts_exchange_ns, now_s)
             judge.feed(FeedSeen(session="1", state="ready", snapshots=False))
-            judge.want([(name, "ticking", "")])
+            judge.want([(name, "ticking", None)])
         if now_s - looked_s > 60:
             looked_s = now_s
         while looked_s + LOOK_S <= now_s:

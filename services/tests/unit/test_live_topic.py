@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from aegis.management.live import topic as module
 from aegis.management.live.topic import Topic
+from aegis.management.problems import Problem
+
+AWAY = Problem("unavailable", "nats_away")
 
 
 class Table:
@@ -71,13 +74,13 @@ def test_nobody_gets_a_table_before_its_source_has_told_all_of_it() -> None:
     topic = Topic("t", "o")
     topic.put("a", 1)
     assert topic.since(None) == []
-    topic.fail("nobody answers")
+    topic.fail(AWAY)
     assert topic.since(None) == []
     topic.put("b", 2)
     topic.whole()
     (message,) = topic.since(None)
     assert msgspec.json.decode(message)["rows"] == {"a": 1, "b": 2}
-    topic.fail("nobody answers any more")
+    topic.fail(AWAY)
     assert topic.since(None) == [message], "what was known stays, and is said to be old"
 
 
@@ -89,17 +92,23 @@ def test_a_table_that_is_not_true_says_since_when() -> None:
     told.append(topic.state)
     topic.replace({"a": 1})
     assert topic.state is told[-1], "nothing new"
-    topic.fail("away")
-    topic.fail("still away")
+    topic.fail(AWAY)
+    topic.fail(Problem("unavailable", "nobody_answers"))
     told.append(topic.state)
     topic.whole()
     told.append(topic.state)
-    assert [(one.state, one.since.second, one.reason) for one in told] == [
-        ("filling", 0, ""),
-        ("live", 1, ""),
-        ("failing", 2, "still away"),
-        ("live", 3, ""),
+    assert [(one.state, one.since.second, one.problem and one.problem.reason) for one in told] == [
+        ("filling", 0, None),
+        ("live", 1, None),
+        ("failing", 2, "nobody_answers"),
+        ("live", 3, None),
     ]
+
+
+def test_what_is_not_there_is_no_failure_that_ends() -> None:
+    topic = whole()
+    topic.fail(Problem("not_found", "no_account", account="a1"))
+    assert topic.state.state == "unknown"
 
 
 def test_many_changes_of_a_row_are_one_for_who_asks_late() -> None:

@@ -42,6 +42,7 @@ from aegis_sdk.errors import (
     NotFound,
     OutcomeUnknown,
     StreamError,
+    Suspended,
 )
 from aegis_sdk.lease_view import NotDone
 
@@ -79,29 +80,32 @@ def test_a_revision_is_one_number_of_ours(header: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "code"),
+    ("error", "status", "code", "reason"),
     [
-        (OrderRejected("no", reason="price_tick", code="x", status=1), 422, "order_rejected"),
-        (VenueUnavailable("away"), 503, "venue_unavailable"),
-        (NotFound("none"), 404, "not_found"),
-        (NotExecuted("no"), 503, "unavailable"),
-        (OutcomeUnknown("who knows", idempotency_key="k"), 504, "outcome_unknown"),
-        (DeadlineExceeded("late"), 504, "outcome_unknown"),
-        (InternalError("boom"), 502, "internal"),
-        (ConnectionUnavailable("gone"), 503, "unavailable"),
-        (StreamError("full", 10077), 503, "unavailable"),
-        (NotDone("no_taker", "nobody could take it"), 409, "conflict"),
-        (NotDone("not_served", "not served yet", was_asked=True), 504, "outcome_unknown"),
-        (EpochEnded("k", 4), 409, "conflict"),
-        (LedgerUnavailable("k", "no answer"), 504, "outcome_unknown"),
-        (AegisError("something"), 500, "internal"),
+        (OrderRejected("no", reason="price_tick", code="x", status=1), 422, "order_rejected", "price_tick"),
+        (VenueUnavailable("away"), 503, "venue_unavailable", ""),
+        (NotFound("none"), 404, "not_found", ""),
+        (NotExecuted("no"), 503, "unavailable", "nobody_answers"),
+        (Suspended("no", reason="terms_not_stored"), 503, "unavailable", "terms_not_stored"),
+        (OutcomeUnknown("who knows", idempotency_key="k"), 504, "outcome_unknown", ""),
+        (DeadlineExceeded("late"), 504, "outcome_unknown", "no_answer_in_time"),
+        (InternalError("boom"), 502, "internal", "service_failed"),
+        (ConnectionUnavailable("gone"), 503, "unavailable", "nats_away"),
+        (TimeoutError(), 503, "unavailable", "nats_away"),
+        (StreamError("full", 10077), 503, "unavailable", "stream_refuses"),
+        (NotDone("no_taker", "nobody could take it"), 409, "conflict", "no_taker"),
+        (NotDone("not_served", "not served yet", was_asked=True), 504, "outcome_unknown", "not_served"),
+        (EpochEnded("k", 4), 409, "conflict", "being_moved"),
+        (LedgerUnavailable("k", "no answer"), 504, "outcome_unknown", "ledger_unsure"),
+        (AegisError("something"), 500, "internal", ""),
     ],
 )
-def test_what_an_error_means_to_who_called(error: AegisError, status: int, code: str) -> None:
+def test_what_an_error_means_to_who_called(
+    error: AegisError | TimeoutError, status: int, code: str, reason: str
+) -> None:
     body = problem_of(error).body
     assert (body.status, body.code, body.type) == (status, code, f"urn:aegis:problem:{code}")
-    reason = error.code if isinstance(error, NotDone) else "price_tick" if code == "order_rejected" else ""
-    assert (body.reason, body.details.get("reason", "")) == (reason, reason)
+    assert (body.reason, body.detail != "") == (reason, True)
 
 
 def test_what_a_page_asks_by_itself_is_no_sign_of_somebody() -> None:

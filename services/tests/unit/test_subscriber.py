@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from aegis.contracts.market import Instrument, InstrumentId
+from aegis.contracts.reasons import Reason
 from aegis.contracts.subscriptions import Scope, WishPart
 from aegis.marketdata.adapters.simulated import SimulatedFeed, SimulatedOptions
-from aegis.marketdata.domain.subscriptions import NOT_LISTED
 from aegis.marketdata.domain.wishes import Place, Wishes
 from aegis.marketdata.ports import FeedState, FlowControl
 from aegis.marketdata.subscriber import Subscriber
@@ -41,7 +41,7 @@ class Asked(SimulatedFeed):
             return found[:1]
         return found
 
-    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, str]:
+    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, Reason]:
         self.calls.append(("subscribe", len(instruments)))
         if self.failures:
             self.failures -= 1
@@ -50,7 +50,7 @@ class Asked(SimulatedFeed):
             meanwhile, self.meanwhile = self.meanwhile, None
             await meanwhile()
         unknown = await super().subscribe([one for one in instruments if one not in self.refused])
-        return {**unknown, **{one: "error 16" for one in instruments if one in self.refused}}
+        return {**unknown, **{one: Reason("counter_silent") for one in instruments if one in self.refused}}
 
     async def unsubscribe(self, instruments: Sequence[InstrumentId]) -> None:
         self.calls.append(("unsubscribe", len(instruments)))
@@ -75,8 +75,8 @@ class Line:
         self.sink = sink
         sink_changed = sink.changed
 
-        def changed(state: FeedState, reason: str = "") -> None:
-            sink_changed(state, reason)
+        def changed(state: FeedState, why: Sequence[Reason] = ()) -> None:
+            sink_changed(state, why)
             self.subscriber.feed_changed(state)
 
         sink.changed = changed
@@ -95,8 +95,8 @@ class Line:
     async def names(self, count: int) -> list[str]:
         return [str(one.id) for one in await self.feed.instruments()][:count]
 
-    def state(self, name: str) -> tuple[str, str]:
-        return {found: (state, reason) for found, state, reason in self.subscriber.listing()}[name]
+    def state(self, name: str) -> tuple[str, Reason | None]:
+        return {found: (state, why) for found, state, why in self.subscriber.listing()}[name]
 
     async def stop(self) -> None:
         self._running.cancel()
@@ -160,9 +160,9 @@ async def test_only_a_tick_proves_a_subscription(line: Line) -> None:
     line.heard[InstrumentId(exchange, symbol)] = 7
     line.want(WishPart(instruments=(name,)))
     await line.settled()
-    assert line.state(name) == ("subscribed", "")
+    assert line.state(name) == ("subscribed", None)
     line.heard[InstrumentId(exchange, symbol)] += 1
-    assert line.state(name) == ("ticking", "")
+    assert line.state(name) == ("ticking", None)
     assert line.subscriber.totals().ticking == 1
 
 
@@ -172,8 +172,8 @@ async def test_what_is_refused_says_why_and_holds_up_nothing(line: Line) -> None
     line.feed.refused = {InstrumentId(*bad.split("."))}
     line.want(WishPart(instruments=("SHFE.none", good, bad)))
     await line.settled()
-    assert line.state("SHFE.none") == ("refused", NOT_LISTED)
-    assert line.state(bad) == ("refused", "error 16")
+    assert line.state("SHFE.none") == ("refused", Reason("not_listed"))
+    assert line.state(bad) == ("refused", Reason("counter_silent"))
     assert line.state(good)[0] == "subscribed"
     assert line.subscriber.totals().refused == 2
     line.want(WishPart(instruments=(good, bad)))
@@ -191,7 +191,7 @@ async def test_what_is_resubscribed_is_unsubscribed_first_and_unproven_until_a_t
     assert line.subscriber.resubscribe(named) == 1
     await line.settled()
     assert line.feed.calls == [("unsubscribe", 1), ("subscribe", 1)]
-    assert line.state(first) == ("subscribed", "")
+    assert line.state(first) == ("subscribed", None)
     assert line.subscriber.totals().subscribed == 2
 
 
@@ -205,14 +205,14 @@ async def test_what_was_refused_is_asked_for_again_when_it_is_resubscribed(line:
     line.feed.refused.clear()
     assert line.subscriber.resubscribe({one}) == 1
     await line.settled()
-    assert line.state(name) == ("subscribed", "")
+    assert line.state(name) == ("subscribed", None)
 
 
 async def test_without_a_session_a_wish_waits(line: Line) -> None:
     line.want(WishPart(instruments=("SHFE.rb2505",)))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert line.state("SHFE.rb2505") == ("waiting", "the feed has no session yet")
+    assert line.state("SHFE.rb2505") == ("waiting", Reason("no_session_yet"))
     assert line.subscriber.totals().refused == 0
 
 
@@ -239,7 +239,7 @@ async def test_a_session_that_lists_other_instruments_keeps_what_is_subscribed_o
     line.want(WishPart(scopes=(Scope(),)))
     line.want(WishPart(instruments=(coming,)), "b")
     await line.settled()
-    assert line.state(coming) == ("refused", NOT_LISTED)
+    assert line.state(coming) == ("refused", Reason("not_listed"))
     line.feed.calls.clear()
     line.feed.expired = {expiring}
     line.sink.changed(FeedState.READY)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from aegis.contracts.market import InstrumentId
-from aegis.marketdata.domain.subscriptions import NOT_LISTED, reconcile, state_of
+from aegis.contracts.reasons import Reason
+from aegis.marketdata.domain.subscriptions import reconcile, state_of
 
+WHY, NO_SESSION = Reason("counter_silent"), Reason("no_session_yet")
 A, B, C = (InstrumentId("SHFE", symbol) for symbol in ("a", "b", "c"))
 
 
@@ -30,21 +32,23 @@ def test_what_is_no_longer_listed_is_left_subscribed_while_it_is_wanted() -> Non
 @pytest.mark.parametrize(
     ("instrument", "waiting_for", "expected"),
     [
-        (A, "", ("ticking", "")),
-        (B, "", ("subscribed", "")),
-        (C, "", ("refused", "why")),
-        (InstrumentId("SHFE", "d"), "", ("waiting", "")),
-        (InstrumentId("SHFE", "e"), "", ("refused", NOT_LISTED)),
-        (InstrumentId("SHFE", "e"), "no session", ("waiting", "no session")),
+        (A, None, ("ticking", None)),
+        (B, None, ("subscribed", None)),
+        (C, None, ("refused", WHY)),
+        (InstrumentId("SHFE", "d"), None, ("waiting", None)),
+        (InstrumentId("SHFE", "e"), None, ("refused", Reason("not_listed"))),
+        (InstrumentId("SHFE", "e"), NO_SESSION, ("waiting", NO_SESSION)),
     ],
 )
-def test_each_instrument_is_in_one_state(instrument: InstrumentId, waiting_for: str, expected: tuple[str, str]) -> None:
+def test_each_instrument_is_in_one_state(
+    instrument: InstrumentId, waiting_for: Reason | None, expected: tuple[str, Reason | None]
+) -> None:
     found = state_of(
         instrument,
         listed={A, B, C, InstrumentId("SHFE", "d")},
         subscribed={A, B},
         unproven={B},
-        refused={C: "why"},
+        refused={C: WHY},
         waiting_for=waiting_for,
     )
     assert found == expected

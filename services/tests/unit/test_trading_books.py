@@ -41,8 +41,8 @@ async def test_an_account_that_was_opened_in_another_env_sends_nothing_and_hears
     before = len(house.stored.journal)
     refused = await place(instance, "two")
     assert isinstance(refused, OrderRejected)
-    assert refused.details["reason"] == "wrong_env"
-    assert refused.details["detail"] == "its books are sim, its venue is live"
+    assert refused.details == {"reason": "wrong_env", "books": "sim", "venue": "live"}
+    assert refused.message == "wrong_env: its books are sim, its venue is live"
     await instance.until(lambda: bool(house.venue.listeners))
     house.venue.take(at_venue("theirs"))
     house.venue.fill("one", 2)

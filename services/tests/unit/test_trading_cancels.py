@@ -58,7 +58,7 @@ async def test_one_that_the_venue_refuses_is_refused_with_its_words(
     refuse(house, monkeypatch)
     told = await cancel(instance)
     assert isinstance(told, CancelRefused)
-    assert told.details == {"reason": "bad_cancel", "detail": "not now"}
+    assert told.details == {"reason": "bad_cancel", "said": "not now"}
     assert not house.stored.intents
     assert not instance.book.orders["one"].cancel_asked
     said = [change for entry in house.stored.journal if entry.data != b"null" for change in read_changes(entry.data)]

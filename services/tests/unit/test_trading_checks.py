@@ -94,7 +94,7 @@ def test_a_price_of_nothing_or_less_is_refused_where_no_limit_is_known() -> None
     for price in ("0", "-1"):
         refused = check(situation(terms=unlimited, market=FRESH, side="sell", price=price))
         assert refused is not None
-        assert (refused.reason, refused.detail) == ("below_limit", f"{price} is not above 0")
+        assert (refused.reason, refused.detail) == ("below_limit", f"{price} below {terms().price_tick}")
 
 
 @pytest.mark.parametrize(
@@ -258,6 +258,13 @@ def test_an_account_hears_ticks_of_its_own_env_only(env: Any, tick: str, heard: 
     assert not may_hear("live", named, "sim", "main")  # naming it changes nothing
 
 
+def test_a_live_account_hears_one_feed_set_and_not_a_replay_beside_it() -> None:
+    assert not may_hear("sim", RiskSettings(), "sim", "replay")
+    named = RiskSettings(tick_feeds=["sim/replay"])
+    assert may_hear("sim", named, "sim", "replay")
+    assert not may_hear("sim", named, "sim", "main")
+
+
 def test_a_client_order_id_is_used_once() -> None:
     desk = Desk()
     name = desk.intend("buy", 1)
@@ -277,6 +284,8 @@ def test_an_order_that_could_trade_with_one_s_own_is_refused_in_the_whole_group(
     other = Desk()
     other.group.books["b"] = desk.book
     assert reason(situation(other, price="3005")) == "self_trade"
+    other.group.books["b"].trading_day = "20250101"  # it has left, and its day rolls no more
+    assert reason(situation(other, price="3005")) is None
     meal = Desk()
     meal.intend("sell", 1, "3005", instrument=MEAL)
     assert reason(situation(meal, instrument=MEAL, type="market", price=None)) == "self_trade"
@@ -315,12 +324,12 @@ def test_a_loss_that_cannot_be_seen_ends_openings_too() -> None:
     desk.done("buy", 5, instrument=MEAL)
     settings, prices = {"max_loss": "1000", "held_stale_after_s": 60}, {MEAL: Decimal(3000)}
     unseen = situation(desk, settings)
-    assert check(unseen) == ("no_price", f"of {MEAL}, which is held")
+    assert check(unseen) == ("no_price", {"instrument": MEAL})
     assert reason(situation(desk)) is None, "nothing bounds its losses"
     assert reason(situation(desk, settings, prices=prices, ages={MEAL: 60.0})) is None
     assert check(situation(desk, settings, prices=prices, ages={MEAL: 60.1})) == (
         "stale_price",
-        f"that of {MEAL}, which is held, is 60.1 s old",
+        {"instrument": MEAL, "age": "60.1"},
     )
     closing = {"instrument": MEAL, "side": "sell", "price": "2999", "offset": "close"}
     assert reason(situation(desk, settings, **closing)) is None

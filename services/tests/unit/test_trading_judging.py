@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from trading_desk import Desk
@@ -24,7 +25,10 @@ class Case:
         self.name = next(iter(self.desk.book.orders))
         self.ours: list[Order] = list(self.desk.book.orders.values())
         self.theirs: list[VenueOrder] = [self.desk.told(self.name, "filled", 2)]
-        self.told = Told(orders={self.name: self.ours[0]}, refused={"other": "order_rejected"})
+        asked = {"instrument": self.ours[0].instrument, "side": "buy", "volume": 2, "price": self.ours[0].price}
+        self.told = Told(
+            asked={self.name: asked}, orders={self.name: self.ours[0]}, refused={"other": "order_rejected"}
+        )
 
     def wrong(self) -> list[str]:
         return list(wrong_orders(self.told, self.ours, self.theirs))
@@ -67,8 +71,27 @@ def works_though_cancelled(case: Case) -> None:
     case.told.cancelled.add(case.name)
 
 
+def told_as(case: Case, **what: Any) -> None:
+    case.told.orders[case.name] = case.ours[0].model_copy(update=what)
+
+
+def told_as_another_order(case: Case) -> None:
+    told_as(case, side="sell")
+
+
+def told_too_many_lots(case: Case) -> None:
+    case.ours = [case.ours[0].model_copy(update={"status": "partly_filled", "filled": 1})]
+    case.theirs = [case.theirs[0].model_copy(update={"status": "partly_filled", "filled": 1})]
+    told_as(case, status="partly_filled", filled=2)
+
+
+def told_another_end(case: Case) -> None:
+    told_as(case, status="cancelled", filled=1)
+
+
 SPOILED = (twice, nameless, lost, sent_though_refused, sent_though_called_not_sent, never_told, not_journaled,
-           known_otherwise, works_though_cancelled)  # fmt: skip
+           known_otherwise, works_though_cancelled, told_as_another_order, told_too_many_lots,
+           told_another_end)  # fmt: skip
 
 
 def test_what_is_right_is_not_called_wrong() -> None:

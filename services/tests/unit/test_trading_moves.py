@@ -54,7 +54,7 @@ async def test_it_is_not_traded_before_a_person_says_so_and_then_halted_with_its
         await place(instance, "one"),
         await instance.call("reconcile", ReconcileRequest(account=ACCOUNT), "r"),
     ):
-        assert answer.details == {"reason": "wrong_key", "detail": "`aegis_config` has it under a1"}
+        assert answer.details == {"reason": "wrong_key", "key": "a1"}
     assert ("mismatch", "`aegis_config` has it under a1: no order is taken") in await house.alerts()
     assert len(await house.events()) == told
     assert not house.venue.submits["one"]
@@ -83,7 +83,7 @@ async def test_it_does_not_come_while_anybody_holds_its_old_key(house: House) ->
                 pass
         refused = await instance.call("take_books", TAKE, "t")
         assert isinstance(refused, OrderRejected)
-        assert str(refused) == "wrong_key: a1, which t1 holds: stop what trades the account there"
+        assert str(refused) == "a is traded under a1 by t1: end that first"
     assert not instance.service.states[ACCOUNT].group.books
     assert (await instance.call("take_books", TAKE, "u")).verdict == "agreed"
 

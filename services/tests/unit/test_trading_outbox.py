@@ -50,13 +50,13 @@ async def stored(transport: MemoryTransport) -> list[int]:
 
 
 @asynccontextmanager
-async def posted(transport: MemoryTransport, stream: Events, known: int, *outboxes: Outbox) -> AsyncIterator[None]:
+async def posted(transport: MemoryTransport, stream: Events, known: int, *outboxes: Outbox) -> AsyncIterator[Posting]:
     """As long as their accounts are held."""
     posting = Posting(stream)
     running = [asyncio.create_task(outbox.run(transport, posting, known)) for outbox in outboxes]
     running.append(asyncio.create_task(posting.run()))
     try:
-        yield
+        yield posting
     finally:
         for one in running:
             one.cancel()
@@ -125,7 +125,7 @@ async def test_what_could_not_be_stored_is_sent_again_in_order(
     outbox.add(told(Desk(), 1, 5))
     async with posted(transport, stream, 5, outbox):
         await until_empty(outbox)
-    assert sorted(await stored(transport)) == [1, 2, 3, 4, 5]
+    assert await stored(transport) == [1, 2, 3, 4, 5]
     assert outbox.published == 5
 
 
@@ -192,8 +192,10 @@ async def test_trades_are_told_before_what_can_wait(
     name = desk.intend("buy", 1)
     outbox = outbox_of(desk)
     outbox.add(told(desk, 1, 3))
-    async with posted(transport, stream, 3, outbox):
-        await asyncio.sleep(0.01)
+    async with posted(transport, stream, 3, outbox) as posting:
+        async with asyncio.timeout(5):
+            while not posting._outboxes:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
         assert len(outbox) == 3
         outbox.add([Told(4, desk.fill(name, 1).trades[0])])
         await until_empty(outbox)

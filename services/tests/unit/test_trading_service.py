@@ -23,7 +23,7 @@ from aegis.contracts.venue import Submit
 from aegis.trading.domain.changes import read_changes
 from aegis.trading.domain.group import snapshot
 from aegis.trading.endpoints import service as service_module
-from aegis_sdk.errors import DeadlineExceeded, Moved, OutcomeUnknown, Suspended
+from aegis_sdk.errors import DeadlineExceeded, InvalidRequest, Moved, OutcomeUnknown, Suspended
 
 
 @pytest.fixture
@@ -359,6 +359,22 @@ async def test_pages_of_orders_follow_each_other(house: House) -> None:
     second = await instance.call("orders", OrdersRequest(account=ACCOUNT, limit=3, after=first.next), "q")
     assert [one.client_order_id for one in (*first.orders, *second.orders)] == [f"o{number}" for number in range(5)]
     assert (first.next, second.next) == ("o1", "")
+
+
+async def test_a_page_of_working_orders_goes_on_behind_one_that_has_ended(house: House) -> None:
+    instance = await house.take()
+    for number in range(5):
+        await place(instance, f"o{number}")
+    await instance.still()
+    working = OrdersRequest(account=ACCOUNT, limit=2, working=True)
+    first = await instance.call("orders", working, "q")
+    assert first.next == "o1"
+    await instance.call("cancel_order", CancelOrder(account=ACCOUNT, client_order_id="o1"), "c")
+    await instance.still()
+    rest = await instance.call("orders", working.model_copy(update={"after": first.next, "limit": 500}), "q")
+    assert [one.client_order_id for one in rest.orders] == ["o2", "o3", "o4"]
+    unknown = await instance.call("orders", working.model_copy(update={"after": "of yesterday"}), "q")
+    assert isinstance(unknown, InvalidRequest)
 
 
 async def test_a_mode_that_changes_while_orders_are_sent_holds_back_the_rest(

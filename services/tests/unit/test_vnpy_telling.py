@@ -34,12 +34,16 @@ from aegis.desk import Desk, Snapshot
 def teller() -> Teller:
     made = Teller("AEGIS")
     made.multipliers[REBAR] = 10
-    made.state(snapshot(), [])  # it always comes first
+    made.state(snapshot())  # it always comes first
     return made
 
 
-def snapshot(*orders: Order, positions: tuple[Position, ...] = (), **account: Any) -> Snapshot:
-    return Snapshot(orders=list(orders), positions=list(positions), account=an_account(**account), sequence=1)
+def snapshot(
+    *orders: Order, trades: tuple[Trade, ...] = (), positions: tuple[Position, ...] = (), **account: Any
+) -> Snapshot:
+    return Snapshot(
+        orders=list(orders), trades=list(trades), positions=list(positions), account=an_account(**account), sequence=1
+    )
 
 
 def order_event(order: Order) -> OrderReported:
@@ -55,7 +59,7 @@ def statuses(found: list[Any]) -> list[Status]:
 
 
 def test_the_state_comes_in_the_order_that_vnpy_counts_in(teller: Teller) -> None:
-    found = teller.state(snapshot(an_order(), positions=(a_position(),)), [a_trade()])
+    found = teller.state(snapshot(an_order(), trades=(a_trade(),), positions=(a_position(),)))
     assert [type(one) for one in found] == [OrderData, TradeData, PositionData, AccountData]
 
 
@@ -81,7 +85,7 @@ def test_an_order_never_goes_back(teller: Teller) -> None:
         assert teller.changed(order_event(an_order(status=status, filled=filled)))
     assert teller.changed(order_event(an_order(status="partly_filled", filled=1))) == []
     assert teller.changed(order_event(an_order(status="accepted", filled=3))) == []
-    assert statuses(teller.state(snapshot(an_order(status="filled", filled=3)), [])) == [Status.ALLTRADED]
+    assert statuses(teller.state(snapshot(an_order(status="filled", filled=3)))) == [Status.ALLTRADED]
 
 
 def test_an_order_that_was_called_not_sent_and_came_late_works(teller: Teller) -> None:
@@ -100,14 +104,14 @@ def test_a_refused_order_says_why_once(teller: Teller, status: Any) -> None:
     assert order.status is Status.REJECTED
     assert "o1" in log.msg
     assert "price_tick 价格非最小单位倍数" in log.msg
-    assert [type(one) for one in teller.state(snapshot(refused), [])] == [OrderData, AccountData]
+    assert [type(one) for one in teller.state(snapshot(refused))] == [OrderData, AccountData]
 
 
 def test_a_trade_is_told_once_though_the_desk_tells_it_again(teller: Teller) -> None:
     (trade,) = teller.changed(trade_event(a_trade(trade_id="  7 ")))
     assert isinstance(trade, TradeData)
     assert (trade.vt_orderid, trade.price, trade.volume) == ("AEGIS.o1", 3001.0, 1)
-    again = teller.state(snapshot(), [a_trade(trade_id="  7 "), a_trade(trade_id="8")])
+    again = teller.state(snapshot(trades=(a_trade(trade_id="  7 "), a_trade(trade_id="8"))))
     assert [one.tradeid[-2:] for one in again if isinstance(one, TradeData)] == [":8"]
 
 
@@ -122,7 +126,7 @@ def test_trades_whose_numbers_recur_are_told_apart(teller: Teller) -> None:
 
 def test_positions_of_all_hedge_flags_are_one(teller: Teller) -> None:
     hedged = a_position(1, 0, hedge="hedge", position_cost=Decimal(31_000), frozen_today=1)
-    (position, _) = teller.state(snapshot(positions=(a_position(2, 1), hedged)), [])
+    (position, _) = teller.state(snapshot(positions=(a_position(2, 1), hedged)))
     assert isinstance(position, PositionData)
     assert (position.vt_symbol, position.direction) == ("rb2605.SHFE", Direction.LONG)
     assert (position.volume, position.yd_volume) == (4, 1)
@@ -130,15 +134,15 @@ def test_positions_of_all_hedge_flags_are_one(teller: Teller) -> None:
 
 
 def test_a_position_that_is_gone_is_told_with_no_lots(teller: Teller) -> None:
-    teller.state(snapshot(positions=(a_position(),)), [])
-    (position, _) = teller.state(snapshot(), [])
+    teller.state(snapshot(positions=(a_position(),)))
+    (position, _) = teller.state(snapshot())
     assert isinstance(position, PositionData)
     assert (position.volume, position.yd_volume, position.pnl, position.price) == (0, 0, 0.0, 0.0)
-    assert [type(one) for one in teller.state(snapshot(), [])] == [AccountData]
+    assert [type(one) for one in teller.state(snapshot())] == [AccountData]
 
 
 def test_a_query_refreshes_profits_and_leaves_lots_to_events(teller: Teller) -> None:
-    teller.state(snapshot(positions=(a_position(2, 1),)), [])
+    teller.state(snapshot(positions=(a_position(2, 1),)))
     (position,) = teller.asked_positions([a_position(2, 1, position_profit=Decimal(500))])
     assert isinstance(position, PositionData)
     assert (position.volume, position.pnl) == (3, 500.0)
@@ -159,7 +163,7 @@ def test_money_is_the_desk_s(teller: Teller) -> None:
 
 
 def test_a_new_day_forgets_what_was_done(teller: Teller) -> None:
-    teller.state(snapshot(an_order(status="filled", filled=3), an_order("o2")), [a_trade()])
+    teller.state(snapshot(an_order(status="filled", filled=3), an_order("o2"), trades=(a_trade(),)))
     teller.changed(AccountReported(account="a", sequence=2, state=an_account(trading_day="20251201")))
     assert not teller.knows("o1")
     assert teller.knows("o2")

@@ -1,6 +1,7 @@
 import type { Page } from "@playwright/test";
 import { clipped } from "./clipping";
 import { type Desk, expect, live, test } from "./desk";
+import { foreign, LOOKS, lookAt, wear } from "./looks";
 
 /** What these tests leave behind, a position and orders, is what the looks of the page are tested with. */
 
@@ -115,16 +116,16 @@ test("an order that trades becomes a position, money and a trade; the position i
   await expect(ticket(page).getByLabel("Lots", { exact: true })).toHaveValue("2");
   await expect(ticket(page).getByLabel("Price", { exact: true })).toBeFocused();
 
-  for (const [language, width] of [
-    ["en", 1280],
-    ["zh", 390],
-    ["en", 390],
-  ] as const) {
-    await page.setViewportSize({ width, height: 900 });
-    await page.addInitScript((set) => localStorage.setItem("aegis.preferences", JSON.stringify({ language: set })), language);
-    for (const view of ["orders", "trades"]) {
-      await page.goto(`/trading?instrument=${instrument}&price=1&view=${view}&order=${id}`);
-      await live(page);
+  for (const view of ["orders", "trades"]) {
+    await page.goto(`/trading?instrument=${instrument}&price=1&view=${view}&order=${id}`);
+    await live(page);
+    for (const [language, width] of [
+      ["en", 1280],
+      ["en", 390],
+      ["zh", 390],
+    ] as const) {
+      await page.setViewportSize({ width, height: 900 });
+      await wear(page, { theme: "dark", language });
       await expect(page.getByRole("button", { name: /^(Take the ask|取卖价)/ }).first()).toBeVisible();
       await expect(page.getByRole("group", { name: /^(Trades|成交)$/ }).first()).toBeVisible(); // of the order's details
       expect(await clipped(page), `${view}, ${language}, ${width} px`).toEqual([]);
@@ -195,7 +196,10 @@ test("a kill by the account's name cancels all, and an operator lets it trade ag
 
   const left = [await place(page, { instrument, price: await lowest(page), lots: "1" }), await place(page, { instrument, price: await lowest(page), lots: "2" })];
   for (const id of left) await expect(rowOf(page, id)).toBeVisible();
+  await page.locator("[role=status] button").evaluateAll((all) => (all as HTMLElement[]).forEach((one) => one.click())); // what was told so far is in the language of then
   await page.getByRole("button", { name: "Cancel all" }).click();
+  await lookAt(page, "/trading?view=orders Cancel all", "dialog");
+  await wear(page, LOOKS[0]);
   await dialog.getByRole("button", { name: "Cancel all" }).click();
   for (const id of left) await expect(rowOf(page, id)).toBeHidden();
   await expect(page.getByTestId("mode")).toHaveAttribute("data-mode", "normal");
@@ -224,11 +228,15 @@ test("a book that cannot be read is said to be old, and an account that is not t
   await page.goto("/trading");
   await live(page);
   await expect(page.getByTestId("balance")).toBeVisible();
-  say({ type: "state", topic: "orders.paper", state: "failing", since: new Date(Date.now() - 65_000).toISOString(), reason: "nobody serves trading/paper now" });
-  await expect(page.getByTestId("trouble-banner")).toContainText(/^Orders, positions and money of paper cannot be read for 1 m \d+ s; what is shown is from before\. nobody serves/);
+  say({ type: "state", topic: "orders.paper", state: "failing", since: new Date(Date.now() - 65_000).toISOString(), problem: { code: "unavailable", reason: "key_unserved", details: { service: "trading", key: "paper" } } });
+  await expect(page.getByTestId("trouble-banner")).toContainText(/^Orders, positions and money of paper cannot be read for 1 m \d+ s; what is shown is from before\. Nobody serves trading\/paper now\.$/);
   await expect(page.getByTestId("live-state")).toHaveAttribute("data-state", "partly");
   await expect(page.getByTestId("balance")).toBeVisible();
-  say({ type: "state", topic: "orders.paper", state: "live", since: new Date().toISOString(), reason: "" });
+  await wear(page, LOOKS[1]);
+  await expect(page.getByTestId("trouble-banner")).toContainText("目前没有实例服务 trading/paper。");
+  expect(await foreign(page)).toEqual([]);
+  await wear(page, LOOKS[0]);
+  say({ type: "state", topic: "orders.paper", state: "live", since: new Date().toISOString(), problem: null });
   await expect(page.getByTestId("trouble-banner")).toBeHidden();
   await page.goto("/trading?account=typo");
   await expect(page.getByText("There is no account typo.")).toBeVisible();

@@ -54,7 +54,8 @@ const BROWSER = {
 };
 const last = () => Server.all.at(-1)!;
 const rows = (of: object) => ({ type: "snapshot", topic: "orders.paper", origin: "a", sequence: 1, part: 0, parts: 1, rows: of, gone: [] });
-const state = (of: string, reason = "") => ({ type: "state", topic: "orders.paper", state: of, since: "2026-11-29T01:00:00Z", reason });
+const UNSERVED = { code: "unavailable", reason: "key_unserved", details: { service: "trading", key: "paper" } };
+const state = (of: string, problem: object | null = null) => ({ type: "state", topic: "orders.paper", state: of, since: "2026-11-29T01:00:00Z", problem });
 let connection: LiveConnection;
 
 test.beforeEach(() => {
@@ -103,8 +104,8 @@ test("who does not let us in is left, too", () => {
 
 test("a source that fails is told while the connection is live, and its rows stay", () => {
   const server = looking();
-  server.tell(state("failing", "nobody serves trading/paper"));
-  expect(connection.status).toMatchObject({ state: "partly", troubles: [{ topic: "orders.paper", state: "failing", reason: "nobody serves trading/paper" }] });
+  server.tell(state("failing", UNSERVED));
+  expect(connection.status).toMatchObject({ state: "partly", troubles: [{ topic: "orders.paper", state: "failing", problem: UNSERVED }] });
   expect(connection.view("orders.paper")).toMatchObject({ isWhole: true, trouble: { state: "failing", since: Date.parse("2026-11-29T01:00:00Z") } });
   expect([...connection.view("orders.paper").rows.keys()]).toEqual(["account"]);
   server.tell(rows({ account: 2 }), state("live"));
@@ -137,7 +138,7 @@ test("a first look that is being filled is no trouble, one that fails is", () =>
   connection.follow("orders.paper", () => undefined);
   server.tell(state("filling"));
   expect(connection.status.state).toBe("live");
-  server.tell(state("failing", "no answer in time"));
+  server.tell(state("failing", UNSERVED));
   expect(connection.status.state).toBe("partly");
 });
 
@@ -151,7 +152,7 @@ test("what nobody looks at troubles nobody", () => {
 
 test("of what is refused no rows are left", () => {
   const server = looking();
-  server.tell({ type: "refused", topic: "orders.paper", code: "not_found", detail: "" });
+  server.tell({ type: "refused", topic: "orders.paper", problem: { code: "not_found" } });
   expect(connection.view("orders.paper")).toMatchObject({ isWhole: false, refusal: { code: "not_found" }, trouble: null });
   expect(connection.view("orders.paper").rows.size).toBe(0);
 });

@@ -18,7 +18,7 @@ function tick(change: Partial<Tick> = {}): Tick {
 }
 
 function wanted(change: Partial<Subscription> = {}): Subscription {
-  return { instrument: "SHFE.rb2701", state: "ticking", reason: "", wanted_by: ["desk"], ...change };
+  return { instrument: "SHFE.rb2701", state: "ticking", why: null, wanted_by: ["desk"], ...change };
 }
 
 test("a change is counted from the settlement before, and there is none without a price", () => {

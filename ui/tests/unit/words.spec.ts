@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
 import { PROBLEM_REASONS } from "../../src/components/ui/problem-words";
+import { REASON_WORDS } from "../../src/features/market/reason-words";
+import { FIGURES, REASONS } from "../../src/features/trading/reason-words";
 import type { Words } from "../../src/lib/words";
 
 const SOURCES = new URL("../../src", import.meta.url).pathname;
@@ -22,17 +24,44 @@ for (const file of files.filter((name) => name.endsWith("words.ts") && name !== 
   });
 }
 
-for (const [source, pattern] of [
-  ["sdk/src/aegis_sdk/key_moves.py", /NotDone\(\s*"(\w+)"/g],
-  ["services/src/aegis/marketdata/endpoints/subscription_calls.py", /reason="(\w+)"/g],
+/** The codes of a table of the services, with the places that each sentence has. */
+function coded(source: string, table: string): Map<string, string[]> {
+  const text = readFileSync(new URL(`../../../services/src/aegis/${source}`, import.meta.url), "utf8");
+  const body = text.slice(text.indexOf(`${table}: Final`)).split("\n}\n")[0]!;
+  const entries = [...body.matchAll(/^ {4}"(\w+)": ((?:"[^"]*"\s*)+),$/gm)];
+  expect(entries.length).toBe(body.match(/^ {4}"\w+":/gm)!.length);
+  return new Map(entries.map((one) => [one[1]!, places(one[2]!)]));
+}
+
+for (const [source, table, words] of [
+  ["contracts/reasons.py", "SENTENCES", REASON_WORDS],
+  ["contracts/reasons.py", "REFUSALS", PROBLEM_REASONS],
+  ["contracts/order_reasons.py", "FIGURES", REASONS],
+  ["management/problems.py", "REASONS", PROBLEM_REASONS],
 ] as const) {
-  test(`every reason of ${source} is said in words`, () => {
-    const text = readFileSync(new URL(`../../../${source}`, import.meta.url), "utf8");
-    const reasons = [...text.matchAll(pattern)].map((found) => found[1]!);
-    expect(reasons.length).toBeGreaterThan(5);
-    expect(reasons.filter((one) => !(one in PROBLEM_REASONS.en))).toEqual([]);
+  test(`every code of ${source}, ${table}, has words in both languages, of what comes with it`, () => {
+    const codes = coded(source, table);
+    expect(codes.size).toBeGreaterThan(15);
+    for (const [code, given] of codes) {
+      for (const { [code]: said } of [words.en, words.zh] as Record<string, string>[]) {
+        expect(said, code).toBeDefined();
+        expect(places(said!).filter((place) => !given.includes(place)), code).toEqual([]);
+      }
+    }
   });
 }
+
+test("the figures of a refused order are those that come with it", () => {
+  const codes = coded("contracts/order_reasons.py", "FIGURES");
+  for (const [code, said] of Object.entries(FIGURES.en)) expect(places(said).filter((place) => !codes.get(code)?.includes(place)), code).toEqual([]);
+});
+
+test("every reason why a key is not moved is said in words", () => {
+  const text = readFileSync(new URL("../../../sdk/src/aegis_sdk/key_moves.py", import.meta.url), "utf8");
+  const reasons = [...text.matchAll(/NotDone\(\s*"(\w+)"/g)].map((found) => found[1]!);
+  expect(reasons.length).toBeGreaterThan(5);
+  expect(reasons.filter((one) => !(one in PROBLEM_REASONS.en))).toEqual([]);
+});
 
 const SAYS = new Set(["title", "label", "placeholder", "aria-label", "alt", "note", "action", "empty", "error"]);
 const OF_A_COLUMN = new Set(["title", "label", "note"]);

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from aegis.contracts.market import Instrument, Quote
+from aegis.contracts.reasons import Reason, sentence_of
 from aegis.exchanges.sessions import to_shanghai
 from aegis.marketdata.adapters.replay import ReplayFeed, ReplayOptions
 from aegis.marketdata.adapters.replay.reading import merged, recordings_in
@@ -103,9 +104,9 @@ class ReplayMarket:
     async def uncrowded(self) -> None:
         await self.room()
 
-    def changed(self, state: FeedState, reason: str = "") -> None:
+    def changed(self, state: FeedState, why: Sequence[Reason] = ()) -> None:
         if state in (FeedState.ENDED, FeedState.FAILED):
-            _log.info("replay_over", state=state, reason=reason)
+            _log.info("replay_over", state=state, reason=sentence_of(why))
             self.ended.set()
 
     def rejected(self, reason: str, detail: str, count: int = 1) -> None:
@@ -127,5 +128,5 @@ class _Nobody:
     def offer(self, quote: Quote) -> None: ...
     async def room(self) -> None: ...
     async def uncrowded(self) -> None: ...
-    def changed(self, state: FeedState, reason: str = "") -> None: ...
+    def changed(self, state: FeedState, why: Sequence[Reason] = ()) -> None: ...
     def rejected(self, reason: str, detail: str, count: int = 1) -> None: ...

@@ -254,7 +254,7 @@ class Session:
                     async for change in changes:
                         day = self._teller.trading_day
                         if isinstance(change, Snapshot):
-                            self._tell(self._teller.state(change, await desk.trades()))
+                            self._tell(self._teller.state(change))
                             self._told_state(change)
                             failed = False
                         else:

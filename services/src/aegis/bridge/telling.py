@@ -6,7 +6,7 @@ A trade is told once, however often the desk tells it: strategies count their lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from vnpy.trader.object import (  # pyright: ignore[reportMissingImports]  # where CTP is not built
@@ -75,11 +75,11 @@ class Teller:
         """Whether the desk has told of that order."""
         return client_order_id in self._orders
 
-    def state(self, now: Snapshot, trades: Iterable[Trade]) -> list[BaseData]:
+    def state(self, now: Snapshot) -> list[BaseData]:
         """All there is, again; positions that are gone with 0 lots."""
         self._begin(now.account.trading_day)
         found = [data for order in now.orders for data in self._order(order)]
-        found += [data for trade in trades for data in self._trade(trade)]
+        found += [data for trade in now.trades for data in self._trade(trade)]
         gone = self._positions.keys() - {_side(one) for one in now.positions}
         for side in gone:
             self._positions[side] = {

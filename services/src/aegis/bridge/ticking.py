@@ -77,4 +77,4 @@ class Ticking:
             part = new[start : start + MOST_AT_ONCE]
             wish = WishRequest(consumer=self._consumer, instruments=part, ttl_s=_TTL_S)
             for refusal in (await client.call(SUBSCRIBE, wish)).rejected:
-                self._say(f"no ticks of {refusal.what}: {refusal.reason}", WARNING)
+                self._say(f"no ticks of {refusal.what}: {refusal.why}", WARNING)

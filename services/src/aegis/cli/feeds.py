@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from aegis.cli.console import AsJson, print_json, table, terminal
 from aegis.cli.desk import connect, run
+from aegis.contracts.reasons import sentence_of
 
 if TYPE_CHECKING:
     from aegis.contracts.marketdata import FeedStatus
@@ -39,8 +40,8 @@ def feeds(as_json: AsJson = False) -> None:
         )
     terminal().print(shown if found else "No market data instance is there: `aegis ps` shows what runs.")
     for one in found:
-        if one.reason:
-            terminal().print(f"{one.instance}: {one.reason}", style="dim", markup=False)
+        if one.why:
+            terminal().print(f"{one.instance}: {sentence_of(one.why)}", style="dim", markup=False)
     return None
 
 

@@ -51,16 +51,17 @@ def health(
 def _could_not(error: Exception, feed: str, as_json: bool) -> NoReturn:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
-    reason = f"the check could not run: {error if isinstance(error, AegisError) else repr(error)}"
+    unknown = _unknown(feed, "check_failed", text=str(error) if isinstance(error, AegisError) else repr(error))
     if as_json:
-        _print(_unknown(feed, reason), as_json)
-    fail(reason, _UNKNOWN)
+        _print(unknown, as_json)
+    fail(str(unknown.why[0]), _UNKNOWN)
 
 
-def _unknown(feed: str, reason: str) -> HealthUnknown:
+def _unknown(feed: str, code: str, **places: str) -> HealthUnknown:
     from aegis.contracts.health import HealthUnknown
+    from aegis.contracts.reasons import Reason
 
-    return HealthUnknown(feed=feed, reason=reason)
+    return HealthUnknown(feed=feed, why=[Reason(code, {**places})])
 
 
 def _print(report: Told, as_json: bool) -> None:
@@ -87,7 +88,7 @@ async def _watch(feed: str, read_only: bool, look_s: float, as_json: bool) -> To
 
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
-    told: Told = _unknown(feed, "nobody was asked yet")
+    told: Told = _unknown(feed, "not_asked_yet")
     async with connect() as transport, Source.open(transport, feed, read_only, look_s) as source:
         with _output(as_json) as show:
             while not stop.is_set():
@@ -103,7 +104,7 @@ async def _next(source: Source, feed: str) -> Told:
     try:
         return await source.report()
     except AegisError as error:
-        return _unknown(feed, str(error))
+        return _unknown(feed, "said", text=str(error))
 
 
 @contextmanager

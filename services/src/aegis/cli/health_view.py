@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
+from aegis.contracts.reasons import sentence_of
+
 if TYPE_CHECKING:
     from aegis.contracts.health import CaseView, ExchangeView, HealthReport, HealthUnknown, UniverseView
+    from aegis.contracts.reasons import Reason
 
 __all__ = ["lines_of"]
 
@@ -24,7 +27,11 @@ def lines_of(report: HealthReport | HealthUnknown) -> list[str]:
 
 
 def _level(report: HealthReport | HealthUnknown) -> str:
-    return f"{report.feed}: {report.level.upper()}{f' - {report.reason}' if report.reason else ''}"
+    return f"{report.feed}: {report.level.upper()}{_because(report.why)}"
+
+
+def _because(why: Sequence[Reason]) -> str:
+    return f" - {sentence_of(why)}" if why else ""
 
 
 def _lines(report: HealthReport | HealthUnknown) -> Iterator[str]:
@@ -38,7 +45,7 @@ def _lines(report: HealthReport | HealthUnknown) -> Iterator[str]:
     yield f"market time {market:%Y-%m-%d %H:%M:%S}; {agent}; {repairs}"
     for one in report.instances:
         holds = "publishes" if one.holds else one.status.lower()
-        yield f"  {one.instance}: {holds}, {one.state}{f' - {one.reason}' if one.reason else ''}"
+        yield f"  {one.instance}: {holds}, {one.state}{_because(one.why)}"
     yield ""
     rows = [_exchange(one) for one in [*report.exchanges, report.in_all]]
     heads = ("EXCHANGE", "PHASE", "WANTED", "SUBSCRIBED", "COVERED", "HEALTHY", "QUIET", "RESTING", "ALARMS")
@@ -57,7 +64,8 @@ def _lines(report: HealthReport | HealthUnknown) -> Iterator[str]:
         yield "Last repairs:"
         for repair in report.repairs[-_MOST_REPAIRS:]:
             what = f"{repair.instruments} instruments" if repair.instruments else "all"
-            yield f"  {repair.at.astimezone():%H:%M:%S} {repair.kind} of {what}: {repair.outcome}, {repair.detail}"
+            result = f", {repair.result}" if repair.result else ""
+            yield f"  {repair.at.astimezone():%H:%M:%S} {repair.kind} of {what}: {repair.outcome}{result}"
     if report.escalated:
         yield f"Left to a person: {', '.join(report.escalated)}"
 

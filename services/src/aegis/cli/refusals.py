@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from aegis.contracts.order_reasons import FIGURES
+
 if TYPE_CHECKING:
     from aegis.contracts.trading import OrderRejected
 
-__all__ = ["WORDS", "explained"]
+__all__ = ["WORDS", "explained", "in_words"]
 
 WORDS: Final = {
     "duplicate_id": "the day has another order of this --id",
     "wrong_env": "the account's books are of another environment; see `aegis trading take-books --help`",
     "wrong_key": "the account was traded under another key before; see `aegis trading take-books --help`",
     "disarmed": "nobody has armed this live account today; `aegis trading arm` does",
-    "halted": "the account is halted; `aegis trading mode normal` ends that",
+    "halted": "the account is halted; with `aegis trading mode close_only` it may close, with `normal` trade",
     "cancel_only": "the account may only cancel; `aegis trading mode normal` ends that",
     "close_only": "the account may only close; `aegis account` and `aegis logs trading` say why",
     "unknown_instrument": "nothing is known of this contract yet; try again in a second, or look at `aegis contracts`",
@@ -41,7 +43,7 @@ WORDS: Final = {
     "cancels_used": "the day's cancels on this contract are used up",
     "large_cancels_used": "the day's large cancels on this contract are used up",
     "self_trades_used": "the day's trades with oneself on this contract are used up",
-    "self_trade": "it could trade with a working order of the same group",
+    "self_trade": "it could trade with a working order of the same group; that must be cancelled first",
     "position_limit": "more lots would be held than may be",
     "loss_limit": "the day has lost what it may lose",
     "too_few_to_close": "the lots are not there, or other orders close them",
@@ -50,8 +52,12 @@ WORDS: Final = {
 
 
 def explained(error: OrderRejected) -> str:
-    """One line: the sentence, the figures that were compared, and the reason that docs/trading.md has."""
-    reason, detail = str(error.details.get("reason", "")), str(error.details.get("detail") or "")
+    reason = str(error.details.get("reason", ""))
     if reason not in WORDS:
         return f"REFUSED: {error}"
-    return f"REFUSED: {WORDS[reason]}{f' ({detail})' if detail else ''} [{reason}]"
+    return f"REFUSED: {in_words(reason, FIGURES[reason].format(**error.details))}"
+
+
+def in_words(reason: str, figures: str) -> str:
+    """One line: the sentence, the figures that were compared, and the reason that docs/trading.md has."""
+    return f"{WORDS.get(reason, reason)}{f' ({figures})' if figures else ''} [{reason}]"

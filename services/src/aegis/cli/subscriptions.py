@@ -134,7 +134,7 @@ def _row(wish: WishView) -> tuple[str, ...]:
 def _show_each(views: list[SubscriptionView]) -> None:
     if not views:
         return print("No such instrument is wanted.")
-    rows = [(one.instrument, one.state, ", ".join(one.wanted_by), one.reason or "-") for one in views]
+    rows = [(one.instrument, one.state, ", ".join(one.wanted_by), str(one.why or "-")) for one in views]
     return print_lines(("INSTRUMENT", "STATE", "WANTED BY", "WHY"), rows)
 
 
@@ -216,7 +216,7 @@ def _show(replies: Sequence[WishReply | UnsubscribeReply], as_json: bool, counts
         print_json({"accepted": accepted, "rejected": [one.model_dump() for one in rejected], **counts})
     else:
         if rejected:
-            print_lines(("REJECTED", "WHY"), [(one.what, one.reason) for one in rejected])
+            print_lines(("REJECTED", "WHY"), [(one.what, str(one.why)) for one in rejected])
         print(f"{len(accepted)} accepted, {len(rejected)} rejected; {note}")
     if rejected:
         raise typer.Exit(1)

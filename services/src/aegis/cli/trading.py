@@ -10,6 +10,7 @@ import typer
 from aegis.cli.call import NOT_EXECUTED, UNKNOWN
 from aegis.cli.console import AsJson, fail, print_json, print_lines
 from aegis.cli.desk import connect, run
+from aegis.cli.refusals import explained, in_words
 
 if TYPE_CHECKING:
     from aegis.contracts.orders import Mode, Order
@@ -202,15 +203,16 @@ def flatten(
     timeout: Timeout = 10.0,
     as_json: AsJson = False,
 ) -> None:
-    """Close positions at once, at whatever the collar allows."""
+    """Close positions at once, at whatever the collar allows. A halted account is set to `close_only` first."""
     confirmed = confirm or typer.prompt(f"All positions of {of} will be closed. Its name, to confirm")
     reply = _done(of, timeout, lambda desk: desk.flatten(confirmed, instruments or ()), again="aegis positions first")
     if as_json:
         print_json(reply.model_dump(mode="json"))
     else:
         _show_orders(reply.orders, False)
-        for instrument, reason in reply.refused.items():
-            print(f"not {instrument}: {reason}")
+        for instrument, refused in reply.refused.items():
+            reason, _, detail = refused.partition(": ")
+            print(f"not {instrument}: {in_words(reason, detail)}")
     if reply.refused:
         raise typer.Exit(1)
 
@@ -274,7 +276,6 @@ def _done(of: str, timeout: float, work: Callable[[Desk], Awaitable[T]], again: 
     """What the desk answered; ends the command where there is no answer."""
     from pydantic import ValidationError
 
-    from aegis.cli.refusals import explained
     from aegis.contracts.trading import CancelRefused, OrderExpired, OrderRejected, VenueUnavailable
     from aegis_sdk.errors import NotExecuted, OutcomeUnknown
 

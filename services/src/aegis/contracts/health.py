@@ -63,7 +63,7 @@ class InstanceView(_Frozen):
     holds: bool  # whether it publishes
     session: str
     state: str
-    reason: str
+    why: list[Reason]
 
 
 class CaseView(_Frozen):
@@ -71,8 +71,7 @@ class CaseView(_Frozen):
 
     instrument: str
     verdict: str
-    reason: str
-    why: Reason | None = None  # the reason, as data
+    why: list[Reason]
     silent_s: float | None
     usual_s: float | None  # the interval that 19 of 20 of its intervals do not exceed
     attempts: int  # repairs that were tried
@@ -84,11 +83,9 @@ class RepairView(_Frozen):
     at: datetime
     kind: RepairKind
     instruments: int
-    reason: str
-    why: list[Reason] = []  # the reason, as data
+    why: list[Reason]
     outcome: RepairOutcome
-    detail: str
-    result: Reason | None = None  # the detail, as data
+    result: Reason | None
 
 
 class UniverseView(_Frozen):
@@ -115,8 +112,7 @@ class HealthReport(_Frozen):
     feed: str
     level: LevelName
     exit_code: int
-    reason: str
-    why: list[Reason] = []  # the reason, as data
+    why: list[Reason]  # it is not healthy
     checked_at: datetime
     market_time: datetime
     agent_epoch: int | None  # of the agent that says so; null: a look without one
@@ -136,7 +132,7 @@ class HealthUnknown(_Frozen):
     feed: str
     level: Literal["unknown"] = "unknown"
     exit_code: Literal[3] = 3
-    reason: str
+    why: list[Reason]
 
 
 class HealthChanged(_Frozen):
@@ -144,7 +140,7 @@ class HealthChanged(_Frozen):
 
     feed: str
     level: LevelName
-    reason: str
+    why: list[Reason]
     cases: int
     named: list[str]
     market_time: datetime
@@ -157,9 +153,9 @@ class RepairDone(_Frozen):
     kind: RepairKind
     instruments: int  # 0: all
     named: list[str]
-    reason: str
+    why: list[Reason]
     outcome: RepairOutcome
-    detail: str
+    result: Reason | None
 
 
 class Escalation(_Frozen):
@@ -167,7 +163,7 @@ class Escalation(_Frozen):
 
     feed: str
     level: LevelName
-    reason: str
+    why: list[Reason]
     instruments: int  # 0: the session as a whole
     named: list[str]  # at most 50
     tried: list[RepairView]

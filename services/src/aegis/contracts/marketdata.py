@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from aegis.contracts.reasons import Reason
 from aegis.contracts.subscriptions import Kind
 from aegis_sdk.method import Empty, Method
 
@@ -55,7 +56,7 @@ class FeedStatus(_Frozen):
     session: str
     epoch: int  # under which it publishes, or published last; 0: never
     state: str
-    reason: str
+    why: list[Reason]
     codec: str
     instruments: int  # that the feed lists
     wanted: int  # of them by somebody
@@ -152,7 +153,7 @@ class FeedChanged(_Frozen):
     session: str
     epoch: int
     state: str
-    reason: str
+    why: list[Reason]
 
 
 STATUS: Final = Method(SERVICE, "status", Empty, FeedStatus, idempotent=True)

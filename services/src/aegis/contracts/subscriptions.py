@@ -98,8 +98,7 @@ class Refusal(_Frozen):
     """What was not accepted, as it was asked for, and why."""
 
     what: str
-    reason: str
-    why: Reason | None = None  # the reason, as data
+    why: Reason
 
 
 class WishReply(_Frozen):
@@ -138,12 +137,11 @@ class SubscriptionsRequest(_Frozen):
 
 
 class SubscriptionView(_Frozen):
-    """One instrument; `reason` says why it is refused, or waits."""
+    """One instrument; `why` it is refused, or waits."""
 
     instrument: str
     state: SubscriptionState
-    reason: str
-    why: Reason | None = None  # the reason, as data
+    why: Reason | None
     wanted_by: list[str]
 
 

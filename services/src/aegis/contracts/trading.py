@@ -103,9 +103,9 @@ class OrderRejected(Rejected):
 
 
 class CancelRefused(Rejected):
-    """The venue refuses to cancel an order, which works as far as is known here. `details`: {reason, detail}.
+    """The venue refuses to cancel an order, which works as far as is known here. `details`: {reason, said}.
 
-    `reason` is a word as docs/trading.md and docs/ctp-trading.md have them, `detail` the venue's own text.
+    `reason` is a word as docs/trading.md and docs/ctp-trading.md have them, `said` the venue's own text.
     """
 
     code = "cancel_refused"

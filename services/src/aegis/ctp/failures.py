@@ -11,7 +11,9 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["Failure", "Kind", "Step", "failure_of"]
+from aegis.contracts.reasons import Reason
+
+__all__ = ["Failure", "Kind", "Step", "answered", "disconnected", "not_requested"]
 
 
 class Step(StrEnum):
@@ -41,16 +43,18 @@ class Kind(StrEnum):
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """`code` is CTP's error number or reason of disconnection, 0 where there is none."""
+    """What could not be done, and for what."""
 
     step: Step
     kind: Kind
-    message: str
-    code: int = 0
+    cause: Reason
+
+    @property
+    def why(self) -> tuple[Reason, Reason]:
+        return Reason(f"could_not_{self.step.name.lower()}"), self.cause
 
     def __str__(self) -> str:
-        code = f" (error {self.code})" if self.code else ""
-        return f"could not {self.step}{code}: {self.message}"
+        return ": ".join(map(str, self.why))
 
 
 _CREDENTIALS: Final = frozenset(
@@ -78,7 +82,22 @@ _NOT_READY: Final = frozenset(
 )
 
 
-def failure_of(step: Step, code: int, message: str) -> Failure:
-    """What an error that CTP answered means."""
-    kind = Kind.CREDENTIALS if code in _CREDENTIALS else Kind.NOT_READY if code in _NOT_READY else Kind.OTHER
-    return Failure(step=step, kind=kind, message=message.strip() or "no reason was given", code=code)
+def answered(step: Step, code: int, text: str) -> Failure:
+    """What an error that CTP answered means; `text` is the counter's own."""
+    said = text.strip()
+    cause = Reason.of("counter_says", error=code, text=said) if said else Reason.of("counter_error", error=code)
+    return Failure(step=step, kind=_kind_of(code), cause=cause)
+
+
+def disconnected(step: Step, code: int) -> Failure:
+    """The front has closed the connection; `code` is its reason."""
+    return Failure(step=step, kind=_kind_of(code), cause=Reason.of("front_closed", error=code))
+
+
+def not_requested(step: Step, code: int) -> Failure:
+    """CTP's own library does not take a request."""
+    return Failure(step=step, kind=Kind.NOT_READY, cause=Reason.of("request_refused", error=code))
+
+
+def _kind_of(code: int) -> Kind:
+    return Kind.CREDENTIALS if code in _CREDENTIALS else Kind.NOT_READY if code in _NOT_READY else Kind.OTHER

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from aegis.contracts.reasons import Reason
 from aegis.ctp.failures import Failure, Kind, Step
 
 __all__ = ["NAMES", "gate_library", "load_libraries", "loaded_libraries", "locale_path", "market_library"]
@@ -43,11 +44,11 @@ def market_library(drop_in: str) -> Path:
 def load_libraries(drop_in: str, gate: Path | None = None) -> Failure | None:
     """Load them, and vnpy_ctp; returns why that cannot be. In a process that has LOCPATH set to `locale_path`."""
     if importlib.util.find_spec("vnpy_ctp") is None:
-        return _lacks("vnpy_ctp is not installed: make setup, on a machine with a C++ compiler")
+        return _lacks(Reason.of("vnpy_missing"))
     try:
         locale.setlocale(locale.LC_CTYPE, LOCALE)  # without it the first text from CTP ends the process
     except locale.Error:
-        return _lacks(f"the locale {LOCALE} is missing: make setup, or locale-gen {LOCALE}")
+        return _lacks(Reason.of("locale_missing", locale=LOCALE))
     finally:
         locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
     wanted = [gate or market_library(drop_in), _directory(drop_in) / NAMES[1]]
@@ -56,10 +57,11 @@ def load_libraries(drop_in: str, gate: Path | None = None) -> Failure | None:
             ctypes.CDLL(str(path))
         import vnpy_ctp.api  # noqa: F401  # pyright: ignore[reportMissingImports]
     except (OSError, ImportError) as error:
-        return _lacks(str(error))
+        return _lacks(Reason.of_error(error))
     loaded = {str(Path(path).resolve()) for path in loaded_libraries()}
     if loaded != {str(path.resolve()) for path in wanted}:
-        return _lacks(f"CTP's libraries are {', '.join(sorted(loaded))}, not {wanted[0]} and {wanted[1]}")
+        names = {"loaded": ", ".join(sorted(loaded)), "wanted": ", ".join(map(str, wanted))}
+        return _lacks(Reason.of("libraries_differ", **names))
     return None
 
 
@@ -79,5 +81,5 @@ def _directory(drop_in: str) -> Path:
     return Path(spec.origin).parent / "api"
 
 
-def _lacks(message: str) -> Failure:
-    return Failure(step=Step.START, kind=Kind.SETUP, message=message)
+def _lacks(cause: Reason) -> Failure:
+    return Failure(step=Step.START, kind=Kind.SETUP, cause=cause)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from aegis.ctp.failures import Failure, Step, failure_of
+from aegis.ctp.failures import Failure, Step, answered, disconnected
 
 __all__ = [
     "Action",
@@ -180,20 +180,19 @@ def _disconnected(login: Login, side: Side, reason: int) -> Sequence[Action]:
     if login.ready and side is Side.TRADER and login.goal is Step.FLOW:
         login.at[side] = Step.CONNECT_TRADER
         return ()
-    failed = failure_of(login.goal if login.ready else login.at[side], reason, "the front closed the connection")
-    return (failed,)
+    return (disconnected(login.goal if login.ready else login.at[side], reason),)
 
 
 def _authenticated(login: Login, error: Error) -> Sequence[Action]:
     if error.code:
-        return (failure_of(Step.AUTHENTICATE, *error),)
+        return (answered(Step.AUTHENTICATE, *error),)
     login.at[Side.TRADER] = Step.LOGIN_TRADER
     return Reached(Step.AUTHENTICATE), Request.LOGIN_TRADER
 
 
 def _logged_in(login: Login, side: Side, error: Error, trading_day: str) -> Sequence[Action]:
     if error.code:
-        return (failure_of(_LOGIN[side], *error),)
+        return (answered(_LOGIN[side], *error),)
     if side is Side.TRADER:
         login.trading_day = trading_day
         if login.goal is Step.FLOW:
@@ -209,7 +208,7 @@ def _read(login: Login, error: Error) -> Sequence[Action]:
     if error.code == _QUERY_TOO_SOON:
         return (Request.QUERY_AGAIN,)
     if error.code:
-        return (failure_of(Step.QUERY_INSTRUMENTS, *error),)
+        return (answered(Step.QUERY_INSTRUMENTS, *error),)
     login.at[Side.TRADER] = Step.FLOW
     if login.ready:
         login.wanted = False

@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 import msgspec
 import structlog
 
+from aegis.contracts.reasons import Reason
 from aegis.ctp.directories import SessionDirectory, sweep
 from aegis.ctp.failures import Failure, Kind, Step
 from aegis.ctp.frames import Ended, Reassembly, Stop, encoded
@@ -101,8 +102,8 @@ class Session(asyncio.Protocol):
             for body in self._incoming.take(data):
                 self._heard(self._frames.decode(body))
         except (CodecError, msgspec.DecodeError) as error:  # it is of another version: so would be the next
-            message = f"what its process says cannot be read: {error}"
-            self._heard(Ended(Failure(step=Step.START, kind=Kind.SETUP, message=message)))
+            cause = Reason.of("process_unreadable", text=str(error))
+            self._heard(Ended(Failure(step=Step.START, kind=Kind.SETUP, cause=cause)))
             for transport in self._transports:
                 transport.abort()
 
@@ -125,11 +126,13 @@ class Session(asyncio.Protocol):
 
     # The end
 
-    async def ended(self) -> str:
+    async def ended(self) -> Reason:
         """How its process ended, once it has."""
         assert self._process is not None
         code = await self._process.wait()
-        return f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        if code < 0:
+            return Reason.of("process_killed", signal=signal.Signals(-code).name)
+        return Reason.of("process_exited", status=code)
 
     async def stop(self, deadline_s: float) -> None:
         """Tell it to end; kill it where it has not after `deadline_s`. Returns when its process is gone."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from aegis.contracts.reasons import Reason
 from aegis.ctp.failures import Failure, Kind, Step
 from aegis.ctp.session import Session
 from aegis_sdk import clock
@@ -74,11 +75,11 @@ class Watched:
                     task.cancel()
             return failure
         except OSError as error:
-            return Failure(step=Step.START, kind=Kind.OTHER, message=str(error))
+            return Failure(step=Step.START, kind=Kind.OTHER, cause=Reason.of_error(error))
         except ExceptionGroup as broken:
             _log.exception("session_unusable")
             [error, *_] = broken.exceptions
-            return self._failure(Kind.SETUP, f"{type(error).__name__}: {error}")
+            return self._failure(Kind.SETUP, Reason.of_error(error))
         finally:
             await asyncio.shield(self._end())
 
@@ -91,9 +92,9 @@ class Watched:
         self._ending = True
         await (self._process.stop(self._limits.stop_s) if self.is_ready else self._process.kill())
 
-    def fail(self, kind: Kind, message: str) -> None:
+    def fail(self, kind: Kind, cause: Reason) -> None:
         """End it: it is of no use any more."""
-        self._fail(self._failure(kind, message))
+        self._fail(self._failure(kind, cause))
 
     # What it says
 
@@ -110,7 +111,7 @@ class Watched:
     def _break(self, error: Exception) -> None:
         """Whoever hears it is broken: another session would be no better."""
         _log.exception("session_unusable")
-        self.fail(Kind.SETUP, f"{type(error).__name__}: {error}")
+        self.fail(Kind.SETUP, Reason.of_error(error))
 
     # What its silence means
 
@@ -126,7 +127,7 @@ class Watched:
                 self._look(looked_at)
             await self._heard_out()
             has_begun = len(self._reached) > 1  # else it cannot: another would end in the same way
-            self.fail(Kind.NOT_READY if has_begun else Kind.OTHER, f"its process ended {ended.result()}")
+            self.fail(Kind.NOT_READY if has_begun else Kind.OTHER, ended.result())
         finally:
             ended.cancel()
 
@@ -140,13 +141,13 @@ class Watched:
     def _look(self, now: float) -> None:
         limits = self._limits
         if self._has_begun and now - self._heard_at > limits.silent_s:
-            self.fail(Kind.NOT_READY, f"its process has said nothing for {limits.silent_s:g} s")
+            self.fail(Kind.NOT_READY, Reason.of("process_silent", seconds=f"{limits.silent_s:g}"))
         elif self._ready_at is None and now - self._progress_at > limits.answer_s:
-            self.fail(Kind.NOT_READY, f"no answer for {limits.answer_s:g} s")
+            self.fail(Kind.NOT_READY, Reason.of("no_answer_for", seconds=f"{limits.answer_s:g}"))
 
-    def _failure(self, kind: Kind, message: str) -> Failure:
+    def _failure(self, kind: Kind, cause: Reason) -> Failure:
         waiting_for = next((step for step in self._steps if step not in self._reached), self._goal)
-        return Failure(step=waiting_for, kind=kind, message=message)
+        return Failure(step=waiting_for, kind=kind, cause=cause)
 
     def _fail(self, failure: Failure) -> None:
         if not self._failed.done():

@@ -6,7 +6,8 @@ from typing import Any, Final, get_args
 
 from aegis.contracts.orders import OrderEnv
 from aegis.contracts.trading import SERVICE, group_name
-from aegis_sdk.errors import STREAM_NOT_FOUND, NotFound, StreamError
+from aegis.management.problems import Problem
+from aegis_sdk.errors import STREAM_NOT_FOUND, StreamError
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.lease_view import LeaseView
 from aegis_sdk.ledger import KeyName
@@ -32,7 +33,7 @@ async def keys_by_account(transport: Transport, view: LeaseView) -> dict[str, st
 
 
 async def key_of(transport: Transport, view: LeaseView, account: str) -> str:
-    """The key of one account. Raises NotFound where nobody has ever traded it."""
+    """The key of one account. Raises Problem where nobody has ever traded it."""
     try:
         group = await KeyValue(transport, _CONFIG).get(group_name(account))
     except StreamError as error:
@@ -41,7 +42,7 @@ async def key_of(transport: Transport, view: LeaseView, account: str) -> str:
         group = None
     key = account if group is None else group.value.decode(errors="replace")
     if KeyName(SERVICE, key) not in view.leases.latest:
-        raise NotFound(f"the desk does not trade an account {account}")
+        raise Problem("not_found", "no_account", account=account)
     return key
 
 

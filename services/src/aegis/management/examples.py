@@ -12,11 +12,7 @@ __all__ = ["MODELS", "PARAMETERS", "add_examples"]
 _NS: Final = 1_795_860_000_120_000_000
 _AT: Final = "2026-11-28T09:30:00.120Z"
 _ENTRY: Final = cast(Any, AuditEntry.model_config)["json_schema_extra"]["examples"][0]
-_REFUSED: Final = {
-    "what": "SHFE.nothing",
-    "reason": "the feed does not list it",
-    "why": {"code": "not_listed", "places": {}},
-}
+_REFUSED: Final = {"what": "SHFE.nothing", "why": {"code": "not_listed", "places": {}}}
 
 _ORDER: Final = {
     "account": "paper",
@@ -171,8 +167,8 @@ MODELS: Final[dict[str, Any]] = {
         "source": "simulated",
         "session": "s1",
         "epoch": 3,
-        "state": "trading",
-        "reason": "",
+        "state": "ready",
+        "why": [],
         "codec": "msgpack",
         "instruments": 900,
         "wanted": 300,
@@ -211,7 +207,6 @@ MODELS: Final[dict[str, Any]] = {
         "feed": "main",
         "level": "healthy",
         "exit_code": 0,
-        "reason": "",
         "why": [],
         "checked_at": _AT,
         "market_time": _AT,
@@ -225,8 +220,8 @@ MODELS: Final[dict[str, Any]] = {
                 "status": "ACTIVE",
                 "holds": True,
                 "session": "s1",
-                "state": "trading",
-                "reason": "",
+                "state": "ready",
+                "why": [],
             }
         ],
         "cases": [],
@@ -323,7 +318,7 @@ MODELS: Final[dict[str, Any]] = {
     },
     "SubscriptionsReply": {
         "subscriptions": [
-            {"instrument": "SHFE.rb2605", "state": "ticking", "reason": "", "why": None, "wanted_by": ["operator"]},
+            {"instrument": "SHFE.rb2605", "state": "ticking", "why": None, "wanted_by": ["operator"]},
         ],
         "next": "",
     },

@@ -48,19 +48,24 @@ REASONS: Final[dict[str, str]] = {
     "audit_away": "the audit trail cannot be written: nothing may be done",
     "change_password": "POST /api/auth/password",
     "changed_by_another": "somebody else has changed it",
+    "being_moved": "its key is given to another instance just now",
     "confirm": "confirm repeats the name, {what}",
     "gone": "it is gone",
     "if_match_malformed": "If-Match is one ETag of ours",
     "if_match_missing": "send If-Match with the ETag that you have seen",
     "instances_alive": "instances of {service} are alive: stop them first",
     "log_says": "the log says why",
+    "ledger_unsure": "the ledger has not said whether it has stored that",
     "many_at_once": "too many at once",
     "many_followers": "too many follow already",
     "many_sign_in": "too many sign in at this moment",
     "many_tokens": "you have {most} tokens: delete one",
     "many_topics": "at most {most} topics",
+    "key_unserved": "nobody serves {service}/{key} now",
     "nats_away": "NATS does not answer",
     "needs_role": "this needs the role {needed}, and yours is {yours}",
+    "no_account": "the desk does not trade an account {account}",
+    "no_answer_in_time": "there was no answer in time",
     "no_bucket": "there is no bucket {bucket} to look into",
     "no_entry": "{bucket} has no key {key}",
     "no_health_agent": "nobody watches a feed set {feed}",
@@ -73,14 +78,19 @@ REASONS: Final[dict[str, str]] = {
     "no_token": "there is no such token that you may see",
     "no_topic": "there is no topic {topic}",
     "no_user": "there is no user {user}",
+    "nobody_answers": "nobody answers such a call now",
     "not_oneself": "another administrator has to do that: nobody changes himself",
     "not_our_name": "AEGIS_MANAGEMENT_ORIGINS says by which names we are known",
     "not_our_page": "only pages of this console may act",
     "password_not_new": "the new password is the old one, or the user's name",
     "people_only": "this is for people who have signed in, not for API tokens",
+    "service_failed": "the service that was asked has failed; its log says why",
     "split_of_close": "a split is of `close`, not of `{offset}`",
+    "stops": "the instance that was asked is stopping",
+    "stream_refuses": "JetStream refuses it: {text}",
     "tokens_by_people": "a token makes no tokens: sign in",
     "too_many_bytes": "at most {most} bytes",
+    "unproven": "the instance that was asked cannot prove that it holds the key",
     "user_changed": "an administrator changed this user just now: sign in again",
     "user_exists": "there is a user {user} already",
     "wait": "try again in {wait_s} s",
@@ -132,7 +142,7 @@ class ProblemBody(BaseModel):
 class Problem(Exception):
     """An answer that is an error. `details` are JSON, and so is what is named beside them.
 
-    `reason` is one of ours, which makes the detail. Where another program tells it in its own words, `detail` has it.
+    `reason` is one of ours, which makes the detail unless another program tells it in its own words.
     """
 
     def __init__(
@@ -148,7 +158,7 @@ class Problem(Exception):
         **more: Any,
     ) -> None:
         said: dict[str, Any] = {**(details or {}), **more}
-        detail = REASONS[reason].format(**said) if reason else detail
+        detail = detail or (REASONS[reason].format(**said) if reason else "")
         super().__init__(detail or code)
         usual, title = TITLES.get(code, (422, TITLES["rejected"][1]))
         self.code = code
@@ -159,10 +169,20 @@ class Problem(Exception):
             status=status or usual,
             detail=detail,
             code=code,
-            reason=reason or _word(said.get("reason")),
+            reason=_word(said.get("reason")) or reason,
             errors=errors or [],
             details=said,
         )
+
+
+_AWAY: Final = {
+    "unavailable": "nobody_answers",
+    "draining": "stops",
+    "suspended": "unproven",
+    "moved": "being_moved",
+    "not_executed": "nobody_answers",
+}
+"""Errors of a call that had no effect, and their reasons."""
 
 
 def _word(said: object) -> str:
@@ -175,31 +195,35 @@ def written(problem: Problem) -> JSONResponse:
     return JSONResponse(body.model_dump(mode="json"), body.status, headers, MEDIA_TYPE)
 
 
-def problem_of(error: AegisError) -> Problem:
+def problem_of(error: AegisError | TimeoutError) -> Problem:
     """What an error of the SDK means to who called us."""
     if isinstance(error, RpcError):
         code, status = error.code, error.status
-        if code in ("unavailable", "draining", "suspended", "moved", "not_executed"):
-            return Problem("unavailable", detail=error.message, details=error.details, retryable=True, cause=code)
-        if code in ("outcome_unknown", "deadline_exceeded"):
-            return Problem("outcome_unknown", detail=error.message, details=error.details)
+        if code in _AWAY:
+            more = {"retryable": True, "cause": code}
+            return Problem("unavailable", _AWAY[code], detail=error.message, details=error.details, **more)
+        if code == "outcome_unknown":
+            return Problem(code, detail=error.message, details=error.details)
+        if code == "deadline_exceeded":
+            return Problem("outcome_unknown", "no_answer_in_time", detail=error.message, details=error.details)
         if code == "invalid_request":
             return Problem("invalid", detail=error.message, details=error.details)
         if code == "internal":
-            return Problem("internal", detail=error.message, status=502)
+            return Problem("internal", "service_failed", detail=error.message, status=502)
         status = status if 400 <= status < 600 else 422
         return Problem(code, detail=error.message, status=status, details=error.details)
-    if isinstance(error, ConnectionUnavailable | StreamError):
-        return Problem("unavailable", detail=str(error), retryable=True)
-    if isinstance(error, LedgerUnavailable) or (isinstance(error, NotDone) and error.was_asked):
-        return Problem("outcome_unknown", detail=str(error), details=_reason_of(error))
-    if isinstance(error, NotDone | EpochEnded):
-        return Problem("conflict", detail=str(error), details=_reason_of(error))
+    if isinstance(error, TimeoutError | ConnectionUnavailable):
+        return Problem("unavailable", "nats_away", detail=str(error), retryable=True)
+    if isinstance(error, StreamError):
+        return Problem("unavailable", "stream_refuses", text=error.description, retryable=True)
+    if isinstance(error, LedgerUnavailable):
+        return Problem("outcome_unknown", "ledger_unsure", detail=str(error))
+    if isinstance(error, NotDone):
+        code = "outcome_unknown" if error.was_asked else "conflict"
+        return Problem(code, detail=str(error), details={"reason": error.code})
+    if isinstance(error, EpochEnded):
+        return Problem("conflict", "being_moved", detail=str(error))
     return Problem("internal", detail=str(error))
-
-
-def _reason_of(error: AegisError) -> dict[str, str]:
-    return {"reason": error.code} if isinstance(error, NotDone) else {}
 
 
 def of_status(status: int, detail: str, headers: dict[str, str] | None = None) -> Problem:

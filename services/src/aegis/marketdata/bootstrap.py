@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from aegis.contracts.subscriptions import Scope
@@ -20,11 +20,11 @@ from aegis.marketdata.adapters.bus import (
 from aegis.marketdata.adapters.ctp import CtpFeed, CtpOptions, Limits, Patience, start_of
 from aegis.marketdata.adapters.replay import ReplayFeed, ReplayOptions
 from aegis.marketdata.adapters.simulated import SimulatedFeed, SimulatedOptions
-from aegis.marketdata.bridge import DEFAULT_SIZE
+from aegis.marketdata.bridge import DEFAULT_SIZE, StateHandler
 from aegis.marketdata.domain.expectation import is_trading
 from aegis.marketdata.endpoints import MarketData, Parts
 from aegis.marketdata.pipeline import Pipeline, held_through
-from aegis.marketdata.ports import Feed, FeedState, FlowControl
+from aegis.marketdata.ports import Feed, FlowControl
 from aegis.marketdata.settings import MarketDataSettings
 from aegis.profiles import CtpProfile, load
 from aegis_sdk.config import Settings
@@ -56,7 +56,7 @@ def build(environment: Mapping[str, str]) -> MarketData:
             max_age_s=settings.ticks_max_age_hours * 3600,
         )
 
-        def make_pipeline(on_changed: Callable[[FeedState, str], None]) -> Pipeline:
+        def make_pipeline(on_changed: StateHandler) -> Pipeline:
             outlet = StreamPublisher(transport, codec.headers, options, stream)
             return Pipeline(codec, outlet, bridge_size=bridge_size, held_size=held_size, on_changed=on_changed)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock, get_ident
 from typing import Final, NamedTuple
@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from aegis.contracts.market import InstrumentId, Quote
+from aegis.contracts.reasons import Reason
 from aegis.marketdata.ports import FeedState
 
 __all__ = ["DEFAULT_SIZE", "Bridge", "BridgeStats", "Drained"]
@@ -30,7 +31,7 @@ second loses nothing. About 30 MB when full."""
 _TOLD: Final = 100
 """Rejections that are logged, of each reason."""
 
-StateHandler = Callable[[FeedState, str], None]
+StateHandler = Callable[[FeedState, Sequence[Reason]], None]
 
 
 class Drained(NamedTuple):
@@ -135,9 +136,9 @@ class Bridge:
         else:
             self._loop.call_soon_threadsafe(self._filled.set)
 
-    def changed(self, state: FeedState, reason: str = "") -> None:
+    def changed(self, state: FeedState, why: Sequence[Reason] = ()) -> None:
         if self._on_changed is not None:
-            self._loop.call_soon_threadsafe(self._on_changed, state, reason)
+            self._loop.call_soon_threadsafe(self._on_changed, state, why)
 
     def rejected(self, reason: str, detail: str, count: int = 1) -> None:
         with self._lock:

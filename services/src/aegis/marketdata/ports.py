@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from aegis.contracts.market import Env, Instrument, InstrumentId, Quote
+from aegis.contracts.reasons import Reason
 from aegis.marketdata.domain.sequencer import Origin
 from aegis_sdk.errors import AegisError, ConfigurationError
 from aegis_sdk.histogram import Histogram
@@ -47,7 +48,7 @@ class FeedSink(Protocol):
         """Return when that is over; from the event loop."""
         ...
 
-    def changed(self, state: FeedState, reason: str = "") -> None:
+    def changed(self, state: FeedState, why: Sequence[Reason] = ()) -> None:
         """Report a new state; from any thread."""
         ...
 
@@ -100,14 +101,15 @@ class Feed(Protocol):
         """All that can be subscribed in this session, known once READY."""
         ...
 
-    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, str]:
+    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, Reason]:
         """Have quotes of these; returns those that are refused, and why. Repeating it changes nothing."""
         ...
 
     async def unsubscribe(self, instruments: Sequence[InstrumentId]) -> None: ...
 
-    async def renew(self, reason: str) -> None:
-        """End the session and have another, as if it were lost. Raises AegisError where there is none to be had."""
+    async def renew(self) -> None:
+        """End the session and have another, as if it were lost. Raises ConnectionUnavailable where there is none now,
+        Rejected where there is never another one."""
         ...
 
     async def close(self) -> None:

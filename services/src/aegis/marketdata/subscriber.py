@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from aegis.contracts.market import InstrumentId
-from aegis.contracts.reasons import NO_SESSION
+from aegis.contracts.reasons import Reason
 from aegis.contracts.subscriptions import SubscriptionState
 from aegis.marketdata.domain.subscriptions import Totals, reconcile, state_of
 from aegis.marketdata.domain.universe import EMPTY, Universe
@@ -59,7 +59,7 @@ class Subscriber:
         self._names: list[tuple[str, InstrumentId]] | None = None
         self._subscribed: set[InstrumentId] = set()
         self._unproven: dict[InstrumentId, int] = {}  # and how many quotes had come before
-        self._refused: dict[InstrumentId, str] = {}
+        self._refused: dict[InstrumentId, Reason] = {}
         self._again: set[InstrumentId] = set()  # to be unsubscribed first
         self._ready = False
         self._session = ""
@@ -136,14 +136,14 @@ class Subscriber:
         ticking = subscribed - len(self._unproven)
         return Totals(wanted=len(self._wanted), subscribed=subscribed, ticking=ticking, refused=refused)
 
-    def listing(self, after: str = "") -> Iterator[tuple[str, SubscriptionState, str]]:
-        """Name, state and reason of each instrument that somebody wants, by name, behind the name `after`."""
+    def listing(self, after: str = "") -> Iterator[tuple[str, SubscriptionState, Reason | None]]:
+        """Name, state and why of each instrument that somebody wants, by name, behind the name `after`."""
         self._prove()
         if self._names is None:
             self._names = sorted((str(one), one) for one in self._wanted)
-        waiting_for = "" if self._ready and not self._began else NO_SESSION
+        waiting_for = None if self._ready and not self._began else Reason.of("no_session_yet")
         for name, instrument in self._names[bisect_right(self._names, after, key=itemgetter(0)) :]:
-            state, reason = state_of(
+            state, why = state_of(
                 instrument,
                 listed=self.universe.ids,
                 subscribed=self._subscribed,
@@ -151,7 +151,7 @@ class Subscriber:
                 refused=self._refused,
                 waiting_for=waiting_for,
             )
-            yield name, state, reason
+            yield name, state, why
 
     def _prove(self) -> None:
         """Forget the unproven of which a quote came."""

@@ -15,6 +15,7 @@ import structlog
 from aegis.accounting.book import Book
 from aegis.contracts.amounts import Price
 from aegis.contracts.orders import CAME_LATE, UNCONFIRMED
+from aegis.contracts.reasons import explained
 from aegis.contracts.trading import VenueUnavailable
 from aegis.contracts.venue import Submitted, VenueReport
 from aegis.trading.domain.applying import apply
@@ -144,9 +145,9 @@ class AccountState:
                     await self.ready.wait()
                     await self.free.wait()
         if not self.ready.is_set():
-            raise VenueUnavailable(f"{self.account} is not compared with its venue yet; nothing was sent")
+            raise explained(VenueUnavailable, "not_compared", account=self.account)
         if not self.free.is_set():
-            raise VenueUnavailable(f"{self.account} stands still to be compared with its venue; nothing was sent")
+            raise explained(VenueUnavailable, "held_back", account=self.account)
 
 
 class KeyState:
@@ -217,7 +218,7 @@ class KeyState:
         try:
             return self.accounts[account]
         except KeyError:
-            raise NotFound(f"{account} is no account of {self.key}") from None
+            raise explained(NotFound, "not_of_key", account=account, key=self.key) from None
 
     def book(self, account: str) -> Book:
         """Raises NotFound, and VenueUnavailable where it has none: its venue was never reached."""
@@ -225,4 +226,4 @@ class KeyState:
         try:
             return self.group.books[account]
         except KeyError:
-            raise VenueUnavailable(f"{account} has no books yet: its venue was not reached so far") from None
+            raise explained(VenueUnavailable, "no_books", account=account) from None

@@ -143,7 +143,7 @@ class Market:
             return
         self.wished_at |= {one: time.monotonic() for one in instruments if one in self._subscriptions}
         for one in reply.rejected:
-            _log.warning("wish_refused", instrument=one.what, reason=one.reason)
+            _log.warning("wish_refused", instrument=one.what, reason=str(one.why))
 
     async def close(self) -> None:
         while self._subscriptions:

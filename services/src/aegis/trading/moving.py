@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import structlog
 
+from aegis.contracts.reasons import explained
 from aegis.contracts.trading import SERVICE, OrderRejected
 from aegis.trading.domain.changes import CameFrom
 from aegis.trading.outbox import last_stored
@@ -36,8 +37,7 @@ class Moving:
         if key is None:
             return None
         if holder := await holder_of(self._transport, key):
-            detail = f"{key}, which {holder} holds: stop what trades the account there"
-            raise OrderRejected(f"wrong_key: {detail}", reason="wrong_key", detail=detail)
+            raise explained(OrderRejected, "key_held", account=account, key=key, holder=holder)
         return CameFrom(key=key, sequence=await last_stored(self._transport, account))
 
     async def arrive(self, account: str) -> None:

@@ -191,14 +191,13 @@ class Posting:
         return await asyncio.gather(*(self._store_singly(batch) for batch in batches))
 
     async def _store_singly(self, batch: Sequence[NewEvent]) -> int:
-        sent = [self._events.publish(one.subject, one.body, id=one.id) for one in batch]
-        outcomes = await asyncio.gather(*sent, return_exceptions=True)
-        for stored, problem in enumerate(outcomes):
-            if isinstance(problem, AegisError):
-                _log.warning("events_wait", behind=batch[stored].id, reason=str(problem))
+        """One behind the other: what overtook one that failed would be the last of the stream, and that one lost."""
+        for stored, one in enumerate(batch):
+            try:
+                await self._events.publish(one.subject, one.body, id=one.id)
+            except AegisError as error:
+                _log.warning("events_wait", behind=one.id, reason=str(error))
                 return stored
-            if isinstance(problem, BaseException):
-                raise RuntimeError(f"event {batch[stored].id} cannot be published") from problem
         return len(batch)
 
 

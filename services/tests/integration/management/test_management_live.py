@@ -143,10 +143,10 @@ async def test_consumers_of_all_streams_are_one_topic(desk: Stage, viewer: Brows
 async def test_topics_have_their_roles_and_what_is_no_topic_is_refused(desk: Stage, viewer: Browser) -> None:
     async with tab(viewer) as client:
         await client.ask("subscribe", "audit")
-        assert (await client.told("refused"))["code"] == "role_needed"
+        assert (await client.told("refused"))["problem"]["code"] == "role_needed"
         for nonsense in ("nothing", "ticks.SHFE", "ticks.", "orders.a b", "instances.x"):
             await client.ask("subscribe", nonsense)
-            assert (await client.told("refused"))["code"] == "not_found"
+            assert (await client.told("refused"))["problem"]["code"] == "not_found"
     async with tab(desk.admin) as client:
         await client.ask("subscribe", "audit")
         await client.until(
@@ -168,7 +168,12 @@ async def test_a_topic_says_whether_its_rows_are_true(
     async with tab(viewer) as client:
         await client.ask("subscribe", topic)
         refused = await client.told("refused", topic=topic)
-        assert (refused["code"], refused["detail"]) == ("not_found", "the desk does not trade an account a1")
+        problem = refused["problem"]
+        assert (problem["code"], problem["reason"], problem["details"]) == (
+            "not_found",
+            "no_account",
+            {"account": "a1"},
+        )
         async with running(access, "trading-1", Books()):
             view, key = desk.service.app.state.parts.view, KeyName("trading", "a1")
             await view.leases.wait_for(lambda now: key in now.latest, DEADLINE_S)
@@ -178,7 +183,8 @@ async def test_a_topic_says_whether_its_rows_are_true(
             listed = {"account": "a1", "key": "a1", "env": "paper"}
             assert (await viewer.get("/api/trading/accounts")).json() == [listed]
         failing = await client.told("state", topic=topic, state="failing")
-        assert failing["reason"].startswith("nobody serves trading/a1 now: it is ")
+        problem = failing["problem"]
+        assert (problem["reason"], problem["details"]["key"]) == ("key_unserved", "a1")
         assert (await viewer.get("/api/trading/accounts")).json() == [{**listed, "env": None}], "nobody says it"
         async with tab(viewer) as late:
             await late.ask("subscribe", topic)
@@ -193,7 +199,7 @@ async def test_an_operator_reads_the_log_of_an_instance_from_before_he_looked(de
     topic = "logs.management.management-1"
     async with tab(viewer) as client:
         await client.ask("subscribe", topic)
-        assert (await client.told("refused"))["code"] == "role_needed"
+        assert (await client.told("refused"))["problem"]["code"] == "role_needed"
     assert (await viewer.get("/api/logs")).json()["code"] == "role_needed"
     transport = desk.service.transport
 

@@ -22,6 +22,7 @@ from desks import desk_in, until
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from management_stage import Browser, understood
+from management_tab import tab
 from schemathesis import checks
 from websockets.asyncio.client import connect
 
@@ -84,6 +85,10 @@ async def test_market_data_is_shown_and_asked_for(admin: Browser) -> None:
     assert instrument in wanted["accepted"]
     shown = (await admin.get("/api/market/coverage", params={"consumer": "tests"})).json()["subscriptions"]
     assert "tests" in next(one for one in shown if one["instrument"] == instrument)["wanted_by"]
+    async with tab(admin) as client:
+        await client.ask("subscribe", "coverage")
+        rows = client.tables.setdefault("coverage", {})
+        await client.until(lambda: "tests" in rows.get(instrument, {"wanted_by": []})["wanted_by"])
     assert "tests" in {one["consumer"] for one in (await admin.get("/api/market/wishes")).json()["wishes"]}
     gone = await admin.post("/api/market/unsubscribe", json={"consumer": "tests", "everything": True})
     assert gone.status_code == 200

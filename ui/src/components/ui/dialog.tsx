@@ -53,10 +53,12 @@ interface ConfirmProps {
   ready?: boolean;
   onConfirm: () => Promise<unknown>;
   onClose: () => void;
+  /** How an error of it is said. */
+  inWords?: (error: unknown) => string;
 }
 
 /** Ask before it is done. It closes when it is done, and stays with the reason when it fails. */
-export function Confirm({ title, children, action, word, danger, ready = true, onConfirm, onClose }: ConfirmProps) {
+export function Confirm({ title, children, action, word, danger, ready = true, onConfirm, onClose, inWords }: ConfirmProps) {
   const say = useWords(UI);
   const [typed, setTyped] = useState("");
   const [busy, setBusy] = useState(false);
@@ -81,7 +83,7 @@ export function Confirm({ title, children, action, word, danger, ready = true, o
         {word !== undefined && (
           <Field label={say("typeToConfirm", { word })} value={typed} onChange={(event) => setTyped(event.target.value)} className="figure" autoFocus />
         )}
-        <NotDone error={error} />
+        <NotDone error={error} inWords={inWords} />
         <div className="flex justify-end gap-2">
           <Button kind="quiet" onClick={onClose}>
             {say("cancel")}

@@ -10,33 +10,42 @@ import { UI } from "./words";
 
 type UiKey = keyof (typeof UI)["en"];
 
-/** An error in words: what its code means, then why; in the service's own words only where it has no reason that we know. */
-export function useProblemWords(): (error: unknown) => string {
+/** Why it is so, in words; quoted in the service's own only where it has no reason that we know. */
+export function useProblemWhy(): (problem: Problem) => string {
   const say = useWords(UI);
   const sayReason = useWords(PROBLEM_REASONS);
+  return ({ reason, detail, details }) => {
+    if (reason in PROBLEM_REASONS.en) return sayReason(reason as keyof typeof PROBLEM_REASONS.en, placesOf(details));
+    return detail && say("quoted", { text: detail });
+  };
+}
+
+/** An error in words: what its code means, then why. */
+export function useProblemWords(): (error: unknown) => string {
+  const say = useWords(UI);
+  const sayWhy = useProblemWhy();
   const sayField = useWords(FIELDS);
   return (error) => {
     if (!(error instanceof Problem)) return say("problem.internal");
     const key = `problem.${error.code}`;
     const meaning = say(key in UI.en ? (key as UiKey) : "problem.rejected");
-    const why = error.reason in PROBLEM_REASONS.en ? sayReason(error.reason as keyof typeof PROBLEM_REASONS.en, placesOf(error.details)) : error.detail;
     const fields = error.errors.map(({ where, code, problem }) => `${where}: ${code in FIELDS.en ? sayField(code as keyof typeof FIELDS.en) : problem}`);
-    return [meaning, [why, ...fields].filter(Boolean).join("; ")].filter(Boolean).join(" ");
+    return [meaning, [sayWhy(error), ...fields].filter(Boolean).join("; ")].filter(Boolean).join(" ");
   };
 }
 
 /** What of a problem's details can stand in a sentence. */
-function placesOf(details: Problem["details"]): Record<string, string | number> {
+export function placesOf(details: Problem["details"]): Record<string, string | number> {
   return Object.fromEntries(Object.entries(details).filter((one): one is [string, string | number] => typeof one[1] === "string" || typeof one[1] === "number"));
 }
 
-/** Why a form was not carried out; nothing without an error, which is null. */
-export function NotDone({ error }: { error: unknown }) {
-  const inWords = useProblemWords();
+/** Why a form was not carried out, in words of its own where it has some; nothing without an error, which is null. */
+export function NotDone({ error, inWords }: { error: unknown; inWords?: (error: unknown) => string }) {
+  const usual = useProblemWords();
   return (
     error !== null && (
       <p role="alert" className="text-xs wrap-anywhere text-bad">
-        {inWords(error)}
+        {(inWords ?? usual)(error)}
       </p>
     )
   );
@@ -79,14 +88,14 @@ export function Failed({ error, onAgain }: { error: unknown; onAgain?: () => voi
 }
 
 interface Query<T> {
-  data: T | undefined;
+  data?: T | undefined;
   error: unknown;
-  refetch: () => unknown;
+  refetch?: () => unknown;
 }
 
-/** What a query has: its data, lines while it is coming, or what went wrong. Old data stays when a refetch fails. */
+/** What a query has: its data, lines while it is coming, or what went wrong. Old data stays when a refetch fails. What is live is asked for again by itself. */
 export function Answer<T>({ of, rows, children }: { of: Query<T>; rows?: number; children: (data: T) => ReactNode }) {
   if (of.data !== undefined) return children(of.data);
-  if (of.error) return <Failed error={of.error} onAgain={() => void of.refetch()} />;
+  if (of.error) return <Failed error={of.error} onAgain={of.refetch && (() => void of.refetch?.())} />;
   return <Loading rows={rows} />;
 }

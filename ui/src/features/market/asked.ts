@@ -3,6 +3,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { answered, api, type Lease, type Schemas } from "@/lib/api/client";
+import type { Problem } from "@/lib/api/problem";
 import { useRows } from "@/lib/live/hooks";
 import type { Contract, Subscription } from "./quotes";
 
@@ -23,17 +24,13 @@ async function allPages<T>(page: (after: string) => Promise<{ rows: T[]; next: s
   return { rows, isCut: true };
 }
 
-/** What somebody wants, and what became of it. */
-export function useCoverage() {
-  return useQuery({
-    queryKey: ["market", "coverage"],
-    queryFn: () =>
-      allPages<Subscription>(async (after) => {
-        const { subscriptions, next } = await answered(api.GET("/api/market/coverage", { params: { query: { after } } }));
-        return { rows: subscriptions, next };
-      }),
-    refetchInterval: AGAIN_MS,
-  });
+/** What somebody wants, and what became of it, by name; as long as nothing is known of it, why. */
+export function useCoverage(): { data?: Subscription[]; error: Problem | null } {
+  const { rows, isWhole, refusal, trouble } = useRows<Subscription>("coverage");
+  return useMemo(() => {
+    if (!isWhole) return { error: refusal ?? trouble?.problem ?? null };
+    return { data: rows.toSorted((a, b) => (a.instrument < b.instrument ? -1 : 1)), error: null };
+  }, [rows, isWhole, refusal, trouble]);
 }
 
 export interface Listing {

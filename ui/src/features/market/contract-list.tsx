@@ -49,7 +49,7 @@ export function ContractList({ coverage, health, facts, selected, onOpen, classN
   const isWatched = view === "watched";
   const listing = useContracts({ exchange, product: "", expiry, kind: kind as Contract["kind"] }, !isWatched);
   const found = text.trim().toLowerCase();
-  const wanted = useMemo(() => new Map(coverage.data?.rows.map((one) => [one.instrument, one])), [coverage.data]);
+  const wanted = useMemo(() => new Map(coverage.data?.map((one) => [one.instrument, one])), [coverage.data]);
   const fits = ({ instrument, fact }: Row) => `${instrument} ${fact?.name ?? ""} ${fact?.product ?? ""}`.toLowerCase().includes(found);
   const watched = () =>
     [...wanted.values()]
@@ -67,7 +67,7 @@ export function ContractList({ coverage, health, facts, selected, onOpen, classN
           value={view}
           onChange={setView}
           options={[
-            { value: "watched", label: say("watched"), note: coverage.data && whole(coverage.data.rows.length) },
+            { value: "watched", label: say("watched"), note: coverage.data && whole(coverage.data.length) },
             { value: "listed", label: say("listed") },
           ]}
         />

@@ -26,9 +26,9 @@ export function CoverageMap({ coverage, health, selected, onOpen }: MapProps) {
   const say = useWords(MARKET);
   const [pointed, setPointed] = useState("");
   return (
-    <Panel title={say("coverage")} note={coverage.data && say("coverageNote", { count: whole(coverage.data.rows.length) })} actions={<Pointed of={pointed} health={health} />}>
+    <Panel title={say("coverage")} note={coverage.data && say("coverageNote", { count: whole(coverage.data.length) })} actions={<Pointed of={pointed} health={health} />}>
       <Answer of={coverage} rows={4}>
-        {({ rows }) => (rows.length ? <Exchanges rows={rows} health={health} selected={selected} onOpen={onOpen} onPoint={setPointed} /> : <Empty>{say("nothingWanted")}</Empty>)}
+        {(rows) => (rows.length ? <Exchanges rows={rows} health={health} selected={selected} onOpen={onOpen} onPoint={setPointed} /> : <Empty>{say("nothingWanted")}</Empty>)}
       </Answer>
     </Panel>
   );

@@ -11,7 +11,7 @@ import { whole } from "@/lib/format";
 import { useRows } from "@/lib/live/hooks";
 import { useWords } from "@/lib/words";
 import type { useFeeds } from "@/features/overview/feeds-panel";
-import { useFeedState } from "./reasons";
+import { useFeedState, useWhy } from "./reasons";
 import { MARKET } from "./words";
 
 type Feed = ReturnType<typeof useFeeds>[number];
@@ -22,14 +22,14 @@ const READY = "ready";
 export function Feeds({ feeds }: { feeds: Feed[] }) {
   const say = useWords(MARKET);
   const inState = useFeedState();
-  const told = ({ state, reason }: Feed) => [inState(state), reason].filter(Boolean).join(" · ");
+  const inWhy = useWhy();
   const { rows: leases } = useRows<Lease>("leases");
   const holds = (row: Feed) => leases.find((one) => one.service === SERVICE && one.key === row.feed && one.holder === row.instance);
   const columns: Column<Feed>[] = [
     {
       key: "instance",
       title: say("instance"),
-      width: "124px",
+      width: "112px",
       cell: (row) => (
         <Link href={instanceAt({ service: SERVICE, instance: row.instance })} title={row.instance} className="font-medium hover:text-accent">
           {row.instance}
@@ -57,8 +57,8 @@ export function Feeds({ feeds }: { feeds: Feed[] }) {
       key: "state",
       title: say("session"),
       cell: (row) => (
-        <span title={told(row)}>
-          <State health={row.state === READY ? "well" : "warn"}>{told(row)}</State>
+        <span title={inState(row.state)}>
+          <State health={row.state === READY ? "well" : "warn"}>{inState(row.state)}</State>
         </span>
       ),
     },
@@ -72,6 +72,13 @@ export function Feeds({ feeds }: { feeds: Feed[] }) {
   return (
     <Panel title={say("feeds")} note={say("feedsNote")}>
       <Table name="feeds" label={say("feeds")} columns={columns} rows={feeds} rowKey={(row) => row.instance} empty={say("noFeeds")} height="260px" />
+      {feeds
+        .filter((one) => one.why.length)
+        .map((one) => (
+          <p key={one.instance} className="border-t px-3 py-1.5 text-xs wrap-anywhere text-soft">
+            <span className="font-medium text-text">{one.instance}</span> {inWhy(one.why)}
+          </p>
+        ))}
     </Panel>
   );
 }

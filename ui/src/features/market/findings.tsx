@@ -44,12 +44,12 @@ function Told({ report, onOpen }: { report: Report; onOpen: (instrument: string)
     { key: "silent", title: say("silentFor"), right: true, width: "84px", cell: (row) => seconds(row.silent_s), sort: (row) => -(row.silent_s ?? 0) },
     { key: "usual", title: say("usually"), right: true, width: "76px", from: "sm", cell: (row) => seconds(row.usual_s) },
     { key: "attempts", title: say("attempts"), right: true, width: "72px", from: "sm", cell: (row) => row.attempts },
-    { key: "reason", title: say("reason"), from: "md", cell: (row) => <span className="text-soft" title={inWhy(row.why, row.reason)}>{inWhy(row.why, row.reason)}</span> },
+    { key: "reason", title: say("reason"), from: "md", cell: (row) => <span className="text-soft" title={inWhy(row.why)}>{inWhy(row.why)}</span> },
   ];
   return (
     <>
       <p className="flex flex-wrap gap-x-4 gap-y-0.5 border-b px-3 py-2 text-xs text-soft">
-        <span className="min-w-0 wrap-anywhere">{inWhy(report.why, report.reason) || say("allCovered", { covered: report.in_all.covered, due: report.in_all.due })}</span>
+        <span className="min-w-0 wrap-anywhere">{inWhy(report.why) || say("allCovered", { covered: report.in_all.covered, due: report.in_all.due })}</span>
         <span className="ml-auto text-faint">
           {say("marketTime")} <time className="figure">{time(report.market_time)}</time>
         </span>
@@ -78,7 +78,7 @@ function RepairLine({ one, at }: { one: Repair; at: string }) {
     <li className="flex gap-3 py-[3px]">
       <time className="figure text-faint">{at}</time>
       <span className="min-w-0 grow wrap-anywhere text-soft">
-        {say(`repair.${one.kind}`)} {one.instruments ? say("ofInstruments", { count: one.instruments }) : ""} · {one.detail ? inWhy(one.result, one.detail) : inWhy(one.why, one.reason)}
+        {say(`repair.${one.kind}`)} {one.instruments ? say("ofInstruments", { count: one.instruments }) : ""} · {inWhy(one.result ?? one.why)}
       </span>
       <span className={one.outcome === "done" ? "text-soft" : "text-warn"}>{say(`outcome.${one.outcome}`)}</span>
     </li>

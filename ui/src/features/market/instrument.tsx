@@ -54,10 +54,10 @@ export function Instrument({ instrument, fact, wanted, health, onClose }: Instru
       >
         {alarm && (
           <p className="border-b px-3 py-1.5 text-xs text-bad">
-            {say(`verdict.${alarm.verdict}` as "verdict.stalled")}: {inWhy(alarm.why, alarm.reason)}
+            {[say(`verdict.${alarm.verdict}` as "verdict.stalled"), inWhy(alarm.why)].filter(Boolean).join(" · ")}
           </p>
         )}
-        {wanted?.state === "refused" && <p className="border-b px-3 py-1.5 text-xs text-warn">{say("refusedFor", { reason: inWhy(wanted.why, wanted.reason) })}</p>}
+        {wanted?.state === "refused" && <p className="border-b px-3 py-1.5 text-xs text-warn">{say("refusedFor", { reason: inWhy(wanted.why) })}</p>}
         {tick ? <Quote tick={tick} digits={digits} fact={fact} /> : <Empty>{say(wanted ? "noTickYet" : "notWantedText")}</Empty>}
       </Panel>
       <CandlesPanel key={instrument} instrument={instrument} digits={digits} />
@@ -154,7 +154,7 @@ function Watching({ instrument, wanted }: { instrument: string; wanted: Subscrip
     try {
       const told = await (isOurs ? unsubscribe({ instruments: [instrument] }) : subscribe({ instruments: [instrument] }));
       const no = told.rejected[0];
-      if (no) toast(`${no.what}: ${inWhy(no.why, no.reason)}`, "bad");
+      if (no) toast(`${no.what}: ${inWhy(no.why)}`, "bad");
       else toast(say(isOurs ? "unsubscribed" : "subscribed", { what: instrument }));
       await cache.invalidateQueries({ queryKey: ["market"] });
     } catch (error) {

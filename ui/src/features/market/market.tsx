@@ -29,7 +29,7 @@ export function Market() {
   const health = useHealth();
   const facts = useFacts();
   const feeds = useFeeds();
-  const wanted = useMemo(() => coverage.data?.rows.find((one) => one.instrument === instrument), [coverage.data, instrument]);
+  const wanted = useMemo(() => coverage.data?.find((one) => one.instrument === instrument), [coverage.data, instrument]);
   return (
     <Quotes>
       <PageHead

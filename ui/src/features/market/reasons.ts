@@ -14,23 +14,21 @@ export function useFeedState(): (state: string) => string {
   return useCallback((state) => (state in FEED_STATES.en ? say(state as keyof typeof FEED_STATES.en) : state), [say]);
 }
 
-/** Why something is so, in words: of its reasons, or of the service's own sentence where it has none with a code that we know. */
-export function useWhy(): (why: Reason | readonly Reason[] | null | undefined, sentence: string) => string {
+/** Why something is so, in words; a code of a later release stands as it is. */
+export function useWhy(): (why: Reason | readonly Reason[] | null) => string {
   const say = useWords(REASON_WORDS);
   const sayMarket = useWords(MARKET);
   const inState = useFeedState();
   return useCallback(
-    (why, sentence) => {
-      const reasons = [why ?? []].flat() as Reason[];
-      if (!reasons.length || !reasons.every(({ code }) => code in REASON_WORDS.en)) return sentence;
+    (why) => {
       const inWords = ({ code, places = {} }: Reason) => {
         const { verdict, state } = places;
         const said = { ...places };
         if (verdict !== undefined) said.verdict = `verdict.${verdict}` in MARKET.en ? sayMarket(`verdict.${verdict}` as "verdict.stalled") : verdict;
         if (state !== undefined) said.state = inState(String(state));
-        return say(code, said);
+        return code in REASON_WORDS.en ? say(code, said) : code;
       };
-      return reasons.map(inWords).join(" · ");
+      return ([why ?? []].flat() as Reason[]).map(inWords).join(" · ");
     },
     [say, sayMarket, inState],
   );

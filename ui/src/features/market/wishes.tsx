@@ -103,7 +103,7 @@ export function SubscribeDialog({ onClose }: { onClose: () => void }) {
   const scopes = hasScope ? [{ exchange, product, kind: kind as Scope["kind"] }] : [];
   const want = async () => {
     const told = await subscribe({ consumer, instruments: names, scopes, ttl_s: Math.round(Number(hours) * HOUR_S) });
-    if (told.rejected.length) toast(told.rejected.map((one) => `${one.what}: ${inWhy(one.why, one.reason)}`).slice(0, 5).join("; "), "bad");
+    if (told.rejected.length) toast(told.rejected.map((one) => `${one.what}: ${inWhy(one.why)}`).slice(0, 5).join("; "), "bad");
     if (told.accepted.length) toast(say("wanted", { consumer, count: told.instruments }));
     await cache.invalidateQueries({ queryKey: ["market"] });
   };

@@ -2,6 +2,7 @@
 
 import { Icon } from "@/components/ui/icons";
 import { type Health, State } from "@/components/ui/badge";
+import { useProblemWhy } from "@/components/ui/states";
 import type { LiveState, Trouble } from "@/lib/live/connection";
 import { useFreshAt, useLiveStatus } from "@/lib/live/hooks";
 import { usePreferences } from "@/lib/preferences";
@@ -16,6 +17,7 @@ const TOPICS = {
   leases: "topic.leases",
   metrics: "topic.metrics",
   feeds: "topic.feeds",
+  coverage: "topic.coverage",
   ticks: "topic.ticks",
   orders: "topic.orders",
   consumers: "topic.consumers",
@@ -45,16 +47,17 @@ export function ConnectionBanner() {
 /** Of what is followed here and not true: what it is, how old, and why. */
 function TroubleBanner({ of, now }: { of: readonly Trouble[]; now: number }) {
   const say = useWords(SHELL);
+  const inWords = useProblemWhy();
   return (
     <ul role="alert" data-testid="trouble-banner" className="grid max-h-24 shrink-0 gap-0.5 overflow-y-auto border-b border-warn/50 bg-warn/10 px-4 py-1.5 text-xs text-warn">
-      {of.map(({ topic, state, since, reason }) => {
+      {of.map(({ topic, state, since, problem }) => {
         const [kind, ...rest] = topic.split(".");
         const name = rest.join(".");
         const what = kind && kind in TOPICS ? say(TOPICS[kind as keyof typeof TOPICS], { name }) : topic;
         return (
           <li key={topic} data-topic={topic}>
             <span className="font-medium">{say(`trouble.${state}`, { what, age: duration(Math.max(0, now - since)) })}</span>
-            {reason && <span className="wrap-anywhere"> {reason}</span>}
+            {problem && <span className="wrap-anywhere"> {inWords(problem)}</span>}
           </li>
         );
       })}

@@ -6,7 +6,6 @@ import { Confirm } from "@/components/ui/dialog";
 import { Fact, Facts } from "@/components/ui/panel";
 import { toast } from "@/components/ui/toast";
 import { EnvironmentBadge } from "@/features/shell/environment";
-import { Problem } from "@/lib/api/problem";
 import { useLiveStatus } from "@/lib/live/hooks";
 import { useWords } from "@/lib/words";
 import type { Account, Order } from "./model";
@@ -40,16 +39,11 @@ export function PlaceDialog({ account, draft, isOld, value, onClose }: { account
   const { state } = useLiveStatus();
   const [ticket] = useState(() => ticketOf(draft, newName()));
   const send = async () => {
-    try {
-      const placed = await place(account.account, ticket, false);
-      if ("orders" in placed) tellPlaced(placed.orders);
-    } catch (error) {
-      if (!(error instanceof Problem) || error.details.reason === undefined) throw error;
-      throw new Problem({ ...error, title: "", code: "rejected", detail: refusal(error) });
-    }
+    const placed = await place(account.account, ticket, false);
+    if ("orders" in placed) tellPlaced(placed.orders);
   };
   return (
-    <Confirm title={say("confirmTitle")} action={say("place")} danger={account.env === "live"} onConfirm={send} onClose={onClose}>
+    <Confirm title={say("confirmTitle")} action={say("place")} danger={account.env === "live"} onConfirm={send} onClose={onClose} inWords={refusal}>
       <div className="flex flex-wrap items-center gap-2 text-text">
         <EnvironmentBadge of={account.env} />
         <span className="font-medium">{say("on", { account: account.account })}</span>

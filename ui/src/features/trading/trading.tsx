@@ -2,9 +2,8 @@
 
 import { CopyCommand } from "@/components/ui/copy";
 import { PageHead, Panel } from "@/components/ui/panel";
-import { Answer, Empty, Loading, useProblemWords } from "@/components/ui/states";
+import { Answer, Empty, Loading, useProblemWhy } from "@/components/ui/states";
 import type { Instance } from "@/lib/api/client";
-import { problemOf } from "@/lib/api/problem";
 import { useRows } from "@/lib/live/hooks";
 import { useUrlState } from "@/lib/url";
 import { useWords } from "@/lib/words";
@@ -51,18 +50,18 @@ function NoAccount() {
 function OfAccount({ account }: { account: string }) {
   const say = useWords(TRADING);
   const { book, refusal, trouble } = useBook(account);
-  const inWords = useProblemWords();
+  const inWords = useProblemWhy();
   const contracts = useContracts();
   const [order, setOrder] = useUrlState("order");
   const state = book.account;
-  const why = refusal ? inWords(problemOf(0, refusal)) : trouble?.reason;
+  const problem = refusal ?? trouble?.problem;
   if (!state) {
     return (
       <>
         <PageHead title={say("title")} />
         <AccountsPanel selected={account} />
         <Panel title={account}>
-          {refusal?.code === "not_found" ? <Empty>{say("noAccount", { account })}</Empty> : why ? <Empty>{say("refused", { why })}</Empty> : <Loading rows={8} />}
+          {refusal?.code === "not_found" ? <Empty>{say("noAccount", { account })}</Empty> : problem ? <Empty>{say("refused", { why: inWords(problem) })}</Empty> : <Loading rows={8} />}
         </Panel>
       </>
     );

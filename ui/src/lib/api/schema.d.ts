@@ -1504,9 +1504,8 @@ export interface components {
             instrument: string;
             /** Verdict */
             verdict: string;
-            /** Reason */
-            reason: string;
-            why?: components["schemas"]["Reason"] | null;
+            /** Why */
+            why: components["schemas"]["Reason"][];
             /** Silent S */
             silent_s: number | null;
             /** Usual S */
@@ -1700,8 +1699,8 @@ export interface components {
          *       "source": "simulated",
          *       "session": "s1",
          *       "epoch": 3,
-         *       "state": "trading",
-         *       "reason": "",
+         *       "state": "ready",
+         *       "why": [],
          *       "codec": "msgpack",
          *       "instruments": 900,
          *       "wanted": 300,
@@ -1742,8 +1741,8 @@ export interface components {
             epoch: number;
             /** State */
             state: string;
-            /** Reason */
-            reason: string;
+            /** Why */
+            why: components["schemas"]["Reason"][];
             /** Codec */
             codec: string;
             /** Instruments */
@@ -1952,7 +1951,6 @@ export interface components {
          *       "feed": "main",
          *       "level": "healthy",
          *       "exit_code": 0,
-         *       "reason": "",
          *       "why": [],
          *       "checked_at": "2026-11-28T09:30:00.120Z",
          *       "market_time": "2026-11-28T09:30:00.120Z",
@@ -1992,8 +1990,8 @@ export interface components {
          *           "status": "ACTIVE",
          *           "holds": true,
          *           "session": "s1",
-         *           "state": "trading",
-         *           "reason": ""
+         *           "state": "ready",
+         *           "why": []
          *         }
          *       ],
          *       "cases": [],
@@ -2024,12 +2022,7 @@ export interface components {
             level: "healthy" | "degraded" | "critical" | "unknown";
             /** Exit Code */
             exit_code: number;
-            /** Reason */
-            reason: string;
-            /**
-             * Why
-             * @default []
-             */
+            /** Why */
             why: components["schemas"]["Reason"][];
             /**
              * Checked At
@@ -2900,12 +2893,9 @@ export interface components {
              * Code
              * @enum {string}
              */
-            code: "said" | "not_listed" | "not_taken" | "no_session_yet" | "not_written_so" | "none_listed" | "not_asked_for" | "no_snapshot" | "nobody_publishes" | "feed_is" | "feed_is_because" | "feed_not_there" | "nothing_known" | "no_ticks_of" | "not_heard_yet" | "listed_no_more" | "found" | "not_helped" | "nats_away" | "not_asked_yet" | "being_asked" | "cannot_be_asked" | "ticks_unreadable" | "publisher_silent" | "market_data_silent" | "no_market_data" | "wanted_not_told" | "asked_again" | "session_renewed" | "no_answer" | "call_failed" | "no_lease" | "no_taker" | "taker_covers_little" | "given_up";
-            /**
-             * Places
-             * @default {}
-             */
-            places: {
+            code: "said" | "error" | "not_listed" | "not_taken" | "counter_refuses" | "counter_silent" | "no_session_yet" | "not_written_so" | "none_listed" | "not_asked_for" | "no_snapshot" | "renewed" | "day_begun" | "played" | "other_env" | "could_not_start" | "could_not_connect_trader" | "could_not_authenticate" | "could_not_login_trader" | "could_not_query_instruments" | "could_not_connect_market" | "could_not_login_market" | "could_not_flow" | "could_not_trade" | "counter_says" | "counter_error" | "front_closed" | "request_refused" | "no_answer_for" | "query_unanswered" | "no_tick_for" | "process_silent" | "process_killed" | "process_exited" | "process_unasked" | "process_unreadable" | "ticks_unfetchable" | "queue_full" | "vnpy_missing" | "locale_missing" | "libraries_differ" | "gate_unfit" | "nobody_publishes" | "feed_is" | "feed_not_there" | "nothing_known" | "no_ticks_of" | "not_heard_yet" | "listed_no_more" | "found" | "not_helped" | "check_failed" | "nats_away" | "not_asked_yet" | "being_asked" | "cannot_be_asked" | "ticks_unreadable" | "publisher_silent" | "market_data_silent" | "no_market_data" | "wanted_not_told" | "resubscribed_lately" | "renewed_lately" | "session_missing" | "one_session" | "asked_again" | "session_renewed" | "no_answer" | "no_lease" | "no_taker" | "taker_covers_little" | "given_up";
+            /** Places */
+            places?: {
                 [key: string]: string | number;
             };
         };
@@ -2941,9 +2931,7 @@ export interface components {
         Refusal: {
             /** What */
             what: string;
-            /** Reason */
-            reason: string;
-            why?: components["schemas"]["Reason"] | null;
+            why: components["schemas"]["Reason"];
         };
         /**
          * RepairView
@@ -2962,21 +2950,14 @@ export interface components {
             kind: "resubscribe" | "renew" | "fail_over" | "escalate";
             /** Instruments */
             instruments: number;
-            /** Reason */
-            reason: string;
-            /**
-             * Why
-             * @default []
-             */
+            /** Why */
             why: components["schemas"]["Reason"][];
             /**
              * Outcome
              * @enum {string}
              */
             outcome: "done" | "failed" | "not_possible";
-            /** Detail */
-            detail: string;
-            result?: components["schemas"]["Reason"] | null;
+            result: components["schemas"]["Reason"] | null;
         };
         /**
          * RevisionView
@@ -3277,7 +3258,7 @@ export interface components {
         };
         /**
          * SubscriptionView
-         * @description One instrument; `reason` says why it is refused, or waits.
+         * @description One instrument; `why` it is refused, or waits.
          */
         SubscriptionView: {
             /** Instrument */
@@ -3287,9 +3268,7 @@ export interface components {
              * @enum {string}
              */
             state: "ticking" | "subscribed" | "waiting" | "refused";
-            /** Reason */
-            reason: string;
-            why?: components["schemas"]["Reason"] | null;
+            why: components["schemas"]["Reason"] | null;
             /** Wanted By */
             wanted_by: string[];
         };
@@ -3301,7 +3280,6 @@ export interface components {
          *         {
          *           "instrument": "SHFE.rb2605",
          *           "state": "ticking",
-         *           "reason": "",
          *           "why": null,
          *           "wanted_by": [
          *             "operator"
@@ -3657,7 +3635,6 @@ export interface components {
          *       "rejected": [
          *         {
          *           "what": "SHFE.nothing",
-         *           "reason": "the feed does not list it",
          *           "why": {
          *             "code": "not_listed",
          *             "places": {}
@@ -3847,7 +3824,6 @@ export interface components {
          *       "rejected": [
          *         {
          *           "what": "SHFE.nothing",
-         *           "reason": "the feed does not list it",
          *           "why": {
          *             "code": "not_listed",
          *             "places": {}
@@ -3918,8 +3894,8 @@ export interface components {
             session: string;
             /** State */
             state: string;
-            /** Reason */
-            reason: string;
+            /** Why */
+            why: components["schemas"]["Reason"][];
         };
         /**
          * InstanceView
@@ -3985,7 +3961,9 @@ export interface components {
             heartbeat_age_s: number;
         };
         /** @enum {string} */
-        ProblemReason: "audit_away" | "change_password" | "changed_by_another" | "confirm" | "gone" | "if_match_malformed" | "if_match_missing" | "instances_alive" | "log_says" | "many_at_once" | "many_followers" | "many_sign_in" | "many_tokens" | "many_topics" | "nats_away" | "needs_role" | "no_bucket" | "no_entry" | "no_health_agent" | "no_instance" | "no_key" | "no_service" | "no_session" | "no_stream" | "no_tick" | "no_token" | "no_topic" | "no_user" | "not_oneself" | "not_our_name" | "not_our_page" | "password_not_new" | "people_only" | "split_of_close" | "tokens_by_people" | "too_many_bytes" | "user_changed" | "user_exists" | "wait";
+        ProblemReason: "audit_away" | "being_moved" | "cancel_not_sent" | "cancel_unanswered" | "cannot_take" | "change_password" | "changed_by_another" | "confirm" | "day_ends" | "everything_alone" | "gone" | "held_back" | "holder_gone" | "holder_lost" | "if_match_malformed" | "if_match_missing" | "instances_alive" | "key_held" | "key_unserved" | "ledger_unsure" | "log_says" | "many_at_once" | "many_followers" | "many_sign_in" | "many_tokens" | "many_topics" | "nats_away" | "needs_role" | "no_account" | "no_answer" | "no_answer_in_time" | "no_books" | "no_bucket" | "no_entry" | "no_health_agent" | "no_instance" | "no_key" | "no_order" | "no_service" | "no_session" | "no_statement" | "no_stream" | "no_taker" | "no_tick" | "no_token" | "no_topic" | "no_universe" | "no_user" | "nobody_answers" | "not_claimed" | "not_comparable" | "not_compared" | "not_drainable" | "not_held" | "not_of_key" | "not_oneself" | "not_our_name" | "not_our_page" | "not_served" | "password_not_new" | "people_only" | "restless" | "restless_alone" | "service_failed" | "several_services" | "split_of_close" | "stops" | "stream_refuses" | "terms_not_stored" | "tokens_by_people" | "too_many_bytes" | "too_many_consumers" | "too_many_instruments" | "too_many_scopes" | "unknown_key" | "unproven" | "user_changed" | "user_exists" | "venue_away" | "venue_silent" | "wait" | "wish_not_stored" | "wish_of_desk";
+        /** @enum {string} */
+        OrderReason: "above_limit" | "auction_type" | "bad_cancel" | "bad_field" | "below_limit" | "came_late" | "cancel_only" | "cancel_rate" | "cancels_used" | "close_only" | "closed" | "collar" | "day_ended" | "delivery_month" | "disarmed" | "duplicate_id" | "duplicate_order_ref" | "epoch_ended" | "exchange_refused" | "expired" | "halted" | "instruments_unknown" | "large_cancels_used" | "last_day" | "loss_limit" | "match_minute" | "names_used_up" | "never_arrived" | "no_answer" | "no_limits" | "no_market" | "no_money" | "no_price" | "no_trading_day" | "not_a_future" | "not_connected" | "not_executed" | "not_trading" | "not_working" | "order_is_done" | "order_rate" | "order_type" | "orders_used" | "other_leg" | "position_limit" | "price_missing" | "price_tick" | "repeated" | "self_trade" | "self_trades_used" | "settlement_not_confirmed" | "settling" | "stale_price" | "too_few_lots" | "too_few_to_close" | "too_many_a_second" | "too_many_lots" | "too_many_wait" | "unconfirmed" | "unfit" | "unknown_account" | "unknown_instrument" | "unknown_order" | "void_name" | "wrong_env" | "wrong_key";
         /**
          * Alive
          * @description Once a second. What is shown is old while the service hears nothing of the desk: `stale`.
@@ -4117,6 +4095,7 @@ export interface components {
             leases: components["schemas"]["LeaseView"];
             metrics: components["schemas"]["Sample"];
             feeds: components["schemas"]["FeedStatus"];
+            coverage: components["schemas"]["SubscriptionView"];
             ticks: components["schemas"]["TickView"];
             /** Orders */
             orders: components["schemas"]["Order"] | components["schemas"]["Position"] | components["schemas"]["Account"];
@@ -4136,10 +4115,7 @@ export interface components {
             type: "refused";
             /** Topic */
             topic: string;
-            /** Code */
-            code: string;
-            /** Detail */
-            detail: string;
+            problem: components["schemas"]["ProblemBody"];
         };
         /**
          * Table
@@ -4172,7 +4148,7 @@ export interface components {
          * TopicState
          * @description Of a topic at first, and when it changes: whether its rows are what their source says, and since when.
          *
-         *     `filling`: not known yet, what a client had before is old. `failing`: the source cannot be read, `reason` says why;
+         *     `filling`: not known yet, what a client had before is old. `failing`: the source cannot be read, `problem` says why;
          *     the rows are as they were at `since`, and it is tried again each second.
          */
         TopicState: {
@@ -4193,8 +4169,8 @@ export interface components {
              * Format: date-time
              */
             since: string;
-            /** Reason */
-            reason: string;
+            /** @default null */
+            problem: components["schemas"]["ProblemBody"] | null;
         };
         /**
          * Wanted

@@ -1,3 +1,4 @@
+import { type Problem, problemOf } from "@/lib/api/problem";
 import { LiveTable, type Told } from "./table";
 
 /**
@@ -6,18 +7,14 @@ import { LiveTable, type Told } from "./table";
  */
 export type LiveState = "connecting" | "live" | "partly" | "stale" | "lost";
 
-export interface Refusal {
-  code: string;
-  detail: string;
-}
-
 /** Why the rows of a topic are not true: their source has not told them anew yet, or it cannot be read. */
 export interface Trouble {
   topic: string;
   state: "filling" | "failing";
   /** In milliseconds; the rows are as they were then. */
   since: number;
-  reason: string;
+  /** What the source says; none while it is filled. */
+  problem: Problem | null;
 }
 
 /** A topic as components see it; a new object whenever its rows are others. */
@@ -25,7 +22,8 @@ export interface TopicView {
   rows: ReadonlyMap<string, unknown>;
   /** Whether all rows have come at least once. */
   isWhole: boolean;
-  refusal: Refusal | null;
+  /** Why it is not followed. */
+  refusal: Problem | null;
   trouble: Trouble | null;
 }
 
@@ -51,8 +49,8 @@ type Message =
   | Told
   | { type: "hello"; instance: string }
   | { type: "alive"; hears: string }
-  | ({ type: "refused"; topic: string } & Refusal)
-  | { type: "state"; topic: string; state: "filling" | "live" | "failing"; since: string; reason: string };
+  | { type: "refused"; topic: string; problem: unknown }
+  | { type: "state"; topic: string; state: "filling" | "live" | "failing"; since: string; problem: unknown };
 
 interface Topic {
   table: LiveTable;
@@ -145,7 +143,7 @@ export class LiveConnection {
     this.socket = null;
     for (const [name, topic] of this.topics) {
       topic.table.cut();
-      this.doubt(name, { topic: name, state: "filling", since: this.status.freshAt, reason: "" });
+      this.doubt(name, { topic: name, state: "filling", since: this.status.freshAt, problem: null });
     }
     if (code === SIGNED_OUT || this.failures > 0) this.onRefused();
     const wait = AGAIN_MS[Math.min(this.failures, AGAIN_MS.length - 1)]!;
@@ -164,10 +162,10 @@ export class LiveConnection {
         this.hears = message.hears;
         return this.look();
       case "refused":
-        return this.refused(message.topic, { code: message.code, detail: message.detail });
+        return this.refused(message.topic, problemOf(0, message.problem));
       case "state": {
-        const { topic, state, since, reason } = message;
-        return this.doubt(topic, state === "live" ? null : { topic, state, since: Date.parse(since), reason });
+        const { topic, state, since, problem } = message;
+        return this.doubt(topic, state === "live" ? null : { topic, state, since: Date.parse(since), problem: problem ? problemOf(0, problem) : null });
       }
       default: {
         const topic = this.topics.get(message.topic);
@@ -176,7 +174,7 @@ export class LiveConnection {
     }
   }
 
-  private refused(name: string, refusal: Refusal): void {
+  private refused(name: string, refusal: Problem): void {
     const topic = this.topics.get(name);
     if (!topic) return;
     topic.table = new LiveTable(); // of what is not followed no rows are true

@@ -7,11 +7,13 @@ import os
 import signal
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from aegis.cli.bench.ctp_parts import children_of, profile
 from aegis.cli.bench.figures import Figures
 from aegis.contracts.market import Quote
+from aegis.contracts.reasons import Reason
 from aegis.marketdata.adapters.ctp import CtpFeed, start_of
 from aegis.marketdata.adapters.ctp.frames import Start
 from aegis.marketdata.ports import FeedState
@@ -99,7 +101,7 @@ class _Flow:
         if self._ticks == _TICKS:
             self.began.set()
 
-    def changed(self, state: FeedState, reason: str = "") -> None:
+    def changed(self, state: FeedState, why: Sequence[Reason] = ()) -> None:
         self.states.append(state)
 
     def rejected(self, reason: str, detail: str, count: int = 1) -> None: ...

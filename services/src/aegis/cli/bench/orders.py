@@ -96,9 +96,14 @@ async def _on_paper(server: EmbeddedServer, transport: NatsTransport, nodes: int
         flow = await _throughput(desks, instrument, price, extent.seconds)
         taken_over = await takeover(transport, running, desks, instrument, price, extent.takeovers)
         replayed = await replay(
-            transport, running, desks, instrument, price, history=extent.history, orders=extent.orders
+            transport, running, desks, instrument, price, replicas=nodes, history=extent.history, orders=extent.orders
         )
-    return [Case("durable_ack", durable, plain), Case("throughput", flow), taken_over, replayed]
+    return [
+        Case("durable_ack", durable, plain, ratio_bars={"p50_us": 3} if nodes > 1 else {}),
+        Case("throughput", flow, bars={"failed": 0}, least={"rate_per_s": 1000} if nodes == 1 else {}),
+        taken_over,
+        replayed,
+    ]
 
 
 async def _at_counter(server: EmbeddedServer, transport: NatsTransport, nodes: int, rounds: int) -> list[Case]:

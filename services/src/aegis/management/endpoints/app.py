@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from fastapi import FastAPI, Request, WebSocket
 from fastapi.exceptions import RequestValidationError
@@ -13,6 +13,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
+from aegis.contracts.order_reasons import FIGURES
+from aegis.contracts.reasons import REFUSALS
 from aegis.management.access.guard import Guard, caller_of, check_guards, guard_of, routes_of
 from aegis.management.console import Console
 from aegis.management.endpoints import (
@@ -37,6 +39,7 @@ from aegis.management.parts import Parts
 from aegis.management.perimeter import Perimeter
 from aegis.management.problems import MEDIA_TYPE, REASONS, Problem, ProblemBody, Trouble, of_status, problem_of, written
 from aegis_sdk.errors import AegisError
+from aegis_sdk.lease_view import NotDoneCode
 
 __all__ = ["create_app"]
 
@@ -128,7 +131,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     body = ProblemBody.model_json_schema(ref_template=REF)
-    schemas |= body.pop("$defs", {}) | {"ProblemBody": body, "ProblemReason": {"enum": list(REASONS), "type": "string"}}
+    codes = {"ProblemReason": [*REASONS, *REFUSALS, *get_args(NotDoneCode)], "OrderReason": [*FIGURES]}
+    schemas |= body.pop("$defs", {}) | {"ProblemBody": body}
+    schemas |= {name: {"enum": sorted(set(said)), "type": "string"} for name, said in codes.items()}
     for name, schema in live_schemas().items():
         schemas.setdefault(name, schema)
     said = {"asked": "Asked", "message": "LiveMessage", "rows": "LiveRows"}

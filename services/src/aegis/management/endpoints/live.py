@@ -80,7 +80,7 @@ async def _listen(socket: WebSocket, at: Parts, caller: Caller, role: Role, foll
                 follower.subscribe(wanted.topic, role, wanted.origin, wanted.sequence)
             except Problem as problem:
                 await at.trail.refused(caller, "follow", wanted.topic, problem.code)
-                await _send(socket, Refused(topic=wanted.topic, code=problem.code, detail=problem.body.detail))
+                await _send(socket, Refused(topic=wanted.topic, problem=problem.body))
 
 
 async def _asked(socket: WebSocket) -> Asked:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import msgspec
+from pydantic import BaseModel
 
 from aegis.management.access.roles import Role
 from aegis.management.live.hub import Hub
-from aegis.management.live.messages import MOST_TOPICS, Refused
+from aegis.management.live.messages import MOST_TOPICS, Refused, TopicState
 from aegis.management.live.sources import Source
 from aegis.management.live.topic import State, Topic
 from aegis.management.problems import Problem
@@ -75,10 +75,14 @@ class Follower:
     def _state_of(self, topic: Topic) -> bytes:
         """Whether what has been sent is true. What turns out not to be there is followed no more."""
         state = self._states[topic.name] = topic.state
+        told: BaseModel
         if state.state == "unknown":
+            assert state.problem is not None
             self.unsubscribe(topic.name)
-            return Refused(topic=topic.name, code="not_found", detail=state.reason).model_dump_json().encode()
-        return msgspec.json.encode({"type": "state", "topic": topic.name, **state._asdict()})
+            told = Refused(topic=topic.name, problem=state.problem)
+        else:
+            told = TopicState(topic=topic.name, state=state.state, since=state.since, problem=state.problem)
+        return told.model_dump_json().encode()
 
     @property
     def places(self) -> dict[str, tuple[str, int]]:

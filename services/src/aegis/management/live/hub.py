@@ -10,7 +10,8 @@ import structlog
 
 from aegis.management.live.sources import Source, Sources
 from aegis.management.live.topic import Topic
-from aegis_sdk.errors import AegisError, NotFound
+from aegis.management.problems import Problem, ProblemBody, problem_of
+from aegis_sdk.errors import AegisError
 
 __all__ = ["BEAT_S", "Hub"]
 
@@ -105,16 +106,16 @@ class Hub:
 
 async def _filled(topic: Topic, source: Source) -> None:
     """Fill, and begin again after an error; what was known stays until then, and who follows is told."""
-    reason = ""
+    told: ProblemBody | None = None
     while True:
         try:
             await source.fill(topic)
-        except (AegisError, TimeoutError) as error:
-            topic.fail(str(error) or "no answer in time", is_unknown=isinstance(error, NotFound))
-            if topic.state.reason != reason:
-                reason = topic.state.reason
-                _log.warning("topic_not_filled", topic=topic.name, reason=reason)
+        except (Problem, AegisError, TimeoutError) as error:
+            topic.fail(error if isinstance(error, Problem) else problem_of(error))
+            if topic.state.problem != told:
+                told = topic.state.problem
+                _log.warning("topic_not_filled", topic=topic.name, reason=str(error))
         except Exception:
-            topic.fail("an error of the management service, which its log tells")
+            topic.fail(Problem("internal", "log_says"))
             _log.exception("topic_failed", topic=topic.name)
         await asyncio.sleep(_AGAIN_S)

@@ -16,9 +16,11 @@ from pydantic.json_schema import models_json_schema
 
 from aegis.contracts.marketdata import FeedStatus
 from aegis.contracts.orders import Account, Order, Position
+from aegis.contracts.subscriptions import SubscriptionView
 from aegis.management.audit import AuditEntry
 from aegis.management.jetstream import ConsumerView
 from aegis.management.logs import LogLine
+from aegis.management.problems import ProblemBody
 from aegis.management.views import InstanceRow, LeaseView, TickView
 from aegis_sdk.discovery import DirectoryState
 from aegis_sdk.samples import Sample
@@ -80,14 +82,13 @@ class Refused(BaseModel):
 
     type: Literal["refused"] = "refused"
     topic: str
-    code: str
-    detail: str
+    problem: ProblemBody
 
 
 class TopicState(BaseModel):
     """Of a topic at first, and when it changes: whether its rows are what their source says, and since when.
 
-    `filling`: not known yet, what a client had before is old. `failing`: the source cannot be read, `reason` says why;
+    `filling`: not known yet, what a client had before is old. `failing`: the source cannot be read, `problem` says why;
     the rows are as they were at `since`, and it is tried again each second.
     """
 
@@ -95,7 +96,7 @@ class TopicState(BaseModel):
     topic: str
     state: Literal["filling", "live", "failing"]
     since: datetime
-    reason: str
+    problem: ProblemBody | None = None
 
 
 class Table(BaseModel):
@@ -129,6 +130,7 @@ class LiveRows(BaseModel):
     leases: LeaseView
     metrics: Sample
     feeds: FeedStatus
+    coverage: SubscriptionView
     ticks: TickView
     orders: Order | Position | Account
     consumers: ConsumerView

@@ -6,6 +6,7 @@ metrics             the latest sample of each living instance's figures, by <ser
 feeds               what each market data instance says of itself, asked once a second
 ticks.<instrument>  the latest tick of each, by instrument; ticks.SHFE.*, ticks.*.*
 orders.<account>    the account's money, positions and orders of the day, by order.<id>, position.<...> and account
+coverage            what somebody wants, and what became of it, by instrument, asked every two seconds
 consumers           those of all streams, by <stream>.<consumer>, asked every two seconds
 audit               the last 200 entries of the audit trail, by sequence
 logs.<instance>     <service>.<instance>: its last 200 log events, by their sequence in the stream
@@ -23,6 +24,7 @@ from pydantic import BaseModel
 from aegis.contracts.market import Tick
 from aegis.contracts.marketdata import SERVICE, STATUS
 from aegis.contracts.orders import AccountReported, OrderReported, Position, PositionReported
+from aegis.contracts.subscriptions import SUBSCRIPTIONS, SubscriptionsRequest, SubscriptionView
 from aegis.contracts.tick_codec import JSON
 from aegis.contracts.trading import SERVICE as TRADING
 from aegis.desk import Change as DeskChange
@@ -34,12 +36,13 @@ from aegis.management.jetstream import all_consumers
 from aegis.management.live.topic import Topic
 from aegis.management.loads import EVERYBODY, living, sample_of
 from aegis.management.logs import LOGS, entry_of
+from aegis.management.problems import Problem
 from aegis.management.views import InstanceRow
 from aegis.ticks import subscribe_ticks
 from aegis_sdk import codec, subjects
 from aegis_sdk.changes import Change, Missed
 from aegis_sdk.client import Client
-from aegis_sdk.errors import AegisError, Unavailable
+from aegis_sdk.errors import AegisError
 from aegis_sdk.instances import InstanceRecord, InstanceStatus, Left, Reason
 from aegis_sdk.lease_view import KeyState, LeaseView
 from aegis_sdk.ledger import KeyName
@@ -55,6 +58,10 @@ _GOODBYE_S: Final = 1.0
 """Ten times as long as a follower is told of changes at the latest."""
 _ASK_S: Final = 1.0
 _NATS_S: Final = 2.0
+_COVERAGE_S: Final = 2.0
+_PAGE_S: Final = 5.0
+MOST_WANTED: Final = 4_000
+"""Of a feed set so many instruments that somebody wants are told; a page takes the service some 10 ms."""
 _AUDIT_ROWS: Final = 200
 _LOG_ROWS: Final = 200
 
@@ -89,6 +96,8 @@ class Sources:
                 return Source(Role.VIEWER, self._metrics, _plain)
             case "feeds", "":
                 return Source(Role.VIEWER, self._feeds)
+            case "coverage", "":
+                return Source(Role.VIEWER, self._coverage, _plain)
             case "consumers", "":
                 return Source(Role.VIEWER, self._consumers, _plain)
             case "audit", "":
@@ -176,6 +185,28 @@ class Sources:
             return None
         return status.model_dump(mode="json")
 
+    async def _coverage(self, topic: Topic) -> None:
+        """Of each feed set by who publishes it; of one that nobody publishes by anybody who is there."""
+        while True:
+            leases = [one for one in self._view.rows() if one["service"] == SERVICE]
+            found: dict[str, SubscriptionView] = {}
+            for instance in [one["holder"] for one in leases if one["holder"]] or [""]:
+                found = {one.instrument: one for one in await self._wanted(instance)} | found
+            topic.replace(found)
+            await asyncio.sleep(_COVERAGE_S)
+
+    async def _wanted(self, instance: str) -> list[SubscriptionView]:
+        views: list[SubscriptionView] = []
+        after = ""
+        while len(views) < MOST_WANTED:
+            asked = SubscriptionsRequest(after=after)
+            page = await self._client.call(SUBSCRIPTIONS, asked, instance=instance, timeout=_PAGE_S)
+            views += page.subscriptions
+            after = page.next
+            if not after:
+                break
+        return views[:MOST_WANTED]
+
     async def _consumers(self, topic: Topic) -> None:
         while True:
             found = await all_consumers(self._transport)
@@ -210,7 +241,7 @@ class Sources:
 
     def _check_served(self, key: KeyName) -> None:
         if (state := self._view.state(key)) is not KeyState.ACTIVE:
-            raise Unavailable(f"nobody serves {key.service}/{key.key} now: it is {state}")
+            raise Problem("unavailable", "key_unserved", service=key.service, key=key.key, state=state.value)
 
     async def _logs(self, topic: Topic) -> None:
         _, service, instance = topic.name.split(".")

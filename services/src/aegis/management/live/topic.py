@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
+
+from aegis.management.problems import Problem, ProblemBody
 
 __all__ = ["Condition", "State", "Topic"]
 
@@ -26,7 +29,7 @@ class State(NamedTuple):
 
     state: Condition
     since: datetime
-    reason: str = ""
+    problem: ProblemBody | None = None
 
 
 class Topic:
@@ -86,14 +89,14 @@ class Topic:
         self._is_whole = True
         self._become("live")
 
-    def fail(self, reason: str, *, is_unknown: bool = False) -> None:
+    def fail(self, problem: Problem) -> None:
         """The rows stay, and get old."""
-        self._become("unknown" if is_unknown else "failing", reason)
+        self._become("unknown" if problem.body.status == HTTPStatus.NOT_FOUND else "failing", problem.body)
 
-    def _become(self, state: Condition, reason: str = "") -> None:
+    def _become(self, state: Condition, problem: ProblemBody | None = None) -> None:
         before = self.state
-        if (state, reason) != (before.state, before.reason):
-            self.state = State(state, before.since if state == before.state else self._now(), reason)
+        if (state, problem) != (before.state, before.problem):
+            self.state = State(state, before.since if state == before.state else self._now(), problem)
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aegis.contracts.market import Env, Tick
+from aegis.contracts.reasons import Reason
 
 __all__ = ["EnvGuard"]
 
@@ -14,18 +15,15 @@ class EnvGuard:
         self._feed = feed
         self._env: Env = env
         self._epoch = 0
-        self.refusal = ""  # why this feed may not publish; empty: it may
+        self.refusal: Reason | None = None  # why this feed may not publish
 
     def look(self, tick: Tick) -> bool:
         """Whether a tick of the feed set, published by whomever, changes `refusal`."""
         if tick.epoch <= self._epoch:
             return False
         self._epoch, before = tick.epoch, self.refusal
-        self.refusal = "" if tick.env == self._env else self._words(tick.env)
+        self.refusal = None if tick.env == self._env else self._refused(tick.env)
         return self.refusal != before
 
-    def _words(self, theirs: Env) -> str:
-        return (
-            f"the feed set {self._feed} is {theirs}, and this feed is {self._env}: it never publishes there. "
-            "Run it on a desk of its own; or, where all of them shall change, stop them, purge TICKS and start again"
-        )
+    def _refused(self, theirs: Env) -> Reason:
+        return Reason.of("other_env", feed=self._feed, theirs=theirs, ours=self._env)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass
 
 from aegis.contracts.market import InstrumentId
-from aegis.contracts.reasons import NOT_LISTED
+from aegis.contracts.reasons import Reason
 from aegis.contracts.subscriptions import SubscriptionState
 
 __all__ = ["Plan", "Totals", "reconcile", "state_of"]
@@ -50,17 +50,17 @@ def state_of(
     listed: Collection[InstrumentId],
     subscribed: Collection[InstrumentId],
     unproven: Collection[InstrumentId],
-    refused: Mapping[InstrumentId, str],
-    waiting_for: str = "",
-) -> tuple[SubscriptionState, str]:
+    refused: Mapping[InstrumentId, Reason],
+    waiting_for: Reason | None = None,
+) -> tuple[SubscriptionState, Reason | None]:
     """What became of an instrument that is wanted, and why.
 
     `unproven` are the subscribed of which no tick came since. `waiting_for` says why nothing is asked of the feed now.
     """
     if instrument in subscribed:
-        return ("subscribed" if instrument in unproven else "ticking"), ""
+        return ("subscribed" if instrument in unproven else "ticking"), None
     if instrument in refused:
         return "refused", refused[instrument]
     if waiting_for or instrument in listed:
         return "waiting", waiting_for
-    return "refused", NOT_LISTED
+    return "refused", Reason.of("not_listed")

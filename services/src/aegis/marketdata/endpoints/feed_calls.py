@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from aegis.contracts.market import Tick
@@ -17,6 +18,7 @@ from aegis.contracts.marketdata import (
     LossesRequest,
     LossesView,
 )
+from aegis.contracts.reasons import Reason
 from aegis.contracts.tick_codec import as_object
 from aegis.marketdata.domain.env_guard import EnvGuard
 from aegis.marketdata.domain.sequencer import Origin
@@ -44,7 +46,7 @@ class FeedCalls(Service):
     subscriber: Subscriber
     origin: Origin
     feed_state: FeedState
-    feed_reason: str
+    feed_why: Sequence[Reason]
     env_guard: EnvGuard
 
     @rpc(STATUS)
@@ -60,7 +62,7 @@ class FeedCalls(Service):
             session=self.origin.session,
             epoch=self.origin.epoch,
             state=self.feed_state,
-            reason=self.env_guard.refusal or self.feed_reason,
+            why=list(self.feed_why) if self.env_guard.refusal is None else [self.env_guard.refusal],
             codec=self.settings.codec,
             instruments=len(self.subscriber.universe),
             wanted=totals.wanted,

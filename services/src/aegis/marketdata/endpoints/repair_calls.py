@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from aegis.contracts.reasons import explained
 from aegis.contracts.repairs import (
     RENEW,
     RESUBSCRIBE,
@@ -19,7 +20,7 @@ from aegis.marketdata.domain.wishes import instrument_id
 from aegis.marketdata.ports import Feed, FeedState
 from aegis.marketdata.subscriber import Subscriber
 from aegis_sdk import clock
-from aegis_sdk.errors import AegisError, Rejected, RpcError
+from aegis_sdk.errors import ConnectionUnavailable, Rejected
 from aegis_sdk.handler import rpc
 from aegis_sdk.service import Service
 
@@ -50,7 +51,7 @@ class RepairCalls(Service):
         self._require_ready()
         now = clock.now()
         if now - self._resubscribed_at < RESUBSCRIBE_EVERY_S:
-            raise Rejected(f"one resubscription in {RESUBSCRIBE_EVERY_S:g} s")
+            raise explained(Rejected, "resubscribed_lately", seconds=f"{RESUBSCRIBE_EVERY_S:g}")
         self._resubscribed_at = now
         named = {one for name in request.instruments if (one := instrument_id(name)) is not None}
         count = self.subscriber.resubscribe(named)
@@ -63,18 +64,16 @@ class RepairCalls(Service):
         self._require_ready()
         now = clock.now()
         if now - self._renewed_at < RENEW_EVERY_S:
-            raise Rejected(f"one fresh session in {RENEW_EVERY_S:g} s")
+            raise explained(Rejected, "renewed_lately", seconds=f"{RENEW_EVERY_S:g}")
         self._renewed_at = now
         session = self.feed.session
         _log.warning("renewing_session", session=session, reason=request.reason)
         try:
-            await self.feed.renew(request.reason)
-        except RpcError:
-            raise
-        except AegisError as error:
-            raise Rejected(str(error)) from error
+            await self.feed.renew()
+        except ConnectionUnavailable as error:  # the session has ended just now
+            raise explained(Rejected, "session_missing", state=self.feed_state.value) from error
         return RenewReply(session=session)
 
     def _require_ready(self) -> None:
         if self.feed_state is not FeedState.READY:
-            raise Rejected(f"the feed is {self.feed_state}: it has no session")
+            raise explained(Rejected, "session_missing", state=self.feed_state.value)

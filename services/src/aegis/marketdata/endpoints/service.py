@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -20,10 +20,12 @@ from pydantic import BaseModel
 
 from aegis.contracts.market import Tick, market_of
 from aegis.contracts.marketdata import SERVICE, FeedChanged
+from aegis.contracts.reasons import Reason, sentence_of
 from aegis.contracts.subscriptions import DESK, PAGE, Scope, UniverseChanged
 from aegis.exchanges.calendar import CALENDAR
 from aegis.exchanges.sessions import to_shanghai
 from aegis.marketdata.adapters.bus import OnTick, RollStore, TickFollower, UniverseStore, WishStore
+from aegis.marketdata.bridge import StateHandler
 from aegis.marketdata.domain.env_guard import EnvGuard
 from aegis.marketdata.domain.sequencer import Origin
 from aegis.marketdata.domain.universe import Universe, UniverseChange, compare
@@ -76,7 +78,7 @@ class Parts:
     universes: UniverseStore
     rolls: RollStore
     events: Events
-    make_pipeline: Callable[[Callable[[FeedState, str], None]], Pipeline]
+    make_pipeline: Callable[[StateHandler], Pipeline]
     make_follower: Callable[[OnTick, int], TickFollower]
 
 
@@ -95,7 +97,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
         self._build = build
         self._taken = AsyncExitStack()
         self.feed_state = FeedState.CLOSED
-        self.feed_reason = ""
+        self.feed_why: Sequence[Reason] = ()
         self._opened = 0  # how often the feed became ready
         self._stats: Callable[[], PipelineStats] | None = None  # none before there is a pipeline
         self._news = News(self._publish)
@@ -242,7 +244,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
             _log.warning("seam_unproved", reason="the stream does not say in time what was published last")
             after = self._follower.sequence
         if self.env_guard.refusal:
-            raise ConfigurationError("AEGIS_FEED", self.env_guard.refusal)
+            raise ConfigurationError("AEGIS_FEED", str(self.env_guard.refusal))
         same_market = self._follower.market_before(epoch) in ("", origin.market)
         if self._following is not None:  # not waited for: its good-bye to the stream takes longer than ticks may
             self._following.cancel()
@@ -264,7 +266,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
     def _seen(self, subject: str, tick: Tick, *, live: bool, ours: bool, heard: Message | None) -> None:
         self.pipeline.seen(subject, tick, live=live, ours=ours, heard=heard)
         if self.env_guard.look(tick):
-            _log.error("feed_set_of_another_env", refused=self.env_guard.refusal)
+            _log.error("feed_set_of_another_env", refused=str(self.env_guard.refusal or ""))
             self.health_changed()
         if live and self._defers_until > -math.inf:  # somebody publishes: the next one is wanted at once
             self._defers_until = -math.inf
@@ -327,17 +329,16 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
             if isinstance(self._parts.feed, MeasuredFeed):
                 yield from self._parts.feed.metrics()
 
-    def _feed_changed(self, state: FeedState, reason: str) -> None:
-        self._opened += state is FeedState.READY and self._parts.feed.session != self.origin.session
-        self.feed_state, self.feed_reason = state, reason
-        log = _log.error if state is FeedState.FAILED else _log.info
-        log("feed_changed", state=state, reason=reason)
-        feed = self._parts.feed
-        if state is FeedState.READY and feed.session != self.origin.session:
-            self.origin = replace(self.origin, source=feed.source, session=feed.session)
-            self.pipeline.begin(self.origin)
+    def _feed_changed(self, state: FeedState, why: Sequence[Reason]) -> None:
+        self.feed_state, self.feed_why = state, why
+        tell, feed = _log.error if state is FeedState.FAILED else _log.info, self._parts.feed
+        tell("feed_changed", state=state, reason=sentence_of(why))
         if state is FeedState.READY:
             self._ready_at = clock.now()
+            if feed.session != self.origin.session:
+                self._opened += 1
+                self.origin = replace(self.origin, source=feed.source, session=feed.session)
+                self.pipeline.begin(self.origin)
         self.subscriber.feed_changed(state)
         self.health_changed()
         changed = FeedChanged(
@@ -347,7 +348,7 @@ class MarketData(FeedCalls, ReferenceCalls, RepairCalls, SubscriptionCalls, Sing
             session=feed.session,
             epoch=self.origin.epoch,
             state=state,
-            reason=reason,
+            why=list(why),
         )
         self._news.tell("changed", changed)
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from aegis.contracts.market import Instrument
 from aegis.contracts.marketdata import INSTRUMENTS, InstrumentsReply, InstrumentsRequest, InstrumentView
-from aegis.contracts.reasons import Reason
+from aegis.contracts.reasons import Reason, explained
 from aegis.contracts.subscriptions import (
     DESK,
     SUBSCRIBE,
@@ -64,21 +64,15 @@ class SubscriptionCalls(Service):
         self._check_owner(request.consumer)
         known = self.wishes.table.of(request.consumer)
         if request.consumer not in self.wishes.table.consumers and len(self.wishes.table.consumers) >= MOST_CONSUMERS:
-            raise Rejected(
-                f"{MOST_CONSUMERS} consumers have a wish already; `aegis subscriptions` shows them",
-                reason="too_many_consumers",
-            )
+            raise explained(Rejected, "too_many_consumers", most=MOST_CONSUMERS)
         refusals = list(self._refusals(request))
         refused = {one.what for one in refusals}
         names = [name for name in dict.fromkeys(request.instruments) if name not in refused]
         scopes = [scope for scope in dict.fromkeys(request.scopes) if str(scope) not in refused]
         if len(known.names.union(names)) > MOST_INSTRUMENTS:
-            raise Rejected(
-                f"{request.consumer} would want more than {MOST_INSTRUMENTS} instruments: use a scope",
-                reason="too_many_instruments",
-            )
+            raise explained(Rejected, "too_many_instruments", consumer=request.consumer, most=MOST_INSTRUMENTS)
         if len({*known.scopes, *scopes}) > MOST_SCOPES:
-            raise Rejected(f"{request.consumer} would want more than {MOST_SCOPES} scopes", reason="too_many_scopes")
+            raise explained(Rejected, "too_many_scopes", consumer=request.consumer, most=MOST_SCOPES)
         with _storing():
             await self.wishes.add(request.consumer, names, scopes, request.ttl_s)
         self.subscriber.wishes_changed()
@@ -89,29 +83,27 @@ class SubscriptionCalls(Service):
     def _refusals(self, request: WishRequest) -> Iterator[Refusal]:
         universe = self.subscriber.universe
         if not universe and (request.instruments or request.scopes):
-            raise Unavailable(
-                "the instruments are not known before the first session of the feed", reason="no_universe"
-            )
+            raise explained(Unavailable, "no_universe")
         for name in request.instruments:
             if universe.get(name) is None:
                 well_formed = instrument_id(name) is not None
-                yield _refusal(name, Reason.of("not_listed" if well_formed else "not_written_so"))
+                yield Refusal(what=name, why=Reason.of("not_listed" if well_formed else "not_written_so"))
         for scope in request.scopes:
             if not universe.matching(scope):
-                yield _refusal(str(scope), Reason.of("none_listed"))
+                yield Refusal(what=str(scope), why=Reason.of("none_listed"))
 
     @rpc(UNSUBSCRIBE)
     async def unsubscribe(self, request: UnsubscribeRequest) -> UnsubscribeReply:
         """Raises Rejected for the desk's own wish, and where all is named beside something else."""
         self._check_owner(request.consumer)
         if request.everything and (request.instruments or request.scopes):
-            raise Rejected("`everything` leaves nothing to be named beside it", reason="everything_alone")
+            raise explained(Rejected, "everything_alone")
         wish = self.wishes.table.of(request.consumer)
         names = sorted(wish.names) if request.everything else list(dict.fromkeys(request.instruments))
         scopes = list(wish.scopes) if request.everything else list(dict.fromkeys(request.scopes))
         why = Reason.of("not_asked_for", consumer=request.consumer)
-        rejected = [_refusal(name, why) for name in names if name not in wish.names]
-        rejected += [_refusal(str(scope), why) for scope in scopes if scope not in wish.scopes]
+        rejected = [Refusal(what=name, why=why) for name in names if name not in wish.names]
+        rejected += [Refusal(what=str(scope), why=why) for scope in scopes if scope not in wish.scopes]
         names = [name for name in names if name in wish.names]
         scopes = [scope for scope in scopes if scope in wish.scopes]
         with _storing():
@@ -132,9 +124,7 @@ class SubscriptionCalls(Service):
 
     def _check_owner(self, consumer: str) -> None:
         if consumer == DESK:
-            raise Rejected(
-                f"what {DESK} wants is the setting AEGIS_WANTED of the market data service", reason="wish_of_desk"
-            )
+            raise explained(Rejected, "wish_of_desk", consumer=DESK)
 
     @rpc(WISHES)
     async def wishes_of_all(self, request: Empty) -> WishesReply:
@@ -157,14 +147,13 @@ class SubscriptionCalls(Service):
         """A page may be short: of a filter that fits few, only so many instruments are looked at in one call."""
         views: list[SubscriptionView] = []
         before = request.after
-        for looked_at, (name, state, reason) in enumerate(self.subscriber.listing(request.after)):
+        for looked_at, (name, state, why) in enumerate(self.subscriber.listing(request.after)):
             if len(views) == request.limit or looked_at == _LOOKED_AT:
                 return SubscriptionsReply(subscriptions=views, next=before)
             view = SubscriptionView(
                 instrument=name,
                 state=state,
-                reason=reason,
-                why=Reason.read(reason),
+                why=why,
                 wanted_by=self.wishes.table.wanted_by(name, self.subscriber.universe),
             )
             if _fits(view, request):
@@ -179,11 +168,7 @@ def _storing() -> Generator[None]:
     try:
         yield
     except StreamError as error:
-        raise Rejected(f"the wish is not stored as a whole: {error}", reason="wish_not_stored") from error
-
-
-def _refusal(what: str, why: Reason) -> Refusal:
-    return Refusal(what=what, reason=str(why), why=why)
+        raise explained(Rejected, "wish_not_stored", text=str(error)) from error
 
 
 def _fits(view: SubscriptionView, request: SubscriptionsRequest) -> bool:

@@ -23,7 +23,7 @@ from aegis.contracts.health import (
     RepairDone,
     RepairView,
 )
-from aegis.contracts.reasons import sentence_of
+from aegis.contracts.reasons import Reason, sentence_of
 from aegis.marketdata.health.domain.findings import Findings, Level
 from aegis.marketdata.health.domain.repairs import Kind, Outcome, Patience, Repair, RepairMemory, Repairs
 from aegis.marketdata.health.domain.summary import left_to_people
@@ -146,7 +146,7 @@ class HealthAgent(SingleActive):
                 told, says = left_to_people(level, why, self.repairs.escalated)
                 self._latest = told, found
                 if self._holds():
-                    if _is_idle(telling) and (change := self._change(told, sentence_of(says), found)):
+                    if _is_idle(telling) and (change := self._change(told, says, found)):
                         telling = tasks.create_task(self._publish("changed", change))
                     if _is_idle(repairing) and (work := self._next_repair(level, found)):
                         repairing = tasks.create_task(work)
@@ -164,18 +164,18 @@ class HealthAgent(SingleActive):
             return False
         return True
 
-    def _change(self, level: Level, reason: str, found: Findings) -> HealthChanged | None:
+    def _change(self, level: Level, why: tuple[Reason, ...], found: Findings) -> HealthChanged | None:
         """What is to be told: another level, or other instruments, than were told last."""
         named = tuple(one.instrument for one in found.cases)
         before, self._told = self._told, (level, named)
         if before == self._told or (before is None and level is Level.HEALTHY):
             return None
         tell = {Level.HEALTHY: _log.info, Level.DEGRADED: _log.warning}.get(level, _log.error)
-        tell("health_changed", level=level_name(level), reason=reason, cases=len(named), first=named[:5])
+        tell("health_changed", level=level_name(level), reason=sentence_of(why), cases=len(named), first=named[:5])
         return HealthChanged(
             feed=self.settings.feed,
             level=level_name(level),
-            reason=reason,
+            why=list(why),
             cases=len(named),
             named=list(named[:MOST_NAMED]),
             market_time=at(found.market_ns),
@@ -197,7 +197,6 @@ class HealthAgent(SingleActive):
         except (Moved, Suspended):
             return
         outcome, result = await self._watch.desk.do(repair, instance)
-        detail = str(result or "")
         self.repairs.done(repair, outcome, clock.now())
         self.counted[repair.kind, outcome] += 1
         self._done.append(
@@ -205,23 +204,20 @@ class HealthAgent(SingleActive):
                 at=datetime.now(UTC),
                 kind=repair.kind.value,
                 instruments=len(repair.instruments),
-                reason=repair.reason,
                 why=list(repair.why),
                 outcome=outcome,
-                detail=detail,
                 result=result,
             )
         )
         if repair.kind is Kind.ESCALATE:
             await self._escalate(repair, found)
         else:
-            await self._tell_repair(repair, outcome, detail)
+            await self._tell_repair(repair, outcome, result)
 
-    async def _tell_repair(self, repair: Repair, outcome: Outcome, detail: str) -> None:
+    async def _tell_repair(self, repair: Repair, outcome: Outcome, result: Reason | None) -> None:
         named = list(repair.instruments[:MOST_NAMED])
-        _log.warning(
-            "repair_tried", kind=repair.kind, outcome=outcome, reason=repair.reason, first=named[:5], detail=detail
-        )
+        said = {"reason": repair.reason, "result": str(result or "")}
+        _log.warning("repair_tried", kind=repair.kind, outcome=outcome, first=named[:5], **said)
         await self._publish(
             "repair",
             RepairDone(
@@ -229,9 +225,9 @@ class HealthAgent(SingleActive):
                 kind=repair.kind.value,
                 instruments=len(repair.instruments),
                 named=named,
-                reason=repair.reason,
+                why=list(repair.why),
                 outcome=outcome,
-                detail=detail,
+                result=result,
             ),
         )
 
@@ -241,12 +237,12 @@ class HealthAgent(SingleActive):
         escalation = Escalation(
             feed=self.settings.feed,
             level=level_name(Level.CRITICAL),
-            reason=repair.reason or found.reason,
+            why=list(repair.why or found.why),
             instruments=len(repair.instruments),
             named=named,
             tried=list(self._done),
         )
-        _log.error("escalated", reason=escalation.reason, instruments=escalation.instruments, first=named[:5])
+        _log.error("escalated", reason=sentence_of(escalation.why), instruments=escalation.instruments, first=named[:5])
         await self._publish("escalated", escalation)
         answer = await self._answer(escalation)
         _log.info("operations_answered", decision=answer.decision, hold_s=answer.hold_s, note=answer.note)

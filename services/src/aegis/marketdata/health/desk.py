@@ -8,7 +8,7 @@ from typing import Final
 
 from aegis.contracts.health import InstanceView
 from aegis.contracts.marketdata import INSTRUMENTS, SERVICE, STATUS, FeedStatus, InstrumentsRequest
-from aegis.contracts.reasons import Reason
+from aegis.contracts.reasons import Reason, reason_of
 from aegis.contracts.repairs import RENEW, RESUBSCRIBE, RenewRequest, ResubscribeRequest
 from aegis.contracts.subscriptions import SUBSCRIPTIONS, SubscriptionsRequest, SubscriptionState
 from aegis.marketdata.health.domain.repairs import Kind, Outcome, Repair
@@ -71,7 +71,7 @@ class Desk:
             holds=status.role == "active",
             session=status.session,
             state=status.state,
-            reason=status.reason,
+            why=status.why,
         )
         return Publisher(view=view, status=status, has_key=self._feed in record.keys)
 
@@ -88,15 +88,15 @@ class Desk:
             more = bool(after)
         return listed
 
-    async def wanted(self, instance: str) -> list[tuple[str, SubscriptionState, str]]:
-        """Name, state and reason of all that somebody wants. Raises RpcError."""
-        wanted: list[tuple[str, SubscriptionState, str]] = []
+    async def wanted(self, instance: str) -> list[tuple[str, SubscriptionState, Reason | None]]:
+        """Name, state and why of all that somebody wants. Raises RpcError."""
+        wanted: list[tuple[str, SubscriptionState, Reason | None]] = []
         after, more = "", True
         while more:
             page = await self._client.call(
                 SUBSCRIPTIONS, SubscriptionsRequest(after=after), timeout=_PAGE_S, instance=instance
             )
-            wanted.extend((one.instrument, one.state, one.reason) for one in page.subscriptions)
+            wanted.extend((one.instrument, one.state, one.why) for one in page.subscriptions)
             after = page.next
             more = bool(after)
         return wanted
@@ -118,11 +118,11 @@ class Desk:
                 case Kind.ESCALATE:
                     return "done", None
         except Rejected as error:
-            return "failed", Reason.of("said", text=str(error))
+            return "failed", reason_of(error)
         except DeadlineExceeded as error:
             return "failed", Reason.of("no_answer", text=str(error))
         except RpcError as error:
-            return "failed", Reason.of("call_failed", error=error.code, text=str(error))
+            return "failed", Reason.of("error", error=error.code, text=str(error))
 
     async def _fail_over(self) -> tuple[Outcome, Reason | None]:
         """To another instance of this feed set, the one that has subscribed most. Raises RpcError.

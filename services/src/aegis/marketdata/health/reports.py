@@ -14,7 +14,6 @@ from aegis.contracts.health import (
     RepairView,
     UniverseView,
 )
-from aegis.contracts.reasons import sentence_of
 from aegis.exchanges.sessions import to_shanghai, trading_day_of
 from aegis.marketdata.health.domain.findings import Case, ExchangeFindings, Findings, Level
 from aegis.marketdata.health.domain.summary import left_to_people
@@ -55,7 +54,6 @@ def report_of(
         feed=feed,
         level=level_name(level),
         exit_code=int(level),
-        reason=sentence_of(why),
         why=list(why),
         checked_at=datetime.now(UTC),
         market_time=at(found.market_ns),
@@ -94,8 +92,7 @@ def _case(case: Case, attempts: int) -> CaseView:
     return CaseView(
         instrument=case.instrument,
         verdict=case.verdict.value,
-        reason=str(case.why or ""),
-        why=case.why,
+        why=list(case.why),
         silent_s=None if case.silent_s is None else round(case.silent_s, 1),
         usual_s=None if case.usual_s is None else round(case.usual_s, 2),
         attempts=attempts,

@@ -61,7 +61,7 @@ class Watch:
         self._listing: _Totals = ()
         self._all_asked_at = self._answered_at = clock.now()
         self._asked = asyncio.Event()
-        self._trouble: Reason | None = None
+        self._trouble: tuple[Reason, ...] = ()
         self._failure: Reason | None = Reason.of("not_asked_yet")
         self._known_at = -math.inf  # when asking told how it is, be it that nobody answers
         self._epoch = 0
@@ -108,7 +108,7 @@ class Watch:
         """
         found = self._judge.look(clock.now())
         if self._trouble:
-            found = replace(found, level=Level.CRITICAL, why=(self._trouble,), trouble=self._trouble, is_down=True)
+            found = replace(found, level=Level.CRITICAL, why=self._trouble, trouble=self._trouble, is_down=True)
         if self._transport.state is not ConnectionState.CONNECTED:
             return Level.UNKNOWN, (Reason.of("nats_away"),), found
         if clock.now() - self._known_at > _TOO_OLD_S:
@@ -159,17 +159,17 @@ class Watch:
         if not self.publishers or (unanswered and self.publisher is None):
             if not unanswered or now - self._answered_at > _UNANSWERED_S or not self._asked.is_set():
                 silent = "publisher_silent" if self.publishers else "market_data_silent"
-                self._trouble = Reason.of(silent if unanswered else "no_market_data", feed=self._feed)
+                self._trouble = (Reason.of(silent if unanswered else "no_market_data", feed=self._feed),)
             return
         first = self.publishers[0]
         try:
             await self._ask_all(first, now)
         except RpcError as error:
             if now - self._answered_at > _UNANSWERED_S:
-                self._trouble = Reason.of("wanted_not_told", instance=first.view.instance, text=str(error))
+                self._trouble = (Reason.of("wanted_not_told", instance=first.view.instance, text=str(error)),)
             return
         self._answered_at = now
-        self._trouble = None
+        self._trouble = ()
 
     async def _ask_all(self, of: Publisher, now: float) -> None:
         """What is wanted and listed, where it may have changed."""
@@ -193,7 +193,7 @@ def _seen(status: FeedStatus) -> FeedSeen:
     return FeedSeen(
         session=f"{status.epoch}/{status.session}",
         state=status.state,
-        reason=status.reason,
+        why=tuple(status.why),
         snapshots=not status.source.startswith(_REPLAY),
         published=status.role == "active",
     )

@@ -37,7 +37,8 @@ _ENDED: Final = {"fok": "not_all_at_once", "fak": "rest_cancelled", "market": "r
 
 
 class Refusal(NamedTuple):
-    """Why an order is refused, as a word, and with the figures that were compared."""
+    """Why an order is refused, as a code, and the figures that were compared, in signs: the text is read in any
+    language."""
 
     reason: str
     text: str = ""
@@ -65,13 +66,13 @@ def repeated(account: PaperAccount, ask: Submit) -> Submitted | None:
         return None
     order = state.book.orders.get(ask.client_order_id)
     if order is None:
-        return Submitted(outcome="refused", reason="void_name", text="it was cancelled before it came, or is past")
+        return Submitted(outcome="refused", reason="void_name")
     if order_of(state.book, ask, "", 0).model_dump(include=_ASKED) != order.model_dump(include=_ASKED):
         return REPEATED
     return answer_of(order)
 
 
-REPEATED: Final = Submitted(outcome="refused", reason="repeated", text="another order has this name")
+REPEATED: Final = Submitted(outcome="refused", reason="repeated")
 _ASKED: Final = set(Submit.model_fields)
 
 
@@ -162,7 +163,7 @@ def _hold_price(order: Order, terms: InstrumentTerms | None) -> Decimal:
 
 def _refusal(book: Book, order: Order, sight: Sight) -> Refusal | None:
     if (terms := sight.terms) is None:
-        return Refusal("no_market", "no such instrument, or no tick of it on this trading day")
+        return Refusal("no_market")
     if terms.kind != "future":
         return Refusal("not_a_future", terms.kind)
     if terms.expiry_day is not None and book.trading_day > terms.expiry_day:
@@ -173,22 +174,22 @@ def _refusal(book: Book, order: Order, sight: Sight) -> Refusal | None:
 def _wrong_order(order: Order, terms: InstrumentTerms, sight: Sight) -> Refusal | None:
     exchange, price = exchange_of(order.instrument), order.price
     if order.type not in ORDER_TYPES.get(exchange, frozenset()):
-        return Refusal("order_type", f"{order.type} on {exchange}")
+        return Refusal("order_type", f"{exchange}: {order.type}")
     if order.type in IMMEDIATE and not sight.fresh:
-        return Refusal("closed", "no fresh tick of a time in which orders trade")
+        return Refusal("closed")
     most = terms.max_market_volume if order.type == "market" else terms.max_limit_volume
     if order.volume > most:
-        return Refusal("too_many_lots", f"{order.volume} of at most {most}")
+        return Refusal("too_many_lots", f"{order.volume} > {most}")
     if order.type == "market":
         return Refusal("no_limits") if terms.upper_limit_price is None else None
     if price is None:
         return Refusal("price_missing")
     if price % terms.price_tick:
-        return Refusal("price_tick", f"{price} is no multiple of {terms.price_tick}")
+        return Refusal("price_tick", f"{price} % {terms.price_tick} > 0")
     if terms.upper_limit_price is not None and price > terms.upper_limit_price:
-        return Refusal("above_limit", f"{price} above {terms.upper_limit_price}")
+        return Refusal("above_limit", f"{price} > {terms.upper_limit_price}")
     if terms.lower_limit_price is not None and price < terms.lower_limit_price:
-        return Refusal("below_limit", f"{price} below {terms.lower_limit_price}")
+        return Refusal("below_limit", f"{price} < {terms.lower_limit_price}")
     return None
 
 
@@ -196,9 +197,9 @@ def _wrong_account(book: Book, order: Order, terms: InstrumentTerms, prices: Pri
     if not order.is_open:
         free = book.free(holding_key(order.instrument, order.direction, order.hedge))
         lots = sum(held_back(exchange_of(order.instrument), order.offset, order.volume, free))
-        return Refusal("too_few_to_close", f"{lots} of {order.volume}") if lots < order.volume else None
+        return Refusal("too_few_to_close", f"{lots} < {order.volume}") if lots < order.volume else None
     hold = book.hold_for(order, _hold_price(order, terms))
     sent = order.model_copy(update={"status": "accepted", "ts_accepted_ns": 1})
     needed = (hold.margin_each + hold.commission_each) * hold.lots + order_fees(terms, sent)
     available = book.available(prices)
-    return Refusal("no_money", f"{needed:.2f} of {max(available, ZERO):.2f}") if needed > available else None
+    return Refusal("no_money", f"{needed:.2f} > {max(available, ZERO):.2f}") if needed > available else None

@@ -47,7 +47,7 @@ def is_new(s: Situation) -> Refusal | None:
 def is_allowed(s: Situation) -> Refusal | None:
     """The account's env, whether it is armed, and its mode."""
     if s.order.env != s.book.env:
-        return Refusal("wrong_env", f"{s.order.env} order, {s.book.env} account")
+        return Refusal.of("wrong_env", books=s.book.env, venue=s.order.env)
     return mode_refusal(s.book, s.order)
 
 
@@ -62,7 +62,7 @@ def mode_refusal(book: Book, order: Order) -> Refusal | None:
 
 def is_slow_enough(s: Situation) -> Refusal | None:
     most = s.settings.orders_per_s
-    return Refusal("order_rate", f"{most} a second") if s.orders_last_s >= most else None
+    return Refusal.of("order_rate", most=most) if s.orders_last_s >= most else None
 
 
 def has_counts_left(s: Situation) -> Refusal | None:
@@ -73,17 +73,22 @@ def has_counts_left(s: Situation) -> Refusal | None:
     for name, limit in s.settings.limits(s.exchange).items():
         count = getattr(tally, name)
         if count >= s.settings.stop_at(limit):
-            return Refusal(_USED[name], f"{count} of {limit}")
+            return Refusal.of(_USED[name], count=count, limit=limit)
     return None
 
 
 def crosses_nothing_own(s: Situation) -> Refusal | None:
-    """No order of the group that works on the other side may trade with it."""
+    """No order of the group that works on the other side may trade with it; none of an earlier day works any more.
+
+    An account that left the group rolls no more: its orders of that day stand in its book for ever.
+    """
     mine = s.order
     for book in s.group.books.values():
+        if book.trading_day < s.book.trading_day:
+            continue
         for other in book.working_orders(mine.instrument):
             if other.side != mine.side and _may_meet(mine, other):
-                return Refusal("self_trade", f"{other.account} {other.client_order_id}")
+                return Refusal.of("self_trade", account=other.account, order=other.client_order_id)
     return None
 
 
@@ -106,7 +111,7 @@ def has_room(s: Situation) -> Refusal | None:
         if order.is_open and order.direction == s.direction
     )
     after, most = held + opening + s.order.volume, s.settings.lots_allowed(s.order.instrument, s.facts.product)
-    return Refusal("position_limit", f"{after} of {most}") if after > most else None
+    return Refusal.of("position_limit", lots=after, most=most) if after > most else None
 
 
 def is_affordable_loss(s: Situation) -> Refusal | None:
@@ -116,11 +121,11 @@ def is_affordable_loss(s: Situation) -> Refusal | None:
         return None
     for instrument in sorted(s.book.held):
         if instrument not in s.prices:
-            return Refusal("no_price", f"of {instrument}, which is held")
+            return Refusal.of("no_price", instrument=instrument)
         if (age := s.ages.get(instrument, 0.0)) > s.settings.held_stale_after_s:
-            return Refusal("stale_price", f"that of {instrument}, which is held, is {age:.1f} s old")
+            return Refusal.of("stale_price", instrument=instrument, age=f"{age:.1f}")
     loss = s.book.commission - s.book.close_profit - s.book.position_profit(s.prices)
-    return Refusal("loss_limit", f"{loss:.2f} of {most}") if loss >= most else None
+    return Refusal.of("loss_limit", loss=f"{loss:.2f}", most=most) if loss >= most else None
 
 
 def has_lots_to_close(s: Situation) -> Refusal | None:
@@ -129,7 +134,7 @@ def has_lots_to_close(s: Situation) -> Refusal | None:
         return None
     free = s.book.free(holding_key(s.order.instrument, s.direction, s.order.hedge))
     lots = sum(held_back(s.exchange, s.order.offset, s.order.volume, free))
-    return Refusal("too_few_to_close", f"{lots} of {s.order.volume}") if lots < s.order.volume else None
+    return Refusal.of("too_few_to_close", lots=lots, volume=s.order.volume) if lots < s.order.volume else None
 
 
 def has_money(s: Situation) -> Refusal | None:
@@ -140,4 +145,6 @@ def has_money(s: Situation) -> Refusal | None:
     sent = s.order.model_copy(update={"status": "accepted", "ts_accepted_ns": 1})
     needed: Decimal = (hold.margin_each + hold.commission_each) * hold.lots + order_fees(s.facts, sent)
     available = s.book.available(s.prices)
-    return Refusal("no_money", f"{needed:.2f} of {max(available, ZERO):.2f}") if needed > available else None
+    if needed <= available:
+        return None
+    return Refusal.of("no_money", needed=f"{needed:.2f}", available=f"{max(available, ZERO):.2f}")

@@ -54,7 +54,7 @@ def check_cancel(settings: RiskSettings, phase: Phase, cancels_last_s: int) -> R
     if phase == "match":
         return Refusal("match_minute")
     most = settings.cancels_per_s
-    return Refusal("cancel_rate", f"{most} a second") if cancels_last_s >= most else None
+    return Refusal.of("cancel_rate", most=most) if cancels_last_s >= most else None
 
 
 def converted(situation: Situation) -> Situation:

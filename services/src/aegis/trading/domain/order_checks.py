@@ -19,16 +19,16 @@ def has_instrument(s: Situation) -> Refusal | None:
     if s.terms is None:
         return Refusal("unknown_instrument")
     if s.terms.kind != "future":
-        return Refusal("not_a_future", s.terms.kind)
+        return Refusal.of("not_a_future", kind=s.terms.kind)
     if not s.terms.is_trading:
         return Refusal("not_trading")
     day = s.book.trading_day
     if not s.order.is_open:
         return None
     if s.terms.expiry_day is not None and day >= s.terms.expiry_day:
-        return Refusal("last_day", s.terms.expiry_day)
+        return Refusal.of("last_day", day=s.terms.expiry_day)
     if s.terms.delivery_month is not None and s.exchange != "CFFEX" and day[:6] >= s.terms.delivery_month:
-        return Refusal("delivery_month", s.terms.delivery_month)
+        return Refusal.of("delivery_month", month=s.terms.delivery_month)
     return None
 
 
@@ -36,16 +36,16 @@ def has_phase(s: Situation) -> Refusal | None:
     """Orders are taken in an auction's first minutes and while trading."""
     if s.phase == "match":
         return Refusal("match_minute")
-    return None if s.phase in ("auction", "trading") else Refusal("closed", s.phase)
+    return None if s.phase in ("auction", "trading") else Refusal.of("closed", phase=s.phase)
 
 
 def is_of_type(s: Situation) -> Refusal | None:
     """A type that the exchange has, and now."""
     own = s.settings.order_types.get(s.exchange)
     if s.order.type not in (ORDER_TYPES.get(s.exchange, frozenset()) if own is None else own):
-        return Refusal("order_type", f"{s.order.type} on {s.exchange}")
+        return Refusal.of("order_type", type=s.order.type, exchange=s.exchange)
     if s.phase == "auction" and s.order.type in IMMEDIATE:
-        return Refusal("auction_type", s.order.type)
+        return Refusal.of("auction_type", type=s.order.type)
     return None
 
 
@@ -56,8 +56,8 @@ def has_lots(s: Situation) -> Refusal | None:
     most = s.facts.max_market_volume if market else s.facts.max_limit_volume
     most = min(most, s.settings.max_order_lots)
     if lots < least:
-        return Refusal("too_few_lots", f"{lots} of at least {least}")
-    return Refusal("too_many_lots", f"{lots} of at most {most}") if lots > most else None
+        return Refusal.of("too_few_lots", lots=lots, least=least)
+    return Refusal.of("too_many_lots", lots=lots, most=most) if lots > most else None
 
 
 def has_price(s: Situation) -> Refusal | None:
@@ -68,13 +68,13 @@ def has_price(s: Situation) -> Refusal | None:
     if price is None:
         return Refusal("price_missing")
     if price <= 0:
-        return Refusal("below_limit", f"{price} is not above 0")
+        return Refusal.of("below_limit", price=price, limit=s.facts.price_tick)
     if price % s.facts.price_tick:
-        return Refusal("price_tick", f"{price} is no multiple of {s.facts.price_tick}")
+        return Refusal.of("price_tick", price=price, tick=s.facts.price_tick)
     if s.upper_limit is not None and price > s.upper_limit:
-        return Refusal("above_limit", f"{price} above {s.upper_limit}")
+        return Refusal.of("above_limit", price=price, limit=s.upper_limit)
     if s.lower_limit is not None and price < s.lower_limit:
-        return Refusal("below_limit", f"{price} below {s.lower_limit}")
+        return Refusal.of("below_limit", price=price, limit=s.lower_limit)
     return None
 
 
@@ -86,20 +86,20 @@ def is_within_collar(s: Situation) -> Refusal | None:
     """
     if s.phase == "auction":
         unbounded = s.upper_limit is None or s.lower_limit is None
-        return Refusal("no_price", "no limits of the day") if s.order.is_open and unbounded else None
+        return Refusal.of("no_price", instrument=s.order.instrument) if s.order.is_open and unbounded else None
     reference = _reference(s)
     fresh = s.market is not None and s.market.age_s <= s.settings.stale_after_s
     if reference is None or s.market is None:
-        return Refusal("no_price") if s.order.is_open else None
+        return Refusal.of("no_price", instrument=s.order.instrument) if s.order.is_open else None
     if not fresh:
-        age = f"{s.market.age_s:.1f} s old"
-        return Refusal("stale_price", age) if s.order.is_open else None
+        age = f"{s.market.age_s:.1f}"
+        return Refusal.of("stale_price", instrument=s.order.instrument, age=age) if s.order.is_open else None
     price = s.order.price
     if price is None:
         return None
     reach = abs(reference) * s.settings.collar
     too_far = price > reference + reach if s.order.is_buy else price < reference - reach
-    return Refusal("collar", f"{price} against {reference}") if too_far else None
+    return Refusal.of("collar", price=price, reference=reference) if too_far else None
 
 
 def collar_price(s: Situation) -> Price | None:

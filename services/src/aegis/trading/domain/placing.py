@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from aegis.accounting.book import Book
 from aegis.accounting.holdings import holding_key
-from aegis.accounting.offsets import Leg, exchange_of, split
+from aegis.accounting.offsets import Free, Leg, exchange_of, split
 from aegis.contracts.amounts import Price
 from aegis.contracts.orders import Order, OrderEnv
 from aegis.contracts.trading import OrderRequest
 from aegis.contracts.venue import InstrumentTerms, Submit
 from aegis.trading.domain.situation import MarketPrice
 
-__all__ = ["hold_price", "orders_of", "submit_of", "to_flatten"]
+__all__ = ["closable", "hold_price", "orders_of", "submit_of", "to_flatten"]
 
 
 def orders_of(request: OrderRequest, book: Book, env: OrderEnv, ts_ns: int) -> list[Order]:
@@ -21,9 +21,7 @@ def orders_of(request: OrderRequest, book: Book, env: OrderEnv, ts_ns: int) -> l
     """
     legs = [Leg(request.offset, request.volume)]
     if request.split is not None:
-        direction = "short" if request.side == "buy" else "long"
-        free = book.free(holding_key(request.instrument, direction, request.hedge))
-        legs = split(exchange_of(request.instrument), request.split, request.volume, free)
+        legs = split(exchange_of(request.instrument), request.split, request.volume, closable(request, book))
     names = [request.client_order_id]
     if len(legs) > 1:
         names = [f"{request.client_order_id}-{number}" for number in range(1, len(legs) + 1)]
@@ -48,6 +46,12 @@ def orders_of(request: OrderRequest, book: Book, env: OrderEnv, ts_ns: int) -> l
         )
         for name, leg in zip(names, legs, strict=False)
     ]
+
+
+def closable(request: OrderRequest, book: Book) -> Free:
+    """The lots that it could close."""
+    direction = "short" if request.side == "buy" else "long"
+    return book.free(holding_key(request.instrument, direction, request.hedge))
 
 
 def hold_price(order: Order, terms: InstrumentTerms, market: MarketPrice | None) -> Price | None:

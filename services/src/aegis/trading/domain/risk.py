@@ -64,7 +64,7 @@ class RiskSettings(_Frozen):
     day_limits: dict[str, DayLimits] = {}  # by exchange
     warn_share: Share = Decimal("0.8")
     stop_share: Share = Decimal("0.95")  # of a day's limit: there openings end, never later than one before it
-    tick_feeds: list[TickFeed] = []  # a paper account hears these feed sets, each with its env: `live/main`
+    tick_feeds: list[TickFeed] = []  # the feed sets that it hears, each with its env: see `may_hear`
 
     def limits(self, exchange: str) -> Mapping[str, int]:
         own = self.day_limits.get(exchange)
@@ -81,5 +81,8 @@ class RiskSettings(_Frozen):
 
 
 def may_hear(env: OrderEnv, settings: RiskSettings, tick_env: str, feed: str) -> bool:
-    """Whether an account goes by ticks of that env and feed set: live and sim by their own, paper by those named."""
-    return f"{tick_env}/{feed}" in settings.tick_feeds if env == "paper" else tick_env == env
+    """Whether an account goes by ticks of that env and feed set: paper by those named, live and sim by those named of
+    their own env, `main` of it where none is."""
+    if env == "paper":
+        return f"{tick_env}/{feed}" in settings.tick_feeds
+    return tick_env == env and f"{env}/{feed}" in (settings.tick_feeds or [f"{env}/main"])

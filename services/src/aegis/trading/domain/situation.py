@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Literal, NamedTuple, Self
 
 from aegis.accounting.book import Book, Prices
 from aegis.accounting.exchange_rules import Phase
 from aegis.accounting.offsets import exchange_of
 from aegis.contracts.amounts import Price
+from aegis.contracts.order_reasons import FIGURES
 from aegis.contracts.orders import Direction, Order
 from aegis.contracts.venue import InstrumentTerms
 from aegis.trading.domain.group import Group
@@ -60,10 +63,21 @@ Reason = Literal[
 
 
 class Refusal(NamedTuple):
-    """`detail` has the figures that were compared."""
+    """`figures` were compared, by their names in `aegis.contracts.order_reasons`."""
 
     reason: Reason
-    detail: str = ""
+    figures: Mapping[str, str | int] = MappingProxyType({})
+
+    @classmethod
+    def of(cls, reason: Reason, **figures: Decimal | str | int) -> Self:
+        return cls(reason, {name: str(one) if isinstance(one, Decimal) else one for name, one in figures.items()})
+
+    @property
+    def detail(self) -> str:
+        return FIGURES[self.reason].format(**self.figures)
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}" if self.detail else self.reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

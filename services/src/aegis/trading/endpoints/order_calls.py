@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
+from aegis.contracts.reasons import explained
 from aegis.contracts.trading import (
     CANCEL_ORDER,
     FLATTEN,
@@ -95,4 +96,4 @@ async def _compared(account: str, comparing: Awaitable[ReconcileReply]) -> Recon
     try:
         return await comparing
     except (Unavailable, DeadlineExceeded) as error:
-        raise VenueUnavailable(f"{account} could not be compared: {error}") from error
+        raise explained(VenueUnavailable, "not_comparable", account=account, text=str(error)) from error

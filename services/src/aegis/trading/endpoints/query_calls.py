@@ -19,6 +19,7 @@ from aegis.contracts.trading import (
 from aegis.trading.domain.views import account_of, positions_of
 from aegis.trading.handlers.acting import Acting
 from aegis.trading.keys import KeyState
+from aegis_sdk.errors import InvalidRequest
 from aegis_sdk.single_active import ActiveContext, SingleActive, active
 
 __all__ = ["QueryCalls"]
@@ -33,19 +34,20 @@ class QueryCalls(SingleActive):
     @active(ORDERS, stale_ok=True)
     async def orders(self, request: OrdersRequest, context: ActiveContext) -> OrdersReply:
         book = self.states[context.key].book(request.account)
+        names = list(book.orders)
+        if request.after:
+            if request.after not in book.orders:
+                raise InvalidRequest(f"{request.after} is no order of {book.trading_day}: begin with the first page")
+            names = names[names.index(request.after) + 1 :]  # that one may have ended since its page
         found = [
             order
-            for order in (book.working_orders() if request.working else book.orders.values())
+            for order in (book.orders[name] for name in names if not request.working or name in book.working)
             if request.client_order_id in ("", order.client_order_id, order.request_id)
             and request.strategy_id in ("", order.strategy_id)
             and request.instrument in ("", order.instrument)
         ]
-        first = 0
-        if request.after:
-            names = [order.client_order_id for order in found]
-            first = names.index(request.after) + 1 if request.after in names else len(found)
-        page = found[first : first + request.limit]
-        more = first + request.limit < len(found)
+        page = found[: request.limit]
+        more = len(page) < len(found)
         return OrdersReply(orders=page, next=page[-1].client_order_id if more else "", sequence=book.sequence)
 
     @active(TRADES, stale_ok=True)

@@ -10,6 +10,7 @@ from aegis.accounting.book import Book
 from aegis.accounting.exchange_rules import Phase
 from aegis.contracts.amounts import ZERO
 from aegis.contracts.orders import Order, OrderEnv
+from aegis.contracts.reasons import explained
 from aegis.contracts.trading import OrderRejected
 from aegis.trading.domain.changes import Change, Intended, TermsLearned, write_changes
 from aegis.trading.domain.checking import check, converted
@@ -59,15 +60,15 @@ class Acting:
         Such an account neither asks its venue for anything nor hears it.
         """
         if (key := self.elsewhere.get(account)) is not None:
-            return Refusal("wrong_key", f"`aegis_config` has it under {key}")
+            return Refusal.of("wrong_key", key=key)
         if book is None or book.env == self.env(book.account):
             return None
-        return Refusal("wrong_env", f"its books are {book.env}, its venue is {self.env(book.account)}")
+        return Refusal.of("wrong_env", books=book.env, venue=self.env(book.account))
 
     def confirmed(self, account: str, confirm: str) -> None:
         """What is not undone is asked for by the account's name. Raises OrderRejected."""
         if confirm != account:
-            raise OrderRejected("`confirm` repeats the account's name", reason="unconfirmed", detail="")
+            raise OrderRejected("`confirm` repeats the account's name", reason="unconfirmed")
 
     def can_void(self, account: str) -> bool:
         return self.accounts[account].venue in self.voiding
@@ -90,7 +91,7 @@ class Acting:
             try:
                 await self.commit(state.key, changes)
             except OutcomeUnknown as error:
-                raise Suspended(f"terms of {missing[0]} are not stored yet; nothing was sent") from error
+                raise explained(Suspended, "terms_not_stored", instrument=missing[0]) from error
 
     def phase(self, account: str, instrument: str) -> Phase:
         """By its exchange's own word, or where there is none by hours and calendar."""
@@ -131,7 +132,7 @@ class Acting:
         """The order as it may be sent. Raises OrderRejected."""
         refusal = check(situation)
         if refusal is None and situation.order.price is None and situation.hold_price == ZERO:
-            refusal = Refusal("no_price", "of what a lot may cost at most")
+            refusal = Refusal.of("no_price", instrument=situation.order.instrument)
         if refusal is not None:
             raise self.refused(refusal)
         return Intended(order=situation.order, hold_price=situation.hold_price)
@@ -139,5 +140,4 @@ class Acting:
     def refused(self, refusal: Refusal) -> OrderRejected:
         """The error of a refusal, counted."""
         self.counts.refused[refusal.reason] += 1
-        says = f"{refusal.reason}: {refusal.detail}" if refusal.detail else refusal.reason
-        return OrderRejected(says, reason=refusal.reason, detail=refusal.detail)
+        return OrderRejected(str(refusal), reason=refusal.reason, **refusal.figures)

@@ -14,6 +14,7 @@ from typing import Final
 
 from aegis.accounting.book import Book
 from aegis.contracts.orders import Order
+from aegis.contracts.reasons import explained
 from aegis.contracts.trading import (
     CancelOrder,
     CancelRefused,
@@ -49,7 +50,7 @@ class Cancelling:
         account, book = state.account(request.account), state.book(request.account)
         order = book.orders.get(request.client_order_id)
         if order is None:
-            raise NotFound(f"{request.account} has no order {request.client_order_id} today")
+            raise explained(NotFound, "no_order", account=request.account, order=request.client_order_id)
         if order.is_final:
             return CancelReply(order=order)
         now = time.monotonic()
@@ -62,8 +63,8 @@ class Cancelling:
         await context.intend(write_changes([_asked(order)]))
         (answer,) = await self._ask(account, book, [order])
         if answer.answer.outcome == "unknown":
-            what = f"the venue has not answered the cancel of {order.client_order_id}"
-            raise OutcomeUnknown(what, idempotency_key=context.idempotency_key)
+            key = context.idempotency_key
+            raise explained(OutcomeUnknown, "cancel_unanswered", order=order.client_order_id, idempotency_key=key)
         if answer.answer.outcome == "refused":
             await account.until_taken()  # what was faster, as a fill
         latest = book.orders.get(order.client_order_id, order)
@@ -72,7 +73,7 @@ class Cancelling:
         await self._acting.commit(state.key, [answer])
         if answer.answer.outcome == "refused":
             raise refused(answer)
-        raise _NotSent(f"the cancel of {order.client_order_id} was not sent: {answer.answer.reason}")
+        raise explained(_NotSent, "cancel_not_sent", order=order.client_order_id, text=answer.answer.reason)
 
     async def kill(self, state: KeyState, request: KillRequest, context: ActiveContext) -> KillReply:
         """From the moment its intent is stored nothing is sent any more, and whatever works is withdrawn.
@@ -149,7 +150,7 @@ def refused(answered: CancelAnswered) -> CancelRefused:
     """What the caller of a cancel is told that its venue refuses."""
     reason, text = answered.answer.reason, answered.answer.text
     says = f"the venue refuses to cancel {answered.client_order_id}: {reason}"
-    return CancelRefused(f"{says}, {text}" if text else says, reason=reason, detail=text)
+    return CancelRefused(f"{says}, {text}" if text else says, reason=reason, said=text)
 
 
 class _NotSent(VenueUnavailable, Rejected):

@@ -17,6 +17,7 @@ import structlog
 
 from aegis.accounting.book import Book
 from aegis.contracts.orders import UNCONFIRMED
+from aegis.contracts.reasons import explained
 from aegis.contracts.trading import PAGE, OrderRejected, ReconcileReply, VenueUnavailable
 from aegis.contracts.venue import InstrumentTerms, VenueAccount, VenueOrder, VenuePosition, VenueTrade
 from aegis.trading.domain.applying import apply
@@ -137,7 +138,7 @@ class Comparing:
         if refusal.reason not in account.alerted:
             account.alerted.add(refusal.reason)
             self._acting.tell(account.account, "mismatch", f"{refusal.detail}: no order is taken")
-        raise OrderRejected(f"{refusal.reason}: {refusal.detail}", reason=refusal.reason, detail=refusal.detail)
+        raise OrderRejected(str(refusal), reason=refusal.reason, **refusal.figures)
 
     async def take(self, state: KeyState, account: AccountState, reason: str) -> ReconcileReply:
         """Take the venue's positions and money for ours, as somebody has decided; and compare.
@@ -158,7 +159,7 @@ class Comparing:
             elif day == book.trading_day:
                 await self._take(state, account, book, reason)
             else:
-                raise VenueUnavailable(f"{account.account} is at the end of {book.trading_day}: ask again in a moment")
+                raise explained(VenueUnavailable, "day_ends", account=account.account, day=book.trading_day)
         return await self.now(state, account)
 
     async def _take(self, state: KeyState, account: AccountState, book: Book, reason: str) -> None:
@@ -180,7 +181,7 @@ class Comparing:
                 _log.warning("books_taken", account=book.account, positions=len(told.positions), reason=reason)
                 return
             await asyncio.sleep(_BETWEEN_S)
-        raise VenueUnavailable(f"{book.account} did not stand still for long enough to take its books over")
+        raise explained(VenueUnavailable, "restless", account=book.account)
 
     # The first start
 
@@ -197,7 +198,7 @@ class Comparing:
                 _log.info("account_opened", account=name, trading_day=day, positions=len(told.positions))
                 return
             await asyncio.sleep(_BETWEEN_S)
-        raise VenueUnavailable(f"{name} did not stand still for long enough to take its books over")
+        raise explained(VenueUnavailable, "restless", account=name)
 
     async def _first_changes(self, name: str, day: str, told: _Told, came_from: CameFrom | None) -> list[Change]:
         settings = self._acting.accounts[name]
@@ -285,8 +286,9 @@ class Comparing:
                     await account.answered.wait()
                     return await self._compare(state, account, book)
             except TimeoutError:
-                says = f"{book.account} did not stand still, though its orders waited for {_HOLD_S:g} s"
-                raise VenueUnavailable(says) from None
+                raise explained(
+                    VenueUnavailable, "restless_alone", account=book.account, seconds=f"{_HOLD_S:g}"
+                ) from None
 
     async def _compare(self, state: KeyState, account: AccountState, book: Book) -> ReconcileReply:
         """What is found. Raises VenueUnavailable where the account did not stand still."""
@@ -315,7 +317,7 @@ class Comparing:
                     await self._acting.venue(book.account).look_up(book.account)
                 before = said
             await asyncio.sleep(_BETWEEN_S)
-        raise VenueUnavailable(f"{book.account} did not stand still for long enough to be compared")
+        raise explained(VenueUnavailable, "restless", account=book.account)
 
     async def _ask(self, account: str) -> _Told:
         venue = self._acting.venue(account)

@@ -21,6 +21,7 @@ from aegis.accounting.book import Book
 from aegis.accounting.holdings import split_key
 from aegis.accounting.lifecycle import answered
 from aegis.contracts.orders import Order
+from aegis.contracts.reasons import explained
 from aegis.contracts.trading import (
     FlattenReply,
     FlattenRequest,
@@ -33,7 +34,7 @@ from aegis.contracts.venue import Submitted
 from aegis.trading.domain.account_checks import mode_refusal
 from aegis.trading.domain.changes import Answered, Intended, OrdersIntended, write_changes
 from aegis.trading.domain.order_checks import collar_price
-from aegis.trading.domain.placing import orders_of, submit_of, to_flatten
+from aegis.trading.domain.placing import closable, orders_of, submit_of, to_flatten
 from aegis.trading.domain.situation import Refusal
 from aegis.trading.handlers.acting import Acting
 from aegis.trading.keys import AccountState, KeyState, now_ns
@@ -67,7 +68,9 @@ class Placing:
     def _decide(self, state: KeyState, book: Book, request: OrderRequest) -> list[Intended]:
         orders = orders_of(request, book, self._acting.env(book.account), now_ns())
         if not orders:
-            raise self._acting.refused(Refusal("too_few_to_close", f"less than {request.volume}"))
+            raise self._acting.refused(
+                Refusal.of("too_few_to_close", lots=sum(closable(request, book)), volume=request.volume)
+            )
         return [
             self._acting.checked(self._acting.situation(state, book, order, before))
             for before, order in enumerate(orders)
@@ -118,7 +121,7 @@ class Placing:
                 try:
                     intended.append(self._at_any_price(state, book, order))
                 except OrderRejected as error:
-                    refused[instrument] = str(error)
+                    refused[instrument] = error.details["reason"]
         return intended
 
     def _most(self, book: Book, instrument: str) -> int:
@@ -130,7 +133,7 @@ class Placing:
         situation = self._acting.situation(state, book, order)
         price = None if situation.terms is None else collar_price(situation)
         if price is None:
-            raise self._acting.refused(Refusal("no_price"))
+            raise self._acting.refused(Refusal.of("no_price", instrument=order.instrument))
         priced = order.model_copy(update={"price": price})
         return self._acting.checked(replace(situation, order=priced, hold_price=price, orders_last_s=0))
 
@@ -153,7 +156,7 @@ class Placing:
             new = [one for one in instruments if await market.want(name, one)]
             await self._acting.learn(state, book, new)
         except (Unavailable, DeadlineExceeded) as error:
-            raise VenueUnavailable(f"{error}; nothing was sent") from error
+            raise explained(VenueUnavailable, "venue_away", text=str(error)) from error
         for instrument in set(new) - book.terms.keys():
             await market.leave(instrument)
 
@@ -212,7 +215,7 @@ class Placing:
         with suppress(Moved, Suspended, OutcomeUnknown):  # whoever has the key then asks the venue
             await self._acting.commit(state.key, answers)
         key = context.idempotency_key
-        raise OutcomeUnknown(f"the venue has not said what became of {', '.join(lost)}", idempotency_key=key)
+        raise explained(OutcomeUnknown, "venue_silent", orders=", ".join(lost), idempotency_key=key)
 
 
 _PLAIN = {number: "-" for number in range(128) if not (chr(number).isalnum() or chr(number) in "_-")}

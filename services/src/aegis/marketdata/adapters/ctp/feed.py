@@ -17,7 +17,7 @@ from uuid import uuid4
 import structlog
 
 from aegis.contracts.market import Env, Instrument, InstrumentId
-from aegis.contracts.reasons import NOT_TAKEN
+from aegis.contracts.reasons import Reason
 from aegis.ctp.attempts import Attempts, Patience
 from aegis.ctp.failures import Failure, Kind, Step
 from aegis.marketdata.adapters.ctp.frames import Start, Waiting
@@ -125,12 +125,12 @@ class CtpFeed:
         """Those of the latest session that was READY, on the trading day whose ticks it has."""
         return tuple(self._instruments.values())
 
-    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, str]:
+    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, Reason]:
         """Returns when the counter has answered for each. Raises ConnectionUnavailable while there is no session."""
         current = self._require_ready()
         fresh = [one for one in dict.fromkeys(instruments) if one in self._instruments and one not in self._subscribed]
         self._subscribed.update(dict.fromkeys(fresh))
-        unknown = {one: NOT_TAKEN for one in instruments if one not in self._instruments}
+        unknown = {one: Reason.of("not_taken") for one in instruments if one not in self._instruments}
         refused = await current.subscribe(fresh)
         for one in refused:
             self._subscribed.pop(one, None)
@@ -144,9 +144,9 @@ class CtpFeed:
             del self._subscribed[one]
         current.unsubscribe(dropped)
 
-    async def renew(self, reason: str) -> None:
+    async def renew(self) -> None:
         """End the session, as one that has failed. Raises ConnectionUnavailable while there is none."""
-        self._require_ready().give_up(reason)
+        self._require_ready().give_up()
 
     async def close(self) -> None:
         task, sink = self._task, self._sink
@@ -174,7 +174,7 @@ class CtpFeed:
             await self._keep_a_session(sink)
         except Exception as error:
             _log.exception("feed_unusable", source=self._source)
-            self._fail(sink, Failure(step=Step.START, kind=Kind.SETUP, message=f"{type(error).__name__}: {error}"))
+            self._fail(sink, Failure(step=Step.START, kind=Kind.SETUP, cause=Reason.of_error(error)))
 
     async def _keep_a_session(self, sink: FeedSink) -> None:
         attempts = Attempts(self._options.patience, random.random)
@@ -199,7 +199,7 @@ class CtpFeed:
             _log.warning("session_ended", source=self._source, kind=failure.kind, reason=str(failure), again_s=pause_s)
             if pause_s is None:
                 return self._fail(sink, failure)
-            sink.changed(FeedState.CONNECTING, str(failure))
+            sink.changed(FeedState.CONNECTING, failure.why)
             await asyncio.sleep(pause_s)
 
     def _begin(self, universe: Sequence[Instrument]) -> None:
@@ -217,11 +217,11 @@ class CtpFeed:
         """The session goes on, on another trading day. Who no longer wants what has expired unsubscribes it."""
         assert self._sink is not None
         self._instruments = {one.id: one for one in universe}
-        self._sink.changed(FeedState.READY, "its instruments are those of a new trading day")
+        self._sink.changed(FeedState.READY, [Reason.of("day_begun")])
 
     def _fail(self, sink: FeedSink, failure: Failure) -> None:
         try:
-            sink.changed(FeedState.FAILED, str(failure))
+            sink.changed(FeedState.FAILED, failure.why)
         finally:
             if self._opened is not None and not self._opened.done():
                 self._opened.set_exception(FeedRefused(f"{self._source} {failure}"))

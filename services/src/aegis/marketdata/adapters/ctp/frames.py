@@ -8,6 +8,7 @@ import msgspec
 
 from aegis.contracts.market import Instrument, Quote
 from aegis.ctp.frames import Alive, Ended, FrontAddresses, Login, Reached, Rejected, Stop
+from aegis.ctp.login import Error
 
 __all__ = [
     "Answered",
@@ -85,9 +86,9 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
 
 
 class Answered(msgspec.Struct, frozen=True, tag="answered"):
-    """Symbols that the counter was asked for, and why it refuses one; empty: it does not."""
+    """Symbols that the counter was asked for, with its answers."""
 
-    answers: dict[str, str]
+    answers: dict[str, Error]
 
 
 class Quotes(msgspec.Struct, frozen=True, tag="quotes", gc=False):

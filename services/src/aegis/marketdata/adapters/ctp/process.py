@@ -23,8 +23,9 @@ from threading import Lock, Thread
 from typing import Any, Final, Protocol
 
 from aegis.contracts.market import Instrument, Quote
+from aegis.contracts.reasons import Reason
 from aegis.ctp import login
-from aegis.ctp.failures import Failure, Kind, Step
+from aegis.ctp.failures import Failure, Kind, Step, not_requested
 from aegis.ctp.frames import Alive, Ended, Reached, Reassembly, Rejected, Stop
 from aegis.ctp.libraries import gate_library, load_libraries, loaded_libraries, market_library
 from aegis.ctp.process import connected, end_within, first
@@ -91,7 +92,7 @@ class Session:
         self._instruments: dict[str, Instrument] = {}
         self._untold: list[Instrument] = []
         self._query_at = float("inf")
-        self._answers: dict[str, str] = {}  # of the counter to what it was asked for, not told yet
+        self._answers: dict[str, login.Error] = {}  # of the counter to what it was asked for, not told yet
         self._unanswered: set[str] = set()  # this and what follows: of the main thread
         self._wishes: list[tuple[str, bool]] = []  # to be asked for, or not any more
         self._wanted: set[str] = set()
@@ -212,7 +213,7 @@ class Session:
 
     def _requested(self, step: Step, refused: int) -> None:
         if refused:
-            failure = Failure(step=step, kind=Kind.NOT_READY, message="CTP does not take the request", code=refused)
+            failure = not_requested(step, refused)
             self._do(login.Unlisted(failure)) if self._login.ready else self._fail(failure)
 
     def _fail(self, failure: Failure) -> None:
@@ -243,10 +244,9 @@ class Session:
 
     def on_answer(self, symbol: str, error: login.Error) -> None:
         """To a subscription."""
-        reason = f"the counter refuses it (error {error.code}): {error.message}" if error.code else ""
         with self._lock:
-            self._answers[symbol] = reason
-        if reason:
+            self._answers[symbol] = error
+        if error.code:
             self.on_refused("subscription_refused", f"{symbol}: {error.message}")
 
     # Instruments
@@ -276,8 +276,8 @@ class Session:
             gate.pump()
             self._say_last_word()
         except BaseException as error:  # a session that fetches no ticks is of no use to anybody
-            message = f"no more ticks can be fetched: {type(error).__name__}: {error}"
-            self._outbox.say(Ended(Failure(step=Step.FLOW, kind=Kind.OTHER, message=message)))
+            cause = Reason.of("ticks_unfetchable", error=type(error).__name__, text=str(error))
+            self._outbox.say(Ended(Failure(step=Step.FLOW, kind=Kind.OTHER, cause=cause)))
             self._outbox.drain(_QUIET_WAIT_S)
             os._exit(1)
 
@@ -316,13 +316,8 @@ class Session:
             for held in self._shed.all(time.time_ns()):
                 self._pass_on(*held)
         self._outbox.drain(_QUIET_WAIT_S)
-        self._fail(
-            Failure(
-                step=Step.FLOW,
-                kind=Kind.OVERLOAD,
-                message=f"{self._backlog.size >> 20} MB of ticks wait in the wrapper's queue",
-            )
-        )
+        full = Reason.of("queue_full", megabytes=self._backlog.size >> 20)
+        self._fail(Failure(step=Step.FLOW, kind=Kind.OVERLOAD, cause=full))
 
     # The end
 
@@ -371,8 +366,7 @@ def load(start: Start, ticks: socket.socket) -> Gate | Failure | None:
     try:
         return Gate(library, market_library(start.libraries), ticks, start.ring, start.backlog, start.backlog_ms)
     except OSError as error:
-        message = f"{error}: make setup installs the vnpy_ctp of requirements-ctp.lock, and builds the gate for it"
-        return Failure(step=Step.START, kind=Kind.SETUP, message=message)
+        return Failure(step=Step.START, kind=Kind.SETUP, cause=Reason.of("gate_unfit", text=str(error)))
 
 
 def main(descriptor: str, ticks_descriptor: str) -> None:

@@ -13,9 +13,11 @@ import msgspec
 import structlog
 
 from aegis.contracts.market import Instrument, InstrumentId, Quote
+from aegis.contracts.reasons import Reason
 from aegis.ctp.failures import Failure, Kind, Step
 from aegis.ctp.frames import Ended, Reached, Rejected
 from aegis.ctp.libraries import NAMES
+from aegis.ctp.login import Error
 from aegis.ctp.session import Session
 from aegis.ctp.watched import Limits as SessionLimits
 from aegis.ctp.watched import Watched
@@ -103,7 +105,7 @@ class WatchedSession(Watched):
         self._clock = MarketClock()
         self.waiting = Waiting(0, 0)  # as it said last
         self._crowded = asyncio.Event()
-        self._answers: dict[str, str] = {}  # of the counter, by symbol, to what it was asked for
+        self._answers: dict[str, Reason | None] = {}  # by symbol that was asked for, why the counter refuses it
         self._answered = asyncio.Event()  # there are more, or none will come
         self._disobeyed = False
         self._last_word: Ended | None = None
@@ -129,27 +131,27 @@ class WatchedSession(Watched):
     def _work(self) -> Sequence[Coroutine[Any, Any, None]]:
         return (self._watch(), self._keep_pouring())
 
-    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, str]:
+    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, Reason]:
         """Ask for ticks of these; which the counter refuses, and why, once it has answered for each.
 
         It refuses what it is silent about for `answer_s`. Raises ConnectionUnavailable where the session ends before.
         """
         self._unwanted.difference_update(instruments)
-        answers = {one.symbol: "" for one in instruments}
-        for one in answers:
+        symbols = dict.fromkeys(one.symbol for one in instruments)
+        for one in symbols:
             self._answers.pop(one, None)
-        self._ask([*answers])
-        while missing := answers.keys() - self._answers.keys():
+        self._ask([*symbols])
+        while missing := symbols.keys() - self._answers.keys():
             self._answered.clear()
             try:
                 async with asyncio.timeout(self._limits.answer_s):
                     await self._answered.wait()
             except TimeoutError:
                 if not self._crowded.is_set():
-                    self._answers.update(dict.fromkeys(missing, "the counter does not answer"))
+                    self._answers.update(dict.fromkeys(missing, Reason.of("counter_silent")))
             if self._ending or not self.is_ready:
                 raise ConnectionUnavailable("the session ended before the counter had answered")
-        return {one: reason for one in instruments if (reason := self._answers.pop(one.symbol))}
+        return {one: refused for one in instruments if (refused := self._answers.pop(one.symbol))}
 
     def unsubscribe(self, instruments: Sequence[InstrumentId]) -> None:
         """Let none of these pass from now on."""
@@ -160,9 +162,9 @@ class WatchedSession(Watched):
         if symbols:
             self._process.tell(Subscribe(symbols, wanted))
 
-    def give_up(self, reason: str) -> None:
+    def give_up(self) -> None:
         """End it, as one that has failed."""
-        self.fail(Kind.NOT_READY, reason)
+        self.fail(Kind.NOT_READY, Reason.of("renewed"))
 
     async def _end(self) -> None:
         was_ready = self.is_ready
@@ -199,7 +201,7 @@ class WatchedSession(Watched):
     def _end_as_told(self) -> None:
         """Once it has said that it ends, and all its ticks have come."""
         if self._last_word is not None and self._ticks.over.is_set():
-            self._fail(self._last_word.failure or self._failure(Kind.NOT_READY, "its process ended unasked"))
+            self._fail(self._last_word.failure or self._failure(Kind.NOT_READY, Reason.of("process_unasked")))
 
     def _take(self, frame: FromSession) -> None:
         match frame:
@@ -225,7 +227,7 @@ class WatchedSession(Watched):
                     _log.warning("session_without_gate", pid=self._process.pid, hint=hint)
                 self._on_ready([*self._by_symbol.values()])
             case Answered(answers):
-                self._answers.update(answers)
+                self._answers.update((symbol, _refusal(error)) for symbol, error in answers.items())
                 self._answered.set()
             case Rejected(reason, detail, count):
                 self._sink.rejected(reason, detail, count)
@@ -293,7 +295,7 @@ class WatchedSession(Watched):
         super()._look(now)
         stall_s = self._limits.stall_s
         if self.is_ready and now - self._quotes_at > stall_s and self._should_tick(now - self._quotes_at):
-            self.fail(Kind.NOT_READY, f"no tick for {stall_s:g} s, while the market is open")
+            self.fail(Kind.NOT_READY, Reason.of("no_tick_for", seconds=f"{stall_s:g}"))
 
     def _should_tick(self, silent_s: float) -> bool:
         spans = self._clock.spans(_ns(silent_s), _ns(self._limits.stall_s), time.time_ns())
@@ -302,6 +304,10 @@ class WatchedSession(Watched):
     def _fail(self, failure: Failure) -> None:
         super()._fail(failure)
         self._answered.set()
+
+
+def _refusal(error: Error) -> Reason | None:
+    return Reason.of("counter_refuses", error=error.code, text=error.message) if error.code else None
 
 
 def _ns(seconds: float) -> int:

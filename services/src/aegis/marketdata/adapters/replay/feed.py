@@ -17,7 +17,7 @@ from uuid import uuid4
 from msgspec.structs import force_setattr
 
 from aegis.contracts.market import Env, Exchange, Instrument, InstrumentId, Quote
-from aegis.contracts.reasons import NOT_TAKEN
+from aegis.contracts.reasons import Reason, explained
 from aegis.exchanges.products import product_of
 from aegis.exchanges.sessions import to_shanghai
 from aegis.marketdata.adapters.ctp_fields import facts_of_product
@@ -26,7 +26,7 @@ from aegis.marketdata.adapters.replay.reading import Played, merged, recordings_
 from aegis.marketdata.domain.instruments import contract_month, expiry_day
 from aegis.marketdata.domain.universe import kind_of
 from aegis.marketdata.ports import FeedSink, FeedState
-from aegis_sdk.errors import AegisError, ConfigurationError
+from aegis_sdk.errors import AegisError, ConfigurationError, Rejected
 
 __all__ = ["Rejections", "ReplayFeed", "ReplayOptions"]
 
@@ -107,7 +107,9 @@ class ReplayFeed:
             self._known = await _scan(recordings)
         except BaseException as error:
             self._sink = None
-            sink.changed(FeedState.FAILED if isinstance(error, AegisError) else FeedState.CLOSED, str(error))
+            sink.changed(
+                FeedState.FAILED if isinstance(error, AegisError) else FeedState.CLOSED, [Reason.of_error(error)]
+            )
             raise
         self._session = secrets.token_hex(6)
         self.rejections = Rejections()
@@ -118,19 +120,19 @@ class ReplayFeed:
         """All that are recorded, also the few of which only the symbol is known."""
         return [*self._known.values()]
 
-    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, str]:
+    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, Reason]:
         known = [instrument for instrument in instruments if instrument in self._known]
         self._wanted.update(known)
         if known:
             self._subscribed.set()
-        return {instrument: NOT_TAKEN for instrument in instruments if instrument not in self._known}
+        return {one: Reason.of("not_taken") for one in instruments if one not in self._known}
 
     async def unsubscribe(self, instruments: Sequence[InstrumentId]) -> None:
         self._wanted.difference_update(instruments)
 
-    async def renew(self, reason: str) -> None:
-        """Raises AegisError: a recording plays once."""
-        raise AegisError("a recording plays in one session, from its begin to its end")
+    async def renew(self) -> None:
+        """Raises Rejected: a recording plays in one session, from its begin to its end."""
+        raise explained(Rejected, "one_session")
 
     async def close(self) -> None:
         sink, playing = self._sink, self._playing
@@ -150,9 +152,9 @@ class ReplayFeed:
             await self._subscribed.wait()
             offered = await self._offer_all(recordings, sink)
             await sink.room()
-            sink.changed(FeedState.ENDED, f"{offered} quotes, {self.rejections.count} rows rejected")
+            sink.changed(FeedState.ENDED, [Reason.of("played", quotes=offered, rows=self.rejections.count)])
         except Exception as error:  # whatever it is, this feed will not go on by itself
-            sink.changed(FeedState.FAILED, f"{type(error).__name__}: {error}")
+            sink.changed(FeedState.FAILED, [Reason.of_error(error)])
 
     async def _offer_all(self, recordings: list[Played], sink: FeedSink) -> int:
         loop = asyncio.get_running_loop()

@@ -11,7 +11,7 @@ from typing import Final
 from uuid import uuid4
 
 from aegis.contracts.market import Env, Instrument, InstrumentId
-from aegis.contracts.reasons import NOT_TAKEN
+from aegis.contracts.reasons import Reason
 from aegis.exchanges.sessions import next_trading_day, to_shanghai
 from aegis.marketdata.adapters.simulated.clock import SECOND_NS, SessionClock, WallClock
 from aegis.marketdata.adapters.simulated.market import Market, UniverseName
@@ -89,12 +89,12 @@ class SimulatedFeed:
     async def instruments(self) -> Sequence[Instrument]:
         return self._open_market().instruments
 
-    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, str]:
+    async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, Reason]:
         market = self._open_market()
         self._fresh += market.watch(instruments)
         if market.watched:
             self._wanted.set()
-        return {one: NOT_TAKEN for one in instruments if not market.knows(one)}
+        return {one: Reason.of("not_taken") for one in instruments if not market.knows(one)}
 
     async def unsubscribe(self, instruments: Sequence[InstrumentId]) -> None:
         market = self._open_market()
@@ -111,11 +111,11 @@ class SimulatedFeed:
         await asyncio.wait({task})
         sink.changed(FeedState.CLOSED)
 
-    async def renew(self, reason: str = "the session is renewed") -> None:
+    async def renew(self) -> None:
         """Lose the session and have another at once, as when a front is started anew: with the contracts of its day."""
         market, sink = self._open_market(), self._sink
         assert sink is not None
-        sink.changed(FeedState.CONNECTING, reason)
+        sink.changed(FeedState.CONNECTING, [Reason.of("renewed")])
         market.unwatch(market.watched)
         self._fresh.clear()
         self._wanted.clear()
@@ -134,7 +134,7 @@ class SimulatedFeed:
                 await self._wanted.wait()
                 await self._produce(market, sink)
         except Exception as error:
-            sink.changed(FeedState.FAILED, f"{type(error).__name__}: {error}")
+            sink.changed(FeedState.FAILED, [Reason.of_error(error)])
 
     async def _produce(self, market: Market, sink: FeedSink) -> None:
         """Offer what is due, in slices, as long as anything is subscribed."""

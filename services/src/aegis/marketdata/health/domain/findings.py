@@ -56,7 +56,7 @@ class Case:
 
     instrument: str
     verdict: Verdict
-    why: Reason | None = None
+    why: tuple[Reason, ...] = ()
     silent_s: float | None = None
     usual_s: float | None = None  # its usual interval, where it is known
 
@@ -87,7 +87,7 @@ class Findings:
     why: tuple[Reason, ...]  # it is not healthy
     market_ns: int  # UTC
     is_trading: bool  # something that is wanted trades
-    trouble: Reason | None  # what is wrong with the session as a whole
+    trouble: tuple[Reason, ...]  # what is wrong with the session as a whole
     is_down: bool  # the feed has no session at all
     cases: tuple[Case, ...]  # by instrument
     in_all: ExchangeFindings
@@ -102,7 +102,7 @@ class Findings:
     @property
     def session_trouble(self) -> str:
         """What is wrong with the session as a whole, in one line; empty: nothing."""
-        return str(self.trouble or "")
+        return sentence_of(self.trouble)
 
     @property
     def silent(self) -> frozenset[str]:

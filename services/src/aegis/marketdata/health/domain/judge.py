@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from aegis.contracts.reasons import NOT_LISTED, SENTENCES, Reason
+from aegis.contracts.reasons import Reason
 from aegis.contracts.subscriptions import SubscriptionState
 from aegis.exchanges.calendar import CALENDAR, Calendar
 from aegis.exchanges.products import PRODUCTS, Product, product_of
@@ -40,7 +40,6 @@ _NOON: Final = 11 * 3600 + 1800
 _HOURS_OF: Final = {"CFFEX": STOCK_INDEX}
 """Of products that the table does not know: the hours that all of their exchange share. Of all others it is the day."""
 _SUBSCRIBED: Final = ("ticking", "subscribed")
-_NO_SNAPSHOT: Final = SENTENCES["no_snapshot"]
 _NOT_TICKS: Final = frozenset(("snapshot", "stale"))
 
 
@@ -50,7 +49,7 @@ class FeedSeen:
 
     session: str
     state: str  # as ports.FeedState
-    reason: str = ""
+    why: tuple[Reason, ...] = ()
     snapshots: bool = True  # a subscription is answered with a tick; not so in a replay
     published: bool = True  # somebody hands it on
 
@@ -60,7 +59,7 @@ class _Instrument:
 
     __slots__ = (
         *("changed_s", "exchange", "expiry", "group", "is_bond", "mark_s", "name", "paces", "paused_s"),
-        *("reason", "stalled", "state", "ticks"),
+        *("stalled", "state", "ticks", "why"),
     )
 
     def __init__(self, name: str, group: TradingTime, expiry: str, now_s: float) -> None:
@@ -74,7 +73,7 @@ class _Instrument:
         self.paused_s = 0.0  # of its front, by then
         self.ticks = 0
         self.state: SubscriptionState | None = None
-        self.reason = ""
+        self.why: Reason | None = None
         self.changed_s = now_s  # when it came into its state, by our clock
         self.stalled = False
 
@@ -109,18 +108,18 @@ class Judge:
             self._listed[name] = trading_day
         self._unlisted = {name: day for name, day in self._listed.items() if name not in expiries}
 
-    def want(self, states: Iterable[tuple[str, SubscriptionState, str]]) -> None:
+    def want(self, states: Iterable[tuple[str, SubscriptionState, Reason | None]]) -> None:
         """All that somebody wants, what became of each, and why. While more become subscribed, none waits too long."""
         states = list(states)
         subscribed = sum(state in _SUBSCRIBED for _, state, _ in states)
         is_on_its_way, self._subscribed = subscribed > self._subscribed, subscribed
         wanted: list[_Instrument] = []
-        for name, state, reason in states:
+        for name, state, why in states:
             one = self._instrument(name)
             wanted.append(one)
             if state != one.state or (is_on_its_way and state == "waiting"):
                 one.state, one.changed_s = state, self._wall_s
-            one.reason = reason
+            one.why = why
         self._in_order = sorted(wanted, key=lambda one: one.name)
 
     def feed(self, seen: FeedSeen) -> None:
@@ -173,17 +172,17 @@ class Judge:
         tallies: dict[str, Tally] = defaultdict(Tally)
         cases: list[Case] = []
         for one in self._in_order:
-            verdict, reason = self._verdict(one, trading_day)
+            verdict, why = self._verdict(one, trading_day)
             tallies[one.exchange].count(
                 verdict, one.group.phase, subscribed=one.state in _SUBSCRIBED, ticked=one.ticks > 0
             )
             if verdict in ALARMS:
-                cases.append(self._case(one, verdict, reason))
+                cases.append(self._case(one, verdict, why))
         trouble, is_down = self._trouble(cases), self._is_down()
         missing = self._missing(trading_day)
         note = [Reason.of("listed_no_more", count=len(missing), first=missing[0])] if missing else []
         if is_down and not self._in_order:
-            note = [self._why_down(), Reason.of("nothing_known")]
+            note = [*self._why_down(), Reason.of("nothing_known")]
         unproven = self._unproven()
         return summed_up(tallies, cases, trouble, note, unproven, self._time.now_ns, is_down=is_down, missing=missing)
 
@@ -205,30 +204,31 @@ class Judge:
                 self._fronts[one.exchange].count(one.group.opened_ns, pace, subscribed=subscribed)
         self._silent_s = look_at_all(self._fronts.values(), elapsed_s, now_ns)
 
-    def _case(self, one: _Instrument, verdict: Verdict, why: str) -> Case:
+    def _case(self, one: _Instrument, verdict: Verdict, why: tuple[Reason, ...]) -> Case:
         return Case(
             instrument=one.name,
             verdict=verdict,
-            why=Reason.read(why),
+            why=why,
             silent_s=self._silence_s(one) if one.mark_s >= 0 else None,
             usual_s=one.paces[self._night].usual_s or None,
         )
 
-    def _verdict(self, one: _Instrument, trading_day: str) -> tuple[Verdict, str]:
+    def _verdict(self, one: _Instrument, trading_day: str) -> tuple[Verdict, tuple[Reason, ...]]:
+        why = () if one.why is None else (one.why,)
         if one.expiry and one.expiry < trading_day:
-            return Verdict.EXPIRED, ""
-        if one.state == "refused" and one.reason == NOT_LISTED:
-            return Verdict.NOT_LISTED, one.reason
+            return Verdict.EXPIRED, ()
+        if one.state == "refused" and one.why and one.why.code == "not_listed":
+            return Verdict.NOT_LISTED, why
         if self._feed.state == "ended":
-            return Verdict.ENDED, ""
+            return Verdict.ENDED, ()
         is_open = one.group.phase is Phase.TRADING
         if not self._is_up:
-            return self._without_session(one) if is_open else Verdict.RESTING, self._feed.reason
+            return self._without_session(one) if is_open else Verdict.RESTING, self._feed.why
         if one.state in ("waiting", "refused"):
             lasts = self._wall_s - one.changed_s > SETTLES_S
-            return (Verdict.NOT_SUBSCRIBED if lasts else Verdict.QUIET), one.reason
+            return (Verdict.NOT_SUBSCRIBED if lasts else Verdict.QUIET), why
         if not is_open or self._has_ended_early(one, trading_day):
-            return Verdict.RESTING, ""
+            return Verdict.RESTING, ()
         return self._of_subscribed(one)
 
     def _without_session(self, one: _Instrument) -> Verdict:
@@ -239,14 +239,14 @@ class Judge:
             return Verdict.FRONT_SILENT
         return Verdict.STALLED if one.stalled else Verdict.RESTING
 
-    def _of_subscribed(self, one: _Instrument) -> tuple[Verdict, str]:
+    def _of_subscribed(self, one: _Instrument) -> tuple[Verdict, tuple[Reason, ...]]:
         if self._fronts[one.exchange].is_silent:
-            return Verdict.FRONT_SILENT, ""
+            return Verdict.FRONT_SILENT, ()
         if self._is_stalled(one):
-            return Verdict.STALLED, ""
+            return Verdict.STALLED, ()
         if one.state == "subscribed" and self._feed.snapshots and self._wall_s - one.changed_s > SNAPSHOT_S:
-            return Verdict.NEVER_TICKED, _NO_SNAPSHOT
-        return (Verdict.HEALTHY if one.ticks and one.paces[self._night].is_known else Verdict.QUIET), ""
+            return Verdict.NEVER_TICKED, (Reason.of("no_snapshot"),)
+        return (Verdict.HEALTHY if one.ticks and one.paces[self._night].is_known else Verdict.QUIET), ()
 
     def _is_stalled(self, one: _Instrument) -> bool:
         """Found only where others have ticked for most of its silence; once found, until it ticks again."""
@@ -271,20 +271,18 @@ class Judge:
             return False
         return self._feed.state == "failed" or self._wall_s - self._alive_s > DOWN_S
 
-    def _why_down(self) -> Reason:
-        state, text = self._feed.state, self._feed.reason
+    def _why_down(self) -> tuple[Reason, ...]:
+        state = self._feed.state
         if state == "ready":
-            return Reason.of("nobody_publishes")
-        if not state:
-            return Reason.of("feed_not_there")
-        return Reason.of("feed_is_because", state=state, text=text) if text else Reason.of("feed_is", state=state)
+            return (Reason.of("nobody_publishes"),)
+        return (Reason.of("feed_is", state=state), *self._feed.why) if state else (Reason.of("feed_not_there"),)
 
-    def _trouble(self, cases: list[Case]) -> Reason | None:
+    def _trouble(self, cases: list[Case]) -> tuple[Reason, ...]:
         """What is wrong with the session as a whole. One that has failed for good waits for a person at any hour."""
         if self._feed.state == "failed" or any(one.verdict is Verdict.SESSION_DOWN for one in cases):
             return self._why_down()
         silent = sorted({exchange_of(one.instrument) for one in cases if one.verdict is Verdict.FRONT_SILENT})
-        return Reason.of("no_ticks_of", exchanges=", ".join(silent)) if silent else None
+        return (Reason.of("no_ticks_of", exchanges=", ".join(silent)),) if silent else ()
 
     def _unproven(self) -> Reason | None:
         """What should have been heard, and was not yet for a moment: it may be well or not."""

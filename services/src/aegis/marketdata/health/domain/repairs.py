@@ -251,7 +251,7 @@ class Repairs:
         kind = self._next(case, now_s) if case.ladder == "exchange" else case.next
         if kind is None or case.not_before_s > now_s:
             return None
-        return Repair(kind=kind, why=(findings.trouble,) if findings.trouble else ())
+        return Repair(kind=kind, why=findings.trouble)
 
     def _next(self, case: _Case, now_s: float) -> Kind | None:
         """Its next step; what there is no budget for is passed over."""
@@ -267,4 +267,4 @@ class Repairs:
 def _why(findings: Findings, names: tuple[str, ...]) -> tuple[Reason, ...]:
     chosen = frozenset(names)
     counts = Counter(one.verdict for one in findings.cases if one.instrument in chosen)
-    return tuple(Reason.of("found", count=count, verdict=verdict) for verdict, count in sorted(counts.items()))
+    return tuple(Reason.of("found", count=count, verdict=verdict.value) for verdict, count in sorted(counts.items()))

@@ -64,7 +64,7 @@ class Tally:
 def summed_up(
     tallies: Mapping[str, Tally],
     cases: Iterable[Case],
-    trouble: Reason | None,
+    trouble: tuple[Reason, ...],
     note: Sequence[Reason],
     unproven: Reason | None,
     market_ns: int,
@@ -104,11 +104,13 @@ def left_to_people(level: Level, why: tuple[Reason, ...], escalated: Sequence[st
     return level, why
 
 
-def _level(cases: Sequence[Case], in_all: ExchangeFindings, trouble: Reason | None) -> tuple[Level, tuple[Reason, ...]]:
+def _level(
+    cases: Sequence[Case], in_all: ExchangeFindings, trouble: tuple[Reason, ...]
+) -> tuple[Level, tuple[Reason, ...]]:
     if trouble:
-        return Level.CRITICAL, (trouble,)
+        return Level.CRITICAL, trouble
     if not cases:
         return Level.HEALTHY, ()
     counts = Counter(one.verdict for one in cases)
-    named = tuple(Reason.of("found", count=count, verdict=verdict) for verdict, count in sorted(counts.items()))
+    named = tuple(Reason.of("found", count=count, verdict=verdict.value) for verdict, count in sorted(counts.items()))
     return (Level.CRITICAL if in_all.coverage < CRITICAL_BELOW else Level.DEGRADED), named

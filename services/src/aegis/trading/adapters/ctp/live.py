@@ -65,7 +65,7 @@ class Live:
         self._ref = ready.highest_ref
         self._day = day
         self._report = report
-        self._queries = Queries(session.ask, pace, lambda reason: session.fail(Kind.NOT_READY, reason))
+        self._queries = Queries(session.ask, pace, lambda why: session.fail(Kind.NOT_READY, why))
         self._sent: dict[int, str] = {}  # names by the numbers of their requests
         self._refused: set[str] = set()
         self._submits: dict[str, asyncio.Future[Submitted]] = {}

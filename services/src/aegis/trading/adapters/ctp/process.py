@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from aegis.ctp import login
 from aegis.ctp.api import Data, error_of
-from aegis.ctp.failures import Failure, Kind, Step
+from aegis.ctp.failures import Failure, Step, not_requested
 from aegis.ctp.frames import Alive, Ended, Reached, Reassembly, Rejected, Stop
 from aegis.ctp.libraries import load_libraries, loaded_libraries
 from aegis.ctp.process import connected, end_within, first
@@ -127,8 +127,7 @@ class Session:
     def _requested(self, step: Step, refused: int) -> None:
         if refused:
             self._login.failed = True
-            failed = Failure(step=step, kind=Kind.NOT_READY, message="CTP does not take the request", code=refused)
-            self._outbox.say(Ended(failed))
+            self._outbox.say(Ended(not_requested(step, refused)))
 
     def on_answer(self, what: str, number: int, data: Data, error: Data, last: bool) -> None:
         failed = error_of(error)

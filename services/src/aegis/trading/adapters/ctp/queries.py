@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import structlog
 
+from aegis.contracts.reasons import Reason
 from aegis.trading.adapters.ctp.frames import Answer, Record
 from aegis_sdk import clock
 from aegis_sdk.errors import DeadlineExceeded, Overloaded, RpcError, Unavailable
@@ -61,7 +62,7 @@ class _Query:
 class Queries:
     """Of one session. `dead` is called when a query is not answered at all."""
 
-    def __init__(self, send: Send, pace: Pace, dead: Callable[[str], None]) -> None:
+    def __init__(self, send: Send, pace: Pace, dead: Callable[[Reason], None]) -> None:
         self._send = send
         self._pace = pace
         self._dead = dead
@@ -132,7 +133,7 @@ class Queries:
                     code = await step
             except TimeoutError:
                 self._end(DeadlineExceeded(f"CTP has not answered {query.what} for {self._pace.answer_s:g} s"))
-                self._dead(f"no answer to {query.what} for {self._pace.answer_s:g} s")
+                self._dead(Reason.of("query_unanswered", what=query.what, seconds=f"{self._pace.answer_s:g}"))
                 return
             if not code and not query.answered.done():
                 query.answered.set_result(list(query.records))

@@ -22,6 +22,7 @@ import structlog
 from aegis.accounting.exchange_rules import Phase
 from aegis.accounting.rules import Rules
 from aegis.contracts.orders import AccountName, InstrumentName
+from aegis.contracts.reasons import Reason
 from aegis.contracts.venue import (
     Cancel,
     InstrumentTerms,
@@ -278,11 +279,11 @@ class CtpVenue:
             await live.read_day(Urgency.DAY)
             await self._ask_habits(live)
         except RpcError as error:
-            session.fail(Kind.NOT_READY, str(error))
+            session.fail(Kind.NOT_READY, Reason.of_error(error))
             return
         except Exception as error:
             _log.exception("day_unreadable", account=self._account)
-            session.fail(Kind.SETUP, f"{type(error).__name__}: {error}")
+            session.fail(Kind.SETUP, Reason.of_error(error))
             return
         self._is_ready = self._is_up = True
         self._report(state="ready", trading_day=live.trading_day)

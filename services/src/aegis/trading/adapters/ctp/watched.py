@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import structlog
 
+from aegis.contracts.reasons import Reason
 from aegis.ctp.failures import Kind, Step
 from aegis.ctp.frames import Ended, Reached, Rejected
 from aegis.ctp.session import Session
@@ -72,6 +73,6 @@ class WatchedSession(Watched):
             case Rejected(reason, detail):
                 _log.warning("ctp_rejected", reason=reason, detail=detail)
             case Ended(failure):
-                self._fail(failure or self._failure(Kind.NOT_READY, "its process ended unasked"))
+                self._fail(failure or self._failure(Kind.NOT_READY, Reason.of("process_unasked")))
             case _:
                 pass

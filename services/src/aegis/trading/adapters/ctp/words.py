@@ -18,6 +18,7 @@ __all__ = [
     "OFFSETS",
     "OFFSET_LETTERS",
     "PHASES",
+    "REASONS",
     "SIDES",
     "SIDE_LETTERS",
     "TYPE_LETTERS",
@@ -70,7 +71,7 @@ _STATUSES: Final[dict[str, VenueOrderStatus]] = {
     "5": "cancelled",
 }
 _INSERT_REFUSED: Final = "4"
-_REASONS: Final = {
+REASONS: Final = {
     15: "bad_field",
     16: "unknown_instrument",
     17: "not_trading",
@@ -98,7 +99,7 @@ def status_of(status: str, submit: str) -> VenueOrderStatus:
 
 def reason_of(code: int) -> str:
     """A word for CTP's error number."""
-    return _REASONS.get(code, f"ctp_{abs(code)}")
+    return REASONS.get(code, f"ctp_{abs(code)}")
 
 
 def type_of(price_type: str, time: str, volume: str) -> OrderType:
