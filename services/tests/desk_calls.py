@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 
-from aegis.contracts.trading import ALERT, SERVICE, ReconcileReply, VenueUnavailable
+from aegis.contracts.alerts import ALERT
+from aegis.contracts.trading import SERVICE, ReconcileReply, VenueUnavailable
 from aegis.desk import Desk
 from aegis_sdk import codec, subjects
 from aegis_sdk.discovery import Directory

@@ -26,7 +26,7 @@ from aegis.trading.endpoints import Parts, Trading
 from aegis.trading.market import Market
 from aegis.trading.settings import AccountSettings, TradingSettings
 from aegis.trading.stores import ConfigStore, StatementStore
-from aegis_sdk.errors import Moved, RpcError
+from aegis_sdk.errors import Moved, Rejected, RpcError
 from aegis_sdk.events import Events
 from aegis_sdk.single_active import Committed, OpenIntent
 from aegis_sdk.single_active.key_lock import KeyLock
@@ -163,7 +163,7 @@ class Instance:
         self.service._held = {ACCOUNT: self.ledger}  # type: ignore[assignment]  # pyright: ignore
         await self.service.on_active(ACCOUNT, 1)
         state = self.service.states[ACCOUNT]
-        if self.venue.venue.is_up and not self.service.acting.other_env(state.group.books.get(ACCOUNT)):
+        if self.venue.venue.is_up and not self.service.acting.not_here(ACCOUNT, state.group.books.get(ACCOUNT)):
             async with asyncio.timeout(_DEADLINE_S):
                 await self.account.ready.wait()
         return self
@@ -212,10 +212,14 @@ class Instance:
         except (Killed, Moved) as error:
             return Killed(str(error))
         except RpcError as error:
+            if isinstance(error, Rejected) and context.intended:
+                await self.ledger.write("result", name, b"null", fatal=False)
+                del self.stored.intents[name]
+                self.stored.outcomes[name] = error
             return error
 
     async def arm(self) -> None:
-        await self.call("set_mode", SetMode(account=ACCOUNT, mode="normal", armed=True), "arm")
+        await self.call("set_mode", SetMode(account=ACCOUNT, armed=True), "arm")
 
     async def still(self) -> None:
         """Return when all reports that came are committed."""

@@ -8,7 +8,8 @@
         print(await desk.positions())
 
 What a call raises says what became of it: OrderRejected and other Rejected (no, for good), VenueUnavailable and
-NotExecuted (nothing was done), OutcomeUnknown (ask again with the same client_order_id: it is done once).
+NotExecuted (nothing was done), OutcomeUnknown (ask again with the same client_order_id: it is done once), OrderExpired
+(the order's day has ended: what it traded the venue's statement says).
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from aegis.contracts.orders import (
     Trade,
     TradeReported,
 )
+from aegis.contracts.reasons import explained
 from aegis.contracts.trading import (
     ACCOUNT,
     CANCEL_ORDER,
@@ -49,6 +51,7 @@ from aegis.contracts.trading import (
     POSITIONS,
     RECONCILE,
     SET_MODE,
+    STATEMENTS,
     TAKE_BOOKS,
     TRADES,
     AccountRequest,
@@ -57,6 +60,7 @@ from aegis.contracts.trading import (
     FlattenRequest,
     KillReply,
     KillRequest,
+    OrderExpired,
     OrderRejected,
     OrderRequest,
     OrdersRequest,
@@ -70,11 +74,20 @@ from aegis.contracts.trading import (
     TradesRequest,
     group_name,
     order_key,
+    statement_name,
 )
 from aegis.ticks import TickSubscription, subscribe_ticks
 from aegis_sdk import subjects
 from aegis_sdk.client import Client
-from aegis_sdk.errors import STREAM_NOT_FOUND, CodecError, InvalidRequest, StreamError, Unavailable
+from aegis_sdk.errors import (
+    STREAM_NOT_FOUND,
+    CodecError,
+    InvalidRequest,
+    NotFound,
+    OutcomeUnknown,
+    StreamError,
+    Unavailable,
+)
 from aegis_sdk.events import STREAM
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.method import Method
@@ -125,9 +138,10 @@ class Desk:
         self._key = ""
 
     @classmethod
-    def over(cls, transport: Transport, account: str, timeout_s: float = 5.0) -> Self:
-        """On a connection that is there already, and stays."""
+    def over(cls, transport: Transport, account: str, timeout_s: float = 5.0, key: str = "") -> Self:
+        """On a connection that is there already, and stays; with a key other than the one that it is called by."""
         desk = cls(account, timeout_s=timeout_s)
+        desk._key = key
         desk._transport, desk._is_ours = transport, False
         return desk
 
@@ -136,7 +150,7 @@ class Desk:
             urls, user, password = self._way_in
             self._transport = await NatsTransport.connect(urls, user=user, password=password, name="desk")
         self._client = Client(self._transport)
-        self._key = await self._group() or self.account_name
+        self._key = self._key or await self._group() or self.account_name
         return self
 
     async def _group(self) -> str:
@@ -201,11 +215,12 @@ class Desk:
         return (await placed(self._client, self._key, request, self._timeout_s)).orders
 
     async def cancel(self, client_order_id: str) -> Order:
-        """The order as it is now; whether it was cancelled a report says."""
+        """The order as it is now; whether it was cancelled a report says. Raises CancelRefused, VenueUnavailable."""
         request = CancelOrder(account=self.account_name, client_order_id=client_order_id)
         return (await self._call(CANCEL_ORDER, request)).order
 
-    async def set_mode(self, mode: Mode, *, armed: bool | None = None, reason: str = "") -> Account:
+    async def set_mode(self, mode: Mode | None = None, *, armed: bool | None = None, reason: str = "") -> Account:
+        """What is None stays as it is; one of them is given."""
         request = SetMode(account=self.account_name, mode=mode, armed=armed, reason=reason)
         return (await self._call(SET_MODE, request)).state
 
@@ -248,6 +263,17 @@ class Desk:
 
     async def account(self) -> Account:
         return (await self._call(ACCOUNT, AccountRequest(account=self.account_name))).state
+
+    async def statement(self, day: str = "") -> str:
+        """The settlement statement that was confirmed on a trading day, else on this one: that of the day before.
+
+        Empty where the venue has none; raises NotFound where none is stored. A longer one ends after 512 KiB.
+        """
+        day = day or (await self.account()).trading_day
+        found = await KeyValue(self._connected, STATEMENTS).get(statement_name(self.account_name, day))
+        if found is None:
+            raise explained(NotFound, "no_statement", account=self.account_name, day=day)
+        return found.value.decode()
 
     async def snapshot(self) -> Snapshot:
         """All of it; what changes while it is asked for is in events above its sequence, too."""
@@ -324,23 +350,44 @@ class Desk:
 async def placed(client: Client, key: str, request: OrderRequest, timeout_s: float) -> PlaceOrderReply:
     """Place an order at the holder of `key`: once, however often it is asked for by the same request on its day.
 
-    Raises what the call raises, and OrderRejected (`repeated`) where the name is that of another order, of this day or
-    of one before: nothing was sent.
+    Raises what the call raises; OrderExpired where it is of an earlier day; and OrderRejected (`repeated`) where the
+    name is that of another order, of whatever day: nothing was sent. Of an order whose outcome is not stored any more
+    the account says what has become of it.
     """
     of = order_key(request.account, request.client_order_id)
-    answer = await client.call_active(PLACE_ORDER, key, request, timeout=timeout_s, idempotency_key=of)
-    first = answer.value.orders[0]
-    is_other = not request.is_of(answer.value.orders)
-    if not is_other and first.ts_created_ns < time.time_ns() - _SAME_CALL_NS:
+    try:
+        answer = await client.call_active(PLACE_ORDER, key, request, timeout=timeout_s, idempotency_key=of)
+        orders: list[Order] = answer.value.orders
+    except OrderExpired as error:
+        _same(request, error.orders)
+        raise
+    except OrderRejected as error:
+        if error.details.get("reason") != "duplicate_id":
+            raise
+        asked = OrdersRequest(account=request.account, client_order_id=request.client_order_id)
+        orders = (await client.call_active(ORDERS, key, asked, timeout=timeout_s)).value.orders
+        if not orders:
+            raise OutcomeUnknown(f"{error}, and the account does not show it now", idempotency_key=of) from error
+    _same(request, orders)
+    first = orders[0]
+    if first.ts_created_ns < time.time_ns() - _SAME_CALL_NS:
         now = await client.call_active(ACCOUNT, key, AccountRequest(account=request.account), timeout=timeout_s)
-        is_other = first.trading_day != now.value.state.trading_day
-    if is_other:
-        figures = {
-            "order": request.client_order_id,
-            "side": first.side,
-            "instrument": first.instrument,
-            "price": "any price" if first.price is None else str(first.price),
-            "day": first.trading_day,
-        }
-        raise OrderRejected(f"repeated: {FIGURES['repeated'].format(**figures)}", reason="repeated", **figures)
-    return answer.value
+        if first.trading_day != now.value.state.trading_day:
+            says = f"{request.client_order_id} is of {first.trading_day}, and was {first.status} when it was placed"
+            raise OrderExpired.of(says, orders)
+    return PlaceOrderReply(orders=orders)
+
+
+def _same(request: OrderRequest, orders: Sequence[Order]) -> None:
+    """Raises OrderRejected where these are not what is asked for."""
+    if request.is_of(orders):
+        return
+    first = orders[0]
+    figures = {
+        "order": request.client_order_id,
+        "side": first.side,
+        "instrument": first.instrument,
+        "price": "any price" if first.price is None else str(first.price),
+        "day": first.trading_day,
+    }
+    raise OrderRejected(f"repeated: {FIGURES['repeated'].format(**figures)}", reason="repeated", **figures)

@@ -80,7 +80,7 @@ class Trader:
                     self._told.unknown.discard(name)
 
     async def _cancel(self, name: str) -> None:
-        with suppress(OutcomeUnknown, NotExecuted, Rejected):
+        with suppress(OutcomeUnknown, NotExecuted, Rejected, VenueUnavailable):
             order = await self._desk.cancel(name)
             if order.cancel_asked:
                 self._told.cancelled.add(name)

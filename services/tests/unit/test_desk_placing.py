@@ -11,10 +11,19 @@ import pytest
 from trading_desk import MEAL, REBAR, Desk
 
 from aegis.contracts.orders import Order
-from aegis.contracts.trading import ACCOUNT, OrderRejected, OrderRequest, PlaceOrderReply
+from aegis.contracts.trading import (
+    ACCOUNT,
+    ORDERS,
+    OrderExpired,
+    OrderRejected,
+    OrderRequest,
+    OrdersReply,
+    PlaceOrderReply,
+)
 from aegis.desk import placed
 from aegis.trading.domain.placing import orders_of
 from aegis_sdk.client import Client
+from aegis_sdk.errors import OutcomeUnknown
 from aegis_sdk.method import Method
 
 
@@ -30,9 +39,14 @@ class Stored:
         self.day = day
         self.orders = [one.model_copy(update={"ts_created_ns": ts_ns}) for one in orders]
         self.asked: list[str] = []
+        self.ends: OrderExpired | OrderRejected | None = None
 
     async def call_active(self, method: Method[Any, Any], *_: Any, **__: Any) -> Any:
         self.asked.append(method.name)
+        if method is ORDERS:
+            return SimpleNamespace(value=OrdersReply(orders=self.orders, next="", sequence=1))
+        if self.ends is not None:
+            raise self.ends
         if method is ACCOUNT:
             return SimpleNamespace(value=SimpleNamespace(state=SimpleNamespace(trading_day=self.day)))
         return SimpleNamespace(value=PlaceOrderReply(orders=self.orders))
@@ -75,9 +89,37 @@ async def test_the_same_order_is_asked_for_as_often_as_one_likes_on_its_day() ->
     assert (fresh.asked, old.asked) == (["place_order"], ["place_order", "account"])
 
 
-async def test_the_order_of_an_earlier_day_is_not_that_of_today() -> None:
+async def test_the_same_order_of_an_earlier_day_is_told_as_it_was_and_not_called_refused() -> None:
     holder = stored(request(), Desk(), age_s=3600, day="20991231")
+    holder.orders = [one.model_copy(update={"status": "accepted"}) for one in holder.orders]
+    with pytest.raises(OrderExpired, match=r"mine is of 20251128, and was accepted") as ended:
+        await ask(holder, request())
+    assert ended.value.orders == holder.orders
     with pytest.raises(OrderRejected, match="repeated"):
+        await ask(holder, request(volume=5))
+
+
+async def test_an_order_whose_day_ended_unheard_is_told_so_and_another_one_of_its_name_is_refused() -> None:
+    holder = stored(request(), Desk())
+    holder.ends = OrderExpired.of("nobody knows", holder.orders)
+    with pytest.raises(OrderExpired, match="nobody knows"):
+        await ask(holder, request())
+    with pytest.raises(OrderRejected, match="repeated"):
+        await ask(holder, request(volume=5))
+
+
+async def test_an_order_whose_outcome_is_stored_no_more_is_looked_up_and_not_called_refused() -> None:
+    holder = stored(request(), Desk())
+    holder.ends = OrderRejected("duplicate_id", reason="duplicate_id")
+    assert await ask(holder, request()) == holder.orders
+    assert holder.asked == ["place_order", "orders"]
+    with pytest.raises(OrderRejected, match="repeated"):
+        await ask(holder, request(volume=5))
+    holder.orders = []
+    with pytest.raises(OutcomeUnknown):
+        await ask(holder, request())
+    holder.ends = OrderRejected("halted", reason="halted")
+    with pytest.raises(OrderRejected, match="halted"):
         await ask(holder, request())
 
 

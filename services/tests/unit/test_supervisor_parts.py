@@ -7,14 +7,14 @@ import os
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from aegis.management.first_run import Note, write_note
 from aegis.operations import logfiles, processes
 from aegis.operations.keeper import Keeper, begin_in_turn
-from aegis.operations.parts import how_it_ended
+from aegis.operations.parts import ServiceProcess, how_it_ended
 from aegis.operations.plan import DeskOptions, plan
 from aegis.operations.processes import ProcessId
 from aegis.operations.restarts import Crashes, RestartPolicy
@@ -174,6 +174,19 @@ def test_the_usual_plan_hands_its_options_on() -> None:
 def test_options_that_were_not_given_are_left_to_the_environment() -> None:
     marketdata, *_ = plan(DeskOptions(directory="x"))
     assert marketdata.environment == {}
+
+
+@pytest.mark.parametrize("given", [{}, {"AEGIS_PAPER_ACCOUNTS": "mine=5"}])
+def test_a_desk_has_a_paper_account_unless_the_environment_names_others(tmp_path: Path, given: dict[str, str]) -> None:
+    (paper,) = [one for one in plan(DeskOptions(directory="x")) if one.service == "paper"]
+    process = ServiceProcess(paper, tmp_path / "log", given, cast(Any, None))
+    told = process._environment
+    assert told == {
+        "AEGIS_PAPER_ACCOUNTS": "paper=10000000",
+        "AEGIS_PAPER_TICKS": "sim",
+        **given,
+        "AEGIS_INSTANCE": "paper-1",
+    }
 
 
 @pytest.mark.parametrize("content", ["", "{}", '[{"service": "a"}]'])

@@ -67,7 +67,7 @@ async def test_nothing_is_cancelled_or_settled_at_a_venue_of_another_env(house: 
     await instance.settle()
     assert set(house.stored.intents) == {"two"}
     cancelled = await instance.call("cancel_order", CancelOrder(account=ACCOUNT, client_order_id="one"), "c")
-    assert (cancelled.order.status, cancelled.order.cancel_asked) == ("accepted", False)
+    assert cancelled.details["reason"] == "wrong_env"
     killed = await instance.call("kill", KillRequest(account=ACCOUNT), "k")
     assert (killed.failed, instance.book.mode) == (["one", "two"], "halted")
     assert not instance.account.withdrawn
@@ -102,6 +102,8 @@ async def test_an_account_begins_anew_in_another_env_when_a_person_says_so_disar
     assert [sequence for _, sequence, _ in await house.events()] == list(range(1, book.sequence + 1))
     assert (await place(instance, "late")).details["reason"] == "disarmed"
     await instance.arm()
+    assert (await place(instance, "late")).details["reason"] == "cancel_only", "that is another decision"
+    await instance.call("set_mode", SetMode(account=ACCOUNT, mode="normal"), "n")
     assert (await place(instance, "three")).orders[0].env == "live"
     await instance.still()
     await agreed(instance)

@@ -269,6 +269,10 @@ def test_a_client_order_id_is_used_once() -> None:
     desk = Desk()
     name = desk.intend("buy", 1)
     assert reason(situation(desk, order=desk.book.orders[name])) == "duplicate_id"
+    desk.intend("buy", 1, client_order_id="x-1", request_id="x")
+    assert reason(situation(desk, client_order_id="x", request_id="x")) == "duplicate_id", "it was split then"
+    desk.intend("buy", 1, client_order_id="y-1", request_id="y-1")
+    assert reason(situation(desk, client_order_id="y", request_id="y")) is None, "that is another one's name"
 
 
 def test_an_order_that_could_trade_with_one_s_own_is_refused_in_the_whole_group() -> None:
@@ -313,6 +317,24 @@ def test_openings_end_with_the_day_s_greatest_loss() -> None:
     assert reason(situation(desk, {"max_loss": "1003.01"}, prices={REBAR: Decimal(2900)})) is None
     fall = {"prices": {REBAR: Decimal(2900)}, "side": "sell", "offset": "close_today"}
     assert reason(situation(desk, settings, **fall)) is None
+
+
+def test_a_loss_that_cannot_be_seen_ends_openings_too() -> None:
+    desk = Desk()
+    desk.done("buy", 5, instrument=MEAL)
+    settings, prices = {"max_loss": "1000", "held_stale_after_s": 60}, {MEAL: Decimal(3000)}
+    unseen = situation(desk, settings)
+    assert check(unseen) == ("no_price", {"instrument": MEAL})
+    assert reason(situation(desk)) is None, "nothing bounds its losses"
+    assert reason(situation(desk, settings, prices=prices, ages={MEAL: 60.0})) is None
+    assert check(situation(desk, settings, prices=prices, ages={MEAL: 60.1})) == (
+        "stale_price",
+        {"instrument": MEAL, "age": "60.1"},
+    )
+    closing = {"instrument": MEAL, "side": "sell", "price": "2999", "offset": "close"}
+    assert reason(situation(desk, settings, **closing)) is None
+    desk.done("sell", 5, "3000", "close", instrument=MEAL)
+    assert reason(situation(desk, settings)) is None
 
 
 def test_an_order_that_opens_needs_margin_commission_and_fee() -> None:

@@ -81,7 +81,7 @@ async def test_what_was_committed_together_is_told_together_by_each_instance_ali
         Committed(entry, 1, "result", "", write_changes([change]))
         for entry, change in zip(entries, desk.journal, strict=True)
     ]
-    states = [KeyState("a", ["a"], None, lambda account: {}) for _ in range(2)]
+    states = [KeyState("a", ["a"], None, lambda account: {}, lambda *_: None) for _ in range(2)]
     for state in states:
         for committed in journal:
             state.apply(committed)

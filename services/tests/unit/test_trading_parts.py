@@ -8,16 +8,19 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from trading_desk import Desk
 
 from aegis.contracts.trading import group_name, risk_name
 from aegis.contracts.venue import VenueReport
+from aegis.desk import Desk as Client
 from aegis.trading.domain.risk import RiskSettings
 from aegis.trading.domain.views import event_of
 from aegis.trading.keys import AccountState, KeyState
 from aegis.trading.metrics import Counts, figures
 from aegis.trading.stores import ConfigStore, StatementStore
 from aegis.trading.venues import VenueListener
+from aegis_sdk.errors import NotFound
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
@@ -72,6 +75,20 @@ async def test_a_statement_is_stored_once(transport: MemoryTransport) -> None:
     assert found.value == b"first"
 
 
+async def test_a_statement_that_is_too_long_is_cut_and_that_said_and_read_again(transport: MemoryTransport) -> None:
+    store = StatementStore(transport)
+    await store.ensure()
+    with capture_logs() as logs:
+        await store.put("a", "20251201", "结" * 200_000)
+    assert [(one["event"], one["kept"]) for one in logs] == [("statement_cut", 524_286)]
+    bucket = KeyValue(transport, "aegis_config")
+    await bucket.ensure()
+    async with Client.over(transport, "a") as desk:
+        assert await desk.statement("20251201") == "结" * 174_762
+        with pytest.raises(NotFound, match="a has no statement of 20251202"):
+            await desk.statement("20251202")
+
+
 # A venue's reports
 
 
@@ -101,7 +118,7 @@ async def test_a_hole_a_new_session_and_a_return_make_a_comparison_due() -> None
 async def test_figures_say_what_is_traded_and_how_it_stands() -> None:
     desk = Desk()
     desk.intend("buy", 1)
-    state = KeyState("a", ["a"], None, lambda account: {})
+    state = KeyState("a", ["a"], None, lambda account: {}, lambda *_: None)
     state.group = desk.group
     counts = Counts()
     counts.refused["collar"] += 1

@@ -14,9 +14,9 @@ from trading_house import House, agreed, at_venue, place
 from trading_stage import Instance
 from trading_venue import ACCOUNT, Fate, Killed
 
+from aegis.contracts.alerts import Alert
 from aegis.contracts.orders import OrderReported
 from aegis.contracts.trading import (
-    Alert,
     CancelOrder,
     KillRequest,
     OrdersRequest,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -13,6 +14,8 @@ from vnpy.trader.constant import Direction, Offset, OrderType, Status
 from vnpy.trader.object import AccountData, LogData, OrderData, PositionData, TradeData
 from vnpy_samples import REBAR, a_position, a_trade, an_account, an_order
 
+from aegis.bridge.session import Session, is_nothing_done
+from aegis.bridge.settings import BridgeSettings
 from aegis.bridge.telling import Teller
 from aegis.contracts.orders import (
     AccountReported,
@@ -23,7 +26,8 @@ from aegis.contracts.orders import (
     Trade,
     TradeReported,
 )
-from aegis.desk import Snapshot
+from aegis.contracts.trading import CancelRefused, OrderExpired, OrderRejected
+from aegis.desk import Desk, Snapshot
 
 
 @pytest.fixture
@@ -171,3 +175,25 @@ def test_what_is_of_no_exchange_of_vnpy_is_left_out(teller: Teller) -> None:
     assert teller.changed(trade_event(a_trade(instrument="XXX.m2605"))) == []
     position = PositionReported(account="a", sequence=3, position=a_position(instrument="XXX.m2605"))
     assert teller.changed(position) == []
+
+
+def test_an_order_whose_day_ended_unheard_is_not_called_refused() -> None:
+    assert is_nothing_done(OrderRejected("halted"))
+    assert not is_nothing_done(OrderExpired("its day has ended"))
+
+
+async def test_a_cancel_that_came_to_nothing_is_in_the_log_with_its_reason() -> None:
+    heard: list[Any] = []
+
+    class Failing:
+        async def cancel(self, _: str) -> None:
+            raise CancelRefused("the venue refuses to cancel one: order_is_done")
+
+    settings = BridgeSettings.model_construct(account="a")
+    session = Session("AEGIS", settings, heard.append, lambda: None)
+    session._desk = cast(Desk, Failing())  # pyright: ignore[reportPrivateUsage]
+    session.cancel("one")
+    async with asyncio.timeout(5):
+        while not heard:  # noqa: ASYNC110 - a test's own poll of pure state
+            await asyncio.sleep(0)
+    assert [one.msg for one in heard] == ["the cancel of one failed: the venue refuses to cancel one: order_is_done"]

@@ -25,6 +25,7 @@ test("an order is unknown unless somebody says that nothing was done", () => {
   expect(first(503, "venue_unavailable")).toBe("refused");
   expect(first(503, "unavailable")).toBe("refused");
   expect(first(422, "order_rejected")).toBe("refused");
+  expect(first(422, "order_expired")).toBe("unknown"); // it may have traded before its day ended
   expect(first(403, "role_needed")).toBe("refused");
 });
 

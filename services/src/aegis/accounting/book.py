@@ -95,6 +95,11 @@ class Book:
         return Free(holding.today.lots - frozen.today, holding.yesterday.lots - frozen.yesterday)
 
     @property
+    def held(self) -> set[str]:
+        """The instruments that it has lots of."""
+        return {holding.instrument for holding in self.holdings.values() if holding.lots}
+
+    @property
     def instruments(self) -> set[str]:
         """What it holds, or has orders of that may still trade."""
         held = {holding.instrument for holding in self.holdings.values()}

@@ -22,7 +22,7 @@ from aegis.bridge.telling import WARNING, Teller
 from aegis.bridge.ticking import Ticking
 from aegis.contracts.market import Tick
 from aegis.contracts.marketdata import INSTRUMENTS, InstrumentsRequest, InstrumentView
-from aegis.contracts.trading import VenueUnavailable
+from aegis.contracts.trading import OrderExpired, VenueUnavailable
 from aegis.desk import Desk, Snapshot
 from aegis_sdk.client import Client
 from aegis_sdk.errors import (
@@ -37,7 +37,7 @@ from aegis_sdk.errors import (
 from aegis_sdk.transport import ConnectionState
 from aegis_sdk.transport_nats import NatsTransport
 
-__all__ = ["ERROR", "Hearer", "Session"]
+__all__ = ["ERROR", "Hearer", "Session", "is_nothing_done"]
 
 ERROR: Final = 40
 INFO: Final = 20
@@ -140,9 +140,10 @@ class Session:
         assert self._desk is not None
         try:
             await self._desk.place(**arguments, client_order_id=order.orderid)
-        except _NOTHING_DONE as error:
-            self._refuse(order, _why(error))
-        except (AegisError, TimeoutError) as error:
+        except (AegisError, ValidationError, TimeoutError) as error:
+            if is_nothing_done(error):
+                self._refuse(order, _why(error))
+                return
             if not self._teller.knows(order.orderid):
                 self._in_doubt.add(order.orderid)
             self._say(
@@ -330,6 +331,11 @@ async def _listed(client: Client) -> list[InstrumentView]:
         after = page.next
         if not after:
             return found
+
+
+def is_nothing_done(error: Exception) -> bool:
+    """Whether an order that ended with it is at no venue for certain."""
+    return isinstance(error, _NOTHING_DONE) and not isinstance(error, OrderExpired)
 
 
 def _why(error: Exception) -> str:

@@ -14,7 +14,8 @@ __all__ = ["WORDS", "explained", "in_words"]
 WORDS: Final = {
     "duplicate_id": "the day has another order of this --id",
     "wrong_env": "the account's books are of another environment; see `aegis trading take-books --help`",
-    "disarmed": "nobody has armed this live account today; `aegis trading mode normal --arm` does",
+    "wrong_key": "the account was traded under another key before; see `aegis trading take-books --help`",
+    "disarmed": "nobody has armed this live account today; `aegis trading arm` does",
     "halted": "the account is halted; with `aegis trading mode close_only` it may close, with `normal` trade",
     "cancel_only": "the account may only cancel; `aegis trading mode normal` ends that",
     "close_only": "the account may only close; `aegis account` and `aegis logs trading` say why",

@@ -13,9 +13,7 @@ from aegis.cli.desk import connect, run
 from aegis.cli.refusals import explained, in_words
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-    from aegis.contracts.orders import Order
+    from aegis.contracts.orders import Mode, Order
     from aegis.desk import Desk
 
 __all__ = ["account", "order_app", "positions", "trading_app"]
@@ -82,7 +80,7 @@ def cancel(
     timeout: Timeout = 5.0,
     as_json: AsJson = False,
 ) -> None:
-    """Ask the venue to cancel an order."""
+    """Ask the venue to cancel an order. It ends with 1 where that is refused, 3 where it was not sent, 4 as `place`."""
     _show_orders([_done(of, timeout, lambda desk: desk.cancel(name), again="the same")], as_json)
 
 
@@ -142,7 +140,7 @@ def mode(
     what: Annotated[Literal["normal", "close_only", "cancel_only", "halted"], typer.Argument(show_default=False)],
     arm: Annotated[
         bool | None,
-        typer.Option("--arm/--disarm", help="A live account sends nothing unarmed, and is armed for one day."),
+        typer.Option("--arm/--disarm", help="The same as `arm` and `disarm`, in one step."),
     ] = None,
     reason: Annotated[str, typer.Option(help="Is kept with the change.")] = "",
     of: OfAccount = "paper",
@@ -150,11 +148,29 @@ def mode(
     as_json: AsJson = False,
 ) -> None:
     """Set what an account may do."""
+    _set_mode(what, arm, reason, of, timeout, as_json)
 
-    async def work(desk: Desk) -> BaseModel:
-        return await desk.set_mode(what, armed=arm, reason=reason)
 
-    _show_account(_done(of, timeout, work, again="the same"), as_json)
+@trading_app.command()
+def arm(
+    reason: Annotated[str, typer.Option(help="Is kept with the change.")] = "",
+    of: OfAccount = "paper",
+    timeout: Timeout = 5.0,
+    as_json: AsJson = False,
+) -> None:
+    """Let a live account send orders on this trading day, as far as its mode allows; that stays as it is."""
+    _set_mode(None, True, reason, of, timeout, as_json)
+
+
+@trading_app.command()
+def disarm(
+    reason: Annotated[str, typer.Option(help="Is kept with the change.")] = "",
+    of: OfAccount = "paper",
+    timeout: Timeout = 5.0,
+    as_json: AsJson = False,
+) -> None:
+    """Let a live account send no more orders, before its trading day ends; its mode stays as it is."""
+    _set_mode(None, False, reason, of, timeout, as_json)
 
 
 @trading_app.command()
@@ -205,16 +221,18 @@ def flatten(
 def take_books(
     confirm: Annotated[str, typer.Option(help="The account's name, in place of the question.")] = "",
     reason: Annotated[str, typer.Option(help="Is kept with the change.")] = "",
+    key: Annotated[str, typer.Option(help="Of its new group, where the accounts file has given it another one.")] = "",
     of: OfAccount = "paper",
     timeout: Timeout = 10.0,
     as_json: AsJson = False,
 ) -> None:
     """Take the venue's positions and money for ours, where they differ and it is right; ends with 1 if some still do.
 
-    Where the accounts file gives the account another env than it has, it begins anew in that one.
+    Where the accounts file gives the account another env than it has, it begins anew in that one. So does one that it
+    gives another group, with --key: halted, and only when nobody trades it under its old key any more.
     """
     confirmed = confirm or typer.prompt(f"What {of} has is replaced by what its venue says. Its name, to confirm")
-    reply = _done(of, timeout, lambda desk: desk.take_books(confirmed, reason), again="the same")
+    reply = _done(of, timeout, lambda desk: desk.take_books(confirmed, reason), again="the same", key=key)
     if as_json:
         print_json(reply.model_dump(mode="json"))
     else:
@@ -223,6 +241,24 @@ def take_books(
             print(f"{one.what} {one.of} {one.field}: {one.ours} here, {one.theirs} at the venue")
     if reply.differences:
         raise typer.Exit(1)
+
+
+@trading_app.command()
+def statement(
+    day: Annotated[str, typer.Argument(metavar="[YYYYMMDD]", help="The trading day; else this one.")] = "",
+    of: OfAccount = "paper",
+    timeout: Timeout = 5.0,
+) -> None:
+    """Print the settlement statement that was confirmed on a trading day: that of the day before."""
+    if day and not (len(day) == 8 and day.isdecimal()):
+        raise typer.BadParameter(f"{day} is no day written YYYYMMDD", param_hint="[YYYYMMDD]")
+    text = _done(of, timeout, lambda desk: desk.statement(day))
+    print(text or f"the venue of {of} has no statements")
+
+
+def _set_mode(mode: Mode | None, armed: bool | None, reason: str, of: str, timeout: float, as_json: bool) -> None:
+    state = _done(of, timeout, lambda desk: desk.set_mode(mode, armed=armed, reason=reason), again="the same")
+    _show_account(state, as_json)
 
 
 def _check_price(price: str) -> None:
@@ -236,17 +272,17 @@ def _check_price(price: str) -> None:
         raise typer.BadParameter(f"{price} is no price above 0", param_hint="PRICE")
 
 
-def _done(of: str, timeout: float, work: Callable[[Desk], Awaitable[T]], again: str = "") -> T:
+def _done(of: str, timeout: float, work: Callable[[Desk], Awaitable[T]], again: str = "", key: str = "") -> T:
     """What the desk answered; ends the command where there is no answer."""
     from pydantic import ValidationError
 
-    from aegis.contracts.trading import OrderRejected, VenueUnavailable
+    from aegis.contracts.trading import CancelRefused, OrderExpired, OrderRejected, VenueUnavailable
     from aegis_sdk.errors import NotExecuted, OutcomeUnknown
 
     async def asked() -> T:
         from aegis.desk import Desk
 
-        async with connect() as transport, Desk.over(transport, of, timeout) as desk:
+        async with connect() as transport, Desk.over(transport, of, timeout, key) as desk:
             return await work(desk)
 
     try:
@@ -256,10 +292,14 @@ def _done(of: str, timeout: float, work: Callable[[Desk], Awaitable[T]], again: 
         raise typer.BadParameter(f"{'.'.join(map(str, first['loc'])) or 'the order'}: {first['msg']}") from None
     except OrderRejected as error:
         fail(explained(error))
+    except CancelRefused as error:
+        fail(f"REFUSED: {error}")
     except (NotExecuted, VenueUnavailable) as error:
         fail(f"NOT EXECUTED: {error}. Nothing was done", NOT_EXECUTED)
     except OutcomeUnknown as error:
         fail(f"UNKNOWN: {error}. Ask again: {again}", UNKNOWN)
+    except OrderExpired as error:
+        fail(f"UNKNOWN: {error}. Its day has ended: see the venue's statement", UNKNOWN)
 
 
 def _show_orders(orders: Sequence[Order], as_json: bool) -> None:

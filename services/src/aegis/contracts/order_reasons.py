@@ -13,6 +13,7 @@ FIGURES: Final[dict[str, str]] = {
     # checks of the trading service; their figures are details of the error
     "duplicate_id": "",
     "wrong_env": "its books are {books}, its venue is {venue}",
+    "wrong_key": "`aegis_config` has it under {key}",
     "disarmed": "",
     "halted": "",
     "cancel_only": "",
@@ -32,8 +33,8 @@ FIGURES: Final[dict[str, str]] = {
     "below_limit": "{price} below {limit}",
     "too_few_lots": "{lots} of at least {least}",
     "too_many_lots": "{lots} of at most {most}",
-    "no_price": "",
-    "stale_price": "{age} s old",
+    "no_price": "{instrument}",
+    "stale_price": "{instrument}, {age} s old",
     "collar": "{price} against {reference}",
     "order_rate": "{most} a second",
     "cancel_rate": "{most} a second",

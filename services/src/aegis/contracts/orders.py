@@ -14,6 +14,7 @@ from aegis.contracts.amounts import ZERO, Money, Price
 
 __all__ = [
     "CAME_LATE",
+    "UNCONFIRMED",
     "Account",
     "AccountName",
     "AccountReported",
@@ -76,6 +77,9 @@ such an order all the same, it is what the venue says.
 
 CAME_LATE: Final = "came_late"
 """The reason of an order of which its venue speaks although it was called not sent; until it ends for another one."""
+
+UNCONFIRMED: Final = "settlement_not_confirmed"
+"""The reason of an order that a counter refuses since it knows of no confirmed statement of the day before."""
 
 AccountName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 ClientOrderId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,36}$")]

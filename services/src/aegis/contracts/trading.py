@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from aegis.contracts.amounts import Price
 from aegis.contracts.orders import (
@@ -35,7 +35,6 @@ from aegis_sdk.method import Method
 
 __all__ = [
     "ACCOUNT",
-    "ALERT",
     "CANCEL_ORDER",
     "FLATTEN",
     "KILL",
@@ -45,12 +44,13 @@ __all__ = [
     "RECONCILE",
     "SERVICE",
     "SET_MODE",
+    "STATEMENTS",
     "TAKE_BOOKS",
     "TRADES",
     "AccountReply",
     "AccountRequest",
-    "Alert",
     "CancelOrder",
+    "CancelRefused",
     "CancelReply",
     "Difference",
     "FlattenReply",
@@ -77,6 +77,7 @@ __all__ = [
     "group_name",
     "order_key",
     "risk_name",
+    "statement_name",
 ]
 
 SERVICE: Final = "trading"
@@ -101,14 +102,42 @@ class OrderRejected(Rejected):
     code = "order_rejected"
 
 
+class CancelRefused(Rejected):
+    """The venue refuses to cancel an order, which works as far as is known here. `details`: {reason, said}.
+
+    `reason` is a word as docs/trading.md and docs/ctp-trading.md have them, `said` the venue's own text.
+    """
+
+    code = "cancel_refused"
+
+
 class OrderExpired(Rejected):
-    """The trading day ended before the venue had answered a cancel; no order of it works any more."""
+    """The trading day has ended, and with it what is known here of its orders; none of them works any more.
+
+    Of an order or a flatten `orders` are as they were known last: what they have traded the venue's statement says. Of
+    one that is `unknown` nobody here ever knew. Of a cancel there are none: the venue had not answered it.
+    """
 
     code = "order_expired"
 
+    @classmethod
+    def of(cls, says: str, orders: Sequence[Order]) -> OrderExpired:
+        return cls(says, orders=[one.model_dump(mode="json") for one in orders])
+
+    @property
+    def orders(self) -> list[Order]:
+        """Raises ValidationError where these are no orders."""
+        return _ORDERS.validate_python(self.details.get("orders", []))
+
+
+_ORDERS: Final = TypeAdapter(list[Order])
+
 
 class VenueUnavailable(RpcError):
-    """The account's venue is away, or not yet compared with; nothing was sent. The same call may succeed later."""
+    """The account's venue is away, takes no more now, or is not yet compared with; nothing was sent.
+
+    The same may succeed later, asked for as new.
+    """
 
     status = 503
     code = "venue_unavailable"
@@ -166,7 +195,7 @@ class CancelOrder(_Frozen):
 
 
 class CancelReply(_Frozen):
-    """The order as it is now: asked to be cancelled, or final already."""
+    """The order as it is now: its venue has taken the cancel, or it was final already."""
 
     order: Order
 
@@ -234,12 +263,18 @@ class AccountReply(_Frozen):
 
 
 class SetMode(_Frozen):
-    """Change what an account may do. `armed` None leaves it as it is; only a person arms a live account."""
+    """Change what an account may do. None leaves it as it is; only a person arms a live account."""
 
     account: AccountName
-    mode: Mode
+    mode: Mode | None = None
     armed: bool | None = None
     reason: Text = ""
+
+    @model_validator(mode="after")
+    def _sets_something(self) -> SetMode:
+        if self.mode is None and self.armed is None:
+            raise ValueError("neither `mode` nor `armed` is given")
+        return self
 
 
 class KillRequest(_Frozen):
@@ -288,7 +323,8 @@ class TakeBooks(_Frozen):
     """Take the positions and money of the venue for ours: it is right, and we were wrong.
 
     Its answer is the comparison behind that. `confirm` repeats the account's name. The mode stays as it is. An account
-    whose env is another one since the accounts file was changed begins anew; a live one disarmed.
+    whose env is another one since the accounts file was changed begins anew, and so does one that comes from another
+    key, halted; a live one disarmed.
     """
 
     account: AccountName
@@ -318,18 +354,6 @@ class ReconcileReply(_Frozen):
     trades_booked: int  # that the venue had and we had not
 
 
-class Alert(_Frozen):
-    """Event `event.trading.<account>.alert`: somebody should look. Not numbered: it changes nothing."""
-
-    account: AccountName
-    what: Literal["mismatch", "adopted", "late", "count", "note"]
-    text: Annotated[str, Field(max_length=1000)]
-    ts_ns: int
-
-
-ALERT: Final = "alert"
-
-
 def order_key(account: str, client_order_id: str) -> str:
     """The idempotency key of an order."""
     return f"order:{account}:{client_order_id}"
@@ -343,6 +367,15 @@ def group_name(account: str) -> str:
 def risk_name(account: str) -> str:
     """Where `aegis_config` has an account's risk settings."""
     return f"trading.{account}.risk"
+
+
+STATEMENTS: Final = "aegis_statements"
+"""The bucket of settlement statements."""
+
+
+def statement_name(account: str, day: str) -> str:
+    """Where it has the one that was confirmed on a trading day, which is that of the day before."""
+    return f"{account}.{day}"
 
 
 PLACE_ORDER: Final = Method(SERVICE, "place_order", OrderRequest, PlaceOrderReply)

@@ -128,7 +128,7 @@ class ServiceProcess:
         self.stop_deadline_s = plan.stop_deadline_s
         self._plan = plan
         self._log = log
-        self._environment = {**environment, "AEGIS_INSTANCE": plan.instance, **plan.environment}
+        self._environment = {**plan.defaults, **environment, "AEGIS_INSTANCE": plan.instance, **plan.environment}
         self._directory = directory
         self._started_at = time.time()
         self._process: asyncio.subprocess.Process | None = None

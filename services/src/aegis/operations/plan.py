@@ -46,7 +46,8 @@ class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
     service: str
     instance: str  # also the name of the process
     command: tuple[str, ...]  # begins with the path of a program
-    environment: Mapping[str, str] = {}
+    environment: Mapping[str, str] = {}  # set over our own
+    defaults: Mapping[str, str] = {}  # set where our own says nothing
     stop_deadline_s: float = 12.0  # longer than a service drains; then it is killed
     ready_file: str = ""  # of what is no service of ours: written when it is ready; empty: its registration says so
 
@@ -91,13 +92,11 @@ def _recorder(options: DeskOptions) -> list[ServicePlan]:
 
 
 def _trading() -> list[ServicePlan]:
-    """One paper account at a venue of its own, and two instances that trade it."""
+    """A venue with one paper account, unless the environment names others, and two instances that trade."""
     paper = {"AEGIS_PAPER_ACCOUNTS": PAPER, "AEGIS_PAPER_TICKS": "sim"}
     command = (sys.executable, "-m", "aegis.trading")
     return [
-        ServicePlan(
-            service="paper", instance="paper-1", command=(sys.executable, "-m", "aegis.paper"), environment=paper
-        ),
+        ServicePlan(service="paper", instance="paper-1", command=(sys.executable, "-m", "aegis.paper"), defaults=paper),
         *(ServicePlan(service="trading", instance=f"trading-{number}", command=command) for number in (1, 2)),
     ]
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import structlog
 
-from aegis.contracts.trading import ALERT, Alert
+from aegis.contracts.alerts import ALERT, Alert
 from aegis.trading.keys import now_ns
 from aegis_sdk import subjects
 from aegis_sdk.errors import AegisError

@@ -14,7 +14,7 @@ import structlog
 
 from aegis.accounting.book import Book
 from aegis.contracts.amounts import Price
-from aegis.contracts.orders import CAME_LATE
+from aegis.contracts.orders import CAME_LATE, UNCONFIRMED
 from aegis.contracts.reasons import explained
 from aegis.contracts.trading import VenueUnavailable
 from aegis.contracts.venue import Submitted, VenueReport
@@ -34,9 +34,12 @@ __all__ = ["AccountState", "KeyState", "Withdrawn", "now_ns"]
 _log = structlog.get_logger("aegis.trading")
 
 _REPORTS: Final = 20_000
+_TAKEN_S: Final = 0.2
 _NOTHING: Final = b"null"
 
 Marks = Callable[[str], Mapping[str, Price]]
+Tell = Callable[[str, str, str], None]
+"""Alerts: of whom, what, text."""
 
 
 def now_ns() -> int:
@@ -55,6 +58,7 @@ class Withdrawn(NamedTuple):
 class AccountState:
     """An account as this instance acts for it. `ready`: compared with its venue since it came here; orders may be sent.
 
+    `compared_at` and `hold_at` are of `time.monotonic`: from `hold_at` on new orders wait for a comparison.
     `activity` counts what may move the venue's state: reports that came, orders that were sent. While it stands still,
     what the venue tells in several answers is of one moment.
     """
@@ -62,7 +66,11 @@ class AccountState:
     def __init__(self, account: str, event_of: Callable[[Told], Event]) -> None:
         self.account = account
         self.ready = asyncio.Event()
+        self.free = asyncio.Event()  # no order waits for a comparison
+        self.free.set()
         self.due = asyncio.Event()  # a comparison with the venue
+        self.is_unconfirmed = False  # it has refused an order for want of a settlement statement
+        self.compared_at = self.hold_at = time.monotonic()
         self.unwanted = asyncio.Event()  # an order that is to be cancelled may work
         self.withdrawn: dict[str, Withdrawn] = {}  # those that are being cancelled, and work yet
         self.withdrew = asyncio.Event()  # some of them have been asked for
@@ -97,6 +105,12 @@ class AccountState:
             if not self.asked:
                 self.answered.set()
 
+    def unconfirmed(self) -> None:
+        """Orders wait until its statement is confirmed again."""
+        self.is_unconfirmed = True
+        self.ready.clear()
+        self.due.set()
+
     def heard(self, report: VenueReport) -> None:
         """A report waits to be committed. One that has no room is fetched by a comparison."""
         self.activity += 1
@@ -108,20 +122,38 @@ class AccountState:
         self.taken.clear()
         self.news.set()
 
+    async def until_taken(self) -> None:
+        """Return when the reports that have come are committed; not much later, since they may wait for us."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_TAKEN_S):
+                await self.taken.wait()
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """While new orders wait for a comparison."""
+        self.free.clear()
+        try:
+            yield
+        finally:
+            self.free.set()
+
     async def until_ready(self, seconds: float) -> None:
         """Return when orders may be sent. Raises VenueUnavailable where that takes longer."""
-        if not self.ready.is_set():
+        if not (self.ready.is_set() and self.free.is_set()):
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(seconds, 0)):
                     await self.ready.wait()
+                    await self.free.wait()
         if not self.ready.is_set():
             raise explained(VenueUnavailable, "not_compared", account=self.account)
+        if not self.free.is_set():
+            raise explained(VenueUnavailable, "held_back", account=self.account)
 
 
 class KeyState:
     """Begun anew each time the key comes here."""
 
-    def __init__(self, key: str, accounts: Iterable[str], state: bytes | None, marks: Marks) -> None:
+    def __init__(self, key: str, accounts: Iterable[str], state: bytes | None, marks: Marks, tell: Tell) -> None:
         self.key = key
         self.is_active = False  # replayed, and held since
         self.group: Group = restore(state)
@@ -130,6 +162,7 @@ class KeyState:
         self.looked_up: dict[str, float] = {}  # when a venue was asked for an account's orders last, and has answered
         self.notes: Counter[str] = Counter()
         self._marks = marks
+        self._tell = tell
         self._telling = Telling(0)
         for account in self.group.books.keys() & self.accounts.keys():
             self.accounts[account].opened.set()
@@ -145,10 +178,9 @@ class KeyState:
             self._telling = Telling(entry.sequence)
         for change in changes:
             applied = apply(self.group, change)
-            for note in applied.notes:
-                self.notes[note] += 1
-                _log.warning("change_noted", account=change.account, change=change.kind, note=note)
             account = self.accounts.get(change.account)
+            for note in applied.notes:
+                self._noted(account, change, note)
             if account is None or not applied.tells:
                 continue
             account.opened.set()
@@ -158,7 +190,22 @@ class KeyState:
             book = self.group.books[change.account]
             if book.killed or any(order.reason == CAME_LATE for order in applied.orders):
                 account.unwanted.set()
+            if self.is_active and any(order.reason == UNCONFIRMED for order in applied.orders):
+                account.unconfirmed()
             account.outbox.add(self._telling.number(book, applied, reason.lower()))
+
+    def _noted(self, account: AccountState | None, change: Change, note: str) -> None:
+        """What does not fit is in the log; and who looks after the account is told once a day, by who holds it."""
+        self.notes[note] += 1
+        _log.warning("change_noted", account=change.account, change=change.kind, note=note)
+        if not self.is_active or account is None:
+            return
+        book = self.group.books.get(change.account)
+        name = f"{book.trading_day if book is not None else ''} {note}"
+        if name not in account.alerted:
+            account.alerted.add(name)
+            of = getattr(change, "client_order_id", "")
+            self._tell(change.account, "note", f"{note}: {change.kind} {of}".rstrip())
 
     def _event_of(self, account: str, told: Told) -> Event:
         return event_of(self.group.books[account], told, self._marks(account))

@@ -176,6 +176,11 @@ class Market:
             trading_day=tick.trading_day,
         )
 
+    def age_s(self, account: str, instrument: str) -> float | None:
+        """Of the latest prices that the account may hear; None: there are none."""
+        heard = self._latest(account, instrument)
+        return None if heard is None else time.monotonic() - heard.at
+
     def phase(self, account: str, instrument: str) -> Phase:
         """Of its product, now; trading where nobody knows how late it is, for a close passes then."""
         now_ns = self._now_ns(account)

@@ -52,6 +52,8 @@ def figures(counts: Counts, states: Mapping[str, KeyState], venues: Mapping[str,
     yield gauge(f"{prefix}_account_mode", "What an account may do.", modes, ("account", "mode"))
     ready = {(name,): float(one.ready.is_set()) for name, one in accounts.items()}
     yield gauge(f"{prefix}_account_ready", "Whether it takes orders: compared with its venue.", ready, ("account",))
+    since = {(name,): monotonic() - one.compared_at for name, one in accounts.items()}
+    yield gauge(f"{prefix}_uncompared_seconds", "Since the last comparison, or the takeover.", since, ("account",))
     working = {(name,): float(len(book.working)) for name, book in books.items()}
     yield gauge(f"{prefix}_working_orders", "Orders that may still trade.", working, ("account",))
     opened = {

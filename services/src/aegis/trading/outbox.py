@@ -23,7 +23,7 @@ from aegis_sdk.errors import AegisError
 from aegis_sdk.events import STREAM, Events, NewEvent
 from aegis_sdk.transport import Transport
 
-__all__ = ["Outbox", "Posting", "subject_of"]
+__all__ = ["Outbox", "Posting", "last_stored", "subject_of"]
 
 _log = structlog.get_logger("aegis.trading")
 
@@ -114,15 +114,10 @@ class Outbox:
         """The highest sequence that is stored; 0: none."""
         while True:
             try:
-                return max([await self._last(transport, kind) for kind in (*_KINDS.values(), "account")])
+                return await last_stored(transport, self._account)
             except AegisError as error:
                 _log.warning("events_unread", account=self._account, reason=str(error))
                 await asyncio.sleep(_AGAIN_S)
-
-    async def _last(self, transport: Transport, kind: str) -> int:
-        message = await transport.last(STREAM, subjects.event("trading", self._account, kind))
-        body: Any = codec.decode_json(message.payload) if message is not None else {}
-        return int(body.get("sequence", 0))
 
 
 class Posting:
@@ -204,6 +199,16 @@ class Posting:
                 _log.warning("events_wait", behind=one.id, reason=str(error))
                 return stored
         return len(batch)
+
+
+async def last_stored(transport: Transport, account: str) -> int:
+    """The highest sequence of an account's events in the stream; 0: there are none. Raises AegisError."""
+    last = 0
+    for kind in (*_KINDS.values(), "account"):
+        message = await transport.last(STREAM, subjects.event("trading", account, kind))
+        body: Any = codec.decode_json(message.payload) if message is not None else {}
+        last = max(last, int(body.get("sequence", 0)))
+    return last
 
 
 def subject_of(event: Event) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
-from aegis.contracts.trading import group_name, risk_name
+from aegis.contracts.trading import STATEMENTS, group_name, risk_name, statement_name
 from aegis.trading.domain.risk import RiskSettings
 from aegis_sdk.errors import AegisError
 from aegis_sdk.kv import KeyValue, KeyValueEntry, RevisionMismatch
@@ -28,24 +28,47 @@ _ALL_BYTES: Final = 256 << 20
 
 
 class ConfigStore:
-    """`aegis_config`. `risk` is what is in force for each account: what is stored, or what its file says."""
+    """`aegis_config`. `risk` is what is in force for each account: what is stored, or what its file says.
+
+    `elsewhere` has the accounts that stand there under another key than their file gives them, and that key.
+    """
 
     def __init__(self, transport: Transport, risk: Mapping[str, RiskSettings], *, replicas: int = 1) -> None:
         self._bucket = KeyValue(transport, "aegis_config")
         self._replicas = replicas
         self._given = dict(risk)
         self.risk = dict(risk)
+        self.elsewhere: dict[str, str] = {}
+        self._keys: dict[str, str] = {}
 
-    async def ensure(self, groups: Mapping[str, str]) -> None:
-        """Say which group each account belongs to, for its callers."""
+    async def ensure(self, keys: Mapping[str, str]) -> None:
+        """Say under which key each account is called, where nobody has said that before."""
+        self._keys = dict(keys)
         await self._bucket.ensure(replicas=self._replicas, history=_KEPT_VALUES)
-        for account, group in groups.items():
+        for account, key in keys.items():
             there = await self._bucket.get(group_name(account))
-            if there is None or there.value != group.encode():
-                await self._bucket.put(group_name(account), group.encode())
+            if there is None:
+                await self._bucket.create(group_name(account), key.encode())
+            else:
+                self._place(account, there)
+
+    async def claim(self, account: str) -> None:
+        """From now on it is called under the key that its file gives it. Raises RevisionMismatch, or AegisError."""
+        there = await self._bucket.get(group_name(account))
+        revision = 0 if there is None else there.revision
+        await self._bucket.update(group_name(account), self._keys[account].encode(), revision)
+        self.elsewhere.pop(account, None)
+
+    def _place(self, account: str, entry: KeyValueEntry) -> None:
+        key = entry.value.decode(errors="replace")
+        if key == self._keys[account]:
+            self.elsewhere.pop(account, None)
+        elif self.elsewhere.get(account) != key:
+            self.elsewhere[account] = key
+            _log.error("account_elsewhere", account=account, key=key, of_file=self._keys[account])
 
     async def follow(self) -> None:
-        """Take changed settings over as they come. What is no valid settings changes nothing, and is logged."""
+        """Take changed settings and keys over as they come. What is no valid setting changes nothing, and is logged."""
         while True:
             try:
                 async with self._bucket.watch("trading.>") as entries:
@@ -58,6 +81,8 @@ class ConfigStore:
 
     def _take(self, entry: KeyValueEntry) -> None:
         account = entry.key.split(".")[1]
+        if account in self._keys and entry.key == group_name(account) and not entry.deleted:
+            self._place(account, entry)
         if account not in self._given or entry.key != risk_name(account):
             return
         if entry.deleted:
@@ -74,22 +99,29 @@ class ConfigStore:
 
 
 class StatementStore:
-    """Settlement statements by account and day, in the bucket `aegis_statements`, for 400 days."""
+    """Settlement statements by account and day, for 400 days."""
 
     def __init__(self, transport: Transport, *, replicas: int = 1) -> None:
-        self._bucket = KeyValue(transport, "aegis_statements")
+        self._bucket = KeyValue(transport, STATEMENTS)
         self._replicas = replicas
 
     async def ensure(self) -> None:
         await self._bucket.ensure(replicas=self._replicas, max_age_s=_KEPT_DAYS * 86_400, max_bytes=_ALL_BYTES)
 
     async def has(self, account: str, day: str) -> bool:
-        return await self._bucket.get(f"{account}.{day}") is not None
+        return await self._bucket.get(statement_name(account, day)) is not None
 
     async def put(self, account: str, day: str, text: str) -> None:
-        """Store one, unless there is one already; cut to 512 KiB. Raises AegisError where it is not stored."""
+        """Store one, unless there is one already. What is beyond 512 KiB is cut, and that logged.
+
+        Raises AegisError where it is not stored.
+        """
+        whole = text.encode()
+        kept = whole[:_STATEMENT_BYTES].decode(errors="ignore").encode()
+        if len(kept) < len(whole):
+            _log.warning("statement_cut", account=account, day=day, bytes=len(whole), kept=len(kept))
         try:
-            await self._bucket.create(f"{account}.{day}", text.encode()[:_STATEMENT_BYTES])
+            await self._bucket.create(statement_name(account, day), kept)
         except RevisionMismatch as error:
             _log.info("statement_there", account=account, day=day, reason=str(error))
         except AegisError:

@@ -37,6 +37,8 @@ export const UI = words(
     "problem.internal": "Something went wrong in the service.",
     "problem.unavailable": "A part of the desk is away; nothing was done.",
     "problem.venue_unavailable": "The venue is away; nothing was done.",
+    "problem.cancel_refused": "The venue refuses to cancel it.",
+    "problem.order_expired": "Its trading day has ended. What it traded stands in the venue's statement.",
     "problem.outcome_unknown": "Whether it was done is not known. Look before you try again.",
   },
   {
@@ -75,6 +77,8 @@ export const UI = words(
     "problem.internal": "服务内部出错。",
     "problem.unavailable": "系统部分不可用，操作未执行。",
     "problem.venue_unavailable": "交易通道不可用，操作未执行。",
+    "problem.cancel_refused": "交易通道拒绝撤单。",
+    "problem.order_expired": "其交易日已结束，成交情况请查阅结算单。",
     "problem.outcome_unknown": "是否已执行未知，请先核实再重试。",
   },
 );

@@ -16,26 +16,29 @@ import { TRADING } from "./words";
 type Arming = "" | "arm" | "disarm";
 export const LONGEST_REASON = 256;
 
-/** What the account may do; a live one is armed here, and its name typed for it. */
+/** What the account may do; a live one is armed here, and its name typed for it. What nobody chooses stays as it is by then. */
 export function ModeDialog({ account, onClose }: { account: Account; onClose: () => void }) {
   const say = useWords(STEERING);
   const sayTrading = useWords(TRADING);
-  const [mode, setMode] = useState<Mode>(account.mode);
+  const [mode, setMode] = useState<Mode | "">("");
   const [arming, setArming] = useState<Arming>("");
   const [reason, setReason] = useState("");
   const name = account.account;
   const change = async () => {
     const armed = arming === "" ? null : arming === "arm";
-    const state = await answered(api.POST("/api/trading/accounts/{account}/mode", { params: { path: { account: name } }, body: { mode, armed, reason } }));
+    const body = { mode: mode || null, armed, reason };
+    const state = await answered(api.POST("/api/trading/accounts/{account}/mode", { params: { path: { account: name } }, body }));
     toast(say("modeDone", { account: name, mode: sayTrading(`mode.${state.mode}`) }));
   };
-  const command = ["aegis", "trading", "mode", mode, ...(arming ? [`--${arming}`] : []), ...(reason ? ["--reason", reason] : []), "--account", name];
+  const what = mode ? ["mode", mode, ...(arming ? [`--${arming}`] : [])] : [arming];
+  const command = ["aegis", "trading", ...what, ...(reason ? ["--reason", reason] : []), "--account", name];
   return (
-    <Confirm title={say("modeTitle", { account: name })} action={say("setMode")} word={arming === "arm" ? name : undefined} danger={arming === "arm"} onConfirm={change} onClose={onClose}>
+    <Confirm title={say("modeTitle", { account: name })} action={say("setMode")} word={arming === "arm" ? name : undefined} danger={arming === "arm"} ready={mode !== "" || arming !== ""} onConfirm={change} onClose={onClose}>
       <div className="flex">
         <EnvironmentBadge of={account.env} />
       </div>
-      <Choice label={sayTrading("mode")} value={mode} hint={sayTrading(`modeText.${mode}`)} onChange={(event) => setMode(event.target.value as Mode)}>
+      <Choice label={sayTrading("mode")} value={mode} hint={sayTrading(`modeText.${mode || account.mode}`)} onChange={(event) => setMode(event.target.value as Mode | "")}>
+        <option value="">{say("asIs", { state: sayTrading(`mode.${account.mode}`) })}</option>
         {MODES.map((one) => (
           <option key={one} value={one}>
             {sayTrading(`mode.${one}`)}
@@ -44,15 +47,17 @@ export function ModeDialog({ account, onClose }: { account: Account; onClose: ()
       </Choice>
       {account.env === "live" && (
         <Choice label={say("arming")} value={arming} onChange={(event) => setArming(event.target.value as Arming)}>
-          <option value="">{say("armedAsIs", { state: sayTrading(account.armed ? "armed" : "disarmed") })}</option>
+          <option value="">{say("asIs", { state: sayTrading(account.armed ? "armed" : "disarmed") })}</option>
           <option value="arm">{say("arm")}</option>
           <option value="disarm">{say("disarm")}</option>
         </Choice>
       )}
       <Field label={say("reason")} value={reason} maxLength={LONGEST_REASON} onChange={(event) => setReason(event.target.value)} />
-      <div className="-my-1 flex">
-        <CopyCommand parts={command} />
-      </div>
+      {(mode !== "" || arming !== "") && (
+        <div className="-my-1 flex">
+          <CopyCommand parts={command} />
+        </div>
+      )}
     </Confirm>
   );
 }

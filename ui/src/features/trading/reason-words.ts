@@ -8,6 +8,7 @@ export const REASONS = words<OrderReason>(
   {
     duplicate_id: "The ID was used today already.",
     wrong_env: "The order is of another environment than the account.",
+    wrong_key: "The account was traded under another key before.",
     disarmed: "The live account is not armed.",
     halted: "The account is halted.",
     cancel_only: "The account only cancels.",
@@ -75,6 +76,7 @@ export const REASONS = words<OrderReason>(
   {
     duplicate_id: "该编号当日已使用。",
     wrong_env: "委托环境与账户不符。",
+    wrong_key: "账户此前归属其他分组键。",
     disarmed: "实盘账户未启用。",
     halted: "账户已停止。",
     cancel_only: "账户只能撤单。",
@@ -145,6 +147,7 @@ export const REASONS = words<OrderReason>(
 export const FIGURES = words(
   {
     wrong_env: "books: {books}, venue: {venue}",
+    wrong_key: "{key}",
     last_day: "{day}",
     delivery_month: "{month}",
     price_tick: "{price}, tick {tick}",
@@ -152,7 +155,8 @@ export const FIGURES = words(
     below_limit: "{price}, limit {limit}",
     too_few_lots: "{lots}, at least {least}",
     too_many_lots: "{lots}, at most {most}",
-    stale_price: "{age} s old",
+    no_price: "{instrument}",
+    stale_price: "{instrument}, {age} s old",
     collar: "{price} against {reference}",
     order_rate: "at most {most}",
     cancel_rate: "at most {most}",
@@ -169,6 +173,7 @@ export const FIGURES = words(
   },
   {
     wrong_env: "账簿 {books}，交易通道 {venue}",
+    wrong_key: "{key}",
     last_day: "{day}",
     delivery_month: "{month}",
     price_tick: "{price}，最小变动 {tick}",
@@ -176,7 +181,8 @@ export const FIGURES = words(
     below_limit: "{price}，跌停 {limit}",
     too_few_lots: "{lots} 手，至少 {least}",
     too_many_lots: "{lots} 手，至多 {most}",
-    stale_price: "{age} 秒前",
+    no_price: "{instrument}",
+    stale_price: "{instrument}，{age} 秒前",
     collar: "{price}，参考价 {reference}",
     order_rate: "至多 {most} 笔",
     cancel_rate: "至多 {most} 笔",

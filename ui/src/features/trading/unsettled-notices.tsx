@@ -8,6 +8,7 @@ import { toast } from "@/components/ui/toast";
 import { useTimes } from "@/lib/time";
 import { useWords } from "@/lib/words";
 import type { Order } from "./model";
+import { isOver } from "./outcome";
 import { place } from "./place";
 import { useTellPlaced } from "./place-dialog";
 import { useRefusalWords } from "./reasons";
@@ -33,6 +34,7 @@ function Notice({ of, found, onShow }: { of: Unsettled; found: Order | undefined
   const refusal = useRefusalWords();
   const [busy, setBusy] = useState(false);
   const [said, setSaid] = useState("");
+  const [isAtEnd, setIsAtEnd] = useState(false);
   const { account, ticket, at } = of;
   const name = ticket.client_order_id;
   const isKnown = found !== undefined && found.status !== "pending" && found.status !== "unknown";
@@ -41,7 +43,10 @@ function Notice({ of, found, onShow }: { of: Unsettled; found: Order | undefined
     try {
       const placed = await place(account, ticket, true);
       if ("orders" in placed) tellPlaced(placed.orders);
-      else setSaid(say("stillUnknown", { why: refusal(placed.unknown) }));
+      else {
+        setSaid(say("stillUnknown", { why: refusal(placed.unknown) }));
+        setIsAtEnd(isOver(placed.unknown));
+      }
     } catch (error) {
       toast(say("rejected", { why: refusal(error) }), "bad");
     }
@@ -64,13 +69,13 @@ function Notice({ of, found, onShow }: { of: Unsettled; found: Order | undefined
       {!isKnown && <p className="text-soft">{said || say("unknownText")}</p>}
       {found && <p className="text-soft">{say("unknownFound", { status: sayTrading(`status.${found.status}`) })}</p>}
       <div className="flex flex-wrap gap-1.5">
-        {!isKnown && (
+        {!isKnown && !isAtEnd && (
           <Button busy={busy} onClick={() => void askAgain()}>
             {say("placeAgain")}
           </Button>
         )}
         {found && <Button onClick={() => onShow(found.client_order_id)}>{say("show")}</Button>}
-        {isKnown && <Button onClick={() => settle(account, name)}>{say("dismiss")}</Button>}
+        {(isKnown || isAtEnd) && <Button onClick={() => settle(account, name)}>{say("dismiss")}</Button>}
         <CopyCommand parts={placeCommand(account, ticket)} />
       </div>
     </section>

@@ -167,7 +167,7 @@ async def _replayed_ms(transport: NatsTransport, replicas: int, account: str) ->
     finally:
         reading.cancel()
         await asyncio.wait([reading])
-    state = KeyState(account, [account], journal.snapshot, lambda _: {})
+    state = KeyState(account, [account], journal.snapshot, lambda _: {}, lambda *_: None)
     for change in journal.changes:
         state.apply(change)
     return (time.perf_counter() - began) * 1e3

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from aegis.contracts.amounts import Price
 from aegis.contracts.orders import (
@@ -132,15 +132,21 @@ class Ticket(BaseModel):
 
 
 class ModeChange(BaseModel):
-    """`armed` left out stays as it is; only a person arms a live account."""
+    """What is left out stays as it is, and one is given; only a person arms a live account."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"mode": "close_only", "reason": "end of the day"}]}
     )
 
-    mode: Mode
+    mode: Mode | None = None
     armed: bool | None = None
     reason: Reason = ""
+
+    @model_validator(mode="after")
+    def _sets_something(self) -> ModeChange:
+        if self.mode is None and self.armed is None:
+            raise ValueError("neither `mode` nor `armed` is given")
+        return self
 
 
 class Why(BaseModel):

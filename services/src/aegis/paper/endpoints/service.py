@@ -280,7 +280,7 @@ class Paper(Queries):
         if account.state is None:
             await self._commit(key, opening(key, self.settings.accounts[key], day, now_ns))
         elif day > (book := account.state.book).trading_day:
-            held = {holding.instrument for holding in book.holdings.values() if holding.lots}
+            held = book.held
             patient = now_ns - self.market.day_began_ns < _SETTLE_NS
             settlements = self.market.settlements(held, book.trading_day, patient)
             if settlements is not None:

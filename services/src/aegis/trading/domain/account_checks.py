@@ -37,8 +37,11 @@ _USED: Final[dict[str, Reason]] = {
 
 
 def is_new(s: Situation) -> Refusal | None:
-    """A client_order_id is used once in an account and day."""
-    return Refusal("duplicate_id") if s.order.client_order_id in s.book.orders else None
+    """A client_order_id is used once in an account and day; that of a request too, however it was split."""
+    mine = s.order
+    same = (s.book.orders.get(name) for name in (mine.request_id, f"{mine.request_id}-1"))
+    is_used = mine.client_order_id in s.book.orders or any(one and one.request_id == mine.request_id for one in same)
+    return Refusal("duplicate_id") if is_used else None
 
 
 def is_allowed(s: Situation) -> Refusal | None:
@@ -112,10 +115,15 @@ def has_room(s: Situation) -> Refusal | None:
 
 
 def is_affordable_loss(s: Situation) -> Refusal | None:
-    """The day's loss: of closed and open positions, and commission."""
+    """The day's loss: of closed and open positions, and commission. Of what is held all prices are needed, none old."""
     most = s.settings.max_loss
     if most is None or not s.order.is_open:
         return None
+    for instrument in sorted(s.book.held):
+        if instrument not in s.prices:
+            return Refusal.of("no_price", instrument=instrument)
+        if (age := s.ages.get(instrument, 0.0)) > s.settings.held_stale_after_s:
+            return Refusal.of("stale_price", instrument=instrument, age=f"{age:.1f}")
     loss = s.book.commission - s.book.close_profit - s.book.position_profit(s.prices)
     return Refusal.of("loss_limit", loss=f"{loss:.2f}", most=most) if loss >= most else None
 

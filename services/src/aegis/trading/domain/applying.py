@@ -80,7 +80,7 @@ def apply(group: Group, change: Change) -> Applied:
 
 def _open(group: Group, change: AccountOpened, done: Applied) -> None:
     old = group.books.get(change.account)
-    if old is not None and old.env == change.env:
+    if old is not None and old.env == change.env and change.came_from is None:
         return
     armed = change.env != "live"
     book = Book(change.account, change.env, change.trading_day, change.pre_balance, change.rules, armed)
@@ -88,6 +88,8 @@ def _open(group: Group, change: AccountOpened, done: Applied) -> None:
         book.mode, book.killed, book.sequence = old.mode, old.killed, old.sequence
         done.orders.extend(expired(order, change.ts_ns) for order in old.working_orders())
         done.holdings.extend(old.holdings)
+    if change.came_from is not None:
+        book.mode, book.sequence = "halted", max(book.sequence, change.came_from.sequence)
     group.books[change.account] = book
     group.begin_day(change.trading_day)
     done.money = True
@@ -122,8 +124,9 @@ def _apply(group: Group, book: Book, change: Change, done: Applied) -> None:
             if change.answer.outcome in ("refused", "not_sent"):
                 _ask_cancel(book, change.client_order_id, change.ts_ns, False, done)
         case ModeSet():
-            book.mode = _stricter(book.mode, change.mode) if change.at_least else change.mode
-            book.killed = change.kills or (book.killed and book.mode == "halted")
+            if change.mode is not None:
+                book.mode = _stricter(book.mode, change.mode) if change.at_least else change.mode
+                book.killed = change.kills or (book.killed and book.mode == "halted")
             book.armed = book.armed if change.armed is None else change.armed
             done.money = True
         case RulesSet():

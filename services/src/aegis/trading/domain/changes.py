@@ -28,6 +28,7 @@ __all__ = [
     "Adopted",
     "Answered",
     "BooksTaken",
+    "CameFrom",
     "CancelAnswered",
     "CancelAsked",
     "CashMoved",
@@ -56,10 +57,18 @@ class _Change(_Frozen):
     ts_ns: int
 
 
+class CameFrom(_Frozen):
+    """The key under which an account was traded before, and its last event there."""
+
+    key: str
+    sequence: int
+
+
 class AccountOpened(_Change):
     """An account is known from now on. A live one is disarmed.
 
-    Opened in another env than before it begins anew: what it had there is of another venue.
+    Opened in another env than before it begins anew: what it had there is of another venue. So does one that comes from
+    another key: halted, and its events go on behind those that it had there.
     """
 
     kind: Literal["account_opened"] = "account_opened"
@@ -67,6 +76,7 @@ class AccountOpened(_Change):
     trading_day: Day
     pre_balance: Money
     rules: Rules = Rules()
+    came_from: CameFrom | None = None
 
 
 class RulesSet(_Change):
@@ -145,11 +155,11 @@ class CancelAnswered(_Change):
 class ModeSet(_Change):
     """With `at_least` a stricter mode stays: what the service decides by itself may cross what a person has decided.
 
-    A kill wants no order to work, from now on and until the account is halted no more.
+    A kill wants no order to work, from now on and until the account is halted no more. Without a mode it arms alone.
     """
 
     kind: Literal["mode_set"] = "mode_set"
-    mode: Mode
+    mode: Mode | None = None
     at_least: bool = False
     kills: bool = False
     armed: bool | None = None

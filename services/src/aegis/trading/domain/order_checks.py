@@ -86,13 +86,14 @@ def is_within_collar(s: Situation) -> Refusal | None:
     """
     if s.phase == "auction":
         unbounded = s.upper_limit is None or s.lower_limit is None
-        return Refusal("no_price") if s.order.is_open and unbounded else None
+        return Refusal.of("no_price", instrument=s.order.instrument) if s.order.is_open and unbounded else None
     reference = _reference(s)
     fresh = s.market is not None and s.market.age_s <= s.settings.stale_after_s
     if reference is None or s.market is None:
-        return Refusal("no_price") if s.order.is_open else None
+        return Refusal.of("no_price", instrument=s.order.instrument) if s.order.is_open else None
     if not fresh:
-        return Refusal.of("stale_price", age=f"{s.market.age_s:.1f}") if s.order.is_open else None
+        age = f"{s.market.age_s:.1f}"
+        return Refusal.of("stale_price", instrument=s.order.instrument, age=age) if s.order.is_open else None
     price = s.order.price
     if price is None:
         return None

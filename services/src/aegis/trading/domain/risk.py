@@ -42,7 +42,10 @@ class DayLimits(_Frozen):
 
 
 class RiskSettings(_Frozen):
-    """Of one account. The defaults are those of a careful start; shares are of 1, times in seconds."""
+    """Of one account. The defaults are those of a careful start; shares are of 1, times in seconds.
+
+    What an account may lose in a day depends on its money, and has no default: None is no limit.
+    """
 
     max_order_lots: Annotated[int, Field(ge=1)] = 100  # of one order, beside the exchange's own bound
     max_position_lots: Lots = 200  # of a direction of an instrument, working orders included
@@ -52,6 +55,7 @@ class RiskSettings(_Frozen):
     )
     collar: Share = Decimal("0.02")  # how far a price may be worse than the other side of the market
     stale_after_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
+    held_stale_after_s: Annotated[float, Field(gt=0, le=3600)] = 60.0  # of what is held, by whose prices a loss is seen
     orders_per_s: Annotated[int, Field(ge=1, le=1000)] = 20
     cancels_per_s: Annotated[int, Field(ge=1, le=1000)] = 20
     market_orders: Literal["reject", "convert"] = "reject"  # where the exchange has none: convert to FAK at the collar

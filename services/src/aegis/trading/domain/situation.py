@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Literal, NamedTuple, Self
@@ -24,6 +24,7 @@ __all__ = ["MarketPrice", "Pace", "Reason", "Refusal", "Situation"]
 Reason = Literal[
     "duplicate_id",
     "wrong_env",
+    "wrong_key",
     "disarmed",
     "halted",
     "cancel_only",
@@ -112,6 +113,7 @@ class Situation:
     book: Book
     settings: RiskSettings
     prices: Prices
+    ages: Mapping[str, float] = field(default_factory=dict[str, float])  # seconds, of prices of what is held and trades
     orders_last_s: int = 0  # sent in the second before, this one not among them
 
     @property

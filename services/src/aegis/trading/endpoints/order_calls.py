@@ -72,9 +72,9 @@ class OrderCalls(SingleActive):
         change = ModeSet(
             account=request.account, ts_ns=now_ns(), mode=request.mode, armed=request.armed, reason=request.reason
         )
-        armed = book.armed if request.armed is None else request.armed
+        asked = {"mode": request.mode, "armed": request.armed}
         state = account_of(book, self.acting.market.marks(request.account))
-        after = state.model_copy(update={"mode": request.mode, "armed": armed})
+        after = state.model_copy(update={name: value for name, value in asked.items() if value is not None})
         reply = AccountReply(state=after, sequence=book.sequence + 1)
         return await context.commit(write_changes([change]), reply)
 

@@ -34,6 +34,7 @@ from aegis.trading.handlers.withdrawing import Withdrawing
 from aegis.trading.keys import AccountState, KeyState
 from aegis.trading.market import Market
 from aegis.trading.metrics import figures
+from aegis.trading.moving import Moving
 from aegis.trading.outbox import Posting
 from aegis.trading.ports import Venue
 from aegis.trading.settings import TradingSettings
@@ -98,10 +99,12 @@ class Trading(OrderCalls, QueryCalls):
             tell=self._alerts.tell,
             settle_s=self.settings.settle_s,
             voiding=parts.voiding,
+            elsewhere=parts.config.elsewhere,
         )
         self.placing = Placing(self.acting)
         self.cancelling = Cancelling(self.acting)
-        self.comparing = Comparing(self.acting, parts.statements, self.settings.reconcile_s)
+        moving = Moving(self.transport, parts.config)
+        self.comparing = Comparing(self.acting, moving, parts.statements, self.settings.reconcile_s)
         self._settling = Settling(self.acting, self.cancelling)
         self._reporting = Reporting(self.acting)
         self._withdrawing = Withdrawing(self.acting, self.cancelling)
@@ -153,7 +156,7 @@ class Trading(OrderCalls, QueryCalls):
         return self._groups
 
     def restore(self, key: str, snapshot: bytes | None) -> None:
-        self.states[key] = KeyState(key, self._groups[key], snapshot, self._marks)
+        self.states[key] = KeyState(key, self._groups[key], snapshot, self._marks, self._alerts.tell)
 
     def apply(self, key: str, change: Committed) -> None:
         self.states[key].apply(change)
@@ -210,7 +213,7 @@ class Trading(OrderCalls, QueryCalls):
         hears nothing.
         """
         state = self.states.get(self._key_of[account])
-        if state is None or not state.is_active or self.acting.other_env(state.group.books.get(account)):
+        if state is None or not state.is_active or self.acting.not_here(account, state.group.books.get(account)):
             return None
         return state.accounts[account]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aegis.accounting.book import Book
@@ -33,6 +33,7 @@ class Acting:
     """`venues` are by account; `held` gives the key as held here, or raises Moved; `tell` alerts: of whom, what, text.
 
     `voiding` are the venues at which a cancel makes a name void that no order has: none can come under it then.
+    `elsewhere` has the accounts that `aegis_config` has under another key, and that.
     """
 
     accounts: dict[str, AccountSettings]
@@ -41,6 +42,7 @@ class Acting:
     risk: Callable[[str], RiskSettings]
     held: Callable[[str], Held]
     tell: Callable[[str, str, str], None]
+    elsewhere: Mapping[str, str]
     settle_s: float
     voiding: frozenset[str] = frozenset()
     counts: Counts = field(default_factory=Counts)
@@ -52,11 +54,13 @@ class Acting:
         """Of its venue now, whatever the journal says."""
         return self.accounts[account].env
 
-    def other_env(self, book: Book | None) -> Refusal | None:
-        """Why these are not the books of the account's venue: the accounts file has given it another env since.
+    def not_here(self, account: str, book: Book | None) -> Refusal | None:
+        """Why an account is not traded with these books: the accounts file has given it another env or group since.
 
         Such an account neither asks its venue for anything nor hears it.
         """
+        if (key := self.elsewhere.get(account)) is not None:
+            return Refusal.of("wrong_key", key=key)
         if book is None or book.env == self.env(book.account):
             return None
         return Refusal.of("wrong_env", books=book.env, venue=self.env(book.account))
@@ -100,6 +104,7 @@ class Acting:
         market = self.market.price(account, order.instrument)
         price = order.price if terms is None else hold_price(order, terms, market)
         sent = state.accounts[account].orders.last_second(time.monotonic())
+        settings = self.risk(account)
         return converted(
             Situation(
                 order=order,
@@ -109,17 +114,25 @@ class Acting:
                 market=market,
                 group=state.group,
                 book=book,
-                settings=self.risk(account),
+                settings=settings,
                 prices=self.market.marks(account),
+                ages={} if settings.max_loss is None else self._ages(book),
                 orders_last_s=sent + before,
             )
         )
+
+    def _ages(self, book: Book) -> dict[str, float]:
+        """How old the prices of what is held are, in seconds; what does not trade now has no other one to come."""
+        ages = {name: self.market.age_s(book.account, name) for name in book.held}
+        return {
+            name: age for name, age in ages.items() if age is not None and self.phase(book.account, name) == "trading"
+        }
 
     def checked(self, situation: Situation) -> Intended:
         """The order as it may be sent. Raises OrderRejected."""
         refusal = check(situation)
         if refusal is None and situation.order.price is None and situation.hold_price == ZERO:
-            refusal = Refusal("no_price")
+            refusal = Refusal.of("no_price", instrument=situation.order.instrument)
         if refusal is not None:
             raise self.refused(refusal)
         return Intended(order=situation.order, hold_price=situation.hold_price)

@@ -15,16 +15,23 @@ from typing import Final
 from aegis.accounting.book import Book
 from aegis.contracts.orders import Order
 from aegis.contracts.reasons import explained
-from aegis.contracts.trading import CancelOrder, CancelReply, KillReply, KillRequest
+from aegis.contracts.trading import (
+    CancelOrder,
+    CancelRefused,
+    CancelReply,
+    KillReply,
+    KillRequest,
+    VenueUnavailable,
+)
 from aegis.contracts.venue import Cancel, Submitted
 from aegis.trading.domain.changes import CancelAnswered, CancelAsked, Change, ModeSet, write_changes
 from aegis.trading.domain.checking import check_cancel
 from aegis.trading.handlers.acting import Acting
 from aegis.trading.keys import AccountState, KeyState, now_ns
-from aegis_sdk.errors import NotFound, OutcomeUnknown
+from aegis_sdk.errors import NotFound, OutcomeUnknown, Rejected
 from aegis_sdk.single_active import ActiveContext
 
-__all__ = ["Cancelling", "is_asked", "killed", "told"]
+__all__ = ["Cancelling", "is_asked", "killed", "refused", "told"]
 
 _OTHER_ENV: Final = Submitted(outcome="not_sent", reason="wrong_env")
 
@@ -36,7 +43,10 @@ class Cancelling:
         self._acting = acting
 
     async def cancel(self, state: KeyState, request: CancelOrder, context: ActiveContext) -> CancelReply:
-        """Needs no comparison with the venue first, and no mode that allows it."""
+        """Needs no comparison with the venue first, and no mode that allows it.
+
+        Raises CancelRefused and VenueUnavailable where the order goes on as if nobody had asked.
+        """
         account, book = state.account(request.account), state.book(request.account)
         order = book.orders.get(request.client_order_id)
         if order is None:
@@ -45,7 +55,8 @@ class Cancelling:
             return CancelReply(order=order)
         now = time.monotonic()
         phase = self._acting.phase(request.account, order.instrument)
-        refusal = check_cancel(self._acting.risk(request.account), phase, account.cancels.last_second(now))
+        refusal = self._acting.not_here(book.account, book)
+        refusal = refusal or check_cancel(self._acting.risk(request.account), phase, account.cancels.last_second(now))
         if refusal is not None:
             raise self._acting.refused(refusal)
         account.cancels.happened(now)
@@ -54,8 +65,15 @@ class Cancelling:
         if answer.answer.outcome == "unknown":
             key = context.idempotency_key
             raise explained(OutcomeUnknown, "cancel_unanswered", order=order.client_order_id, idempotency_key=key)
-        reply = CancelReply(order=_as_answered(book, order, answer.answer))
-        return await context.commit(write_changes([answer]), reply)
+        if answer.answer.outcome == "refused":
+            await account.until_taken()  # what was faster, as a fill
+        latest = book.orders.get(order.client_order_id, order)
+        if answer.answer.outcome == "accepted" or latest.is_final:
+            return await context.commit(write_changes([answer]), CancelReply(order=latest))
+        await self._acting.commit(state.key, [answer])
+        if answer.answer.outcome == "refused":
+            raise refused(answer)
+        raise explained(_NotSent, "cancel_not_sent", order=order.client_order_id, text=answer.answer.reason)
 
     async def kill(self, state: KeyState, request: KillRequest, context: ActiveContext) -> KillReply:
         """From the moment its intent is stored nothing is sent any more, and whatever works is withdrawn.
@@ -96,7 +114,7 @@ class Cancelling:
     async def _ask(self, account: AccountState, book: Book, orders: Sequence[Order]) -> list[CancelAnswered]:
         """Ask the venue for all of them; they go out in this order. One of another env is not asked: numbers recur."""
         venue, answers = self._acting.venue(book.account), [_OTHER_ENV] * len(orders)
-        if self._acting.other_env(book) is None:
+        if self._acting.not_here(book.account, book) is None:
             with account.asking():
                 answers = await asyncio.gather(*(venue.cancel(_cancel(book, order)) for order in orders))
         return [
@@ -128,6 +146,17 @@ def killed(account: AccountState, book: Book, names: Sequence[str]) -> KillReply
     return KillReply(asked=[name for name in names if name not in failed], failed=failed)
 
 
+def refused(answered: CancelAnswered) -> CancelRefused:
+    """What the caller of a cancel is told that its venue refuses."""
+    reason, text = answered.answer.reason, answered.answer.text
+    says = f"the venue refuses to cancel {answered.client_order_id}: {reason}"
+    return CancelRefused(f"{says}, {text}" if text else says, reason=reason, said=text)
+
+
+class _NotSent(VenueUnavailable, Rejected):
+    """To its caller VenueUnavailable; and as what is Rejected it ends the intent of the call."""
+
+
 def _asked(order: Order) -> Change:
     return CancelAsked(account=order.account, ts_ns=now_ns(), client_order_id=order.client_order_id)
 
@@ -141,10 +170,3 @@ def _cancel(book: Book, order: Order) -> Cancel:
         client_order_id=order.client_order_id,
         venue_order_id=latest.venue_order_id,
     )
-
-
-def _as_answered(book: Book, order: Order, answer: Submitted) -> Order:
-    latest = book.orders.get(order.client_order_id, order)
-    if latest.is_final or answer.outcome == "accepted":
-        return latest
-    return latest.model_copy(update={"cancel_asked": False, "text": answer.text or latest.text})

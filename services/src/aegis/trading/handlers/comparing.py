@@ -1,12 +1,14 @@
 """An account against its venue: when its key comes here, each minute, at a new trading day, and when somebody asks.
 
 What the venue tells in several answers counts only if nothing moved meanwhile, and a difference only if it is seen
-twice. Then the account is close-only, and somebody is told.
+twice. Then the account is close-only, and somebody is told. For an account that trades all the time nothing ever
+stands still: where its comparison is overdue, its new orders wait for one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
@@ -14,6 +16,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from aegis.accounting.book import Book
+from aegis.contracts.orders import UNCONFIRMED
 from aegis.contracts.reasons import explained
 from aegis.contracts.trading import PAGE, OrderRejected, ReconcileReply, VenueUnavailable
 from aegis.contracts.venue import InstrumentTerms, VenueAccount, VenueOrder, VenuePosition, VenueTrade
@@ -21,6 +24,7 @@ from aegis.trading.domain.applying import apply
 from aegis.trading.domain.changes import (
     AccountOpened,
     BooksTaken,
+    CameFrom,
     Change,
     DayRolled,
     ModeSet,
@@ -33,6 +37,7 @@ from aegis.trading.domain.reconciliation import Compared, catch_up, compare, set
 from aegis.trading.handlers.acting import Acting
 from aegis.trading.handlers.reporting import cash_moved, tell_unasked
 from aegis.trading.keys import AccountState, KeyState, now_ns
+from aegis.trading.moving import Moving
 from aegis.trading.stores import StatementStore
 from aegis_sdk.errors import AegisError, Moved
 
@@ -44,6 +49,14 @@ _TRIES: Final = 5
 _AT_ONCE: Final = 32
 _BETWEEN_S: Final = 0.2  # tries, and the two looks at a difference: reports that are under way arrive meanwhile
 _AGAIN_S: Final = (0.1, 5.0)
+_HOLD_AFTER: Final = 3
+"""After so many intervals without a comparison orders wait for one, once in an interval, for so long at most:"""
+_HOLD_S: Final = 10.0
+_TELL_AFTER: Final = 5
+"""After so many somebody is told."""
+
+
+_LATE: Final = "not_compared"
 
 
 class _Told(NamedTuple):
@@ -58,14 +71,16 @@ class _Told(NamedTuple):
 class Comparing:
     """Keeps accounts in step with their venues."""
 
-    def __init__(self, acting: Acting, statements: StatementStore, every_s: float) -> None:
+    def __init__(self, acting: Acting, moving: Moving, statements: StatementStore, every_s: float) -> None:
         self._acting = acting
+        self._moving = moving
         self._statements = statements
         self._every_s = every_s
 
     async def run(self, state: KeyState, account: AccountState) -> None:
         """Compare now, and whenever it is due. Ends when the key is held no more."""
         pause_s = _AGAIN_S[0]
+        account.compared_at = time.monotonic()
         while True:
             account.due.clear()
             try:
@@ -76,6 +91,7 @@ class Comparing:
             except AegisError as error:
                 ready = account.ready.is_set()
                 _log.warning("not_compared", account=account.account, ready=ready, reason=str(error))
+                self._tell_late(account, error)
                 wait_s = pause_s
                 pause_s = min(pause_s * 2, _AGAIN_S[1])
             with suppress(TimeoutError):
@@ -85,13 +101,13 @@ class Comparing:
     async def now(self, state: KeyState, account: AccountState) -> ReconcileReply:
         """Catch up, compare, and be ready for orders. Raises what the venue or the ledger raises, VenueUnavailable too.
 
-        OrderRejected: its books are those of another env.
+        OrderRejected: its books are those of another env, or of another key.
 
-        An account that never stands still is caught up with and not compared: VenueUnavailable. It is ready only where
-        it was before; nothing new is sent meanwhile, so what moves it comes to an end.
+        An account that does not stand still is caught up with and not compared: VenueUnavailable. It is ready only
+        where it was before.
         """
         async with account.comparing:
-            self._require_env(state, account)
+            self._require_here(state, account)
             day = await self._acting.venue(account.account).trading_day(account.account)
             await self._confirm(account, day)
             if account.account not in state.group.books:
@@ -100,13 +116,23 @@ class Comparing:
             await self._set_rules(state, book)
             if day > book.trading_day:
                 await self._roll(state, account, book, day)
-            reply = await self._compare(state, account, book)
+            reply = await self._compare_in_peace(state, account, book)
+        account.compared_at = time.monotonic()
+        account.hold_at = account.compared_at + _HOLD_AFTER * self._every_s
+        account.alerted.discard(_LATE)
         account.ready.set()
         return reply
 
-    def _require_env(self, state: KeyState, account: AccountState) -> None:
-        """Raises OrderRejected, and tells once, where the books are those of a venue of another env."""
-        refusal = self._acting.other_env(state.group.books.get(account.account))
+    def _tell_late(self, account: AccountState, error: AegisError) -> None:
+        """Once, of one that trades all the same; of a venue that is away others tell."""
+        seconds = time.monotonic() - account.compared_at
+        if account.ready.is_set() and seconds > _TELL_AFTER * self._every_s and _LATE not in account.alerted:
+            account.alerted.add(_LATE)
+            self._acting.tell(account.account, _LATE, f"it trades, and was not compared for {seconds:.0f} s: {error}")
+
+    def _require_here(self, state: KeyState, account: AccountState) -> None:
+        """Raises OrderRejected, and tells once, where the books are those of another env, or of another key."""
+        refusal = self._acting.not_here(account.account, state.group.books.get(account.account))
         if refusal is None:
             return
         if refusal.reason not in account.alerted:
@@ -117,15 +143,19 @@ class Comparing:
     async def take(self, state: KeyState, account: AccountState, reason: str) -> ReconcileReply:
         """Take the venue's positions and money for ours, as somebody has decided; and compare.
 
-        Books of another env begin anew. Raises as `now` does, and VenueUnavailable where the account does not stand
-        still. Orders and trades that differ, as what the venue has lost, go on doing so until their day ends.
+        Books of another env begin anew, and those of an account that comes from another key, halted: nobody here knows
+        in which mode it was there. Raises as `now` does, VenueUnavailable where the account does not stand still, and
+        OrderRejected while that key is held. Orders and trades that differ, as what the venue has lost, go on doing so
+        until their day ends.
         """
         async with account.comparing:
             day = await self._acting.venue(account.account).trading_day(account.account)
             book = state.group.books.get(account.account)
-            if book is None or self._acting.other_env(book):
+            if book is None or self._acting.not_here(account.account, book):
+                came_from = await self._moving.leave(account.account)
                 await self._confirm(account, day)
-                await self._open(state, account, day)
+                await self._open(state, account, day, came_from)
+                await self._moving.arrive(account.account)
             elif day == book.trading_day:
                 await self._take(state, account, book, reason)
             else:
@@ -137,7 +167,7 @@ class Comparing:
             seen = account.activity
             told = await self._ask(book.account)
             tell_unasked(self._acting, account, book, await self._catch_up(state, book, told))
-            await self._taken(account)
+            await account.until_taken()
             if account.activity == seen and not account.asked:
                 taken = BooksTaken(
                     account=book.account,
@@ -155,13 +185,13 @@ class Comparing:
 
     # The first start
 
-    async def _open(self, state: KeyState, account: AccountState, day: str) -> None:
+    async def _open(self, state: KeyState, account: AccountState, day: str, came_from: CameFrom | None = None) -> None:
         """Take the venue's books as they are, in one entry of the journal."""
         name = account.account
         for _ in range(_TRIES):
             seen = account.activity
             told = await self._ask(name)
-            changes = await self._first_changes(name, day, told)
+            changes = await self._first_changes(name, day, told, came_from)
             if account.activity == seen:
                 await self._acting.commit(state.key, changes)
                 tell_unasked(self._acting, account, state.book(name), changes)
@@ -170,7 +200,7 @@ class Comparing:
             await asyncio.sleep(_BETWEEN_S)
         raise explained(VenueUnavailable, "restless", account=name)
 
-    async def _first_changes(self, name: str, day: str, told: _Told) -> list[Change]:
+    async def _first_changes(self, name: str, day: str, told: _Told, came_from: CameFrom | None) -> list[Change]:
         settings = self._acting.accounts[name]
         opened = AccountOpened(
             account=name,
@@ -179,6 +209,7 @@ class Comparing:
             trading_day=day,
             pre_balance=told.state.pre_balance,
             rules=await self._acting.venue(name).rules(name, settings.rules),
+            came_from=came_from,
         )
         group = Group()
         apply(group, opened)
@@ -206,8 +237,8 @@ class Comparing:
         What was reported before is booked before.
         """
         account.ready.clear()
-        await self._taken(account)
-        held = sorted({holding.instrument for holding in book.holdings.values() if holding.lots})
+        await account.until_taken()
+        held = sorted(book.held)
         fresh: list[InstrumentTerms] = []
         for first in range(0, len(held), _AT_ONCE):
             fresh += await self._acting.venue(book.account).terms(book.account, held[first : first + _AT_ONCE])
@@ -223,12 +254,41 @@ class Comparing:
         _log.info("day_rolled", account=book.account, trading_day=day, settlements=len(prices))
 
     async def _confirm(self, account: AccountState, day: str) -> None:
-        """The statement of the day before: confirmed and stored once, whoever holds the account."""
-        if not await self._statements.has(account.account, day):
-            text = await self._acting.venue(account.account).confirm_settlement(account.account)
-            await self._statements.put(account.account, day, text)
+        """The statement of the day before: confirmed and stored once, whoever holds the account.
+
+        A counter that has lost that, as a refused order shows, is told again.
+        """
+        name, is_lost = account.account, account.is_unconfirmed
+        if not is_lost and await self._statements.has(name, day):
+            return
+        text = await self._acting.venue(name).confirm_settlement(name)
+        account.is_unconfirmed = False
+        await self._statements.put(name, day, text)
+        if is_lost and UNCONFIRMED not in account.alerted:
+            account.alerted.add(UNCONFIRMED)
+            says = (
+                "an order was refused, since its venue knew of no confirmed settlement statement; it is confirmed again"
+            )
+            self._acting.tell(name, "settlement", says)
 
     # Comparing
+
+    async def _compare_in_peace(self, state: KeyState, account: AccountState, book: Book) -> ReconcileReply:
+        """Compare; new orders wait where that is overdue. Raises VenueUnavailable where it did not stand still."""
+        now = time.monotonic()
+        if not account.ready.is_set() or now < account.hold_at:
+            return await self._compare(state, account, book)
+        account.hold_at = now + self._every_s
+        _log.info("orders_wait", account=book.account, uncompared_s=round(now - account.compared_at))
+        with account.held():
+            try:
+                async with asyncio.timeout(_HOLD_S):
+                    await account.answered.wait()
+                    return await self._compare(state, account, book)
+            except TimeoutError:
+                raise explained(
+                    VenueUnavailable, "restless_alone", account=book.account, seconds=f"{_HOLD_S:g}"
+                ) from None
 
     async def _compare(self, state: KeyState, account: AccountState, book: Book) -> ReconcileReply:
         """What is found. Raises VenueUnavailable where the account did not stand still."""
@@ -241,7 +301,7 @@ class Comparing:
             changes = await self._catch_up(state, book, told)
             adopted += tell_unasked(self._acting, account, book, changes)
             booked += sum(isinstance(change, TradeTold) for change in changes)
-            await self._taken(account)
+            await account.until_taken()
             if account.activity == seen and not account.asked:
                 found = compare(book, told.orders, told.trades, told.positions, told.state)
                 said = [str(one) for one in found.differences]
@@ -276,12 +336,6 @@ class Comparing:
         if changes:
             await self._acting.commit(state.key, changes)
         return changes
-
-    async def _taken(self, account: AccountState) -> None:
-        """Wait for the reports that have come; not for long, since they may wait for us."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_BETWEEN_S):
-                await account.taken.wait()
 
     async def _conclude(self, state: KeyState, account: AccountState, book: Book, found: Compared) -> None:
         account.differences = len(found.differences)

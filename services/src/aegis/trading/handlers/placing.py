@@ -133,7 +133,7 @@ class Placing:
         situation = self._acting.situation(state, book, order)
         price = None if situation.terms is None else collar_price(situation)
         if price is None:
-            raise self._acting.refused(Refusal("no_price"))
+            raise self._acting.refused(Refusal.of("no_price", instrument=order.instrument))
         priced = order.model_copy(update={"price": price})
         return self._acting.checked(replace(situation, order=priced, hold_price=price, orders_last_s=0))
 
@@ -146,13 +146,14 @@ class Placing:
 
         The paper venue knows only what ticks: so what is not known is wanted, and asked for once more.
         """
-        if refusal := self._acting.other_env(state.group.books.get(account.account)):  # which is never compared
+        name = account.account
+        if refusal := self._acting.not_here(name, state.group.books.get(name)):  # which is never compared
             raise self._acting.refused(refusal)
         await account.until_ready(context.time_left / 2)
-        book, market = state.book(account.account), self._acting.market
+        book, market = state.book(name), self._acting.market
         try:
             await self._acting.learn(state, book, instruments)
-            new = [one for one in instruments if await market.want(account.account, one)]
+            new = [one for one in instruments if await market.want(name, one)]
             await self._acting.learn(state, book, new)
         except (Unavailable, DeadlineExceeded) as error:
             raise explained(VenueUnavailable, "venue_away", text=str(error)) from error

@@ -3,7 +3,8 @@
 An order that the venue has speaks for itself. One that it has not heard of may be on its way there still: whoever sent
 it may have been stopped in the middle. Where a cancel makes its name void, that is done, and it is not sent for
 certain. Elsewhere it is called not sent only by a venue that was asked `settle_s` after it was found, or later, and
-has answered: one that is silent has perhaps not read it yet, however long that takes.
+has answered: one that is silent has perhaps not read it yet, however long that takes. With the end of its day nobody
+can say it any more, and its caller is told that: it may have traded.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from aegis.accounting.book import Book
-from aegis.accounting.lifecycle import answered, expired, reported
+from aegis.accounting.lifecycle import answered, reported
 from aegis.contracts.orders import Order
 from aegis.contracts.trading import (
     CANCEL_ORDER,
@@ -35,7 +36,7 @@ from aegis.trading.domain.changes import (
     write_changes,
 )
 from aegis.trading.handlers.acting import Acting
-from aegis.trading.handlers.cancelling import Cancelling, is_asked, killed, told
+from aegis.trading.handlers.cancelling import Cancelling, is_asked, killed, refused, told
 from aegis.trading.keys import AccountState, KeyState, now_ns
 from aegis_sdk.single_active import OpenIntent, Settled
 
@@ -55,7 +56,8 @@ class Settling:
     async def settle(self, state: KeyState, intent: OpenIntent) -> Settled | None:
         """The answer; None where it cannot be given yet. Raises what the venue's queries raise."""
         changes = read_changes(intent.data)
-        if self._acting.other_env(state.group.books.get(changes[0].account)):
+        name = changes[0].account
+        if self._acting.not_here(name, state.group.books.get(name)):
             return None  # the venue that was asked is another one
         since = state.first_asked.setdefault(intent.idempotency_key, time.monotonic())
         if isinstance(changes[0], OrdersIntended):
@@ -76,10 +78,12 @@ class Settling:
             theirs = {one.client_order_id: one for one in told if one.trading_day == book.trading_day}
         found: list[Change] = []
         orders: list[Order] = []
+        ended: list[str] = []
         for one in change.orders:
             order = book.orders.get(one.order.client_order_id)
             if order is None:
-                orders.append(expired(one.order, now_ns()))  # its day has ended
+                ended.append(one.order.client_order_id)
+                orders.append(one.order.model_copy(update={"status": "unknown"}))
             elif not _is_open(book, order):
                 orders.append(order)
             elif (report := theirs.get(order.client_order_id)) is not None:
@@ -91,8 +95,11 @@ class Settling:
                 orders.append(answered(order, missing.answer, missing.ts_ns))
             else:
                 return None
+        stored = write_changes(found) if found else None
+        if ended:
+            return Settled(_ended(ended, orders), stored)
         reply = FlattenReply(orders=orders, refused={}) if method == FLATTEN.name else PlaceOrderReply(orders=orders)
-        return Settled(reply, write_changes(found) if found else None)
+        return Settled(reply, stored)
 
     async def _look_up(self, state: KeyState, account: str, due: float) -> bool:
         """Whether the venue was asked at `due` or later, and has answered. One that can void names need not be."""
@@ -120,13 +127,15 @@ class Settling:
             return self._kill(state.account(book.account), book, [one.client_order_id for one in asked])
         assert method == CANCEL_ORDER.name, method
         answers = await self._cancelling.again(state, asked)
-        if any(one.answer.outcome == "unknown" for one in answers):
-            return None
+        if any(one.answer.outcome in ("unknown", "not_sent") for one in answers):
+            return None  # the first one may be there: it is asked for again
         stored = write_changes(answers) if answers else None
         order = book.orders.get(asked[0].client_order_id)
         if order is None:
             gone = f"the trading day of {asked[0].client_order_id} has ended, and the order with it"
             return Settled(OrderExpired(gone), stored)
+        if not order.is_final and any(one.answer.outcome == "refused" for one in answers):
+            return Settled(refused(answers[0]), stored)
         return Settled(CancelReply(order=order), stored)
 
     def _kill(self, account: AccountState, book: Book, names: Sequence[str]) -> Settled | None:
@@ -140,6 +149,11 @@ class Settling:
 def _is_open(book: Book, order: Order) -> bool:
     known = book.orders.get(order.client_order_id)
     return known is not None and known.status in ("pending", "unknown")
+
+
+def _ended(names: Sequence[str], orders: Sequence[Order]) -> OrderExpired:
+    says = "the day ended before its venue had said what became of it: the statement says what it traded"
+    return OrderExpired.of(f"{', '.join(names)}: {says}", orders)
 
 
 def _told(order: Order, report: VenueOrder) -> Change:

@@ -80,7 +80,7 @@ class Withdrawing:
 
     def _unwanted(self, book: Book) -> list[Order]:
         """Late ones have been called not sent: whoever wanted them may have asked for others since."""
-        if self._acting.other_env(book):
+        if self._acting.not_here(book.account, book):
             return []
         if book.killed:
             return book.working_orders()

@@ -52,7 +52,6 @@ __all__ = ["CtpVenue", "VenueOptions"]
 _log = structlog.get_logger("aegis.ctp")
 
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9_-]{1,12}")
-_STATEMENT: Final = 1 << 20
 
 
 @contextmanager
@@ -202,12 +201,12 @@ class CtpVenue:
         return given
 
     async def confirm_settlement(self, account: AccountName) -> str:
-        """Without it CTP takes no order of the day (error 42). At most a megabyte of it is kept."""
+        """Without it CTP takes no order of the day (error 42)."""
         live, asked_by = self._require(account), who(self._start.login)
         lines = await live.query("QrySettlementInfo", asked_by, Urgency.DAY)
         await live.call("SettlementInfoConfirm", asked_by, self._options.pace.answer_s)
         statement = b"".join(line["Content"] for line in lines)  # a line may end within a character
-        return statement[:_STATEMENT].decode("gb18030", "replace")
+        return statement.decode("gb18030", "replace")
 
     async def _query(self, what: str, account: AccountName) -> list[Record]:
         return await self._require(account).query(what, who(self._start.login), Urgency.STATE)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aegis.accounting.exchange_rules import Phase
 from aegis.contracts.amounts import exact
-from aegis.contracts.orders import Direction, Hedge, Offset, OrderType, Side
+from aegis.contracts.orders import UNCONFIRMED, Direction, Hedge, Offset, OrderType, Side
 from aegis.contracts.venue import VenueOrderStatus
 
 __all__ = [
@@ -82,7 +82,7 @@ REASONS: Final = {
     30: "too_few_to_close",
     31: "no_money",
     41: "too_many_a_second",
-    42: "settlement_not_confirmed",
+    42: UNCONFIRMED,
     50: "too_few_to_close",
     51: "too_few_to_close",
     80: "order_type",

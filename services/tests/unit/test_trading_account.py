@@ -1,0 +1,94 @@
+"""The trading service on a scripted ledger and venue: what an account may do, and what is told of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import pytest
+from pydantic import ValidationError
+from trading_desk import MEAL, NEXT_DAY, REBAR, terms
+from trading_house import House, place
+from trading_venue import ACCOUNT
+
+from aegis.contracts.trading import KillRequest, SetMode
+from aegis.contracts.venue import Submit, Submitted
+from aegis.trading.domain.changes import CancelAsked, TermsLearned
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    made = House()
+    yield made
+    await made.end()
+
+
+async def test_with_a_greatest_loss_nothing_is_opened_while_what_is_held_trades_and_its_price_is_old(
+    house: House,
+) -> None:
+    house.venue.terms[MEAL] = terms(MEAL)
+    house.venue.tell(TermsLearned(**house.venue.now(), terms=terms(MEAL)))
+    instance = await house.take(max_loss=Decimal(1000))
+    await place(instance, "held", price=3001)
+    await instance.still()
+    instance.quote(exchange="DCE", symbol="m2605")
+    assert (await place(instance, "one", instrument=MEAL)).orders[0].status == "accepted"
+    instance.quote(ts_received_ns=time.time_ns() - 90 * 10**9)
+    refused = await place(instance, "two", instrument=MEAL)
+    assert refused.details["reason"] == "stale_price"
+    assert (refused.details["instrument"], float(refused.details["age"]) >= 90) == (REBAR, True)
+    house.venue.phases[REBAR] = "break"
+    assert (await place(instance, "three", instrument=MEAL)).orders[0].status == "accepted"
+
+
+async def test_a_live_account_is_armed_for_its_day_and_stays_as_killed_or_close_only_as_it_was(house: House) -> None:
+    instance = await house.take(file={"env": "live"})
+    await instance.call("set_mode", SetMode(account=ACCOUNT, mode="close_only"), "m")
+    await instance.arm()
+    assert (instance.book.armed, instance.book.mode) == (True, "close_only")
+    assert (await place(instance, "one")).details["reason"] == "close_only"
+    await instance.call("kill", KillRequest(account=ACCOUNT), "k")
+    told = await instance.call("set_mode", SetMode(account=ACCOUNT, armed=False), "d")
+    assert (told.state.armed, told.state.mode) == (False, "halted")
+    await instance.call("set_mode", SetMode(account=ACCOUNT, armed=True), "again")
+    assert (instance.book.armed, instance.book.mode, instance.book.killed) == (True, "halted", True)
+    instance = await house.take(file={"env": "live"})
+    assert (instance.book.armed, instance.book.mode, instance.book.killed) == (True, "halted", True)
+    with pytest.raises(ValidationError, match="neither"):
+        SetMode(account=ACCOUNT, reason="none")
+
+
+async def test_what_does_not_fit_is_told_once_a_day_by_who_holds_the_account(house: House) -> None:
+    instance = await house.take()
+    for name in ("nobody", "nobody", "another"):
+        change = CancelAsked(account=ACCOUNT, ts_ns=1, client_order_id=name)
+        await instance.service.acting.commit(ACCOUNT, [change])
+    unknown = ("note", "unknown_order: cancel_asked nobody")
+    assert await house.alerts() == [unknown]
+    instance = await house.take()  # it replays them
+    house.venue.roll(NEXT_DAY, "3000")
+    await instance.until(lambda: instance.book.trading_day == NEXT_DAY)
+    await instance.service.acting.commit(ACCOUNT, [CancelAsked(account=ACCOUNT, ts_ns=1, client_order_id="nobody")])
+    assert await house.alerts(2) == [unknown, unknown]
+
+
+async def test_a_counter_that_has_lost_the_confirmation_is_told_again_before_the_next_order_and_somebody_too(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = await house.take()
+    take, confirmed = house.venue.take, house.venue.statements
+
+    def forgetful(asked: Submit) -> Submitted:
+        if house.venue.statements == confirmed:
+            return Submitted(outcome="refused", reason="settlement_not_confirmed")
+        return take(asked)
+
+    monkeypatch.setattr(house.venue, "take", forgetful)
+    assert (await place(instance, "one")).orders[0].reason == "settlement_not_confirmed"
+    assert (await place(instance, "two")).orders[0].status == "accepted"
+    assert house.venue.statements == confirmed + 1
+    ((what, text),) = await house.alerts()
+    assert (what, text.endswith("it is confirmed again")) == ("settlement", True)
+    await house.take()
+    assert house.venue.statements == confirmed + 1, "nor by who takes over"
