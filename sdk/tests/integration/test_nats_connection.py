@@ -116,11 +116,15 @@ async def test_questions_to_a_stream_end_with_the_connection_and_readers_go_on_a
             await call
 
 
-async def test_a_server_that_hangs_is_left_after_some_unanswered_pings() -> None:
+@pytest.mark.parametrize("waiting", [0, 32 << 20])
+async def test_a_server_that_hangs_is_left_after_some_unanswered_pings(waiting: int) -> None:
+    """Also where it has left so many bytes in our socket."""
     async with nats_server() as server, asyncio.timeout(DEADLINE_S):
         transport = await connect(server)
         states = states_of(transport)
         server.nodes[0].pause()
+        for _ in range(waiting >> 19):
+            transport.publish("large", bytes(1 << 19))
         assert await states.get() is ConnectionState.RECONNECTING
         server.nodes[0].resume()
         assert await states.get() is ConnectionState.CONNECTED

@@ -1,7 +1,8 @@
 """One TCP connection of nats-py, from handshake to its end: the only place that knows nats-py's inside.
 
 nats-py 2.16 does addresses, TLS, authentication, pings and subscriptions. It is pinned to this minor version because
-private names of it are used here: `_ps` (the parser, replaced), `_pending` (frames to be written), `_transport`.
+private names of it are used here: `_ps` (the parser, replaced), `_pending` (frames to be written), `_transport`, and
+`_process_op_err`, where it knows first that a session has ended.
 """
 
 from __future__ import annotations
@@ -28,14 +29,26 @@ SESSION_ERRORS: Final = (OSError, NatsError, TimeoutError, ValueError)
 """What opening or using a session may raise."""
 
 
+class _Client(Client):
+    """Says at once that it is over: nats-py calls back when all is written, which a server that hangs never reads."""
+
+    def __init__(self, over: asyncio.Event) -> None:
+        super().__init__()
+        self._over = over
+
+    async def _process_op_err(self, e: Exception) -> None:
+        self._over.set()
+        await super()._process_op_err(e)
+
+
 class Session:
     """A session begins with `open` and never reconnects; `over` is set when it has ended."""
 
     def __init__(self) -> None:
-        self._nc: Any = Client()
+        self.over = asyncio.Event()
+        self._nc: Any = _Client(self.over)
         self._parser = DirectParser(self._nc._ps)
         self._nc._ps = self._parser
-        self.over = asyncio.Event()
 
     async def open(self, server: str, options: dict[str, Any]) -> None:
         """Connect and authenticate. Raises one of SESSION_ERRORS where the server cannot be reached or refuses."""
