@@ -18,7 +18,7 @@ from aegis.contracts.reasons import Reason
 from aegis.ctp.failures import Failure, Kind, Step
 from aegis.ctp.frames import Alive, Ended, FrontAddresses, Login, Rejected, encoded
 from aegis.marketdata.adapters.ctp import process
-from aegis.marketdata.adapters.ctp.frames import FromSession, Start, Waiting
+from aegis.marketdata.adapters.ctp.frames import FromSession, Start, Subscribe, Waiting
 from aegis.marketdata.adapters.ctp.outbox import Outbox
 from aegis.marketdata.adapters.ctp.process import Session
 from aegis.marketdata.adapters.ctp.ring import Ring
@@ -128,6 +128,24 @@ def test_a_session_ends_behind_all_of_its_ticks_however_late_the_service_takes_t
         session._fail(Failure(step=Step.FLOW, kind=Kind.NOT_READY, cause=Reason.of("front_closed", error=4097)))
         session._end()
     assert done == ["all ticks are handed over", "ends"]
+
+
+@pytest.mark.parametrize("takes", [0, -2])
+def test_without_a_gate_an_instrument_is_forgotten_before_it_is_asked_for(takes: int) -> None:
+    ours, theirs = socket.socketpair()
+    done: list[str] = []
+
+    def ask(symbol: str) -> int:
+        done.append(symbol)
+        return takes
+
+    with ours, theirs:
+        session = Session(theirs, START, Heard(ours))
+        session._market = SimpleNamespace(subscribeMarketData=ask, unSubscribeMarketData=ask)
+        session._quoting = SimpleNamespace(forget=lambda symbols: done.extend(f"forget {one}" for one in symbols))  # pyright: ignore[reportAttributeAccessIssue, reportUnknownLambdaType]
+        session._told(Subscribe(["rb2505"]))
+        session._ask_for_wishes()
+        assert done == ["forget rb2505", "rb2505"]
 
 
 def test_no_word_of_a_session_is_left_out_however_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from universes import instrument
 
 from aegis.marketdata.adapters.ctp.quoting import Quoting
@@ -38,6 +39,20 @@ def test_what_was_left_out_before_a_record_that_is_none_is_counted_by_the_next_o
     assert rejected == ["malformed_row"] * 2
     quotes = [one.quote(3, 0, record(symbol)) for symbol in ("rb2510", "rb2505", "rb2505")]
     assert [quote and quote.skipped for quote in quotes] == [0, 4, 0]
+
+
+@pytest.mark.parametrize("exchange", ["SHFE", ""])
+def test_what_comes_first_of_an_instrument_that_is_subscribed_again_is_its_state(exchange: str) -> None:
+    one = quoting([])
+    taken = record("rb2505", ExchangeID=exchange)
+
+    def is_snapshot() -> bool:
+        quote = one.quote(1, 0, taken)
+        return quote is not None and "snapshot" in quote.flags
+
+    assert [is_snapshot(), is_snapshot()] == [True, False]
+    one.forget(["rb2505", "unheard-of"])
+    assert [is_snapshot(), is_snapshot()] == [True, False]
 
 
 def test_what_nobody_foresaw_and_whom_the_counter_does_not_know_stop_nothing() -> None:

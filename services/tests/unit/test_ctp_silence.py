@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 from samples import QUOTE
 
@@ -50,6 +51,17 @@ def test_the_states_that_follow_a_subscription_before_the_opening_are_no_clock()
     assert is_a_stall(clock, 16 * S, at("20251128", 21, 1))
     clock.heard([stamped(at("20251128", 15), "snapshot", "out_of_session")])
     assert not is_a_stall(clock, 16 * S, at("20251128", 21, 1)), "a market of another day, perhaps"
+
+
+@pytest.mark.parametrize("flags", [(), ("snapshot",)])
+def test_the_state_of_the_morning_that_follows_a_subscription_at_lunch_sets_no_clock_back(
+    flags: tuple[Flag, ...],
+) -> None:
+    """At 11:45 a contract is subscribed again that traded last at 10:00; 16 s later all is well."""
+    clock = MarketClock()
+    clock.heard([stamped(at("20251128", 11, 30))])
+    clock.heard([stamped(at("20251128", 10), *flags)])
+    assert not is_a_stall(clock, 16 * S, at("20251128", 11, 45, 16))
 
 
 def test_a_break_that_ends_is_no_stall_before_the_market_had_time_to_tick() -> None:

@@ -164,6 +164,9 @@ class Session:
         """Ask for some of what is wished for, and whether to go on. What CTP refuses to take now is asked again."""
         for _ in range(min(_IN_A_TURN, len(self._wishes))):
             symbol, wanted = self._wishes[0]
+            if wanted and self._gate is None:
+                with self._ticks:
+                    self._quoting.forget([symbol])
             ask = self._market.subscribeMarketData if wanted else self._market.unSubscribeMarketData
             if ask(symbol):
                 return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -39,6 +39,12 @@ class Quoting:
         if skipped:
             self._owed[record[1]] += skipped
         return None
+
+    def forget(self, symbols: Iterable[str]) -> None:
+        """They are about to be subscribed: what comes next of each is its state."""
+        for symbol in symbols:
+            if symbol in self._instruments:
+                self._converter.forget(self._instruments[symbol].exchange, symbol)
 
     def _facts_of(self, exchange: str, symbol: str) -> Facts | None:
         """From what the counter says of the instrument; its hours from the table of products."""

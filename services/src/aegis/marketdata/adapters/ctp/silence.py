@@ -2,7 +2,7 @@
 
 A market may be a simulated one, days and speeds away from our clock, so ours counts only until quotes have come. What
 follows a subscription tells little: a contract that is seldom traded answers with the time of its last trade, which
-may be hours ago. Until another quote comes the silence must mean something by both clocks.
+may be hours ago. Until another quote comes the silence must mean something by both clocks. No quote sets it back.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class MarketClock:
         if "snapshot" in latest.flags:
             self._snapshot_ns = max(self._snapshot_ns, latest.ts_exchange_ns)
         else:
-            self._latest_ns = latest.ts_exchange_ns
+            self._latest_ns = max(self._latest_ns, latest.ts_exchange_ns)
 
     def spans(self, silent_ns: int, span_ns: int, now_ns: int) -> list[tuple[int, int]]:
         """The last `span_ns` of a silence of `silent_ns`, by each clock that counts; it is now `now_ns` by ours.

@@ -137,6 +137,7 @@ class WatchedSession(Watched):
         It refuses what it is silent about for `answer_s`. Raises ConnectionUnavailable where the session ends before.
         """
         self._unwanted.difference_update(instruments)
+        self._quoting.forget(one.symbol for one in instruments)
         symbols = dict.fromkeys(one.symbol for one in instruments)
         for one in symbols:
             self._answers.pop(one, None)
