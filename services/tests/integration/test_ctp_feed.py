@@ -224,15 +224,16 @@ async def test_a_silent_front_is_left_only_while_the_market_is_open(sink: Any) -
 
     async with counter() as running, open_feed(running, sink, IMPATIENT, expects=expects) as feed:
         await all_of(feed)
-        await sink.until_quotes(50)
+        await sink.until(lambda: sum(not quote.flags for quote in sink.quotes) >= 60)
         await running.control.fault("no_ticks@market")
+        asked = asyncio.Semaphore(0)  # not of shorter silences before
         async with asyncio.timeout(30):
             for _ in range(3):
                 await asked.acquire()
         assert sink.states == [FeedState.CONNECTING, FeedState.READY]
         is_open = True
         await until_ready_again(sink)
-        assert any("no tick for 0.6 s" in reason for reason in sink.reasons)
+        assert any("no tick for" in reason for reason in sink.reasons)
 
 
 # Records

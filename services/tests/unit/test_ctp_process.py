@@ -140,9 +140,9 @@ def test_without_a_gate_an_instrument_is_forgotten_before_it_is_asked_for(takes:
         return takes
 
     with ours, theirs:
-        session = Session(theirs, START, Heard(ours))
-        session._market = SimpleNamespace(subscribeMarketData=ask, unSubscribeMarketData=ask)
-        session._quoting = SimpleNamespace(forget=lambda symbols: done.extend(f"forget {one}" for one in symbols))  # pyright: ignore[reportAttributeAccessIssue, reportUnknownLambdaType]
+        session: Any = Session(theirs, START, Heard(ours))
+        session._market = SimpleNamespace(subscribeMarketData=ask)
+        session._quoting = SimpleNamespace(forget=lambda symbols: done.append(f"forget {symbols[0]}"))
         session._told(Subscribe(["rb2505"]))
         session._ask_for_wishes()
         assert done == ["forget rb2505", "rb2505"]

@@ -182,6 +182,26 @@ async def test_a_process_that_has_begun_and_says_nothing_any_more_hangs(sink: An
     assert "said nothing for 5 s" in reason(session)
 
 
+async def test_only_a_session_that_ticks_often_is_replaced_when_it_falls_silent(sink: Any) -> None:
+    """One that is subscribed to quiet contracts alone would be logged in anew for ever."""
+    tick = replace(QUOTE, flags=())
+    quiet, busy = (watched(sink, is_expected=lambda *_: True) for _ in range(2))
+    for session, ticks in ((quiet, [tick]), (busy, [tick] * 60)):
+        session._heard(Ready("20250102", ()))
+        session._heard(Quotes(ticks))
+        session._heard_at = float("inf")  # its process lives
+        session._look(clock.now() + 16)
+    assert not reason(quiet)
+    assert "no tick for 16.0 s, while the market is open" in reason(busy)
+    busy = watched(sink, is_expected=lambda *_: True)
+    busy._heard(Ready("20250102", ()))
+    busy._heard(Quotes([tick] * 60))
+    busy.unsubscribe([OTHER])
+    busy._heard_at = float("inf")
+    busy._look(clock.now() + 16)
+    assert not reason(busy), "what is left may be quiet"
+
+
 async def test_an_instrument_is_subscribed_once_the_counter_has_answered_and_refused_as_it_says(sink: Any) -> None:
     session = ready(sink)
     asking = asyncio.create_task(session.subscribe([ONE, OTHER]))

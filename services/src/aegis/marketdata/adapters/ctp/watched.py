@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +35,7 @@ from aegis.marketdata.adapters.ctp.frames import (
 )
 from aegis.marketdata.adapters.ctp.gate import TickReader
 from aegis.marketdata.adapters.ctp.quoting import Quoting
-from aegis.marketdata.adapters.ctp.silence import MarketClock
+from aegis.marketdata.adapters.ctp.silence import IsExpected, Pace
 from aegis.marketdata.adapters.ctp.tick_stream import TickStream
 from aegis.marketdata.ports import FeedSink
 from aegis_sdk import clock
@@ -56,19 +55,17 @@ _STEPS: Final = (
 OnStep = Callable[[Step], None]
 OnListed = Callable[[Sequence[Instrument]], None]
 """Called with all instruments that the counter knows."""
-IsExpected = Callable[[int, int], bool]
-"""Whether there should have been ticks from one moment to the other, UTC nanoseconds of the market's own clock."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits(SessionLimits):
     """All in seconds."""
 
-    stall_s: float = 15.0  # without a tick for so long, where some are expected, a session is replaced
+    stall_s: float = 15.0  # a silence that is shorter is no stall
 
 
 class WatchedSession(Watched):
-    """Made in the event loop, run once. `is_expected` is asked whether a silence is none of the market's.
+    """Made in the event loop, run once. `is_expected` is asked whether contracts trade that have fallen silent.
 
     `dropped` counts ticks that came and were not passed on, by reason.
     """
@@ -91,7 +88,6 @@ class WatchedSession(Watched):
         self._on_ready = on_ready
         self._on_listed = on_listed
         self._on_step = on_step
-        self._is_expected = is_expected
         self._ticks = TickStream(self._came, self._end_as_told)
         self._process = Session(_PROGRAM, from_session, self._heard, self._ticks)
         self._by_symbol: dict[str, Instrument] = {}
@@ -102,7 +98,7 @@ class WatchedSession(Watched):
         self._reader = TickReader()
         self._unwanted: set[InstrumentId] = set()
         self._quotes_at = self._heard_at
-        self._clock = MarketClock()
+        self._pace = Pace(is_expected)
         self.waiting = Waiting(0, 0)  # as it said last
         self._crowded = asyncio.Event()
         self._answers: dict[str, Reason | None] = {}  # by symbol that was asked for, why the counter refuses it
@@ -157,6 +153,7 @@ class WatchedSession(Watched):
     def unsubscribe(self, instruments: Sequence[InstrumentId]) -> None:
         """Let none of these pass from now on."""
         self._unwanted.update(instruments)
+        self._pace.forget()
         self._ask([one.symbol for one in instruments], wanted=False)
 
     def _ask(self, symbols: list[str], *, wanted: bool = True) -> None:
@@ -242,18 +239,23 @@ class WatchedSession(Watched):
         if not quotes:
             return
         self._quotes_at = self._heard_at
-        self._clock.heard(quotes)
         if quotes[-1].trading_day > self._listed_day and self._heard_at >= self._list_at:
             self._list_anew(quotes[-1].trading_day)
-        offer, unwanted = self._sink.offer, self._unwanted
+        if self._unwanted:
+            quotes = [quote for quote in quotes if self._is_wanted(quote)]
+        self._pace.heard(quotes)
+        offer = self._sink.offer
         for quote in quotes:
-            if not unwanted or InstrumentId(quote.exchange, quote.symbol) not in unwanted:
-                offer(quote)
-            else:
-                self._dropped["unwanted"] += 1 + quote.skipped
+            offer(quote)
         if self._sink.crowded and not (self._ending or self._crowded.is_set()):
             self._process.pause()
             self._crowded.set()
+
+    def _is_wanted(self, quote: Quote) -> bool:
+        if InstrumentId(quote.exchange, quote.symbol) not in self._unwanted:
+            return True
+        self._dropped["unwanted"] += 1 + quote.skipped
+        return False
 
     def _list_anew(self, day: str) -> None:
         """Ask which instruments there are on a new trading day, once a minute until that is known."""
@@ -294,13 +296,9 @@ class WatchedSession(Watched):
         if self._crowded.is_set():
             return
         super()._look(now)
-        stall_s = self._limits.stall_s
-        if self.is_ready and now - self._quotes_at > stall_s and self._should_tick(now - self._quotes_at):
-            self.fail(Kind.NOT_READY, Reason.of("no_tick_for", seconds=f"{stall_s:g}"))
-
-    def _should_tick(self, silent_s: float) -> bool:
-        spans = self._clock.spans(_ns(silent_s), _ns(self._limits.stall_s), time.time_ns())
-        return all(self._is_expected(begin_ns, end_ns) for begin_ns, end_ns in spans)
+        silent_s = now - self._quotes_at
+        if self.is_ready and self._pace.is_stall(_ns(silent_s), _ns(self._limits.stall_s)):
+            self.fail(Kind.NOT_READY, Reason.of("no_tick_for", seconds=f"{silent_s:.1f}"))
 
     def _fail(self, failure: Failure) -> None:
         super()._fail(failure)
