@@ -17,12 +17,14 @@ from aegis.contracts.market import Quote
 from aegis.contracts.reasons import Reason
 from aegis.ctp.failures import Failure, Kind, Step
 from aegis.ctp.frames import Alive, Ended, FrontAddresses, Login, Rejected, encoded
+from aegis.ctp.login import Error, Side
 from aegis.marketdata.adapters.ctp import process
-from aegis.marketdata.adapters.ctp.frames import FromSession, Start, Subscribe, Waiting
+from aegis.marketdata.adapters.ctp.frames import FromSession, ListAnew, Listed, Start, Subscribe, Universe, Waiting
 from aegis.marketdata.adapters.ctp.outbox import Outbox
 from aegis.marketdata.adapters.ctp.process import Session
 from aegis.marketdata.adapters.ctp.ring import Ring
 
+NO_ERROR = Error()
 START = Start(
     login=Login(broker_id="", user_id="", password="", app_id="", auth_code=""),
     fronts=FrontAddresses(market=(), trader=()),
@@ -146,6 +148,37 @@ def test_without_a_gate_an_instrument_is_forgotten_before_it_is_asked_for(takes:
         session._told(Subscribe(["rb2505"]))
         session._ask_for_wishes()
         assert done == ["forget rb2505", "rb2505"]
+
+
+def test_the_answers_to_a_query_count_for_its_own_listing_alone() -> None:
+    ours, theirs = socket.socketpair()
+    heard = Heard(ours)
+    asked: list[int] = []
+    with ours, theirs:
+        session: Any = Session(theirs, START, heard)
+        session._trader = SimpleNamespace(query_instruments=lambda number: asked.append(number))
+        session._login.ready = True
+        session._login.at[Side.TRADER] = Step.FLOW
+        for number in (1, 2):
+            session._told(ListAnew(number))
+            session.on_instrument(number - 1, told_of("rb2501"))  # of the one before, which still comes
+            session._query_when_due(time.monotonic())
+            session.on_instrument(number, told_of("rb2505"))
+        session.on_instrument(1, told_of("rb2512"))
+        session.on_listed(1, NO_ERROR)
+        session.on_instrument(2, told_of("rb2601"))
+        session.on_listed(2, NO_ERROR)
+    assert asked == [1, 2]
+    [universe, ended] = heard.frames
+    assert isinstance(universe, Universe)
+    assert ([one.symbol for one in universe.instruments], universe.listing) == (["rb2505", "rb2601"], 2)
+    assert ended == Listed(2)
+
+
+def told_of(symbol: str) -> dict[str, Any]:
+    numbers = {"VolumeMultiple": 10, "PriceTick": 1.0}
+    texts = dict.fromkeys(("ProductID", "InstrumentName", "OpenDate", "ExpireDate"), "")
+    return {"InstrumentID": symbol, "ExchangeID": "SHFE", **numbers, **texts}
 
 
 def test_no_word_of_a_session_is_left_out_however_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:

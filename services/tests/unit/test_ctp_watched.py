@@ -247,19 +247,42 @@ async def test_a_new_trading_day_has_other_instruments(sink: Any, monkeypatch: p
     assert told == []
     for _ in range(3):
         tick("20250116")
-    session._heard(Listed())  # of nothing: it is being initialised
+    session._heard(Listed(1))  # of nothing: it is being initialised
     tick("20250116")
-    assert told == [ListAnew()]
+    assert told == [ListAnew(1)]
     session._list_at = clock.now()
     tick("20250116")
-    session._heard(Universe([listed("rb2505"), listed("rb2601")]))
-    session._heard(Listed())
-    session._list_at = clock.now()
+    session._heard(Universe([listed("rb2505"), listed("rb2601")], 2))
+    session._heard(Listed(2))
     tick("20250116")
-    assert told == [ListAnew()] * 2
+    assert told == [ListAnew(1), ListAnew(2)]
     assert days == [["rb2505", "rb2601"]]
     assert session._by_symbol.keys() == {"rb2505", "rb2601"}
     assert session.is_ready
+
+
+async def test_half_an_answer_is_no_universe_however_late_the_other_half_comes(
+    sink: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    days: list[list[str]] = []
+    session = watched(sink, on_listed=lambda listed: days.append([one.symbol for one in listed]))
+    monkeypatch.setattr(session._process, "tell", told.append)
+    session._heard(Universe([listed("rb2501"), listed("rb2505")]))
+    session._heard(Ready("20250115", ()))
+    tick = Quotes([replace(QUOTE, trading_day="20250116")])
+    session._heard(tick)
+    begun_at = session._list_at
+    session._heard(Universe([listed("rb2505")], 1))
+    assert session._list_at > begun_at, "none is asked for while another one is answered"
+    session._list_at = clock.now()
+    session._heard(tick)
+    session._heard(Universe([listed("rb2601")], 1))
+    session._heard(Listed(1))
+    assert (told, days) == ([ListAnew(1), ListAnew(2)], [])
+    session._heard(Universe([listed("rb2505"), listed("rb2601")], 2))
+    session._heard(Listed(2))
+    assert days == [["rb2505", "rb2601"]]
 
 
 def listed(symbol: str) -> Instrument:

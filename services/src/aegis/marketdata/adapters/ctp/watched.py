@@ -91,7 +91,8 @@ class WatchedSession(Watched):
         self._ticks = TickStream(self._came, self._end_as_told)
         self._process = Session(_PROGRAM, from_session, self._heard, self._ticks)
         self._by_symbol: dict[str, Instrument] = {}
-        self._listing: dict[str, Instrument] = {}  # of those that are told again
+        self._listings = 0  # that were asked for, beside the first
+        self._listing: dict[str, Instrument] = {}  # what the latest has told so far
         self._listed_day = self._wanted_day = ""  # the trading day whose instruments are known, and are asked for
         self._list_at = 0.0  # not before
         self._quoting = Quoting(self._by_symbol, sink.rejected)
@@ -207,12 +208,15 @@ class WatchedSession(Watched):
                 self._offer(quotes)
             case Waiting():
                 self.waiting = frame
-            case Universe(instruments):
+            case Universe(instruments, listing):
                 self._progress_at = self._heard_at
-                known = self._by_symbol if self._ready_at is None else self._listing
-                known.update((one.symbol, one) for one in instruments)
-            case Listed():
-                self._end_listing()
+                if listing == self._listings:
+                    self._list_at = self._heard_at + _LIST_AGAIN_S
+                    self._listing.update((one.symbol, one) for one in instruments)
+            case Listed(listing):
+                if listing == self._listings and self._listing:  # else the counter itself does not know yet
+                    self._listed_day = self._wanted_day
+                    self._on_listed(self._end_listing())
             case Reached(step):
                 self._note_step(step)
                 self._on_step(step)
@@ -223,7 +227,7 @@ class WatchedSession(Watched):
                 if self._wants_gate and len(libraries) == len(NAMES):
                     hint = "make setup builds it; without it ticks are lost uncounted in an overload"
                     _log.warning("session_without_gate", pid=self._process.pid, hint=hint)
-                self._on_ready([*self._by_symbol.values()])
+                self._on_ready(self._end_listing())
             case Answered(answers):
                 self._answers.update((symbol, _refusal(error)) for symbol, error in answers.items())
                 self._answered.set()
@@ -258,20 +262,20 @@ class WatchedSession(Watched):
         return False
 
     def _list_anew(self, day: str) -> None:
-        """Ask which instruments there are on a new trading day, once a minute until that is known."""
+        """Ask which instruments there are on a new trading day, a minute after the last answer until that is known."""
         _log.info("trading_day_begun", trading_day=day, before=self._listed_day, pid=self.pid)
         self._wanted_day, self._list_at = day, self._heard_at + _LIST_AGAIN_S
         self._listing.clear()
-        self._process.tell(ListAnew())
+        self._listings += 1
+        self._process.tell(ListAnew(self._listings))
 
-    def _end_listing(self) -> None:
-        if not self._listing:  # the counter itself does not know yet
-            return
-        self._listed_day = self._wanted_day
+    def _end_listing(self) -> Sequence[Instrument]:
+        """All that were told."""
         self._by_symbol.clear()
         self._by_symbol.update(self._listing)
         self._listing.clear()
-        self._on_listed([*self._by_symbol.values()])
+        self._list_at = 0.0
+        return [*self._by_symbol.values()]
 
     async def _keep_pouring(self) -> None:
         """Hear it again whenever there is room for its quotes."""
