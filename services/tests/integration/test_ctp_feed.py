@@ -139,6 +139,17 @@ async def _opened(running: RunningFront, sink: Any, options: CtpOptions = QUICK)
     return feed
 
 
+async def test_a_counter_that_lists_no_contracts_yet_is_asked_until_it_does(sink: Any) -> None:
+    async with counter(faults=("no_contracts",)) as running:
+        opening = asyncio.create_task(_opened(running, sink))
+        await sink.until(said(sink, "lists no contract"), timeout=15)
+        assert FeedState.READY not in sink.states
+        await running.control.clear()
+        feed = await opening
+        assert len(await feed.instruments()) == 40
+        await feed.close()
+
+
 async def test_another_error_ends_after_a_number_of_attempts(sink: Any) -> None:
     async with counter(faults=("login_error@trader=12345",)) as running:
         with pytest.raises(AegisError, match="error 12345"):

@@ -168,11 +168,16 @@ def test_the_answers_to_a_query_count_for_its_own_listing_alone() -> None:
         session.on_listed(1, NO_ERROR)
         session.on_instrument(2, told_of("rb2601"))
         session.on_listed(2, NO_ERROR)
-    assert asked == [1, 2]
-    [universe, ended] = heard.frames
+        session._told(ListAnew(3))
+        session._query_when_due(time.monotonic())
+        session.on_listed(3, NO_ERROR)
+    assert asked == [1, 2, 3]
+    [universe, ended, nothing] = heard.frames
     assert isinstance(universe, Universe)
     assert ([one.symbol for one in universe.instruments], universe.listing) == (["rb2505", "rb2601"], 2)
     assert ended == Listed(2)
+    assert isinstance(nothing, Rejected)
+    assert (nothing.reason, "lists no contract" in nothing.detail) == ("not_listed_anew", True)
 
 
 def told_of(symbol: str) -> dict[str, Any]:

@@ -247,8 +247,6 @@ async def test_a_new_trading_day_has_other_instruments(sink: Any, monkeypatch: p
     assert told == []
     for _ in range(3):
         tick("20250116")
-    session._heard(Listed(1))  # of nothing: it is being initialised
-    tick("20250116")
     assert told == [ListAnew(1)]
     session._list_at = clock.now()
     tick("20250116")

@@ -51,6 +51,7 @@ SENTENCES: Final[dict[str, str]] = {
     "counter_says": "the counter says (error {error}): {text}",
     "counter_error": "the counter answers with error {error}, and gives no reason",
     "front_closed": "the front closed the connection (error {error})",
+    "lists_nothing": "the counter lists no contract that can be used",
     "request_refused": "CTP does not take the request (error {error})",
     "no_answer_for": "no answer for {seconds} s",
     "query_unanswered": "no answer to the query {what} for {seconds} s",

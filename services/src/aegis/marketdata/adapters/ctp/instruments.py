@@ -54,16 +54,19 @@ class Listing:
         self.number = self.wanted = 0  # of the query that was sent, and of the next one
         self._say = say
         self._untold: list[Instrument] = []
+        self.count = 0  # of the query's answers that can be used
 
     def begin(self) -> int:
         """The number that the answers to a query bear, which is sent now."""
         self.number = self.wanted
         self._untold.clear()
+        self.count = 0
         return self.number
 
     def add(self, number: int, instrument: Instrument) -> None:
         if number != self.number:
             return
+        self.count += 1
         self.known[instrument.symbol] = instrument
         self._untold.append(instrument)
         if len(self._untold) >= _CHUNK:

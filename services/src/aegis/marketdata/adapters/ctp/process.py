@@ -268,7 +268,7 @@ class Session:
         with self._lock:
             if listing == self._listing.number:
                 self._listing.tell()
-                self._take(login.InstrumentsRead(error))
+                self._take(login.InstrumentsRead(error, self._listing.count))
 
     # Ticks
 

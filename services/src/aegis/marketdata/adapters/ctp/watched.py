@@ -214,7 +214,7 @@ class WatchedSession(Watched):
                     self._list_at = self._heard_at + _LIST_AGAIN_S
                     self._listing.update((one.symbol, one) for one in instruments)
             case Listed(listing):
-                if listing == self._listings and self._listing:  # else the counter itself does not know yet
+                if listing == self._listings:
                     self._listed_day = self._wanted_day
                     self._on_listed(self._end_listing())
             case Reached(step):
