@@ -259,6 +259,20 @@ async def test_a_new_trading_day_has_other_instruments(sink: Any, monkeypatch: p
     assert session.is_ready
 
 
+async def test_a_day_that_is_none_of_the_next_is_no_new_day(sink: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One record of it would end the queries of all days before it, and set the market's clock there."""
+    told: list[object] = []
+    session = watched(sink, is_expected=lambda *_: True)
+    monkeypatch.setattr(session._process, "tell", told.append)
+    session._heard(Ready("20991224", ()))
+    session._heard(Quotes([replace(QUOTE, trading_day="20991230", flags=())] * 60))
+    session._heard_at = float("inf")
+    session._look(clock.now() + 16)
+    assert (told, reason(session)) == ([], "")
+    session._heard(Quotes([replace(QUOTE, trading_day="20991229")]))
+    assert told == [ListAnew(1)]
+
+
 async def test_half_an_answer_is_no_universe_however_late_the_other_half_comes(
     sink: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,8 +18,9 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from aegis.contracts.market import Quote
+from aegis.exchanges.sessions import next_trading_day, to_shanghai
 
-__all__ = ["IsExpected", "Pace"]
+__all__ = ["IsExpected", "Pace", "latest_day"]
 
 IsExpected = Callable[[Collection[Quote], int, int], bool]
 """Whether the contracts of these quotes all trade from one moment of the market's clock to another."""
@@ -27,8 +28,20 @@ IsExpected = Callable[[Collection[Quote], int, int], bool]
 _TICKS: Final = 60
 _WITHIN_NS: Final = 60 * 10**9
 _TIMES: Final = 3
+_DAYS: Final = 3
 _BREAK_NS: Final = 600 * 10**9
 """Less than any break between two sessions of a day: so long a silence tells nothing of a pace."""
+
+
+def latest_day(known: str, now_ns: int) -> str:
+    """The last trading day that ticks may be of, behind the one that is known, or today's: a market may be days behind.
+
+    One beyond that is an error of its record's, which is no reason to believe that all days before are over.
+    """
+    day = max(known, to_shanghai(now_ns)[0])
+    for _ in range(_DAYS):
+        day = next_trading_day(day)
+    return day
 
 
 class Pace:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ from aegis.marketdata.adapters.ctp.frames import (
 )
 from aegis.marketdata.adapters.ctp.gate import TickReader
 from aegis.marketdata.adapters.ctp.quoting import Quoting
-from aegis.marketdata.adapters.ctp.silence import IsExpected, Pace
+from aegis.marketdata.adapters.ctp.silence import IsExpected, Pace, latest_day
 from aegis.marketdata.adapters.ctp.tick_stream import TickStream
 from aegis.marketdata.ports import FeedSink
 from aegis_sdk import clock
@@ -94,6 +95,7 @@ class WatchedSession(Watched):
         self._listings = 0  # that were asked for, beside the first
         self._listing: dict[str, Instrument] = {}  # what the latest has told so far
         self._listed_day = self._wanted_day = ""  # the trading day whose instruments are known, and are asked for
+        self._latest_day = ""  # ticks of one behind it are in error
         self._list_at = 0.0  # not before
         self._quoting = Quoting(self._by_symbol, sink.rejected)
         self._reader = TickReader()
@@ -215,14 +217,14 @@ class WatchedSession(Watched):
                     self._listing.update((one.symbol, one) for one in instruments)
             case Listed(listing):
                 if listing == self._listings:
-                    self._listed_day = self._wanted_day
+                    self._know_day(self._wanted_day)
                     self._on_listed(self._end_listing())
             case Reached(step):
                 self._note_step(step)
                 self._on_step(step)
             case Ready(trading_day, libraries):
                 self._ready_at = self._quotes_at = self._heard_at
-                self._listed_day = trading_day
+                self._know_day(trading_day)
                 _log.info("session_ready", trading_day=trading_day, libraries=libraries, pid=self._process.pid)
                 if self._wants_gate and len(libraries) == len(NAMES):
                     hint = "make setup builds it; without it ticks are lost uncounted in an overload"
@@ -243,11 +245,13 @@ class WatchedSession(Watched):
         if not quotes:
             return
         self._quotes_at = self._heard_at
-        if quotes[-1].trading_day > self._listed_day and self._heard_at >= self._list_at:
-            self._list_anew(quotes[-1].trading_day)
         if self._unwanted:
             quotes = [quote for quote in quotes if self._is_wanted(quote)]
-        self._pace.heard(quotes)
+        day = quotes[-1].trading_day if quotes else ""
+        if day <= self._latest_day:
+            self._pace.heard(quotes)
+            if day > self._listed_day and self._heard_at >= self._list_at:
+                self._list_anew(day)
         offer = self._sink.offer
         for quote in quotes:
             offer(quote)
@@ -260,6 +264,10 @@ class WatchedSession(Watched):
             return True
         self._dropped["unwanted"] += 1 + quote.skipped
         return False
+
+    def _know_day(self, day: str) -> None:
+        """Its instruments are known."""
+        self._listed_day, self._latest_day = day, latest_day(day, time.time_ns())
 
     def _list_anew(self, day: str) -> None:
         """Ask which instruments there are on a new trading day, a minute after the last answer until that is known."""
