@@ -21,7 +21,7 @@ from aegis.ctp.frames import Alive, FrontAddresses, Login
 from aegis.ctp.login import Error
 from aegis.marketdata.adapters.ctp import CtpFeed
 from aegis.marketdata.adapters.ctp import watched as watching
-from aegis.marketdata.adapters.ctp.frames import Answered, ListAnew, Listed, Quotes, Ready, Start, Universe
+from aegis.marketdata.adapters.ctp.frames import Answered, ListAnew, Listed, Quotes, Ready, Start, Subscribe, Universe
 from aegis.marketdata.adapters.ctp.watched import Limits, WatchedSession
 from aegis.marketdata.ports import FeedRefused, FeedState
 from aegis_sdk import clock
@@ -212,14 +212,53 @@ async def test_an_instrument_is_subscribed_once_the_counter_has_answered_and_ref
     assert await asking == {OTHER: Reason.of("counter_refuses", error=16, text="CTP:找不到合约")}
 
 
-async def test_what_the_counter_is_silent_about_is_refused_and_holds_up_nothing(sink: Any) -> None:
+def tick_of(instrument: InstrumentId) -> Quotes:
+    return Quotes([replace(QUOTE, exchange=instrument.exchange, symbol=instrument.symbol)])
+
+
+@pytest.mark.parametrize(
+    "late", [Answered({ONE.symbol: Error()}), Answered({ONE.symbol: Error(16, "too late")}), tick_of(ONE)]
+)
+async def test_what_the_counter_is_silent_about_is_refused_until_it_says_something(
+    sink: Any, monkeypatch: pytest.MonkeyPatch, late: Any
+) -> None:
+    """It holds up nothing, nothing of it is offered, and it is not left subscribed where nobody wants it any more."""
+    told: list[object] = []
     session = ready(sink, Limits(answer_s=0.01))
+    monkeypatch.setattr(session._process, "tell", told.append)
     assert await session.subscribe([ONE]) == {ONE: Reason("counter_silent")}
-    session._heard(Answered({ONE.symbol: Error(16, "too late")}))
+    assert told == [Subscribe([ONE.symbol]), Subscribe([ONE.symbol], wanted=False)]
+    for _ in range(2):
+        session._heard(late)
+    assert (sink.states, sink.quotes) == ([FeedState.READY], []), "it is to be asked for again"
+    assert session._answer_s == 0.02, "and has more time"
     asking = asyncio.create_task(session.subscribe([ONE]))
     await asyncio.sleep(0)
+    assert not asking.done(), "what came too late is no answer to a later question"
     session._heard(Answered({ONE.symbol: Error()}))
-    assert await asking == {}, "what came too late is no answer to a later question"
+    assert await asking == {}
+    session._heard(tick_of(ONE))
+    assert len(sink.quotes) == 1
+
+
+async def test_what_ticks_is_subscribed_though_the_counter_does_not_answer(sink: Any) -> None:
+    session = ready(sink, Limits(answer_s=0.01))
+    asking = asyncio.create_task(session.subscribe([ONE, OTHER]))
+    await asyncio.sleep(0)
+    session._heard(tick_of(ONE))
+    assert await asking == {OTHER: Reason("counter_silent")}
+    session._heard(tick_of(ONE))
+    assert (len(sink.quotes), sink.states) == (2, [])
+
+
+async def test_of_what_the_counter_refuses_nothing_is_offered(sink: Any) -> None:
+    session = ready(sink)
+    asking = asyncio.create_task(session.subscribe([ONE]))
+    await asyncio.sleep(0)
+    session._heard(Answered({ONE.symbol: Error(16, "no such contract")}))
+    assert await asking
+    session._heard(tick_of(ONE))
+    assert sink.quotes == []
 
 
 async def test_a_session_that_ends_answers_nobody_any_more(sink: Any) -> None:

@@ -25,6 +25,7 @@ SENTENCES: Final[dict[str, str]] = {
     "not_taken": "the feed does not know it",
     "counter_refuses": "the counter refuses it (error {error}): {text}",
     "counter_silent": "the counter does not answer",
+    "counter_late": "the counter answers after more than {seconds} s",
     "no_session_yet": "the feed has no session yet",
     "not_written_so": "it is not written EXCHANGE.SYMBOL",
     "none_listed": "the feed lists none of them",

@@ -76,7 +76,8 @@ class Feed(Protocol):
 
     A feed that loses its session on the way reports CONNECTING, and READY once it has another. `session` is a new one
     then, nothing is subscribed in it, and `instruments` are asked for anew: whoever opened the feed subscribes again.
-    READY in the same session says that its `instruments` are others, those of a new trading day; all else stays.
+    READY in the same session says that its `instruments` are others, those of a new trading day, or that it may take
+    what it refused; all else stays.
     """
 
     @property

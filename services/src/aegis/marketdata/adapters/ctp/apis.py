@@ -48,6 +48,7 @@ class TraderApi(TraderLogin, TdApi):
         self._listener = listener
         self._who = who
         self._on_instrument = listener.on_instrument
+        self._on_listed = listener.on_listed
 
     def query_instruments(self, listing: int) -> int:
         """The number comes back with each answer, however late."""
@@ -58,4 +59,4 @@ class TraderApi(TraderLogin, TdApi):
         if data and not failed.code:
             self._on_instrument(reqid, data)
         if last or failed.code:
-            self._listener.on_listed(reqid, failed)
+            self._on_listed(reqid, failed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,7 +38,7 @@ from aegis.marketdata.adapters.ctp.gate import TickReader
 from aegis.marketdata.adapters.ctp.quoting import Quoting
 from aegis.marketdata.adapters.ctp.silence import IsExpected, Pace, latest_day
 from aegis.marketdata.adapters.ctp.tick_stream import TickStream
-from aegis.marketdata.ports import FeedSink
+from aegis.marketdata.ports import FeedSink, FeedState
 from aegis_sdk import clock
 from aegis_sdk.errors import ConnectionUnavailable
 
@@ -106,6 +106,9 @@ class WatchedSession(Watched):
         self._crowded = asyncio.Event()
         self._answers: dict[str, Reason | None] = {}  # by symbol that was asked for, why the counter refuses it
         self._answered = asyncio.Event()  # there are more, or none will come
+        self._answer_s = limits.answer_s  # more than that, where it was late before
+        self._unheard: set[str] = set()  # of what is asked for: no tick has come
+        self._given_up: set[str] = set()  # since it has said nothing of them
         self._disobeyed = False
         self._last_word: Ended | None = None
         self._wants_gate = True
@@ -133,25 +136,48 @@ class WatchedSession(Watched):
     async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, Reason]:
         """Ask for ticks of these; which the counter refuses, and why, once it has answered for each.
 
-        It refuses what it is silent about for `answer_s`. Raises ConnectionUnavailable where the session ends before.
+        What it is silent about for `answer_s`, with no tick either, is given up: unsubscribed, and refused. Once it
+        answers, or a tick comes, that is told as READY: whoever wants it asks for it again, and waits longer. Raises
+        ConnectionUnavailable where the session ends before.
         """
         self._unwanted.difference_update(instruments)
         self._quoting.forget(one.symbol for one in instruments)
         symbols = dict.fromkeys(one.symbol for one in instruments)
         for one in symbols:
             self._answers.pop(one, None)
+        self._given_up.difference_update(symbols)
+        self._unheard = {*symbols}
         self._ask([*symbols])
         while missing := symbols.keys() - self._answers.keys():
             self._answered.clear()
             try:
-                async with asyncio.timeout(self._limits.answer_s):
+                async with asyncio.timeout(self._answer_s):
                     await self._answered.wait()
             except TimeoutError:
                 if not self._crowded.is_set():
-                    self._answers.update(dict.fromkeys(missing, Reason.of("counter_silent")))
+                    missing -= self._answers.keys()
+                    self._answers.update(dict.fromkeys(missing - self._unheard))
+                    if silent := [one for one in instruments if one.symbol in missing & self._unheard]:
+                        self._give_up_on(silent)
             if self._ending or not self.is_ready:
                 raise ConnectionUnavailable("the session ended before the counter had answered")
-        return {one: refused for one in instruments if (refused := self._answers.pop(one.symbol))}
+        self._unheard.clear()
+        refused = {one: reason for one in instruments if (reason := self._answers.pop(one.symbol))}
+        self._unwanted.update(refused)
+        return refused
+
+    def _give_up_on(self, instruments: Sequence[InstrumentId]) -> None:
+        self.unsubscribe(instruments)
+        symbols = [one.symbol for one in instruments]
+        self._answers.update(dict.fromkeys(symbols, Reason.of("counter_silent")))
+        self._given_up.update(symbols)
+
+    def _hear_late(self, symbols: Iterable[str]) -> None:
+        """The counter has said something of these after all, if it was given up."""
+        if late := self._given_up.intersection(symbols):
+            self._given_up -= late
+            self._answer_s += self._limits.answer_s
+            self._sink.changed(FeedState.READY, [Reason.of("counter_late", seconds=f"{self._limits.answer_s:g}")])
 
     def unsubscribe(self, instruments: Sequence[InstrumentId]) -> None:
         """Let none of these pass from now on."""
@@ -233,6 +259,7 @@ class WatchedSession(Watched):
             case Answered(answers):
                 self._answers.update((symbol, _refusal(error)) for symbol, error in answers.items())
                 self._answered.set()
+                self._hear_late(answers)
             case Rejected(reason, detail, count):
                 self._sink.rejected(reason, detail, count)
             case Ended():
@@ -245,6 +272,10 @@ class WatchedSession(Watched):
         if not quotes:
             return
         self._quotes_at = self._heard_at
+        if self._unheard or self._given_up:
+            symbols = {quote.symbol for quote in quotes}
+            self._unheard -= symbols
+            self._hear_late(symbols)
         if self._unwanted:
             quotes = [quote for quote in quotes if self._is_wanted(quote)]
         day = quotes[-1].trading_day if quotes else ""
