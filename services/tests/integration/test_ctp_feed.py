@@ -323,6 +323,29 @@ async def test_a_session_that_lives_over_a_day_roll_learns_the_new_days_contract
         assert FeedState.CONNECTING not in sink.states[1:], "nothing was interrupted"
 
 
+async def test_what_ctp_does_not_take_now_is_asked_again_until_all_is_subscribed(sink: Any) -> None:
+    """Two requests a second: the query of all contracts comes third, and so does the second subscription."""
+    few = counter(instruments=4, limits={"requests_per_s": 2, "query_interval_ms": 0})
+    async with asyncio.timeout(30), few as running, open_feed(running, sink) as feed:
+        assert sink.states == [FeedState.CONNECTING, FeedState.READY]
+        await running.control.fault("answer@market=-2")
+        subscribing = asyncio.create_task(all_of(feed))
+        await asyncio.sleep(0.2)  # that nothing happens has no event
+        assert not subscribing.done()
+        await running.control.clear()
+        wanted = await subscribing
+        await sink.until(lambda: {quote.symbol for quote in sink.quotes} == {one.symbol for one in wanted})
+
+
+async def test_a_login_that_ctp_does_not_take_is_tried_again(sink: Any) -> None:
+    async with counter(faults=("answer@trader=-3",)) as running:
+        opening = asyncio.create_task(_opened(running, sink))
+        await sink.until(said(sink, "CTP does not take the request"), timeout=15)
+        await running.control.clear()
+        feed = await opening
+        await feed.close()
+
+
 async def test_what_the_front_refuses_is_refused_with_its_reason_and_may_be_asked_for_again(sink: Any) -> None:
     async with counter() as running, open_feed(running, sink) as feed:
         one, other = [each.id for each in await feed.instruments()][:2]
