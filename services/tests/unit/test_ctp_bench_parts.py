@@ -43,6 +43,12 @@ def test_a_surplus_of_one_instrument_makes_up_for_no_loss_of_another() -> None:
     assert (found["lost"], found["surplus"], found["unaccounted"]) == (1, 1, 2)
 
 
+def test_a_tick_that_is_rejected_is_accounted_for_by_its_instrument() -> None:
+    figures = sums({"a": 2, "b": 1}, {"a": 1, "b": 1}, left_out(rejected={"a": 1}))
+    assert (figures["lost"], figures["surplus"], figures["unaccounted"]) == (0, 0, 0)
+    assert sums({"a": 2, "b": 1}, {"a": 2, "b": 0}, left_out(rejected={"a": 1}))["unaccounted"] == 2
+
+
 def test_what_no_codec_takes_and_what_the_stream_lacks_is_no_conflation() -> None:
     assert beyond({"a": 2}, {"a": 1}, left_out(unserializable={"a": 1})) == {"unserializable"}
     assert beyond({"a": 2}, {"a": 2}, left_out(lost={"a": 1})) == {"stream_lost"}

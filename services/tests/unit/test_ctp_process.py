@@ -7,13 +7,14 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from aegis.contracts.market import Quote
+from aegis.contracts.market import InstrumentId, Quote
 from aegis.contracts.reasons import Reason
 from aegis.ctp.failures import Failure, Kind, Step
 from aegis.ctp.frames import Alive, Ended, FrontAddresses, Login, Rejected, encoded
@@ -101,11 +102,16 @@ def test_what_is_refused_is_counted_to_the_last_however_much_it_is() -> None:
     heard = Heard(ours)
     session = Session(theirs, START, heard)
     for number in range(5_000):
-        session.on_refused("malformed", str(number))
+        session.on_refused("malformed", str(number), instrument=InstrumentId("SHFE", f"rb25{number % 10:02}"))
+    session._quoting._owed["rb2505"] = 3
     session._last_word = Ended()
     session._say_last_word()
     *refused, last = heard.frames
-    assert sum(frame.count for frame in refused if isinstance(frame, Rejected)) == 5_000
+    told: Counter[InstrumentId | None] = Counter()
+    for frame in refused:
+        assert isinstance(frame, Rejected)
+        told[frame.instrument] += frame.count
+    assert told == {**{InstrumentId("SHFE", f"rb25{number:02}"): 500 for number in range(10)}, None: 3}
     assert len(refused) < 200
     assert last == Ended()
 

@@ -125,6 +125,17 @@ async def test_ticks_that_are_not_passed_on_are_counted_by_why(sink: Any) -> Non
     assert sink.quotes == []
 
 
+async def test_what_was_left_out_and_never_followed_by_a_quote_is_told_as_the_session_ends(
+    sink: Any, run_instead: Callable[[str], object]
+) -> None:
+    run_instead('say(Ready("20250102", ())); sys.exit()')
+    session = watched(sink)
+    session._quoting._owed[ONE.symbol] = 4
+    session._quoting._instruments = {ONE.symbol: listed(ONE.symbol)}
+    await session.run(START)
+    assert sink.rejected_of == {ONE: 4}
+
+
 async def test_ticks_on_their_way_from_a_session_that_is_given_up_are_counted(
     sink: Any, run_instead: Callable[[str], object]
 ) -> None:

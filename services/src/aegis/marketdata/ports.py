@@ -52,8 +52,11 @@ class FeedSink(Protocol):
         """Report a new state; from any thread."""
         ...
 
-    def rejected(self, reason: str, detail: str, count: int = 1) -> None:
-        """Report `count` items of input that were skipped, e.g. ("malformed_row", "ticks.csv:17: Volume is 'x'")."""
+    def rejected(self, reason: str, detail: str, count: int = 1, instrument: InstrumentId | None = None) -> None:
+        """Report `count` items of input that were skipped, e.g. ("malformed_row", "ticks.csv:17: Volume is 'x'").
+
+        Of that instrument, where it is known.
+        """
         ...
 
 

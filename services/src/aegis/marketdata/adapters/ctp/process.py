@@ -22,7 +22,7 @@ from contextlib import suppress
 from threading import Lock, Thread
 from typing import Any, Final, Protocol
 
-from aegis.contracts.market import Quote
+from aegis.contracts.market import InstrumentId, Quote
 from aegis.contracts.reasons import Reason
 from aegis.ctp import login
 from aegis.ctp.failures import Failure, Kind, Step, not_requested
@@ -84,7 +84,7 @@ class Session:
         self._gate = gate
         self._counting = Lock()  # of what follows
         self._refused: Counter[str] = Counter()  # by reason
-        self._untold_refused: Counter[str] = Counter()
+        self._untold_refused: Counter[tuple[str, InstrumentId | None]] = Counter()
         self._lock = Lock()  # of what follows
         self._login = login.Login()
         self._listing = Listing(outbox.say)
@@ -154,8 +154,7 @@ class Session:
         if isinstance(frame, Subscribe):
             self._wishes += [(symbol, frame.wanted) for symbol in frame.symbols if len(symbol.encode()) <= _MAX_SYMBOL]
         if isinstance(frame, ListAnew):
-            with self._lock:
-                self._listing.wanted = frame.number
+            self._listing.wanted = frame.number
             self.on_event(login.InstrumentsWanted())
         return isinstance(frame, Stop)
 
@@ -230,20 +229,20 @@ class Session:
             refused = self._trader.query_instruments(self._listing.begin())
             self._query_at = now + _QUERY_AGAIN_S if refused else float("inf")
 
-    def on_refused(self, reason: str, detail: str) -> None:
+    def on_refused(self, reason: str, detail: str, count: int = 1, instrument: InstrumentId | None = None) -> None:
         """From any thread. The first of each reason are told one by one, the others by their number."""
         with self._counting:
-            self._refused[reason] += 1
+            self._refused[reason] += count
             if self._refused[reason] > _TOLD:
-                self._untold_refused[reason] += 1
+                self._untold_refused[reason, instrument] += count
                 return
-        self._outbox.say(Rejected(reason, detail))
+        self._outbox.say(Rejected(reason, detail, count, instrument))
 
     def _tell_refused(self) -> None:
         with self._counting:
             untold, self._untold_refused = self._untold_refused, Counter()
-        for reason, count in untold.items():
-            self._outbox.say(Rejected(reason, "more of them", count))
+        for (reason, instrument), count in untold.items():
+            self._outbox.say(Rejected(reason, "more of them", count, instrument))
 
     def on_answer(self, symbol: str, error: login.Error) -> None:
         """To a subscription."""
@@ -288,8 +287,7 @@ class Session:
         now_ns = time.time_ns()
         with self._ticks:
             if self._sheds or self._holds:
-                held = self._shed.take(data["InstrumentID"], data, now_ns, shedding=self._sheds)
-                if held is not None:
+                if (held := self._shed.take(data["InstrumentID"], data, now_ns, shedding=self._sheds)) is not None:
                     self._pass_on(*held)
             else:
                 self._pass_on(data, now_ns)
@@ -333,6 +331,8 @@ class Session:
 
     def _say_last_word(self) -> None:
         assert self._last_word is not None
+        with self._ticks:
+            self._quoting.end()
         self._tell_refused()
         self._outbox.say(self._last_word)
 

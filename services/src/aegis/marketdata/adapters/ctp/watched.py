@@ -198,6 +198,7 @@ class WatchedSession(Watched):
         self._answered.set()
         self._process.resume()
         await super()._end()
+        self._quoting.end()
         self._disobeyed = was_ready and self.exit_code != 0  # a hanging one is ended by its own watchdog, with SIGALRM
 
     # What it says
@@ -260,8 +261,8 @@ class WatchedSession(Watched):
                 self._answers.update((symbol, _refusal(error)) for symbol, error in answers.items())
                 self._answered.set()
                 self._hear_late(answers)
-            case Rejected(reason, detail, count):
-                self._sink.rejected(reason, detail, count)
+            case Rejected(reason, detail, count, instrument):
+                self._sink.rejected(reason, detail, count, instrument)
             case Ended():
                 self._last_word = frame
                 self._end_as_told()
