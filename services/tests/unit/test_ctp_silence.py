@@ -70,6 +70,14 @@ def test_a_silence_must_be_three_times_as_long_as_any_in_trading_before_it() -> 
     assert pace(ticks(ten - 63 * S), ticks(ten)).is_stall(STALL, STALL)
 
 
+def test_a_busy_session_that_has_rested_before_is_stalled_as_soon_as_any() -> None:
+    """A machine that stood still for a while must not make the next silence longer."""
+    ten = at("20251128", 10)
+    busy = ticks(ten, apart_ns=STALL // 120)
+    assert pace(ticks(ten - 60 * S), busy).is_stall(STALL, STALL)
+    assert not pace(ticks(ten - 60 * S), ticks(ten, apart_ns=STALL // 110)).is_stall(STALL, STALL)
+
+
 def test_no_break_counts_as_a_silence_of_the_session() -> None:
     ten_fifteen, half_past_ten = at("20251128", 10, 15, 1), at("20251128", 10, 30)
     found = one_by_one([*ticks(ten_fifteen), *ticks(half_past_ten + 70 * S)])

@@ -1,7 +1,8 @@
 """Which silence of a session is none of its market's: one that its own pace does not explain, while the market is open.
 
 A contract may tick twice a second or twice a day. So a session that ticks less than once a second is not expected to
-tick at all, and another one not before a silence is three times as long as any that it has had while it traded. What it
+tick at all, and another one not before a silence is three times as long as any that it has had while it traded; unless
+its last sixty ticks came in half of what a stall takes: whatever it had before, that is no pace at which it rests. What
 is not asked here is the health agent's to tell, who judges each contract by its own rate.
 
 The market's clock is that of its ticks: a market may be a simulated one, days and speeds away from ours. What follows a
@@ -73,12 +74,12 @@ class Pace:
         What lies before a break does not count: all that it takes must lie in the hours of the contracts that ticked.
         """
         latest = self._latest
-        if silent_ns < stall_ns:
+        if silent_ns < stall_ns or len(latest) < _TICKS:
             return False
-        if len(latest) < _TICKS or latest[-1].ts_received_ns - latest[0].ts_received_ns > _WITHIN_NS:
-            return False
-        must_be_ns = max(stall_ns, _TIMES * self._longest_ns)
-        if silent_ns < must_be_ns:
+        took_ns = latest[-1].ts_received_ns - latest[0].ts_received_ns
+        is_busy = took_ns <= stall_ns / 2
+        must_be_ns = stall_ns if is_busy else max(stall_ns, _TIMES * self._longest_ns)
+        if took_ns > _WITHIN_NS or silent_ns < must_be_ns:
             return False
         end_ns = self._clock_ns + silent_ns
         return self._is_expected(latest, end_ns - must_be_ns, end_ns)
