@@ -30,11 +30,11 @@ def nowhere() -> str:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "step", "code", "kind", "reached"),
+    ("wrong", "step", "cause", "kind", "reached"),
     [
-        ({"password": "wrong"}, "log in at the trader front", " (error 3)", Kind.CREDENTIALS, True),
-        ({"auth_code": "wrong"}, "authenticate", " (error 63)", Kind.CREDENTIALS, True),
-        ({"trader_fronts": nowhere()}, "connect to the trader front", "", Kind.NOT_READY, False),
+        ({"password": "wrong"}, "log in at the trader front", "the counter says (error 3): ", Kind.CREDENTIALS, True),
+        ({"auth_code": "wrong"}, "authenticate", "the counter says (error 63): ", Kind.CREDENTIALS, True),
+        ({"trader_fronts": nowhere()}, "connect to the trader front", "no answer for 1 s", Kind.NOT_READY, False),
     ],
 )
 def test_a_login_that_fails_names_its_step_and_what_to_do(
@@ -42,7 +42,7 @@ def test_a_login_that_fails_names_its_step_and_what_to_do(
     tmp_path: Path,
     wrong: dict[str, str],
     step: str,
-    code: str,
+    cause: str,
     kind: Kind,
     reached: bool,
 ) -> None:
@@ -57,7 +57,7 @@ def test_a_login_that_fails_names_its_step_and_what_to_do(
     assert {one["outcome"] for one in before} <= {"OK"}
     assert any(one["found"].startswith("connect to the trader front: ") for one in before) is reached, before
     assert (failed["name"], failed["outcome"]) == ("ctp primary", "FAIL")
-    assert failed["found"].startswith(f"could not {step}{code}: ")
+    assert failed["found"].startswith(f"could not {step}: {cause}")
     assert failed["todo"] == ctp_checks._TODO[kind]
     assert counter.users[0].password not in done.output
     assert "wrong" not in done.output.replace(str(profile), "")
