@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from aegis.contracts.market import Quote
+from aegis.contracts.market import InstrumentId, Quote
 from aegis.contracts.reasons import Reason, sentence_of
 from aegis.marketdata.ports import FeedState
 
@@ -32,6 +33,7 @@ class RecordingSink:
         self.quotes_before: list[int] = []  # of each state, how many quotes had come
         self.reasons: list[str] = []
         self.rejections: list[tuple[str, str]] = []
+        self.rejected_of: Counter[InstrumentId] = Counter()
         self.has_room = asyncio.Event()
         self.has_room.set()
         self._loop = asyncio.get_running_loop()
@@ -57,8 +59,10 @@ class RecordingSink:
         self.reasons.append(sentence_of(why))
         self._notify()
 
-    def rejected(self, reason: str, detail: str, count: int = 1) -> None:
+    def rejected(self, reason: str, detail: str, count: int = 1, instrument: InstrumentId | None = None) -> None:
         self.rejections += [(reason, detail)] * count
+        if instrument is not None:
+            self.rejected_of[instrument] += count
         self._notify()
 
     async def until(self, holds: Callable[[], bool], timeout: float = 30.0) -> None:

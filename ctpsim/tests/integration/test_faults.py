@@ -166,13 +166,17 @@ async def test_subscriptions_are_refused(counter: RunningFront) -> None:
 
 
 async def test_texts_that_are_no_gbk_and_an_unknown_exchange_do_not_end_a_query() -> None:
-    async with front(market="load", day=DAY, instruments=3) as counter, client(counter) as driver:
+    quick = {"query_interval_ms": 0}
+    async with front(market="load", day=DAY, instruments=3, limits=quick) as counter, client(counter) as driver:
         await counter.control.fault("unknown_exchange")
         await counter.control.fault("broken_text")
         await driver.begin_trading()
         found = await driver.query("reqQryInstrument", "onRspQryInstrument")
         assert [one.data["ExchangeID"] for one in found] == ["SHFE"] * 3 + ["XXEX"]
         assert found[-1].arguments[3], "the last one says so"
+        await counter.control.fault("no_contracts")
+        [nothing] = await driver.query("reqQryInstrument", "onRspQryInstrument")
+        assert (nothing.data, nothing.arguments[3]) == ({}, True)
 
 
 async def test_odd_ticks_follow_a_subscription() -> None:

@@ -155,6 +155,25 @@ async def test_subscribing_again_changes_nothing(feed: Feed, sink: Any) -> None:
     assert sum("snapshot" in quote.flags for quote in sink.quotes) <= len(wanted)
 
 
+async def test_an_instrument_that_is_subscribed_again_begins_with_its_state(
+    feed: Feed, sink: Any, request: pytest.FixtureRequest
+) -> None:
+    """It may be hours old: whoever reads the clock of the market from it must know."""
+    if request.node.callspec.params["feeds"] == "replay":
+        pytest.skip("a replay goes on where it is, and sends no state")
+    await feed.open(sink)
+    kept, again, *_ = await some_instruments(feed)
+    await feed.subscribe([kept, again])
+    await sink.until(lambda: len(by_instrument(sink.quotes)[again]) > 1)
+    await feed.unsubscribe([again])
+    seen = len(sink.quotes)
+    await sink.until_quotes(seen + 3)
+    await feed.subscribe([again])
+    await sink.until(lambda: len(by_instrument(sink.quotes[seen:])[again]) > 1)
+    first, second, *_ = by_instrument(sink.quotes[seen:])[again]
+    assert ("snapshot" in first.flags, "snapshot" in second.flags) == (True, False)
+
+
 async def test_subscriptions_of_several_calls_add_up(feed: Feed, sink: Any) -> None:
     await feed.open(sink)
     first, second, third = await some_instruments(feed, 3)

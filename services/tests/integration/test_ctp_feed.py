@@ -139,6 +139,17 @@ async def _opened(running: RunningFront, sink: Any, options: CtpOptions = QUICK)
     return feed
 
 
+async def test_a_counter_that_lists_no_contracts_yet_is_asked_until_it_does(sink: Any) -> None:
+    async with counter(faults=("no_contracts",)) as running:
+        opening = asyncio.create_task(_opened(running, sink))
+        await sink.until(said(sink, "lists no contract"), timeout=15)
+        assert FeedState.READY not in sink.states
+        await running.control.clear()
+        feed = await opening
+        assert len(await feed.instruments()) == 40
+        await feed.close()
+
+
 async def test_another_error_ends_after_a_number_of_attempts(sink: Any) -> None:
     async with counter(faults=("login_error@trader=12345",)) as running:
         with pytest.raises(AegisError, match="error 12345"):
@@ -224,15 +235,16 @@ async def test_a_silent_front_is_left_only_while_the_market_is_open(sink: Any) -
 
     async with counter() as running, open_feed(running, sink, IMPATIENT, expects=expects) as feed:
         await all_of(feed)
-        await sink.until_quotes(50)
+        await sink.until(lambda: sum(not quote.flags for quote in sink.quotes) >= 60)
         await running.control.fault("no_ticks@market")
+        asked = asyncio.Semaphore(0)  # not of shorter silences before
         async with asyncio.timeout(30):
             for _ in range(3):
                 await asked.acquire()
         assert sink.states == [FeedState.CONNECTING, FeedState.READY]
         is_open = True
         await until_ready_again(sink)
-        assert any("no tick for 0.6 s" in reason for reason in sink.reasons)
+        assert any("no tick for" in reason for reason in sink.reasons)
 
 
 # Records
@@ -309,6 +321,29 @@ async def test_a_session_that_lives_over_a_day_roll_learns_the_new_days_contract
         assert await feed.subscribe([new]) == {}
         await sink.until(lambda: any(quote.symbol == new.symbol for quote in sink.quotes))
         assert FeedState.CONNECTING not in sink.states[1:], "nothing was interrupted"
+
+
+async def test_what_ctp_does_not_take_now_is_asked_again_until_all_is_subscribed(sink: Any) -> None:
+    """Two requests a second: the query of all contracts comes third, and so does the second subscription."""
+    few = counter(instruments=4, limits={"requests_per_s": 2, "query_interval_ms": 0})
+    async with asyncio.timeout(30), few as running, open_feed(running, sink) as feed:
+        assert sink.states == [FeedState.CONNECTING, FeedState.READY]
+        await running.control.fault("answer@market=-2")
+        subscribing = asyncio.create_task(all_of(feed))
+        await asyncio.sleep(0.2)  # that nothing happens has no event
+        assert not subscribing.done()
+        await running.control.clear()
+        wanted = await subscribing
+        await sink.until(lambda: {quote.symbol for quote in sink.quotes} == {one.symbol for one in wanted})
+
+
+async def test_a_login_that_ctp_does_not_take_is_tried_again(sink: Any) -> None:
+    async with counter(faults=("answer@trader=-3",)) as running:
+        opening = asyncio.create_task(_opened(running, sink))
+        await sink.until(said(sink, "CTP does not take the request"), timeout=15)
+        await running.control.clear()
+        feed = await opening
+        await feed.close()
 
 
 async def test_what_the_front_refuses_is_refused_with_its_reason_and_may_be_asked_for_again(sink: Any) -> None:

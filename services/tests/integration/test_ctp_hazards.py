@@ -143,6 +143,7 @@ async def a_record_that_is_none(watching: Watching, sink: Any) -> None:
         await watching.control.send("tick", symbol=one.symbol, volume=-5)
         await sink.until(lambda: bool(sink.rejections))
         assert sink.rejections == [("malformed_row", "Volume is -5")]
+        assert sink.rejected_of == {one: 1}
         await watching.until(one, len(watching.quotes(one)) + 3)
 
 

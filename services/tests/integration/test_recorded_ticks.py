@@ -40,7 +40,7 @@ class RecordingSink:
             self.reason = sentence_of(why)
             self.ended.set()
 
-    def rejected(self, reason: str, detail: str, count: int = 1) -> None:
+    def rejected(self, reason: str, detail: str, count: int = 1, instrument: InstrumentId | None = None) -> None:
         self.rejections += [(reason, detail)] * count
 
 

@@ -250,7 +250,10 @@ async def test_rejected_input_is_counted_by_reason() -> None:
     bridge = Bridge()
     for reason in ("malformed_row", "unknown_exchange", "malformed_row"):
         bridge.rejected(reason, "ticks.csv:17")
-    assert bridge.stats().rejected == {"malformed_row": 2, "unknown_exchange": 1}
+    one = InstrumentId("SHFE", "rb2505")
+    bridge.rejected("malformed_row", "Volume is -5", 3, one)
+    assert bridge.stats().rejected == {"malformed_row": 5, "unknown_exchange": 1}
+    assert bridge.stats().rejected_of == {one: 3}
 
 
 async def test_rejected_input_is_logged_a_hundred_times_of_each_reason() -> None:

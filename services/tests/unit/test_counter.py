@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ def test_market_data_can_log_in_where_the_counter_listens(counter: Counter) -> N
             "auth_code": login.auth_code.get_secret_value(),
         } == user
     command = counter.service().command
+    assert ("--requests-per-s", "500") in pairwise(command), "it bounds them, as a broker does"
     assert command[-8:] == ("--port", "24001", "--port", "24002", "--port", "24003", "--port", "24004")
 
 

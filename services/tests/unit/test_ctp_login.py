@@ -27,13 +27,14 @@ from aegis.ctp.login import (
 )
 
 TRADER, MARKET = Side.TRADER, Side.MARKET
+READ = InstrumentsRead(known=800)
 WELL: list[Event] = [
     FrontConnected(TRADER),
     Authenticated(),
     LoggedIn(TRADER, trading_day="20250102"),
     FrontConnected(MARKET),
     LoggedIn(MARKET),
-    InstrumentsRead(),
+    READ,
 ]
 
 
@@ -63,7 +64,7 @@ def test_it_asks_for_one_thing_after_the_other_and_is_ready_in_the_end() -> None
 
 
 def test_it_is_ready_whichever_side_comes_last() -> None:
-    login = after(*WELL[:3], InstrumentsRead(), FrontConnected(MARKET))
+    login = after(*WELL[:3], READ, FrontConnected(MARKET))
     assert step(login, LoggedIn(MARKET)) == (Reached(Step.LOGIN_MARKET), Ready("20250102"))
 
 
@@ -90,7 +91,15 @@ def test_each_step_names_itself_when_it_fails() -> None:
 def test_a_query_that_came_too_soon_is_asked_again() -> None:
     login = after(*WELL[:5])
     assert step(login, InstrumentsRead(Error(90, "CTP:查询未就绪"))) == (Request.QUERY_AGAIN,)
-    assert step(login, InstrumentsRead())[-1] == Ready("20250102")
+    assert step(login, READ)[-1] == Ready("20250102")
+
+
+def test_a_counter_that_lists_no_contracts_is_not_ready_yet() -> None:
+    failure = failed(after(*WELL[:5]), InstrumentsRead())
+    assert (failure.step, failure.kind) == (Step.QUERY_INSTRUMENTS, Kind.NOT_READY)
+    login = after(*WELL, InstrumentsWanted())
+    assert step(login, InstrumentsRead()) == [Unlisted(failure)]
+    assert not login.failed
 
 
 def test_once_ready_only_the_market_data_front_matters() -> None:
@@ -105,7 +114,7 @@ def test_once_ready_only_the_market_data_front_matters() -> None:
 def test_once_ready_instruments_are_queried_again_when_they_are_wanted() -> None:
     login = after(*WELL)
     assert step(login, InstrumentsWanted()) == [Request.QUERY_INSTRUMENTS]
-    assert step(login, InstrumentsRead()) == [Listed()]
+    assert step(login, READ) == [Listed()]
     assert step(after(*WELL[:5]), InstrumentsWanted()) == (), "they are on their way"
 
 
@@ -115,7 +124,7 @@ def test_behind_a_lost_connection_another_login_comes_before_the_query() -> None
     assert step(login, FrontConnected(TRADER))[-1] == Request.AUTHENTICATE
     assert step(login, Authenticated())[-1] == Request.LOGIN_TRADER
     assert step(login, LoggedIn(TRADER, trading_day="20250103"))[-1] == Request.QUERY_INSTRUMENTS
-    assert step(login, InstrumentsRead()) == [Listed()]
+    assert step(login, READ) == [Listed()]
     step(login, FrontDisconnected(TRADER, 0x1001))
     assert step(login, FrontConnected(TRADER)) == [], "nothing is wanted of it"
 

@@ -7,22 +7,25 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from aegis.contracts.market import Quote
+from aegis.contracts.market import InstrumentId, Quote
 from aegis.contracts.reasons import Reason
 from aegis.ctp.failures import Failure, Kind, Step
 from aegis.ctp.frames import Alive, Ended, FrontAddresses, Login, Rejected, encoded
+from aegis.ctp.login import Error, Side
 from aegis.marketdata.adapters.ctp import process
-from aegis.marketdata.adapters.ctp.frames import FromSession, Start, Waiting
+from aegis.marketdata.adapters.ctp.frames import FromSession, ListAnew, Listed, Start, Subscribe, Universe, Waiting
 from aegis.marketdata.adapters.ctp.outbox import Outbox
 from aegis.marketdata.adapters.ctp.process import Session
 from aegis.marketdata.adapters.ctp.ring import Ring
 
+NO_ERROR = Error()
 START = Start(
     login=Login(broker_id="", user_id="", password="", app_id="", auth_code=""),
     fronts=FrontAddresses(market=(), trader=()),
@@ -99,11 +102,16 @@ def test_what_is_refused_is_counted_to_the_last_however_much_it_is() -> None:
     heard = Heard(ours)
     session = Session(theirs, START, heard)
     for number in range(5_000):
-        session.on_refused("malformed", str(number))
+        session.on_refused("malformed", str(number), instrument=InstrumentId("SHFE", f"rb25{number % 10:02}"))
+    session._quoting._owed["rb2505"] = 3
     session._last_word = Ended()
     session._say_last_word()
     *refused, last = heard.frames
-    assert sum(frame.count for frame in refused if isinstance(frame, Rejected)) == 5_000
+    told: Counter[InstrumentId | None] = Counter()
+    for frame in refused:
+        assert isinstance(frame, Rejected)
+        told[frame.instrument] += frame.count
+    assert told == {**{InstrumentId("SHFE", f"rb25{number:02}"): 500 for number in range(10)}, None: 3}
     assert len(refused) < 200
     assert last == Ended()
 
@@ -128,6 +136,60 @@ def test_a_session_ends_behind_all_of_its_ticks_however_late_the_service_takes_t
         session._fail(Failure(step=Step.FLOW, kind=Kind.NOT_READY, cause=Reason.of("front_closed", error=4097)))
         session._end()
     assert done == ["all ticks are handed over", "ends"]
+
+
+@pytest.mark.parametrize("takes", [0, -2])
+def test_without_a_gate_an_instrument_is_forgotten_before_it_is_asked_for(takes: int) -> None:
+    ours, theirs = socket.socketpair()
+    done: list[str] = []
+
+    def ask(symbol: str) -> int:
+        done.append(symbol)
+        return takes
+
+    with ours, theirs:
+        session: Any = Session(theirs, START, Heard(ours))
+        session._market = SimpleNamespace(subscribeMarketData=ask)
+        session._quoting = SimpleNamespace(forget=lambda symbols: done.append(f"forget {symbols[0]}"))
+        session._told(Subscribe(["rb2505"]))
+        session._ask_for_wishes()
+        assert done == ["forget rb2505", "rb2505"]
+
+
+def test_the_answers_to_a_query_count_for_its_own_listing_alone() -> None:
+    ours, theirs = socket.socketpair()
+    heard = Heard(ours)
+    asked: list[int] = []
+    with ours, theirs:
+        session: Any = Session(theirs, START, heard)
+        session._trader = SimpleNamespace(query_instruments=lambda number: asked.append(number))
+        session._login.ready = True
+        session._login.at[Side.TRADER] = Step.FLOW
+        for number in (1, 2):
+            session._told(ListAnew(number))
+            session.on_instrument(number - 1, told_of("rb2501"))  # of the one before, which still comes
+            session._query_when_due(time.monotonic())
+            session.on_instrument(number, told_of("rb2505"))
+        session.on_instrument(1, told_of("rb2512"))
+        session.on_listed(1, NO_ERROR)
+        session.on_instrument(2, told_of("rb2601"))
+        session.on_listed(2, NO_ERROR)
+        session._told(ListAnew(3))
+        session._query_when_due(time.monotonic())
+        session.on_listed(3, NO_ERROR)
+    assert asked == [1, 2, 3]
+    [universe, ended, nothing] = heard.frames
+    assert isinstance(universe, Universe)
+    assert ([one.symbol for one in universe.instruments], universe.listing) == (["rb2505", "rb2601"], 2)
+    assert ended == Listed(2)
+    assert isinstance(nothing, Rejected)
+    assert (nothing.reason, "lists no contract" in nothing.detail) == ("not_listed_anew", True)
+
+
+def told_of(symbol: str) -> dict[str, Any]:
+    numbers = {"VolumeMultiple": 10, "PriceTick": 1.0}
+    texts = dict.fromkeys(("ProductID", "InstrumentName", "OpenDate", "ExpireDate"), "")
+    return {"InstrumentID": symbol, "ExchangeID": "SHFE", **numbers, **texts}
 
 
 def test_no_word_of_a_session_is_left_out_however_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from aegis.ctp.frames import Alive, FrontAddresses, Login
 from aegis.ctp.login import Error
 from aegis.marketdata.adapters.ctp import CtpFeed
 from aegis.marketdata.adapters.ctp import watched as watching
-from aegis.marketdata.adapters.ctp.frames import Answered, ListAnew, Listed, Quotes, Ready, Start, Universe
+from aegis.marketdata.adapters.ctp.frames import Answered, ListAnew, Listed, Quotes, Ready, Start, Subscribe, Universe
 from aegis.marketdata.adapters.ctp.watched import Limits, WatchedSession
 from aegis.marketdata.ports import FeedRefused, FeedState
 from aegis_sdk import clock
@@ -125,6 +125,17 @@ async def test_ticks_that_are_not_passed_on_are_counted_by_why(sink: Any) -> Non
     assert sink.quotes == []
 
 
+async def test_what_was_left_out_and_never_followed_by_a_quote_is_told_as_the_session_ends(
+    sink: Any, run_instead: Callable[[str], object]
+) -> None:
+    run_instead('say(Ready("20250102", ())); sys.exit()')
+    session = watched(sink)
+    session._quoting._owed[ONE.symbol] = 4
+    session._quoting._instruments = {ONE.symbol: listed(ONE.symbol)}
+    await session.run(START)
+    assert sink.rejected_of == {ONE: 4}
+
+
 async def test_ticks_on_their_way_from_a_session_that_is_given_up_are_counted(
     sink: Any, run_instead: Callable[[str], object]
 ) -> None:
@@ -182,6 +193,26 @@ async def test_a_process_that_has_begun_and_says_nothing_any_more_hangs(sink: An
     assert "said nothing for 5 s" in reason(session)
 
 
+async def test_only_a_session_that_ticks_often_is_replaced_when_it_falls_silent(sink: Any) -> None:
+    """One that is subscribed to quiet contracts alone would be logged in anew for ever."""
+    tick = replace(QUOTE, flags=())
+    quiet, busy = (watched(sink, is_expected=lambda *_: True) for _ in range(2))
+    for session, ticks in ((quiet, [tick]), (busy, [tick] * 60)):
+        session._heard(Ready("20250102", ()))
+        session._heard(Quotes(ticks))
+        session._heard_at = float("inf")  # its process lives
+        session._look(clock.now() + 16)
+    assert not reason(quiet)
+    assert "no tick for 16.0 s, while the market is open" in reason(busy)
+    busy = watched(sink, is_expected=lambda *_: True)
+    busy._heard(Ready("20250102", ()))
+    busy._heard(Quotes([tick] * 60))
+    busy.unsubscribe([OTHER])
+    busy._heard_at = float("inf")
+    busy._look(clock.now() + 16)
+    assert not reason(busy), "what is left may be quiet"
+
+
 async def test_an_instrument_is_subscribed_once_the_counter_has_answered_and_refused_as_it_says(sink: Any) -> None:
     session = ready(sink)
     asking = asyncio.create_task(session.subscribe([ONE, OTHER]))
@@ -192,14 +223,53 @@ async def test_an_instrument_is_subscribed_once_the_counter_has_answered_and_ref
     assert await asking == {OTHER: Reason.of("counter_refuses", error=16, text="CTP:找不到合约")}
 
 
-async def test_what_the_counter_is_silent_about_is_refused_and_holds_up_nothing(sink: Any) -> None:
+def tick_of(instrument: InstrumentId) -> Quotes:
+    return Quotes([replace(QUOTE, exchange=instrument.exchange, symbol=instrument.symbol)])
+
+
+@pytest.mark.parametrize(
+    "late", [Answered({ONE.symbol: Error()}), Answered({ONE.symbol: Error(16, "too late")}), tick_of(ONE)]
+)
+async def test_what_the_counter_is_silent_about_is_refused_until_it_says_something(
+    sink: Any, monkeypatch: pytest.MonkeyPatch, late: Any
+) -> None:
+    """It holds up nothing, nothing of it is offered, and it is not left subscribed where nobody wants it any more."""
+    told: list[object] = []
     session = ready(sink, Limits(answer_s=0.01))
+    monkeypatch.setattr(session._process, "tell", told.append)
     assert await session.subscribe([ONE]) == {ONE: Reason("counter_silent")}
-    session._heard(Answered({ONE.symbol: Error(16, "too late")}))
+    assert told == [Subscribe([ONE.symbol]), Subscribe([ONE.symbol], wanted=False)]
+    for _ in range(2):
+        session._heard(late)
+    assert (sink.states, sink.quotes) == ([FeedState.READY], []), "it is to be asked for again"
+    assert session._answer_s == 0.02, "and has more time"
     asking = asyncio.create_task(session.subscribe([ONE]))
     await asyncio.sleep(0)
+    assert not asking.done(), "what came too late is no answer to a later question"
     session._heard(Answered({ONE.symbol: Error()}))
-    assert await asking == {}, "what came too late is no answer to a later question"
+    assert await asking == {}
+    session._heard(tick_of(ONE))
+    assert len(sink.quotes) == 1
+
+
+async def test_what_ticks_is_subscribed_though_the_counter_does_not_answer(sink: Any) -> None:
+    session = ready(sink, Limits(answer_s=0.01))
+    asking = asyncio.create_task(session.subscribe([ONE, OTHER]))
+    await asyncio.sleep(0)
+    session._heard(tick_of(ONE))
+    assert await asking == {OTHER: Reason("counter_silent")}
+    session._heard(tick_of(ONE))
+    assert (len(sink.quotes), sink.states) == (2, [])
+
+
+async def test_of_what_the_counter_refuses_nothing_is_offered(sink: Any) -> None:
+    session = ready(sink)
+    asking = asyncio.create_task(session.subscribe([ONE]))
+    await asyncio.sleep(0)
+    session._heard(Answered({ONE.symbol: Error(16, "no such contract")}))
+    assert await asking
+    session._heard(tick_of(ONE))
+    assert sink.quotes == []
 
 
 async def test_a_session_that_ends_answers_nobody_any_more(sink: Any) -> None:
@@ -227,19 +297,54 @@ async def test_a_new_trading_day_has_other_instruments(sink: Any, monkeypatch: p
     assert told == []
     for _ in range(3):
         tick("20250116")
-    session._heard(Listed())  # of nothing: it is being initialised
-    tick("20250116")
-    assert told == [ListAnew()]
+    assert told == [ListAnew(1)]
     session._list_at = clock.now()
     tick("20250116")
-    session._heard(Universe([listed("rb2505"), listed("rb2601")]))
-    session._heard(Listed())
-    session._list_at = clock.now()
+    session._heard(Universe([listed("rb2505"), listed("rb2601")], 2))
+    session._heard(Listed(2))
     tick("20250116")
-    assert told == [ListAnew()] * 2
+    assert told == [ListAnew(1), ListAnew(2)]
     assert days == [["rb2505", "rb2601"]]
     assert session._by_symbol.keys() == {"rb2505", "rb2601"}
     assert session.is_ready
+
+
+async def test_a_day_that_is_none_of_the_next_is_no_new_day(sink: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One record of it would end the queries of all days before it, and set the market's clock there."""
+    told: list[object] = []
+    session = watched(sink, is_expected=lambda *_: True)
+    monkeypatch.setattr(session._process, "tell", told.append)
+    session._heard(Ready("20991224", ()))
+    session._heard(Quotes([replace(QUOTE, trading_day="20991230", flags=())] * 60))
+    session._heard_at = float("inf")
+    session._look(clock.now() + 16)
+    assert (told, reason(session)) == ([], "")
+    session._heard(Quotes([replace(QUOTE, trading_day="20991229")]))
+    assert told == [ListAnew(1)]
+
+
+async def test_half_an_answer_is_no_universe_however_late_the_other_half_comes(
+    sink: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    days: list[list[str]] = []
+    session = watched(sink, on_listed=lambda listed: days.append([one.symbol for one in listed]))
+    monkeypatch.setattr(session._process, "tell", told.append)
+    session._heard(Universe([listed("rb2501"), listed("rb2505")]))
+    session._heard(Ready("20250115", ()))
+    tick = Quotes([replace(QUOTE, trading_day="20250116")])
+    session._heard(tick)
+    begun_at = session._list_at
+    session._heard(Universe([listed("rb2505")], 1))
+    assert session._list_at > begun_at, "none is asked for while another one is answered"
+    session._list_at = clock.now()
+    session._heard(tick)
+    session._heard(Universe([listed("rb2601")], 1))
+    session._heard(Listed(1))
+    assert (told, days) == ([ListAnew(1), ListAnew(2)], [])
+    session._heard(Universe([listed("rb2505"), listed("rb2601")], 2))
+    session._heard(Listed(2))
+    assert days == [["rb2505", "rb2601"]]
 
 
 def listed(symbol: str) -> Instrument:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
+from samples import QUOTE
 
-from aegis.contracts.market import Instrument
+from aegis.contracts.market import Quote
 from aegis.exchanges.sessions import to_utc_ns
-from aegis.marketdata.domain.expectation import is_trading
+from aegis.marketdata.domain.expectation import all_trade
 
 
-def instrument(exchange: str, symbol: str) -> Instrument:
-    return Instrument(exchange=exchange, symbol=symbol, product="", name=symbol, multiplier=None, price_tick=None)
+def of(exchange: str, symbol: str) -> Quote:
+    return replace(QUOTE, exchange=exchange, symbol=symbol)
 
 
-STEEL, INDEX, UNKNOWN = instrument("SHFE", "rb2505"), instrument("CFFEX", "IF2503"), instrument("SHFE", "zz2505")
+STEEL, INDEX, UNKNOWN = of("SHFE", "rb2505"), of("CFFEX", "IF2503"), of("SHFE", "zz2505")
 
 
 def at(day: str, clock: str) -> int:
@@ -34,14 +36,16 @@ def at(day: str, clock: str) -> int:
     ],
 )
 def test_ticks_are_expected_while_a_product_trades(day: str, begin: str, end: str, expected: bool) -> None:
-    assert is_trading([STEEL], at(day, begin), at(day, end)) is expected
+    assert all_trade([STEEL], at(day, begin), at(day, end)) is expected
 
 
-def test_one_product_that_trades_is_enough() -> None:
+def test_each_product_that_ticked_must_trade() -> None:
     break_of_steel = at("20250102", "10:20:00"), at("20250102", "10:20:15")
-    assert not is_trading([STEEL], *break_of_steel)
-    assert is_trading([STEEL, INDEX], *break_of_steel)
+    assert all_trade([INDEX], *break_of_steel)
+    assert not all_trade([STEEL, INDEX], *break_of_steel), "the pace was steel's, perhaps"
 
 
 def test_an_unknown_product_is_not_counted_on() -> None:
-    assert not is_trading([UNKNOWN], at("20250102", "09:00:10"), at("20250102", "09:00:25"))
+    morning = at("20250102", "09:00:10"), at("20250102", "09:00:25")
+    assert not all_trade([UNKNOWN], *morning)
+    assert all_trade([UNKNOWN, STEEL], *morning)

@@ -231,6 +231,20 @@ async def test_in_a_new_session_all_is_subscribed_again_and_what_was_refused_is_
     assert line.subscriber.totals().subscribed == 2
 
 
+async def test_what_was_refused_is_tried_anew_when_the_same_session_says_so(line: Line) -> None:
+    await line.feed.open(line.sink)
+    good, bad = await line.names(2)
+    line.feed.refused = {InstrumentId(*bad.split("."))}
+    line.want(WishPart(instruments=(good, bad)))
+    await line.settled()
+    line.feed.refused.clear()
+    line.feed.calls.clear()
+    line.sink.changed(FeedState.READY)
+    await line.settled()
+    assert line.feed.calls == [("subscribe", 1)]
+    assert line.subscriber.totals().subscribed == 2
+
+
 async def test_a_session_that_lists_other_instruments_keeps_what_is_subscribed_of_them(line: Line) -> None:
     await line.feed.open(line.sink)
     expiring, staying, coming = (name for name in await line.names(3))

@@ -46,6 +46,7 @@ FAULTS: Final[dict[str, Fault]] = {
     "repeated_time": Fault("stamp each tick with the time of the one before"),
     "repeated_ticks": Fault("send each tick twice"),
     "unknown_exchange": Fault("list a contract of an exchange that nobody knows"),
+    "no_contracts": Fault("list no contracts, as before the day is initialised"),
     "broken_text": Fault("list contracts with names that are not GBK"),
     "forget_orders": Fault("replay nothing of the private stream"),
 }

@@ -31,6 +31,8 @@ def matching(listings: Mapping[str, Listing], asked: Mapping[str, str]) -> list[
 
 def instrument_values(listings: list[Listing], day: str, faults: Faults) -> Iterator[dict[str, Any]]:
     """The values of each record, and what faults do to them."""
+    if faults.get("T", "no_contracts"):
+        return
     broken = bool(faults.get("T", "broken_text"))
     for listing in listings:
         values = _values(listing, day)

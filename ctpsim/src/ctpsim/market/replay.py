@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from aegis.contracts.market import Instrument, Quote
+from aegis.contracts.market import Instrument, InstrumentId, Quote
 from aegis.contracts.reasons import Reason, sentence_of
 from aegis.exchanges.sessions import to_shanghai
 from aegis.marketdata.adapters.replay import ReplayFeed, ReplayOptions
@@ -109,7 +109,7 @@ class ReplayMarket:
             _log.info("replay_over", state=state, reason=sentence_of(why))
             self.ended.set()
 
-    def rejected(self, reason: str, detail: str, count: int = 1) -> None:
+    def rejected(self, reason: str, detail: str, count: int = 1, instrument: InstrumentId | None = None) -> None:
         self.rejections[reason] += count
 
     def _flush(self) -> None:
@@ -129,4 +129,4 @@ class _Nobody:
     async def room(self) -> None: ...
     async def uncrowded(self) -> None: ...
     def changed(self, state: FeedState, why: Sequence[Reason] = ()) -> None: ...
-    def rejected(self, reason: str, detail: str, count: int = 1) -> None: ...
+    def rejected(self, reason: str, detail: str, count: int = 1, instrument: InstrumentId | None = None) -> None: ...

@@ -130,12 +130,13 @@ class LossesRequest(_Frozen):
 
 
 class LossesView(_Frozen):
-    """What one instrument lacks, in ticks since the process started."""
+    """What one instrument lacks, in ticks since the process started. A CTP feed tells what of it was rejected."""
 
     instrument: str
     lost: int
     conflated: int
     unserializable: int
+    rejected: int  # of its input, that was no quote
 
 
 class LossesReply(_Frozen):

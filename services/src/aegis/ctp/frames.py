@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from aegis.contracts.market import InstrumentId
 from aegis.ctp.failures import Failure, Step
 from aegis_sdk.errors import CodecError
 
@@ -57,11 +58,12 @@ class Reached(msgspec.Struct, frozen=True, tag="reached"):
 
 
 class Rejected(msgspec.Struct, frozen=True, tag="rejected"):
-    """What came and could not be used, or a request that the front refused; `count` of them."""
+    """What came and could not be used, or a request that the front refused; `count` of them; the instrument, if any."""
 
     reason: str
     detail: str
     count: int = 1
+    instrument: InstrumentId | None = None
 
 
 class Ended(msgspec.Struct, frozen=True, tag="ended"):

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from aegis.ctp.failures import Failure, Step, answered, disconnected
+from aegis.contracts.reasons import Reason
+from aegis.ctp.failures import Failure, Kind, Step, answered, disconnected
 
 __all__ = [
     "Action",
@@ -72,9 +73,10 @@ class LoggedIn(NamedTuple):
 
 
 class InstrumentsRead(NamedTuple):
-    """The last of them has come, or none will."""
+    """The last of them has come, or none will; `known` are those that can be used."""
 
     error: Error = _NO_ERROR
+    known: int = 0
 
 
 class InstrumentsWanted(NamedTuple):
@@ -160,8 +162,8 @@ def _take(login: Login, event: Event) -> Sequence[Action]:
             return _authenticated(login, error)
         case LoggedIn(side, error, trading_day):
             return _logged_in(login, side, error, trading_day)
-        case InstrumentsRead(error):
-            return _read(login, error)
+        case InstrumentsRead(error, known):
+            return _read(login, error, known)
         case InstrumentsWanted():
             return _wanted(login)
 
@@ -204,11 +206,14 @@ def _logged_in(login: Login, side: Side, error: Error, trading_day: str) -> Sequ
     return Reached(Step.LOGIN_MARKET), *_ready(login)
 
 
-def _read(login: Login, error: Error) -> Sequence[Action]:
+def _read(login: Login, error: Error, known: int) -> Sequence[Action]:
     if error.code == _QUERY_TOO_SOON:
         return (Request.QUERY_AGAIN,)
     if error.code:
         return (answered(Step.QUERY_INSTRUMENTS, *error),)
+    if not known:
+        nothing = Reason.of("lists_nothing")
+        return (Failure(step=Step.QUERY_INSTRUMENTS, kind=Kind.NOT_READY, cause=nothing),)
     login.at[Side.TRADER] = Step.FLOW
     if login.ready:
         login.wanted = False

@@ -22,7 +22,7 @@ from aegis.marketdata.adapters.ctp import CtpFeed, CtpOptions, Limits, Patience,
 from aegis.marketdata.adapters.replay import ReplayFeed, ReplayOptions
 from aegis.marketdata.adapters.simulated import SimulatedFeed, SimulatedOptions
 from aegis.marketdata.bridge import DEFAULT_SIZE, StateHandler
-from aegis.marketdata.domain.expectation import is_trading
+from aegis.marketdata.domain.expectation import all_trade
 from aegis.marketdata.endpoints import MarketData, Parts
 from aegis.marketdata.pipeline import Pipeline, held_through
 from aegis.marketdata.ports import Feed, FlowControl
@@ -112,7 +112,7 @@ def _ctp_feed(settings: MarketDataSettings, profile: CtpProfile) -> CtpFeed:
         profile.env,
         start_of(profile, login),
         CtpOptions(limits=Limits(stall_s=settings.ctp_stall_s), patience=Patience(attempts=settings.ctp_attempts)),
-        expects=is_trading,
+        expects=all_trade,
     )
 
 

@@ -45,6 +45,7 @@ class BridgeStats:
     conflated: Mapping[InstrumentId, int]
     late: int  # offered after the ring was closed: refused
     rejected: Mapping[str, int]  # input that the feed skipped, by reason
+    rejected_of: Mapping[InstrumentId, int]  # of it, what is known to have been of an instrument
 
 
 class _Index:
@@ -103,6 +104,7 @@ class Bridge:
         self._has_dropped = False  # since the last take
         self._conflated: Counter[InstrumentId] = Counter()
         self._rejected: Counter[str] = Counter()
+        self._rejected_of: Counter[InstrumentId] = Counter()
         self._conflating = False  # from the first drop that was seen until the ring is empty
         self._awake = False
         self._closed = False
@@ -135,10 +137,12 @@ class Bridge:
         if self._on_changed is not None:
             self._loop.call_soon_threadsafe(self._on_changed, state, why)
 
-    def rejected(self, reason: str, detail: str, count: int = 1) -> None:
+    def rejected(self, reason: str, detail: str, count: int = 1, instrument: InstrumentId | None = None) -> None:
         with self._lock:
             before = self._rejected[reason]
             self._rejected[reason] += count
+            if instrument is not None:
+                self._rejected_of[instrument] += count
         if before < _TOLD:
             _log.warning("input_rejected", reason=reason, detail=detail, count=count)
         if before < _TOLD <= before + count:
@@ -222,6 +226,7 @@ class Bridge:
                 conflated=Counter(self._conflated),
                 late=self._late,
                 rejected=dict(self._rejected),
+                rejected_of=Counter(self._rejected_of),
             )
 
     def _log_conflation(self, dropped: Counter[InstrumentId]) -> None:

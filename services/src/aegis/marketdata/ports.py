@@ -52,8 +52,11 @@ class FeedSink(Protocol):
         """Report a new state; from any thread."""
         ...
 
-    def rejected(self, reason: str, detail: str, count: int = 1) -> None:
-        """Report `count` items of input that were skipped, e.g. ("malformed_row", "ticks.csv:17: Volume is 'x'")."""
+    def rejected(self, reason: str, detail: str, count: int = 1, instrument: InstrumentId | None = None) -> None:
+        """Report `count` items of input that were skipped, e.g. ("malformed_row", "ticks.csv:17: Volume is 'x'").
+
+        Of that instrument, where it is known.
+        """
         ...
 
 
@@ -76,7 +79,8 @@ class Feed(Protocol):
 
     A feed that loses its session on the way reports CONNECTING, and READY once it has another. `session` is a new one
     then, nothing is subscribed in it, and `instruments` are asked for anew: whoever opened the feed subscribes again.
-    READY in the same session says that its `instruments` are others, those of a new trading day; all else stays.
+    READY in the same session says that its `instruments` are others, those of a new trading day, or that it may take
+    what it refused; all else stays.
     """
 
     @property

@@ -14,7 +14,8 @@ AEGIS_SEED                 of the simulated market
 AEGIS_RATE                 ticks a second of the simulated market; its natural rate where it is not given
 AEGIS_IN_TURN              1: at that rate all contracts have as many ticks, not those more that are traded more
 AEGIS_CTP_ATTEMPTS         logins that may fail for other reasons than a counter that is not there, before FAILED; 5
-AEGIS_CTP_STALL_S          seconds without a tick, while a subscribed product trades, after which a session is replaced
+AEGIS_CTP_STALL_S          seconds without a tick after which a session that ticks once a second is replaced, while what
+                           ticked trades; 15
 AEGIS_BRIDGE_TICKS         size of the bridge ring; 32768, and 1024 for CTP, whose sessions have gates of their own
 AEGIS_REPUBLISH_TICKS      size of the republish ring; 132000 holds 66 s at 2,000 a second
 AEGIS_TICKS_MAX_BYTES      what the stream TICKS may hold

@@ -78,13 +78,14 @@ class Subscriber:
     def feed_changed(self, state: FeedState) -> None:
         """The feed entered a state. READY is a new session, in which nothing is subscribed.
 
-        READY in the same session says that it lists other instruments than before.
+        READY in the same session says that it lists other instruments than before, or may take what it has refused.
         """
         if state is FeedState.ENDED:
             return
         before, self._session = self._session, self._feed.session
         if self._ready and state is FeedState.READY and before == self._session:
             self._began = True
+            self._refused.clear()
             self.wishes_changed()
             return
         self._ready = self._began = state is FeedState.READY

@@ -22,6 +22,8 @@ from aegis_sdk.server import ports
 __all__ = ["Counter", "is_built"]
 
 _NAME: Final = "ctpsim"
+_REQUESTS_PER_S: Final = 500
+"""Of a session, as brokers bound them: a desk that asks for all futures at once is refused some, and asks again."""
 _LIBRARIES: Final = ("libthostmduserapi_se.so", "libthosttraderapi_se.so")
 
 
@@ -51,6 +53,7 @@ class Counter:
             command=(
                 *(sys.executable, "-m", _NAME, "serve", "--directory", str(self.directory)),
                 *("--users", str(self._users), "--fronts", str(len(self.fronts))),
+                *("--requests-per-s", str(_REQUESTS_PER_S)),
                 *(word for front in self.fronts for port in front for word in ("--port", str(port))),
             ),
             ready_file=str(self.directory / "access.json"),

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from aegis.cli.bench.ctp_parts import children_of, profile
 from aegis.cli.bench.figures import Figures
-from aegis.contracts.market import Quote
+from aegis.contracts.market import InstrumentId, Quote
 from aegis.contracts.reasons import Reason
 from aegis.marketdata.adapters.ctp import CtpFeed, start_of
 from aegis.marketdata.adapters.ctp.frames import Start
@@ -104,7 +104,7 @@ class _Flow:
     def changed(self, state: FeedState, why: Sequence[Reason] = ()) -> None:
         self.states.append(state)
 
-    def rejected(self, reason: str, detail: str, count: int = 1) -> None: ...
+    def rejected(self, reason: str, detail: str, count: int = 1, instrument: InstrumentId | None = None) -> None: ...
     async def uncrowded(self) -> None: ...
     async def room(self) -> None: ...
 

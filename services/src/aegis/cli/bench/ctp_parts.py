@@ -59,7 +59,7 @@ class Service:
 
     async def left_out(self) -> LeftOut:
         """Since it started."""
-        found = LeftOut(Counter(), Counter(), Counter())
+        found = LeftOut(Counter(), Counter(), Counter(), Counter())
         after = ""
         while True:
             page = await self._client.call(LOSSES, LossesRequest(after=after), timeout=10.0)
@@ -67,6 +67,7 @@ class Service:
                 symbol = one.instrument.partition(".")[2]
                 found.conflated[symbol] += one.conflated
                 found.unserializable[symbol] += one.unserializable
+                found.rejected[symbol] += one.rejected
                 found.lost[symbol] += one.lost
             after = page.next
             if not after:

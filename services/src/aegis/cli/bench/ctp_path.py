@@ -73,13 +73,15 @@ class CtpPath:
         return Found(figures, oldest.symbol)
 
     async def replayed(self) -> Figures:
-        """What becomes of a recording, from its first tick to its last."""
-        sent = -1
-        while (now := sum((await self.counter.control.sent()).values())) != sent:
-            sent = now
-            await asyncio.sleep(_SILENT_S)
+        """What becomes of a recording, from its first tick to its last, and how long that took."""
+        sent, began_at = -1, time.monotonic()
+        sent_at = began_at
+        while time.monotonic() - sent_at < _SILENT_S:
+            if (now := sum((await self.counter.control.sent()).values())) != sent:
+                sent, sent_at = now, time.monotonic()
+            await asyncio.sleep(_LOOK_S)
         report: dict[str, Any] = await self._subscriber.report()
-        return {**await self._sums(report), **report["received"]}
+        return {**await self._sums(report), **report["received"], "took_s": sent_at - began_at}
 
     async def _at_rest(self) -> Mapping[str, int]:
         """What was sent, once all contracts are subscribed and the subscriber has what follows on that."""

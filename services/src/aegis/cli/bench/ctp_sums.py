@@ -21,6 +21,7 @@ class LeftOut(NamedTuple):
 
     conflated: Counter[str]
     unserializable: Counter[str]
+    rejected: Counter[str]
     lost: Counter[str]
 
 
@@ -31,7 +32,7 @@ def sums(sent: Mapping[str, int], received: Mapping[str, int], left_out: LeftOut
     it makes up for no loss. `unaccounted`: instruments with either. `stream_lost`: which the stream lacks.
     """
     missing = Counter(sent)
-    for counts in (received, left_out.conflated, left_out.unserializable):
+    for counts in (received, left_out.conflated, left_out.unserializable, left_out.rejected):
         missing.subtract(counts)
     return {
         "sent": float(sum(sent.values())),

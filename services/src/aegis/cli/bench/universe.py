@@ -31,6 +31,7 @@ _LOOK_S: Final = 0.01
 _DEADLINE_S: Final = 60.0
 _EVERYTHING: Final = Scope(kind=None)
 _CONSUMER: Final = "bench"
+_BARS: Final = {"lost": 0.0, "conflated": 0.0}
 
 
 async def bench_universe(
@@ -38,7 +39,8 @@ async def bench_universe(
 ) -> Report:
     """One case for each universe of the simulated market."""
     measured = {Source.SIMULATED: _simulated, Source.CTP: _over_ctp}[over]
-    return Report("universe", [Case(name, await measured(server, name), note=f"over {over}") for name in universes])
+    note = f"over {over}"
+    return Report("universe", [Case(name, await measured(server, name), note=note, bars=_BARS) for name in universes])
 
 
 async def _simulated(server: EmbeddedServer, universe: str) -> Figures:
@@ -87,7 +89,8 @@ class _Measured:
             "unsubscribed_ms": (time.perf_counter() - given_up) * 1e3,
             **{f"{name}before_mb": value for name, value in before.items()},
             **{f"{name}mb": value for name, value in after.items()},
-            "lost": proved.lost + proved.conflated,
+            "lost": proved.lost,
+            "conflated": proved.conflated,
         }
 
     def _memory(self) -> Figures:

@@ -19,7 +19,8 @@ since its meaning differs between exchanges.
 State. A change of a book can overtake the first full record after a subscription: it comes with a volume, an open
 interest, prices and limits of 0 (of combinations that is normal). Its volume would be a false 0, so it is refused.
 
-Flags. The first record of an instrument is the state at the time of subscription, a `snapshot`, whatever its time.
+Flags. The first record of an instrument is the state at the time of subscription, a `snapshot`, whatever its time; so
+is the first one after it was forgotten, since it is subscribed again.
 `auction` and `out_of_session` follow from the hours of the product and from the calendar: what comes on a weekend, on
 a holiday or in a cancelled night is out of session.
 """
@@ -135,7 +136,10 @@ class _Seen:
 
 
 class DepthConverter:
-    """Turns the records of one session, or of one recording, into quotes. It remembers what it has seen, no more."""
+    """Turns the records of one session, or of one recording, into quotes. It remembers what it has seen, no more.
+
+    `forget` an instrument before it is subscribed again.
+    """
 
     def __init__(self, facts_of: FactsOf = facts_of_product, calendar: Calendar = CALENDAR) -> None:
         self._facts_of = facts_of
@@ -154,6 +158,10 @@ class DepthConverter:
             raise
         except (ValueError, TypeError, OverflowError) as error:
             raise RecordError(_fault(record, error)) from error
+
+    def forget(self, exchange: str, symbol: str) -> None:
+        for named in (exchange, ""):
+            self._seen.pop((named, symbol), None)
 
     def _quote(self, record: Sequence[Value], ts_received_ns: int) -> Quote:
         # fmt: off

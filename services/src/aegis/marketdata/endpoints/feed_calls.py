@@ -90,7 +90,8 @@ class FeedCalls(Service):
     async def losses(self, request: LossesRequest) -> LossesReply:
         stats = self.pipeline.stats()
         lost, conflated, unserializable = stats.outlet.lost, stats.bridge.conflated, stats.unserializable
-        lacking = {str(one): one for one in {*lost, *conflated, *unserializable}}
+        rejected = stats.bridge.rejected_of
+        lacking = {str(one): one for one in {*lost, *conflated, *unserializable, *rejected}}
         page, following = page_of(sorted(name for name in lacking if name > request.after), request.limit)
         return LossesReply(
             losses=[
@@ -99,6 +100,7 @@ class FeedCalls(Service):
                     lost=lost.get(lacking[name], 0),
                     conflated=conflated.get(lacking[name], 0),
                     unserializable=unserializable.get(lacking[name], 0),
+                    rejected=rejected.get(lacking[name], 0),
                 )
                 for name in page
             ],

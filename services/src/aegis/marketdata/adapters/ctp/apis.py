@@ -23,7 +23,8 @@ class Listener(SessionListener, Protocol):
     """Whoever runs the session, and hears what it is for."""
 
     def on_record(self, data: Data) -> None: ...
-    def on_instrument(self, data: Data) -> None: ...
+    def on_instrument(self, listing: int, data: Data) -> None: ...
+    def on_listed(self, listing: int, error: login.Error) -> None: ...
     def on_answer(self, symbol: str, error: login.Error) -> None: ...
 
 
@@ -47,13 +48,15 @@ class TraderApi(TraderLogin, TdApi):
         self._listener = listener
         self._who = who
         self._on_instrument = listener.on_instrument
+        self._on_listed = listener.on_listed
 
-    def query_instruments(self) -> int:
-        return self.reqQryInstrument({}, self._next())
+    def query_instruments(self, listing: int) -> int:
+        """The number comes back with each answer, however late."""
+        return self.reqQryInstrument({}, listing)
 
     def onRspQryInstrument(self, data: Data, error: Data, reqid: int, last: bool) -> None:
         failed = error_of(error)
         if data and not failed.code:
-            self._on_instrument(data)
+            self._on_instrument(reqid, data)
         if last or failed.code:
-            self._listener.on_event(login.InstrumentsRead(failed))
+            self._on_listed(reqid, failed)

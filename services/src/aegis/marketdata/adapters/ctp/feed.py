@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -22,17 +22,15 @@ from aegis.ctp.attempts import Attempts, Patience
 from aegis.ctp.failures import Failure, Kind, Step
 from aegis.marketdata.adapters.ctp.frames import Start, Waiting
 from aegis.marketdata.adapters.ctp.metrics import session_figures
+from aegis.marketdata.adapters.ctp.silence import IsExpected
 from aegis.marketdata.adapters.ctp.watched import Limits, WatchedSession
 from aegis.marketdata.ports import FeedRefused, FeedSink, FeedState
 from aegis_sdk.errors import AegisError, ConnectionUnavailable
 from aegis_sdk.metrics import Metric
 
-__all__ = ["CtpFeed", "CtpOptions", "Expects"]
+__all__ = ["CtpFeed", "CtpOptions"]
 
 _log = structlog.get_logger("aegis.ctp")
-
-Expects = Callable[[Iterable[Instrument], int, int], bool]
-"""Whether some of these should tick from one moment to the other, UTC nanoseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +44,7 @@ class CtpOptions:
 class CtpFeed:
     """The `Feed` of one CTP login. `source` names it in each tick, `market` whose ticks it has; `start` has secrets.
 
-    `expects` is asked whether a silence is a stall; without it none is.
+    `expects` is asked whether contracts trade that have fallen silent; without it no silence is a stall.
     """
 
     def __init__(
@@ -57,7 +55,7 @@ class CtpFeed:
         start: Start,
         options: CtpOptions | None = None,
         *,
-        expects: Expects = lambda *_: False,
+        expects: IsExpected = lambda *_: False,
     ) -> None:
         self._source = source
         self._market = market
@@ -185,7 +183,7 @@ class CtpFeed:
                 self._options.limits,
                 on_ready=self._begin,
                 on_listed=self._list,
-                is_expected=self._is_tick_expected,
+                is_expected=self._expects,
                 dropped=self._dropped,
             )
             try:
@@ -225,7 +223,3 @@ class CtpFeed:
         finally:
             if self._opened is not None and not self._opened.done():
                 self._opened.set_exception(FeedRefused(f"{self._source} {failure}"))
-
-    def _is_tick_expected(self, begin_ns: int, end_ns: int) -> bool:
-        subscribed = [self._instruments[one] for one in self._subscribed if one in self._instruments]
-        return bool(subscribed) and self._expects(subscribed, begin_ns, end_ns)

@@ -55,7 +55,9 @@ class Subscribe(msgspec.Struct, frozen=True, tag="subscribe"):
 
 
 class ListAnew(msgspec.Struct, frozen=True, tag="list"):
-    """Query all instruments again."""
+    """Query all instruments again: the listing of that number, above that of any before."""
+
+    number: int
 
 
 ToSession = Start | Subscribe | ListAnew | Stop
@@ -74,10 +76,13 @@ class Universe(msgspec.Struct, frozen=True, tag="universe"):
     """Some of the instruments that the counter knows."""
 
     instruments: list[Instrument]
+    listing: int = 0  # its number; 0: the one by which the session has come up
 
 
 class Listed(msgspec.Struct, frozen=True, tag="listed"):
-    """All were told again."""
+    """All of a listing were told."""
+
+    listing: int
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):

@@ -1,14 +1,16 @@
-"""CTP's record of an instrument, and what it is to us."""
+"""CTP's record of an instrument, what it is to us, and how a session tells of all."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from aegis.contracts.market import Exchange, Instrument
+from aegis.marketdata.adapters.ctp.frames import Universe
 
-__all__ = ["NotAnInstrument", "instrument_of"]
+__all__ = ["Listing", "NotAnInstrument", "instrument_of"]
 
+_CHUNK: Final = 1_000
 _MOST_UNITS: Final = 10**9
 _MISSING: Final = 1e300
 
@@ -39,3 +41,38 @@ def instrument_of(data: Mapping[str, Any]) -> Instrument:
         listed_day=data["OpenDate"] or None,
         expiry_day=data["ExpireDate"] or None,
     )
+
+
+class Listing:
+    """The answers to one query of all instruments, told some at a time; those to a query before it count for nothing.
+
+    `known` has all of any listing, by symbol. For whoever has the session's lock.
+    """
+
+    def __init__(self, say: Callable[[Universe], None]) -> None:
+        self.known: dict[str, Instrument] = {}
+        self.number = self.wanted = 0  # of the query that was sent, and of the next one
+        self._say = say
+        self._untold: list[Instrument] = []
+        self.count = 0  # of the query's answers that can be used
+
+    def begin(self) -> int:
+        """The number that the answers to a query bear, which is sent now."""
+        self.number = self.wanted
+        self._untold.clear()
+        self.count = 0
+        return self.number
+
+    def add(self, number: int, instrument: Instrument) -> None:
+        if number != self.number:
+            return
+        self.count += 1
+        self.known[instrument.symbol] = instrument
+        self._untold.append(instrument)
+        if len(self._untold) >= _CHUNK:
+            self.tell()
+
+    def tell(self) -> None:
+        untold, self._untold = self._untold, []
+        if untold:
+            self._say(Universe(untold, self.number))

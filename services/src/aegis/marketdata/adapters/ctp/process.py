@@ -22,7 +22,7 @@ from contextlib import suppress
 from threading import Lock, Thread
 from typing import Any, Final, Protocol
 
-from aegis.contracts.market import Instrument, Quote
+from aegis.contracts.market import InstrumentId, Quote
 from aegis.contracts.reasons import Reason
 from aegis.ctp import login
 from aegis.ctp.failures import Failure, Kind, Step, not_requested
@@ -38,12 +38,11 @@ from aegis.marketdata.adapters.ctp.frames import (
     Start,
     Subscribe,
     ToSession,
-    Universe,
     Waiting,
     to_session,
 )
 from aegis.marketdata.adapters.ctp.gate import Gate
-from aegis.marketdata.adapters.ctp.instruments import NotAnInstrument, instrument_of
+from aegis.marketdata.adapters.ctp.instruments import Listing, NotAnInstrument, instrument_of
 from aegis.marketdata.adapters.ctp.outbox import Outbox
 from aegis.marketdata.adapters.ctp.quoting import Quoting
 from aegis.marketdata.adapters.ctp.ring import Ring
@@ -57,7 +56,6 @@ _LOOK_S: Final = 0.025
 _QUIET_S: Final = 0.05
 _QUIET_WAIT_S: Final = 0.5
 _RELEASE_S: Final = 1.0
-_CHUNK: Final = 1_000
 _IN_A_TURN: Final = 200
 _MAX_SYMBOL: Final = 80
 _TOLD: Final = 100
@@ -86,11 +84,10 @@ class Session:
         self._gate = gate
         self._counting = Lock()  # of what follows
         self._refused: Counter[str] = Counter()  # by reason
-        self._untold_refused: Counter[str] = Counter()
+        self._untold_refused: Counter[tuple[str, InstrumentId | None]] = Counter()
         self._lock = Lock()  # of what follows
         self._login = login.Login()
-        self._instruments: dict[str, Instrument] = {}
-        self._untold: list[Instrument] = []
+        self._listing = Listing(outbox.say)
         self._query_at = float("inf")
         self._answers: dict[str, login.Error] = {}  # of the counter to what it was asked for, not told yet
         self._unanswered: set[str] = set()  # this and what follows: of the main thread
@@ -98,7 +95,7 @@ class Session:
         self._wanted: set[str] = set()
         self._last_word: Ended | None = None
         self._taking = Thread(target=self._keep_taking, args=(gate,), name="ticks", daemon=True)
-        self._quoting = Quoting(self._instruments, self.on_refused)  # this and what follows: where there is no gate
+        self._quoting = Quoting(self._listing.known, self.on_refused)  # this and what follows: where there is no gate
         self._last_tick = 0
         self._ticks = Lock()  # of what follows
         self._shed = Shed()
@@ -157,6 +154,7 @@ class Session:
         if isinstance(frame, Subscribe):
             self._wishes += [(symbol, frame.wanted) for symbol in frame.symbols if len(symbol.encode()) <= _MAX_SYMBOL]
         if isinstance(frame, ListAnew):
+            self._listing.wanted = frame.number
             self.on_event(login.InstrumentsWanted())
         return isinstance(frame, Stop)
 
@@ -164,6 +162,9 @@ class Session:
         """Ask for some of what is wished for, and whether to go on. What CTP refuses to take now is asked again."""
         for _ in range(min(_IN_A_TURN, len(self._wishes))):
             symbol, wanted = self._wishes[0]
+            if wanted and self._gate is None:
+                with self._ticks:
+                    self._quoting.forget([symbol])
             ask = self._market.subscribeMarketData if wanted else self._market.unSubscribeMarketData
             if ask(symbol):
                 return False
@@ -183,10 +184,11 @@ class Session:
 
     def on_event(self, event: login.Event) -> None:
         with self._lock:
-            if isinstance(event, login.InstrumentsRead):
-                self._tell_instruments()
-            for action in login.step(self._login, event):
-                self._do(action)
+            self._take(event)
+
+    def _take(self, event: login.Event) -> None:
+        for action in login.step(self._login, event):
+            self._do(action)
 
     def _do(self, action: login.Action) -> None:
         match action:
@@ -195,7 +197,7 @@ class Session:
             case login.Ready(trading_day):
                 self._outbox.say(Ready(trading_day, loaded_libraries()))
             case login.Listed():
-                self._outbox.say(Listed())
+                self._outbox.say(Listed(self._listing.number))
             case login.Unlisted(failure):
                 self.on_refused("not_listed_anew", str(failure))
             case Failure():
@@ -224,23 +226,23 @@ class Session:
         with self._lock:
             if now < self._query_at:
                 return
-            refused = self._trader.query_instruments()
+            refused = self._trader.query_instruments(self._listing.begin())
             self._query_at = now + _QUERY_AGAIN_S if refused else float("inf")
 
-    def on_refused(self, reason: str, detail: str) -> None:
+    def on_refused(self, reason: str, detail: str, count: int = 1, instrument: InstrumentId | None = None) -> None:
         """From any thread. The first of each reason are told one by one, the others by their number."""
         with self._counting:
-            self._refused[reason] += 1
+            self._refused[reason] += count
             if self._refused[reason] > _TOLD:
-                self._untold_refused[reason] += 1
+                self._untold_refused[reason, instrument] += count
                 return
-        self._outbox.say(Rejected(reason, detail))
+        self._outbox.say(Rejected(reason, detail, count, instrument))
 
     def _tell_refused(self) -> None:
         with self._counting:
             untold, self._untold_refused = self._untold_refused, Counter()
-        for reason, count in untold.items():
-            self._outbox.say(Rejected(reason, "more of them", count))
+        for (reason, instrument), count in untold.items():
+            self._outbox.say(Rejected(reason, "more of them", count, instrument))
 
     def on_answer(self, symbol: str, error: login.Error) -> None:
         """To a subscription."""
@@ -251,22 +253,21 @@ class Session:
 
     # Instruments
 
-    def on_instrument(self, data: Any) -> None:
+    def on_instrument(self, listing: int, data: Any) -> None:
         try:
             instrument = instrument_of(data)
         except NotAnInstrument as error:
             self.on_refused(error.reason, str(error))
             return
         with self._lock:
-            self._instruments[instrument.symbol] = instrument
-            self._untold.append(instrument)
-            if len(self._untold) >= _CHUNK:
-                self._tell_instruments()
+            self._listing.add(listing, instrument)
 
-    def _tell_instruments(self) -> None:
-        untold, self._untold = self._untold, []
-        if untold:
-            self._outbox.say(Universe(untold))
+    def on_listed(self, listing: int, error: login.Error) -> None:
+        """No more of them will come."""
+        with self._lock:
+            if listing == self._listing.number:
+                self._listing.tell()
+                self._take(login.InstrumentsRead(error, self._listing.count))
 
     # Ticks
 
@@ -286,8 +287,7 @@ class Session:
         now_ns = time.time_ns()
         with self._ticks:
             if self._sheds or self._holds:
-                held = self._shed.take(data["InstrumentID"], data, now_ns, shedding=self._sheds)
-                if held is not None:
+                if (held := self._shed.take(data["InstrumentID"], data, now_ns, shedding=self._sheds)) is not None:
                     self._pass_on(*held)
             else:
                 self._pass_on(data, now_ns)
@@ -331,6 +331,8 @@ class Session:
 
     def _say_last_word(self) -> None:
         assert self._last_word is not None
+        with self._ticks:
+            self._quoting.end()
         self._tell_refused()
         self._outbox.say(self._last_word)
 

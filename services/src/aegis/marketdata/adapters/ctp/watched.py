@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,9 +36,9 @@ from aegis.marketdata.adapters.ctp.frames import (
 )
 from aegis.marketdata.adapters.ctp.gate import TickReader
 from aegis.marketdata.adapters.ctp.quoting import Quoting
-from aegis.marketdata.adapters.ctp.silence import MarketClock
+from aegis.marketdata.adapters.ctp.silence import IsExpected, Pace, latest_day
 from aegis.marketdata.adapters.ctp.tick_stream import TickStream
-from aegis.marketdata.ports import FeedSink
+from aegis.marketdata.ports import FeedSink, FeedState
 from aegis_sdk import clock
 from aegis_sdk.errors import ConnectionUnavailable
 
@@ -56,19 +56,17 @@ _STEPS: Final = (
 OnStep = Callable[[Step], None]
 OnListed = Callable[[Sequence[Instrument]], None]
 """Called with all instruments that the counter knows."""
-IsExpected = Callable[[int, int], bool]
-"""Whether there should have been ticks from one moment to the other, UTC nanoseconds of the market's own clock."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits(SessionLimits):
     """All in seconds."""
 
-    stall_s: float = 15.0  # without a tick for so long, where some are expected, a session is replaced
+    stall_s: float = 15.0  # a silence that is shorter is no stall
 
 
 class WatchedSession(Watched):
-    """Made in the event loop, run once. `is_expected` is asked whether a silence is none of the market's.
+    """Made in the event loop, run once. `is_expected` is asked whether contracts trade that have fallen silent.
 
     `dropped` counts ticks that came and were not passed on, by reason.
     """
@@ -91,22 +89,26 @@ class WatchedSession(Watched):
         self._on_ready = on_ready
         self._on_listed = on_listed
         self._on_step = on_step
-        self._is_expected = is_expected
         self._ticks = TickStream(self._came, self._end_as_told)
         self._process = Session(_PROGRAM, from_session, self._heard, self._ticks)
         self._by_symbol: dict[str, Instrument] = {}
-        self._listing: dict[str, Instrument] = {}  # of those that are told again
+        self._listings = 0  # that were asked for, beside the first
+        self._listing: dict[str, Instrument] = {}  # what the latest has told so far
         self._listed_day = self._wanted_day = ""  # the trading day whose instruments are known, and are asked for
+        self._latest_day = ""  # ticks of one behind it are in error
         self._list_at = 0.0  # not before
         self._quoting = Quoting(self._by_symbol, sink.rejected)
         self._reader = TickReader()
         self._unwanted: set[InstrumentId] = set()
         self._quotes_at = self._heard_at
-        self._clock = MarketClock()
+        self._pace = Pace(is_expected)
         self.waiting = Waiting(0, 0)  # as it said last
         self._crowded = asyncio.Event()
         self._answers: dict[str, Reason | None] = {}  # by symbol that was asked for, why the counter refuses it
         self._answered = asyncio.Event()  # there are more, or none will come
+        self._answer_s = limits.answer_s  # more than that, where it was late before
+        self._unheard: set[str] = set()  # of what is asked for: no tick has come
+        self._given_up: set[str] = set()  # since it has said nothing of them
         self._disobeyed = False
         self._last_word: Ended | None = None
         self._wants_gate = True
@@ -134,28 +136,53 @@ class WatchedSession(Watched):
     async def subscribe(self, instruments: Sequence[InstrumentId]) -> Mapping[InstrumentId, Reason]:
         """Ask for ticks of these; which the counter refuses, and why, once it has answered for each.
 
-        It refuses what it is silent about for `answer_s`. Raises ConnectionUnavailable where the session ends before.
+        What it is silent about for `answer_s`, with no tick either, is given up: unsubscribed, and refused. Once it
+        answers, or a tick comes, that is told as READY: whoever wants it asks for it again, and waits longer. Raises
+        ConnectionUnavailable where the session ends before.
         """
         self._unwanted.difference_update(instruments)
+        self._quoting.forget(one.symbol for one in instruments)
         symbols = dict.fromkeys(one.symbol for one in instruments)
         for one in symbols:
             self._answers.pop(one, None)
+        self._given_up.difference_update(symbols)
+        self._unheard = {*symbols}
         self._ask([*symbols])
         while missing := symbols.keys() - self._answers.keys():
             self._answered.clear()
             try:
-                async with asyncio.timeout(self._limits.answer_s):
+                async with asyncio.timeout(self._answer_s):
                     await self._answered.wait()
             except TimeoutError:
                 if not self._crowded.is_set():
-                    self._answers.update(dict.fromkeys(missing, Reason.of("counter_silent")))
+                    missing -= self._answers.keys()
+                    self._answers.update(dict.fromkeys(missing - self._unheard))
+                    if silent := [one for one in instruments if one.symbol in missing & self._unheard]:
+                        self._give_up_on(silent)
             if self._ending or not self.is_ready:
                 raise ConnectionUnavailable("the session ended before the counter had answered")
-        return {one: refused for one in instruments if (refused := self._answers.pop(one.symbol))}
+        self._unheard.clear()
+        refused = {one: reason for one in instruments if (reason := self._answers.pop(one.symbol))}
+        self._unwanted.update(refused)
+        return refused
+
+    def _give_up_on(self, instruments: Sequence[InstrumentId]) -> None:
+        self.unsubscribe(instruments)
+        symbols = [one.symbol for one in instruments]
+        self._answers.update(dict.fromkeys(symbols, Reason.of("counter_silent")))
+        self._given_up.update(symbols)
+
+    def _hear_late(self, symbols: Iterable[str]) -> None:
+        """The counter has said something of these after all, if it was given up."""
+        if late := self._given_up.intersection(symbols):
+            self._given_up -= late
+            self._answer_s += self._limits.answer_s
+            self._sink.changed(FeedState.READY, [Reason.of("counter_late", seconds=f"{self._limits.answer_s:g}")])
 
     def unsubscribe(self, instruments: Sequence[InstrumentId]) -> None:
         """Let none of these pass from now on."""
         self._unwanted.update(instruments)
+        self._pace.forget()
         self._ask([one.symbol for one in instruments], wanted=False)
 
     def _ask(self, symbols: list[str], *, wanted: bool = True) -> None:
@@ -171,6 +198,7 @@ class WatchedSession(Watched):
         self._answered.set()
         self._process.resume()
         await super()._end()
+        self._quoting.end()
         self._disobeyed = was_ready and self.exit_code != 0  # a hanging one is ended by its own watchdog, with SIGALRM
 
     # What it says
@@ -209,28 +237,32 @@ class WatchedSession(Watched):
                 self._offer(quotes)
             case Waiting():
                 self.waiting = frame
-            case Universe(instruments):
+            case Universe(instruments, listing):
                 self._progress_at = self._heard_at
-                known = self._by_symbol if self._ready_at is None else self._listing
-                known.update((one.symbol, one) for one in instruments)
-            case Listed():
-                self._end_listing()
+                if listing == self._listings:
+                    self._list_at = self._heard_at + _LIST_AGAIN_S
+                    self._listing.update((one.symbol, one) for one in instruments)
+            case Listed(listing):
+                if listing == self._listings:
+                    self._know_day(self._wanted_day)
+                    self._on_listed(self._end_listing())
             case Reached(step):
                 self._note_step(step)
                 self._on_step(step)
             case Ready(trading_day, libraries):
                 self._ready_at = self._quotes_at = self._heard_at
-                self._listed_day = trading_day
+                self._know_day(trading_day)
                 _log.info("session_ready", trading_day=trading_day, libraries=libraries, pid=self._process.pid)
                 if self._wants_gate and len(libraries) == len(NAMES):
                     hint = "make setup builds it; without it ticks are lost uncounted in an overload"
                     _log.warning("session_without_gate", pid=self._process.pid, hint=hint)
-                self._on_ready([*self._by_symbol.values()])
+                self._on_ready(self._end_listing())
             case Answered(answers):
                 self._answers.update((symbol, _refusal(error)) for symbol, error in answers.items())
                 self._answered.set()
-            case Rejected(reason, detail, count):
-                self._sink.rejected(reason, detail, count)
+                self._hear_late(answers)
+            case Rejected(reason, detail, count, instrument):
+                self._sink.rejected(reason, detail, count, instrument)
             case Ended():
                 self._last_word = frame
                 self._end_as_told()
@@ -241,34 +273,49 @@ class WatchedSession(Watched):
         if not quotes:
             return
         self._quotes_at = self._heard_at
-        self._clock.heard(quotes)
-        if quotes[-1].trading_day > self._listed_day and self._heard_at >= self._list_at:
-            self._list_anew(quotes[-1].trading_day)
-        offer, unwanted = self._sink.offer, self._unwanted
+        if self._unheard or self._given_up:
+            symbols = {quote.symbol for quote in quotes}
+            self._unheard -= symbols
+            self._hear_late(symbols)
+        if self._unwanted:
+            quotes = [quote for quote in quotes if self._is_wanted(quote)]
+        day = quotes[-1].trading_day if quotes else ""
+        if day <= self._latest_day:
+            self._pace.heard(quotes)
+            if day > self._listed_day and self._heard_at >= self._list_at:
+                self._list_anew(day)
+        offer = self._sink.offer
         for quote in quotes:
-            if not unwanted or InstrumentId(quote.exchange, quote.symbol) not in unwanted:
-                offer(quote)
-            else:
-                self._dropped["unwanted"] += 1 + quote.skipped
+            offer(quote)
         if self._sink.crowded and not (self._ending or self._crowded.is_set()):
             self._process.pause()
             self._crowded.set()
 
+    def _is_wanted(self, quote: Quote) -> bool:
+        if InstrumentId(quote.exchange, quote.symbol) not in self._unwanted:
+            return True
+        self._dropped["unwanted"] += 1 + quote.skipped
+        return False
+
+    def _know_day(self, day: str) -> None:
+        """Its instruments are known."""
+        self._listed_day, self._latest_day = day, latest_day(day, time.time_ns())
+
     def _list_anew(self, day: str) -> None:
-        """Ask which instruments there are on a new trading day, once a minute until that is known."""
+        """Ask which instruments there are on a new trading day, a minute after the last answer until that is known."""
         _log.info("trading_day_begun", trading_day=day, before=self._listed_day, pid=self.pid)
         self._wanted_day, self._list_at = day, self._heard_at + _LIST_AGAIN_S
         self._listing.clear()
-        self._process.tell(ListAnew())
+        self._listings += 1
+        self._process.tell(ListAnew(self._listings))
 
-    def _end_listing(self) -> None:
-        if not self._listing:  # the counter itself does not know yet
-            return
-        self._listed_day = self._wanted_day
+    def _end_listing(self) -> Sequence[Instrument]:
+        """All that were told."""
         self._by_symbol.clear()
         self._by_symbol.update(self._listing)
         self._listing.clear()
-        self._on_listed([*self._by_symbol.values()])
+        self._list_at = 0.0
+        return [*self._by_symbol.values()]
 
     async def _keep_pouring(self) -> None:
         """Hear it again whenever there is room for its quotes."""
@@ -293,13 +340,9 @@ class WatchedSession(Watched):
         if self._crowded.is_set():
             return
         super()._look(now)
-        stall_s = self._limits.stall_s
-        if self.is_ready and now - self._quotes_at > stall_s and self._should_tick(now - self._quotes_at):
-            self.fail(Kind.NOT_READY, Reason.of("no_tick_for", seconds=f"{stall_s:g}"))
-
-    def _should_tick(self, silent_s: float) -> bool:
-        spans = self._clock.spans(_ns(silent_s), _ns(self._limits.stall_s), time.time_ns())
-        return all(self._is_expected(begin_ns, end_ns) for begin_ns, end_ns in spans)
+        silent_s = now - self._quotes_at
+        if self.is_ready and self._pace.is_stall(_ns(silent_s), _ns(self._limits.stall_s)):
+            self.fail(Kind.NOT_READY, Reason.of("no_tick_for", seconds=f"{silent_s:.1f}"))
 
     def _fail(self, failure: Failure) -> None:
         super()._fail(failure)
