@@ -15,12 +15,15 @@ from aegis.contracts.trading import (
     ACCOUNT,
     ORDERS,
     POSITIONS,
+    TRADES,
     AccountReply,
     AccountRequest,
     OrdersReply,
     OrdersRequest,
     PositionsReply,
     PositionsRequest,
+    TradesReply,
+    TradesRequest,
 )
 from aegis_sdk.handler import rpc
 from aegis_sdk.program import serve
@@ -58,6 +61,10 @@ class Books(SingleActive):
     @active(ORDERS)
     async def orders(self, request: OrdersRequest, context: ActiveContext) -> OrdersReply:
         return OrdersReply(orders=[], next="", sequence=0)
+
+    @active(TRADES)
+    async def trades(self, request: TradesRequest, context: ActiveContext) -> TradesReply:
+        return TradesReply(trades=[], next=0, sequence=0)
 
     @active(POSITIONS)
     async def positions(self, request: PositionsRequest, context: ActiveContext) -> PositionsReply:
