@@ -219,6 +219,38 @@ test("the banner tells when the live connection is gone, and a last look at an o
   await expect(page.getByRole("dialog").getByText("prices here are old")).toBeHidden();
 });
 
+test("a kill that waits for its answer cannot be closed, and its failure is told, wherever one is by then", async ({ page }) => {
+  const held: (() => void)[] = [];
+  await page.route("**/api/trading/accounts/paper/kill", async (route) => {
+    await new Promise<void>((resolve) => held.push(resolve));
+    await route.fulfill({ status: 503, contentType: "application/problem+json", json: { code: "unavailable", title: "", detail: "", reason: "key_unserved", details: { service: "trading", key: "paper" } } });
+  });
+  const kill = async () => {
+    await page.getByRole("button", { name: "Kill" }).click();
+    await dialog.getByLabel("Type paper to confirm").fill("paper");
+    await dialog.getByRole("button", { name: "Kill" }).click();
+    await expect.poll(() => held.length).toBe(1);
+  };
+  const dialog = page.getByRole("dialog");
+  await page.goto("/leases");
+  await live(page);
+  await page.getByRole("link", { name: "Trading", exact: true }).click();
+  await kill();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  await page.mouse.click(2, 2);
+  for (const name of ["Close", "Cancel"]) await expect(dialog.getByRole("button", { name })).toBeDisabled();
+  held.pop()!();
+  await expect(dialog.getByRole("alert")).toContainText("Nobody serves trading/paper now.");
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+
+  await kill();
+  await page.goBack();
+  await expect(dialog).toBeHidden();
+  held.pop()!();
+  await expect(page.getByText(/^Kill paper.*Nobody serves trading\/paper now\.$/)).toBeVisible();
+});
+
 test("a book that cannot be read is said to be old, and an account that is not there is none", async ({ page }) => {
   let say: (message: object) => void = () => undefined;
   await page.routeWebSocket("/api/live", (socket) => {

@@ -44,7 +44,7 @@ export function IconButton({ icon, label, className, ...rest }: ComponentProps<"
       type="button"
       aria-label={label}
       title={label}
-      className={cx("inline-flex size-7 items-center justify-center rounded-sm text-soft transition-colors hover:bg-raised hover:text-text", className)}
+      className={cx("inline-flex size-7 items-center justify-center rounded-sm text-soft transition-colors hover:bg-raised hover:text-text disabled:cursor-not-allowed disabled:opacity-45", className)}
       {...rest}
     >
       <Icon name={icon} />

@@ -5,11 +5,21 @@ import { useWords } from "@/lib/words";
 import { Button, IconButton } from "./button";
 import { cx } from "./cx";
 import { Field } from "./field";
-import { NotDone } from "./states";
+import { NotDone, useProblemWords } from "./states";
+import { toast } from "./toast";
 import { UI } from "./words";
 
+interface DialogProps {
+  title: string;
+  /** While it waits for an answer it cannot be closed: what became of it would be told to nobody. */
+  busy?: boolean;
+  onClose: () => void;
+  children: ReactNode;
+  className?: string;
+}
+
 /** A modal dialog of the browser's own: it keeps the focus inside, and Escape closes it. Render it only while it is open. */
-export function Dialog({ title, onClose, children, className }: { title: string; onClose: () => void; children: ReactNode; className?: string }) {
+export function Dialog({ title, busy, onClose, children, className }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   const say = useWords(UI);
@@ -22,18 +32,19 @@ export function Dialog({ title, onClose, children, className }: { title: string;
     <dialog
       ref={dialog}
       aria-labelledby={id}
+      closedby={busy ? "none" : "closerequest"} // a browser closes at the second Escape whatever its event is told
       onCancel={(event) => {
         event.preventDefault();
-        onClose();
+        if (!busy) onClose();
       }}
-      onMouseDown={(event) => event.target === dialog.current && onClose()}
+      onMouseDown={(event) => event.target === dialog.current && !busy && onClose()}
       className={cx("m-auto w-[min(480px,calc(100vw-24px))] rounded-md border border-strong bg-panel p-0 shadow-2xl", className)}
     >
       <header className="flex items-center justify-between gap-3 border-b py-1.5 pr-1.5 pl-4">
         <h2 id={id} className="min-w-0 text-sm font-semibold wrap-anywhere">
           {title}
         </h2>
-        <IconButton icon="close" label={say("close")} onClick={onClose} />
+        <IconButton icon="close" label={say("close")} disabled={busy} onClick={onClose} />
       </header>
       {children}
     </dialog>
@@ -57,12 +68,20 @@ interface ConfirmProps {
   inWords?: (error: unknown) => string;
 }
 
-/** Ask before it is done. It closes when it is done, and stays with the reason when it fails. */
+/** Ask before it is done. It closes when it is done, and stays with the reason when it fails; where its page was left meanwhile, a toast tells it. */
 export function Confirm({ title, children, action, word, danger, ready = true, onConfirm, onClose, inWords }: ConfirmProps) {
   const say = useWords(UI);
   const [typed, setTyped] = useState("");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
+  const usual = useProblemWords();
+  const isThere = useRef(false);
+  useEffect(() => {
+    isThere.current = true;
+    return () => {
+      isThere.current = false;
+    };
+  }, []);
   const isTyped = word === undefined || typed === word;
   const confirm = async (event: FormEvent) => {
     event.preventDefault();
@@ -72,12 +91,13 @@ export function Confirm({ title, children, action, word, danger, ready = true, o
       await onConfirm();
       onClose();
     } catch (problem) {
+      if (!isThere.current) return toast(`${title}: ${(inWords ?? usual)(problem)}`, "bad");
       setError(problem);
       setBusy(false);
     }
   };
   return (
-    <Dialog title={title} onClose={onClose}>
+    <Dialog title={title} busy={busy} onClose={onClose}>
       <form onSubmit={(event) => void confirm(event)} className="grid gap-4 p-4">
         <div className="grid gap-3 text-sm text-soft">{children}</div>
         {word !== undefined && (
@@ -85,7 +105,7 @@ export function Confirm({ title, children, action, word, danger, ready = true, o
         )}
         <NotDone error={error} inWords={inWords} />
         <div className="flex justify-end gap-2">
-          <Button kind="quiet" onClick={onClose}>
+          <Button kind="quiet" disabled={busy} onClick={onClose}>
             {say("cancel")}
           </Button>
           <Button type="submit" kind={danger ? "danger" : "primary"} busy={busy} disabled={!isTyped || !ready}>

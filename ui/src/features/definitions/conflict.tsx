@@ -44,10 +44,10 @@ export function Conflict({ name, of: { current, revision, begunAt }, yours, busy
       <SideBySide before={{ title: current ? say("now", { revision }) : say("gone"), text: current ? linesOf(current) : "" }} after={{ title: say("yours"), text: linesOf(yours) }} />
       <NotDone error={error} />
       <div className="flex flex-wrap justify-end gap-2">
-        <Button kind="quiet" onClick={onDiscard}>
+        <Button kind="quiet" disabled={busy} onClick={onDiscard}>
           {say("discard")}
         </Button>
-        {current && <Button onClick={() => onTakeTheirs(current)}>{say("takeTheirs")}</Button>}
+        {current && <Button disabled={busy} onClick={() => onTakeTheirs(current)}>{say("takeTheirs")}</Button>}
         <Button kind="danger" busy={busy} onClick={onOverwrite}>
           {say(current ? "overwrite" : "createAgain")}
         </Button>

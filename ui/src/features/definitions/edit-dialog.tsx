@@ -34,21 +34,21 @@ export function EditDialog({ name, onDone, onClose }: EditProps) {
     staleTime: Infinity,
     gcTime: 0,
   });
+  const [busy, setBusy] = useState(false);
   return (
-    <Dialog title={name ? say("editTitle", { name }) : say("createTitle")} onClose={onClose} className="w-[min(760px,calc(100vw-24px))]!">
-      <Answer of={begun}>{({ definition, revision }) => <Editing name={name} begun={definition} revision={revision} onDone={onDone} onClose={onClose} />}</Answer>
+    <Dialog title={name ? say("editTitle", { name }) : say("createTitle")} busy={busy} onClose={onClose} className="w-[min(760px,calc(100vw-24px))]!">
+      <Answer of={begun}>{({ definition, revision }) => <Editing name={name} begun={definition} revision={revision} busy={busy} setBusy={setBusy} onDone={onDone} onClose={onClose} />}</Answer>
     </Dialog>
   );
 }
 
-function Editing({ name: given, begun, revision: first, onDone, onClose }: EditProps & { begun: Definition; revision: number }) {
+function Editing({ name: given, begun, revision: first, busy, setBusy, onDone, onClose }: EditProps & { begun: Definition; revision: number; busy: boolean; setBusy: (busy: boolean) => void }) {
   const say = useWords(DEFINITIONS);
   const [name, setName] = useState(given ?? "");
   const [draft, setDraft] = useState({ ...begun, methods: begun.methods.join("\n") });
   const [revision, setRevision] = useState(first);
   const [conflict, setConflict] = useState<Conflicting | null>(null);
   const [error, setError] = useState<unknown>(null);
-  const [busy, setBusy] = useState(false);
   const wanted = { ...definitionOf({ ...begun, ...draft, methods: methodsOf(draft.methods) }) };
   const save = async (over: number) => {
     setBusy(true);
@@ -128,7 +128,7 @@ function Form({ name, setName, draft, setDraft, busy, error, onSave, onClose }: 
       <Lines label={`${say("methods")} (${methodsOf(draft.methods).length})`} hint={say("methodsHint")} rows={8} value={draft.methods} onChange={(methods) => setDraft({ ...draft, methods })} className="figure" />
       <NotDone error={error} />
       <div className="flex justify-end gap-2">
-        <Button kind="quiet" onClick={onClose}>
+        <Button kind="quiet" disabled={busy} onClick={onClose}>
           {sayUi("cancel")}
         </Button>
         <Button type="submit" kind="primary" busy={busy} disabled={!isName(name)}>

@@ -63,7 +63,7 @@ export function ImportDialog({ services, onDone, onClose }: { services: Service[
     if (done === todo.length) onClose();
   };
   return (
-    <Dialog title={say("importTitle")} onClose={onClose} className="w-[min(760px,calc(100vw-24px))]!">
+    <Dialog title={say("importTitle")} busy={busy} onClose={onClose} className="w-[min(760px,calc(100vw-24px))]!">
       <div className="grid grid-cols-[minmax(0,1fr)] gap-4 p-4">
         <p className="text-xs text-soft">{say("importText")}</p>
         <Field label={say("file")} type="file" accept="application/json,.json" error={wrong || undefined} disabled={busy} onChange={(event) => void read(event.target.files?.[0])} className="h-auto! py-1 text-xs!" />
@@ -76,7 +76,7 @@ export function ImportDialog({ services, onDone, onClose }: { services: Service[
         )}
         {items.length > 0 && !todo.length && <p className="text-xs text-faint">{say("nothingToDo")}</p>}
         <div className="flex justify-end gap-2">
-          <Button kind="quiet" onClick={onClose}>
+          <Button kind="quiet" disabled={busy} onClick={onClose}>
             {sayUi("cancel")}
           </Button>
           <Button kind="primary" busy={busy} disabled={!todo.length || outcomes.size > 0} onClick={() => void write()}>
