@@ -85,8 +85,9 @@ async def test_an_order_s_way_by_commands_alone(house: Processes) -> None:
         assert done.returncode == code, done.stderr
         return json.loads(done.stdout) if done.stdout else done.stderr
 
-    (resting,) = said("order", "place", instrument, "buy", "1", str(low), "--id", "c1")
+    (resting,) = said("order", "place", instrument, "buy", "1", str(low), "--id", "c1", "--hedge", "arbitrage")
     assert (resting["client_order_id"], resting["status"], resting["env"]) == ("c1", "accepted", "paper")
+    assert resting["hedge"] == "arbitrage"
     assert "too_many_lots" in said("order", "place", instrument, "buy", "101", str(low), code=1)
     said("order", "place", instrument, "buy", "2", str(high), "--id", "c2")
     until(lambda: said("positions", instrument))

@@ -95,22 +95,28 @@ test("an instrument is found by its letters, its prices move, and an order is pl
   expect(desk.aegis("order", "list")).toMatch(new RegExp(`${first}.*cancelled`));
 });
 
-test("an order that trades becomes a position, money and a trade; the position is closed by the ticket", async ({ page }) => {
+test("an order that trades becomes a position, money and a trade; the position is closed by the ticket, with its hedge flag", async ({ page }) => {
   const instrument = await instrumentOf(page);
-  await page.goto(`/trading?instrument=${instrument}`);
+  await page.goto(`/trading?instrument=${instrument}&hedge=hedge`);
   await live(page);
   const balance = await page.getByTestId("balance").innerText();
   await ticket(page).getByLabel("Type").selectOption("fak");
   const ask = ticket(page).getByRole("button", { name: /^Take the ask/ }).last();
   await ask.click();
-  const id = await place(page, { instrument, price: await ticket(page).getByLabel("Price", { exact: true }).inputValue(), lots: "2" });
+  const id = await review(page, { instrument, price: await ticket(page).getByLabel("Price", { exact: true }).inputValue(), lots: "2" });
+  await expect(page.getByRole("dialog").getByText("Hedge flag")).toBeVisible();
+  await page.getByRole("dialog").getByRole("button", { name: "Place order" }).click();
   const position = page.getByRole("region", { name: "Positions" }).getByRole("row").filter({ hasText: instrument });
   await expect(position).toContainText("Long");
+  await expect(position).toContainText("Hedge");
   await expect(page.getByTestId("balance")).not.toHaveText(balance);
   await orders(page).getByRole("button", { name: "Trades" }).click();
   await expect(orders(page).getByRole("row").filter({ hasText: instrument }).first()).toContainText("Buy");
 
-  await position.getByRole("button", { name: `Close ${instrument}, Long` }).click();
+  await ticket(page).getByLabel("Hedge flag").selectOption("speculation");
+  await expect(ticket(page).getByLabel("Hedge flag")).toBeHidden();
+  await position.getByRole("button", { name: `Close ${instrument}, Long, Hedge` }).click();
+  await expect(ticket(page).getByLabel("Hedge flag")).toHaveValue("hedge");
   await expect(ticket(page).getByRole("button", { name: "Sell" })).toHaveAttribute("aria-pressed", "true");
   await expect(ticket(page).getByLabel("Effect")).toHaveValue("yesterday_first");
   await expect(ticket(page).getByLabel("Lots", { exact: true })).toHaveValue("2");

@@ -8,7 +8,7 @@ import { REASONS } from "../../src/features/trading/reason-words";
 import { closing, type Draft, isInstrument, newName, placeCommand, stepped, ticketOf, troublesOf } from "../../src/features/trading/ticket";
 import { Problem } from "../../src/lib/api/problem";
 
-const DRAFT: Draft = { instrument: "SHFE.rb2605", side: "buy", effect: "open", type: "limit", price: "3100", lots: "2" };
+const DRAFT: Draft = { instrument: "SHFE.rb2605", side: "buy", effect: "open", hedge: "speculation", type: "limit", price: "3100", lots: "2" };
 const CONTRACT = { instrument: "SHFE.rb2605", multiplier: 10, price_tick: 1 } as Contract;
 const QUOTE = { upper_limit_price: 3200, lower_limit_price: 3000, bids: [[3099, 5]], asks: [[3100, 4]] } as unknown as Quote;
 
@@ -68,12 +68,14 @@ test("a split is a close of which the trading service chooses the lots", () => {
 test("the command places the same order", () => {
   const command = placeCommand("paper", ticketOf({ ...DRAFT, effect: "lock" }, "mine-1")).join(" ");
   expect(command).toBe("aegis order place SHFE.rb2605 buy 2 3100 --offset close --split lock --type limit --id mine-1 --account paper");
+  expect(placeCommand("paper", ticketOf({ ...DRAFT, hedge: "arbitrage" }, "")).join(" ")).toBe("aegis order place SHFE.rb2605 buy 2 3100 --offset open --hedge arbitrage --type limit --account paper");
 });
 
 test("a position is closed by the other side, without the lots that orders hold back", () => {
   const long = { instrument: "SHFE.rb2605", direction: "long", today: 3, yesterday: 2, frozen_today: 1, frozen_yesterday: 0 } as Position;
   expect(closing(long)).toMatchObject({ side: "sell", effect: "yesterday_first", lots: "4", price: "" });
   expect(closing({ ...long, instrument: "DCE.m2605", direction: "short" })).toMatchObject({ side: "buy", effect: "close" });
+  expect(ticketOf(closing({ ...long, hedge: "hedge" }), "a").hedge).toBe("hedge"); // and not what else is long
 });
 
 test("names of orders are what the trading service takes, and never the same", () => {

@@ -41,6 +41,10 @@ def place(
     split: Annotated[
         Literal["today_first", "yesterday_first", "lock"] | None, typer.Option(help="With close: chooses the lots.")
     ] = None,
+    hedge: Annotated[
+        Literal["speculation", "arbitrage", "hedge"],
+        typer.Option(help="What it is for; a close closes lots of the same."),
+    ] = "speculation",
     kind: Annotated[Literal["limit", "market", "fak", "fok"], typer.Option("--type")] = "limit",
     strategy: Annotated[str, typer.Option(help="Whose idea it is.")] = "",
     name: Annotated[str, typer.Option("--id", help="The client_order_id; asked again with it, it is done once.")] = "",
@@ -66,6 +70,7 @@ def place(
             offset=offset,
             split=split,
             type=kind,
+            hedge=hedge,
             strategy_id=strategy,
             client_order_id=name,
         )
@@ -117,10 +122,10 @@ def positions(
         return
     numbers = ("TODAY", "YESTERDAY", "FROZEN", "MARGIN", "PROFIT", "CLOSED")
     print_lines(
-        ("INSTRUMENT", "DIRECTION", *numbers),
+        ("INSTRUMENT", "DIRECTION", "HEDGE", *numbers),
         [
             (
-                *(one.instrument, one.direction, str(one.today), str(one.yesterday)),
+                *(one.instrument, one.direction, one.hedge, str(one.today), str(one.yesterday)),
                 str(one.frozen_today + one.frozen_yesterday),
                 *(f"{money:.2f}" for money in (one.margin, one.position_profit, one.close_profit)),
             )

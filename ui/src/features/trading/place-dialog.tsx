@@ -55,6 +55,7 @@ export function PlaceDialog({ account, draft, isOld, value, onClose }: { account
       <div className="-mx-3 rounded-sm border bg-ground">
         <Facts>
           <Fact label={sayTrading("effect")}>{sayTrading(`effect.${draft.effect}`)}</Fact>
+          {ticket.hedge !== "speculation" && <Fact label={sayTrading("hedge")}>{sayTrading(`hedge.${ticket.hedge}`)}</Fact>}
           <Fact label={sayTrading("type")}>{sayTrading(`type.${draft.type}`)}</Fact>
           <Fact label={sayTrading("price")}>{draft.type === "market" ? say("atAny") : <span className="figure">{draft.price}</span>}</Fact>
           {value && (

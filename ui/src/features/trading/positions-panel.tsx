@@ -42,9 +42,16 @@ export function PositionsPanel({ account, positions, contracts }: { account: str
     change(closing(row));
     goToTicket("price");
   };
+  const labelOf = (row: Position) => {
+    const of = { instrument: row.instrument, direction: say(`direction.${row.direction}`) };
+    return row.hedge === "speculation" ? say("close", of) : say("closeHedge", { ...of, hedge: say(`hedge.${row.hedge}`) });
+  };
+  const isHedging = positions.some((one) => one.hedge !== "speculation");
+  const hedge: Column<Position> = { key: "hedge", title: say("hedgeShort"), width: "82px", from: "sm", cell: (row) => say(`hedge.${row.hedge}`), sort: (row) => row.hedge };
   const columns: Column<Position>[] = [
     { key: "instrument", title: say("instrument"), cell: (row) => <span data-whole className="figure font-medium" title={row.instrument}>{row.instrument}</span>, sort: (row) => row.instrument },
     { key: "direction", title: say("direction"), width: "48px", cell: (row) => <span className={row.direction === "long" ? "text-up" : "text-down"}>{say(`direction.${row.direction}`)}</span>, sort: (row) => row.direction },
+    ...(isHedging ? [hedge] : []),
     count("lots", say("lots"), (row) => row.today + row.yesterday),
     count("today", say("today"), (row) => row.today, "sm", "66px"),
     count("yesterday", say("yesterday"), (row) => row.yesterday, "sm", "82px"),
@@ -58,9 +65,7 @@ export function PositionsPanel({ account, positions, contracts }: { account: str
       title: say("closeShort"),
       width: "54px",
       right: true,
-      cell: (row) =>
-        mayTrade &&
-        freeLots(row) > 0 && <IconButton icon="close" className="size-6!" label={say("close", { instrument: row.instrument, direction: say(`direction.${row.direction}`) })} onClick={() => close(row)} />,
+      cell: (row) => mayTrade && freeLots(row) > 0 && <IconButton icon="close" className="size-6!" label={labelOf(row)} onClick={() => close(row)} />,
     },
   ];
   return (

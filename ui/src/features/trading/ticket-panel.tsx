@@ -15,7 +15,7 @@ import { money } from "./money";
 import { PlaceDialog } from "./place-dialog";
 import { QuoteView } from "./quote-view";
 import { Stepper } from "./stepper";
-import { type Draft, EFFECTS, isInstrument, placeCommand, placesOf, stepped, ticketOf, troublesOf, TYPES } from "./ticket";
+import { type Draft, EFFECTS, HEDGES, isInstrument, placeCommand, placesOf, stepped, ticketOf, troublesOf, TYPES } from "./ticket";
 import { TICKET } from "./ticket-words";
 import { TRADING } from "./words";
 
@@ -52,7 +52,7 @@ export function TicketPanel({ account, contracts }: { account: Account; contract
           error={error("instrument")}
           onChange={(next) => {
             setTried(false);
-            if (next !== draft.instrument) change({ instrument: next, price: "" });
+            if (next !== draft.instrument) change({ instrument: next, price: "", hedge: "speculation" });
           }}
         />
         <QuoteView instrument={instrument} quote={quote} isWhole={isWhole} places={contract?.price_tick ? placesOf(contract.price_tick) : 2} onPrice={(price) => change({ price, ...(draft.type === "market" && { type: "limit" }) })} />
@@ -72,6 +72,15 @@ export function TicketPanel({ account, contracts }: { account: Account; contract
               </option>
             ))}
           </Choice>
+          {draft.hedge !== "speculation" && (
+            <Choice label={sayTrading("hedge")} value={draft.hedge} onChange={(event) => change({ hedge: event.target.value as Draft["hedge"] })}>
+              {HEDGES.map((one) => (
+                <option key={one} value={one}>
+                  {sayTrading(`hedge.${one}`)}
+                </option>
+              ))}
+            </Choice>
+          )}
         </div>
         <Numbers draft={draft} contract={contract} quote={quote} error={error} onChange={change} />
         <p className="flex justify-between gap-2 text-xs text-faint">

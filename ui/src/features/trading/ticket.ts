@@ -7,11 +7,15 @@ const SPLITS: readonly string[] = ["today_first", "yesterday_first", "lock"];
 
 export const TYPES = ["limit", "market", "fak", "fok"] as const;
 
+/** What a position is for, as the exchanges tell them apart; the first is what most orders are. */
+export const HEDGES = ["speculation", "arbitrage", "hedge"] as const;
+
 /** What is typed into a ticket, as it stands in the address. */
 export interface Draft {
   instrument: string;
   side: Order["side"];
   effect: Effect;
+  hedge: Order["hedge"];
   type: Order["type"];
   price: string;
   lots: string;
@@ -61,7 +65,7 @@ export function stepped(price: number, by: 1 | -1, tick: number): string {
 }
 
 /** The body of the order. Asked again with the same name it is done once. */
-export function ticketOf({ instrument, side, effect, type, price, lots }: Draft, client_order_id: string): Ticket {
+export function ticketOf({ instrument, side, effect, hedge, type, price, lots }: Draft, client_order_id: string): Ticket {
   const isSplit = SPLITS.includes(effect);
   return {
     client_order_id,
@@ -70,7 +74,7 @@ export function ticketOf({ instrument, side, effect, type, price, lots }: Draft,
     side,
     offset: isSplit ? "close" : (effect as Ticket["offset"]),
     split: isSplit ? (effect as Ticket["split"]) : null,
-    hedge: "speculation",
+    hedge,
     type,
     price: type === "market" ? null : price,
     volume: Number(lots),
@@ -84,6 +88,7 @@ export function placeCommand(account: string, of: Ticket): string[] {
     ...(of.price === null || of.price === undefined ? [] : [String(of.price)]),
     ...["--offset", of.offset],
     ...(of.split ? ["--split", of.split] : []),
+    ...(of.hedge === "speculation" ? [] : ["--hedge", of.hedge]),
     ...["--type", of.type],
     ...(of.client_order_id ? ["--id", of.client_order_id] : []),
     ...["--account", account],
@@ -98,6 +103,7 @@ export function closing(position: Position): Draft {
     instrument: position.instrument,
     side: isLong ? "sell" : "buy",
     effect: exchange === "SHFE" || exchange === "INE" ? "yesterday_first" : "close",
+    hedge: position.hedge,
     type: "limit",
     price: "",
     lots: String(Math.max(1, freeLots(position))),
