@@ -150,8 +150,14 @@ async function withoutVenue(desk: Desk, work: () => Promise<void>): Promise<void
   }
 }
 
-test("an order whose outcome is unknown is said to be, over a reload, and asked for again under its name", async ({ page, desk }) => {
+test("an order whose outcome is unknown is said to be, over a reload, also where nobody serves its account, and asked for again under its name", async ({ page, desk }) => {
   const instrument = await instrumentOf(page);
+  let isServed = true;
+  await page.routeWebSocket("/api/live", (socket) => {
+    const server = socket.connectToServer();
+    const unserved = { type: "state", topic: "orders.paper", state: "failing", since: new Date().toISOString(), problem: { code: "unavailable", reason: "key_unserved", details: { service: "trading", key: "paper" } } };
+    server.onMessage((message) => socket.send(!isServed && String(message).includes('"topic":"orders.paper"') ? JSON.stringify(unserved) : message));
+  });
   await page.goto(`/trading?instrument=${instrument}`);
   await live(page);
   const notice = page.getByTestId("unsettled");
@@ -160,9 +166,13 @@ test("an order whose outcome is unknown is said to be, over a reload, and asked 
     id = await place(page, { instrument, price: await lowest(page), lots: "1" });
     await expect(notice).toContainText(id);
     await expect(notice).toContainText("It may be at the venue");
+    isServed = false;
     await page.reload();
+    await expect(page.getByText("The account cannot be followed: Nobody serves trading/paper now.")).toBeVisible();
     await expect(notice).toContainText(id);
   });
+  isServed = true;
+  await page.reload();
   await expect(async () => {
     const again = notice.getByRole("button", { name: "Ask again" });
     if (await again.isVisible()) await again.click();

@@ -59,6 +59,7 @@ function OfAccount({ account }: { account: string }) {
     return (
       <>
         <PageHead title={say("title")} />
+        <UnsettledNotices account={account} orders={book.orders} onShow={setOrder} />
         <AccountsPanel selected={account} />
         <Panel title={account}>
           {refusal?.code === "not_found" ? <Empty>{say("noAccount", { account })}</Empty> : problem ? <Empty>{say("refused", { why: inWords(problem) })}</Empty> : <Loading rows={8} />}
