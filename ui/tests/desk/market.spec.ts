@@ -47,6 +47,13 @@ test("a contract is found, opened, and its price, book, candles and ticks are th
   const at = await price.innerText();
   await expect(price).not.toHaveText(at);
   await expect(page.getByRole("img", { name: /^\d+ candles, the last closes at/ }).locator("canvas").first()).toBeVisible();
+  const { x, y, width } = (await page.getByRole("img", { name: /^\d+ candles/ }).boundingBox())!;
+  const candle = page.getByTestId("candle");
+  for (let at = x + width - 45; !(await candle.textContent()); at -= 3) await page.mouse.move(at, y + 60); // from the right, up to the last one
+  const running = await candle.textContent();
+  expect(running).toMatch(/V [\d,]+$/);
+  const volumeOf = (text: string | null) => text?.split("V ")[1];
+  await expect.poll(async () => volumeOf(await candle.textContent())).not.toBe(volumeOf(running));
   const ticks = page.getByRole("region", { name: "Ticks" }).getByRole("row");
   await expect(ticks.nth(2)).toBeVisible();
   const latest = await ticks.nth(1).innerText();

@@ -55,12 +55,23 @@ test("who dealt is told by the side of the book that the price is at", () => {
 });
 
 test("a bar goes on with the ticks of its period, and the next period begins a new one", () => {
-  const bar = { begin: "2026-11-30T01:30:00Z", trading_day: "20261130", open: 3_075, high: 3_079, low: 3_070, close: 3_071 } as Bar;
-  expect(goneOn(bar, tick(), "1m")).toMatchObject({ open: 3_075, high: 3_080, low: 3_070, close: 3_080 });
-  expect(goneOn(bar, tick({ ts_exchange_ns: (MINUTE + 60_000) * 1e6 }), "1m")).toMatchObject({ begin: "2026-11-30T01:31:00.000Z", open: 3_080, low: 3_080 });
-  expect(goneOn(bar, tick({ ts_exchange_ns: (MINUTE - 60_000) * 1e6 }), "1m")).toBe(bar);
-  expect(goneOn(bar, tick({ flags: ["stale"] }), "1m")).toBe(bar);
-  expect(goneOn(bar, tick({ trading_day: "20261201" }), "1d")).toMatchObject({ trading_day: "20261201", open: 3_080 });
+  const bar = { begin: "2026-11-30T01:30:00Z", trading_day: "20261130", open: 3_075, high: 3_079, low: 3_070, close: 3_071, volume: 40 } as Bar;
+  const before = tick({ volume: 7 });
+  const on = (change: Partial<Tick> = {}, period: "1m" | "1d" = "1m") => goneOn(bar, before, tick(change), period);
+  expect(on()).toMatchObject({ open: 3_075, high: 3_080, low: 3_070, close: 3_080, volume: 43 }); // with what was traded between the samples, which is more than the last tick's
+  expect(goneOn(bar, undefined, tick(), "1m").volume).toBe(41);
+  const next = { ts_exchange_ns: (MINUTE + 60_000) * 1e6 };
+  expect(on(next)).toMatchObject({ begin: "2026-11-30T01:31:00.000Z", open: 3_080, low: 3_080, volume: 3 });
+  expect(on({ ts_exchange_ns: (MINUTE - 60_000) * 1e6 })).toBe(bar);
+  expect(on({ flags: ["stale"] })).toBe(bar);
+  expect(on({ trading_day: "20261201" }, "1d")).toMatchObject({ trading_day: "20261201", open: 3_080, volume: 10 });
+});
+
+test("a period without a trade has no bar, as none is stored of it", () => {
+  const bar = { begin: "2026-11-30T01:30:00Z", trading_day: "20261130", close: 3_071, volume: 40 } as Bar;
+  const quiet = { ts_exchange_ns: (MINUTE + 60_000) * 1e6, volume_delta: 0 };
+  expect(goneOn(bar, tick(), tick(quiet), "1m")).toBe(bar);
+  expect(goneOn(bar, undefined, tick(quiet), "1m")).toBe(bar);
 });
 
 function barsOf(...closes: [minute: number, close: number][]): Bars {

@@ -48,16 +48,16 @@ export function Candles({ told, instrument, digits }: { told: Schemas["Bars"]; i
     drawn.current = made;
     const clock = (at: Time) => shown.current.moment(Number(at) * 1_000);
     const isDays = shown.current.told.period === "1d";
-    const tell = (bar: CandlestickData | undefined) => {
+    const tell = (bar: CandlestickData | undefined, volume: HistogramData | undefined) => {
       if (!caption.current) return;
       const when = !bar ? "" : isDays ? String(bar.time) : clock(bar.time).slice(5, 16);
-      caption.current.textContent = bar ? `${when}   O ${decimal(bar.open, digits)}   H ${decimal(bar.high, digits)}   L ${decimal(bar.low, digits)}   C ${decimal(bar.close, digits)}` : "";
+      caption.current.textContent = bar ? `${when}   O ${decimal(bar.open, digits)}   H ${decimal(bar.high, digits)}   L ${decimal(bar.low, digits)}   C ${decimal(bar.close, digits)}   V ${volume ? whole(volume.value) : "–"}` : "";
     };
     made.chart.applyOptions({
       localization: { timeFormatter: (at: Time) => (isDays ? String(at) : clock(at).slice(5, 16)) },
       timeScale: { tickMarkFormatter: (at: Time, mark: TickMarkType) => (isDays ? String(at).slice(5) : mark < TickMarkType.Time ? clock(at).slice(5, 10) : clock(at).slice(11, 16)) },
     });
-    made.chart.subscribeCrosshairMove((move) => tell(move.seriesData.get(made.prices) as CandlestickData | undefined));
+    made.chart.subscribeCrosshairMove((move) => tell(move.seriesData.get(made.prices) as CandlestickData | undefined, move.seriesData.get(made.volumes) as HistogramData | undefined));
     fill(made, shown.current.told.bars, shown.current.told.period);
     return () => {
       drawn.current = null;
@@ -71,14 +71,15 @@ export function Candles({ told, instrument, digits }: { told: Schemas["Bars"]; i
     return board.onTake(() => {
       const tick = board.rows.get(instrument);
       if (!tick || tick === seen || !drawn.current) return;
-      seen = tick;
-      last = goneOn(last, tick, told.period);
+      last = goneOn(last, seen, tick, told.period);
+      if (!tick.flags.includes("stale")) seen = tick;
       drawn.current.prices.update(candle(last, told.period));
+      drawn.current.volumes.update(column(last, told.period, drawn.current.colours));
     });
   }, [told, board, instrument]);
   return (
     <div className="relative">
-      <p ref={caption} aria-hidden="true" className="figure pointer-events-none absolute top-1.5 left-3 z-10 text-2xs whitespace-pre text-soft" />
+      <p ref={caption} data-testid="candle" aria-hidden="true" className="figure pointer-events-none absolute inset-x-3 top-1.5 z-10 text-2xs whitespace-pre-wrap text-soft" />
       <div ref={box} role="img" aria-label={say("candlesLabel", { count: whole(told.bars.length), last: decimal(told.bars.at(-1)?.close, digits) })} style={{ height: HEIGHT_PX }} />
     </div>
   );
@@ -107,12 +108,16 @@ function draw(box: HTMLElement, digits: number): Drawn {
 
 function fill({ prices, volumes, colours }: Drawn, bars: Bar[], period: Period): void {
   prices.setData(bars.map((bar) => candle(bar, period)));
-  volumes.setData(bars.map((bar): HistogramData => ({ time: timeOf(bar, period), value: bar.volume, color: bar.close < bar.open ? colours.downFaint : colours.upFaint })));
+  volumes.setData(bars.map((bar) => column(bar, period, colours)));
 }
 
 function candle(bar: Bar, period: Period): CandlestickData {
   const { open, high, low, close } = bar;
   return { time: timeOf(bar, period), open, high, low, close };
+}
+
+function column(bar: Bar, period: Period, colours: Colours): HistogramData {
+  return { time: timeOf(bar, period), value: bar.volume, color: bar.close < bar.open ? colours.downFaint : colours.upFaint };
 }
 
 function timeOf(bar: Bar, period: Period): Time {

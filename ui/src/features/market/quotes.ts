@@ -89,20 +89,27 @@ export function extended(known: Bars, told: Bars): Bars {
   return { ...known, bars: bars.slice(-MOST_BARS) };
 }
 
-/** The bar that a chart has last, and the ones before it, gone on by a live tick: the same one, or a new one behind it. */
-export function goneOn(last: Bar, tick: Tick, period: Period): Bar {
+/** Lots that were traded between two ticks of an instrument; a new trading day counts from nothing. Without the one before, those that the feed says. */
+function tradedBetween(before: Tick | undefined, tick: Tick): number {
+  if (!before) return tick.volume_delta;
+  return tick.trading_day === before.trading_day ? tick.volume - before.volume : tick.volume;
+}
+
+/** The bar that a chart has last gone on by a live tick: the same one, or a new one behind it. As the stored bars, it goes on and begins with trades only. `before` is the tick that it has gone on with last. */
+export function goneOn(last: Bar, before: Tick | undefined, tick: Tick, period: Period): Bar {
   const price = tick.last_price;
-  if (price === null || tick.flags.includes("stale")) return last;
+  const lots = tradedBetween(before, tick);
+  if (price === null || lots <= 0 || tick.flags.includes("stale")) return last;
   const seconds = PERIODS[period];
   const begin = Math.floor(tick.ts_exchange_ns / 1e9 / seconds) * seconds * 1_000;
   const isNew = period === "1d" ? tick.trading_day > last.trading_day : begin > Date.parse(last.begin);
   if (!isNew) {
     if (period !== "1d" && begin < Date.parse(last.begin)) return last;
-    return { ...last, high: Math.max(last.high, price), low: Math.min(last.low, price), close: price };
+    return { ...last, high: Math.max(last.high, price), low: Math.min(last.low, price), close: price, volume: last.volume + lots };
   }
-  const { trading_day, action_day, open_interest, volume_delta, turnover_delta } = tick;
+  const { trading_day, action_day, open_interest, turnover_delta } = tick;
   const at = new Date(begin).toISOString();
-  return { begin: at, trading_day, action_day, open: price, high: price, low: price, close: price, volume: volume_delta, turnover: turnover_delta, open_interest, ticks: 1 };
+  return { begin: at, trading_day, action_day, open: price, high: price, low: price, close: price, volume: lots, turnover: turnover_delta, open_interest, ticks: 1 };
 }
 
 const COMPACT = { notation: "compact", minimumFractionDigits: 2, maximumFractionDigits: 2 } as const;
