@@ -4,6 +4,7 @@ import { join } from "node:path";
 import ts from "typescript";
 import { PROBLEM_REASONS } from "../../src/components/ui/problem-words";
 import { REASON_WORDS } from "../../src/features/market/reason-words";
+import { TOPICS } from "../../src/features/shell/status";
 import { FIGURES, REASONS } from "../../src/features/trading/reason-words";
 import type { Words } from "../../src/lib/words";
 
@@ -61,6 +62,12 @@ test("every reason why a key is not moved is said in words", () => {
   const reasons = [...text.matchAll(/NotDone\(\s*"(\w+)"/g)].map((found) => found[1]!);
   expect(reasons.length).toBeGreaterThan(5);
   expect(reasons.filter((one) => !(one in PROBLEM_REASONS.en))).toEqual([]);
+});
+
+test("every topic that a page follows has a name", () => {
+  const text = files.filter((name) => /\.tsx?$/.test(name)).map((name) => readFileSync(join(SOURCES, name), "utf8")).join("");
+  const topics = new Set([...text.matchAll(/use(?:Topic|Rows)(?:<[^(]*>)?\([^"`)]*["`](\w+)/g)].map((found) => found[1]!));
+  expect([...topics].sort()).toEqual(Object.keys(TOPICS).sort());
 });
 
 const SAYS = new Set(["title", "label", "placeholder", "aria-label", "alt", "note", "action", "empty", "error"]);

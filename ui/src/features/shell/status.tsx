@@ -12,8 +12,10 @@ import { SHELL } from "./words";
 
 const HEALTH: Record<LiveState, Health> = { connecting: "moving", live: "well", partly: "warn", stale: "warn", lost: "bad" };
 
-const TOPICS = {
+/** How each live topic is called. */
+export const TOPICS = {
   instances: "topic.instances",
+  beats: "topic.beats",
   leases: "topic.leases",
   metrics: "topic.metrics",
   feeds: "topic.feeds",
