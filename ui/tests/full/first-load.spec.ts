@@ -1,8 +1,7 @@
 import { expect, test } from "../desk/desk";
-import { USABLE, watchUsable } from "./measuring";
+import { MOST_USABLE_MS, USABLE, watchUsable } from "./measuring";
 
 const TIMES = 5;
-const MOST_MS = 1_500;
 
 test("the overview is usable within 1.5 s, with nothing of it in the browser's cache", async ({ browser, desk, signedIn }) => {
   const usable: number[] = [];
@@ -16,6 +15,6 @@ test("the overview is usable within 1.5 s, with nothing of it in the browser's c
     await context.close();
   }
   // eslint-disable-next-line no-console
-  console.log(`overview usable after ${usable.join(", ")} ms; bar ${MOST_MS} ms`);
-  expect(Math.max(...usable)).toBeLessThan(MOST_MS);
+  console.log(`overview usable after ${usable.join(", ")} ms; bar ${MOST_USABLE_MS} ms`);
+  expect(Math.max(...usable)).toBeLessThan(MOST_USABLE_MS);
 });

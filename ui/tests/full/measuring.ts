@@ -3,6 +3,8 @@ import { type Browser, expect, type Page } from "@playwright/test";
 export const TABLE = "section[aria-label=Instances] table";
 /** Of the document: after how many milliseconds of its navigation the instances were there. */
 export const USABLE = "data-usable";
+/** So soon it is to be usable. */
+export const MOST_USABLE_MS = 1_500;
 const MOST_P95_MS = 50;
 const MOST_MS = 200;
 
@@ -14,25 +16,39 @@ export async function watchUsable(page: Page): Promise<void> {
   }, TABLE);
 }
 
-/** Do something, print and judge what tasks of the page's main thread took meanwhile, by the processor's time, which other programs do not lengthen. */
+/** Do something, print and judge what tasks of the page's main thread took meanwhile, by the processor's time, which other programs do not lengthen. What a person waits, by the clock on the wall, is printed beside it. */
 export async function judged(name: string, browser: Browser, page: Page, done: () => Promise<void>): Promise<void> {
   const tasks = await traced(browser, page, done);
-  const of = (part: number) => tasks[Math.ceil(tasks.length * part) - 1]!;
+  const [worked, waited] = [judgedBy(tasks.map((one) => one.worked)), judgedBy(tasks.map((one) => one.waited))];
   // eslint-disable-next-line no-console
-  console.log(`${name}: ${tasks.length} tasks over 1 ms: p95 ${of(0.95).toFixed(1)} ms, bar ${MOST_P95_MS}; longest ${of(1).toFixed(1)} ms, bar ${MOST_MS}`);
-  expect.soft(of(0.95), name).toBeLessThan(MOST_P95_MS);
-  expect.soft(of(1), name).toBeLessThan(MOST_MS);
+  console.log(
+    `${name}: ${worked.count} tasks over 1 ms: p95 ${worked.p95.toFixed(1)} ms, bar ${MOST_P95_MS}; longest ${worked.longest.toFixed(1)} ms, bar ${MOST_MS}; by the wall clock ${waited.count}: p95 ${waited.p95.toFixed(1)} ms, longest ${waited.longest.toFixed(1)} ms`,
+  );
+  expect.soft(worked.p95, name).toBeLessThan(MOST_P95_MS);
+  expect.soft(worked.longest, name).toBeLessThan(MOST_MS);
 }
 
-/** The tasks over 1 ms, sorted. */
-async function traced(browser: Browser, page: Page, done: () => Promise<void>): Promise<number[]> {
+interface Task {
+  /** Of the processor, in milliseconds. */
+  worked: number;
+  /** On the wall clock, in milliseconds. */
+  waited: number;
+}
+
+/** Of those over 1 ms. */
+function judgedBy(times: number[]): { count: number; p95: number; longest: number } {
+  const long = times.filter((ms) => ms > 1).sort((a, b) => a - b);
+  return { count: long.length, p95: long[Math.ceil(long.length * 0.95) - 1]!, longest: long.at(-1)! };
+}
+
+async function traced(browser: Browser, page: Page, done: () => Promise<void>): Promise<Task[]> {
   await browser.startTracing(page, { categories: ["toplevel", "disabled-by-default-devtools.timeline", "__metadata"] });
   await done();
-  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: { name: string; pid: number; tid: number; tdur?: number; args: { name?: string } }[] };
+  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: { name: string; pid: number; tid: number; tdur?: number; dur?: number; args: { name?: string } }[] };
   const mains = new Set(traceEvents.filter((one) => one.name === "thread_name" && one.args.name === "CrRendererMain").map((one) => `${one.pid} ${one.tid}`));
-  const found = traceEvents.filter((one) => one.name.endsWith("RunTask") && mains.has(`${one.pid} ${one.tid}`)).map((one) => (one.tdur ?? 0) / 1_000);
+  const found = traceEvents.filter((one) => one.name.endsWith("RunTask") && mains.has(`${one.pid} ${one.tid}`)).map((one) => ({ worked: (one.tdur ?? 0) / 1_000, waited: (one.dur ?? 0) / 1_000 }));
   expect(found.length).toBeGreaterThan(100);
-  return found.filter((ms) => ms > 1).sort((a, b) => a - b);
+  return found;
 }
 
 /** What scripts of the page hold, after a collection, in MiB. */
