@@ -10,9 +10,11 @@ test("who signs in sees the living instances, and which environment it is", asyn
   await expect(page.locator("[data-environment]")).toHaveAttribute("data-environment", "paper");
 });
 
-test("an instance that is killed is seen within a second", async ({ page, desk }) => {
+test("an instance that is killed is seen within a second, and which environment it is asked anew once it is back", async ({ page, desk }) => {
   await page.goto("/");
   await live(page);
+  await expect(page.locator("[data-environment]")).toHaveAttribute("data-environment", "paper");
+  await page.route("**/api/trading/accounts", (route) => route.fulfill({ json: [{ account: "paper", key: "paper", env: "live" }] }));
   const pid = desk.pid("trading-2");
   await page.evaluate(() => {
     new MutationObserver(() => {
@@ -27,6 +29,7 @@ test("an instance that is killed is seen within a second", async ({ page, desk }
   console.log(`seen ${seenAt - killedAt} ms after the kill`); // eslint-disable-line no-console
   expect(seenAt - killedAt).toBeLessThan(1_000);
   await expect(page.getByText("trading-2 was started again")).toBeVisible({ timeout: 20_000 });
+  await expect(page.locator("[data-environment]")).toHaveAttribute("data-environment", "live");
 });
 
 test("a key is handed over after a preview and its name typed", async ({ page }) => {

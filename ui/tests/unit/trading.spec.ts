@@ -1,5 +1,5 @@
 import { expect, test } from "@playwright/test";
-import { environmentOf } from "../../src/features/shell/environment";
+import { environmentOf, saidBy } from "../../src/features/shell/environment";
 import { readFileSync } from "node:fs";
 import { bookOf, type Contract, type Order, type Position, type Quote } from "../../src/features/trading/model";
 import { gain, money, shownPrice } from "../../src/features/trading/money";
@@ -119,6 +119,12 @@ for (const [document, mark] of [
     expect(reasons.filter((one) => !(one in REASONS.en))).toEqual([]);
   });
 }
+
+test("what a desk was is not said of it once nobody answers", () => {
+  const data = [{ account: "a", key: "a", env: "paper" as const }];
+  expect(saidBy({ data, status: "success" })).toBe("paper");
+  expect(saidBy({ data, status: "error" })).toBe("unknown");
+});
 
 test("a desk is never taken for less than one of its accounts might be", () => {
   const of = (...all: ("sim" | "paper" | "live" | null)[]) => environmentOf(all.map((env) => ({ env })));

@@ -1,8 +1,10 @@
 "use client";
 
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useMemo, useRef } from "react";
 import { cx } from "@/components/ui/cx";
-import { answered, api, type Schemas } from "@/lib/api/client";
+import { answered, api, type Instance, type Schemas } from "@/lib/api/client";
+import { useTopic } from "@/lib/live/hooks";
 import { useWords } from "@/lib/words";
 import { SHELL } from "./words";
 
@@ -24,14 +26,44 @@ export function environmentOf(accounts: readonly { env: Schemas["AccountListed"]
   return (["live", "unknown", "paper", "sim"] as const).find((one) => found.has(one)) ?? "none";
 }
 
-/** That of this desk. */
+interface Asked {
+  data?: Schemas["AccountListed"][] | undefined;
+  status: "pending" | "error" | "success";
+}
+
+/** What is known by the latest answer; nothing, where that is a failure: an older one may hide that an account has gone live. */
+export function saidBy({ data, status }: Asked): Environment {
+  return environmentOf(status === "error" ? undefined : data);
+}
+
+/** That of this desk: asked again whenever an instance that trades comes, goes or changes, and when the tab is looked at again. */
 export function useEnvironment(): Environment {
   const accounts = useQuery({
     queryKey: ["accounts"],
     queryFn: () => answered(api.GET("/api/trading/accounts")),
-    refetchInterval: ({ state }) => (environmentOf(state.data) === "unknown" ? SOON_MS : AGAIN_MS),
+    refetchInterval: ({ state }) => (saidBy(state) === "unknown" ? SOON_MS : AGAIN_MS),
+    refetchOnWindowFocus: true,
   });
-  return environmentOf(accounts.data);
+  useAskedAnew();
+  return saidBy(accounts);
+}
+
+function useAskedAnew(): void {
+  const cache = useQueryClient();
+  const instances = useTopic<Instance>("instances");
+  const trading = useMemo(() => tradingOf(instances.rows.values()), [instances]);
+  const known = useRef<string | null>(null);
+  useEffect(() => {
+    if (!instances.isWhole) return;
+    if (known.current !== null && known.current !== trading) void cache.invalidateQueries({ queryKey: ["accounts"] });
+    known.current = trading;
+  }, [cache, instances.isWhole, trading]);
+}
+
+/** Another text for other instances that trade, or other states of them. */
+function tradingOf(instances: Iterable<Instance>): string {
+  const found = [...instances].filter((one) => one.service === "trading");
+  return found.map((one) => `${one.instance} ${one.incarnation} ${one.status}`).sort().join(", ");
 }
 
 /** Always in sight. A live desk is not to be mistaken for another one. */
