@@ -3,6 +3,7 @@ import { environmentOf, saidBy } from "../../src/features/shell/environment";
 import { readFileSync } from "node:fs";
 import { bookOf, type Contract, type Order, type Position, type Quote } from "../../src/features/trading/model";
 import { gain, money, shownPrice } from "../../src/features/trading/money";
+import { oldness } from "../../src/features/trading/old-price";
 import { outcomeOf } from "../../src/features/trading/outcome";
 import { REASONS } from "../../src/features/trading/reason-words";
 import { closing, type Draft, isInstrument, newName, placeCommand, stepped, ticketOf, troublesOf } from "../../src/features/trading/ticket";
@@ -76,6 +77,12 @@ test("a position is closed by the other side, without the lots that orders hold 
   expect(closing(long)).toMatchObject({ side: "sell", effect: "yesterday_first", lots: "4", price: "" });
   expect(closing({ ...long, instrument: "DCE.m2605", direction: "short" })).toMatchObject({ side: "buy", effect: "close" });
   expect(ticketOf(closing({ ...long, hedge: "hedge" }), "a").hedge).toBe("hedge"); // and not what else is long
+});
+
+test("prices are old after some seconds, where the exchange trades", () => {
+  const at = (age: number, phase?: string) => oldness({ ts_received_ns: 1e15 }, phase, 1e9 + age);
+  expect([at(5_000, "trading"), at(10_001, "trading"), at(3_600_000, "break"), at(3_600_000)]).toEqual([0, 10_001, 0, 0]);
+  expect(oldness(undefined, "trading", 1e9)).toBe(0);
 });
 
 test("names of orders are what the trading service takes, and never the same", () => {

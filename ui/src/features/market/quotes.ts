@@ -43,7 +43,7 @@ export function digitsOf(priceTick: number | null | undefined): number {
 }
 
 /** How old a tick is, in milliseconds, since a feed received it: the exchange's clock may be another one. */
-export function ageOf(tick: Tick, now: number): number {
+export function ageOf(tick: Pick<Tick, "ts_received_ns">, now: number): number {
   return Math.max(0, now - tick.ts_received_ns / NS_IN_MS);
 }
 

@@ -65,6 +65,7 @@ export function useBook(account: string): Omit<TopicView, "rows"> & { book: Book
 /** The part of a tick that a ticket shows. A level of a book is a price and its lots. */
 export interface Quote {
   ts_exchange_ns: number;
+  ts_received_ns: number;
   last_price: number | null;
   pre_settlement_price: number | null;
   upper_limit_price: number | null;

@@ -8,7 +8,8 @@ import { toast } from "@/components/ui/toast";
 import { EnvironmentBadge } from "@/features/shell/environment";
 import { useLiveStatus } from "@/lib/live/hooks";
 import { useWords } from "@/lib/words";
-import type { Account, Order } from "./model";
+import type { Account, Order, Quote } from "./model";
+import { OldPrice } from "./old-price";
 import { place } from "./place";
 import { useOrderWhy, useRefusalWords } from "./reasons";
 import { type Draft, newName, placeCommand, ticketOf } from "./ticket";
@@ -31,7 +32,7 @@ export function useTellPlaced(): (orders: Order[]) => void {
 }
 
 /** The order once more, with the account that it is for, before it is sent. `isOld`: no true prices are known. */
-export function PlaceDialog({ account, draft, isOld, value, onClose }: { account: Account; draft: Draft; isOld: boolean; value: string | undefined; onClose: () => void }) {
+export function PlaceDialog({ account, draft, quote, isOld, value, onClose }: { account: Account; draft: Draft; quote: Quote | undefined; isOld: boolean; value: string | undefined; onClose: () => void }) {
   const say = useWords(TICKET);
   const sayTrading = useWords(TRADING);
   const tellPlaced = useTellPlaced();
@@ -69,6 +70,7 @@ export function PlaceDialog({ account, draft, isOld, value, onClose }: { account
         </Facts>
       </div>
       {(isOld || state === "lost" || state === "stale") && <p className="text-xs text-warn">{say("oldQuote")}</p>}
+      <OldPrice instrument={draft.instrument} quote={quote} />
       <div className="-my-1 flex">
         <CopyCommand parts={placeCommand(account.account, ticket)} />
       </div>

@@ -12,6 +12,7 @@ import { useDraft } from "./draft";
 import { InstrumentField } from "./instrument-field";
 import { type Account, type Contract, type Quote, useQuote } from "./model";
 import { money } from "./money";
+import { OldPrice } from "./old-price";
 import { PlaceDialog } from "./place-dialog";
 import { QuoteView } from "./quote-view";
 import { Stepper } from "./stepper";
@@ -56,6 +57,7 @@ export function TicketPanel({ account, contracts }: { account: Account; contract
           }}
         />
         <QuoteView instrument={instrument} quote={quote} isWhole={isWhole} places={contract?.price_tick ? placesOf(contract.price_tick) : 2} onPrice={(price) => change({ price, ...(draft.type === "market" && { type: "limit" }) })} />
+        <OldPrice instrument={instrument} quote={quote} />
         <Sides value={draft.side} onChange={(side) => change({ side })} />
         <div className="grid grid-cols-2 gap-2">
           <Choice label={sayTrading("effect")} value={draft.effect} onChange={(event) => change({ effect: event.target.value as Draft["effect"] })}>
@@ -92,7 +94,7 @@ export function TicketPanel({ account, contracts }: { account: Account; contract
         </Button>
         {!mayTrade && <p className="text-xs text-faint">{say("onlyTraders")}</p>}
       </form>
-      {isPlacing && <PlaceDialog account={account} draft={draft} isOld={trouble !== null} value={valueOf(draft, contract)} onClose={() => setPlacing(false)} />}
+      {isPlacing && <PlaceDialog account={account} draft={draft} quote={quote} isOld={trouble !== null} value={valueOf(draft, contract)} onClose={() => setPlacing(false)} />}
     </Panel>
   );
 }
