@@ -1,7 +1,7 @@
 import type { Page } from "@playwright/test";
 import { clipped } from "./clipping";
 import { type Desk, expect, live, test } from "./desk";
-import { foreign, LOOKS, lookAt, wear } from "./looks";
+import { foreign, glanceAt, LOOKS, lookAt, wear } from "./looks";
 
 /** What these tests leave behind, a position and orders, is what the looks of the page are tested with. */
 
@@ -161,9 +161,9 @@ test("an order whose outcome is unknown is said to be, over a reload, also where
   await page.goto(`/trading?instrument=${instrument}`);
   await live(page);
   const notice = page.getByTestId("unsettled");
-  let id = "";
+  const id = await review(page, { instrument, price: await lowest(page), lots: "1" }); // before: who is silent for long is known to be
   await withoutVenue(desk, async () => {
-    id = await place(page, { instrument, price: await lowest(page), lots: "1" });
+    await page.getByRole("dialog").getByRole("button", { name: "Place order" }).click();
     await expect(notice).toContainText(id);
     await expect(notice).toContainText("It may be at the venue");
     isServed = false;
@@ -199,6 +199,7 @@ test("a kill by the account's name cancels all, and an operator lets it trade ag
   const refused = await review(page, { instrument, price: await lowest(page), lots: "1" });
   await dialog.getByRole("button", { name: "Place order" }).click();
   await expect(dialog.getByRole("alert")).toContainText("The account is halted.");
+  await glanceAt(page, "/trading last look");
   await dialog.getByRole("button", { name: "Cancel" }).click();
   expect(desk.aegis("order", "list")).not.toContain(refused);
 
@@ -212,7 +213,6 @@ test("a kill by the account's name cancels all, and an operator lets it trade ag
 
   const left = [await place(page, { instrument, price: await lowest(page), lots: "1" }), await place(page, { instrument, price: await lowest(page), lots: "2" })];
   for (const id of left) await expect(rowOf(page, id)).toBeVisible();
-  await page.locator("[role=status] button").evaluateAll((all) => (all as HTMLElement[]).forEach((one) => one.click())); // what was told so far is in the language of then
   await page.getByRole("button", { name: "Cancel all" }).click();
   await lookAt(page, "/trading?view=orders Cancel all", "dialog");
   await wear(page, LOOKS[0]);
@@ -267,13 +267,22 @@ test("a kill that waits for its answer cannot be closed, and its failure is told
   await expect(page.getByText(/^Kill paper.*Nobody serves trading\/paper now\.$/)).toBeVisible();
 });
 
-test("a book that cannot be read is said to be old, and an account that is not there is none", async ({ page }) => {
+test("a book that cannot be read is said to be old, as are prices that do not come while the exchange trades, and an account that is not there is none", async ({ page }) => {
+  const instrument = await instrumentOf(page);
   let say: (message: object) => void = () => undefined;
+  let comes = true;
   await page.routeWebSocket("/api/live", (socket) => {
-    socket.connectToServer();
+    const before = `"ts_received_ns":${Date.now() - 65_000}000000`;
+    socket.connectToServer().onMessage((message) => socket.send(comes ? message : String(message).replaceAll(/"ts_received_ns":\d+/g, before)));
     say = (message) => socket.send(JSON.stringify(message));
   });
-  await page.goto("/trading");
+  await page.route("**/api/market/health/*", async (route) => {
+    const answer = await route.fetch();
+    const report = (await answer.json()) as { exchanges: { phase: string }[] };
+    for (const one of report.exchanges) one.phase = "trading"; // at any time of day
+    await route.fulfill({ response: answer, json: report });
+  });
+  await page.goto(`/trading?instrument=${instrument}`);
   await live(page);
   await expect(page.getByTestId("balance")).toBeVisible();
   say({ type: "state", topic: "orders.paper", state: "failing", since: new Date(Date.now() - 65_000).toISOString(), problem: { code: "unavailable", reason: "key_unserved", details: { service: "trading", key: "paper" } } });
@@ -286,6 +295,11 @@ test("a book that cannot be read is said to be old, and an account that is not t
   await wear(page, LOOKS[0]);
   say({ type: "state", topic: "orders.paper", state: "live", since: new Date().toISOString(), problem: null });
   await expect(page.getByTestId("trouble-banner")).toBeHidden();
+  const isOld = page.getByText(/^The exchange trades, but the last price came 1 m \d+ s ago\.$/);
+  await review(page, { instrument, price: await lowest(page), lots: "1" });
+  await expect(page.getByText(/^The exchange trades/)).toHaveCount(0);
+  comes = false;
+  await expect(isOld).toHaveCount(2);
   await page.goto("/trading?account=typo");
   await expect(page.getByText("There is no account typo.")).toBeVisible();
 });

@@ -12,11 +12,23 @@ const PICTURES = process.env.AEGIS_CONSOLE_PICTURES;
 const WIDE = { width: 1280, height: 800 };
 const NARROW = { width: 390, height: 844 };
 
+interface Look {
+  theme: "dark" | "light";
+  language: "en" | "zh";
+  sizes: readonly { width: number; height: number }[];
+}
+
 /** Each theme with a language, at both widths; all rules of axe at the first of them, where it is not only the colours that differ. */
 export const LOOKS = [
   { theme: "dark", language: "en", sizes: [WIDE, NARROW] },
   { theme: "light", language: "zh", sizes: [NARROW, WIDE] },
 ] as const;
+
+/** The half of them, for what would take as long again: each theme, language and width once. */
+export const GLANCES: readonly Look[] = [
+  { theme: "dark", language: "en", sizes: [WIDE] },
+  { theme: "light", language: "zh", sizes: [NARROW] },
+];
 
 /** Change the look of a page as another tab would; one that it has already stays. */
 export async function wear(page: Page, { theme, language }: { theme: "dark" | "light"; language: "en" | "zh" }): Promise<void> {
@@ -40,10 +52,11 @@ async function painted(): Promise<void> {
 }
 
 /** Both themes and languages at both widths: nothing is cut off, nothing against the rules of axe, nothing in another language. */
-export async function lookAt(page: Page, name: string, part = "body"): Promise<void> {
+export async function lookAt(page: Page, name: string, part = "body", looks: readonly Look[] = LOOKS): Promise<void> {
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE); // not as a script of the page, which its policy would refuse
-  for (const look of LOOKS) {
-    await page.setViewportSize(look.sizes[0]);
+  await page.locator("[role=status] button").evaluateAll((all) => (all as HTMLElement[]).forEach((one) => one.click())); // what was told so far is in the language of then
+  for (const look of looks) {
+    await page.setViewportSize(look.sizes[0]!);
     await wear(page, look);
     for (const size of look.sizes) {
       const of = `${name}, ${look.theme}, ${look.language}, ${size.width} px`;
@@ -54,6 +67,13 @@ export async function lookAt(page: Page, name: string, part = "body"): Promise<v
       if (look.language === "zh") expect.soft(await foreign(page), of).toEqual([]);
     }
   }
+}
+
+/** The same in half of the looks, where a test comes by it; the page goes on as it was: dark, wide and in English. */
+export async function glanceAt(page: Page, name: string, part = "dialog"): Promise<void> {
+  await lookAt(page, name, part, GLANCES);
+  await page.setViewportSize(WIDE);
+  await wear(page, LOOKS[0]);
 }
 
 async function picture(page: Page, name: string, look: string): Promise<void> {
@@ -76,7 +96,7 @@ async function violations(page: Page, part: string, all: boolean): Promise<strin
 
 /** What is called so in Chinese, too: of this desk, of the platform, of the trade, of the browser. */
 const NAMES = [
-  ...["health", "management", "marketdata", "paper", "trading", "main", "desk", "local", "admin", "CFFEX", "CZCE", "DCE", "GFEX", "INE", "SHFE"],
+  ...["health", "management", "marketdata", "paper", "trading", "main", "desk", "local", "admin", "operator", "CFFEX", "CZCE", "DCE", "GFEX", "INE", "SHFE"],
   ...["Aegis", "aegis", "up", "English", "EN", "NATS", "JetStream", "API", "CPU", "CSV", "JSON", "ID", "UTC", "FAK", "FOK", "Ctrl", "TradingView", "Lightweight", "Charts", "HeadlessChrome", "Chrome", "Linux", "TICKS"],
   ...["ms", "KiB", "MiB", "GiB"],
 ];

@@ -1,5 +1,6 @@
 import type { Page } from "@playwright/test";
 import { expect, live, test } from "./desk";
+import { glanceAt } from "./looks";
 
 /** A contract of the simulated market whose month is far enough away to be listed on any day. */
 async function contract(page: Page, product: string): Promise<string> {
@@ -47,9 +48,11 @@ test("a contract is found, opened, and its price, book, candles and ticks are th
   const at = await price.innerText();
   await expect(price).not.toHaveText(at);
   await expect(page.getByRole("img", { name: /^\d+ candles, the last closes at/ }).locator("canvas").first()).toBeVisible();
-  const { x, y, width } = (await page.getByRole("img", { name: /^\d+ candles/ }).boundingBox())!;
+  const chart = page.getByRole("img", { name: /^\d+ candles/ });
+  await chart.scrollIntoViewIfNeeded();
+  const { x, y, width } = (await chart.boundingBox())!;
   const candle = page.getByTestId("candle");
-  for (let at = x + width - 45; !(await candle.textContent()); at -= 3) await page.mouse.move(at, y + 60); // from the right, up to the last one
+  for (let at = x + width - 45; at > x && !(await candle.textContent()); at -= 3) await page.mouse.move(at, y + 60); // from the right, up to the last one
   const running = await candle.textContent();
   expect(running).toMatch(/V [\d,]+$/);
   const volumeOf = (text: string | null) => text?.split("V ")[1];
@@ -71,6 +74,9 @@ test("what is subscribed by name is told with who wants it, and taken back", asy
   await expect(shown.getByText(/^for .*operator/)).toBeVisible();
   const wishes = page.getByRole("region", { name: "Who wants what" });
   await expect(wishes.getByRole("row", { name: /^operator 1 / })).toBeVisible();
+  await wishes.getByRole("button", { name: /operator$/ }).click();
+  await glanceAt(page, "/market end of wishes");
+  await page.keyboard.press("Escape");
   await shown.getByRole("button", { name: "Unsubscribe" }).click();
   await expect(shown.getByText("for desk", { exact: true })).toBeVisible();
   await expect(wishes.getByText("operator")).toHaveCount(0);

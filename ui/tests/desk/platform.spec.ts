@@ -1,7 +1,9 @@
 import type { Browser, Page } from "@playwright/test";
 import { contextOf, type Desk, expect, live, PASSWORD, test } from "./desk";
+import { glanceAt } from "./looks";
 
-const SERVICE = "echo";
+const SERVICE = "echo-1";
+const USER = "vera-1";
 
 /** Write a definition by the API, in whatever state it is, as a program of somebody else's would. */
 async function define(page: Page, desk: Desk, methods: string[]): Promise<void> {
@@ -18,6 +20,8 @@ async function entered(browser: Browser, desk: Desk, user: string, first: string
   await page.getByLabel("User").fill(user);
   await page.getByLabel("Password").fill(first);
   await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByLabel("Password until now")).toBeVisible();
+  await glanceAt(page, "/ first password", "body");
   await page.getByLabel("Password until now").fill(first);
   await page.getByLabel("New password", { exact: true }).fill(PASSWORD);
   await page.getByLabel("New password again").fill(PASSWORD);
@@ -45,6 +49,7 @@ test("a definition that is edited in two tabs at once shows both, and nothing is
   await expect(dialog.getByRole("cell", { name: /"version": "theirs"/ })).toBeVisible();
   await expect(dialog.getByRole("cell", { name: /"version": "mine"/ })).toBeVisible();
   expect(await (await page.request.get(`/api/services/${SERVICE}`)).json()).toMatchObject({ version: "theirs" });
+  await glanceAt(page, "/definitions conflict");
 
   await dialog.getByRole("button", { name: "Go on from theirs" }).click();
   await expect(dialog.getByLabel("Version")).toHaveValue("theirs");
@@ -79,6 +84,7 @@ test("what a file of definitions would change is shown before it is written, and
   expect(JSON.parse(Buffer.concat(text as Buffer[]).toString())).toContainEqual({ name: "echo-2", version: "2", methods: ["echo"], description: "" });
   await page.getByRole("button", { name: "echo-2" }).click();
   await page.getByRole("button", { name: "Delete" }).click();
+  await glanceAt(page, "/definitions delete");
   await page.getByLabel("Type echo-2 to confirm").fill("echo-2");
   await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
   await expect(page.getByRole("button", { name: "echo-2" })).toBeHidden();
@@ -88,15 +94,22 @@ test("a viewer is offered nothing that he may not do, is refused it, and the tra
   await define(page, desk, ["echo"]);
   await page.goto("/settings?view=users");
   await page.getByRole("button", { name: "New user" }).click();
-  await page.getByRole("dialog").getByLabel("Name").fill("vera");
+  await page.getByRole("dialog").getByLabel("Name").fill(USER);
   await page.getByRole("button", { name: "Create" }).click();
   const first = await page.getByTestId("secret").innerText();
+  await glanceAt(page, "/settings secret");
   await page.getByRole("button", { name: "I have stored it" }).click();
   await expect(page.getByText(first)).toBeHidden();
-  await page.goto("/audit?who=vera");
+  const row = page.getByRole("row").filter({ hasText: USER });
+  for (const name of ["Change", "New password", "Delete"]) {
+    await row.getByRole("button", { name }).click();
+    await glanceAt(page, `/settings?view=users ${name}`);
+    await page.keyboard.press("Escape");
+  }
+  await page.goto(`/audit?who=${USER}`);
   await live(page);
 
-  const viewer = await entered(browser, desk, "vera", first);
+  const viewer = await entered(browser, desk, USER, first);
   await expect(viewer.getByRole("link", { name: "Audit" })).toHaveCount(0);
   await viewer.goto(`/definitions?name=${SERVICE}`);
   await expect(viewer.getByRole("heading", { name: SERVICE })).toBeVisible();
@@ -115,7 +128,7 @@ test("a viewer is offered nothing that he may not do, is refused it, and the tra
   const trail = page.getByRole("group", { name: "Entries" });
   await expect(trail.getByText(`PUT /api/services/${SERVICE}`)).toBeVisible();
   await expect(trail.getByText("role_needed").first()).toBeVisible();
-  const csv = await page.request.get("/api/audit.csv?who=vera&result=refused");
+  const csv = await page.request.get(`/api/audit.csv?who=${USER}&result=refused`);
   expect((await csv.text()).split("\n")[0]).toContain("sequence,at,who");
   await viewer.context().close();
 });
