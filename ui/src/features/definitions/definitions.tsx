@@ -45,7 +45,7 @@ export function Definitions() {
         {selected ? (
           <DefinitionDetail of={selected} onDeleted={() => choose("")} />
         ) : (
-          <Panel title={name || say("table")} className={name ? "" : "max-xl:hidden"}>
+          <Panel title={name || say("chosen")} className={name ? "" : "max-xl:hidden"}>
             <Empty>{name && services.data ? say("noService", { name }) : say("choose")}</Empty>
           </Panel>
         )}

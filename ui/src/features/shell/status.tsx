@@ -51,19 +51,21 @@ function TroubleBanner({ of, now }: { of: readonly Trouble[]; now: number }) {
   const say = useWords(SHELL);
   const inWords = useProblemWhy();
   return (
-    <ul role="alert" data-testid="trouble-banner" className="grid max-h-24 shrink-0 gap-0.5 overflow-y-auto border-b border-warn/50 bg-warn/10 px-4 py-1.5 text-xs text-warn">
-      {of.map(({ topic, state, since, problem }) => {
-        const [kind, ...rest] = topic.split(".");
-        const name = rest.join(".");
-        const what = kind && kind in TOPICS ? say(TOPICS[kind as keyof typeof TOPICS], { name }) : topic;
-        return (
-          <li key={topic} data-topic={topic}>
-            <span className="font-medium">{say(`trouble.${state}`, { what, age: duration(Math.max(0, now - since)) })}</span>
-            {problem && <span className="wrap-anywhere"> {inWords(problem)}</span>}
-          </li>
-        );
-      })}
-    </ul>
+    <div role="alert" tabIndex={0} data-testid="trouble-banner" className="max-h-24 shrink-0 overflow-y-auto border-b border-warn/50 bg-warn/10 px-4 py-1.5 text-xs text-warn">
+      <ul className="grid gap-0.5">
+        {of.map(({ topic, state, since, problem }) => {
+          const [kind, ...rest] = topic.split(".");
+          const name = rest.join(".");
+          const what = kind && kind in TOPICS ? say(TOPICS[kind as keyof typeof TOPICS], { name }) : topic;
+          return (
+            <li key={topic} data-topic={topic}>
+              <span className="font-medium">{say(`trouble.${state}`, { what, age: duration(Math.max(0, now - since)) })}</span>
+              {problem && <span className="wrap-anywhere"> {inWords(problem)}</span>}
+            </li>
+          );
+        })}
+      </ul>
+    </div>
   );
 }
 
