@@ -209,4 +209,4 @@ async def test_whoever_starts_knows_for_which_env_the_feed_set_was_taken(
         await bucket.put("main.env", b"live")
     async with standing_by(broker, monkeypatch) as made:
         assert not await made.healthy()
-        assert made.env_guard.refusal.startswith("the feed set main is live, and this feed is sim")
+        assert str(made.env_guard.refusal).startswith("the feed set main is live, and this feed is sim")

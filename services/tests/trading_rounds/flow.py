@@ -87,7 +87,7 @@ class Trader:
 
     async def _kill(self) -> None:
         """Halt the account, and go on a moment later."""
-        with suppress(OutcomeUnknown, NotExecuted, Rejected):
+        with suppress(OutcomeUnknown, NotExecuted, VenueUnavailable, Rejected):
             reply = await self._desk.kill("a round")
             self._told.cancelled.update(reply.asked)
         await asyncio.sleep(_AGAIN_S)

@@ -35,7 +35,7 @@ class Day:
 
     @property
     def publisher(self) -> Any:
-        states = {"state": "ready", "reason": "", "source": "test", "role": "active"}
+        states = {"state": "ready", "why": (), "source": "test", "role": "active"}
         counts = {"wanted": 1, "subscribed": 1, "ticking": 1, "refused": 0, "instruments": 2}
         status = SimpleNamespace(epoch=1, session="s1", listings=self.number, **states, **counts)
         return SimpleNamespace(status=status, view=SimpleNamespace(instance="a"))
