@@ -21,7 +21,7 @@ from aegis.trading.metrics import Counts, figures
 from aegis.trading.stores import ConfigStore, StatementStore
 from aegis.trading.venues import VenueListener
 from aegis_sdk.errors import NotFound
-from aegis_sdk.kv import KeyValue
+from aegis_sdk.kv import KeyValue, KeyValueEntry
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
 
@@ -62,6 +62,28 @@ async def test_risk_settings_are_in_force_as_they_are_stored_and_wrong_ones_chan
     await bucket.delete(risk_name("a"))
     await until(7)
     following.cancel()
+
+
+async def test_instances_that_begin_together_say_the_same_of_an_account(
+    transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each finds nothing, and one writes first: the other one died of it."""
+    first, second = ConfigStore(transport, {}), ConfigStore(transport, {})
+    get, asked = KeyValue.get, list[str]()
+    both = asyncio.Event()
+
+    async def late(self: KeyValue, key: str) -> KeyValueEntry | None:
+        found = await get(self, key)
+        asked.append(key)
+        if len(asked) == 2:
+            both.set()
+        await both.wait()
+        return found
+
+    monkeypatch.setattr(KeyValue, "get", late)
+    async with asyncio.timeout(30):
+        await asyncio.gather(first.ensure({"a": "desk"}), second.ensure({"a": "other"}))
+    assert len(first.elsewhere) + len(second.elsewhere) == 1, "one of them is told that it stands elsewhere"
 
 
 async def test_a_statement_is_stored_once(transport: MemoryTransport) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -46,11 +47,10 @@ class ConfigStore:
         self._keys = dict(keys)
         await self._bucket.ensure(replicas=self._replicas, history=_KEPT_VALUES)
         for account, key in keys.items():
-            there = await self._bucket.get(group_name(account))
-            if there is None:
-                await self._bucket.create(group_name(account), key.encode())
-            else:
-                self._place(account, there)
+            while (there := await self._bucket.get(group_name(account))) is None:
+                with suppress(RevisionMismatch):  # another instance begins as well, and was first
+                    await self._bucket.create(group_name(account), key.encode())
+            self._place(account, there)
 
     async def claim(self, account: str) -> None:
         """From now on it is called under the key that its file gives it. Raises RevisionMismatch, or AegisError."""
