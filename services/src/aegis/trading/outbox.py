@@ -30,11 +30,12 @@ _log = structlog.get_logger("aegis.trading")
 _MOST: Final = 50_000
 _AT_ONCE: Final = 64
 """Of one account. Of all accounts:"""
-_BATCH: Final = (16, 512)
+_BATCH: Final = (4, 512)
 """From so many events on, and up to so many, they go as one batch.
 
 Each event is written and synced by itself. A batch of 32 costs one server half of what its events cost one by one, one
-of 64 a quarter; one of 8 costs more than they do.
+of 64 a quarter; one of 8 costs more than they do. But a batch is there or is not, and fewer go one behind the other:
+what waits long is what a takeover may find swallowed by the journal's snapshot.
 """
 _REST_S: Final = (0.005, 0.025)
 """Events go so much later, behind the journal's writes of the same order, for both want the same disk: those of trades,
