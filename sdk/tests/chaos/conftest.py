@@ -26,6 +26,8 @@ IN_EVERY_RUN = (
     "test_holders_that_stop_at_the_worst_moments_do_no_harm",
 )
 """Rounds that are sure to hold on a slow machine too; `make chaos` plays all."""
+OF_THE_JUDGE = ("test_checker.py", "test_preempted.py")
+"""They play no round."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,6 +35,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if os.environ.get("CHAOS_ROUNDS"):
         return
     for item in items:
-        is_round = item.path.parent == HERE and item.path.name != "test_checker.py"
+        is_round = item.path.parent == HERE and item.path.name not in OF_THE_JUDGE
         if is_round and getattr(item, "originalname", item.name) not in IN_EVERY_RUN:
             item.add_marker(pytest.mark.skip(reason="a round of faults on real processes: make chaos"))
