@@ -124,18 +124,21 @@ async def test_one_proof_is_kept_of_a_key(transport: Transport, ledger: Ledger) 
     ]  # fmt: skip
 
 
-async def test_of_proofs_in_one_batch_the_stale_one_is_refused_and_the_other_stored(
-    transport: Transport, ledger: Ledger
+@pytest.mark.parametrize("number", [1, 9])
+async def test_of_proofs_of_one_moment_the_stale_one_is_refused_and_the_others_stored(
+    transport: Transport, ledger: Ledger, number: int
 ) -> None:
-    stale, fresh = [ledger.epoch(key, await claimed(ledger, key)) for key in ("stale", "fresh")]
-    await claimed(ledger, "stale", expected=stale.epoch, holder="a-2")
-    before = await contents(transport, ledger, "stale")
-    refused, stored = stale.prove(TIMEOUT_S), fresh.prove(TIMEOUT_S)  # in one turn of the loop
+    """Few go alone, many in one batch."""
+    stale, *fresh = [ledger.epoch(f"k{each}", await claimed(ledger, f"k{each}")) for each in range(number + 1)]
+    await claimed(ledger, "k0", expected=stale.epoch, holder="a-2")
+    before = await contents(transport, ledger, "k0")
+    refused, *stored = [held.prove(TIMEOUT_S) for held in (stale, *fresh)]  # in one turn of the loop
     with pytest.raises(StreamError) as caught:
         await refused
     assert (caught.value.code, classify(caught.value)) == (10071, Fate.ENDED)
-    assert (await contents(transport, ledger, "fresh"))[-1] == ("proof", await stored)
-    assert await contents(transport, ledger, "stale") == before
+    for held, proof in zip(fresh, stored, strict=True):
+        assert (await contents(transport, ledger, held.key))[-1] == ("proof", await proof)
+    assert await contents(transport, ledger, "k0") == before
 
 
 async def test_an_epoch_is_not_ended_by_the_begin_of_another(ledger: Ledger) -> None:

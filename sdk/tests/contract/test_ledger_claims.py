@@ -188,6 +188,27 @@ async def test_claims_without_a_connection_end_with_their_time(network: Network,
     assert isinstance(outcomes["k"], LedgerUnavailable)
 
 
+@pytest.mark.parametrize(("number", "batches"), [(5, 0), (6, 1)])
+async def test_a_few_proofs_of_one_moment_are_no_batch(
+    transport: Transport, ledger: Ledger, number: int, batches: int
+) -> None:
+    """A server makes files for each batch, whatever it holds."""
+    made = 0
+
+    async def count(append: Callable[[], Awaitable[int]]) -> int:
+        nonlocal made
+        made += 1
+        return await append()
+
+    counted = meddled(ledger, transport, count)
+    held = [counted.epoch(f"k{each}", await claimed(counted, f"k{each}")) for each in range(number)]
+    made = 0
+    proofs = await asyncio.gather(*(each.prove(TIMEOUT_S) for each in held))
+    assert made == batches
+    for each, proof in zip(held, proofs, strict=True):
+        assert (await contents(transport, ledger, each.key))[-1] == ("proof", proof)
+
+
 async def test_at_most_sixteen_batches_are_in_flight_of_claims_and_proofs_together(
     transport: Transport, ledger: Ledger
 ) -> None:
@@ -209,7 +230,7 @@ async def test_at_most_sixteen_batches_are_in_flight_of_claims_and_proofs_togeth
 
     counted = meddled(ledger, transport, count)
     await claimed(counted, "taken")
-    held = [counted.epoch(key, await claimed(counted, key)) for key in ("held1", "held2")]
+    held = [counted.epoch(f"held{each}", await claimed(counted, f"held{each}")) for each in range(8)]
     keys = [*(f"k{number}" for number in range(60)), "taken"]  # all are refused at first, and each goes alone then
     claiming = asyncio.create_task(claim(counted, dict.fromkeys(keys, 0)))
     async with asyncio.timeout(TIMEOUT_S):

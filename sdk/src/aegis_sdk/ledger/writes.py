@@ -1,4 +1,4 @@
-"""All guarded writes of one process: so many in flight at a time, and proofs that are wanted at once in one batch.
+"""All guarded writes of one process: so many in flight at a time, and many proofs that are wanted at once in one batch.
 
 A server that is behind must not be sent everything again and again: what has no place in the window waits here, and
 the time of a write begins when it is sent.
@@ -20,7 +20,9 @@ from aegis_sdk.transport import Transport
 __all__ = ["Writes"]
 
 _IN_FLIGHT: Final = 128
-_BATCH: Final = 400
+_LEAST_BATCH: Final = 6
+"""Of fewer proofs each goes alone: the files that a server makes for a batch cost more than their writes."""
+_MOST_BATCH: Final = 400
 
 
 class _Proof(NamedTuple):
@@ -53,7 +55,7 @@ class Writes:
         return done
 
     def prove(self, shard: int, subject: str, headers: Headers, timeout: float) -> Future[int]:
-        """An empty write; those of one shard in one turn of the loop go together."""
+        """An empty write; many of one shard in one turn of the loop go together."""
         proof = _Proof(subject, headers, timeout, self._loop.create_future())
         if not self._proofs:
             self._loop.call_soon(self._send_proofs)
@@ -74,9 +76,9 @@ class Writes:
     def _send_proofs(self) -> None:
         by_shard, self._proofs = self._proofs, {}
         for proofs in by_shard.values():
-            for first in range(0, len(proofs), _BATCH):
-                batch = proofs[first : first + _BATCH]
-                if len(batch) == 1:
+            for first in range(0, len(proofs), _MOST_BATCH):
+                batch = proofs[first : first + _MOST_BATCH]
+                if len(batch) < _LEAST_BATCH:
                     self._send_singly(batch)
                 else:
                     task = self._loop.create_task(self._send_batch(batch), name="proofs")
