@@ -99,13 +99,17 @@ def _hours(name: str, sessions: str, former: Hours | None = None, changed: str =
     spans = tuple(_span(session) for session in sessions.split())
     day = [span for span in spans if span[0] < _EVENING]
     seconds = bytearray(DAY_S)
-    seconds[day[0][0] : day[-1][1]] = bytes([Phase.BREAK]) * (day[-1][1] - day[0][0])
+    _fill(seconds, day[0][0], day[-1][1], Phase.BREAK)
     for opening in {spans[0][0], day[0][0]}:
-        seconds[opening - _AUCTION_S : opening] = bytes([Phase.AUCTION]) * _AUCTION_S
+        _fill(seconds, opening - _AUCTION_S, opening, Phase.AUCTION)
     for start, end in spans:
-        for second in range(start, end + GRACE_S):
-            seconds[second % DAY_S] = Phase.TRADING
+        _fill(seconds, start, min(end + GRACE_S, DAY_S), Phase.TRADING)
+        _fill(seconds, 0, max(end + GRACE_S - DAY_S, 0), Phase.TRADING)  # past midnight
     return Hours(name=name, spans=spans, phases=bytes(seconds), changed=changed, former=former)
+
+
+def _fill(seconds: bytearray, start: int, end: int, phase: Phase) -> None:
+    seconds[start:end] = bytes([phase]) * (end - start)
 
 
 def _span(session: str) -> tuple[int, int]:
