@@ -20,6 +20,8 @@ SITE := services/src/aegis/management/site/index.html
 UI_SOURCES := $(shell find ui/src ui/public -type f 2> /dev/null) $(wildcard ui/*.json ui/*.ts ui/*.mjs)
 # The machine's own certificate authorities count, as they do for pip.
 export UV_SYSTEM_CERTS ?= true
+# Bytecode is kept, whatever the environment says: else each process of a desk or of a test compiles all that it reads.
+export PYTHONDONTWRITEBYTECODE :=
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
