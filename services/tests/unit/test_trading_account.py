@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -12,7 +13,7 @@ from trading_desk import MEAL, NEXT_DAY, REBAR, terms
 from trading_house import House, place
 from trading_venue import ACCOUNT
 
-from aegis.contracts.trading import KillRequest, SetMode
+from aegis.contracts.trading import KillRequest, ModeChanged, SetMode
 from aegis.contracts.venue import Submit, Submitted
 from aegis.trading.domain.changes import CancelAsked, TermsLearned
 
@@ -57,6 +58,22 @@ async def test_a_live_account_is_armed_for_its_day_and_stays_as_killed_or_close_
     assert (instance.book.armed, instance.book.mode, instance.book.killed) == (True, "halted", True)
     with pytest.raises(ValidationError, match="neither"):
         SetMode(account=ACCOUNT, reason="none")
+
+
+async def test_a_mode_is_set_only_from_the_one_that_was_seen(house: House) -> None:
+    """Who has opened a dialog before a kill does not undo it by that; nor does who asks while it is being stored."""
+    instance = await house.take()
+    killing = asyncio.create_task(instance.call("kill", KillRequest(account=ACCOUNT), "k"))
+    await asyncio.sleep(0)  # it has begun, and is not stored
+    late = SetMode(account=ACCOUNT, mode="normal", was="normal")
+    for name in ("while", "behind"):
+        refused = await instance.call("set_mode", late, name)
+        assert isinstance(refused, ModeChanged)
+        assert refused.details == {"reason": "mode_changed", "account": ACCOUNT, "mode": "halted"}
+    await killing
+    assert (instance.book.mode, instance.book.killed) == ("halted", True)
+    told = await instance.call("set_mode", SetMode(account=ACCOUNT, mode="normal", was="halted"), "seen")
+    assert (told.state.mode, instance.book.mode, instance.book.killed) == ("normal", "normal", False)
 
 
 async def test_what_does_not_fit_is_told_once_a_day_by_who_holds_the_account(house: House) -> None:

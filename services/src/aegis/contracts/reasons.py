@@ -119,6 +119,7 @@ REFUSALS: Final[dict[str, str]] = {
     "day_ends": "{account} is at the end of {day}: ask again in a moment",
     "held_back": "{account} stands still to be compared with its venue; nothing was sent",
     "key_held": "{account} is traded under {key} by {holder}: end that first",
+    "mode_changed": "{account} is {mode} by now: another mode is set by who has seen that",
     "no_books": "{account} has no books yet: its venue was not reached so far",
     "no_order": "{account} has no order {order} today",
     "no_statement": "{account} has no statement of {day}",

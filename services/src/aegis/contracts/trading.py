@@ -57,6 +57,7 @@ __all__ = [
     "FlattenRequest",
     "KillReply",
     "KillRequest",
+    "ModeChanged",
     "OrderExpired",
     "OrderRejected",
     "OrderRequest",
@@ -109,6 +110,13 @@ class CancelRefused(Rejected):
     """
 
     code = "cancel_refused"
+
+
+class ModeChanged(Rejected):
+    """The account's mode is not the one that was to be changed. `details`: {account, mode}, the mode that it has."""
+
+    status = 412
+    code = "mode_changed"
 
 
 class OrderExpired(Rejected):
@@ -263,10 +271,14 @@ class AccountReply(_Frozen):
 
 
 class SetMode(_Frozen):
-    """Change what an account may do. None leaves it as it is; only a person arms a live account."""
+    """Change what an account may do. None leaves it as it is; only a person arms a live account.
+
+    With `was` only from that mode: ModeChanged where it is another one by now, so that nobody undoes a kill unseen.
+    """
 
     account: AccountName
     mode: Mode | None = None
+    was: Mode | None = None
     armed: bool | None = None
     reason: Text = ""
 

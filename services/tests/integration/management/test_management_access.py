@@ -196,6 +196,8 @@ async def test_a_token_has_at_most_the_role_of_its_user_and_ends(desk: Stage) ->
     assert code(await program.post("/api/auth/password", json={"old": PASSWORD, "new": PASSWORD + "!"})) == (
         "role_needed"
     )
+    asked = {"who": "emma", "action": "change_password", "result": "refused"}
+    assert len((await desk.admin.get("/api/audit", params=asked)).json()["entries"]) == 1
     etag = (await desk.admin.get("/api/users/emma")).headers["etag"]
     await desk.admin.patch("/api/users/emma", json={"role": "viewer"}, headers={"If-Match": etag})
     assert (await program.get("/api/auth/me")).json()["role"] == "viewer"

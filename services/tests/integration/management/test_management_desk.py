@@ -97,6 +97,13 @@ async def served(desk: Stage) -> str:
     return view.leases.latest[name].lease.holder
 
 
+async def view_of(browser: Browser, instance: str) -> tuple[bool, list[str]]:
+    """Whether it is in maintenance, and the keys that it holds."""
+    leases = (await browser.get("/api/leases", params={"service": "words"})).json()
+    shown = (await browser.get(f"/api/instances/words/{instance}")).json()
+    return shown["maintenance"], [one["key"] for one in leases if one["holder"] == instance]
+
+
 async def test_services_and_instances_are_shown_as_they_are(desk: Stage, operator: Browser) -> None:
     services = {one["name"]: one for one in (await operator.get("/api/services")).json()}
     assert services["words"]["instances"] == 2
@@ -161,6 +168,25 @@ async def test_a_key_is_handed_over_after_a_preview_that_does_nothing(desk: Stag
     assert (await operator.post("/api/leases/words/w9/handover", json={})).status_code == 404
 
 
+async def test_a_key_that_has_moved_since_the_preview_stays_where_it_is(desk: Stage, operator: Browser) -> None:
+    """By a preview of before, the best instance would be the one that has just given it."""
+    giver = await served(desk)
+    taker = {"words-1": "words-2", "words-2": "words-1"}[giver]
+    preview = await operator.post("/api/leases/words/w1/handover", json={"dry_run": True})
+    seen = {"If-Match": preview.headers["etag"]}
+    assert (await operator.get("/api/leases/words/w1")).headers["etag"] == seen["If-Match"]
+    asked = {"dry_run": False, "confirm": "w1"}
+    moved = await operator.post("/api/leases/words/w1/handover", json=asked, headers=seen)
+    assert moved.json()["holder"] == await served(desk) == taker
+    late = await operator.post("/api/leases/words/w1/handover", json=asked, headers=seen)
+    assert (late.status_code, late.json()["code"]) == (412, "changed")
+    details = late.json()["details"]
+    assert (details["current"]["holder"], f'"{details["revision"]}"') == (taker, moved.headers["etag"])
+    assert await served(desk) == taker
+    malformed = await operator.post("/api/leases/words/w1/handover", json=asked, headers={"If-Match": "*"})
+    assert malformed.status_code == 428
+
+
 async def test_a_handover_that_was_begun_is_no_refusal(
     desk: Stage, operator: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +214,9 @@ async def test_an_instance_in_maintenance_takes_no_key_until_it_is_released(desk
     )
     taker = view.leases.latest[name].lease.holder
     await view.directory.wait_for(lambda _: giver not in view.takers("words", ""), DEADLINE_S)
+    alone = await operator.post(f"/api/instances/words/{taker}/maintenance", json={"on": True, "confirm": taker})
+    assert (alone.status_code, alone.json()["reason"]) == (409, "no_taker"), "nobody would serve the key"
+    assert await view_of(operator, taker) == (False, ["w1"])
     back = {"to": giver, "dry_run": False, "confirm": "w1"}
     assert (await operator.post("/api/leases/words/w1/handover", json=back)).json()["code"] == "conflict"
     assert (await operator.post(way, json={"on": False})).json() == {"on": False, "at_work": 0, "keys": 0}

@@ -419,7 +419,7 @@ async def _left(desk: Stage, begun: bytes, *, before: bytes = b"", drips: bool =
     writer.close()
 
 
-async def test_scripts_follow_by_server_sent_events_and_go_on(access: NatsAccess, viewer: Browser) -> None:
+async def test_scripts_follow_by_server_sent_events_and_go_on(access: NatsAccess, desk: Stage, viewer: Browser) -> None:
     async with asyncio.timeout(DEADLINE_S):
         place = ""
         async with viewer.stream("GET", "/api/live/sse", params={"topics": "instances,leases"}) as events:
@@ -438,5 +438,8 @@ async def test_scripts_follow_by_server_sent_events_and_go_on(access: NatsAccess
                 assert '"snapshot"' not in line
                 if "echo.echo-3" in line:
                     break
-    refused = await viewer.get("/api/live/sse", params={"topics": "audit"})
+    refused = await viewer.get("/api/live/sse", params={"topics": "leases,logs.echo.echo-9"})
     assert refused.json()["code"] == "role_needed"
+    asked = {"who": "vera", "action": "follow", "on": "logs.echo.echo-9"}
+    told = (await desk.admin.get("/api/audit", params=asked)).json()["entries"]
+    assert [(one["result"], one["code"]) for one in told] == [("refused", "role_needed")]

@@ -152,7 +152,13 @@ async def test_an_account_is_halted_and_set_free_again(admin: Browser) -> None:
     ticket = {"instrument": instrument, "side": "buy", "price": str(int(tick["last_price"] * 0.985)), "volume": 1}
     refused = await admin.post("/api/trading/accounts/paper/orders", json=ticket)
     assert refused.json()["code"] == "order_rejected"
-    freed = await admin.post("/api/trading/accounts/paper/mode", json={"mode": "normal"})
+    unseen = await admin.post("/api/trading/accounts/paper/mode", json={"mode": "normal", "was": "normal"})
+    assert (unseen.status_code, unseen.json()["code"], unseen.json()["details"]["mode"]) == (
+        412,
+        "mode_changed",
+        "halted",
+    )
+    freed = await admin.post("/api/trading/accounts/paper/mode", json={"mode": "normal", "was": "halted"})
     assert freed.json()["mode"] == "normal"
     unsure = await admin.post("/api/trading/accounts/paper/flatten", json={"confirm": "other"})
     assert unsure.json()["code"] == "invalid"

@@ -8,6 +8,7 @@ import { Choice } from "@/components/ui/field";
 import { Answer } from "@/components/ui/states";
 import { toast } from "@/components/ui/toast";
 import { answered, api, type Lease, type Schemas } from "@/lib/api/client";
+import { Problem } from "@/lib/api/problem";
 import { milliseconds } from "@/lib/format";
 import { useWords } from "@/lib/words";
 import { LEASES } from "./words";
@@ -17,14 +18,18 @@ export function HandoverDialog({ lease, takers, onClose }: { lease: Lease; taker
   const say = useWords(LEASES);
   const { service, key } = lease;
   const [target, setTarget] = useState("");
-  const ask = (body: Schemas["HandoverRequest"]) =>
-    answered(api.POST("/api/leases/{service}/{key}/handover", { params: { path: { service, key } }, body }));
+  /** Once it was previewed, only from that epoch. */
+  const ask = (body: Schemas["HandoverRequest"], epoch?: number) =>
+    answered(api.POST("/api/leases/{service}/{key}/handover", { params: { path: { service, key }, header: epoch === undefined ? {} : { "if-match": `"${epoch}"` } }, body }));
   const preview = useQuery({
     queryKey: ["handover", service, key, lease.sequence, target],
     queryFn: () => ask({ to: target, dry_run: true, confirm: "" }),
   });
   const handOver = async () => {
-    const done = await ask({ to: target, dry_run: false, confirm: key });
+    const done = await ask({ to: target, dry_run: false, confirm: key }, preview.data!.epoch).catch((error: unknown) => {
+      if (error instanceof Problem && error.code === "changed") void preview.refetch();
+      throw error;
+    });
     toast(say("done", { key, holder: done.holder ?? "", gap: milliseconds(done.gap_ms), epoch: done.epoch }));
   };
   const command = ["aegis", "handover", service, key, ...(target ? ["--to", target] : [])];

@@ -16,17 +16,27 @@ import { TRADING } from "./words";
 type Arming = "" | "arm" | "disarm";
 export const LONGEST_REASON = 256;
 
-/** What the account may do; a live one is armed here, and its name typed for it. What nobody chooses stays as it is by then. */
+/**
+ * What the account may do; a live one is armed here, and its name typed for it. What nobody chooses stays as it is by then. A mode is chosen for the one that is seen: where another one
+ * comes meanwhile, as by a kill, it has to be chosen anew.
+ */
 export function ModeDialog({ account, onClose }: { account: Account; onClose: () => void }) {
   const say = useWords(STEERING);
   const sayTrading = useWords(TRADING);
-  const [mode, setMode] = useState<Mode | "">("");
+  const [chosen, setChosen] = useState<Mode | "">("");
+  const [was, setWas] = useState(account.mode);
   const [arming, setArming] = useState<Arming>("");
   const [reason, setReason] = useState("");
   const name = account.account;
+  const isAnother = chosen !== "" && account.mode !== was && account.mode !== chosen;
+  const mode = isAnother ? "" : chosen;
+  const choose = (next: Mode | "") => {
+    setChosen(next);
+    setWas(account.mode);
+  };
   const change = async () => {
     const armed = arming === "" ? null : arming === "arm";
-    const body = { mode: mode || null, armed, reason };
+    const body = { mode: mode || null, was: mode ? was : null, armed, reason };
     const state = await answered(api.POST("/api/trading/accounts/{account}/mode", { params: { path: { account: name } }, body }));
     toast(say("modeDone", { account: name, mode: sayTrading(`mode.${state.mode}`) }));
   };
@@ -37,7 +47,7 @@ export function ModeDialog({ account, onClose }: { account: Account; onClose: ()
       <div className="flex">
         <EnvironmentBadge of={account.env} />
       </div>
-      <Choice label={sayTrading("mode")} value={mode} hint={sayTrading(`modeText.${mode || account.mode}`)} onChange={(event) => setMode(event.target.value as Mode | "")}>
+      <Choice label={sayTrading("mode")} value={mode} hint={sayTrading(`modeText.${mode || account.mode}`)} onChange={(event) => choose(event.target.value as Mode | "")}>
         <option value="">{say("asIs", { state: sayTrading(`mode.${account.mode}`) })}</option>
         {MODES.map((one) => (
           <option key={one} value={one}>
@@ -45,6 +55,11 @@ export function ModeDialog({ account, onClose }: { account: Account; onClose: ()
           </option>
         ))}
       </Choice>
+      {isAnother && (
+        <p role="alert" className="text-warn">
+          {say("anotherMode", { mode: sayTrading(`mode.${account.mode}`) })}
+        </p>
+      )}
       {account.env === "live" && (
         <Choice label={say("arming")} value={arming} onChange={(event) => setArming(event.target.value as Arming)}>
           <option value="">{say("asIs", { state: sayTrading(account.armed ? "armed" : "disarmed") })}</option>

@@ -399,6 +399,8 @@ export interface paths {
         /**
          * Set Maintenance
          * @description Let an instance take neither new calls nor keys until it is released; it goes on running, and is DRAINING.
+         *
+         *     409 where it holds keys that nobody else could take.
          */
         post: operations["set_maintenance"];
         delete?: never;
@@ -436,7 +438,7 @@ export interface paths {
         };
         /**
          * Get Lease
-         * @description A key with the timeline of its epochs.
+         * @description A key with the timeline of its epochs; its ETag is what a handover may be asked for.
          */
         get: operations["get_lease"];
         put?: never;
@@ -459,6 +461,8 @@ export interface paths {
         /**
          * Hand Over
          * @description Give a key to another instance, and wait until that serves it; or say what that would do.
+         *
+         *     With the ETag of a preview as If-Match it is done only as previewed: 412 where the key has moved since.
          */
         post: operations["hand_over"];
         delete?: never;
@@ -2472,14 +2476,19 @@ export interface components {
         /**
          * ModeChange
          * @description What is left out stays as it is, and one is given; only a person arms a live account.
+         *
+         *     `was` is the mode that one has seen: 412 where the account has another one by now.
          * @example {
          *       "mode": "close_only",
-         *       "reason": "end of the day"
+         *       "reason": "end of the day",
+         *       "was": "normal"
          *     }
          */
         ModeChange: {
             /** Mode */
             mode?: ("normal" | "close_only" | "cancel_only" | "halted") | null;
+            /** Was */
+            was?: ("normal" | "close_only" | "cancel_only" | "halted") | null;
             /** Armed */
             armed?: boolean | null;
             /**
@@ -3966,7 +3975,7 @@ export interface components {
             heartbeat_age_s: number;
         };
         /** @enum {string} */
-        ProblemReason: "audit_away" | "being_moved" | "cancel_not_sent" | "cancel_unanswered" | "cannot_take" | "change_password" | "changed_by_another" | "confirm" | "day_ends" | "everything_alone" | "gone" | "held_back" | "holder_gone" | "holder_lost" | "if_match_malformed" | "if_match_missing" | "instances_alive" | "key_held" | "key_unserved" | "last_administrator" | "ledger_unsure" | "log_says" | "many_at_once" | "many_followers" | "many_sign_in" | "many_tokens" | "many_topics" | "nats_away" | "needs_role" | "no_account" | "no_answer" | "no_answer_in_time" | "no_books" | "no_bucket" | "no_entry" | "no_health_agent" | "no_instance" | "no_key" | "no_order" | "no_service" | "no_session" | "no_statement" | "no_stream" | "no_taker" | "no_tick" | "no_token" | "no_topic" | "no_universe" | "no_user" | "nobody_answers" | "not_claimed" | "not_comparable" | "not_compared" | "not_drainable" | "not_held" | "not_of_key" | "not_oneself" | "not_our_name" | "not_our_page" | "not_served" | "password_not_new" | "people_only" | "restless" | "restless_alone" | "service_failed" | "several_services" | "split_of_close" | "stops" | "stream_refuses" | "terms_not_stored" | "tokens_by_people" | "too_many_bytes" | "too_many_consumers" | "too_many_instruments" | "too_many_scopes" | "unknown_key" | "unproven" | "user_changed" | "user_exists" | "venue_away" | "venue_silent" | "wait" | "wish_not_stored" | "wish_of_desk";
+        ProblemReason: "audit_away" | "being_moved" | "cancel_not_sent" | "cancel_unanswered" | "cannot_take" | "change_password" | "changed_by_another" | "confirm" | "day_ends" | "everything_alone" | "gone" | "held_back" | "holder_gone" | "holder_lost" | "if_match_malformed" | "if_match_missing" | "instances_alive" | "key_held" | "key_unserved" | "last_administrator" | "ledger_unsure" | "log_says" | "many_at_once" | "many_followers" | "many_sign_in" | "many_tokens" | "many_topics" | "mode_changed" | "nats_away" | "needs_role" | "no_account" | "no_answer" | "no_answer_in_time" | "no_books" | "no_bucket" | "no_entry" | "no_health_agent" | "no_instance" | "no_key" | "no_order" | "no_service" | "no_session" | "no_statement" | "no_stream" | "no_taker" | "no_tick" | "no_token" | "no_topic" | "no_universe" | "no_user" | "nobody_answers" | "not_claimed" | "not_comparable" | "not_compared" | "not_drainable" | "not_held" | "not_of_key" | "not_oneself" | "not_our_name" | "not_our_page" | "not_served" | "password_not_new" | "people_only" | "restless" | "restless_alone" | "service_failed" | "several_services" | "split_of_close" | "stops" | "stream_refuses" | "terms_not_stored" | "tokens_by_people" | "too_many_bytes" | "too_many_consumers" | "too_many_instruments" | "too_many_scopes" | "unknown_key" | "unproven" | "user_changed" | "user_exists" | "venue_away" | "venue_silent" | "wait" | "wish_not_stored" | "wish_of_desk";
         /** @enum {string} */
         OrderReason: "above_limit" | "auction_type" | "bad_cancel" | "bad_field" | "below_limit" | "came_late" | "cancel_only" | "cancel_rate" | "cancels_used" | "close_only" | "closed" | "collar" | "day_ended" | "delivery_month" | "disarmed" | "duplicate_id" | "duplicate_order_ref" | "epoch_ended" | "exchange_refused" | "expired" | "halted" | "instruments_unknown" | "large_cancels_used" | "last_day" | "loss_limit" | "match_minute" | "names_used_up" | "never_arrived" | "no_answer" | "no_limits" | "no_market" | "no_money" | "no_price" | "no_trading_day" | "not_a_future" | "not_connected" | "not_executed" | "not_trading" | "not_working" | "order_is_done" | "order_rate" | "order_type" | "orders_used" | "other_leg" | "position_limit" | "price_missing" | "price_tick" | "repeated" | "self_trade" | "self_trades_used" | "settlement_not_confirmed" | "settling" | "stale_price" | "too_few_lots" | "too_few_to_close" | "too_many_a_second" | "too_many_lots" | "too_many_wait" | "unconfirmed" | "unfit" | "unknown_account" | "unknown_instrument" | "unknown_order" | "void_name" | "wrong_env" | "wrong_key";
         /**
@@ -6129,6 +6138,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description The request is not valid */
             422: {
                 headers: {
@@ -6318,7 +6336,10 @@ export interface operations {
     hand_over: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of what is to be changed: `"12"` */
+                "if-match"?: string | null;
+            };
             path: {
                 service: string;
                 key: string;
@@ -6376,8 +6397,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description The request is not valid */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Precondition Required */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8268,6 +8307,15 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -132,9 +132,9 @@ async def change_password(
     at: With,
 ) -> Me:
     """Set one's own password. All other sessions of the user end; the answer sets the cookie of a new one."""
-    _session_key(request)
     user, revision = _signed_in(request).stored
     async with at.trail.action(caller, "change_password", user.name):
+        _session_key(request)
         await at.attempts.count(user.name, caller.address, at.now())
         if not await at.passwords.is_right(asked.old, user.password_hash):
             raise Problem("wrong_credentials", status=403)

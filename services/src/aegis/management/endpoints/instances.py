@@ -15,6 +15,7 @@ from aegis.management.problems import Problem, responses
 from aegis.management.views import InstanceView
 from aegis_sdk import key_moves
 from aegis_sdk.instances import Instance, InstanceStatus, Token
+from aegis_sdk.lease_view import NotDone
 from aegis_sdk.maintenance import Maintained, MaintenanceRequest, maintenance_of
 
 __all__ = ["router"]
@@ -115,17 +116,33 @@ async def drain_instance(service: Service, instance: Named, asked: DrainRequest,
     return Drained.model_validate(done)
 
 
-@router.post("/{service}/{instance}/maintenance", responses=responses(401, 403, 404, 422, 503, 504))
+@router.post("/{service}/{instance}/maintenance", responses=responses(401, 403, 404, 409, 422, 503, 504))
 async def set_maintenance(
     service: Service, instance: Named, asked: MaintenanceChange, caller: Operator, at: With
 ) -> Maintained:
-    """Let an instance take neither new calls nor keys until it is released; it goes on running, and is DRAINING."""
+    """Let an instance take neither new calls nor keys until it is released; it goes on running, and is DRAINING.
+
+    409 where it holds keys that nobody else could take.
+    """
     async with at.trail.action(caller, "maintenance", f"{service}/{instance}", {"on": asked.on}):
         _found(at, service, instance)
         if asked.on and asked.confirm != instance:
             raise Problem("invalid", "confirm", what=instance)
+        if asked.on:
+            _check_takers(at, service, instance)
         request = MaintenanceRequest(on=asked.on)
         return await at.client.call(maintenance_of(service), request, instance=instance, timeout=_CALL_S)
+
+
+def _check_takers(at: Parts, service: str, instance: str) -> None:
+    """Raises NotDone where keys would be left that nobody serves: as draining, which is the same to them."""
+    holds = any(
+        lease.is_active and (name.service, lease.lease.holder) == (service, instance)
+        for name, lease in at.view.leases.latest.items()
+    )
+    if holds and not at.view.takers(service, instance):
+        nobody = f"nobody else of {service} is there to take the keys of {instance}: start another instance"
+        raise NotDone("no_taker", nobody)
 
 
 def _found(at: Parts, service: str, instance: str) -> Instance:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from aegis.management.access.guard import needs
@@ -14,6 +14,7 @@ from aegis.management.access.roles import Role
 from aegis.management.audit import Caller
 from aegis.management.parts import Parts, parts_of
 from aegis.management.problems import Problem, responses
+from aegis.management.revisions import IfMatch, changed, revision_of, tag
 from aegis.management.views import LeaseView
 from aegis_sdk import key_moves
 from aegis_sdk.instances import Token
@@ -106,10 +107,16 @@ async def list_leases(_: Viewer, at: With, service: Annotated[str, Query(max_len
 
 @router.get("/{service}/{key}", responses=responses(401, 403, 404, 422, 503))
 async def get_lease(
-    service: Service, key: Key, _: Viewer, at: With, epochs: Annotated[int, Query(ge=1, le=500)] = 50
+    service: Service,
+    key: Key,
+    response: Response,
+    _: Viewer,
+    at: With,
+    epochs: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> LeaseDetail:
-    """A key with the timeline of its epochs."""
+    """A key with the timeline of its epochs; its ETag is what a handover may be asked for."""
     lease = _found(at, service, key)
+    tag(response, lease.sequence)
     told = await timeline(at.transport, service, key, len(at.view.leases.shards), epochs)
     return LeaseDetail(
         lease=lease,
@@ -118,17 +125,33 @@ async def get_lease(
     )
 
 
-@router.post("/{service}/{key}/handover", responses=responses(401, 403, 404, 409, 422, 503, 504))
-async def hand_over(service: Service, key: Key, asked: HandoverRequest, caller: Operator, at: With) -> Handover:
-    """Give a key to another instance, and wait until that serves it; or say what that would do."""
+@router.post("/{service}/{key}/handover", responses=responses(401, 403, 404, 409, 412, 422, 428, 503, 504))
+async def hand_over(
+    service: Service,
+    key: Key,
+    asked: HandoverRequest,
+    response: Response,
+    caller: Operator,
+    at: With,
+    if_match: IfMatch = None,
+) -> Handover:
+    """Give a key to another instance, and wait until that serves it; or say what that would do.
+
+    With the ETag of a preview as If-Match it is done only as previewed: 412 where the key has moved since.
+    """
     if asked.dry_run:
-        return await _preview(at, service, key, asked.to)
+        preview = await _preview(at, service, key, asked.to)
+        tag(response, preview.epoch)
+        return preview
     async with at.trail.action(caller, "hand_over", f"{service}/{key}", {"to": asked.to}) as said:
-        _found(at, service, key)
+        lease = _found(at, service, key)
         if asked.confirm != key:
             raise Problem("invalid", "confirm", what=key)
+        if if_match is not None and revision_of(if_match) != lease.sequence:
+            raise changed(lease, lease.sequence, {"to": asked.to})
         done = await key_moves.hand_over(at.transport, at.view, service, key, asked.to)
         said.update(holder=done["holder"], epoch=done["epoch"])
+    tag(response, done["epoch"])
     return Handover(
         dry_run=False,
         service=service,

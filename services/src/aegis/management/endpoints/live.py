@@ -136,7 +136,11 @@ async def live_events(
     if len(wanted) > MOST_TOPICS:
         raise Problem("overloaded", "many_topics", most=MOST_TOPICS)
     for name in wanted:
-        permitted(at.hub, name, caller.role)
+        try:
+            permitted(at.hub, name, caller.role)
+        except Problem as problem:
+            await at.trail.refused(caller, "follow", name, problem.code)
+            raise
     before = _resumed(last_event_id)
     return _Events(request, at, caller, {name: before.get(name, ("", 0)) for name in wanted})
 

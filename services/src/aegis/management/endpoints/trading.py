@@ -132,13 +132,18 @@ class Ticket(BaseModel):
 
 
 class ModeChange(BaseModel):
-    """What is left out stays as it is, and one is given; only a person arms a live account."""
+    """What is left out stays as it is, and one is given; only a person arms a live account.
+
+    `was` is the mode that one has seen: 412 where the account has another one by now.
+    """
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"mode": "close_only", "reason": "end of the day"}]}
+        extra="forbid",
+        json_schema_extra={"examples": [{"mode": "close_only", "was": "normal", "reason": "end of the day"}]},
     )
 
     mode: Mode | None = None
+    was: Mode | None = None
     armed: bool | None = None
     reason: Reason = ""
 
@@ -260,7 +265,7 @@ async def cancel_all_orders(account: Of, caller: Trader, at: With) -> CancelAllR
     )
 
 
-@router.post("/accounts/{account}/mode", responses=responses(401, 403, 404, 422, 503, 504))
+@router.post("/accounts/{account}/mode", responses=responses(401, 403, 404, 412, 422, 503, 504))
 async def set_mode(account: Of, asked: ModeChange, request: Request, caller: Operator, at: With) -> Account:
     """What the account may do; and, for a live account, whether it is armed: that takes a session, not a token."""
     async with at.trail.action(caller, "set_mode", account, asked.model_dump()):

@@ -20,6 +20,7 @@ from aegis.contracts.trading import (
     FlattenRequest,
     KillReply,
     KillRequest,
+    ModeChanged,
     OrderRequest,
     PlaceOrderReply,
     ReconcileReply,
@@ -68,15 +69,18 @@ class OrderCalls(SingleActive):
 
     @active(SET_MODE)
     async def set_mode(self, request: SetMode, context: ActiveContext) -> AccountReply:
-        book = self.states[context.key].book(request.account)
-        change = ModeSet(
-            account=request.account, ts_ns=now_ns(), mode=request.mode, armed=request.armed, reason=request.reason
-        )
-        asked = {"mode": request.mode, "armed": request.armed}
-        state = account_of(book, self.acting.market.marks(request.account))
-        after = state.model_copy(update={name: value for name, value in asked.items() if value is not None})
-        reply = AccountReply(state=after, sequence=book.sequence + 1)
-        return await context.commit(write_changes([change]), reply)
+        async with context.lock:  # what is decided by the mode is stored before another one is
+            book = self.states[context.key].book(request.account)
+            if request.was not in (None, book.mode):
+                raise explained(ModeChanged, "mode_changed", account=request.account, mode=book.mode)
+            change = ModeSet(
+                account=request.account, ts_ns=now_ns(), mode=request.mode, armed=request.armed, reason=request.reason
+            )
+            asked = {"mode": request.mode, "armed": request.armed}
+            state = account_of(book, self.acting.market.marks(request.account))
+            after = state.model_copy(update={name: value for name, value in asked.items() if value is not None})
+            reply = AccountReply(state=after, sequence=book.sequence + 1)
+            return await context.commit(write_changes([change]), reply)
 
     @active(RECONCILE)
     async def reconcile(self, request: ReconcileRequest, context: ActiveContext) -> ReconcileReply:
