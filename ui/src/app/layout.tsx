@@ -4,13 +4,14 @@ import { Shell } from "@/features/shell/shell";
 import { FIRST_PAINT } from "@/lib/preferences";
 import "./globals.css";
 
-export const metadata: Metadata = { title: "Aegis", description: "The console of an Aegis desk", icons: { icon: "/icon.svg" } };
+export const metadata: Metadata = { description: "The console of an Aegis desk", icons: { icon: "/icon.svg" } };
 export const viewport: Viewport = { width: "device-width", initialScale: 1, themeColor: "#090b0e" };
 
 export default function Layout({ children }: { children: ReactNode }) {
   return (
     <html lang="en" data-theme="dark" suppressHydrationWarning>
       <head>
+        <title>Aegis</title>
         <script dangerouslySetInnerHTML={{ __html: FIRST_PAINT }} />
       </head>
       <body>

@@ -1,6 +1,6 @@
 "use client";
 
-import { type FormEvent, type ReactNode, useEffect, useId, useRef, useState } from "react";
+import { type FormEvent, type ReactNode, useEffect, useId, useLayoutEffect, useRef, useState } from "react";
 import { useWords } from "@/lib/words";
 import { Button, IconButton } from "./button";
 import { cx } from "./cx";
@@ -18,15 +18,16 @@ interface DialogProps {
   className?: string;
 }
 
-/** A modal dialog of the browser's own: it keeps the focus inside, and Escape closes it. Render it only while it is open. */
+/** A modal dialog of the browser's own: it keeps the focus inside, Escape closes it, and the focus goes back to where it was. Render it only while it is open. */
 export function Dialog({ title, busy, onClose, children, className }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   const say = useWords(UI);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const shown = dialog.current;
     shown?.showModal();
-    return () => shown?.close();
+    shown?.querySelector<HTMLElement>("[data-focus]")?.focus(); // React's autoFocus comes while it is not shown yet, and the browser would take its cross
+    return () => shown?.close(); // before it leaves the document: only then the browser gives the focus back
   }, []);
   return (
     <dialog

@@ -27,12 +27,12 @@ function Framed({ label, hint, error, id, children }: FieldProps & { id: string;
   );
 }
 
-/** A text field under its label; `error` takes the place of `hint`. */
-export function Field({ label, hint, error, className, ...rest }: FieldProps & ComponentProps<"input">) {
+/** A text field under its label; `error` takes the place of `hint`. With `autoFocus` a dialog begins in it. */
+export function Field({ label, hint, error, className, autoFocus, ...rest }: FieldProps & ComponentProps<"input">) {
   const id = useId();
   return (
     <Framed {...{ label, hint, error, id }}>
-      <input id={id} aria-invalid={error ? true : undefined} aria-describedby={(error ?? hint) ? `${id}-hint` : undefined} className={cx(BOX, className)} autoComplete="off" spellCheck={false} {...rest} />
+      <input id={id} aria-invalid={error ? true : undefined} aria-describedby={(error ?? hint) ? `${id}-hint` : undefined} className={cx(BOX, className)} autoComplete="off" spellCheck={false} autoFocus={autoFocus} data-focus={autoFocus || undefined} {...rest} />
     </Framed>
   );
 }

@@ -1,4 +1,7 @@
+"use client";
+
 import type { ReactNode } from "react";
+import { useTitle } from "@/lib/title";
 import { cx } from "./cx";
 
 /** A part of a page: a heading with what belongs to it, and its content up to the edges. */
@@ -15,8 +18,9 @@ export function Panel({ title, note, actions, children, className }: { title: st
   );
 }
 
-/** The head of a page: its name, what it is about, and what can be done there. */
-export function PageHead({ title, note, actions }: { title: ReactNode; note?: ReactNode; actions?: ReactNode }) {
+/** The head of a page: its name, what it is about, and what can be done there. The tab is called so, too. */
+export function PageHead({ title, note, actions }: { title: string; note?: ReactNode; actions?: ReactNode }) {
+  useTitle("heading", title);
   return (
     <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
       <h1 className="min-w-0 text-[17px] leading-7 font-semibold tracking-[-0.01em] wrap-anywhere">{title}</h1>

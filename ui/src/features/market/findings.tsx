@@ -3,6 +3,7 @@
 import { Badge } from "@/components/ui/badge";
 import { CopyCommand } from "@/components/ui/copy";
 import { Panel } from "@/components/ui/panel";
+import { RowName } from "@/components/ui/row-name";
 import { Answer, Empty } from "@/components/ui/states";
 import { type Column, Table } from "@/components/ui/table";
 import type { Schemas } from "@/lib/api/client";
@@ -27,7 +28,7 @@ export function Findings({ health, onOpen }: { health: Health; onOpen: (instrume
     <Panel
       title={say("findings")}
       note={report && <Badge tone={LEVEL_TONES[report.level]}>{say(`level.${report.level}`)}</Badge>}
-      actions={health.feed && <CopyCommand parts={["aegis", "health", health.feed]} />}
+      actions={health.feed && <CopyCommand parts={["aegis", "health", "--feed", health.feed]} />}
     >
       {health.feed ? <Answer of={health.report}>{(told) => <Told report={told} onOpen={onOpen} />}</Answer> : <Empty>{say("noAgent")}</Empty>}
     </Panel>
@@ -39,7 +40,7 @@ function Told({ report, onOpen }: { report: Report; onOpen: (instrument: string)
   const inWhy = useWhy();
   const { time } = useTimes();
   const columns: Column<Case>[] = [
-    { key: "instrument", title: say("contract"), width: "124px", cell: (row) => <span title={row.instrument} className="figure font-medium">{row.instrument}</span>, sort: (row) => row.instrument },
+    { key: "instrument", title: say("contract"), width: "124px", cell: (row) => <RowName of={row.instrument} className="figure" />, sort: (row) => row.instrument },
     { key: "verdict", title: say("verdict"), width: "116px", cell: (row) => <span className="text-bad">{say(`verdict.${row.verdict}` as "verdict.stalled")}</span>, sort: (row) => row.verdict },
     { key: "silent", title: say("silentFor"), right: true, width: "84px", cell: (row) => seconds(row.silent_s), sort: (row) => -(row.silent_s ?? 0) },
     { key: "usual", title: say("usually"), right: true, width: "76px", from: "sm", cell: (row) => seconds(row.usual_s) },

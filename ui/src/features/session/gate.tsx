@@ -1,7 +1,11 @@
+"use client";
+
 import type { ReactNode } from "react";
+import { useTitle } from "@/lib/title";
 
 /** The page of who is not in yet. */
 export function Gate({ title, note, children }: { title: string; note?: string; children: ReactNode }) {
+  useTitle("heading", title === "Aegis" ? "" : title);
   return (
     <main className="grid min-h-dvh grid-cols-[minmax(0,352px)] content-center justify-center gap-6 p-4">
       <div className="flex items-center gap-3">

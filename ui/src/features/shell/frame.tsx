@@ -7,6 +7,7 @@ import { IconButton } from "@/components/ui/button";
 import { cx } from "@/components/ui/cx";
 import { Icon } from "@/components/ui/icons";
 import { prefer, usePreferences } from "@/lib/preferences";
+import { useTitle } from "@/lib/title";
 import { useWords } from "@/lib/words";
 import { AccountMenu } from "./account-menu";
 import { type Environment, EnvironmentBadge, useEnvironment } from "./environment";
@@ -20,6 +21,11 @@ import { SHELL } from "./words";
 export function Frame({ children }: { children: ReactNode }) {
   const say = useWords(SHELL);
   const environment = useEnvironment();
+  const pages = usePages();
+  const path = usePathname();
+  const page = pages.find((one) => isAt(one, path));
+  useTitle("page", page ? say(page.name) : "");
+  useTitle("environment", say(`env.${environment}`));
   const [isOpen, setOpen] = useState(false);
   const [isSearching, setSearching] = useState(false);
   useEffect(() => {
@@ -49,6 +55,10 @@ export function Frame({ children }: { children: ReactNode }) {
       {isSearching && <Palette onClose={() => setSearching(false)} />}
     </div>
   );
+}
+
+function isAt(page: Page, path: string): boolean {
+  return path === page.href || Boolean(page.covers?.includes(path));
 }
 
 function TopBar({ environment, onMenu, isOpen, onSearch }: { environment: Environment; onMenu: () => void; isOpen: boolean; onSearch: () => void }) {
@@ -82,7 +92,7 @@ function Navigation({ isOpen, onGo }: { isOpen: boolean; onGo: () => void }) {
   const path = usePathname();
   const pages = usePages();
   const groups = [...new Set(pages.map((page) => page.group))];
-  const isCurrent = (page: Page) => path === page.href || page.covers?.includes(path);
+  const isCurrent = (page: Page) => isAt(page, path);
   return (
     <nav
       aria-label={say("navigation")}

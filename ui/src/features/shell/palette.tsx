@@ -5,6 +5,8 @@ import { type KeyboardEvent, useMemo, useState } from "react";
 import { cx } from "@/components/ui/cx";
 import { Dialog } from "@/components/ui/dialog";
 import { useSignOut } from "@/features/session/session";
+import { useAccounts } from "@/features/trading/accounts";
+import { useContracts } from "@/features/trading/model";
 import type { Instance, Lease } from "@/lib/api/client";
 import { useRows } from "@/lib/live/hooks";
 import { prefer, usePreferences } from "@/lib/preferences";
@@ -16,14 +18,14 @@ import { SHELL } from "./words";
 
 interface Command {
   id: string;
-  kind: "page" | "instance" | "key" | "action";
+  kind: "page" | "instance" | "key" | "account" | "contract" | "action";
   name: string;
   run: () => void;
 }
 
 const MOST_SHOWN = 40;
 
-/** Go anywhere, or do what has no other place, by typing (Ctrl-K). */
+/** Go anywhere, to accounts and contracts too, or do what has no other place, by typing (Ctrl-K). */
 export function Palette({ onClose }: { onClose: () => void }) {
   const say = useWords(SHELL);
   const commands = useCommands();
@@ -62,7 +64,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
           setAt(0);
         }}
         onKeyDown={onKeyDown}
-        autoFocus
+        data-focus
         autoComplete="off"
         spellCheck={false}
         className="h-11 w-full border-b bg-transparent px-4 text-sm outline-none placeholder:text-faint focus-visible:outline-none"
@@ -96,6 +98,8 @@ function useCommands(): Command[] {
   const { theme, language } = usePreferences();
   const { rows: instances } = useRows<Instance>("instances");
   const { rows: leases } = useRows<Lease>("leases");
+  const { names } = useAccounts();
+  const contracts = useContracts();
   return [
     ...pages.map((page): Command => ({ id: page.href, kind: "page", name: say(page.name), run: () => router.push(page.href) })),
     ...instances.map(({ service, instance }): Command => ({
@@ -109,6 +113,13 @@ function useCommands(): Command[] {
       kind: "key",
       name: `${service} / ${key}`,
       run: () => router.push(to("/leases", { service, key })),
+    })),
+    ...names.map((account): Command => ({ id: `account ${account}`, kind: "account", name: account, run: () => router.push(to("/trading", { account })) })),
+    ...[...contracts.values()].map(({ instrument, name }): Command => ({
+      id: `contract ${instrument}`,
+      kind: "contract",
+      name: `${instrument} ${name}`,
+      run: () => router.push(to("/market", { instrument })),
     })),
     {
       id: "theme",

@@ -39,10 +39,22 @@ export function ConnectionBanner() {
   const age = duration(Math.max(0, now - since));
   const text = !since ? say("lostBannerNever") : say(state === "lost" ? "lostBanner" : "staleBanner", { age });
   return (
-    <div role="alert" data-testid="connection-banner" className="flex shrink-0 items-center gap-2 border-b border-bad/50 bg-bad/12 px-4 py-1.5 text-xs font-medium text-bad">
-      <Icon name="warning" size={14} />
-      <span className="min-w-0">{text}</span>
-    </div>
+    <>
+      <Said>{say(state === "lost" ? "lostSaid" : "staleSaid")}</Said>
+      <div data-testid="connection-banner" className="flex shrink-0 items-center gap-2 border-b border-bad/50 bg-bad/12 px-4 py-1.5 text-xs font-medium text-bad">
+        <Icon name="warning" size={14} />
+        <span className="min-w-0">{text}</span>
+      </div>
+    </>
+  );
+}
+
+/** Told once to who does not see it: an age that goes on would be told twice a second. */
+function Said({ children }: { children: string }) {
+  return (
+    <p role="alert" className="sr-only">
+      {children}
+    </p>
   );
 }
 
@@ -50,22 +62,24 @@ export function ConnectionBanner() {
 function TroubleBanner({ of, now }: { of: readonly Trouble[]; now: number }) {
   const say = useWords(SHELL);
   const inWords = useProblemWhy();
+  const nameOf = (topic: string) => {
+    const [kind, ...rest] = topic.split(".");
+    return kind && kind in TOPICS ? say(TOPICS[kind as keyof typeof TOPICS], { name: rest.join(".") }) : topic;
+  };
   return (
-    <div role="alert" tabIndex={0} data-testid="trouble-banner" className="max-h-24 shrink-0 overflow-y-auto border-b border-warn/50 bg-warn/10 px-4 py-1.5 text-xs text-warn">
-      <ul className="grid gap-0.5">
-        {of.map(({ topic, state, since, problem }) => {
-          const [kind, ...rest] = topic.split(".");
-          const name = rest.join(".");
-          const what = kind && kind in TOPICS ? say(TOPICS[kind as keyof typeof TOPICS], { name }) : topic;
-          return (
+    <>
+      <Said>{say("troubleSaid", { what: of.map((one) => nameOf(one.topic)).join("; ") })}</Said>
+      <section aria-label={say("state.partly")} tabIndex={0} data-testid="trouble-banner" className="max-h-24 shrink-0 overflow-y-auto border-b border-warn/50 bg-warn/10 px-4 py-1.5 text-xs text-warn">
+        <ul className="grid gap-0.5">
+          {of.map(({ topic, state, since, problem }) => (
             <li key={topic} data-topic={topic}>
-              <span className="font-medium">{say(`trouble.${state}`, { what, age: duration(Math.max(0, now - since)) })}</span>
+              <span className="font-medium">{say(`trouble.${state}`, { what: nameOf(topic), age: duration(Math.max(0, now - since)) })}</span>
               {problem && <span className="wrap-anywhere"> {inWords(problem)}</span>}
             </li>
-          );
-        })}
-      </ul>
-    </div>
+          ))}
+        </ul>
+      </section>
+    </>
   );
 }
 

@@ -3,6 +3,7 @@
 import { useRouter } from "next/navigation";
 import { State } from "@/components/ui/badge";
 import { Panel } from "@/components/ui/panel";
+import { RowName } from "@/components/ui/row-name";
 import { type Column, Table } from "@/components/ui/table";
 import { type Environment, EnvironmentBadge, environmentOf } from "@/features/shell/environment";
 import { to } from "@/lib/url";
@@ -40,7 +41,7 @@ function Accounts({ listed, selected }: { listed: ReturnType<typeof useAccounts>
     sort: ({ state }) => Number(state?.[key] ?? 0),
   });
   const columns: Column<Row>[] = [
-    { key: "account", title: say("account"), cell: (row) => <span className="font-medium" title={row.name}>{row.name}</span>, sort: (row) => row.name },
+    { key: "account", title: say("account"), cell: (row) => <RowName of={row.name} />, sort: (row) => row.name },
     { key: "env", title: say("environment"), width: "104px", cell: ({ env }) => <EnvironmentBadge of={env} />, sort: ({ env }) => env },
     { key: "mode", title: say("mode"), width: "108px", from: "sm", cell: ({ state }) => state && <State health={MODE_HEALTH[state.mode]}>{say(`mode.${state.mode}`)}</State>, sort: ({ state }) => state?.mode ?? "" },
     amount("balance"),

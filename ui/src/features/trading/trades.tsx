@@ -1,6 +1,7 @@
 "use client";
 
 import { keepPreviousData, type QueryClient, useQuery, useQueryClient } from "@tanstack/react-query";
+import { RowName } from "@/components/ui/row-name";
 import { Answer } from "@/components/ui/states";
 import { type Column, Table } from "@/components/ui/table";
 import { answered, api } from "@/lib/api/client";
@@ -64,7 +65,7 @@ export function TradeTable({ name, trades, empty, height, onShow }: { name: stri
   const { time } = useTimes();
   const columns: Column<Trade>[] = [
     { key: "time", title: say("time"), width: "76px", cell: (row) => <span className="figure">{time(row.ts_exchange_ns / 1e6)}</span>, sort: (row) => row.ts_exchange_ns },
-    { key: "instrument", title: say("instrument"), cell: (row) => <span data-whole className="figure font-medium" title={row.instrument}>{row.instrument}</span>, sort: (row) => row.instrument },
+    { key: "instrument", title: say("instrument"), cell: (row) => (onShow ? <RowName of={row.instrument} className="figure" whole /> : <span data-whole className="figure font-medium" title={row.instrument}>{row.instrument}</span>), sort: (row) => row.instrument },
     { key: "side", title: say("side"), width: "46px", cell: (row) => <Side of={row.side} />, sort: (row) => row.side },
     { key: "effect", title: say("effect"), width: "110px", from: "md", cell: (row) => <span className="text-soft">{say(`effect.${row.offset}`)}</span>, sort: (row) => row.offset },
     { key: "lots", title: say("lots"), right: true, width: "48px", cell: (row) => row.volume, sort: (row) => -row.volume },
