@@ -43,6 +43,8 @@ class Stored:
     """What outlives instances: the journal of the key, and what NATS keeps."""
 
     journal: list[Committed] = field(default_factory=list[Committed])
+    snapshot: bytes | None = None
+    swallowed: int = 0  # changes of the journal that lie before it
     outcomes: dict[str, Any] = field(default_factory=dict[str, Any])
     intents: dict[str, OpenIntent] = field(default_factory=dict[str, OpenIntent])
     broker: MemoryBroker = field(default_factory=MemoryBroker)
@@ -156,8 +158,8 @@ class Instance:
         self.service.transport = self.transport
         await self.service.on_start()
         self.quote()
-        self.service.restore(ACCOUNT, None)
-        for change in self.stored.journal:
+        self.service.restore(ACCOUNT, self.stored.snapshot)
+        for change in self.stored.journal[self.stored.swallowed :]:
             self.service.apply(ACCOUNT, change)
         await self.settle()
         self.service._held = {ACCOUNT: self.ledger}  # type: ignore[assignment]  # pyright: ignore
@@ -167,6 +169,11 @@ class Instance:
             async with asyncio.timeout(_DEADLINE_S):
                 await self.account.ready.wait()
         return self
+
+    def snapshot(self) -> None:
+        """Swallow the journal, as the host does between two writes."""
+        self.stored.snapshot = self.service.snapshot(ACCOUNT)
+        self.stored.swallowed = len(self.stored.journal)
 
     async def settle(self) -> None:
         for name, intent in tuple(self.stored.intents.items()):

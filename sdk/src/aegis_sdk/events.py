@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from aegis_sdk import codec
 from aegis_sdk.errors import InvalidRequest
-from aegis_sdk.messages import MESSAGE_ID, StoredMessage
+from aegis_sdk.messages import EXPECTED_SEQUENCE, MESSAGE_ID, Headers, StoredMessage
 from aegis_sdk.transport import Delivery, StreamConfig, Transport
 
 __all__ = ["STREAM", "Event", "EventDelivery", "Events", "NewEvent"]
@@ -47,11 +47,12 @@ class Event(Generic[Body]):
 
 
 class NewEvent(NamedTuple):
-    """An event that is not stored yet, with the id that it is stored once by."""
+    """An event that is not stored yet, with the id that it is stored once by. `behind`: as for `Events.publish`."""
 
     subject: str
     body: BaseModel
     id: str
+    behind: int | None = None
 
 
 @dataclass(frozen=True)
@@ -84,20 +85,26 @@ class Events:
             )
         )
 
-    async def publish(self, subject: str, body: BaseModel, *, id: str = "", timeout: float = 5.0) -> int:
+    async def publish(
+        self, subject: str, body: BaseModel, *, id: str = "", behind: int | None = None, timeout: float = 5.0
+    ) -> int:
         """Store an event; its sequence. One published again with the same `id` within two minutes is stored once.
 
-        Raises Unavailable where there is no stream, DeadlineExceeded where it is not known whether it was stored.
+        With `behind` only if that is the sequence of its subject's last event, 0 where there must be none: for ever,
+        so what two of them publish under this guard is stored once, in one order.
+
+        Raises Unavailable where there is no stream, DeadlineExceeded where it is not known whether it was stored, and
+        StreamError 10071 where it does not come behind that one; nothing was stored then.
         """
-        headers = {MESSAGE_ID: id} if id else {}
-        return await self._transport.append(subject, codec.encode_model(body), headers, timeout)
+        return await self._transport.append(subject, codec.encode_model(body), _headers(id, behind), timeout)
 
     async def publish_batch(self, events: Sequence[NewEvent], *, timeout: float = 5.0) -> int:
-        """Store 1 to 1,000 events, all or none, in their order; the sequence of the last.
+        """Store 1 to 1,000 events, all or none, next to each other; the sequence of the last.
 
-        Raises what `publish` raises, and StreamError where one of the ids is stored already: publish them singly then.
+        Of each subject only the first may have `behind`. Raises what `publish` raises, and StreamError where one of the
+        ids is stored already: publish them singly then.
         """
-        messages = [(one.subject, codec.encode_model(one.body), {MESSAGE_ID: one.id}) for one in events]
+        messages = [(one.subject, codec.encode_model(one.body), _headers(one.id, one.behind)) for one in events]
         return await self._transport.append_batch(messages, timeout)
 
     @asynccontextmanager
@@ -138,6 +145,11 @@ class Events:
                         yield EventDelivery(event, delivery.attempt, delivery.ack, nak)
 
             yield decoded()
+
+
+def _headers(id: str, behind: int | None) -> Headers:
+    headers = {MESSAGE_ID: id} if id else {}
+    return headers if behind is None else {**headers, EXPECTED_SEQUENCE: str(behind)}
 
 
 async def _given_up(delivery: Delivery, durable: str, delay: float) -> None:

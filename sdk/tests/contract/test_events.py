@@ -7,7 +7,8 @@ from pydantic import BaseModel
 from structlog.testing import capture_logs
 
 from aegis_sdk import subjects
-from aegis_sdk.events import Event, Events
+from aegis_sdk.errors import StreamError
+from aegis_sdk.events import Event, Events, NewEvent
 from aegis_sdk.transport import Transport
 
 DEADLINE_S = 10.0
@@ -59,6 +60,34 @@ async def test_an_event_published_again_with_its_id_is_stored_once(transport: Tr
     assert once == again
     async with asyncio.timeout(DEADLINE_S), events.follow(f"event.{name}.>", Opened) as stream:
         assert [(await anext(stream)).body.number for _ in range(2)] == [1, 2]
+
+
+async def test_an_event_that_does_not_come_behind_the_one_it_names_is_refused(transport: Transport, name: str) -> None:
+    """Of its own subject: what others hold does not matter."""
+    events = await begun(transport)
+    subject, another = subjects.event(name, "opened"), subjects.event(name, "closed")
+    first = await events.publish(subject, Opened(number=1), behind=0)
+    await events.publish(another, Opened(number=2), behind=0)
+    second = await events.publish(subject, Opened(number=3), behind=first)
+    for behind in (0, first, second + 1):
+        with pytest.raises(StreamError) as refused:
+            await events.publish(subject, Opened(number=4), behind=behind)
+        assert refused.value.code == 10071
+        with pytest.raises(StreamError) as refused:
+            await events.publish_batch(
+                [NewEvent(another, Opened(number=4), f"{name}-4"), NewEvent(subject, Opened(number=4), "", behind)]
+            )
+        assert refused.value.code == 10071
+    last = await events.publish_batch(
+        [
+            NewEvent(subject, Opened(number=5), f"{name}-5", second),
+            NewEvent(another, Opened(number=6), f"{name}-6"),
+            NewEvent(subject, Opened(number=7), f"{name}-7"),
+        ]
+    )
+    await events.publish(subject, Opened(number=8), behind=last)
+    async with asyncio.timeout(DEADLINE_S), events.follow(f"event.{name}.>", Opened) as stream:
+        assert [(await anext(stream)).body.number for _ in range(7)] == [1, 2, 3, 5, 6, 7, 8]
 
 
 async def test_a_malformed_event_is_passed_over_by_readers_and_never_comes_again_to_consumers(

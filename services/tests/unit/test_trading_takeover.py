@@ -210,6 +210,37 @@ async def test_events_are_numbered_on_over_a_takeover_and_none_is_told_twice(hou
     assert last.order.model_dump(exclude=CLOCKS) == page.orders[-1].model_dump(exclude=CLOCKS)
 
 
+async def test_what_a_snapshot_swallows_before_it_is_stored_is_told_by_whoever_takes_over(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each holder but the last dies while EVENTS takes nothing, behind a snapshot and an order that follows it."""
+    names = ["one", "two", "three"]
+    with monkeypatch.context() as away:
+        away.setattr(Events, "publish", _unavailable)
+        away.setattr(Events, "publish_batch", _unavailable)
+        for name in names:
+            instance = await house.take()
+            await place(instance, name, price=3001)
+            await instance.still()
+            instance.snapshot()
+            await place(instance, f"{name}-late")
+            await instance.still()
+    instance = await house.take()
+    events = await house.events()
+    assert [sequence for _, sequence, _ in events] == list(range(1, instance.book.sequence + 1))
+    orders = [OrderReported.model_validate_json(payload).order for kind, _, payload in events if kind == "order"]
+    for name in names:
+        of_name = [one for one in orders if one.client_order_id == name]
+        assert [one.status for one in of_name] == ["pending", "filled"]
+        last, now = (one.model_dump(exclude=CLOCKS) for one in (of_name[-1], instance.book.orders[name]))
+        assert last == now
+    assert sum(kind == "trade" for kind, *_ in events) == len(instance.book.trades) == len(names)
+
+
+async def _unavailable(*_: Any, **__: Any) -> Any:
+    raise Unavailable("away")
+
+
 async def test_a_difference_that_is_gone_at_the_second_look_is_none(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -21,9 +22,9 @@ from aegis.contracts.venue import Submitted, VenueReport
 from aegis.trading.domain.applying import apply
 from aegis.trading.domain.begun import begin, end
 from aegis.trading.domain.changes import Change, ModeSet, OrdersIntended, read_changes
-from aegis.trading.domain.group import Group, restore, snapshot
+from aegis.trading.domain.group import Group, Told, restore, snapshot
 from aegis.trading.domain.situation import Pace
-from aegis.trading.domain.telling import Telling, Told
+from aegis.trading.domain.telling import Telling
 from aegis.trading.domain.views import Event, event_of
 from aegis.trading.outbox import Outbox
 from aegis_sdk.errors import NotFound
@@ -166,6 +167,7 @@ class KeyState:
         self._telling = Telling(0)
         for account in self.group.books.keys() & self.accounts.keys():
             self.accounts[account].opened.set()
+            self.accounts[account].outbox.add(self.group.untold.pop(account, []))
 
     def apply(self, entry: Committed) -> None:
         """Take what was committed into the state; its events wait to be published."""
@@ -211,7 +213,9 @@ class KeyState:
         return event_of(self.group.books[account], told, self._marks(account))
 
     def snapshot(self) -> bytes:
-        return snapshot(self.group)
+        """With the events that are not known to be stored: whoever takes over cannot make them again."""
+        waiting = {name: [*one.outbox.waiting] for name, one in self.accounts.items() if one.outbox}
+        return snapshot(replace(self.group, untold=self.group.untold | waiting))
 
     def account(self, account: str) -> AccountState:
         """Raises NotFound where it is not of this key."""

@@ -11,7 +11,7 @@ import structlog
 from aegis.contracts.reasons import explained
 from aegis.contracts.trading import SERVICE, OrderRejected
 from aegis.trading.domain.changes import CameFrom
-from aegis.trading.outbox import last_stored
+from aegis.trading.outbox import what_is_stored
 from aegis.trading.stores import ConfigStore
 from aegis_sdk.lease_view import KeyState, LeaseView
 from aegis_sdk.ledger import KeyName
@@ -38,7 +38,7 @@ class Moving:
             return None
         if holder := await holder_of(self._transport, key):
             raise explained(OrderRejected, "key_held", account=account, key=key, holder=holder)
-        return CameFrom(key=key, sequence=await last_stored(self._transport, account))
+        return CameFrom(key=key, sequence=(await what_is_stored(self._transport, account)).number)
 
     async def arrive(self, account: str) -> None:
         """From now on it is called and traded under the key that its file gives it."""

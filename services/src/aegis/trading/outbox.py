@@ -1,47 +1,60 @@
 """Events of committed changes on their way to the stream EVENTS: in the order of their sequence, each stored once.
 
-Which events there are, and their numbers, follow from the journal. So whoever takes an account over has the same ones
-to tell again when it has replayed, looks up the last one that is stored, and goes on behind it. What the journal's
-snapshot has swallowed cannot be made again: then a number is missing in the stream, which tells its readers to ask.
+Which events there are, and their numbers, follow from the journal; what its snapshot has swallowed before it was stored
+is in the snapshot. So whoever takes an account over has the same ones to tell again when it has replayed, looks up the
+last one that is stored, and goes on behind it.
+
+Whoever had the account before may wake and publish once more: the same event, under the same id, which the stream takes
+once within two minutes. However late it comes, it is refused: an event is stored only behind the one that its publisher
+knows as the last of its subject. Who is refused looks again, and goes on behind what is there.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 import structlog
 
 from aegis.contracts.orders import Trade
-from aegis.trading.domain.telling import Told
+from aegis.trading.domain.group import Told
 from aegis.trading.domain.views import Event
 from aegis_sdk import codec, subjects
-from aegis_sdk.errors import AegisError
+from aegis_sdk.errors import AegisError, StreamError
 from aegis_sdk.events import STREAM, Events, NewEvent
 from aegis_sdk.transport import Transport
 
-__all__ = ["Outbox", "Posting", "last_stored", "subject_of"]
+__all__ = ["Outbox", "Posting", "Stored", "subject_of", "what_is_stored"]
 
 _log = structlog.get_logger("aegis.trading")
 
-_MOST: Final = 50_000
+_MOST: Final = 20_000
+"""Of one account. As many in a snapshot cost about what an account's 10,000 orders and trades do."""
 _AT_ONCE: Final = 64
 """Of one account. Of all accounts:"""
-_BATCH: Final = (4, 512)
+_BATCH: Final = (16, 512)
 """From so many events on, and up to so many, they go as one batch.
 
 Each event is written and synced by itself. A batch of 32 costs one server half of what its events cost one by one, one
-of 64 a quarter; one of 8 costs more than they do. But a batch is there or is not, and fewer go one behind the other:
-what waits long is what a takeover may find swallowed by the journal's snapshot.
+of 64 a quarter; one of 8 costs more than they do.
 """
 _REST_S: Final = (0.005, 0.025)
 """Events go so much later, behind the journal's writes of the same order, for both want the same disk: those of trades,
 with all that came before them, and others at most. Where many come they wait for each other."""
 _AGAIN_S: Final = 0.2
+_OVERTAKEN: Final = 10071
 _KINDS: Final = {"OrderReported": "order", "TradeReported": "trade", "PositionReported": "position"}
+
+
+class Stored(NamedTuple):
+    """What the stream has of an account: the highest number, and by subject where its last event is. 0: none."""
+
+    number: int
+    ends: dict[str, int]
 
 
 class Outbox:
@@ -55,7 +68,9 @@ class Outbox:
         self._event_of = event_of
         self._waiting: deque[Told] = deque()
         self._posting: Posting | None = None
-        self._sent: list[Told] = []
+        self._sent: deque[tuple[int, str]] = deque()  # numbers and subjects
+        self._ends: dict[str, int] = {}
+        self._overtaken = asyncio.Event()
         self.dropped = 0
         self.published = 0
 
@@ -76,32 +91,46 @@ class Outbox:
             self._posting.wake(urgent=any(isinstance(one.what, Trade) for one in told))
 
     async def run(self, transport: Transport, posting: Posting, known: int) -> None:
-        """Publish what comes, for as long as the account is held here; `known` is the state's sequence now."""
-        stored = await self._until_read(transport)
-        self._forget(stored)
-        first = self._waiting[0].sequence if self._waiting else known + 1
-        if first > stored + 1:
-            _log.warning("events_missing", account=self._account, behind=stored, until=first)
-        self._posting = posting
-        posting.join(self)
-        try:
-            await asyncio.get_running_loop().create_future()
-        finally:
-            posting.leave(self)
-            self._posting = None
+        """Publish what comes, for as long as the account is held here; `known` is the state's sequence at first."""
+        while True:
+            stored = await self._until_read(transport)
+            self._ends = stored.ends
+            self._forget(stored.number)
+            first = self._waiting[0].sequence if self._waiting else known + 1
+            if first > stored.number + 1:
+                _log.warning("events_missing", account=self._account, behind=stored.number, until=first)
+            self._overtaken.clear()
+            self._posting = posting
+            posting.join(self)
+            try:
+                await self._overtaken.wait()
+            finally:
+                posting.leave(self)
+                self._posting = None
 
     def next(self) -> list[NewEvent]:
-        """Those to store next, at most 64."""
-        self._sent = [self._waiting[number] for number in range(min(_AT_ONCE, len(self._waiting)))]
-        return [self._made(told) for told in self._sent]
+        """Those to store next, at most 64; of each subject the first is guarded."""
+        taken = [self._waiting[number] for number in range(min(_AT_ONCE, len(self._waiting)))]
+        events = [self._made(told) for told in taken]
+        self._sent = deque((told.sequence, event.subject) for told, event in zip(taken, events, strict=True))
+        ends = dict(self._ends)
+        return [event._replace(behind=ends.pop(event.subject, None)) for event in events]
 
-    def stored(self, count: int) -> None:
-        """So many of these are stored, from the first on."""
-        self.published += count
-        if count:
-            self._forget(self._sent[count - 1].sequence)
-        if self._waiting and self._posting is not None:
-            self._posting.wake()
+    def guarded(self, event: NewEvent) -> NewEvent:
+        """One of these, to be stored by itself: behind those before it."""
+        return event._replace(behind=self._ends[event.subject])
+
+    def stored(self, places: Iterable[int]) -> None:
+        """The next of these are stored, there in the stream."""
+        for place in places:
+            number, subject = self._sent.popleft()
+            self._ends[subject] = place
+            self._forget(number)
+            self.published += 1
+
+    def overtaken(self) -> None:
+        """Somebody else has stored some of these: whoever had the account before, or has it now."""
+        self._overtaken.set()
 
     def _made(self, told: Told) -> NewEvent:
         event = self._event_of(told)
@@ -111,11 +140,10 @@ class Outbox:
         while self._waiting and self._waiting[0].sequence <= sequence:
             self._waiting.popleft()
 
-    async def _until_read(self, transport: Transport) -> int:
-        """The highest sequence that is stored; 0: none."""
+    async def _until_read(self, transport: Transport) -> Stored:
         while True:
             try:
-                return await last_stored(transport, self._account)
+                return await what_is_stored(transport, self._account)
             except AegisError as error:
                 _log.warning("events_unread", account=self._account, reason=str(error))
                 await asyncio.sleep(_AGAIN_S)
@@ -136,7 +164,7 @@ class Posting:
         self.wake()
 
     def leave(self, outbox: Outbox) -> None:
-        """What is on its way of it may still be stored."""
+        """What is on its way of it may still be stored, or refused."""
         self._outboxes.remove(outbox)
 
     def wake(self, *, urgent: bool = False) -> None:
@@ -154,10 +182,8 @@ class Posting:
             self._urgent.clear()
             batches = self._taken()
             self._last = sum(len(batch) for _, batch in batches)
-            counts = await self._store([batch for _, batch in batches])
-            for (outbox, _), count in zip(batches, counts, strict=True):
-                outbox.stored(count)
-            if sum(counts) < self._last:
+            if not await self._store(batches):
+                self.wake()
                 await asyncio.sleep(_AGAIN_S)
 
     async def _rest(self) -> None:
@@ -179,37 +205,48 @@ class Posting:
                 break
             if batch := outbox.next():
                 taken.append((outbox, batch))
+            if len(outbox) > len(batch):
+                self.wake()
         return taken
 
-    async def _store(self, batches: Sequence[Sequence[NewEvent]]) -> list[int]:
-        """How many of each are stored for certain, from the first on."""
+    async def _store(self, batches: Sequence[tuple[Outbox, Sequence[NewEvent]]]) -> bool:
+        """Whether all of them are stored for certain."""
         if self._last >= _BATCH[0]:
             try:
-                await self._events.publish_batch([event for batch in batches for event in batch])
-                return [len(batch) for batch in batches]
+                end = 1 + await self._events.publish_batch([event for _, batch in batches for event in batch])
             except AegisError as error:
                 _log.info("events_singly", reason=str(error))
-        return await asyncio.gather(*(self._store_singly(batch) for batch in batches))
+            else:
+                places = iter(range(end - self._last, end))
+                for outbox, batch in batches:
+                    outbox.stored(islice(places, len(batch)))
+                return True
+        return all(await asyncio.gather(*(self._store_singly(*one) for one in batches)))
 
-    async def _store_singly(self, batch: Sequence[NewEvent]) -> int:
+    async def _store_singly(self, outbox: Outbox, batch: Sequence[NewEvent]) -> bool:
         """One behind the other: what overtook one that failed would be the last of the stream, and that one lost."""
-        for stored, one in enumerate(batch):
+        for event in batch:
+            one = outbox.guarded(event)
             try:
-                await self._events.publish(one.subject, one.body, id=one.id)
+                outbox.stored([await self._events.publish(one.subject, one.body, id=one.id, behind=one.behind)])
             except AegisError as error:
+                if isinstance(error, StreamError) and error.code == _OVERTAKEN:
+                    outbox.overtaken()
                 _log.warning("events_wait", behind=one.id, reason=str(error))
-                return stored
-        return len(batch)
+                return False
+        return True
 
 
-async def last_stored(transport: Transport, account: str) -> int:
-    """The highest sequence of an account's events in the stream; 0: there are none. Raises AegisError."""
-    last = 0
+async def what_is_stored(transport: Transport, account: str) -> Stored:
+    """Of its numbered events. Whoever stores one knows those before it to be stored. Raises AegisError."""
+    number, ends = 0, dict[str, int]()
     for kind in (*_KINDS.values(), "account"):
-        message = await transport.last(STREAM, subjects.event("trading", account, kind))
+        subject = subjects.event("trading", account, kind)
+        message = await transport.last(STREAM, subject)
         body: Any = codec.decode_json(message.payload) if message is not None else {}
-        last = max(last, int(body.get("sequence", 0)))
-    return last
+        number = max(number, int(body.get("sequence", 0)))
+        ends[subject] = message.sequence if message is not None else 0
+    return Stored(number, ends)
 
 
 def subject_of(event: Event) -> str:

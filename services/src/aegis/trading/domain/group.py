@@ -16,7 +16,7 @@ from aegis.contracts.venue import VenueTrade
 from aegis.trading.domain.changes import Intended
 from aegis.trading.domain.tallies import EXCHANGE_LIMITS, Tally, counted_cancel
 
-__all__ = ["Begun", "Group", "restore", "snapshot"]
+__all__ = ["Begun", "Group", "Told", "restore", "snapshot"]
 
 
 class Begun(NamedTuple):
@@ -28,14 +28,31 @@ class Begun(NamedTuple):
 
 
 @dataclass(slots=True)
+class Told:
+    """One event to come. An order or a trade as it is; a position by its key, and None for the account.
+
+    These two are looked up when the event is made, which may be behind later entries: they say what is true then.
+    """
+
+    sequence: int
+    what: Order | Trade | str | None
+    reason: str = ""
+
+
+@dataclass(slots=True)
 class Group:
-    """Accounts whose self-trades and cancels are counted together. `day` is that of the counts."""
+    """Accounts whose self-trades and cancels are counted together. `day` is that of the counts.
+
+    `untold` is a snapshot's: of each account the events that were not stored when it was made. No change makes them
+    again, for those that do lie before the snapshot.
+    """
 
     books: dict[str, Book] = field(default_factory=dict[str, Book])
     day: str = ""
     tallies: dict[str, Tally] = field(default_factory=dict[str, Tally])  # by instrument
     sides: dict[str, str] = field(default_factory=dict[str, str])  # the side of each match that was ours first
     begun: dict[str, list[Begun]] = field(default_factory=dict[str, list[Begun]])  # by the call's idempotency key
+    untold: dict[str, list[Told]] = field(default_factory=dict[str, list[Told]])
 
     def tally(self, instrument: str) -> Tally:
         return self.tallies.setdefault(instrument, Tally())

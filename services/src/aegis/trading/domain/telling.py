@@ -6,25 +6,12 @@ that changes twice in it, or the money that each of its orders holds back, is to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from aegis.accounting.book import Book, trade_key
 from aegis.contracts.orders import Order, Trade
 from aegis.trading.domain.applying import Applied
+from aegis.trading.domain.group import Told
 
-__all__ = ["Telling", "Told"]
-
-
-@dataclass(slots=True)
-class Told:
-    """One event to come. An order or a trade as it is; a position by its key, and None for the account.
-
-    These two are looked up when the event is made, which may be behind later entries: they say what is true then.
-    """
-
-    sequence: int
-    what: Order | Trade | str | None
-    reason: str = ""
+__all__ = ["Telling"]
 
 
 class Telling:

@@ -15,7 +15,7 @@ from aegis.contracts.orders import (
     Trade,
     TradeReported,
 )
-from aegis.trading.domain.telling import Told
+from aegis.trading.domain.group import Told
 
 __all__ = ["Event", "account_of", "event_of", "position_of", "positions_of"]
 
