@@ -12,7 +12,7 @@ import pytest
 from trading_desk import DAY, NEXT_DAY, REBAR
 from trading_house import House, agreed, at_venue, place
 from trading_stage import Instance
-from trading_venue import ACCOUNT, Fate, Killed
+from trading_venue import ACCOUNT, Connection, Fate, Killed
 
 from aegis.contracts.alerts import Alert
 from aegis.contracts.orders import OrderReported
@@ -239,6 +239,40 @@ async def test_what_a_snapshot_swallows_before_it_is_stored_is_told_by_whoever_t
 
 async def _unavailable(*_: Any, **__: Any) -> Any:
     raise Unavailable("away")
+
+
+async def test_what_is_reported_waits_for_what_was_missed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A close takes the lots that were opened first: those that were filled while nobody had the account."""
+    instance = await house.take()
+    for name, price in (("missed", 2990), ("reported", 2980)):
+        await place(instance, name, price=price, volume=1)
+    await instance.still()
+    await house.end()
+    house.venue.fill("missed", 1)
+    asked, answers = asyncio.Event(), asyncio.Event()
+    orders = Connection.orders
+
+    async def slow(self: Connection, account: str) -> Any:
+        asked.set()
+        await answers.wait()
+        return await orders(self, account)
+
+    monkeypatch.setattr(Connection, "orders", slow)
+    taking = asyncio.create_task(house.take())
+    await asked.wait()
+    instance = house.active
+    assert instance is not None
+    seen = instance.account.activity
+    house.venue.fill("reported", 1)
+    assert instance.account.activity > seen  # it was heard
+    for _ in range(100):  # turns in which it could be booked
+        await asyncio.sleep(0)
+    answers.set()
+    await taking
+    await place(instance, "closes", side="sell", price=3000, volume=1, offset="close_today")
+    await instance.still()
+    await agreed(instance)
+    assert instance.book.close_profit == house.venue.book.close_profit == 100
 
 
 async def test_a_difference_that_is_gone_at_the_second_look_is_none(

@@ -70,6 +70,8 @@ class AccountState:
         self.free = asyncio.Event()  # no order waits for a comparison
         self.free.set()
         self.due = asyncio.Event()  # a comparison with the venue
+        self.holes = 0  # so often reports may have been missed
+        self.is_whole = asyncio.Event()  # what was missed is booked
         self.is_unconfirmed = False  # it has refused an order for want of a settlement statement
         self.compared_at = self.hold_at = time.monotonic()
         self.unwanted = asyncio.Event()  # an order that is to be cancelled may work
@@ -117,11 +119,22 @@ class AccountState:
         self.activity += 1
         if len(self.reports) >= _REPORTS:
             self.reports_dropped += 1
-            self.due.set()
+            self.missed()
             return
         self.reports.append(report)
         self.taken.clear()
         self.news.set()
+
+    def missed(self) -> None:
+        """Reports may be missing: those that come wait, since trades are booked in their order, and one is due."""
+        self.holes += 1
+        self.is_whole.clear()
+        self.due.set()
+
+    def fetched(self, holes: int) -> None:
+        """What had been missed when there were so many holes is booked."""
+        if holes == self.holes:
+            self.is_whole.set()
 
     async def until_taken(self) -> None:
         """Return when the reports that have come are committed; not much later, since they may wait for us."""

@@ -59,4 +59,4 @@ class VenueListener:
     def _compare_all(self) -> None:
         for name in self._accounts:
             if (account := self._find(name)) is not None:
-                account.due.set()
+                account.missed()

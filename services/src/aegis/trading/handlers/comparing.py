@@ -23,6 +23,7 @@ from aegis.contracts.venue import InstrumentTerms, VenueAccount, VenueOrder, Ven
 from aegis.trading.domain.applying import apply
 from aegis.trading.domain.changes import (
     AccountOpened,
+    Adopted,
     BooksTaken,
     CameFrom,
     Change,
@@ -108,6 +109,7 @@ class Comparing:
         """
         async with account.comparing:
             self._require_here(state, account)
+            fetched = await self._fetch(state, account)
             day = await self._acting.venue(account.account).trading_day(account.account)
             await self._confirm(account, day)
             if account.account not in state.group.books:
@@ -116,7 +118,8 @@ class Comparing:
             await self._set_rules(state, book)
             if day > book.trading_day:
                 await self._roll(state, account, book, day)
-            reply = await self._compare_in_peace(state, account, book)
+                fetched += await self._fetch(state, account)
+            reply = await self._compare_in_peace(state, account, book, fetched)
         account.compared_at = time.monotonic()
         account.hold_at = account.compared_at + _HOLD_AFTER * self._every_s
         account.alerted.discard(_LATE)
@@ -157,6 +160,7 @@ class Comparing:
                 await self._open(state, account, day, came_from)
                 await self._moving.arrive(account.account)
             elif day == book.trading_day:
+                await self._fetch(state, account)
                 await self._take(state, account, book, reason)
             else:
                 raise explained(VenueUnavailable, "day_ends", account=account.account, day=book.trading_day)
@@ -189,11 +193,12 @@ class Comparing:
         """Take the venue's books as they are, in one entry of the journal."""
         name = account.account
         for _ in range(_TRIES):
-            seen = account.activity
+            seen, holes = account.activity, account.holes
             told = await self._ask(name)
             changes = await self._first_changes(name, day, told, came_from)
             if account.activity == seen:
                 await self._acting.commit(state.key, changes)
+                account.fetched(holes)
                 tell_unasked(self._acting, account, state.book(name), changes)
                 _log.info("account_opened", account=name, trading_day=day, positions=len(told.positions))
                 return
@@ -273,27 +278,49 @@ class Comparing:
 
     # Comparing
 
-    async def _compare_in_peace(self, state: KeyState, account: AccountState, book: Book) -> ReconcileReply:
+    async def _fetch(self, state: KeyState, account: AccountState) -> list[Change]:
+        """Book what was missed. What is reported waits for that, since what a close earns depends on what came before.
+
+        Nothing of a day that the books do not have yet.
+        """
+        book = state.group.books.get(account.account)
+        if book is None or account.is_whole.is_set():
+            return []
+        holes, venue = account.holes, self._acting.venue(account.account)
+        orders, trades = await venue.orders(account.account), await venue.trades(account.account)
+        await self._acting.learn(state, book, without_terms(book, [*orders, *trades]))
+        changes = catch_up(book, orders, trades, now_ns())
+        if changes:
+            await self._acting.commit(state.key, changes)
+        account.fetched(holes)
+        tell_unasked(self._acting, account, book, changes)
+        return changes
+
+    async def _compare_in_peace(
+        self, state: KeyState, account: AccountState, book: Book, fetched: Sequence[Change]
+    ) -> ReconcileReply:
         """Compare; new orders wait where that is overdue. Raises VenueUnavailable where it did not stand still."""
         now = time.monotonic()
         if not account.ready.is_set() or now < account.hold_at:
-            return await self._compare(state, account, book)
+            return await self._compare(state, account, book, fetched)
         account.hold_at = now + self._every_s
         _log.info("orders_wait", account=book.account, uncompared_s=round(now - account.compared_at))
         with account.held():
             try:
                 async with asyncio.timeout(_HOLD_S):
                     await account.answered.wait()
-                    return await self._compare(state, account, book)
+                    return await self._compare(state, account, book, fetched)
             except TimeoutError:
                 raise explained(
                     VenueUnavailable, "restless_alone", account=book.account, seconds=f"{_HOLD_S:g}"
                 ) from None
 
-    async def _compare(self, state: KeyState, account: AccountState, book: Book) -> ReconcileReply:
-        """What is found. Raises VenueUnavailable where the account did not stand still."""
-        adopted: list[str] = []
-        booked = 0
+    async def _compare(
+        self, state: KeyState, account: AccountState, book: Book, fetched: Sequence[Change]
+    ) -> ReconcileReply:
+        """What is found, behind what was `fetched`. Raises VenueUnavailable where the account did not stand still."""
+        adopted = [change.client_order_id for change in fetched if isinstance(change, Adopted)]
+        booked = sum(isinstance(change, TradeTold) for change in fetched)
         before: list[str] | None = None
         for _ in range(_TRIES):
             seen = account.activity

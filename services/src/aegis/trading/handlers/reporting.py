@@ -41,6 +41,7 @@ class Reporting:
         while True:
             await account.news.wait()
             account.news.clear()
+            await account.is_whole.wait()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_GATHER_S):
                     await account.answered.wait()
@@ -56,6 +57,7 @@ class Reporting:
                     continue
                 for _ in batch:
                     account.reports.popleft()
+                await account.is_whole.wait()
             account.taken.set()
 
     async def _take(self, state: KeyState, account: AccountState, batch: Sequence[VenueReport]) -> None:
@@ -66,7 +68,7 @@ class Reporting:
         told = [*orders, *trades]
         if any(one.trading_day > book.trading_day for one in (*told, *moneys)):
             account.ready.clear()  # a new day: nothing is sent before the books have followed
-            account.due.set()
+            account.missed()  # this one is of a day that they do not have yet
         await self._acting.learn(state, book, without_terms(book, told))
         changes = catch_up(book, orders, trades, now_ns())
         if moneys and (moved := cash_moved(book, moneys[-1])) is not None:
