@@ -6,7 +6,8 @@ import asyncio
 import os
 import random
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import cycle
 from pathlib import Path
@@ -15,13 +16,15 @@ from typing import Final
 import pytest
 from ctp_counter import trading_at
 from desk_calls import all_was_told
-from trading_rounds.faults import FAULTS, STRIKES, STRUCK, strike
+from trading_rounds.faults import FAULTS, STRIKES, STRIKES_OF_A_DAY, STRUCK, Strike, strike
 from trading_rounds.flow import Told, Trader
-from trading_rounds.house import PAPER, House, begun
+from trading_rounds.house import PAPERS, House, begun
 from trading_rounds.judging import wrong_figures, wrong_orders, wrong_trades
+from trading_rounds.rolling import a_day_ends
 from trading_rounds.struck import PACE
 from venue_stage import Heard
 
+from aegis.contracts.orders import Order
 from aegis.contracts.trading import VenueUnavailable
 from aegis.desk import Desk
 from aegis.operations.counter import is_built
@@ -43,6 +46,8 @@ OF_A_HOUSE: Final = 10
 ROUNDS_OF_ALL: Final = 200
 """In so many each fault at each step and each venue happens."""
 LEAST: Final = 5
+SPLITS: Final[Counter[str]] = Counter()
+"""By venue: answers with two orders, in all rounds so far."""
 _DEADLINE_S: Final = 60.0
 
 
@@ -54,30 +59,47 @@ async def test_no_order_is_lost_or_sent_twice_and_every_answer_is_true(tmp_path:
             account: await stack.enter_async_context(Desk.over(house.transport, account)) for account in house.traded
         }
         told = {account: Told() for account in desks}
+        ended: dict[str, list[Order]] = {account: [] for account in desks}
         for number in range(seed, min(seed + OF_A_HOUSE, SEED + ROUNDS)):
             print(f"CHAOS_SEED={number} AEGIS_TRADING_ROUNDS=1")
-            house.strikes = cycle((*STRIKES[number % len(STRIKES) :], *STRIKES[: number % len(STRIKES)]))
+            house.strikes, house.strikes_of_a_day = begun_at(STRIKES, number), begun_at(STRIKES_OF_A_DAY, number // 2)
+            if (number - seed) % 2:
+                for account in PAPERS:
+                    ended[account] += await desks[account].orders()
+                    told[account] = Told()
+                day_ends = random.Random(f"the day before {number}")
+                await a_day_ends(house, {account: desks[account] for account in PAPERS}, day_ends, f"r{number}")
+                await all_is_right(house, desks, told)
             await a_round(house, desks, told, random.Random(number), f"r{number}")
-            for account, desk in desks.items():
-                await stands_still(desk)
-                wrong = await judged(house, desk, told[account])
-                assert not wrong, (account, number, wrong[:20])
-        for account, one in told.items():
-            print(f"{account}: {len(one.orders)} orders, {len(one.refused)} refused, {len(one.cancelled)} cancelled")
-            await has_traded(desks[account], one)
-            await all_was_told(house.transport, desks[account])
-    print(*sorted(STRUCK.items()), sep="\n")
+            await all_is_right(house, desks, told)
+        for account, desk in desks.items():
+            has_traded([*ended[account], *await desk.orders()])
+            await all_was_told(house.transport, desk)
+    print(*sorted(STRUCK.items()), sorted(SPLITS.items()), sep="\n")
+
+
+def begun_at(strikes: Sequence[Strike], number: int) -> Iterator[Strike]:
+    """One after the other, for ever."""
+    number %= len(strikes)
+    return cycle((*strikes[number:], *strikes[:number]))
+
+
+async def all_is_right(house: House, desks: Mapping[str, Desk], told: Mapping[str, Told]) -> None:
+    """Nothing works, and what was told, what the journal has and what the venue has are the same."""
+    for account, desk in desks.items():
+        await stands_still(desk)
+        wrong = await judged(house, desk, told[account])
+        assert not wrong, (account, wrong[:20])
 
 
 @pytest.mark.skipif(ROUNDS < ROUNDS_OF_ALL, reason=f"too few rounds: less than {ROUNDS_OF_ALL}")
 def test_somebody_was_struck_at_every_step() -> None:
-    assert set(STRIKES) - STRUCK.keys() == set()
+    assert {*STRIKES, *STRIKES_OF_A_DAY} - STRUCK.keys() == set()
+    assert SPLITS["paper"]
 
 
-async def has_traded(desk: Desk, told: Told) -> None:
+def has_traded(ours: Sequence[Order]) -> None:
     """That nothing was wrong says something only of rounds in which something happened."""
-    ours = await desk.orders()
-    assert len(told.orders) >= LEAST
     assert sum(order.filled > 0 for order in ours) >= LEAST
     assert sum(order.status == "cancelled" and order.cancel_asked for order in ours) >= 1
 
@@ -101,6 +123,9 @@ async def a_round(
                 print(f"  {what}")
         await asyncio.sleep(0.3)
         stop.set()
+    for account, one in told.items():
+        split = [own for own, order in one.orders.items() if own == f"{order.request_id}-2" and own.startswith(name)]
+        SPLITS["paper" if account in PAPERS else "ctp"] += len(split)
 
 
 async def stands_still(desk: Desk) -> None:
@@ -136,8 +161,7 @@ async def judged(house: House, desk: Desk, told: Told) -> list[str]:
 
 async def wrong_things(house: House, desk: Desk, told: Told) -> AsyncIterator[str]:
     ours, trades, account = await desk.orders(), await desk.trades(), await desk.account()
-    names = told.orders.keys() | told.refused.keys() | told.unknown
-    async with seen_from_outside(house, desk.account_name, names) as venue:
+    async with seen_from_outside(house, desk.account_name, told.names) as venue:
         theirs = await venue.orders(desk.account_name)
         found: list[Iterator[str]] = [
             wrong_orders(told, ours, theirs),
@@ -157,8 +181,8 @@ async def wrong_things(house: House, desk: Desk, told: Told) -> AsyncIterator[st
 @asynccontextmanager
 async def seen_from_outside(house: House, account: str, names: set[str]) -> AsyncIterator[Venue]:
     """A venue by a connection of our own, which no instance has a part in."""
-    venue: Venue = PaperVenue(house.transport, [PAPER])
-    if account != PAPER:
+    venue: Venue = PaperVenue(house.transport, [account])
+    if account not in PAPERS:
         venue = CtpVenue(trading_at(house.counter.access), PACE, known=lambda: names)
         await venue.open(Heard())
     try:

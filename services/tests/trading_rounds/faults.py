@@ -12,15 +12,20 @@ from random import Random
 from typing import Final
 
 from paper_stage import ready
-from trading_rounds.house import DEADLINE_S, PAPER, SETTLE_S, House, go_on, is_stopped
-from trading_rounds.struck import STEPS
+from trading_rounds.house import DEADLINE_S, PAPERS, SETTLE_S, House, go_on, is_stopped
+from trading_rounds.struck import OF_A_DAY, OF_A_KEY, OF_AN_ACCOUNT
 
 Fault = Callable[[House, Random], Awaitable[str]]
 """Does harm; returns what it was."""
 
-STRIKES: Final = tuple(product(("paper", "ctp"), STEPS, ("before", "after"), (signal.SIGKILL, signal.SIGSTOP)))
-"""Of an account at that venue. Each round begins with the next of them, so all happen in some thirty rounds or more."""
-STRUCK: Final[Counter[tuple[str, str, str, signal.Signals]]] = Counter()
+Strike = tuple[str, str, str, signal.Signals]
+"""At an account of which venue, at which step, before or behind it, and how."""
+
+_WAYS: Final = (("before", "after"), (signal.SIGKILL, signal.SIGSTOP))
+STRIKES: Final = tuple(product(("paper", "ctp"), OF_A_KEY | OF_AN_ACCOUNT, *_WAYS))
+"""Of an account at that venue. Each round begins with the next of them, so all happen in some forty rounds or more."""
+STRIKES_OF_A_DAY: Final = tuple(product(("paper",), OF_A_DAY, *_WAYS))
+STRUCK: Final[Counter[Strike]] = Counter()
 """How often each of them has happened, in all rounds so far."""
 _SOON_S: Final = 3.0
 """For so long a step is waited for at which somebody is to be struck."""
@@ -34,19 +39,38 @@ _SILENT_S: Final = SETTLE_S + 7
 
 
 async def _holder(house: House, chance: Random) -> str:
-    return await house.holder(chance.choice([PAPER, house.ctp]))
+    return await house.holder(chance.choice([*PAPERS, house.ctp]))
 
 
 async def strike(house: House, chance: Random) -> str:
     """The holder of an account is killed or stopped right before or behind a step of an order."""
-    venue, step, when, how = next(house.strikes)
-    account = PAPER if venue == "paper" else house.ctp
+    way = next(house.strikes)
+    return await _strike(house, chance, way, 1 if way[1] == "snapshot" else chance.randint(1, 4))
+
+
+async def strike_as_a_day_ends(house: House, chance: Random) -> str:
+    """The same at a step of that, for one of the accounts at the paper venue."""
+    return await _strike(house, chance, next(house.strikes_of_a_day), 1, lambda: house.next_day(chance))
+
+
+async def _strike(
+    house: House,
+    chance: Random,
+    way: Strike,
+    at: int,
+    begin: Callable[[], None] = lambda: None,
+) -> str:
+    """At that time of that step; `begin` what leads there."""
+    venue, step, when, how = way
+    account = chance.choice(PAPERS) if venue == "paper" else house.ctp
+    of = house.key(account) if step in OF_A_KEY else account
     name = await house.holder(account)
     async with house.harming[name]:
         process = house.instances[name]
         with suppress(TimeoutError):
             async with asyncio.timeout(_SOON_S):
-                house.order(name, f"{account} {step} {when} {how.name} {chance.randint(1, 4)}")
+                house.order(name, f"{of} {step} {when} {how.name} {at}")
+                begin()
                 while process.poll() is None and not is_stopped(process):  # noqa: ASYNC110 (nobody tells)
                     await asyncio.sleep(0.005)
         struck = process.poll() is not None or is_stopped(process)
@@ -97,11 +121,11 @@ async def _undone(house: House, name: str, seconds: float) -> None:
 
 async def paper_dies(house: House, chance: Random) -> str:
     lasts_s = chance.choice((0.0, 1.0, 3.0))
-    async with house.harming[PAPER]:
+    async with house.harming["paper"]:
         house.paper.kill_venue()
         await asyncio.sleep(lasts_s)
         house.paper.start_venue()
-        await ready(house.transport, PAPER, DEADLINE_S)
+        await ready(house.transport, PAPERS[0], DEADLINE_S)
     return f"the paper venue died for {lasts_s:g} s"
 
 

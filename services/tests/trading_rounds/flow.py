@@ -8,27 +8,40 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from aegis.contracts.orders import Order
-from aegis.contracts.trading import OrderRejected, VenueUnavailable
+from aegis.contracts.trading import OrderRejected, SplitPolicy, VenueUnavailable
 from aegis.desk import Desk
 from aegis_sdk.errors import NotExecuted, OutcomeUnknown, Rejected
 
 _AGAIN_S: Final = 0.1
 _PATIENCE_S: Final = 60.0
+_POLICIES: Final[tuple[SplitPolicy, ...]] = get_args(SplitPolicy)
 
 
 @dataclass
 class Told:
     """Of one account: by name what was asked for, the orders that an answer showed, or why there are none; and cancels
-    that were taken, a kill's too."""
+    that were taken, a kill's too. A split makes two orders of a name, each with a name of its own."""
 
     asked: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    split: dict[str, int] = field(default_factory=dict[str, int])
+    """Lots that were to be closed, whichever they are."""
     orders: dict[str, Order] = field(default_factory=dict[str, Order])
     refused: dict[str, str] = field(default_factory=dict[str, str])
     cancelled: set[str] = field(default_factory=set[str])
     unknown: set[str] = field(default_factory=set[str])  # nobody has said for a minute
+
+    @property
+    def names(self) -> set[str]:
+        """All that an order may have."""
+        return {one for name in self.asked for one in names_of(name)}
+
+
+def names_of(name: str) -> tuple[str, str, str]:
+    """Of an order that is asked for by it, and of both that a split makes."""
+    return name, f"{name}-1", f"{name}-2"
 
 
 class Trader:
@@ -60,18 +73,23 @@ class Trader:
         asked = self._told.asked[name] = {
             "instrument": self._instrument,
             "side": chance.choice(("buy", "sell")),
-            "offset": chance.choice(("open", "close_today")),
             "price": Decimal(self._middle + chance.randint(-6, 6)),
             "type": chance.choice(("limit", "limit", "limit", "fak", "fok")),
-            "volume": chance.randint(1, 3),
         }
+        offset = chance.choice(("open", "open", "open", "close_today", "close"))
+        if offset == "close":
+            lots = self._told.split[name] = chance.randint(1, 8)
+            how: dict[str, Any] = {"offset": offset, "split": chance.choice(_POLICIES), "volume": lots}
+        else:
+            how = {"offset": offset, "volume": chance.randint(1, 3)}
+            asked |= how
         self._told.unknown.add(name)
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE_S):
                 while name in self._told.unknown:
                     try:
-                        (order,) = await self._desk.place(**asked, client_order_id=name)
-                        self._told.orders[name] = order
+                        for order in await self._desk.place(**{**asked, **how}, client_order_id=name):
+                            self._told.orders[order.client_order_id] = order
                     except OutcomeUnknown:
                         await asyncio.sleep(_AGAIN_S)
                         continue

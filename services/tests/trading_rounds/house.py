@@ -7,17 +7,18 @@ import os
 import signal
 import subprocess
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Final
 
-from paper_stage import FEED, PaperHouse, connect, instruments, paper_house, ready, tick
+from paper_stage import DAY, FEED, PaperHouse, connect, instruments, paper_house, ready, tick
 
 from aegis.contracts.tick_codec import tick_codec
 from aegis.contracts.trading import SERVICE
+from aegis.exchanges.sessions import next_trading_day
 from aegis.profiles.writing import write_profile
 from aegis_sdk import NatsTransport, subjects
 from aegis_sdk.discovery import Directory
@@ -27,6 +28,9 @@ from aegis_sdk.testing import NatsAccess
 from ctpsim.testing import RunningFront, front
 
 PAPER: Final = "P0"
+PAPERS: Final = (PAPER, "P1")
+"""The accounts at the paper venue. They are one group, and so one key:"""
+GROUP: Final = "pair"
 INSTANCES: Final = ("first", "second")
 SETTLE_S: Final = 4.0
 """An order that the counter has not heard of for so long is called not sent: longer than most that a round stops."""
@@ -55,6 +59,10 @@ class House:
     instances: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict[str, "subprocess.Popen[bytes]"])
     strikes: Iterator[tuple[str, str, str, signal.Signals]] = field(default_factory=lambda: iter(()))
     """Those of this round, one after the other."""
+    strikes_of_a_day: Iterator[tuple[str, str, str, signal.Signals]] = field(default_factory=lambda: iter(()))
+    day: str = DAY
+    """Of the paper venue's market, and the price at which the day before it was settled:"""
+    settled: int = 3000
     harming: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     """One fault of an instance, or of the nodes, at a time."""
     _seen: set[str] = field(default_factory=set[str])  # incarnations
@@ -63,6 +71,15 @@ class House:
     def ctp(self) -> str:
         """The account at the counter."""
         return self.counter.user.user_id
+
+    @staticmethod
+    def key(account: str) -> str:
+        """Under which it is held."""
+        return GROUP if account in PAPERS else account
+
+    def next_day(self, chance: Random) -> None:
+        """Let the market of the paper venue go on with its next trading day."""
+        self.day, self.settled = next_trading_day(self.day), 3000 + chance.randint(-9, 9)
 
     def start(self, name: str) -> None:
         self.instances[name] = start_trading(self.paper, self.accounts_file, name)
@@ -78,7 +95,9 @@ class House:
         """Who holds an account; waits for somebody."""
 
         def found(directory: Directory) -> list[str]:
-            return [one.record.instance for one in directory.instances(SERVICE) if account in one.record.keys]
+            return [one.record.instance for one in directory.instances(SERVICE) if key in one.record.keys]
+
+        key = self.key(account)
 
         await self.directory.wait_for(lambda known: bool(found(known)), DEADLINE_S)
         return found(self.directory)[0]
@@ -104,7 +123,9 @@ class House:
         while True:
             for account, (instrument, middle) in self.traded.items():
                 last = middle + chance.randint(-4, 4)
-                one = tick(instrument, (last - 1, 50), (last + 1, 50), last, 1)
+                of_day = {"trading_day": self.day, "action_day": self.day, "pre_settlement_price": float(self.settled)}
+                facts = of_day if account in PAPERS else {}
+                one = tick(instrument, (last - 1, 50), (last + 1, 50), last, 1, **facts)
                 try:
                     self.transport.publish(subjects.tick(one.exchange, one.symbol), _JSON.encode(one), _JSON.headers)
                 except AegisError:
@@ -124,18 +145,20 @@ async def begun(server: EmbeddedServer, directory: Path) -> AsyncIterator[House]
         counter = await stack.enter_async_context(
             front(market="load", day="20251128", limits={"query_interval_ms": 20})
         )
-        paper = stack.enter_context(paper_house(access))
+        paper = stack.enter_context(paper_house(access, len(PAPERS)))
         transport = await connect(access)
         stack.push_async_callback(transport.close)
         found = await stack.enter_async_context(Directory.open(transport))
         rebar = (await instruments(transport, "SHFE", "rb"))[-1]
-        traded = {PAPER: (rebar, 3000), counter.user.user_id: ("SHFE.rb2605", 3080)}
-        house = House(server, counter, paper, transport, found, accounts_at(counter, directory), traded)
+        traded = {**dict.fromkeys(PAPERS, (rebar, 3000)), counter.user.user_id: ("SHFE.rb2605", 3080)}
+        accounts = accounts_at(counter, directory, papers=PAPERS)
+        house = House(server, counter, paper, transport, found, accounts, traded)
         market = asyncio.create_task(house.move(Random(1)))
         stack.callback(market.cancel)
         for name in INSTANCES:
             house.start(name)
-        await ready(transport, PAPER, DEADLINE_S)
+        for account in PAPERS:
+            await ready(transport, account, DEADLINE_S)
         for name in INSTANCES:
             await house.running(name)
         yield house
@@ -153,14 +176,14 @@ def start_trading(house: PaperHouse, accounts: Path, name: str) -> subprocess.Po
     )
 
 
-def accounts_at(counter: RunningFront, directory: Path, risk: str = _RISK) -> Path:
-    """A file of an account at each venue."""
+def accounts_at(counter: RunningFront, directory: Path, risk: str = _RISK, papers: Sequence[str] = (PAPER,)) -> Path:
+    """A file of the accounts at each venue; several at the paper venue are a group."""
     profile, accounts = directory / "counter.toml", directory / "accounts.toml"
     write_profile(profile, counter.libraries, counter.access.login())
+    group = f'group = "{GROUP}"' if len(papers) > 1 else ""
+    at_paper = "".join(f'[accounts.{one}]\nenv = "paper"\n{group}\nrisk = {{ {risk} }}\n' for one in papers)
     accounts.write_text(f"""
-    [accounts.{PAPER}]
-    env = "paper"
-    risk = {{ {risk} }}
+    {at_paper}
     [accounts.{counter.user.user_id}]
     env = "sim"
     venue = "ctp"

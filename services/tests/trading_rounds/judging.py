@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from trading_rounds.flow import Told
+from trading_rounds.flow import Told, names_of
 
 from aegis.contracts.amounts import is_same_money
 from aegis.contracts.orders import Account, Order, Position, Trade
@@ -31,7 +31,7 @@ def wrong_orders(told: Told, ours: Sequence[Order], theirs: Sequence[VenueOrder]
             yield f"{name} was {order.status}, but the venue does not have it"
         if name not in here:
             yield f"{name} was answered as {order.status}, and is not in the journal"
-        for what, asked in told.asked[name].items():
+        for what, asked in told.asked[order.request_id].items():
             if getattr(order, what) != asked:
                 yield f"{what} of {name} was told as {getattr(order, what)}, and {asked} was asked for"
         if name in at_venue:
@@ -39,9 +39,13 @@ def wrong_orders(told: Told, ours: Sequence[Order], theirs: Sequence[VenueOrder]
             is_its_end = (order.status, order.filled) == (one.status, one.filled)
             if order.filled > one.filled or (order.is_final and not is_its_end):
                 yield f"{name} was told as {order.status} {order.filled}, at the venue it is {one.status} {one.filled}"
+    for name, lots in told.split.items():
+        legs = [order.volume for order in told.orders.values() if order.request_id == name]
+        if legs and sum(legs) != lots:
+            yield f"{name} was split into {legs}, and {lots} were asked for"
     for name, reason in told.refused.items():
-        if name in at_venue:
-            yield f"{name} was refused ({reason}), but the venue has it"
+        for one in at_venue.keys() & set(names_of(name)):
+            yield f"{one} was refused ({reason}), but the venue has it"
     for name in told.cancelled & at_venue.keys():
         if at_venue[name].status not in ("cancelled", "filled"):
             yield f"the cancel of {name} was taken, and it is {at_venue[name].status}"
