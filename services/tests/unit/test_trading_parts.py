@@ -64,6 +64,26 @@ async def test_risk_settings_are_in_force_as_they_are_stored_and_wrong_ones_chan
     following.cancel()
 
 
+async def test_who_begins_goes_by_the_settings_that_were_in_force_not_by_its_file(
+    transport: MemoryTransport,
+) -> None:
+    """Before it trades, and also where what was stored last is no valid setting, which others did not take either."""
+    bucket = KeyValue(transport, "aegis_config")
+    stores = [ConfigStore(transport, {"a": RiskSettings(max_order_lots=7), "b": RiskSettings()}) for _ in range(4)]
+    await stores[0].ensure({"a": "a", "b": "b"})
+    for stored in (b'{"max_order_lots": 2}', b'{"max_order_lots": 3}', b"{}}", b'{"max_lots": 5}'):
+        await bucket.put(risk_name("a"), stored)
+    await stores[1].ensure({"a": "a", "b": "b"})
+    assert (stores[1].risk["a"].max_order_lots, stores[1].risk["b"]) == (3, RiskSettings())
+    await bucket.delete(risk_name("a"))
+    await bucket.put(risk_name("a"), b"no JSON")
+    await stores[2].ensure({"a": "a", "b": "b"})
+    assert stores[2].risk["a"].max_order_lots == 7, "the file's, since what was stored was deleted"
+    await bucket.delete(risk_name("a"))
+    await stores[3].ensure({"a": "a", "b": "b"})
+    assert stores[3].risk["a"].max_order_lots == 7
+
+
 async def test_instances_that_begin_together_say_the_same_of_an_account(
     transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:

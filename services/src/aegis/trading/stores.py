@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from aegis.contracts.trading import STATEMENTS, group_name, risk_name, statement_name
 from aegis.trading.domain.risk import RiskSettings
+from aegis_sdk import subjects
 from aegis_sdk.errors import AegisError
 from aegis_sdk.kv import KeyValue, KeyValueEntry, RevisionMismatch
 from aegis_sdk.transport import Transport
@@ -43,7 +44,10 @@ class ConfigStore:
         self._keys: dict[str, str] = {}
 
     async def ensure(self, keys: Mapping[str, str]) -> None:
-        """Say under which key each account is called, where nobody has said that before."""
+        """Say under which key each account is called, where nobody has said that before; and read its settings.
+
+        What is stored is in force before anything is traded. Raises AegisError where it cannot be read.
+        """
         self._keys = dict(keys)
         await self._bucket.ensure(replicas=self._replicas, history=_KEPT_VALUES)
         for account, key in keys.items():
@@ -51,6 +55,15 @@ class ConfigStore:
                 with suppress(RevisionMismatch):  # another instance begins as well, and was first
                     await self._bucket.create(group_name(account), key.encode())
             self._place(account, there)
+        await self._read()
+
+    async def _read(self) -> None:
+        """Of each account the latest settings that are valid: those by which whoever traded it before went."""
+        for entry in await self._bucket.entries(risk_name(subjects.ANY)):
+            if _account_of(entry) in self._given and not self._set(entry):
+                for earlier in reversed((await self._bucket.history(entry.key))[:-1]):
+                    if self._set(earlier):
+                        break
 
     async def claim(self, account: str) -> None:
         """From now on it is called under the key that its file gives it. Raises RevisionMismatch, or AegisError."""
@@ -80,22 +93,30 @@ class ConfigStore:
             await asyncio.sleep(_AGAIN_S)
 
     def _take(self, entry: KeyValueEntry) -> None:
-        account = entry.key.split(".")[1]
+        account = _account_of(entry)
         if account in self._keys and entry.key == group_name(account) and not entry.deleted:
             self._place(account, entry)
-        if account not in self._given or entry.key != risk_name(account):
-            return
-        if entry.deleted:
-            self.risk[account] = self._given[account]
-            return
+        if account in self._given and entry.key == risk_name(account):
+            self._set(entry)
+
+    def _set(self, entry: KeyValueEntry) -> bool:
+        """Let settings be in force from now on; False where they are none."""
+        account = _account_of(entry)
         try:
-            self.risk[account] = RiskSettings.model_validate_json(entry.value)
+            settings = self._given[account] if entry.deleted else RiskSettings.model_validate_json(entry.value)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, first["loc"]))
             _log.error("risk_settings_refused", account=account, field=where, problem=first["msg"])
-            return
-        _log.info("risk_settings_changed", account=account, revision=entry.revision)
+            return False
+        if settings != self.risk[account]:
+            self.risk[account] = settings
+            _log.info("risk_settings_changed", account=account, revision=entry.revision)
+        return True
+
+
+def _account_of(entry: KeyValueEntry) -> str:
+    return entry.key.split(".")[1]
 
 
 class StatementStore:
