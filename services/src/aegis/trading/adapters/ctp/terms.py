@@ -1,8 +1,9 @@
 """How instruments are traded and what they cost, asked of the counter when somebody wants to know. Kept for a day.
 
 An instrument takes four queries, one of them for all of its product: at CTP's pace some four seconds for the first of
-a product, three for each other one. Where a counter answers a rate for the product, that too is asked once. What the
-account's positions were settled at the day before is one query, of the day's first call.
+a product, three for each other one. A counter that has no rate of a contract's own answers with its product's, which
+says nothing of the next contract: each is asked for. What the account's positions were settled at the day before is one
+query, of the day's first call.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Terms:
         self._lock = Lock()
         self._instruments: dict[str, Record] = {}
         self._margins: dict[str, Record] = {}
-        self._commissions: dict[str, Record] = {}  # by instrument, or by exchange and product
+        self._commissions: dict[str, Record] = {}
         self._fees: dict[str, Record] = {}  # of orders and cancels
         self._settled: dict[str, Price] | None = None
 
@@ -105,16 +106,21 @@ class Terms:
     async def _rate(
         self, what: str, known: dict[str, Record], instrument: str, product: str, ask: Ask
     ) -> Record | None:
-        if product in known or instrument in known:
-            return known.get(instrument) or known[product]
+        """That of the contract, else of its product, as the counter answers when it is asked for the contract."""
+        if instrument in known:
+            return known[instrument]
         exchange, symbol = split_instrument(instrument)
         hedge = {"HedgeFlag": _SPECULATION} if what == "InstrumentMarginRate" else {}
         fields = {**self._who, **hedge, "ExchangeID": exchange, "InstrumentID": symbol}
+        found: dict[str, Record] = {}
         for record in await ask(f"Qry{what}", fields):
             of_product = f"{exchange}.{record['InstrumentID']}" == product
             if record.get("HedgeFlag", _SPECULATION) in ("", _SPECULATION):
-                known[product if of_product else instrument] = record
-        return known.get(instrument) or known.get(product)
+                found[product if of_product else instrument] = record
+        rate = found.get(instrument) or found.get(product)
+        if rate is not None:
+            known[instrument] = rate
+        return rate
 
 
 def settled_prices(records: Sequence[Record]) -> dict[str, Price]:
