@@ -109,6 +109,31 @@ async def test_a_new_holder_goes_on_behind_what_is_stored(transport: MemoryTrans
     assert await stored(transport) == [1, 2, 3, 4, 5]
 
 
+async def test_where_the_last_events_are_lost_the_account_has_their_number_so_that_readers_miss_them(
+    transport: MemoryTransport,
+) -> None:
+    """The journal's snapshot has swallowed 4 and 5: who takes over cannot make them, and perhaps no other one comes."""
+    stream = Events(transport)
+    await stream.ensure()
+    desk = Desk()
+    before = outbox_of(desk)
+    before.add(told(desk, 1, 3))
+    async with posted(transport, stream, 3, before):
+        await until_empty(before)
+    outbox = before
+    for _ in range(2):  # once, whoever takes over behind that
+        outbox = outbox_of(desk)
+        async with posted(transport, stream, 5, outbox):
+            async with asyncio.timeout(30):
+                while outbox._posting is None or outbox:  # noqa: ASYNC110
+                    await asyncio.sleep(0.001)
+        last = await transport.last("EVENTS", "event.trading.a.account")
+        assert last is not None
+        assert json.loads(last.payload)["sequence"] == 5
+    assert outbox.published == 0
+    assert await stored(transport) == [1, 2, 3]
+
+
 async def test_what_could_not_be_stored_is_sent_again_in_order(
     transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:

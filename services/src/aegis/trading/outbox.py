@@ -7,6 +7,9 @@ last one that is stored, and goes on behind it.
 Whoever had the account before may wake and publish once more: the same event, under the same id, which the stream takes
 once within two minutes. However late it comes, it is refused: an event is stored only behind the one that its publisher
 knows as the last of its subject. Who is refused looks again, and goes on behind what is there.
+
+What was lost for good leaves a number out, which tells readers to ask. Where the last ones are lost, the account as it
+is has the last number.
 """
 
 from __future__ import annotations
@@ -99,6 +102,8 @@ class Outbox:
             first = self._waiting[0].sequence if self._waiting else known + 1
             if first > stored.number + 1:
                 _log.warning("events_missing", account=self._account, behind=stored.number, until=first)
+                if not self._waiting:  # no later event would tell readers that one is missing
+                    self._waiting.append(Told(known, None))
             self._overtaken.clear()
             self._posting = posting
             posting.join(self)
