@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from trading_desk import INDEX, MEAL, NEXT_DAY, REBAR, Desk, rates, terms
+from trading_desk import INDEX, MEAL, MONEY, NEXT_DAY, REBAR, Desk, rates, terms
 
 from aegis.accounting.holdings import holding_key
 from aegis.contracts.amounts import exact, is_same_money
-from aegis.contracts.venue import CommissionRates, MarginRates
+from aegis.contracts.venue import CommissionRates, MarginRates, VenueAccount, VenuePosition
 from aegis.trading.domain.changes import BooksTaken
 from aegis.trading.domain.telling import Telling
 from aegis.trading.domain.views import account_of, event_of, position_of
@@ -278,6 +278,32 @@ def test_the_venue_s_books_take_the_place_of_ours_when_somebody_says_so() -> Non
     applied = desk.tell(BooksTaken.model_validate(later))
     assert [(order.client_order_id, order.status) for order in applied.orders] == [(waiting, "expired")]
     assert (desk.book.trading_day, desk.book.balance({})) == (NEXT_DAY, 507)
+
+
+def test_lots_that_have_paid_as_today_s_have_so_behind_the_venue_s_books_too() -> None:
+    """5 old ones and 5 opened; a close of 3 takes old ones and pays for 3 of today's, so 2 are left to pay for."""
+    fees = CommissionRates(open=rates(), close=rates(by_volume="1"), close_today=rates(by_volume="15"))
+    desk = Desk(terms(MEAL, commission=fees))
+    desk.done("buy", 5, instrument=MEAL)
+    desk.roll(m2605="3000")
+    desk.done("buy", 5, instrument=MEAL)
+    desk.done("sell", 3, offset="close", instrument=MEAL)
+    key = holding_key(MEAL, "long", "speculation")
+    position = position_of(desk.book, key, {}).model_dump(include=set(VenuePosition.model_fields))
+    state = account_of(desk.book, {}).model_dump(include=set(VenueAccount.model_fields))
+    before = position_of(desk.book, key, {})
+    desk.tell(BooksTaken.model_validate({"account": "a", "ts_ns": 0, "state": state, "positions": [position]}))
+    assert position_of(desk.book, key, {}) == before
+    assert desk.done("sell", 5, offset="close", instrument=MEAL).trades[0].commission == 2 * 15 + 3
+
+
+def test_an_order_that_nobody_heard_of_before_its_day_ended_costs_nothing() -> None:
+    fees = CommissionRates(open=rates(), close=rates(), close_today=rates(), order_fee=Decimal(1))
+    desk = Desk(terms(commission=fees))
+    desk.report(desk.intend("buy", 1), "accepted")
+    desk.answer(desk.intend("buy", 1), "unknown")
+    desk.roll()
+    assert desk.book.pre_balance == MONEY - 1
 
 
 def test_events_carry_the_state_at_the_prices_given() -> None:

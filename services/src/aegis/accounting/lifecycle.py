@@ -113,8 +113,9 @@ def cancelled(order: Order, reason: str, ts_ns: int) -> Order:
 
 
 def expired(order: Order, ts_ns: int) -> Order:
-    """The order after the end of its trading day."""
-    return _moved(order, "expire", ts_ns, reason="day_ended")
+    """The order after the end of its trading day, which tells nothing of whether its venue ever had it."""
+    ended = _moved(order, "expire", ts_ns, reason="day_ended")
+    return ended.model_copy(update={"ts_accepted_ns": order.ts_accepted_ns})
 
 
 def _moved(order: Order, happening: Happening, ts_ns: int, reason: str = "", text: str = "", **figures: Any) -> Order:

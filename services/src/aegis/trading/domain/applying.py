@@ -282,10 +282,11 @@ def _take(group: Group, book: Book, change: BooksTaken, done: Applied) -> None:
     theirs = change.state
     _roll(group, book, DayRolled(account=book.account, ts_ns=change.ts_ns, trading_day=theirs.trading_day), done)
     done.holdings.extend(book.holdings)
+    ours = dict(book.holdings)
     book.holdings.clear()
     for one in change.positions:
         holding = book.holding(one.instrument, one.direction, one.hedge)
-        _fill(holding, one)
+        _fill(holding, one, ours.get(holding.key))
         done.holdings.append(holding.key)
     done.holdings = list(dict.fromkeys(done.holdings))
     book.pre_balance, book.deposit, book.withdraw = theirs.pre_balance, theirs.deposit, theirs.withdraw
@@ -293,8 +294,12 @@ def _take(group: Group, book: Book, change: BooksTaken, done: Applied) -> None:
     done.money = True
 
 
-def _fill(holding: Holding, theirs: VenuePosition) -> None:
-    """Lots at their average cost, since the venue tells no more; both days together cost what it says."""
+def _fill(holding: Holding, theirs: VenuePosition, ours: Holding | None) -> None:
+    """Lots at their average cost, since the venue tells no more; both days together cost what it says.
+
+    What the day's trades have made of it no position tells: how many lots were opened, and how many of those have paid
+    as today's. Without that the next close would be charged for them again.
+    """
     lots = theirs.today + theirs.yesterday
     if not lots:
         return
@@ -302,3 +307,7 @@ def _fill(holding: Holding, theirs: VenuePosition) -> None:
     holding.today.put(theirs.today, cost, open_cost)
     holding.yesterday.put(theirs.yesterday, theirs.position_cost - cost, theirs.open_cost - open_cost)
     holding.opened = theirs.today
+    if ours is not None:
+        holding.opened = max(ours.opened, theirs.today)
+        holding.closed, holding.closed_as_today = ours.closed, ours.closed_as_today
+        holding.close_profit, holding.commission = ours.close_profit, ours.commission
