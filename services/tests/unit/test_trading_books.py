@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from trading_desk import DAY, REBAR, terms
 from trading_house import House, agreed, at_venue, place
 from trading_venue import ACCOUNT
 
@@ -125,6 +127,29 @@ async def test_the_rules_of_the_accounts_file_count_also_when_they_were_changed_
     assert instance.book.margin() == 6000
     before = len(house.stored.journal)
     await house.take(file={"rules": rules})
+    assert len(house.stored.journal) == before
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+async def test_where_margin_needs_yesterday_s_settlement_price_and_the_venue_does_not_tell_it_the_market_does(
+    house: House, in_time: bool
+) -> None:
+    """A counter tells it of what was held when the day began. A tick of the day before does not tell it either."""
+    rules = Rules(today_margin="pre_settlement")
+    house.venue.terms[REBAR] = terms(pre_settlement_price=None)
+    house.venue.book.rules = rules
+    house.venue.book.terms[REBAR] = terms(pre_settlement_price=Decimal(2900))
+    instance = await house.take(file={"rules": rules})
+    instance.quote(pre_settlement_price=2900.0 if in_time else 2800.0, trading_day=DAY if in_time else "20251127")
+    await place(instance, "one", price=3001)
+    await instance.still()
+    if not in_time:
+        assert instance.book.margin() == 6002, "of the price that it was opened at"
+        instance.quote(pre_settlement_price=2900.0)
+    await agreed(instance)
+    assert instance.book.margin() == 5800
+    before = len(house.stored.journal)
+    await agreed(instance)
     assert len(house.stored.journal) == before
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 import pytest
-from trading_desk import DAY, NEXT_DAY, REBAR
+from trading_desk import DAY, NEXT_DAY, REBAR, terms
 from trading_house import House, agreed, at_venue, place
 from trading_stage import Instance
 from trading_venue import ACCOUNT, Connection, Fate, Killed
@@ -173,15 +173,15 @@ async def test_a_kill_that_is_stored_while_a_comparison_ends_stays_a_kill(
     assert (reply.verdict, instance.book.mode) == ("mismatch", "halted")
 
 
-@pytest.mark.parametrize("price_is_told", [True, False])
-async def test_a_new_day_settles_expires_and_confirms_its_statement_once(house: House, price_is_told: bool) -> None:
+@pytest.mark.parametrize("told", ["3010", None, "3012"])
+async def test_a_new_day_settles_expires_and_confirms_its_statement_once(house: House, told: str | None) -> None:
+    """By the price that the venue has settled by, also where it has learned of another one since."""
     instance = await house.take()
     await place(instance, "held", price=3001)
     await place(instance, "resting")
     await instance.still()
     house.venue.roll(NEXT_DAY, "3010")
-    if not price_is_told:
-        house.venue.terms = {}
+    house.venue.terms = {} if told is None else {REBAR: terms(pre_settlement_price=Decimal(told))}
     async with asyncio.timeout(30):
         while instance.book.trading_day != NEXT_DAY:  # noqa: ASYNC110
             await asyncio.sleep(0.001)

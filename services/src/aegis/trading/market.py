@@ -173,6 +173,7 @@ class Market:
             age_s=time.monotonic() - heard.at,
             upper_limit=_exact(tick.upper_limit_price),
             lower_limit=_exact(tick.lower_limit_price),
+            pre_settlement=_exact(tick.pre_settlement_price),
             trading_day=tick.trading_day,
         )
 

@@ -93,11 +93,16 @@ class MarketPrice:
     age_s: float
     upper_limit: Price | None = None
     lower_limit: Price | None = None
+    pre_settlement: Price | None = None
     trading_day: str = ""
 
     def limits_of(self, day: str) -> tuple[Price | None, Price | None]:
         """The lower and the upper one of a trading day, as far as this tick knows them."""
         return (self.lower_limit, self.upper_limit) if day == self.trading_day else (None, None)
+
+    def pre_settlement_of(self, day: str) -> Price | None:
+        """The settlement price of the day before a trading day, as far as this tick knows it."""
+        return self.pre_settlement if day == self.trading_day else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

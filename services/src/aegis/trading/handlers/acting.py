@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from aegis.accounting.book import Book
 from aegis.accounting.exchange_rules import Phase
@@ -12,6 +13,7 @@ from aegis.contracts.amounts import ZERO
 from aegis.contracts.orders import Order, OrderEnv
 from aegis.contracts.reasons import explained
 from aegis.contracts.trading import OrderRejected
+from aegis.contracts.venue import InstrumentTerms
 from aegis.trading.domain.changes import Change, Intended, TermsLearned, write_changes
 from aegis.trading.domain.checking import check, converted
 from aegis.trading.domain.placing import hold_price
@@ -82,16 +84,29 @@ class Acting:
 
         Raises Moved, Suspended, or what the venue's query does.
         """
-        missing = sorted(set(instruments) - book.terms.keys())
-        if not missing:
-            return
-        found = await self.venue(book.account).terms(book.account, missing)
-        changes = [TermsLearned(account=book.account, ts_ns=now_ns(), terms=terms) for terms in found]
-        if changes:
+        wanted = set(instruments)
+        missing = sorted(wanted - book.terms.keys())
+        found = list(await self.venue(book.account).terms(book.account, missing)) if missing else []
+        known = [book.terms[name] for name in sorted(wanted & book.terms.keys())]
+        learned = [*map(partial(self._completed, book), found)]
+        learned += [now for before in known if (now := self._completed(book, before)) is not before]
+        if learned:
+            changes = [TermsLearned(account=book.account, ts_ns=now_ns(), terms=terms) for terms in learned]
             try:
                 await self.commit(state.key, changes)
             except OutcomeUnknown as error:
-                raise explained(Suspended, "terms_not_stored", instrument=missing[0]) from error
+                raise explained(Suspended, "terms_not_stored", instrument=learned[0].instrument) from error
+
+    def _completed(self, book: Book, terms: InstrumentTerms) -> InstrumentTerms:
+        """With the settlement price of the day before, where margin needs it and only the market tells it.
+
+        A counter tells it of what was held then; of nothing else.
+        """
+        if book.rules.today_margin != "pre_settlement" or terms.pre_settlement_price is not None:
+            return terms
+        market = self.market.price(book.account, terms.instrument)
+        price = market and market.pre_settlement_of(book.trading_day)
+        return terms if price is None else terms.model_copy(update={"pre_settlement_price": price})
 
     def phase(self, account: str, instrument: str) -> Phase:
         """By its exchange's own word, or where there is none by hours and calendar."""

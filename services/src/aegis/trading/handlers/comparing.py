@@ -237,9 +237,10 @@ class Comparing:
     # A new day
 
     async def _roll(self, state: KeyState, account: AccountState, book: Book, day: str) -> None:
-        """Yesterday's settlement prices are today's PreSettlementPrice; where that is not told, the lots' cost is.
+        """Yesterday's settlement prices are those by which the venue has settled: what it has yesterday's lots at.
 
-        What was reported before is booked before.
+        Where some of today are among these already it is the day's PreSettlementPrice. A venue may have settled before
+        it knew of that, as the paper venue does of what has not ticked yet. What was reported before is booked before.
         """
         account.ready.clear()
         await account.until_taken()
@@ -249,9 +250,8 @@ class Comparing:
             fresh += await self._acting.venue(book.account).terms(book.account, held[first : first + _AT_ONCE])
         settled = {one.instrument: one.pre_settlement_price for one in fresh}
         prices = {name: price for name, price in settled.items() if price is not None}
-        if prices.keys() < set(held):
-            told = await self._acting.venue(book.account).positions(book.account)
-            prices = settled_prices(told, book.terms) | prices
+        if held:
+            prices |= settled_prices(await self._acting.venue(book.account).positions(book.account), book.terms)
         rolled = DayRolled(account=book.account, ts_ns=now_ns(), trading_day=day, settlements=prices)
         learned = [TermsLearned(account=book.account, ts_ns=now_ns(), terms=one) for one in fresh]
         await self._acting.commit(state.key, [rolled, *learned])
@@ -356,7 +356,8 @@ class Comparing:
         )
 
     async def _catch_up(self, state: KeyState, book: Book, told: _Told) -> list[Change]:
-        await self._acting.learn(state, book, without_terms(book, [*told.orders, *told.trades, *told.positions]))
+        missing = without_terms(book, [*told.orders, *told.trades, *told.positions])
+        await self._acting.learn(state, book, missing | book.held)
         changes = catch_up(book, told.orders, told.trades, now_ns())
         if (moved := cash_moved(book, told.state)) is not None:
             changes.append(moved)
