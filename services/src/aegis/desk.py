@@ -195,8 +195,12 @@ class Desk:
         hedge: Hedge = "speculation",
         strategy_id: str = "",
         client_order_id: str = "",
+        narrow: bool = False,
     ) -> list[Order]:
-        """The order, or the two that a split makes, as the venue has answered for them; by a name once, for ever."""
+        """The order, or the two that a split makes, as the venue has answered for them; by a name once, for ever.
+
+        With `narrow` a price beyond the account's collar becomes the collar's edge, in place of a refusal.
+        """
         name = client_order_id or secrets.token_hex(8)
         request = OrderRequest(
             account=self.account_name,
@@ -209,6 +213,7 @@ class Desk:
             hedge=hedge,
             type=type,
             price=None if price is None else Decimal(price),
+            narrow=narrow,
             volume=volume,
         )
         assert self._key, "a Desk is used inside of `async with`"

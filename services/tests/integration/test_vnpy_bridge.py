@@ -217,6 +217,23 @@ def test_a_strategy_of_vnpy_runs_as_it_is(vnpy: Terminal) -> None:
     vnpy.until(lambda: lots(vnpy, strategy.contract) == 1)
 
 
+def test_an_order_at_the_day_s_limit_means_any_price_as_a_stop_order_that_is_triggered(
+    vnpy: Terminal, rebar: ContractData
+) -> None:
+    """So vnpy's CtaEngine sends it, far beyond the collar. A price short of the limit is refused there as ever."""
+    tick = vnpy.tick(rebar)
+    had = lots(vnpy, rebar)
+    bought = vnpy.until_status(vnpy.send(rebar, 1, tick.limit_up), Status.ALLTRADED)
+    assert tick.last_price < bought.price < tick.limit_up - rebar.pricetick
+    vnpy.until(lambda: lots(vnpy, rebar) == had + 1)
+    closing = {"direction": Direction.SHORT, "offset": Offset.CLOSETODAY}
+    sold = vnpy.until_status(vnpy.send(rebar, 1, tick.limit_down, **closing), Status.ALLTRADED)
+    assert tick.limit_down + rebar.pricetick < sold.price < tick.last_price
+    slip = vnpy.send(rebar, 1, tick.limit_up - rebar.pricetick)
+    vnpy.until_status(slip, Status.REJECTED)
+    assert "collar" in vnpy.until_logged(f"order {slip.partition('.')[2]} of")
+
+
 def test_queries_tell_the_account_and_its_positions(vnpy: Terminal, rebar: ContractData) -> None:
     gateway = vnpy.engine.get_gateway(GATEWAY)
     until_bought(vnpy, rebar)

@@ -134,3 +134,19 @@ async def test_both_orders_of_a_split_and_the_fak_of_a_market_order_are_what_was
     holder = stored(market, Desk())
     holder.orders = [one.model_copy(update={"type": "fak", "price": Decimal(3050)}) for one in holder.orders]
     assert await ask(holder, market) == holder.orders
+
+
+@pytest.mark.parametrize(("side", "price", "other"), [("buy", 2990, 3010), ("sell", 3010, 2990)])
+async def test_a_price_that_was_narrowed_is_what_was_asked_by_who_had_asked_for_that(
+    side: str, price: int, other: int
+) -> None:
+    asked = request(side=side, price=Decimal(3000), narrow=True)
+    holder = stored(asked, Desk())
+    holder.orders = [one.model_copy(update={"price": Decimal(price)}) for one in holder.orders]
+    assert await ask(holder, asked) == holder.orders
+    for wrong in (request(side=side, price=Decimal(3000)), request(side=side, type="fak", narrow=True)):
+        with pytest.raises(OrderRejected, match="repeated"):
+            await ask(holder, wrong)
+    holder.orders = [one.model_copy(update={"price": Decimal(other)}) for one in holder.orders]
+    with pytest.raises(OrderRejected, match="repeated"):
+        await ask(holder, asked)

@@ -17,7 +17,7 @@ from trading_desk import DAY, INDEX, MEAL, REBAR, Desk, rates, terms
 from aegis.contracts.orders import Mode, OrderType
 from aegis.contracts.venue import CommissionRates
 from aegis.trading.domain.changes import ModeSet
-from aegis.trading.domain.checking import check, converted
+from aegis.trading.domain.checking import check, converted, narrowed
 from aegis.trading.domain.group import restore, snapshot
 from aegis.trading.domain.order_checks import collar_price
 from aegis.trading.domain.risk import RiskSettings, may_hear
@@ -164,6 +164,23 @@ def test_a_market_order_becomes_a_fak_at_the_collar_where_policy_says_so() -> No
     assert converted(blind) is blind
 
 
+def test_a_price_beyond_the_collar_may_become_its_edge_and_nothing_else_is_changed() -> None:
+    made = narrowed(situation(price="3300"))
+    assert (made.order.type, made.order.price, made.hold_price) == ("limit", 3060, 3060)
+    assert check(made) is None
+    desk = Desk()
+    desk.done("buy", 1)
+    closing = narrowed(situation(desk, side="sell", offset="close_today", price="2700"))
+    assert closing.order.price == 2940
+    assert check(closing) is None
+    stale = MarketPrice(bid=Decimal(2999), ask=Decimal(3000), last=Decimal(2999), age_s=60)
+    for other in ({"price": "3060"}, {"price": "2000"}, {"market": None}, {"market": stale}, {"phase": "auction"}):
+        kept = situation(**{"price": "3300", **other})
+        assert narrowed(kept) is kept
+    unknown = situation(price="3300", instrument="SHFE.xx2605")
+    assert narrowed(unknown) is unknown
+
+
 @given(
     st.integers(1, 100_000),
     st.sampled_from(["0.2", "0.5", "1", "5"]),
@@ -288,7 +305,10 @@ def test_an_order_that_could_trade_with_one_s_own_is_refused_in_the_whole_group(
     assert reason(situation(other, price="3005")) is None
     meal = Desk()
     meal.intend("sell", 1, "3005", instrument=MEAL)
-    assert reason(situation(meal, instrument=MEAL, type="market", price=None)) == "self_trade"
+    for price in (None, "3000"):  # whatever stands there, it takes any
+        assert reason(situation(meal, instrument=MEAL, type="market", price=price)) == "self_trade"
+    meal.intend("sell", 1, "3009", instrument=MEAL, type="market", client_order_id="of-others")
+    assert reason(situation(meal, instrument=MEAL, price="3004")) == "self_trade"
 
 
 def test_positions_count_with_what_working_orders_may_still_open_and_limits_may_be_of_a_product() -> None:

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 from trading_desk import DAY, NEXT_DAY
-from trading_house import House, place
+from trading_house import House, agreed, place
 from trading_venue import ACCOUNT
 
 from aegis.contracts.trading import FlattenRequest, OrderExpired
+from aegis.contracts.venue import Submit, Submitted
 from aegis_sdk.errors import OutcomeUnknown
 
 
@@ -39,3 +40,33 @@ async def test_an_order_that_was_never_heard_of_when_its_day_ends_is_not_called_
         told = house.stored.outcomes[name]
         assert isinstance(told, OrderExpired)
         assert [(one.status, one.trading_day) for one in told.orders] == [("unknown", DAY)]
+
+
+async def test_an_order_whose_day_has_ended_behind_its_intent_is_not_sent_on_the_next_one(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would know it there: its books have forgotten it with its day."""
+    instance = await house.take(max_order_lots=2)
+    for name in ("a", "b"):
+        await place(instance, name, price=3001)
+    await instance.still()
+    submit = instance.venue.submit
+
+    async def submit_over_the_roll(order: Submit) -> Submitted:
+        answer = await submit(order)
+        house.venue.roll(NEXT_DAY, "3000")
+        await instance.until(lambda: instance.book.trading_day == NEXT_DAY)
+        return answer
+
+    monkeypatch.setattr(instance.venue, "submit", submit_over_the_roll)
+    reply = await instance.call("flatten", FlattenRequest(account=ACCOUNT, confirm=ACCOUNT), "f")
+    monkeypatch.undo()
+    first, second = reply.orders
+    assert (first.status, second.status, second.reason) == ("accepted", "not_sent", "day_ended")
+    assert house.venue.submits[first.client_order_id] == 1
+    assert house.venue.submits[second.client_order_id] == 0
+    assert not house.stored.intents
+    assert instance.service.states[ACCOUNT].notes["unknown_order"] == 1, "the venue's word on the first one"
+    await instance.until(instance.account.ready.is_set)
+    assert not instance.book.orders
+    await agreed(instance)

@@ -25,11 +25,17 @@ POLICIES: tuple[SplitPolicy, ...] = ("today_first", "yesterday_first", "lock")
         ("SHFE", "today_first", 8, []),
         ("DCE", "today_first", 7, [Leg("close", 7)]),
         ("DCE", "yesterday_first", 8, []),
-        ("DCE", "lock", 6, [Leg("close", 4), Leg("open", 2)]),
+        ("DCE", "lock", 6, [Leg("open", 6)]),
     ],
 )
 def test_an_intent_is_split_by_policy(exchange: str, policy: SplitPolicy, lots: int, legs: list[Leg]) -> None:
     assert split(exchange, policy, lots, Free(today=3, yesterday=4)) == legs
+
+
+def test_a_lock_closes_where_days_are_not_told_apart_as_long_as_nothing_was_opened_today() -> None:
+    """Else the close would pay as one of today's lots, which a lock is to save."""
+    assert split("DCE", "lock", 6, Free(today=0, yesterday=4)) == [Leg("close", 4), Leg("open", 2)]
+    assert split("CFFEX", "lock", 1, Free(today=1, yesterday=4)) == [Leg("open", 1)]
 
 
 @given(

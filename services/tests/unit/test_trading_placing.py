@@ -13,7 +13,7 @@ from trading_desk import DAY, MEAL, REBAR, Desk, terms
 from aegis.accounting.offsets import Leg
 from aegis.contracts.trading import OrderRequest
 from aegis.contracts.venue import VenueReport
-from aegis.trading.domain.placing import hold_price, orders_of, submit_of, to_flatten
+from aegis.trading.domain.placing import at_once, hold_price, orders_of, submit_of, to_flatten
 from aegis.trading.domain.situation import MarketPrice
 
 
@@ -69,6 +69,30 @@ def test_a_split_knows_what_other_orders_close_already_and_makes_nothing_of_too_
     assert orders_of(request(split="today_first"), desk.book, "sim", 7) == []
 
 
+@pytest.mark.parametrize(
+    ("policy", "lots", "offset", "there"),
+    [
+        ("today_first", 2, "close_today", 3),
+        ("today_first", 3, "close_yesterday", 3),
+        ("yesterday_first", 3, "close_yesterday", 3),
+        ("today_first", 4, None, 3),
+        ("yesterday_first", 4, None, 3),
+        ("lock", 3, "close_yesterday", 3),
+        ("lock", 4, None, 3),
+    ],
+)
+def test_all_or_none_is_asked_for_in_one_order_however_a_close_is_split(
+    policy: str, lots: int, offset: str | None, there: int
+) -> None:
+    desk = holding(2, 3)
+    asked = request(type="fok", split=policy, volume=lots)
+    orders = orders_of(asked, desk.book, "sim", 7)
+    assert [(one.client_order_id, one.offset, one.volume) for one in orders] == (
+        [("mine", offset, lots)] if offset else []
+    )
+    assert at_once(asked, desk.book) == there
+
+
 def test_a_market_order_holds_what_the_day_s_upper_limit_costs() -> None:
     desk = Desk()
     (order,) = orders_of(request(type="market", price=None, offset="open"), desk.book, "sim", 7)
@@ -77,6 +101,7 @@ def test_a_market_order_holds_what_the_day_s_upper_limit_costs() -> None:
     assert hold_price(order, terms(), replace(market, trading_day="20251127")) == 3300, "of the day before"
     assert hold_price(order, terms(), None) == 3300
     assert hold_price(order, terms(upper_limit_price=None), None) is None
+    assert hold_price(order.model_copy(update={"price": Decimal(1)}), terms(), market) == 3200, "as a counter may tell"
     (limit,) = orders_of(request(), desk.book, "sim", 7)
     assert hold_price(limit, terms(), market) == 3000
 
@@ -109,6 +134,7 @@ def test_flattening_closes_what_no_order_closes_yet() -> None:
         {"price": "1e30"},
         {"price": "0.0000001"},
         {"side": "long"},
+        {"type": "market"},
         {"split": "today_first", "offset": "close_today"},
         {"unknown": 1},
     ],

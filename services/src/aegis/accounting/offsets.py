@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from aegis.contracts.orders import Offset
 from aegis.contracts.trading import SplitPolicy
 
-__all__ = ["TELLS_DAYS_APART", "Free", "Leg", "exchange_of", "held_back", "split"]
+__all__ = ["TELLS_DAYS_APART", "Free", "Leg", "exchange_of", "held_back", "split", "split_whole"]
 
 TELLS_DAYS_APART: Final = frozenset(("SHFE", "INE"))
 
@@ -66,8 +66,25 @@ def split(exchange: str, policy: SplitPolicy, lots: int, free: Free) -> list[Leg
     return [leg for leg in legs if leg.lots]
 
 
+def split_whole(exchange: str, policy: SplitPolicy, lots: int, free: Free) -> list[Leg]:
+    """As `split`, of an order that trades all or nothing: it stays one order, for two are not all or none together.
+
+    It closes the lots of one day then, whichever has enough of them; empty: none has.
+    """
+    legs = split(exchange, policy, lots, free)
+    if len(legs) < 2:
+        return legs
+    if policy == "lock" or lots > max(free):
+        return []
+    return [Leg("close_today" if free.today >= lots else "close_yesterday", lots)]
+
+
 def _locked(exchange: str, lots: int, free: Free) -> list[Leg]:
-    """Where `close` cannot tell the days apart, it could take today's lots as soon as older ones are under way."""
-    older = min(lots, free.yesterday)
-    offset: Offset = "close_yesterday" if exchange in TELLS_DAYS_APART else "close"
+    """Where `close` cannot tell the days apart, nothing is closed beside today's lots.
+
+    It pays as a close of today's for as many as were opened today, whichever lots it takes.
+    """
+    is_apart = exchange in TELLS_DAYS_APART
+    older = min(lots, free.yesterday) if is_apart or not free.today else 0
+    offset: Offset = "close_yesterday" if is_apart else "close"
     return [leg for leg in (Leg(offset, older), Leg("open", lots - older)) if leg.lots]

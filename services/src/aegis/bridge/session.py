@@ -12,7 +12,11 @@ from copy import copy
 from typing import Any, Final
 
 from pydantic import ValidationError
-from vnpy.trader.constant import Status  # pyright: ignore[reportMissingImports]  # where CTP is not built
+from vnpy.trader.constant import (  # pyright: ignore[reportMissingImports]  # where CTP is not built
+    Direction,
+    OrderType,
+    Status,
+)
 from vnpy.trader.object import BaseData, LogData, OrderData  # pyright: ignore[reportMissingImports]
 
 from aegis.bridge.market import contract_of, tick_of
@@ -77,6 +81,7 @@ class Session:
         self._calls: set[asyncio.Task[None]] = set()
         self._placing: dict[str, asyncio.Task[None]] = {}
         self._in_doubt: set[str] = set()
+        self._limits: dict[str, tuple[float, float]] = {}  # the lower and the upper one of the day, as vnpy was told
         self._following: asyncio.Timeout | None = None
         self._new_day = asyncio.Event()
         self._lagged_at = 0  # ticks that were conflated when that was logged last
@@ -136,10 +141,14 @@ class Session:
     # Orders
 
     async def _place(self, order: OrderData, arguments: dict[str, Any]) -> None:
-        """What became of it an event tells, unless there is none."""
+        """What became of it an event tells, unless there is none.
+
+        vnpy's strategies ask for the day's limit where they mean any price, as when a stop order is triggered.
+        """
         assert self._desk is not None
+        at_any_price = _is_at_limit(order, self._limits.get(arguments["instrument"]))
         try:
-            await self._desk.place(**arguments, client_order_id=order.orderid)
+            await self._desk.place(**arguments, client_order_id=order.orderid, narrow=at_any_price)
         except (AegisError, ValidationError, TimeoutError) as error:
             if is_nothing_done(error):
                 self._refuse(order, _why(error))
@@ -297,7 +306,10 @@ class Session:
         self._pacer.offer(tick)
 
     def _hand_over(self, tick: Tick) -> None:
-        self._hear(tick_of(tick, self._names.get(str(tick.instrument_id), tick.symbol), self._name))
+        instrument = str(tick.instrument_id)
+        told = tick_of(tick, self._names.get(instrument, tick.symbol), self._name)
+        self._limits[instrument] = told.limit_down, told.limit_up
+        self._hear(told)
 
     def _tell(self, found: Iterable[BaseData]) -> None:
         for data in found:
@@ -336,6 +348,14 @@ async def _listed(client: Client) -> list[InstrumentView]:
 def is_nothing_done(error: Exception) -> bool:
     """Whether an order that ended with it is at no venue for certain."""
     return isinstance(error, _NOTHING_DONE) and not isinstance(error, OrderExpired)
+
+
+def _is_at_limit(order: OrderData, limits: tuple[float, float] | None) -> bool:
+    """Whether no worse price is possible on this day. vnpy has 0 for a limit that is not known."""
+    lower, upper = limits or (0.0, 0.0)
+    if order.type is OrderType.MARKET:
+        return False
+    return 0 < upper <= order.price if order.direction is Direction.LONG else 0 < order.price <= lower
 
 
 def _why(error: Exception) -> str:

@@ -88,7 +88,7 @@ MOST_LOTS: Final = 1_000_000
 SplitPolicy = Literal["today_first", "yesterday_first", "lock"]
 """How a close is spread over today's and yesterday's lots.
 
-lock: today's lots are never closed: yesterday's are, and what is more opens the other direction.
+lock: no close pays for today's lots: yesterday's are closed, and what is more opens the other direction.
 """
 Verdict = Literal["agreed", "mismatch"]
 
@@ -155,8 +155,9 @@ class VenueUnavailable(RpcError):
 class OrderRequest(_Frozen):
     """Place an order. With `split`, `offset` is `close` and says only that: which lots, we choose.
 
-    `client_order_id` is the caller's and never used twice in an account. `price` is needed but for market orders.
+    `client_order_id` is the caller's and never used twice in an account. All but market orders have a `price`.
     A split may make two orders; they are named `<client_order_id>-1` and `-2`, hence 32 characters here and 36 there.
+    With `narrow` a price beyond the account's collar becomes the collar's edge; without, it is refused.
     """
 
     account: AccountName
@@ -169,24 +170,32 @@ class OrderRequest(_Frozen):
     hedge: Hedge = "speculation"
     type: OrderType = "limit"
     price: Price | None = None
+    narrow: bool = False
     volume: Annotated[int, Field(ge=1, le=MOST_LOTS)]
 
     @model_validator(mode="after")
-    def _split_closes(self) -> OrderRequest:
+    def _fits_together(self) -> OrderRequest:
         if self.split is not None and self.offset != "close":
             raise ValueError(f"a split is of `close`, not of `{self.offset}`")
+        if self.type == "market" and self.price is not None:
+            raise ValueError("a market order has no price: it is `limit`, `fak` or `fok` that has one")
         return self
 
     def is_of(self, orders: Sequence[Order]) -> bool:
-        """Whether these are what was asked for: a market order may have become a FAK with a price."""
+        """Whether these are what was asked for: a market order may have become a FAK with a price, a price narrower."""
         return sum(one.volume for one in orders) == self.volume and all(
             (one.account, one.request_id, one.strategy_id) == (self.account, self.client_order_id, self.strategy_id)
             and (one.instrument, one.side, one.hedge) == (self.instrument, self.side, self.hedge)
             and (self.split is not None or one.offset == self.offset)
-            and (self.type == "market" or (one.type, one.price) == (self.type, self.price))
-            and (self.type != "market" or one.type in ("market", "fak"))
+            and (one.type in ("market", "fak") if self.type == "market" else self._is_priced_as(one))
             for one in orders
         )
+
+    def _is_priced_as(self, one: Order) -> bool:
+        if not self.narrow or self.price is None or one.price is None:
+            return (one.type, one.price) == (self.type, self.price)
+        worst = max if self.side == "buy" else min
+        return one.type == self.type and worst(self.price, one.price) == self.price
 
 
 class PlaceOrderReply(_Frozen):

@@ -93,7 +93,7 @@ def crosses_nothing_own(s: Situation) -> Refusal | None:
 
 
 def _may_meet(mine: Order, other: Order) -> bool:
-    if mine.price is None or other.price is None:
+    if "market" in (mine.type, other.type) or mine.price is None or other.price is None:
         return True
     return mine.price >= other.price if mine.is_buy else mine.price <= other.price
 

@@ -14,7 +14,7 @@ from aegis.trading.domain.group import Group
 from aegis.trading.domain.risk import RiskSettings
 from aegis.trading.domain.situation import Refusal, Situation
 
-__all__ = ["CHECKS", "Warned", "check", "check_cancel", "converted", "warnings"]
+__all__ = ["CHECKS", "Warned", "check", "check_cancel", "converted", "narrowed", "warnings"]
 
 CHECKS: Final[tuple[Callable[[Situation], Refusal | None], ...]] = (
     account.is_new,
@@ -71,6 +71,15 @@ def converted(situation: Situation) -> Situation:
         return situation
     fak = asked.model_copy(update={"type": "fak", "price": price})
     return replace(situation, order=fak, hold_price=price)
+
+
+def narrowed(situation: Situation) -> Situation:
+    """With the edge of the collar for a price that is beyond it; else as it is."""
+    refusal = None if situation.terms is None else order.is_within_collar(situation)
+    price = order.collar_price(situation) if refusal is not None and refusal.reason == "collar" else None
+    if price is None:
+        return situation
+    return replace(situation, order=situation.order.model_copy(update={"price": price}), hold_price=price)
 
 
 def warnings(group: Group, settings: RiskSettings) -> list[Warned]:

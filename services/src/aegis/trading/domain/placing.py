@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from aegis.accounting.book import Book
 from aegis.accounting.holdings import holding_key
-from aegis.accounting.offsets import Free, Leg, exchange_of, split
+from aegis.accounting.offsets import TELLS_DAYS_APART, Free, Leg, exchange_of, split, split_whole
 from aegis.contracts.amounts import Price
 from aegis.contracts.orders import Order, OrderEnv
 from aegis.contracts.trading import OrderRequest
 from aegis.contracts.venue import InstrumentTerms, Submit
 from aegis.trading.domain.situation import MarketPrice
 
-__all__ = ["closable", "hold_price", "orders_of", "submit_of", "to_flatten"]
+__all__ = ["at_once", "closable", "hold_price", "orders_of", "submit_of", "to_flatten"]
 
 
 def orders_of(request: OrderRequest, book: Book, env: OrderEnv, ts_ns: int) -> list[Order]:
@@ -21,7 +21,8 @@ def orders_of(request: OrderRequest, book: Book, env: OrderEnv, ts_ns: int) -> l
     """
     legs = [Leg(request.offset, request.volume)]
     if request.split is not None:
-        legs = split(exchange_of(request.instrument), request.split, request.volume, closable(request, book))
+        legs_of = split_whole if request.type == "fok" else split
+        legs = legs_of(exchange_of(request.instrument), request.split, request.volume, closable(request, book))
     names = [request.client_order_id]
     if len(legs) > 1:
         names = [f"{request.client_order_id}-{number}" for number in range(1, len(legs) + 1)]
@@ -54,9 +55,18 @@ def closable(request: OrderRequest, book: Book) -> Free:
     return book.free(holding_key(request.instrument, direction, request.hedge))
 
 
+def at_once(request: OrderRequest, book: Book) -> int:
+    """The lots that it could close, a FOK in one order."""
+    free = closable(request, book)
+    apart = exchange_of(request.instrument) in TELLS_DAYS_APART
+    if request.type != "fok" or not (apart or request.split == "lock"):
+        return sum(free)
+    return free.yesterday if request.split == "lock" else max(free)
+
+
 def hold_price(order: Order, terms: InstrumentTerms, market: MarketPrice | None) -> Price | None:
     """What a lot may cost: its limit, a market order's the day's upper limit, as counters do; None: nobody knows."""
-    if order.price is not None:
+    if order.price is not None and order.type != "market":
         return order.price
     return (market and market.limits_of(order.trading_day)[1]) or terms.upper_limit_price
 

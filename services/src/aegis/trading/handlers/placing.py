@@ -33,8 +33,9 @@ from aegis.contracts.trading import (
 from aegis.contracts.venue import Submitted
 from aegis.trading.domain.account_checks import mode_refusal
 from aegis.trading.domain.changes import Answered, Intended, OrdersIntended, write_changes
+from aegis.trading.domain.checking import narrowed
 from aegis.trading.domain.order_checks import collar_price
-from aegis.trading.domain.placing import closable, orders_of, submit_of, to_flatten
+from aegis.trading.domain.placing import at_once, orders_of, submit_of, to_flatten
 from aegis.trading.domain.situation import Refusal
 from aegis.trading.handlers.acting import Acting
 from aegis.trading.keys import AccountState, KeyState, now_ns
@@ -63,18 +64,16 @@ class Placing:
         await self._know(state, answers, context)
         reply = PlaceOrderReply(orders=_as_answered(book, intended, answers))
         with self._acting.counts.timed("commit"):
-            return await context.commit(write_changes(answers), reply)
+            return await context.commit(_changes(book, answers), reply)
 
     def _decide(self, state: KeyState, book: Book, request: OrderRequest) -> list[Intended]:
         orders = orders_of(request, book, self._acting.env(book.account), now_ns())
         if not orders:
             raise self._acting.refused(
-                Refusal.of("too_few_to_close", lots=sum(closable(request, book)), volume=request.volume)
+                Refusal.of("too_few_to_close", lots=at_once(request, book), volume=request.volume)
             )
-        return [
-            self._acting.checked(self._acting.situation(state, book, order, before))
-            for before, order in enumerate(orders)
-        ]
+        found = (self._acting.situation(state, book, order, before) for before, order in enumerate(orders))
+        return [self._acting.checked(narrowed(one) if request.narrow else one) for one in found]
 
     async def flatten(self, state: KeyState, request: FlattenRequest, context: ActiveContext) -> FlattenReply:
         """Close what no order closes yet, by FAK orders at the edge of the collar; what cannot be closed is named."""
@@ -92,7 +91,7 @@ class Placing:
         answers = await self._send(book, account, intended, context, all_or_first=False)
         await self._know(state, answers, context)
         return await context.commit(
-            write_changes(answers), FlattenReply(orders=_as_answered(book, intended, answers), refused=refused)
+            _changes(book, answers), FlattenReply(orders=_as_answered(book, intended, answers), refused=refused)
         )
 
     def _closing(
@@ -195,12 +194,15 @@ class Placing:
     async def _submit(self, book: Book, order: Order, context: ActiveContext) -> Submitted:
         """Send an order, if it still may be: between the last proof and the venue's call nothing else runs.
 
-        Whoever was frozen since the intent was stored finds out here that others have the key.
+        Whoever was frozen since the intent was stored finds out here that others have the key. An order whose day has
+        ended behind its intent is gone from the books: at the venue it would be one of the new day.
         """
         try:
             await context.prove()
         except (Moved, Suspended):
             return Submitted(outcome="not_sent", reason="epoch_ended")
+        if order.client_order_id not in book.orders:
+            return Submitted(outcome="not_sent", reason="day_ended")
         refusal = mode_refusal(book, order)
         if refusal is not None:
             return Submitted(outcome="not_sent", reason=refusal.reason)
@@ -219,6 +221,13 @@ class Placing:
 
 
 _PLAIN = {number: "-" for number in range(128) if not (chr(number).isalnum() or chr(number) in "_-")}
+
+
+def _changes(book: Book, answers: Sequence[Answered]) -> bytes:
+    """The answers, but for those of orders that were not sent since their day had ended: of these nothing is left."""
+    return write_changes(
+        [one for one in answers if one.client_order_id in book.orders or one.answer.outcome != "not_sent"]
+    )
 
 
 def _as_answered(book: Book, intended: Sequence[Intended], answers: Sequence[Answered]) -> list[Order]:
