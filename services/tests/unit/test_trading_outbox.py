@@ -131,7 +131,7 @@ async def test_where_the_last_events_are_lost_the_account_has_their_number_so_th
         assert last is not None
         assert json.loads(last.payload)["sequence"] == 5
     assert outbox.published == 0
-    assert await stored(transport) == [1, 2, 3]
+    assert await stored(transport) == [1, 2, 3, 5]
 
 
 async def test_what_could_not_be_stored_is_sent_again_in_order(
