@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from decimal import Decimal
 
 import pytest
 from trading_desk import DAY, NEXT_DAY
-from trading_house import House, agreed, place
-from trading_venue import ACCOUNT
+from trading_house import House, agreed, at_venue, place
+from trading_venue import ACCOUNT, Connection
 
 from aegis.contracts.trading import FlattenRequest, OrderExpired
-from aegis.contracts.venue import Submit, Submitted
+from aegis.contracts.venue import Submit, Submitted, VenueOrder
 from aegis_sdk.errors import OutcomeUnknown
 
 
@@ -70,3 +72,36 @@ async def test_an_order_whose_day_has_ended_behind_its_intent_is_not_sent_on_the
     await instance.until(instance.account.ready.is_set)
     assert not instance.book.orders
     await agreed(instance)
+
+
+async def test_what_is_reported_behind_a_day_roll_waits_for_what_was_reported_before_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trade of a day that the books did not have yet is asked for once they have it, and a close takes its lot."""
+    instance = await house.take()
+    asked, answers = asyncio.Event(), asyncio.Event()
+    orders = Connection.orders
+
+    async def slow(self: Connection, account: str) -> Sequence[VenueOrder]:
+        if instance.book.trading_day == NEXT_DAY:
+            asked.set()
+            await answers.wait()
+        return await orders(self, account)
+
+    monkeypatch.setattr(house.venue, "_report", lambda **_: None)
+    house.venue.roll(NEXT_DAY, "3000")
+    monkeypatch.undo()
+    monkeypatch.setattr(Connection, "orders", slow)
+    house.venue.take(at_venue("early").model_copy(update={"price": Decimal(3020), "volume": 1}))
+    await asked.wait()
+    seen = instance.account.activity
+    house.venue.take(at_venue("late").model_copy(update={"price": Decimal(3010), "volume": 1}))
+    assert instance.account.activity > seen  # it was heard
+    for _ in range(100):  # turns in which it could be booked
+        await asyncio.sleep(0)
+    answers.set()
+    await instance.until(instance.account.ready.is_set)
+    await place(instance, "closes", side="sell", price=2990, volume=1, offset="close_today")
+    await instance.still()
+    await agreed(instance)
+    assert instance.book.close_profit == house.venue.book.close_profit == -300

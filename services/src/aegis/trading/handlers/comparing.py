@@ -252,6 +252,7 @@ class Comparing:
         prices = {name: price for name, price in settled.items() if price is not None}
         if held:
             prices |= settled_prices(await self._acting.venue(book.account).positions(book.account), book.terms)
+        account.missed()  # what was reported of this day already found books of another one
         rolled = DayRolled(account=book.account, ts_ns=now_ns(), trading_day=day, settlements=prices)
         learned = [TermsLearned(account=book.account, ts_ns=now_ns(), terms=one) for one in fresh]
         await self._acting.commit(state.key, [rolled, *learned])
