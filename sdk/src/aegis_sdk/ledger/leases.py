@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final, NamedTuple, Self
 
 import structlog
 
 from aegis_sdk import subjects
-from aegis_sdk.errors import AegisError, CodecError, ConnectionUnavailable
+from aegis_sdk.errors import AegisError, CodecError
+from aegis_sdk.ledger.following import follow
 from aegis_sdk.ledger.records import Lease, LeaseState, decode_lease
 from aegis_sdk.ledger.streams import present_streams, stream_of
 from aegis_sdk.messages import StoredMessage
-from aegis_sdk.transport import ConnectionState, Transport
+from aegis_sdk.transport import Transport
 
 __all__ = ["KeyName", "Leases", "StoredLease"]
 
 _log = structlog.get_logger("aegis.ledger")
 
-_AGAIN_S: Final = 0.2
 _LOOK_S: Final = 1.0
 
 
@@ -90,7 +91,9 @@ class Leases:
         new = {shard: asyncio.Event() for shard in present if shard not in self.shards}
         self.shards = tuple(present)
         for shard, caught_up in new.items():
-            self._start(self._follow(shard, caught_up), f"shard {shard}")
+            subject = subjects.ledger(shard, self._service, subjects.ANY, "lease")
+            reading = partial(self._transport.read, stream_of(shard), subject, last_per_subject=True)
+            self._start(follow(self._transport, reading, self._take, caught_up), f"shard {shard}")
         return list(new.values())
 
     def _start(self, work: Coroutine[Any, Any, None], what: str) -> None:
@@ -115,23 +118,6 @@ class Leases:
             while not predicate(self):
                 self._news.clear()
                 await self._news.wait()
-
-    async def _follow(self, shard: int, caught_up: asyncio.Event) -> None:
-        """Read one shard, and read it again after an error, until the connection is closed."""
-        subject = subjects.ledger(shard, self._service, subjects.ANY, "lease")
-        while self._transport.state is not ConnectionState.CLOSED:
-            try:
-                async with self._transport.read(stream_of(shard), subject, last_per_subject=True) as messages:
-                    async for message in messages:
-                        if message is None:
-                            caught_up.set()
-                        else:
-                            self._take(message)
-            except AegisError as error:
-                _log.warning("leases_unread", shard=shard, reason=str(error))
-            with suppress(ConnectionUnavailable):
-                await self._transport.wait_connected(_AGAIN_S)
-            await asyncio.sleep(_AGAIN_S)
 
     def _take(self, message: StoredMessage) -> None:
         _, _, service, key, _ = subjects.split(message.subject)

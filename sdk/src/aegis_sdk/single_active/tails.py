@@ -9,16 +9,17 @@ waited for is read at the leader of its shard, which has just taken our claim.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
 
 from aegis_sdk import clock
 from aegis_sdk.election_events import LeaseRead
-from aegis_sdk.errors import AegisError, ConnectionUnavailable
+from aegis_sdk.errors import AegisError
+from aegis_sdk.ledger.following import follow
 from aegis_sdk.ledger.journal import Contradiction, Journal
 from aegis_sdk.ledger.ledger import JournalRead, Ledger
 from aegis_sdk.transport import ConnectionState, Transport
@@ -27,9 +28,6 @@ __all__ = ["Tails"]
 
 _log = structlog.get_logger("aegis.active")
 
-Read = TypeVar("Read", LeaseRead, JournalRead)
-
-_AGAIN_S: Final = 0.2
 _LOOK_S: Final = 0.025
 """Journals are looked at so often, and at once when one is needed: to follow each write would cost as much as it."""
 _IDLE_LOOK_S: Final = 0.25
@@ -57,7 +55,7 @@ class Tails:
         self._on_contradiction = on_contradiction
         self._journals: dict[str, Journal] = {}
         self._contradictions: dict[str, Contradiction] = {}
-        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+        self._arrivals: dict[str, asyncio.Event] = {}  # by key that somebody waits for; set when it has news
         self._looks: dict[int, asyncio.Event] = {}  # by shard; set when somebody waits for a journal
         self._look_s = dict.fromkeys(range(ledger.shards), _LOOK_S)  # until the next look
         self._told_at = dict.fromkeys(range(ledger.shards), 0.0)  # when the tail has brought something
@@ -70,13 +68,11 @@ class Tails:
         """Read until cancelled, or the connection is closed."""
         async with asyncio.TaskGroup() as group:
             for shard in range(self._ledger.shards):
-                leases, journals = self._read["leases", shard], self._read["journals", shard]
-                group.create_task(self._follow(lambda s=shard: self._ledger.leases(s), self._on_lease, leases))
                 self._looks[shard] = asyncio.Event()
-                pause = partial(self._pause, shard)
-                group.create_task(
-                    self._follow(lambda s=shard, p=pause: self._ledger.journals(s, pause=p), self._told, journals)
-                )
+                leases = partial(self._ledger.leases, shard)
+                journals = partial(self._ledger.journals, shard, pause=partial(self._pause, shard))
+                group.create_task(follow(self._transport, leases, self._on_lease, self._read["leases", shard]))
+                group.create_task(follow(self._transport, journals, self._told, self._read["journals", shard]))
 
     async def caught_up(self) -> None:
         """Return when all that there was at the start has been read."""
@@ -88,22 +84,31 @@ class Tails:
 
         Waits for the begin of that epoch. Raises Contradiction, also where the journal is of a later epoch.
         """
-        while True:
-            if key in self._contradictions:
-                raise self._contradictions[key]
-            journal = self._journals.get(key)
-            if journal is not None and journal.epoch >= epoch:
-                break
-            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.setdefault(key, []).append(waiting)
-            shard = self._ledger.shard(key)
-            self._looks[shard].set()
-            await asyncio.wait([waiting], timeout=_DEAF_S)
-            if not waiting.done() and clock.now() - self._told_at[shard] > _DEAF_S:
-                await self._ask(key)
+        try:
+            while (journal := self._known(key)) is None or journal.epoch < epoch:
+                await self._await_news(key)
+        finally:
+            self._arrivals.pop(key, None)
         if journal.epoch > epoch:
             raise Contradiction(f"epoch {journal.epoch} of {key} began behind epoch {epoch}")
         return journal.fork()
+
+    def _known(self, key: str) -> Journal | None:
+        if key in self._contradictions:
+            raise self._contradictions[key]
+        return self._journals.get(key)
+
+    async def _await_news(self, key: str) -> None:
+        """Return when something of a key was read, or its tail seems to be deaf and its leader was asked."""
+        shard, arrival = self._ledger.shard(key), self._arrivals.setdefault(key, asyncio.Event())
+        self._looks[shard].set()
+        try:
+            async with asyncio.timeout(_DEAF_S):
+                await arrival.wait()
+        except TimeoutError:
+            is_deaf = clock.now() - self._told_at[shard] > _DEAF_S
+            if is_deaf and self._transport.state is ConnectionState.CONNECTED:
+                await self._ask(key)
 
     async def _ask(self, key: str) -> None:
         """Read what is missing at the leader; the tail may bring it, too."""
@@ -129,36 +134,14 @@ class Tails:
         except Contradiction as problem:
             self._contradictions[read.key] = problem
             self._on_contradiction(read.key, problem)
-        for waiting in self._waiting.pop(read.key, ()):
-            if not waiting.done():
-                waiting.set_result(None)
+        if arrival := self._arrivals.pop(read.key, None):
+            arrival.set()
 
     async def _pause(self, shard: int) -> None:
         """Between two looks at the journals of a shard, longer from one to the next until something was written."""
         look, pause_s = self._looks[shard], self._look_s[shard]
         self._look_s[shard] = min(2 * pause_s, _IDLE_LOOK_S)
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_AGAIN_S if self._waiting else pause_s):
+            async with asyncio.timeout(_LOOK_AGAIN_S if self._arrivals else pause_s):
                 await look.wait()
         look.clear()
-
-    async def _follow(
-        self,
-        begin: Callable[[], AbstractAsyncContextManager[AsyncIterator[Read | None]]],
-        take: Callable[[Read], None],
-        caught_up: asyncio.Event,
-    ) -> None:
-        """Read one tail, and read it again after an error: an instance that does not see the ledger is no standby."""
-        while self._transport.state is not ConnectionState.CLOSED:
-            try:
-                async with begin() as reads:
-                    async for read in reads:
-                        if read is None:
-                            caught_up.set()
-                        else:
-                            take(read)
-            except AegisError as error:
-                _log.warning("tail_broken", reason=str(error))
-            with suppress(ConnectionUnavailable):
-                await self._transport.wait_connected(_AGAIN_S)
-            await asyncio.sleep(_AGAIN_S)
