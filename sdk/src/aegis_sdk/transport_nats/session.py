@@ -2,7 +2,7 @@
 
 nats-py 2.16 does addresses, TLS, authentication, pings and subscriptions. It is pinned to this minor version because
 private names of it are used here: `_ps` (the parser, replaced), `_pending` (frames to be written), `_transport`, and
-`_process_op_err`, where it knows first that a session has ended.
+`_close`, to which every end of a session comes first.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class _Client(Client):
         super().__init__()
         self._over = over
 
-    async def _process_op_err(self, e: Exception) -> None:
+    async def _close(self, status: int, do_cbs: bool = True) -> None:
         self._over.set()
-        await super()._process_op_err(e)
+        await super()._close(status, do_cbs)
 
 
 class Session:
@@ -52,10 +52,6 @@ class Session:
 
     async def open(self, server: str, options: dict[str, Any]) -> None:
         """Connect and authenticate. Raises one of SESSION_ERRORS where the server cannot be reached or refuses."""
-
-        async def ended() -> None:
-            self.over.set()
-
         await self._nc.connect(
             [server],
             allow_reconnect=False,
@@ -64,7 +60,6 @@ class Session:
             ping_interval=_PING_S,
             max_outstanding_pings=_PINGS_UNANSWERED,
             error_cb=_note_error,
-            closed_cb=ended,
             skip_subject_validation=True,
             **options,
         )
