@@ -32,7 +32,6 @@ async def test_where_nothing_is_written_it_looks_ever_more_seldom_until_somethin
 
     ledger: Any = SimpleNamespace(shards=2, shard=lambda key: int(key))
     read = Tails(SimpleNamespace(), ledger, lambda _: None, lambda *_: None)  # pyright: ignore[reportArgumentType]
-    read._looks = {0: asyncio.Event(), 1: asyncio.Event()}
     read._contradictions["1"] = Exception()  # pyright: ignore[reportArgumentType]  # what is read of it is not folded
     monkeypatch.setattr(tails, "asyncio", SimpleNamespace(timeout=at_once))
     for _ in range(6):

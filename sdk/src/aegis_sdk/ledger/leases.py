@@ -39,6 +39,12 @@ class StoredLease(NamedTuple):
     sequence: int
     timestamp_ns: int
 
+    @classmethod
+    def of(cls, message: StoredMessage) -> Self:
+        """The lease that a message holds. Raises CodecError where it holds none."""
+        _, _, service, key, _ = subjects.split(message.subject)
+        return cls(service, key, decode_lease(message.payload), message.sequence, message.timestamp_ns)
+
     @property
     def name(self) -> KeyName:
         return KeyName(self.service, self.key)
@@ -120,13 +126,11 @@ class Leases:
                 await self._news.wait()
 
     def _take(self, message: StoredMessage) -> None:
-        _, _, service, key, _ = subjects.split(message.subject)
         try:
-            lease = decode_lease(message.payload)
+            stored = StoredLease.of(message)
         except CodecError as error:
             _log.error("ledger_unreadable", subject=message.subject, sequence=message.sequence, problem=str(error))
             return
-        stored = StoredLease(service, key, lease, message.sequence, message.timestamp_ns)
         known = self._found.get(stored.name)
         if known is None or known.sequence < stored.sequence:
             self._found[stored.name] = stored

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from enum import StrEnum
 from typing import NamedTuple
 
 from aegis_sdk import subjects
 from aegis_sdk.errors import CodecError
 from aegis_sdk.ledger.leases import StoredLease
-from aegis_sdk.ledger.records import LeaseState, decode_lease
+from aegis_sdk.ledger.records import LeaseState
 from aegis_sdk.ledger.streams import shard_of, stream_of
 from aegis_sdk.transport import Transport
 
@@ -101,9 +102,6 @@ async def timeline(transport: Transport, service: str, key: str, shards: int, mo
         async for message in messages:
             if message is None:
                 break
-            try:
-                lease = decode_lease(message.payload)
-            except CodecError:
-                continue  # `Leases` tells of it
-            leases.append(StoredLease(service, key, lease, message.sequence, message.timestamp_ns))
+            with suppress(CodecError):  # `Leases` tells of it
+                leases.append(StoredLease.of(message))
     return spans(leases)[-most:]

@@ -56,19 +56,17 @@ class Tails:
         self._journals: dict[str, Journal] = {}
         self._contradictions: dict[str, Contradiction] = {}
         self._arrivals: dict[str, asyncio.Event] = {}  # by key that somebody waits for; set when it has news
-        self._looks: dict[int, asyncio.Event] = {}  # by shard; set when somebody waits for a journal
-        self._look_s = dict.fromkeys(range(ledger.shards), _LOOK_S)  # until the next look
-        self._told_at = dict.fromkeys(range(ledger.shards), 0.0)  # when the tail has brought something
+        shards = range(ledger.shards)
+        self._looks = {shard: asyncio.Event() for shard in shards}  # set when somebody waits for a journal
+        self._look_s = dict.fromkeys(shards, _LOOK_S)  # until the next look
+        self._told_at = dict.fromkeys(shards, 0.0)  # when the tail has brought something
         self._asking = asyncio.Semaphore(_ASKED_AT_A_TIME)
-        self._read: dict[tuple[str, int], asyncio.Event] = {
-            (what, shard): asyncio.Event() for what in ("leases", "journals") for shard in range(ledger.shards)
-        }
+        self._read = {(what, shard): asyncio.Event() for what in ("leases", "journals") for shard in shards}
 
     async def run(self) -> None:
         """Read until cancelled, or the connection is closed."""
         async with asyncio.TaskGroup() as group:
             for shard in range(self._ledger.shards):
-                self._looks[shard] = asyncio.Event()
                 leases = partial(self._ledger.leases, shard)
                 journals = partial(self._ledger.journals, shard, pause=partial(self._pause, shard))
                 group.create_task(follow(self._transport, leases, self._on_lease, self._read["leases", shard]))
