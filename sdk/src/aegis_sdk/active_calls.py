@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-import re
 import secrets
 from collections import OrderedDict
 from typing import Final, TypeVar
@@ -29,7 +28,7 @@ from aegis_sdk.errors import (
     NotExecuted,
     RpcError,
 )
-from aegis_sdk.messages import EPOCH, IDEMPOTENCY_KEY, SEQUENCE, STALE, TIMEOUT_MS, Message
+from aegis_sdk.messages import EPOCH, IDEMPOTENCY_KEY, SEQUENCE, STALE, TIMEOUT_MS, Message, is_idempotency_key
 from aegis_sdk.method import Method
 from aegis_sdk.replies import decoded
 from aegis_sdk.transport import ConnectionState, Transport
@@ -40,7 +39,6 @@ Request = TypeVar("Request", bound=BaseModel)
 Reply = TypeVar("Reply", bound=BaseModel)
 
 _MAX_UNKNOWN: Final = 65_536
-_VISIBLE: Final = re.compile(r"[!-~]{1,128}")
 
 
 class ActiveCalls:
@@ -52,9 +50,7 @@ class ActiveCalls:
         self._routes = Routes(transport, self._on_newer, self._on_there, max_routes)
         self._calls: set[Call] = set()
         self._attempts: dict[str, Call] = {}
-        self._unknown: OrderedDict[str, None] = (
-            OrderedDict()
-        )  # idempotency keys of calls that ended without anybody knowing how
+        self._unknown: OrderedDict[str, None] = OrderedDict()  # keys of calls that ended, and nobody knows how
         self._tokens = itertools.count(1)
         self._inbox = subjects.inbox(secrets.token_hex(12)) + "."
         self._opening = asyncio.Lock()
@@ -76,7 +72,7 @@ class ActiveCalls:
         idempotency_key: str = "",
     ) -> Answer[Reply]:
         """See `Client.call_active`."""
-        if idempotency_key and not _VISIBLE.fullmatch(idempotency_key):
+        if idempotency_key and not is_idempotency_key(idempotency_key):
             raise InvalidRequest("an idempotency key is 1 to 128 visible ASCII characters; nothing was sent")
         payload = codec.encode_model(request)
         began_at = self._loop.time()

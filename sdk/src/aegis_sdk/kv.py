@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 
 from aegis_sdk import subjects
 from aegis_sdk.errors import ConfigurationError, StreamError
-from aegis_sdk.messages import StoredMessage
+from aegis_sdk.messages import EXPECTED_SEQUENCE, StoredMessage
 from aegis_sdk.transport import StreamConfig, Transport
 
 __all__ = ["KeyValue", "KeyValueEntry", "RevisionMismatch"]
@@ -143,7 +143,7 @@ class KeyValue:
             headers["Nats-TTL"] = f"{ttl_s}s"
         if expected is None:
             return await self._transport.append(self._subject(key), value, headers)
-        headers["Nats-Expected-Last-Subject-Sequence"] = str(expected)
+        headers[EXPECTED_SEQUENCE] = str(expected)
         try:
             return await self._transport.append(self._subject(key), value, headers)
         except StreamError as error:

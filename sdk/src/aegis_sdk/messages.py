@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
@@ -24,8 +25,15 @@ ROLLUP: Final = "Nats-Rollup"
 
 NO_RESPONDERS: Final = "503"
 
+_IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,128}")
+
 Headers = Mapping[str, str]
 NO_HEADERS: Final[Headers] = {}
+
+
+def is_idempotency_key(text: str) -> bool:
+    """Whether it is 1 to 128 visible ASCII characters."""
+    return _IDEMPOTENCY_KEY.fullmatch(text) is not None
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):

@@ -10,11 +10,10 @@ its handler ends. Each answer needs a proof, a rejection too: a deposed instance
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -36,7 +35,7 @@ from aegis_sdk.errors import (
 from aegis_sdk.errors import Suspended as SuspendedError
 from aegis_sdk.ledger.records import Result, Verdict
 from aegis_sdk.ledger.snapshot import Outcome
-from aegis_sdk.messages import EPOCH, IDEMPOTENCY_KEY, SEQUENCE, STALE, Message
+from aegis_sdk.messages import EPOCH, IDEMPOTENCY_KEY, SEQUENCE, STALE, Message, is_idempotency_key
 from aegis_sdk.single_active.context import ActiveContext
 from aegis_sdk.single_active.declaration import Active, SingleActive
 from aegis_sdk.single_active.holding import Holding
@@ -46,8 +45,6 @@ from aegis_sdk.transport import Transport
 __all__ = ["ActiveEndpoint", "Requests"]
 
 _log = structlog.get_logger("aegis.active")
-
-_IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,128}")
 
 
 class ActiveEndpoint(Endpoint):
@@ -299,7 +296,7 @@ def _idempotency_key(message: Message) -> str:
     key = message.headers.get(IDEMPOTENCY_KEY)
     if key is None:
         return secrets.token_hex(16)
-    if not _IDEMPOTENCY_KEY.fullmatch(key):
+    if not is_idempotency_key(key):
         raise InvalidRequest(f"{IDEMPOTENCY_KEY} is not 1 to 128 visible ASCII characters")
     return key
 
