@@ -136,6 +136,7 @@ class Reader:
             {"deliver_policy": "last_per_subject"} if last_per_subject else _behind(after)
         )
         self._seen = 0
+        self._inbox = ""
         self._consumer = ""
         self._consumer_sequence: int = 0
         self._until_caught_up: int | None = None
@@ -162,7 +163,7 @@ class Reader:
         """Make the consumer. Raises StreamError where there is no such stream."""
         name = f"reader-{random.getrandbits(64):016x}"
         position = _behind(self._seen) if self._seen else self._first_position
-        inbox = await self._arrivals.open()
+        self._inbox = await self._arrivals.open()
         config = {
             "name": name,
             "ack_policy": "none",
@@ -171,7 +172,7 @@ class Reader:
             "mem_storage": True,
             "num_replicas": 1,
             **self._filter,
-            **self._delivery(inbox),
+            **self._delivery(),
             **position,
         }
         verb = f"CONSUMER.CREATE.{self._stream}.{name}"
@@ -179,9 +180,9 @@ class Reader:
         self._consumer, self._consumer_sequence = name, 0
         self._until_caught_up = int(made.get("num_pending", 0))
 
-    def _delivery(self, inbox: str) -> dict[str, Any]:
-        """How the messages are to come."""
-        return {"deliver_subject": inbox, "flow_control": True, "idle_heartbeat": int(self._idle_s * _NS)}
+    def _delivery(self) -> dict[str, Any]:
+        """How the messages are to come to the inbox."""
+        return {"deliver_subject": self._inbox, "flow_control": True, "idle_heartbeat": int(self._idle_s * _NS)}
 
     async def _begin_again(self) -> None:
         patience, longest = PATIENCE_S

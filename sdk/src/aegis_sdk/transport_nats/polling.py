@@ -66,8 +66,8 @@ class _PollingReader(Reader):
         self._asked = 0
         await super().begin(timeout)
 
-    def _delivery(self, inbox: str) -> dict[str, Any]:
-        self._inbox = inbox
+    def _delivery(self) -> dict[str, Any]:
+        """They are asked for."""
         return {}
 
     async def _ask(self) -> bool:
