@@ -89,12 +89,14 @@ async def test_a_commit_whose_answer_cannot_be_proved_is_never_called_not_execut
     assert (await desks.call("deposit", 5, idempotency_key="c1")).value.amount == 5
 
 
-async def test_a_rejection_needs_a_proof_like_any_answer(desks: Desks, other: Transport) -> None:
+@pytest.mark.parametrize("method", ["withdraw", "break_early"])
+async def test_an_error_needs_a_proof_like_any_answer(desks: Desks, other: Transport, method: str) -> None:
+    """Whether its handler rejects, or fails: by what a deposed instance knows, any may."""
     running = await desks.active()
     await desks.call("balance")
     running.transport.away = True
     await until(lambda: not running.holding().is_proved(clock.now()))
-    reply = await asked(running, other, "withdraw")
+    reply = await asked(running, other, method)
     assert reply.headers[ERROR_CODE] == "503"
     assert b"suspended" in reply.payload
 

@@ -4,7 +4,7 @@
 
 What is refused before the handler begins says so (Moved, Suspended, Overloaded, Draining): the caller may repeat it.
 So none of these may be said of a call once it may have done something. What is stored of a call is its answer, however
-its handler ends. Each answer needs a proof, a rejection too: a deposed instance must not reject by what it knew.
+its handler ends. Each answer needs a proof, an error too: a deposed instance must not reject, or fail, by what it knew.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import structlog
@@ -22,12 +22,15 @@ from aegis_sdk import clock, codec, subjects
 from aegis_sdk.admission import Admission, Job
 from aegis_sdk.endpoint import Endpoint, answer, error_reply, time_left
 from aegis_sdk.errors import (
+    DeadlineExceeded,
+    Draining,
     InternalError,
     InvalidRequest,
     Moved,
     NotExecuted,
     NotFound,
     OutcomeUnknown,
+    Overloaded,
     Rejected,
     RpcError,
     error_from_wire,
@@ -45,6 +48,9 @@ from aegis_sdk.transport import Transport
 __all__ = ["ActiveEndpoint", "Requests"]
 
 _log = structlog.get_logger("aegis.active")
+
+_NO_ANSWERS: Final = (Moved, SuspendedError, Draining, Overloaded, OutcomeUnknown, DeadlineExceeded)
+"""Errors that say nothing of a key: whoever holds it is asked again."""
 
 
 class ActiveEndpoint(Endpoint):
@@ -254,18 +260,20 @@ class Requests:
             body = msgspec.Raw(codec.encode_json(error.to_wire()))
             await _store(holding, Result(key, Verdict.REJECTED, reply=body), context.deadline)
             return _Outcome(b"", holding.journal.sequence, error, stored=True)
+        if not isinstance(error, RpcError):
+            _log.error("handler_failed", service=self._service, method=context.method, key=holding.key, exc_info=error)
+            error = InternalError(f"{self._service}.{context.method} failed: {type(error).__name__}")
         stored = holding.journal.outcomes.get(key)
-        if not isinstance(error, RpcError) and (stored is not None or context.has_acted):
-            _log.error("handler_failed", service=self._service, key=holding.key, exc_info=error)
         if stored is not None:
             return _stored(stored)
         if context.has_acted:
             raise OutcomeUnknown(f"{key} was begun and not finished", idempotency_key=key) from error
+        if isinstance(error, _NO_ANSWERS):
+            raise error
+        outcome = _Outcome(b"", holding.journal.sequence, error)
         if isinstance(error, Rejected | InvalidRequest | NotFound):
-            rejected = _Outcome(b"", holding.journal.sequence, error)
-            holding.work.reject(key, rejected)
-            return rejected
-        raise error
+            holding.work.reject(key, outcome)
+        return outcome
 
     # Answers
 
