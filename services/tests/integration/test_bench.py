@@ -58,12 +58,13 @@ async def test_events_are_measured_against_the_baseline() -> None:
 
 
 async def test_ticks_are_measured_and_a_seeded_burst_says_that_it_is_one() -> None:
-    turns: Any = [("msgpack", 0.5), ("plain", 0.5), ("json", 0.5)]
+    turns: Any = [("msgpack", 0.2), ("plain", 0.2), ("json", 0.2)]
     async with nats_server() as server:
-        cases = shape(await bench_ticks(server, replay=None, nodes=1, turns=turns, paced_s=0.5))
+        cases = shape(await bench_ticks(server, replay=None, nodes=1, turns=turns, paced_s=0.5, burst=5_000))
     assert set(cases) == {"burst", "burst_json", "5k"}
     assert "seeded" in cases["burst"]["note"]
     assert [case["aegis"]["lost"] for case in cases.values()] == [0, 0, 0]
+    assert cases["burst"]["aegis"]["ticks"] % 5_000 == 0
     assert cases["burst"]["plain"]["lost"] == 0
     assert 0 < cases["5k"]["aegis"]["p50_us"] < 1_000_000
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -31,13 +32,15 @@ _TURN_S: Final = 0.002
 _DRAIN_S: Final = 30.0
 
 
-def quotes_of(source: str) -> list[Quote]:
-    """The burst, parsed ahead: a recording, or as many seeded quotes of the simulated market as the whole market's."""
+def quotes_of(source: str, most: int = _SEEDED) -> list[Quote]:
+    """The burst, parsed ahead: a recording, or the first of as many seeded quotes of the simulated market as the whole
+    market's, if need be all."""
     if source:
         return list(read_quotes(Path(source), lambda *_: None))
     market = Market(SessionClock("20250102"), seed=7, rate=_SEEDED / 600)
     market.watch(instrument.id for instrument in market.instruments)
-    return market.step(600 * 1_000_000_000, time.time_ns())
+    share = min(1.0, 2 * most / _SEEDED)  # the first second has fewer
+    return market.step(int(share * 600 * 1_000_000_000), time.time_ns())[:most]
 
 
 def stream(replicas: int) -> StreamConfig:
@@ -153,8 +156,9 @@ async def publish_plainly(seconds: float, quotes: list[Quote], replicas: int) ->
     await nc.close()
 
 
-def main(contender: str, seconds: str, rate: str, source: str, replicas: str) -> None:
-    quotes = quotes_of(source)
+def main(contender: str, seconds: str, rate: str, source: str, replicas: str, most: str = str(_SEEDED)) -> None:
+    """At a rate no more quotes than are offered."""
+    quotes = quotes_of(source, math.ceil(float(seconds) * int(rate)) or int(most))
     if contender == "plain":
         run(publish_plainly(float(seconds), quotes, int(replicas)))
     else:

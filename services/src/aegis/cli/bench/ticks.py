@@ -32,13 +32,17 @@ LONG: Final[Turns] = [turn for _ in range(5) for turn in _LONG_ROUND]
 
 
 async def bench_ticks(
-    server: EmbeddedServer, *, replay: Path | None, nodes: int, turns: Turns, paced_s: float
+    server: EmbeddedServer, *, replay: Path | None, nodes: int, turns: Turns, paced_s: float, burst: int | None = None
 ) -> Report:
-    """Cases burst, burst_json and 5k. Of several turns of a contender the figures are the median."""
+    """Cases burst, burst_json and 5k. Of several turns of a contender the figures are the median.
+
+    `burst` is how many ticks a seeded one has, where it is not that of a whole market.
+    """
     arguments = (str(replay) if replay else "", str(nodes))
     taken: dict[str, list[Figures]] = {"msgpack": [], "plain": [], "json": []}
     for contender, seconds in turns:
-        taken[contender].append(await _burst(server, contender, seconds, *arguments))
+        most = (str(burst),) if burst else ()
+        taken[contender].append(await _burst(server, contender, seconds, *arguments, *most))
     paced = await _paced(server, paced_s, *arguments)
     note = f"burst of {replay.name}" if replay else "a seeded burst of the simulated market, not recorded ticks"
     plain = _median(taken["plain"])
