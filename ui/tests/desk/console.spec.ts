@@ -10,6 +10,24 @@ test("who signs in sees the living instances, and which environment it is", asyn
   await expect(page.locator("[data-environment]")).toHaveAttribute("data-environment", "paper");
 });
 
+test("a service of which nobody lives is told, also to who comes later, and version, zone and heartbeat stand beside each instance", async ({ page, desk }) => {
+  await page.goto("/");
+  await live(page);
+  const services = page.getByRole("region", { name: "Services" });
+  await expect(services.getByRole("link", { name: "Show the service trading" })).toBeVisible();
+  await page.request.put("/api/services/absent-1", { headers: { Origin: desk.address, "If-None-Match": "*" }, data: { version: "1" } });
+  const row = services.getByRole("listitem").filter({ hasText: "absent-1" });
+  await expect(row).toHaveText("absent-1No instance0");
+  await expect(page.getByText("all well")).toHaveCount(0);
+  await row.getByRole("link").click();
+  await expect(page.getByRole("heading", { name: "absent-1" })).toBeVisible();
+  const { headers } = { headers: (await page.request.get("/api/services/absent-1")).headers() };
+  await page.request.delete("/api/services/absent-1", { headers: { Origin: desk.address, "If-Match": headers.etag! } });
+  await page.goto("/");
+  for (const name of ["Sort by Version", "Sort by Zone", "Sort by Heartbeat", "Sort by p99"]) await expect(page.getByRole("button", { name })).toBeVisible();
+  await expect(row).toHaveCount(0);
+});
+
 test("an instance that is killed is seen within a second, and which environment it is asked anew once it is back", async ({ page, desk }) => {
   await page.goto("/");
   await live(page);
@@ -61,6 +79,15 @@ test("an instance is put into maintenance, and released", async ({ page }) => {
   await page.getByLabel("Type trading-1 to confirm").fill("trading-1");
   await page.getByRole("dialog").getByRole("button", { name: "Maintenance" }).click();
   await expect(page.getByText(/^trading-1 is in maintenance: \d+ calls at work, \d+ keys to give/)).toBeVisible();
+  await expect(page.getByTestId("left")).toHaveText("It has given all its keys, and no call is at work.");
+  await page.goto("/instance?service=trading&instance=trading-2");
+  await page.getByRole("button", { name: "Maintenance" }).click();
+  await page.getByLabel("Type trading-2 to confirm").fill("trading-2");
+  await page.getByRole("dialog").getByRole("button", { name: "Maintenance" }).click();
+  await expect(page.getByRole("dialog").getByRole("alert")).toContainText("No other instance is there to take the key");
+  await page.goto("/?filter=trading-1");
+  await expect(page.getByRole("row").filter({ hasText: "trading-1" })).toContainText("Maintenance");
+  await page.getByRole("row").filter({ hasText: "trading-1" }).getByRole("link").click();
   await page.getByRole("button", { name: "Release" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Release" }).click();
   await expect(page.getByText("trading-1 is released.")).toBeVisible();

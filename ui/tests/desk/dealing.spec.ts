@@ -205,6 +205,10 @@ test("a kill by the account's name cancels all, and an operator lets it trade ag
 
   await page.getByRole("button", { name: "Set mode" }).click();
   await dialog.getByLabel("Mode").selectOption("normal");
+  desk.aegis("trading", "mode", "cancel_only"); // somebody else, who knows more
+  await expect(dialog.getByRole("alert")).toContainText("The account is set to Cancel only by now");
+  await expect(dialog.getByRole("button", { name: "Set mode" })).toBeDisabled();
+  await dialog.getByLabel("Mode").selectOption("normal");
   await dialog.getByRole("button", { name: "Set mode" }).click();
   await expect(page.getByTestId("mode")).toHaveAttribute("data-mode", "normal");
   await page.getByRole("button", { name: "Reconcile" }).click();

@@ -106,6 +106,12 @@ test("a viewer is offered nothing that he may not do, is refused it, and the tra
     await glanceAt(page, `/settings?view=users ${name}`);
     await page.keyboard.press("Escape");
   }
+  await page.setViewportSize({ width: 390, height: 844 }); // no room for more than one button
+  await row.getByRole("button", { name: "Change" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await expect(page.getByRole("dialog").getByLabel(`Type ${USER} to confirm`)).toBeFocused();
+  await page.keyboard.press("Escape");
+  await page.setViewportSize({ width: 1280, height: 800 });
   await page.goto(`/audit?who=${USER}`);
   await live(page);
 

@@ -1,6 +1,6 @@
 "use client";
 
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Button } from "@/components/ui/button";
 import { Filter } from "@/components/ui/field";
@@ -10,20 +10,14 @@ import { Answer, Empty } from "@/components/ui/states";
 import { type Column, Table } from "@/components/ui/table";
 import { toast } from "@/components/ui/toast";
 import { useMay } from "@/features/session/session";
-import { answered, api } from "@/lib/api/client";
 import { useUrlState } from "@/lib/url";
 import { useWords } from "@/lib/words";
 import { exported, type Service } from "./definition";
 import { DefinitionDetail } from "./definition-detail";
 import { EditDialog } from "./edit-dialog";
 import { ImportDialog } from "./import-dialog";
+import { useDefinitions } from "./use-definitions";
 import { DEFINITIONS } from "./words";
-
-const AGAIN_MS = 5_000;
-
-export function useDefinitions() {
-  return useQuery({ queryKey: ["services"], queryFn: () => answered(api.GET("/api/services")), refetchInterval: AGAIN_MS });
-}
 
 /** All definitions; of one what it says. Operators write them. */
 export function Definitions() {

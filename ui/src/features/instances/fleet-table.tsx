@@ -29,7 +29,7 @@ export function FleetTable({ name, rows, withService = true, empty, height }: { 
   const age = (row: FleetRow) => (row.lostAt ? undefined : beats.get(row.id)?.age_s);
   const of = (row: FleetRow) => (row.lostAt ? undefined : samples.get(row.id));
   const columns: Column<FleetRow>[] = [
-    { key: "status", title: say("status"), width: "92px", cell: (row) => <InstanceStatus of={row.shown} />, sort: (row) => row.shown },
+    { key: "status", title: say("status"), width: "106px", cell: (row) => <InstanceStatus of={row.shown} />, sort: (row) => row.shown },
     {
       key: "instance",
       title: say("instance"),

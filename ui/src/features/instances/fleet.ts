@@ -6,7 +6,7 @@ import { useChanges } from "@/features/shell/changes";
 import type { Instance, Schemas } from "@/lib/api/client";
 import { useTopic } from "@/lib/live/hooks";
 
-export type Shown = Schemas["InstanceStatus"] | "LOST";
+export type Shown = Schemas["InstanceStatus"] | "LOST" | "MAINTENANCE";
 
 /** An instance as the console shows it: alive, or lost while this tab looked. */
 export interface FleetRow extends Instance {
@@ -20,6 +20,7 @@ export const INSTANCE_HEALTH: Record<Shown, Health> = {
   LOST: "bad",
   UNHEALTHY: "bad",
   DRAINING: "warn",
+  MAINTENANCE: "warn",
   GONE: "warn",
   STARTING: "moving",
   ACTIVE: "well",
@@ -42,7 +43,7 @@ export function useFleet(): { fleet: FleetRow[]; isWhole: boolean } {
 
 export function fleetOf(living: ReadonlyMap<string, Instance>, lost: { instance: Instance; at: number }[]): FleetRow[] {
   const rows: FleetRow[] = [];
-  for (const [id, one] of living) rows.push({ ...one, id, shown: one.status });
+  for (const [id, one] of living) rows.push({ ...one, id, shown: one.maintenance ? "MAINTENANCE" : one.status });
   for (const { instance, at } of lost) {
     const id = `${instance.service}.${instance.instance}`;
     if (!living.has(id)) rows.push({ ...instance, id, shown: "LOST", lostAt: at });

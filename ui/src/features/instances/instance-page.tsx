@@ -13,8 +13,8 @@ import { LOGS } from "@/features/logs/words";
 import { InstanceHistory } from "@/features/metrics/history";
 import { useMay } from "@/features/session/session";
 import { useChanges } from "@/features/shell/changes";
-import { answered, api, type Lease } from "@/lib/api/client";
-import { useRows } from "@/lib/live/hooks";
+import { answered, api, type Lease, type Schemas } from "@/lib/api/client";
+import { useRows, useTopic } from "@/lib/live/hooks";
 import { duration, useNow, useTimes } from "@/lib/time";
 import { to, useUrlState } from "@/lib/url";
 import { useWords } from "@/lib/words";
@@ -70,7 +70,12 @@ function Shown({ row }: { row: FleetRow }) {
           {say("goneWhile")}
         </p>
       )}
-      {row.shown === "DRAINING" && <p className="rounded-md border border-warn/50 bg-warn/10 px-3 py-2 text-xs text-warn">{say(row.maintenance ? "inMaintenance" : "drainedForGood")}</p>}
+      {(row.shown === "DRAINING" || row.maintenance) && (
+        <p className="flex flex-wrap gap-x-3 rounded-md border border-warn/50 bg-warn/10 px-3 py-2 text-xs text-warn">
+          {say(row.maintenance ? "inMaintenance" : "drainedForGood")}
+          <LeftToGive id={row.id} keys={held.length} />
+        </p>
+      )}
       <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-3 lg:grid-cols-2">
         <FactsPanel row={row} />
         <Panel title={say("heldKeys")} note={held.length}>
@@ -83,6 +88,14 @@ function Shown({ row }: { row: FleetRow }) {
   );
 }
 
+/** What is not given to others, or not finished yet; it goes on as it happens. */
+function LeftToGive({ id, keys }: { id: string; keys: number }) {
+  const say = useWords(INSTANCES);
+  const sample = useTopic<Schemas["Sample"]>("metrics").rows.get(id);
+  if (!sample) return null;
+  return <span data-testid="left">{keys || sample.running ? say("leftAtWork", { keys, calls: sample.running }) : say("nothingLeft")}</span>;
+}
+
 function Actions({ row, held }: { row: FleetRow; held: number }) {
   const say = useWords(INSTANCES);
   const sayLogs = useWords(LOGS);
@@ -91,7 +104,7 @@ function Actions({ row, held }: { row: FleetRow; held: number }) {
   const [open, setOpen] = useState<"drain" | "maintenance" | "">("");
   if (row.lostAt) return <Button onClick={() => forget(row.id)}>{say("forget")}</Button>;
   const close = () => setOpen("");
-  const isDrained = row.shown === "DRAINING";
+  const isDrained = row.shown === "DRAINING" || row.maintenance;
   return (
     <>
       <CopyCommand parts={["aegis", "drain", row.instance, "--service", row.service]} />

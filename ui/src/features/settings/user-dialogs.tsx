@@ -1,6 +1,7 @@
 "use client";
 
 import { useState } from "react";
+import { Button } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/dialog";
 import { Choice, Field } from "@/components/ui/field";
 import { toast } from "@/components/ui/toast";
@@ -47,8 +48,8 @@ export function NewUser({ onDone, onClose }: Props) {
   );
 }
 
-/** Role, and whether one may sign in: over the revision that was shown when it was opened. */
-export function ChangeUser({ user, onDone, onClose }: Props & { user: User }) {
+/** Role, and whether one may sign in: over the revision that was shown when it was opened. From here one goes on to the rest, for which a narrow table has no room. */
+export function ChangeUser({ user, onDone, onClose, onOther }: Props & { user: User; onOther: (kind: "reset" | "delete") => void }) {
   const say = useWords(SETTINGS);
   const { name } = user;
   const [role, setRole] = useState<Role>(user.role);
@@ -66,6 +67,14 @@ export function ChangeUser({ user, onDone, onClose }: Props & { user: User }) {
         {say("enabled")}
       </label>
       <p className="text-xs">{say("changeText")}</p>
+      <div className="flex flex-wrap gap-1.5">
+        <Button kind="quiet" onClick={() => onOther("reset")}>
+          {say("reset")}
+        </Button>
+        <Button kind="danger" onClick={() => onOther("delete")}>
+          {say("delete")}
+        </Button>
+      </div>
     </Confirm>
   );
 }

@@ -47,7 +47,7 @@ export function Users() {
     >
       <Answer of={users}>{(rows) => <UserTable rows={rows} onOpen={(kind, user) => setOpen({ kind, user })} />}</Answer>
       {isMaking && <NewUser onDone={done} onClose={() => setMaking(false)} />}
-      {open && Open && <Open user={open.user} onDone={done} onClose={() => setOpen(null)} />}
+      {open && Open && <Open key={open.kind} user={open.user} onDone={done} onClose={() => setOpen(null)} onOther={(kind) => setOpen({ ...open, kind })} />}
       {first && <Once title={say("passwordOf", { name: first.user.name })} note={say("oncePassword", { name: first.user.name })} secret={first.password} onClose={() => setFirst(null)} />}
     </Panel>
   );
