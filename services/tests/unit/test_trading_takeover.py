@@ -12,7 +12,7 @@ import pytest
 from trading_desk import DAY, NEXT_DAY, REBAR, terms
 from trading_house import House, agreed, at_venue, place
 from trading_stage import Instance
-from trading_venue import ACCOUNT, Connection, Fate, Killed
+from trading_venue import ACCOUNT, Fate, Killed
 
 from aegis.contracts.alerts import Alert
 from aegis.contracts.orders import OrderReported
@@ -208,71 +208,6 @@ async def test_events_are_numbered_on_over_a_takeover_and_none_is_told_twice(hou
     assert page.sequence == len(after)
     last = [OrderReported.model_validate_json(payload) for kind, _, payload in after if kind == "order"][-1]
     assert last.order.model_dump(exclude=CLOCKS) == page.orders[-1].model_dump(exclude=CLOCKS)
-
-
-async def test_what_a_snapshot_swallows_before_it_is_stored_is_told_by_whoever_takes_over(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each holder but the last dies while EVENTS takes nothing, behind a snapshot and an order that follows it."""
-    names = ["one", "two", "three"]
-    with monkeypatch.context() as away:
-        away.setattr(Events, "publish", _unavailable)
-        away.setattr(Events, "publish_batch", _unavailable)
-        for name in names:
-            instance = await house.take()
-            await place(instance, name, price=3001)
-            await instance.still()
-            instance.snapshot()
-            await place(instance, f"{name}-late")
-            await instance.still()
-    instance = await house.take()
-    events = await house.events()
-    assert [sequence for _, sequence, _ in events] == list(range(1, instance.book.sequence + 1))
-    orders = [OrderReported.model_validate_json(payload).order for kind, _, payload in events if kind == "order"]
-    for name in names:
-        of_name = [one for one in orders if one.client_order_id == name]
-        assert [one.status for one in of_name] == ["pending", "filled"]
-        last, now = (one.model_dump(exclude=CLOCKS) for one in (of_name[-1], instance.book.orders[name]))
-        assert last == now
-    assert sum(kind == "trade" for kind, *_ in events) == len(instance.book.trades) == len(names)
-
-
-async def _unavailable(*_: Any, **__: Any) -> Any:
-    raise Unavailable("away")
-
-
-async def test_what_is_reported_waits_for_what_was_missed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A close takes the lots that were opened first: those that were filled while nobody had the account."""
-    instance = await house.take()
-    for name, price in (("missed", 2990), ("reported", 2980)):
-        await place(instance, name, price=price, volume=1)
-    await instance.still()
-    await house.end()
-    house.venue.fill("missed", 1)
-    asked, answers = asyncio.Event(), asyncio.Event()
-    orders = Connection.orders
-
-    async def slow(self: Connection, account: str) -> Any:
-        asked.set()
-        await answers.wait()
-        return await orders(self, account)
-
-    monkeypatch.setattr(Connection, "orders", slow)
-    taking = asyncio.create_task(house.take())
-    await asked.wait()
-    instance = house.active
-    assert instance is not None
-    seen = instance.account.activity
-    house.venue.fill("reported", 1)
-    assert instance.account.activity > seen  # it was heard
-    for _ in range(100):  # turns in which it could be booked
-        await asyncio.sleep(0)
-    answers.set()
-    await taking
-    await place(instance, "closes", side="sell", price=3000, volume=1, offset="close_today")
-    await instance.still()
-    await agreed(instance)
-    assert instance.book.close_profit == house.venue.book.close_profit == 100
 
 
 async def test_a_difference_that_is_gone_at_the_second_look_is_none(

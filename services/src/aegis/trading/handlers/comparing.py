@@ -326,6 +326,9 @@ class Comparing:
         for _ in range(_TRIES):
             seen = account.activity
             told = await self._ask(book.account)
+            if told.state.trading_day > book.trading_day:  # what it said before may be of either
+                account.ready.clear()
+                raise explained(VenueUnavailable, "day_ends", account=book.account, day=book.trading_day)
             changes = await self._catch_up(state, book, told)
             adopted += tell_unasked(self._acting, account, book, changes)
             booked += sum(isinstance(change, TradeTold) for change in changes)
