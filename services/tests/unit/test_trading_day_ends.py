@@ -11,7 +11,14 @@ from trading_desk import DAY, NEXT_DAY
 from trading_house import House, agreed, at_venue, place
 from trading_venue import ACCOUNT, Connection
 
-from aegis.contracts.trading import FlattenRequest, OrderExpired
+from aegis.contracts.trading import (
+    CancelOrder,
+    FlattenRequest,
+    OrderExpired,
+    ReconcileRequest,
+    TakeBooks,
+    VenueUnavailable,
+)
 from aegis.contracts.venue import Submit, Submitted, VenueOrder
 from aegis_sdk.errors import OutcomeUnknown
 
@@ -42,6 +49,57 @@ async def test_an_order_that_was_never_heard_of_when_its_day_ends_is_not_called_
         told = house.stored.outcomes[name]
         assert isinstance(told, OrderExpired)
         assert [(one.status, one.trading_day) for one in told.orders] == [("unknown", DAY)]
+
+
+@pytest.mark.parametrize("voids", [False, True])
+async def test_whoever_takes_over_on_the_next_day_does_not_call_what_was_traded_never_sent(
+    house: House, voids: bool
+) -> None:
+    """The venue tells of its new day only, and the books are still those of the old one."""
+    house.venue.voids = voids
+    instance = await house.take()
+    await place(instance, "resting")
+    house.venue.answers = house.venue.reports = house.venue.cancels_arrive = False
+    assert isinstance(await place(instance, "one", price=3001), OutcomeUnknown)
+    cancel = CancelOrder(account=ACCOUNT, client_order_id="resting")
+    assert isinstance(await instance.call("cancel_order", cancel, "c"), OutcomeUnknown)
+    assert house.venue.book.orders["one"].filled == 2
+    await house.end()
+    house.venue.answers = house.venue.reports = house.venue.cancels_arrive = True
+    asked = house.venue.cancels["resting"]
+    house.venue.roll(NEXT_DAY, "3000")
+    instance = await house.take()
+    await instance.settle()
+    assert not house.stored.intents
+    for name in ("one", "c"):
+        assert isinstance(house.stored.outcomes[name], OrderExpired), name
+    assert house.venue.cancels["resting"] == asked, "its number may be another order's by now"
+    assert instance.book.mode == "close_only", "two lots were never heard of: a person decides"
+
+
+async def test_a_day_that_ends_while_the_venue_answers_is_no_difference(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = await house.take()
+    await place(instance, "held", price=3001)
+    await instance.still()
+    orders, days = instance.venue.orders, [NEXT_DAY, "20251202"]
+
+    async def orders_at_the_end(account: str) -> Sequence[VenueOrder]:
+        """The first look at an account is at the end of its day, the second one when a person takes its books."""
+        if days:
+            house.venue.roll(days.pop(0), "3000")
+        return await orders(account)
+
+    monkeypatch.setattr(instance.venue, "orders", orders_at_the_end)
+    asked = ReconcileRequest(account=ACCOUNT)
+    assert isinstance(await instance.call("reconcile", asked, "r"), VenueUnavailable)
+    taken = TakeBooks(account=ACCOUNT, confirm=ACCOUNT)
+    assert isinstance(await instance.call("take_books", taken, "t"), VenueUnavailable)
+    await instance.until(lambda: instance.book.trading_day == "20251202")
+    await agreed(instance)
+    assert instance.book.mode == "normal"
+    assert await house.alerts(0) == []
 
 
 async def test_an_order_whose_day_has_ended_behind_its_intent_is_not_sent_on_the_next_one(

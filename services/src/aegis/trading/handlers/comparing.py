@@ -169,7 +169,7 @@ class Comparing:
     async def _take(self, state: KeyState, account: AccountState, book: Book, reason: str) -> None:
         for _ in range(_TRIES):
             seen = account.activity
-            told = await self._ask(book.account)
+            told = await self._ask(account, book.trading_day)
             tell_unasked(self._acting, account, book, await self._catch_up(state, book, told))
             await account.until_taken()
             if account.activity == seen and not account.asked:
@@ -194,7 +194,7 @@ class Comparing:
         name = account.account
         for _ in range(_TRIES):
             seen, holes = account.activity, account.holes
-            told = await self._ask(name)
+            told = await self._ask(account, day)
             changes = await self._first_changes(name, day, told, came_from)
             if account.activity == seen:
                 await self._acting.commit(state.key, changes)
@@ -325,10 +325,7 @@ class Comparing:
         before: list[str] | None = None
         for _ in range(_TRIES):
             seen = account.activity
-            told = await self._ask(book.account)
-            if told.state.trading_day > book.trading_day:  # what it said before may be of either
-                account.ready.clear()
-                raise explained(VenueUnavailable, "day_ends", account=book.account, day=book.trading_day)
+            told = await self._ask(account, book.trading_day)
             changes = await self._catch_up(state, book, told)
             adopted += tell_unasked(self._acting, account, book, changes)
             booked += sum(isinstance(change, TradeTold) for change in changes)
@@ -350,14 +347,15 @@ class Comparing:
             await asyncio.sleep(_BETWEEN_S)
         raise explained(VenueUnavailable, "restless", account=book.account)
 
-    async def _ask(self, account: str) -> _Told:
-        venue = self._acting.venue(account)
-        return _Told(
-            await venue.orders(account),
-            await venue.trades(account),
-            await venue.positions(account),
-            await venue.account(account),
-        )
+    async def _ask(self, account: AccountState, day: str) -> _Told:
+        """What it has on that day. Raises VenueUnavailable where the next one begins meanwhile: money is asked last."""
+        name, venue = account.account, self._acting.venue(account.account)
+        orders, trades = await venue.orders(name), await venue.trades(name)
+        told = _Told(orders, trades, await venue.positions(name), await venue.account(name))
+        if told.state.trading_day > day:
+            account.ready.clear()
+            raise explained(VenueUnavailable, "day_ends", account=name, day=day)
+        return told
 
     async def _catch_up(self, state: KeyState, book: Book, told: _Told) -> list[Change]:
         missing = without_terms(book, [*told.orders, *told.trades, *told.positions])

@@ -38,6 +38,7 @@ from aegis.trading.domain.changes import (
 from aegis.trading.handlers.acting import Acting
 from aegis.trading.handlers.cancelling import Cancelling, is_asked, killed, refused, told
 from aegis.trading.keys import AccountState, KeyState, now_ns
+from aegis_sdk.errors import DeadlineExceeded, Unavailable
 from aegis_sdk.single_active import OpenIntent, Settled
 
 __all__ = ["UNKNOWN_ORDER", "Settling"]
@@ -95,6 +96,8 @@ class Settling:
                 orders.append(answered(order, missing.answer, missing.ts_ns))
             else:
                 return None
+        if any(isinstance(change, Answered) for change in found) and await self._has_rolled(book):
+            return None
         stored = write_changes(found) if found else None
         if ended:
             return Settled(_ended(ended, orders), stored)
@@ -111,6 +114,13 @@ class Settling:
             state.looked_up[account] = now
         return True
 
+    async def _has_rolled(self, book: Book) -> bool:
+        """Whether the venue is on a later day than our books: then it tells no more what it had on theirs.
+
+        These follow soon, and the order is gone from them.
+        """
+        return await self._acting.venue(book.account).trading_day(book.account) > book.trading_day
+
     async def _is_void(self, order: Order) -> bool:
         """Whether it can never come to its venue any more; if it came meanwhile, it is found the next time."""
         if not self._acting.can_void(order.account):
@@ -126,6 +136,11 @@ class Settling:
         if method == KILL.name:
             return self._kill(state.account(book.account), book, [one.client_order_id for one in asked])
         assert method == CANCEL_ORDER.name, method
+        try:
+            if await self._has_rolled(book):
+                return None  # numbers of orders begin anew with a day: it may be another one's
+        except (Unavailable, DeadlineExceeded):
+            return None
         answers = await self._cancelling.again(state, asked)
         if any(one.answer.outcome in ("unknown", "not_sent") for one in answers):
             return None  # the first one may be there: it is asked for again
