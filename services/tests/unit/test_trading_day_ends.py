@@ -20,6 +20,7 @@ from aegis.contracts.trading import (
     VenueUnavailable,
 )
 from aegis.contracts.venue import Submit, Submitted, VenueOrder
+from aegis.trading.domain.group import restore, snapshot
 from aegis_sdk.errors import OutcomeUnknown
 
 
@@ -126,7 +127,7 @@ async def test_an_order_whose_day_has_ended_behind_its_intent_is_not_sent_on_the
     assert house.venue.submits[first.client_order_id] == 1
     assert house.venue.submits[second.client_order_id] == 0
     assert not house.stored.intents
-    assert instance.service.states[ACCOUNT].notes["unknown_order"] == 1, "the venue's word on the first one"
+    assert not instance.service.states[ACCOUNT].notes
     await instance.until(instance.account.ready.is_set)
     assert not instance.book.orders
     await agreed(instance)
@@ -163,3 +164,29 @@ async def test_what_is_reported_behind_a_day_roll_waits_for_what_was_reported_be
     await instance.still()
     await agreed(instance)
     assert instance.book.close_profit == house.venue.book.close_profit == -300
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+async def test_an_order_that_its_venue_takes_on_the_next_day_is_still_whose_it_was(
+    house: House, monkeypatch: pytest.MonkeyPatch, is_same: bool
+) -> None:
+    """It was on its way when the day ended; and another one under its name is nobody's here."""
+    instance = await house.take()
+    submit = instance.venue.submit
+
+    async def submit_behind_the_roll(order: Submit) -> Submitted:
+        house.venue.roll(NEXT_DAY, "3000")
+        await instance.until(lambda: instance.book.trading_day == NEXT_DAY)
+        return await submit(order if is_same else order.model_copy(update={"volume": 1}))
+
+    monkeypatch.setattr(instance.venue, "submit", submit_behind_the_roll)
+    (told,) = (await place(instance, "one", strategy_id="mine")).orders
+    assert told.status == "accepted"
+    await instance.until(instance.account.ready.is_set)
+    order = instance.book.orders["one"]
+    assert (order.status, order.trading_day) == ("accepted", NEXT_DAY)
+    assert (order.strategy_id, order.adopted) == (("mine", False) if is_same else ("", True))
+    expected = [] if is_same else ["adopted"]
+    assert [what for what, _ in await house.alerts(len(expected))] == expected
+    assert restore(snapshot(instance.service.states[ACCOUNT].group)).books[ACCOUNT] == instance.book
+    await agreed(instance)

@@ -68,6 +68,7 @@ class Book:
     trades: dict[str, Trade] = field(default_factory=dict[str, Trade])  # of the trading day, by trade_key
     holdings: dict[str, Holding] = field(default_factory=dict[str, Holding])
     holds: dict[str, Hold] = field(default_factory=dict[str, Hold])  # by client_order_id, while there is anything
+    ended: dict[str, Order] = field(default_factory=dict[str, Order])  # that worked when the day before ended
 
     # What is there
 

@@ -34,6 +34,8 @@ __all__ = ["Applied", "Note", "adopted_order", "apply"]
 
 _MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 
+_ASKED: Final = ("instrument", "side", "offset", "hedge", "type", "price", "volume")
+
 Note = Literal[
     "unknown_account",
     "unknown_order",
@@ -192,7 +194,15 @@ def _adopt(group: Group, book: Book, change: Adopted, done: Applied) -> None:
 
 
 def adopted_order(book: Book, client_order_id: str, report: VenueOrder) -> Order:
-    """An order of the venue as one of ours, before anything of it is known."""
+    """An order of the venue as one of ours, before anything of it is known.
+
+    One that was on its way when the day ended, and that the venue took on the next one, is still whose it was.
+    """
+    mine = book.ended.get(client_order_id)
+    if mine is not None and all(getattr(mine, name) == getattr(report, name) for name in _ASKED):
+        began = {"status": "unknown", "filled": 0, "traded": 0, "turnover": ZERO, "cancel_asked": False}
+        new = {"venue_order_id": report.venue_order_id, "trading_day": report.trading_day, "ts_accepted_ns": 0}
+        return mine.model_copy(update=began | new)
     return Order(
         account=book.account,
         env=book.env,
@@ -264,7 +274,8 @@ def _roll(group: Group, book: Book, change: DayRolled, done: Applied) -> None:
     """
     if change.trading_day <= book.trading_day:
         return
-    for order in book.working_orders():
+    book.ended = {order.client_order_id: order for order in book.working_orders()}
+    for order in book.ended.values():
         after = expired(order, change.ts_ns)
         book.become(after)
         done.orders.append(after)

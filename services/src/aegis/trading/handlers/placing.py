@@ -224,10 +224,11 @@ _PLAIN = {number: "-" for number in range(128) if not (chr(number).isalnum() or 
 
 
 def _changes(book: Book, answers: Sequence[Answered]) -> bytes:
-    """The answers, but for those of orders that were not sent since their day had ended: of these nothing is left."""
-    return write_changes(
-        [one for one in answers if one.client_order_id in book.orders or one.answer.outcome != "not_sent"]
-    )
+    """The answers, but for those of orders whose day has ended: the books have forgotten them.
+
+    What its venue has taken on the new day is found there by the comparison that began it.
+    """
+    return write_changes([one for one in answers if one.client_order_id in book.orders])
 
 
 def _as_answered(book: Book, intended: Sequence[Intended], answers: Sequence[Answered]) -> list[Order]:

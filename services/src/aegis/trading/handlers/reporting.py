@@ -115,7 +115,11 @@ def tell_unasked(acting: Acting, account: AccountState, book: Book, changes: Seq
         if book.orders[name].reason == CAME_LATE and name not in account.alerted:
             account.alerted.add(name)
             acting.tell(account.account, "late", f"{name} was called not sent, and its venue has it all the same")
-    names = [change.client_order_id for change in changes if isinstance(change, Adopted)]
+    names = [
+        change.client_order_id
+        for change in changes
+        if isinstance(change, Adopted) and book.orders[change.client_order_id].adopted
+    ]
     if names:
         acting.counts.adopted += len(names)
         acting.tell(account.account, "adopted", f"the venue has orders that nobody here asked for: {', '.join(names)}")
