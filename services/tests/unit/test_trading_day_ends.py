@@ -84,10 +84,10 @@ async def test_a_day_that_ends_while_the_venue_answers_is_no_difference(
     instance = await house.take()
     await place(instance, "held", price=3001)
     await instance.still()
-    orders, days = instance.venue.orders, [NEXT_DAY, "20251202"]
+    orders, days = instance.venue.orders, [NEXT_DAY]
 
     async def orders_at_the_end(account: str) -> Sequence[VenueOrder]:
-        """The first look at an account is at the end of its day, the second one when a person takes its books."""
+        """Of a look at an account, and of another one when a person takes its books."""
         if days:
             house.venue.roll(days.pop(0), "3000")
         return await orders(account)
@@ -95,6 +95,8 @@ async def test_a_day_that_ends_while_the_venue_answers_is_no_difference(
     monkeypatch.setattr(instance.venue, "orders", orders_at_the_end)
     asked = ReconcileRequest(account=ACCOUNT)
     assert isinstance(await instance.call("reconcile", asked, "r"), VenueUnavailable)
+    await instance.until(lambda: instance.book.trading_day == NEXT_DAY and instance.account.ready.is_set())
+    days.append("20251202")
     taken = TakeBooks(account=ACCOUNT, confirm=ACCOUNT)
     assert isinstance(await instance.call("take_books", taken, "t"), VenueUnavailable)
     await instance.until(lambda: instance.book.trading_day == "20251202")
