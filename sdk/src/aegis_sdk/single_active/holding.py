@@ -76,7 +76,7 @@ class Holding:
         self._flight: Flight | None = None
         self._proof_wanted = False
         self._answer: asyncio.Future[None] | None = None  # what waits for the next answer of the ledger
-        self._n = 0
+        self._n = 0  # of the last entry sent; of this epoch nobody else sends any
         self._send_due = False
         self.bytes_since_snapshot = 0
 
@@ -164,10 +164,9 @@ class Holding:
     # Life
 
     def begin(self, journal: Journal) -> None:
-        """Continue a replayed journal. `n` begins anew: the epoch is ours."""
+        """Continue a replayed journal."""
         self.journal = journal
         self.bytes_since_snapshot = sum(len(change.data) for change in journal.changes)
-        self._n = 0
 
     def open(self) -> None:
         """Requests may be handled."""
@@ -334,13 +333,9 @@ class Holding:
         if fate is Fate.UNKNOWN:
             for write in flight.writes:
                 write.unanswered = True
-            self._suspend_for(error)
-
-    def _suspend_for(self, error: BaseException) -> None:
-        if self.suspended_at is None:
-            _log.warning("suspended", key=self.key, epoch=self.epoch, reason=str(error))
-            self.suspended_at = clock.now()
-            self._owner.suspended(self)
+            if self.suspended_at is None:
+                _log.warning("suspended", key=self.key, epoch=self.epoch, reason=str(error))
+                self.suspend()
 
     def _acknowledged(self, flight: Flight, sent_at: float, sequence: int) -> None:
         self._flight, self.proof_sent_at = None, max(self.proof_sent_at, sent_at)
