@@ -11,12 +11,12 @@ import pytest
 from aegis_sdk import clock
 from aegis_sdk.errors import NotExecuted, OutcomeUnknown
 from aegis_sdk.messages import ERROR_CODE
-from aegis_sdk.single_active import Committed
+from aegis_sdk.single_active import ActiveContext, Committed, active
 from aegis_sdk.single_active.requests import Requests
 from aegis_sdk.single_active.trace import Began
 from aegis_sdk.transport import Transport
 
-from .active_desk import KEY, TIMERS, Desk, Desks, asked, until
+from .active_desk import KEY, TIMERS, Balance, Desk, Desks, Order, asked, until
 from .network import DEADLINE_S
 
 # Without a ledger
@@ -99,6 +99,19 @@ async def test_an_error_needs_a_proof_like_any_answer(desks: Desks, other: Trans
     reply = await asked(running, other, method)
     assert reply.headers[ERROR_CODE] == "503"
     assert b"suspended" in reply.payload
+
+
+async def test_an_error_is_never_stale(desks: Desks, other: Transport) -> None:
+    """Its caller would not learn of it."""
+
+    async def fail(self: Desk, request: Order, context: ActiveContext) -> Balance:
+        raise LookupError("by what may be stale")
+
+    running = await desks.active(fail=active(stale_ok=True)(fail))
+    await desks.call("balance")
+    running.transport.away = True
+    await until(lambda: not running.holding().is_proved(clock.now()))
+    assert b"suspended" in (await asked(running, other, "fail")).payload
 
 
 async def test_nothing_begins_in_an_epoch_before_a_write_has_proved_it(desks: Desks, other: Transport) -> None:

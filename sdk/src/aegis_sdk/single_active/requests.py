@@ -124,7 +124,7 @@ class Requests:
             try:
                 deadline = at + time_left(message, self._default_timeout_s)
                 outcome = await self._outcome(holding, endpoint, message, deadline)
-                stale = await self._prove_answer(holding, endpoint, outcome, deadline)
+                stale = await self._prove(holding, endpoint, outcome, deadline)
                 if outcome.error is not None:
                     raise outcome.error
                 endpoint.succeeded(clock.now() - at)
@@ -139,30 +139,22 @@ class Requests:
                 what = InternalError(f"{self._service}.{endpoint.name} failed: {type(error).__name__}")
                 self._refuse(holding, endpoint, message, what, clock.now() - at)
 
-    async def _prove_answer(
-        self, holding: Holding, endpoint: ActiveEndpoint, outcome: _Outcome, deadline: float
-    ) -> bool:
-        """Like `_prove`; an error is never stale, for its caller would not learn of it."""
+    async def _prove(self, holding: Holding, endpoint: ActiveEndpoint, outcome: _Outcome, deadline: float) -> bool:
+        """Make sure that the answer is not that of a deposed instance; True where it may be, and that is allowed.
+
+        An error never is stale, for its caller would not learn of it.
+        """
+        now = clock.now()
+        proved = holding.is_proved(now)
+        if proved or (endpoint.stale_ok and outcome.error is None):
+            holding.refresh(now)
+            return not proved
         try:
-            if outcome.error is None:
-                return await self._prove(holding, endpoint, deadline)
             await holding.proven(deadline)
-            return False
         except (Moved, SuspendedError) as error:
             if outcome.stored:
                 raise OutcomeUnknown(f"{error}; this call has an outcome") from error
             raise
-
-    async def _prove(self, holding: Holding, endpoint: ActiveEndpoint, deadline: float) -> bool:
-        """Make sure that the answer is not that of a deposed instance; True where it may be, and that is allowed."""
-        now = clock.now()
-        if holding.is_proved(now):
-            holding.refresh(now)
-            return False
-        if endpoint.stale_ok:
-            holding.refresh(now)
-            return True
-        await holding.proven(deadline)
         return False
 
     # From the request to its outcome
