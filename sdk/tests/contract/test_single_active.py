@@ -257,6 +257,7 @@ async def test_nothing_is_settled_while_a_handler_is_alone_with_the_state(desks:
 
 async def test_nothing_is_settled_without_a_proof(desks: Desks) -> None:
     running = await broken_off(desks)
+    await until(lambda: running.holding()._flight is None)  # what is on its way would prove the key again
     running.transport.away = True
     await until(lambda: not running.holding().is_proved(clock.now()))
     running.desk.settles = True

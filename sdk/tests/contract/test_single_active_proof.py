@@ -16,7 +16,7 @@ from aegis_sdk.single_active.requests import Requests
 from aegis_sdk.single_active.trace import Began
 from aegis_sdk.transport import Transport
 
-from .active_desk import KEY, TIMERS, Balance, Desk, Desks, Order, asked, until
+from .active_desk import KEY, TIMERS, Balance, Desk, Desks, Order, Running, asked, until
 from .network import DEADLINE_S
 
 # Without a ledger
@@ -89,13 +89,19 @@ async def test_a_commit_whose_answer_cannot_be_proved_is_never_called_not_execut
     assert (await desks.call("deposit", 5, idempotency_key="c1")).value.amount == 5
 
 
+async def unproved(running: Running) -> None:
+    """Let the ledger be away, and what was proved before run out."""
+    await until(lambda: running.holding()._flight is None)  # what is on its way to it would prove the key again
+    running.transport.away = True
+    await until(lambda: not running.holding().is_proved(clock.now()))
+
+
 @pytest.mark.parametrize("method", ["withdraw", "break_early"])
 async def test_an_error_needs_a_proof_like_any_answer(desks: Desks, other: Transport, method: str) -> None:
     """Whether its handler rejects, or fails: by what a deposed instance knows, any may."""
     running = await desks.active()
     await desks.call("balance")
-    running.transport.away = True
-    await until(lambda: not running.holding().is_proved(clock.now()))
+    await unproved(running)
     reply = await asked(running, other, method)
     assert reply.headers[ERROR_CODE] == "503"
     assert b"suspended" in reply.payload
@@ -109,8 +115,7 @@ async def test_an_error_is_never_stale(desks: Desks, other: Transport) -> None:
 
     running = await desks.active(fail=active(stale_ok=True)(fail))
     await desks.call("balance")
-    running.transport.away = True
-    await until(lambda: not running.holding().is_proved(clock.now()))
+    await unproved(running)
     assert b"suspended" in (await asked(running, other, "fail")).payload
 
 
