@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ctp_counter import start_at
+from ctp_counter import quiet_counter, start_at
 
 from aegis.cli.bench.ctp_parts import children_of
 from aegis.contracts.market import InstrumentId
@@ -115,7 +115,7 @@ def is_running(pid: int) -> bool:
 
 
 async def test_wrong_credentials_are_tried_once(sink: Any) -> None:
-    async with counter() as running:
+    async with quiet_counter() as running:
         for wrong, code in (({"password": "wrong"}, "error 3"), ({"auth_code": "wrong"}, "error 63")):
             with pytest.raises(AegisError, match=code):
                 async with open_feed(running, sink, start=start_at(running.access, **wrong)):
@@ -124,7 +124,7 @@ async def test_wrong_credentials_are_tried_once(sink: Any) -> None:
 
 
 async def test_a_counter_that_is_not_initialised_yet_is_asked_until_it_is(sink: Any) -> None:
-    async with counter(faults=("login_error@trader=7",)) as running:
+    async with quiet_counter("login_error@trader=7") as running:
         opening = asyncio.create_task(_opened(running, sink))
         await sink.until(lambda: sum("error 7" in reason for reason in sink.reasons) >= 4)
         await running.control.clear()
@@ -140,7 +140,7 @@ async def _opened(running: RunningFront, sink: Any, options: CtpOptions = QUICK)
 
 
 async def test_a_counter_that_lists_no_contracts_yet_is_asked_until_it_does(sink: Any) -> None:
-    async with counter(faults=("no_contracts",)) as running:
+    async with quiet_counter("no_contracts") as running:
         opening = asyncio.create_task(_opened(running, sink))
         await sink.until(said(sink, "lists no contract"), timeout=15)
         assert FeedState.READY not in sink.states
@@ -151,7 +151,7 @@ async def test_a_counter_that_lists_no_contracts_yet_is_asked_until_it_does(sink
 
 
 async def test_another_error_ends_after_a_number_of_attempts(sink: Any) -> None:
-    async with counter(faults=("login_error@trader=12345",)) as running:
+    async with quiet_counter("login_error@trader=12345") as running:
         with pytest.raises(AegisError, match="error 12345"):
             async with open_feed(running, sink):
                 pass
@@ -160,7 +160,7 @@ async def test_another_error_ends_after_a_number_of_attempts(sink: Any) -> None:
 
 
 async def test_a_front_that_is_down_is_waited_for(sink: Any) -> None:
-    async with counter() as running:
+    async with quiet_counter() as running:
         await running.control.send("front_down")
         opening = asyncio.create_task(_opened(running, sink, IMPATIENT))
         await sink.until(said(sink, "could not connect to the trader front; no answer"))
@@ -170,7 +170,7 @@ async def test_a_front_that_is_down_is_waited_for(sink: Any) -> None:
 
 
 async def test_a_front_that_closes_what_it_accepts_is_waited_for(sink: Any) -> None:
-    async with counter(faults=("accept_and_close",)) as running:
+    async with quiet_counter("accept_and_close") as running:
         opening = asyncio.create_task(_opened(running, sink))
         await sink.until(said(sink, "error 4097"))
         await running.control.clear()
@@ -180,7 +180,7 @@ async def test_a_front_that_closes_what_it_accepts_is_waited_for(sink: Any) -> N
 
 async def test_steps_are_told_in_their_order_and_no_secret_is_visible(sink: Any) -> None:
     steps: list[str] = []
-    async with counter() as running:
+    async with quiet_counter() as running:
         known = await probe(start_at(running.access), QUICK.limits, lambda step: steps.append(step.name))
         assert known == 40
         async with open_feed(running, sink) as feed:
@@ -199,7 +199,7 @@ async def test_steps_are_told_in_their_order_and_no_secret_is_visible(sink: Any)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP])
 async def test_a_session_that_dies_or_hangs_is_replaced_by_itself(sink: Any, number: signal.Signals) -> None:
     options = IMPATIENT if number == signal.SIGSTOP else QUICK
-    async with counter() as running, open_feed(running, sink, options) as feed:
+    async with quiet_counter() as running, open_feed(running, sink, options) as feed:
         await all_of(feed)
         await sink.until_quotes(50)
         first, pid = feed.session, feed.session_pid
@@ -215,7 +215,7 @@ async def test_a_session_that_dies_or_hangs_is_replaced_by_itself(sink: Any, num
 
 
 async def test_a_session_that_the_front_drops_is_replaced(sink: Any) -> None:
-    async with counter() as running, open_feed(running, sink) as feed:
+    async with quiet_counter() as running, open_feed(running, sink) as feed:
         await all_of(feed)
         await running.control.send("drop", side="trader", reason=0x1001)
         await sink.until_quotes(len(sink.quotes) + 50)
@@ -233,7 +233,7 @@ async def test_a_silent_front_is_left_only_while_the_market_is_open(sink: Any) -
         asked.release()
         return is_open
 
-    async with counter() as running, open_feed(running, sink, IMPATIENT, expects=expects) as feed:
+    async with quiet_counter() as running, open_feed(running, sink, IMPATIENT, expects=expects) as feed:
         await all_of(feed)
         await sink.until(lambda: sum(not quote.flags for quote in sink.quotes) >= 60)
         await running.control.fault("no_ticks@market")
@@ -252,7 +252,7 @@ async def test_a_silent_front_is_left_only_while_the_market_is_open(sink: Any) -
 
 async def test_instruments_that_are_none_of_ours_are_told_and_the_others_used(sink: Any) -> None:
     async with (
-        counter(faults=("unknown_exchange", "broken_text")) as running,
+        quiet_counter("unknown_exchange", "broken_text") as running,
         open_feed(running, sink) as feed,
     ):
         instruments = await feed.instruments()
@@ -295,7 +295,7 @@ async def test_milliseconds_are_what_they_say(sink: Any, millisecond: int, part_
 
 async def test_symbols_that_no_field_holds_are_not_asked_for(sink: Any) -> None:
     """The wrapper copies them unchecked: a long one would end the process."""
-    async with counter() as running, open_feed(running, sink) as feed:
+    async with quiet_counter() as running, open_feed(running, sink) as feed:
         long = InstrumentId("SHFE", "x" * 400)
         assert list(await feed.subscribe([long])) == [long]
         feed._require_ready()._ask([long.symbol])  # as if it were known
@@ -338,7 +338,7 @@ async def test_what_ctp_does_not_take_now_is_asked_again_until_all_is_subscribed
 
 
 async def test_a_login_that_ctp_does_not_take_is_tried_again(sink: Any) -> None:
-    async with counter(faults=("answer@trader=-3",)) as running:
+    async with quiet_counter("answer@trader=-3") as running:
         opening = asyncio.create_task(_opened(running, sink))
         await sink.until(said(sink, "CTP does not take the request"), timeout=15)
         await running.control.clear()
@@ -347,7 +347,7 @@ async def test_a_login_that_ctp_does_not_take_is_tried_again(sink: Any) -> None:
 
 
 async def test_what_the_front_refuses_is_refused_with_its_reason_and_may_be_asked_for_again(sink: Any) -> None:
-    async with counter() as running, open_feed(running, sink) as feed:
+    async with quiet_counter() as running, open_feed(running, sink) as feed:
         one, other = [each.id for each in await feed.instruments()][:2]
         await running.control.fault("subscribe_error")
         refused = await feed.subscribe([one])
@@ -383,7 +383,7 @@ async def test_a_session_ends_with_a_service_that_is_killed(sink: Any, tmp_path:
     program = f"""
 import asyncio, sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
-from ctp_counter import start_at
+from ctp_counter import quiet_counter, start_at
 from ctpsim.access import read_access
 from conftest import RecordingSink
 from aegis.marketdata.adapters.ctp import CtpFeed
