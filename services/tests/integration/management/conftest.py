@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from argon2 import PasswordHasher
+from fastapi import FastAPI
 from management_stage import Stage, stage
 
 from aegis.management.access import attempts, passwords
+from aegis.management.endpoints import app
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.testing import NatsAccess, nats_server_thread
 
@@ -21,6 +24,23 @@ def cheap_passwords() -> Iterator[None]:
     """Each costs half a second of a busy machine by its usual settings, which test_management_parts looks at."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "PasswordHasher", partial(PasswordHasher, time_cost=1, memory_cost=64, parallelism=1))
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_document() -> Iterator[None]:
+    """To make it takes most of the time of a start; instances whose documents differ have one each."""
+    make = app._document
+    made: dict[object, dict[str, Any]] = {}
+
+    def document(of: FastAPI) -> dict[str, Any]:
+        differs = of.version, of.state.parts.cookie
+        if differs not in made:
+            made[differs] = make(of)
+        return made[differs]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app, "_document", document)
         yield
 
 
