@@ -1,4 +1,5 @@
 import { expect, test } from "@playwright/test";
+import { type Report, together } from "../../src/features/market/asked";
 import { QuoteBoard } from "../../src/features/market/board";
 import { amount, type Bar, type Bars, changeOf, coverOf, digitsOf, extended, goneOn, joined, MOST_BARS, periodsBack, sideOf, type Subscription, type Tick } from "../../src/features/market/quotes";
 import { Spark } from "../../src/features/market/spark";
@@ -155,4 +156,19 @@ test("arrow keys go through the cells of a map, and not beyond its ends", () => 
   const at = (key: string, from: number) => stepped(key, from, 10, 4);
   expect([at("ArrowRight", 3), at("ArrowDown", 1), at("ArrowUp", 9), at("End", 2), at("Home", 7)]).toEqual([4, 5, 5, 9, 0]);
   expect([at("ArrowLeft", 0), at("ArrowDown", 7), at("ArrowUp", 2), at("a", 2)]).toEqual([0, 7, 2, -1]);
+});
+
+test("of several feed sets the worst counts, one that does not answer is unknown, and no alarm of any is left out", () => {
+  const report = (level: Report["level"], instrument: string, phase: string) =>
+    ({ data: { level, cases: [{ instrument }], exchanges: [{ exchange: "SHFE", phase }] } as unknown as Report, error: null });
+  const main = report("healthy", "SHFE.rb2605", "break");
+  expect(together([]).level).toBe(undefined);
+  expect(together([{ data: undefined, error: null }]).level).toBe(undefined);
+  expect(together([main, { data: undefined, error: null }]).level).toBe("unknown");
+  expect(together([main, report("degraded", "DCE.m2605", "closed")]).level).toBe("degraded");
+  const both = together([{ ...main, error: new Error("away") }, report("critical", "DCE.m2605", "trading")]);
+  expect(both).toMatchObject({ level: "critical", cases: 2 });
+  expect([...both.alarms.keys()]).toEqual(["SHFE.rb2605", "DCE.m2605"]);
+  expect(both.phases.get("SHFE")?.phase).toBe("trading");
+  expect(together([{ ...main, error: new Error("away") }]).level).toBe("unknown");
 });

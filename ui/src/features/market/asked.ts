@@ -1,6 +1,6 @@
 "use client";
 
-import { useQuery } from "@tanstack/react-query";
+import { useQueries, useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { answered, api, type Lease, type Schemas } from "@/lib/api/client";
 import type { Problem } from "@/lib/api/problem";
@@ -60,23 +60,57 @@ export function useFacts(): ReadonlyMap<string, Contract> {
   return useMemo(() => new Map(data?.rows.map((one) => [one.instrument, one])), [data]);
 }
 
-/** What the health agent of the first feed set says; `feed` is empty where nobody watches one. */
+export type Report = Schemas["HealthReport"];
+export type Level = Report["level"];
+export type ExchangeView = Schemas["ExchangeView"];
+
+const WORST_FIRST: Level[] = ["critical", "degraded", "unknown", "healthy"];
+
+interface Asked {
+  data?: Report | undefined;
+  error: unknown;
+}
+
+export function levelOf({ data, error }: Asked): Level {
+  return error ? "unknown" : (data?.level ?? "unknown");
+}
+
+/** What the agents of all feed sets say together: the worst of their levels, which is unknown of one that does not answer; all alarms, as they were said last; and an exchange trades where one says so. */
+export function together(asked: readonly Asked[]) {
+  const reports = asked.flatMap((one) => one.data ?? []);
+  const levels = asked.map(levelOf);
+  const phases = new Map<string, ExchangeView>();
+  for (const one of reports.flatMap((report) => report.exchanges)) {
+    if (!phases.has(one.exchange) || one.phase === "trading") phases.set(one.exchange, one);
+  }
+  return {
+    level: asked.some((one) => one.data || one.error) ? WORST_FIRST.find((one) => levels.includes(one)) : undefined,
+    cases: reports.reduce((sum, one) => sum + one.cases.length, 0),
+    alarms: new Map(reports.flatMap((report) => report.cases).map((one) => [one.instrument, one])),
+    phases,
+  };
+}
+
+/** What the health agents say of their feed sets, of each that was ever watched; `feeds` are their names. */
 export function useHealth() {
   const { rows } = useRows<Lease>("leases");
-  const feed = rows.filter((one) => one.service === "health" && one.holder).map((one) => one.key).sort()[0] ?? "";
-  const report = useQuery({
-    queryKey: ["market", "health", feed],
-    queryFn: () => answered(api.GET("/api/market/health/{feed}", { params: { path: { feed } } })),
-    refetchInterval: AGAIN_MS,
-    enabled: feed !== "",
+  const feeds = useMemo(() => rows.filter((one) => one.service === "health").map((one) => one.key).sort(), [rows]);
+  const said = useQueries({
+    queries: feeds.map((feed) => ({
+      queryKey: ["market", "health", feed],
+      queryFn: () => answered(api.GET("/api/market/health/{feed}", { params: { path: { feed } } })),
+      refetchInterval: AGAIN_MS,
+    })),
+    combine,
   });
-  const alarms = useMemo(() => new Map(report.data?.cases.map((one) => [one.instrument, one])), [report.data]);
-  const phases = useMemo(() => new Map(report.data?.exchanges.map((one) => [one.exchange, one])), [report.data]);
-  return { feed, report, alarms, phases };
+  return useMemo(() => ({ feeds, ...said }), [feeds, said]);
+}
+
+function combine(asked: UseQueryResult<Report>[]) {
+  return { ...together(asked), queries: asked };
 }
 
 export type Health = ReturnType<typeof useHealth>;
-export type ExchangeView = Schemas["ExchangeView"];
 
 export function useWishes() {
   return useQuery({ queryKey: ["market", "wishes"], queryFn: () => answered(api.GET("/api/market/wishes")), refetchInterval: AGAIN_MS });

@@ -2,35 +2,46 @@
 
 import { Badge } from "@/components/ui/badge";
 import { CopyCommand } from "@/components/ui/copy";
+import { Segments } from "@/components/ui/field";
 import { Panel } from "@/components/ui/panel";
 import { RowName } from "@/components/ui/row-name";
 import { Answer, Empty } from "@/components/ui/states";
 import { type Column, Table } from "@/components/ui/table";
 import type { Schemas } from "@/lib/api/client";
 import { duration, useTimes } from "@/lib/time";
+import { useUrlState } from "@/lib/url";
 import { useWords } from "@/lib/words";
-import type { Health } from "./asked";
+import { type Health, levelOf, type Report } from "./asked";
 import { useWhy } from "./reasons";
 import { MARKET } from "./words";
 
-type Report = Schemas["HealthReport"];
 type Case = Schemas["CaseView"];
 type Repair = Schemas["RepairView"];
 
 export const LEVEL_TONES = { healthy: "quiet", degraded: "warn", critical: "bad", unknown: "warn" } as const;
 const SHOWN_REPAIRS = 5;
 
-/** What the health agent finds: instruments with alarms, and what it did about them. */
+/** What the health agent of a feed set finds: instruments with alarms, and what it did about them. */
 export function Findings({ health, onOpen }: { health: Health; onOpen: (instrument: string) => void }) {
   const say = useWords(MARKET);
-  const report = health.report.data;
+  const [chosen, choose] = useUrlState("feed");
+  const at = Math.max(0, health.feeds.indexOf(chosen));
+  const feed = health.feeds[at];
+  const query = health.queries[at];
   return (
     <Panel
       title={say("findings")}
-      note={report && <Badge tone={LEVEL_TONES[report.level]}>{say(`level.${report.level}`)}</Badge>}
-      actions={health.feed && <CopyCommand parts={["aegis", "health", "--feed", health.feed]} />}
+      note={query?.isFetched && <Badge tone={LEVEL_TONES[levelOf(query)]}>{say(`level.${levelOf(query)}`)}</Badge>}
+      actions={
+        feed && (
+          <>
+            {health.feeds.length > 1 && <Segments label={say("feedSet")} value={feed} onChange={choose} options={health.feeds.map((one) => ({ value: one, label: one }))} />}
+            <CopyCommand parts={["aegis", "health", "--feed", feed]} />
+          </>
+        )
+      }
     >
-      {health.feed ? <Answer of={health.report}>{(told) => <Told report={told} onOpen={onOpen} />}</Answer> : <Empty>{say("noAgent")}</Empty>}
+      {query ? <Answer of={query}>{(told) => <Told key={feed} report={told} onOpen={onOpen} />}</Answer> : <Empty>{say("noAgent")}</Empty>}
     </Panel>
   );
 }

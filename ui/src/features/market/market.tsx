@@ -65,16 +65,15 @@ function Summary({ feeds, health }: { feeds: ReturnType<typeof useFeeds>; health
   const publishing = feeds.filter((one) => one.role === "active");
   const sum = (of: (one: (typeof feeds)[number]) => number) => publishing.reduce((all, one) => all + of(one), 0);
   const rates = publishing.map((one) => one.rate).filter((one) => one !== null);
-  const report = health.report.data;
+  const { level, cases } = health;
   const lost = feeds.reduce((all, one) => all + one.lost, 0);
-  const cases = report?.cases.length ?? 0;
   return (
     <Figures>
-      <Figure label={say("health")} value={report ? say(`level.${report.level}`) : "–"} tone={report ? LEVELS[report.level] : "soft"} note={health.feed || undefined} />
+      <Figure label={say("health")} value={level ? say(`level.${level}`) : "–"} tone={level ? LEVELS[level] : "soft"} note={health.feeds.join(", ") || undefined} />
       <Figure label={say("rate")} value={rates.length ? whole(sum((one) => one.rate ?? 0)) : "–"} note={say("perSecond")} />
       <Figure label={say("ticking")} value={whole(sum((one) => one.ticking))} note={say("of", { all: whole(sum((one) => one.subscribed)) })} />
       <Figure label={say("listedBy")} value={whole(sum((one) => one.instruments))} note={say("contractsNote")} />
-      <Figure label={say("alarms")} value={report ? whole(cases) : "–"} tone={cases ? "bad" : "soft"} />
+      <Figure label={say("alarms")} value={level ? whole(cases) : "–"} tone={cases ? "bad" : "soft"} />
       <Figure label={say("lostTicks")} value={whole(lost)} tone={lost ? "bad" : "soft"} note={say("sinceStart")} />
     </Figures>
   );

@@ -41,10 +41,10 @@ export function ConnectionBanner() {
   return (
     <>
       <Said>{say(state === "lost" ? "lostSaid" : "staleSaid")}</Said>
-      <div data-testid="connection-banner" className="flex shrink-0 items-center gap-2 border-b border-bad/50 bg-bad/12 px-4 py-1.5 text-xs font-medium text-bad">
+      <section aria-label={say(`state.${state}`)} data-testid="connection-banner" className="flex shrink-0 items-center gap-2 border-b border-bad/50 bg-bad/12 px-4 py-1.5 text-xs font-medium text-bad">
         <Icon name="warning" size={14} />
         <span className="min-w-0">{text}</span>
-      </div>
+      </section>
     </>
   );
 }
