@@ -36,6 +36,22 @@ async def test_of_a_user_so_many_sessions_go_on_and_the_oldest_ends_for_another_
     await transport.close()
 
 
+async def test_a_session_of_twelve_hours_is_not_among_those_that_go_on() -> None:
+    transport = MemoryTransport(MemoryBroker())
+    sessions = Sessions(transport, idle=timedelta(minutes=30), longest=timedelta(hours=12))
+    await sessions.ensure()
+    token = await sessions.begin(user("anna"), NOW, address="", agent="")
+    end = NOW + timedelta(hours=12)
+    now = NOW
+    while now < end:
+        assert await sessions.find(token, now) is not None
+        assert len(await sessions.of("anna", now)) == 1
+        now += timedelta(minutes=29)
+    assert end - now > -timedelta(minutes=30), "somebody was there a moment ago"
+    assert await sessions.of("anna", end) == []
+    await transport.close()
+
+
 async def test_a_session_that_is_only_looked_at_ends_as_if_nobody_had() -> None:
     transport = MemoryTransport(MemoryBroker())
     sessions = Sessions(transport, idle=timedelta(minutes=30), longest=timedelta(hours=12))

@@ -41,6 +41,20 @@ test("a dialog begins where something is to be typed, and gives the focus back",
   await expect(button).toBeFocused();
 });
 
+test("a menu is left by Tab and by Escape", async ({ page }) => {
+  await page.goto("/leases");
+  await live(page);
+  const button = page.getByRole("button", { name: "admin" });
+  for (const key of ["Tab", "Escape"]) {
+    await button.focus();
+    await page.keyboard.press("Enter");
+    await expect(page.getByRole("menuitem", { name: "Sign out" })).toBeFocused();
+    await page.keyboard.press(key);
+    await expect(page.getByRole("menu")).toBeHidden();
+  }
+  await expect(button).toBeFocused();
+});
+
 test("another account is chosen by the keyboard", async ({ page }) => {
   const listed = ["paper", "second"].map((account) => ({ account, key: account, env: "paper" }));
   await page.route("**/api/trading/accounts", (route) => route.fulfill({ json: listed }));

@@ -156,6 +156,19 @@ test("a token is shown once, works, and is refused once it has ended", async ({ 
   await program.dispose();
 });
 
+test("what cannot be asked for again is said to be old, with its age and why, until it can", async ({ page, desk }) => {
+  await define(page, desk, ["echo"]);
+  await page.goto("/definitions");
+  await expect(page.getByRole("button", { name: SERVICE })).toBeVisible();
+  const problem = { code: "unavailable", title: "", detail: "", reason: "nats_away", details: {} };
+  await page.route("**/api/services", (route) => route.fulfill({ status: 503, contentType: "application/problem+json", json: problem }));
+  const old = page.getByTestId("old");
+  await expect(old).toHaveText(/^This is [\d.]+ s old: it could not be asked for again\. .*NATS does not answer\.$/, { timeout: 30_000 });
+  await expect(page.getByRole("button", { name: SERVICE })).toBeVisible();
+  await page.unroute("**/api/services");
+  await expect(old).toBeHidden({ timeout: 30_000 });
+});
+
 test("a key's revisions are shown, and what has changed between two of them", async ({ page, desk }) => {
   await define(page, desk, ["echo"]);
   await define(page, desk, ["echo", "reverse"]);

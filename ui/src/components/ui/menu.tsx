@@ -10,7 +10,7 @@ export interface MenuItem {
   checked?: boolean;
 }
 
-/** A button that opens a list of actions. Arrow keys move, Escape closes. */
+/** A button that opens a list of actions. Arrow keys move, Escape closes, and so does who goes on with Tab. */
 export function Menu({ label, button, groups }: { label: string; button: ReactNode; groups: { title?: string; items: MenuItem[] }[] }) {
   const [isOpen, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);
@@ -28,6 +28,7 @@ export function Menu({ label, button, groups }: { label: string; button: ReactNo
   };
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === "Escape") return close();
+    if (event.key === "Tab") return setOpen(false);
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step) return;
     event.preventDefault();

@@ -2,6 +2,7 @@
 
 import type { ReactNode } from "react";
 import { Problem } from "@/lib/api/problem";
+import { duration, useNow } from "@/lib/time";
 import { useWords } from "@/lib/words";
 import { Button } from "./button";
 import { Icon } from "./icons";
@@ -91,11 +92,32 @@ interface Query<T> {
   data?: T | undefined;
   error: unknown;
   refetch?: () => unknown;
+  /** When the data came, in milliseconds. */
+  dataUpdatedAt?: number;
 }
 
-/** What a query has: its data, lines while it is coming, or what went wrong. Old data stays when a refetch fails. What is live is asked for again by itself. */
+/** Over data that could not be asked for again: how old it is, and why. */
+function Old({ since, error }: { since: number; error: unknown }) {
+  const say = useWords(UI);
+  const inWords = useProblemWords();
+  const now = useNow();
+  return (
+    <p data-testid="old" className="border-b border-warn/50 bg-warn/10 px-3 py-1.5 text-xs wrap-anywhere text-warn">
+      {say("old", { age: now ? duration(Math.max(0, now - since)) : "–", why: inWords(error) })}
+    </p>
+  );
+}
+
+/** What a query has: its data, lines while it is coming, or what went wrong. Old data stays when a refetch fails, and is said to be old. What is live is asked for again by itself. */
 export function Answer<T>({ of, rows, children }: { of: Query<T>; rows?: number; children: (data: T) => ReactNode }) {
-  if (of.data !== undefined) return children(of.data);
+  if (of.data !== undefined) {
+    return (
+      <>
+        {Boolean(of.error) && of.dataUpdatedAt !== undefined && <Old since={of.dataUpdatedAt} error={of.error} />}
+        {children(of.data)}
+      </>
+    );
+  }
   if (of.error) return <Failed error={of.error} onAgain={of.refetch && (() => void of.refetch?.())} />;
   return <Loading rows={rows} />;
 }

@@ -27,7 +27,7 @@ export function Audit() {
       <Filters {...filter} />
       <div className={sequence ? "grid grid-cols-[minmax(0,1fr)] items-start gap-3 xl:grid-cols-[minmax(0,1fr)_420px]" : "grid grid-cols-[minmax(0,1fr)] gap-3"}>
         <Panel title={say("table")} note={audit.entries && say("count", { count: audit.entries.length })} className={sequence ? "max-xl:order-2" : ""}>
-          <Answer of={{ data: audit.entries, error: audit.error, refetch: audit.refetch }} rows={10}>
+          <Answer of={{ ...audit, data: audit.entries }} rows={10}>
             {(entries) => (
               <>
                 {entries.length > 0 && <Strip of={entries} />}

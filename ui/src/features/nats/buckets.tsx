@@ -104,7 +104,7 @@ function Keys({ bucket }: { bucket: string }) {
       note={all && say("keyCount", { count: asked.hasNextPage ? `${all.length}+` : all.length })}
       actions={<Filter label={say("filter")} value={text} onChange={setText} className="w-36! sm:w-52!" />}
     >
-      <Answer of={{ data: all, error: asked.error, refetch: asked.refetch }}>
+      <Answer of={{ ...asked, data: all }}>
         {(keys) => (
           <>
             <Table

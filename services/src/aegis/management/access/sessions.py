@@ -89,7 +89,7 @@ class Sessions:
         if entry is None:
             return None
         session = codec.decode_model(Session, entry.value)
-        if now - session.seen_at >= self._idle or now - session.created_at >= self._longest:
+        if not self._goes_on(session, now):
             return None
         found = OpenSession(entry.key, session, entry.revision)
         return await self._touched(found, now) if is_seen else found
@@ -114,8 +114,11 @@ class Sessions:
             OpenSession(entry.key, codec.decode_model(Session, entry.value), entry.revision)
             for entry in await self._bucket.entries()
         ]
-        found = [one for one in all_of_them if one.session.user == user and now - one.session.seen_at < self._idle]
+        found = [one for one in all_of_them if one.session.user == user and self._goes_on(one.session, now)]
         return sorted(found, key=lambda one: one.session.created_at, reverse=True)
+
+    def _goes_on(self, session: Session, now: datetime) -> bool:
+        return now - session.seen_at < self._idle and now - session.created_at < self._longest
 
     @property
     def _idle_s(self) -> int:
