@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from trading_desk import DAY, NEXT_DAY
-from trading_house import House, agreed, place
+from trading_house import House, agreed, at_venue, place
 from trading_venue import Connection
 
 from aegis.contracts.orders import OrderReported
-from aegis_sdk.errors import Unavailable
+from aegis_sdk.errors import Moved, OutcomeUnknown, Unavailable
 from aegis_sdk.events import Events
 
 CLOCKS = {"ts_updated_ns"}
@@ -126,3 +126,33 @@ async def test_a_day_that_ends_while_an_account_is_compared_is_no_mismatch(
     await agreed(instance)
     assert instance.book.mode == "normal"
     assert not instance.service.acting.counts.mismatches
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+async def test_an_adoption_is_told_only_by_who_has_stored_it(
+    house: House, monkeypatch: pytest.MonkeyPatch, is_stored: bool
+) -> None:
+    """Whoever was frozen hears of orders that others have placed since, and knows none of their names."""
+    instance = await house.take()
+    await place(instance, "one")
+    await instance.still()
+    commit, proved = instance.ledger.commit, asyncio.Event()
+
+    async def unanswered(change: bytes) -> int:
+        if is_stored:
+            await commit(change)
+        raise OutcomeUnknown("no answer")
+
+    async def prove() -> None:
+        proved.set()
+        if not is_stored:
+            raise Moved("deposed")
+
+    monkeypatch.setattr(instance.ledger, "commit", unanswered)
+    monkeypatch.setattr(instance.ledger, "prove", prove)
+    house.venue.take(at_venue("theirs"))
+    async with asyncio.timeout(5):
+        await proved.wait()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert instance.service.acting.counts.adopted == is_stored

@@ -81,12 +81,17 @@ class Reporting:
             self._warn(state, account, book)
 
     async def _commit(self, state: KeyState, changes: Sequence[Change]) -> None:
+        """Return when they are stored. Raises Moved where the key has gone: who has it tells what they come to."""
+        is_sent = False
         while True:
             try:
-                await self._acting.commit(state.key, changes)
+                if is_sent:
+                    await self._acting.held(state.key).prove()
+                else:
+                    await self._acting.commit(state.key, changes)
                 return
             except OutcomeUnknown:
-                return  # it is stored as soon as that is possible
+                is_sent = True  # it is stored as soon as that is possible: before anything is proved, if it is ours yet
             except Suspended:
                 await asyncio.sleep(_AGAIN_S)
 
