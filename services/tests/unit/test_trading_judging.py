@@ -89,9 +89,18 @@ def told_another_end(case: Case) -> None:
     told_as(case, status="cancelled", filled=1)
 
 
+def leg_sent_though_refused(case: Case) -> None:
+    case.ours.append(case.ours[0].model_copy(update={"client_order_id": "other-2"}))
+    case.theirs.append(case.theirs[0].model_copy(update={"client_order_id": "other-2"}))
+
+
+def split_into_too_few_lots(case: Case) -> None:
+    case.told.split[case.name] = 3
+
+
 SPOILED = (twice, nameless, lost, sent_though_refused, sent_though_called_not_sent, never_told, not_journaled,
            known_otherwise, works_though_cancelled, told_as_another_order, told_too_many_lots,
-           told_another_end)  # fmt: skip
+           told_another_end, leg_sent_though_refused, split_into_too_few_lots)  # fmt: skip
 
 
 def test_what_is_right_is_not_called_wrong() -> None:

@@ -221,6 +221,24 @@ async def test_what_somebody_else_stores_meanwhile_is_stored_once(
     assert outbox.published == count - 2
 
 
+async def test_events_go_on_where_the_stream_has_forgotten_those_before(
+    transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After 30 days, or a gibibyte."""
+    monkeypatch.setattr(outbox_module, "_AGAIN_S", 0.001)
+    stream = Events(transport)
+    await stream.ensure()
+    desk = Desk()
+    outbox = outbox_of(desk)
+    outbox.add(told(desk, 1, 2))
+    async with posted(transport, stream, 2, outbox):
+        await until_empty(outbox)
+        await transport.purge("EVENTS", "event.>", 1000)
+        outbox.add(told(desk, 3, 2))
+        await until_empty(outbox)
+    assert await stored(transport) == [3, 4]
+
+
 async def test_trades_are_told_before_what_can_wait(
     transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
