@@ -170,11 +170,13 @@ async def ready(transport: NatsTransport, account: str, deadline_s: float = DEAD
                 await asyncio.sleep(0.05)
 
 
-async def instruments(transport: NatsTransport, exchange: str, product: str) -> list[str]:
+async def instruments(
+    transport: NatsTransport, exchange: str, product: str, deadline_s: float = DEADLINE_S
+) -> list[str]:
     """What market data lists of a product; waits for it to start."""
     client = Client(transport)
     asked = InstrumentsRequest(exchange=exchange, product=product, kind="future")
-    return [one.instrument for one in (await client.call(INSTRUMENTS, asked, timeout=DEADLINE_S)).instruments]
+    return [one.instrument for one in (await client.call(INSTRUMENTS, asked, timeout=deadline_s)).instruments]
 
 
 @asynccontextmanager

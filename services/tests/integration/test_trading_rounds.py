@@ -20,7 +20,7 @@ from trading_rounds.faults import FAULTS, STRIKES, STRIKES_OF_A_DAY, STRUCK, Str
 from trading_rounds.flow import Told, Trader
 from trading_rounds.house import PAPERS, House, begun
 from trading_rounds.judging import wrong_figures, wrong_orders, wrong_trades
-from trading_rounds.rolling import a_day_ends
+from trading_rounds.rolling import a_day_ends, patiently
 from trading_rounds.struck import PACE
 from venue_stage import Heard
 
@@ -65,7 +65,7 @@ async def test_no_order_is_lost_or_sent_twice_and_every_answer_is_true(tmp_path:
             house.strikes, house.strikes_of_a_day = begun_at(STRIKES, number), begun_at(STRIKES_OF_A_DAY, number // 2)
             if (number - seed) % 2:
                 for account in PAPERS:
-                    ended[account] += await desks[account].orders()
+                    ended[account] += await patiently(desks[account].orders)
                     told[account] = Told()
                 day_ends = random.Random(f"the day before {number}")
                 await a_day_ends(house, {account: desks[account] for account in PAPERS}, day_ends, f"r{number}")
@@ -73,7 +73,7 @@ async def test_no_order_is_lost_or_sent_twice_and_every_answer_is_true(tmp_path:
             await a_round(house, desks, told, random.Random(number), f"r{number}")
             await all_is_right(house, desks, told)
         for account, desk in desks.items():
-            has_traded([*ended[account], *await desk.orders()])
+            has_traded([*ended[account], *await patiently(desk.orders)])
             await all_was_told(house.transport, desk)
     print(*sorted(STRUCK.items()), sorted(SPLITS.items()), sep="\n")
 

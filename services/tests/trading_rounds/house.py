@@ -149,7 +149,7 @@ async def begun(server: EmbeddedServer, directory: Path) -> AsyncIterator[House]
         transport = await connect(access)
         stack.push_async_callback(transport.close)
         found = await stack.enter_async_context(Directory.open(transport))
-        rebar = (await instruments(transport, "SHFE", "rb"))[-1]
+        rebar = (await instruments(transport, "SHFE", "rb", DEADLINE_S))[-1]
         traded = {**dict.fromkeys(PAPERS, (rebar, 3000)), counter.user.user_id: ("SHFE.rb2605", 3080)}
         accounts = accounts_at(counter, directory, papers=PAPERS)
         house = House(server, counter, paper, transport, found, accounts, traded)

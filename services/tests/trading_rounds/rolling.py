@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from itertools import count
 from random import Random
-from typing import Final
+from typing import Final, TypeVar
 
 from trading_rounds.faults import Fault, kill, leave, paper_dies, strike_as_a_day_ends
 from trading_rounds.house import House
@@ -14,6 +17,8 @@ from aegis.contracts.orders import OrderReported, Position
 from aegis.contracts.trading import VenueUnavailable
 from aegis.desk import Desk, Snapshot
 from aegis_sdk.errors import DeadlineExceeded, NotExecuted, OutcomeUnknown, Unavailable
+
+Answer = TypeVar("Answer")
 
 _DEADLINE_S: Final = 60.0
 _RESTING: Final = 3
@@ -24,17 +29,13 @@ _BESIDE: Final[tuple[Fault | None, ...]] = (None, None, kill, leave, paper_dies)
 
 async def a_day_ends(house: House, desks: Mapping[str, Desk], chance: Random, name: str) -> None:
     """Nothing works before, and all agree. Behind it orders have expired, and all lots are yesterday's."""
-    resting = {account: [f"{account}-{name}-{number}" for number in range(_RESTING)] for account in desks}
-    lots = {account: held(await desk.positions()) for account, desk in desks.items()}
+    lots = {account: held(await patiently(desk.positions)) for account, desk in desks.items()}
     async with asyncio.TaskGroup() as group:
         following: list[asyncio.Event] = []
         for account, desk in desks.items():
-            instrument, middle = house.traded[account]
-            for one in resting[account]:
-                (order,) = await desk.place(instrument, "buy", 1, price=middle - 100, client_order_id=one)
-                assert order.status == "accepted", order
+            names = [await rests(desk, house.traded[account], f"{name}-{number}") for number in range(_RESTING)]
             following.append(asyncio.Event())
-            group.create_task(expire(desk, resting[account], following[-1]))
+            group.create_task(expire(desk, names, following[-1]))
         for begun in following:
             await begun.wait()
         beside = chance.choice(_BESIDE)
@@ -44,17 +45,31 @@ async def a_day_ends(house: House, desks: Mapping[str, Desk], chance: Random, na
             print(f"  as the day ends: {what}")
     for account, desk in desks.items():
         await until_day(desk, house.day)
-        positions = await desk.positions()
+        positions = await patiently(desk.positions)
         assert held(positions) == lots[account]
         assert not [one for one in positions if one.today]
-        assert await desk.orders() == []
+        assert await patiently(desk.orders) == []
+
+
+async def rests(desk: Desk, market: tuple[str, int], name: str) -> str:
+    """The name of an order that waits; another one where nobody had time to send it."""
+    instrument, middle = market
+    for attempt in count():
+        own = f"{desk.account_name}-{name}-{attempt}"
+        place = partial(desk.place, instrument, "buy", 1, price=middle - 100, client_order_id=own)
+        (order,) = await patiently(place)
+        if order.status == "accepted":
+            return own
+        assert order.status == "not_sent", order
+    raise AssertionError
 
 
 async def expire(desk: Desk, names: list[str], begun: asyncio.Event) -> None:
     """Who follows the account hears of each that it has expired, once, and of all else before it."""
     expired: list[str] = []
     sequence = 0
-    async with desk.follow() as changes, asyncio.timeout(_DEADLINE_S):
+    async with AsyncExitStack() as stack, asyncio.timeout(_DEADLINE_S):
+        changes = await patiently(lambda: stack.enter_async_context(desk.follow()))
         async for change in changes:
             if not begun.is_set():
                 assert isinstance(change, Snapshot)
@@ -70,18 +85,20 @@ async def expire(desk: Desk, names: list[str], begun: asyncio.Event) -> None:
 
 
 async def until_day(desk: Desk, day: str) -> None:
-    """Return when the account is on that day, and takes orders."""
-    said: object = None
-    try:
-        async with asyncio.timeout(_DEADLINE_S):
-            while said != day:
-                try:
-                    said = (await desk.account()).trading_day
-                except (VenueUnavailable, NotExecuted, OutcomeUnknown, Unavailable, DeadlineExceeded) as error:
-                    said = error
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        raise AssertionError(f"{desk.account_name} has not come to {day}: {said}") from None
+    """Return when the account is on that day."""
+    async with asyncio.timeout(_DEADLINE_S):
+        while (await patiently(desk.account)).trading_day != day:  # noqa: ASYNC110 - its events are followed elsewhere
+            await asyncio.sleep(0.05)
+
+
+async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """The answer, asked for again while nobody has time for it."""
+    async with asyncio.timeout(_DEADLINE_S):
+        while True:
+            try:
+                return await ask()
+            except (VenueUnavailable, NotExecuted, OutcomeUnknown, Unavailable, DeadlineExceeded):
+                await asyncio.sleep(0.1)
 
 
 def held(positions: list[Position]) -> dict[tuple[str, str], int]:
