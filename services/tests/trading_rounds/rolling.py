@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from trading_rounds.faults import Fault, kill, leave, paper_dies, strike_as_a_day_ends
 from trading_rounds.house import House
 
-from aegis.contracts.orders import OrderReported, Position
+from aegis.contracts.orders import Order, OrderReported, Position
 from aegis.contracts.trading import VenueUnavailable
 from aegis.desk import Desk, Snapshot
 from aegis_sdk.errors import DeadlineExceeded, NotExecuted, OutcomeUnknown, Unavailable
@@ -52,16 +52,29 @@ async def a_day_ends(house: House, desks: Mapping[str, Desk], chance: Random, na
 
 
 async def rests(desk: Desk, market: tuple[str, int], name: str) -> str:
-    """The name of an order that waits; another one where nobody had time to send it."""
+    """The name of an order that waits; another one where nobody had time to send it: such a name is used."""
     instrument, middle = market
-    for attempt in count():
-        own = f"{desk.account_name}-{name}-{attempt}"
-        place = partial(desk.place, instrument, "buy", 1, price=middle - 100, client_order_id=own)
-        (order,) = await patiently(place)
-        if order.status == "accepted":
-            return own
-        assert order.status == "not_sent", order
+    async with asyncio.timeout(_DEADLINE_S):
+        for attempt in count():
+            own = f"{desk.account_name}-{name}-{attempt}"
+            try:
+                (order,) = await _placed(partial(desk.place, instrument, "buy", 1, price=middle - 100), own)
+            except (NotExecuted, VenueUnavailable):
+                await asyncio.sleep(0.1)
+                continue
+            if order.status == "accepted":
+                return own
+            assert order.status == "not_sent", order
     raise AssertionError
+
+
+async def _placed(place: Callable[..., Awaitable[list[Order]]], name: str) -> list[Order]:
+    """The answer, asked for by the same name until there is one."""
+    while True:
+        try:
+            return await place(client_order_id=name)
+        except OutcomeUnknown:
+            await asyncio.sleep(0.1)
 
 
 async def expire(desk: Desk, names: list[str], begun: asyncio.Event) -> None:
