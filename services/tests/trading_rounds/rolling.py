@@ -30,12 +30,16 @@ _BESIDE: Final[tuple[Fault | None, ...]] = (None, None, kill, leave, paper_dies)
 async def a_day_ends(house: House, desks: Mapping[str, Desk], chance: Random, name: str) -> None:
     """Nothing works before, and all agree. Behind it orders have expired, and all lots are yesterday's."""
     lots = {account: held(await patiently(desk.positions)) for account, desk in desks.items()}
+    resting = {
+        account: [await rests(desk, house.traded[account], f"{name}-{number}") for number in range(_RESTING)]
+        for account, desk in desks.items()
+    }
+    print(f"  {house.day} is about to end")
     async with asyncio.TaskGroup() as group:
         following: list[asyncio.Event] = []
         for account, desk in desks.items():
-            names = [await rests(desk, house.traded[account], f"{name}-{number}") for number in range(_RESTING)]
             following.append(asyncio.Event())
-            group.create_task(expire(desk, names, following[-1]))
+            group.create_task(expire(desk, resting[account], following[-1]))
         for begun in following:
             await begun.wait()
         beside = chance.choice(_BESIDE)
@@ -81,7 +85,7 @@ async def expire(desk: Desk, names: list[str], begun: asyncio.Event) -> None:
     """Who follows the account hears of each that it has expired, once, and of all else before it."""
     expired: list[str] = []
     sequence = 0
-    async with AsyncExitStack() as stack, asyncio.timeout(_DEADLINE_S):
+    async with AsyncExitStack() as stack, asyncio.timeout(2 * _DEADLINE_S):  # what befalls the others takes its time
         changes = await patiently(lambda: stack.enter_async_context(desk.follow()))
         async for change in changes:
             if not begun.is_set():
