@@ -6,12 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from aegis.contracts.trading import ORDERS, VenueUnavailable
 from aegis.management.access.roles import Role
 from aegis.management.audit import Caller, Trail
 from aegis.management.endpoints import trading
-from aegis.management.endpoints.trading import CancelAllReply
+from aegis.management.endpoints.trading import CancelAllReply, Ticket
 from aegis.management.problems import Problem
 from aegis_sdk.errors import AegisError, DeadlineExceeded
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
@@ -68,3 +69,11 @@ async def test_where_no_order_could_be_cancelled_nothing_was_done(
         await cancelled(trail, monkeypatch, failing)
     assert (refused.value.code, refused.value.body.details["failed"]) == (code, ["a", "b"])
     assert trail.told == (result, code, {"asked": 0, "failed": ["a", "b"]})
+
+
+def test_a_ticket_for_a_market_order_with_a_price_is_none_before_anything_is_called() -> None:
+    """The trading service takes no such request, and what a call cannot be made of would be a failure of ours."""
+    asked = {"instrument": "DCE.m2605", "side": "buy", "volume": 1, "type": "market"}
+    assert Ticket(**asked).price is None
+    with pytest.raises(ValidationError, match="a market order has no price"):
+        Ticket(**asked, price="3000")

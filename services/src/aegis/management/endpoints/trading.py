@@ -130,6 +130,12 @@ class Ticket(BaseModel):
     price: Price | None = None
     volume: Annotated[int, Field(ge=1, le=1_000_000)]
 
+    @model_validator(mode="after")
+    def _market_is_at_any_price(self) -> Ticket:
+        if self.type == "market" and self.price is not None:
+            raise ValueError("a market order has no price")
+        return self
+
 
 class ModeChange(BaseModel):
     """What is left out stays as it is, and one is given; only a person arms a live account.
