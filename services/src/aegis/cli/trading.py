@@ -58,6 +58,7 @@ def place(
     """
     import secrets
 
+    _check_instrument(instrument)
     _check_price(price)
     name = name or secrets.token_hex(8)
 
@@ -99,6 +100,7 @@ def list_orders(
     as_json: AsJson = False,
 ) -> None:
     """List the orders of the trading day."""
+    _check_instrument(instrument, "--instrument")
 
     async def work(desk: Desk) -> list[Order]:
         return await desk.orders(working=working, instrument=instrument, strategy_id=strategy)
@@ -113,6 +115,7 @@ def positions(
     as_json: AsJson = False,
 ) -> None:
     """Show the positions of an account, marked at the latest prices."""
+    _check_instrument(instrument)
     found = _done(of, timeout, lambda desk: desk.positions(instrument))
     if as_json:
         print_json([one.model_dump(mode="json") for one in found])
@@ -266,6 +269,13 @@ def _set_mode(mode: Mode | None, armed: bool | None, reason: str, of: str, timeo
     _show_account(state, as_json)
 
 
+def _check_instrument(instrument: str, of: str = "INSTRUMENT") -> None:
+    """Nothing is found under a symbol alone, which is easily typed."""
+    exchange, dot, symbol = instrument.partition(".")
+    if instrument and not (dot and symbol and exchange.isalpha() and exchange.isupper()):
+        raise typer.BadParameter(f"{instrument} is not written as SHFE.rb2605", param_hint=of)
+
+
 def _check_price(price: str) -> None:
     from decimal import Decimal, InvalidOperation
 
@@ -294,7 +304,8 @@ def _done(of: str, timeout: float, work: Callable[[Desk], Awaitable[T]], again: 
         return run(asked())
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise typer.BadParameter(f"{'.'.join(map(str, first['loc'])) or 'the order'}: {first['msg']}") from None
+        says = first["msg"].removeprefix("Value error, ")
+        raise typer.BadParameter(f"{'.'.join(map(str, first['loc'])) or 'the order'}: {says}") from None
     except OrderRejected as error:
         fail(explained(error))
     except CancelRefused as error:
