@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 from trading_desk import DAY, NEXT_DAY
-from trading_house import House, agreed, at_venue, place
+from trading_house import House, agreed, at_venue, place, request
 from trading_venue import ACCOUNT, Connection
 
 from aegis.contracts.trading import (
@@ -192,3 +192,21 @@ async def test_an_order_that_its_venue_takes_on_the_next_day_is_still_whose_it_w
     assert [what for what, _ in await house.alerts(len(expected))] == expected
     assert restore(snapshot(instance.service.states[ACCOUNT].group)).books[ACCOUNT] == instance.book
     await agreed(instance)
+
+
+@pytest.mark.parametrize("method", ["place_order", "flatten"])
+async def test_what_waits_for_the_key_s_lock_while_its_day_ends_is_not_begun(house: House, method: str) -> None:
+    """It was ready when it began to wait. Decided by the books of the old day it would come to the venue on the new."""
+    instance = await house.take()
+    await place(instance, "held", price=3001)
+    await instance.still()
+    before = len(house.stored.journal)
+    asked = request("one") if method == "place_order" else FlattenRequest(account=ACCOUNT, confirm=ACCOUNT)
+    async with instance.ledger.lock:
+        waiting = asyncio.create_task(instance.call(method, asked, "one"))
+        await asyncio.sleep(0)
+        instance.account.ready.clear()
+    assert isinstance(await waiting, VenueUnavailable)
+    assert len(house.stored.journal) == before
+    instance.account.ready.set()
+    assert (await instance.call(method, asked, "one")).orders

@@ -151,6 +151,11 @@ class AccountState:
         finally:
             self.free.set()
 
+    def require_ready(self) -> None:
+        """Raises VenueUnavailable where no order may be sent now: its venue is away, or its day has just ended."""
+        if not self.ready.is_set():
+            raise explained(VenueUnavailable, "not_compared", account=self.account)
+
     async def until_ready(self, seconds: float) -> None:
         """Return when orders may be sent. Raises VenueUnavailable where that takes longer."""
         if not (self.ready.is_set() and self.free.is_set()):
@@ -158,8 +163,7 @@ class AccountState:
                 async with asyncio.timeout(max(seconds, 0)):
                     await self.ready.wait()
                     await self.free.wait()
-        if not self.ready.is_set():
-            raise explained(VenueUnavailable, "not_compared", account=self.account)
+        self.require_ready()
         if not self.free.is_set():
             raise explained(VenueUnavailable, "held_back", account=self.account)
 

@@ -55,6 +55,7 @@ class Placing:
         account = state.account(request.account)
         await self._prepare(state, account, {request.instrument}, context)
         async with context.lock.together() as decided:
+            account.require_ready()
             with self._acting.counts.timed("decide"), state.group.foreseen(decided):
                 book = state.book(request.account)
                 intended = self._decide(state, book, request)
@@ -83,6 +84,7 @@ class Placing:
         await self._prepare(state, account, set(request.instruments) & held or held, context)
         refused: dict[str, str] = {}
         async with context.lock:
+            account.require_ready()
             book = state.book(request.account)
             intended = self._closing(state, book, request, context, refused)
             if not intended:
