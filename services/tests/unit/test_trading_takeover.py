@@ -26,6 +26,7 @@ from aegis.contracts.trading import (
 )
 from aegis.trading import alerts as alerts_module
 from aegis.trading.alerts import Alerts
+from aegis.trading.domain.changes import OrderTold
 from aegis.trading.domain.risk import DayLimits
 from aegis.trading.handlers import comparing as comparing_module
 from aegis_sdk.errors import DeadlineExceeded, OutcomeUnknown, Unavailable
@@ -102,6 +103,18 @@ async def test_orders_of_others_are_adopted_and_told(house: House) -> None:
     assert instance.service.acting.counts.adopted == 2
     says = "the venue has orders that nobody here asked for: "
     assert await house.alerts(2) == [("adopted", says + "theirs"), ("adopted", says + "later")]
+    await agreed(instance)
+
+
+async def test_an_order_of_others_that_was_refused_is_known_and_needs_nobody(house: House) -> None:
+    house.venue.take(at_venue("theirs"))
+    refused = house.venue.seen(house.venue.book.orders["theirs"], "rejected")
+    house.venue.tell(OrderTold(**house.venue.now(), client_order_id="theirs", report=refused))
+    instance = await house.take()
+    assert instance.book.orders["theirs"].status == "rejected"
+    house.venue.take(at_venue("later"))
+    assert [text.rsplit(" ", 1)[1] for _, text in await house.alerts()] == ["later"]
+    assert instance.service.acting.counts.adopted == 1
     await agreed(instance)
 
 

@@ -114,17 +114,17 @@ def cash_moved(book: Book, state: VenueAccount) -> Change | None:
 
 
 def tell_unasked(acting: Acting, account: AccountState, book: Book, changes: Sequence[Change]) -> list[str]:
-    """The orders that nobody here had asked for, among committed changes; these, and late ones, are said loudly."""
+    """The orders that nobody here had asked for, among committed changes; these, and late ones, are said loudly.
+
+    One that its venue has refused needs nobody, as one of ours that it refused on a day that we had not begun yet.
+    """
     late = {change.client_order_id for change in changes if isinstance(change, OrderTold | TradeTold)}
     for name in sorted(late & book.orders.keys()):
         if book.orders[name].reason == CAME_LATE and name not in account.alerted:
             account.alerted.add(name)
             acting.tell(account.account, "late", f"{name} was called not sent, and its venue has it all the same")
-    names = [
-        change.client_order_id
-        for change in changes
-        if isinstance(change, Adopted) and book.orders[change.client_order_id].adopted
-    ]
+    found = [book.orders[change.client_order_id] for change in changes if isinstance(change, Adopted)]
+    names = [one.client_order_id for one in found if one.adopted and one.status != "rejected"]
     if names:
         acting.counts.adopted += len(names)
         acting.tell(account.account, "adopted", f"the venue has orders that nobody here asked for: {', '.join(names)}")
