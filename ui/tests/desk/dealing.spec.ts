@@ -103,7 +103,9 @@ test("an order that trades becomes a position, money and a trade; the position i
   await ticket(page).getByLabel("Type").selectOption("fak");
   const ask = ticket(page).getByRole("button", { name: /^Take the ask/ }).last();
   await ask.click();
-  const id = await review(page, { instrument, price: await ticket(page).getByLabel("Price", { exact: true }).inputValue(), lots: "2" });
+  const price = ticket(page).getByLabel("Price", { exact: true });
+  await expect(price).toHaveValue(/\d/);
+  const id = await review(page, { instrument, price: await price.inputValue(), lots: "2" });
   await expect(page.getByRole("dialog").getByText("Hedge flag")).toBeVisible();
   await page.getByRole("dialog").getByRole("button", { name: "Place order" }).click();
   const position = page.getByRole("region", { name: "Positions" }).getByRole("row").filter({ hasText: instrument });
