@@ -26,7 +26,7 @@ MARKETDATA = {
     "service": "marketdata",
     "instance": "marketdata-1",
     "command": [sys.executable, "-m", "aegis.marketdata"],
-    "environment": {"AEGIS_SPEED": "20"},
+    "environment": {"AEGIS_RATE": "500"},
 }
 
 
