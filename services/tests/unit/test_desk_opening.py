@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from aegis.contracts.trading import group_name
+from aegis.contracts.trading_stores import group_name
 from aegis.desk import Desk
 from aegis_sdk.errors import Unavailable
 from aegis_sdk.kv import KeyValue

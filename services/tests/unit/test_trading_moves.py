@@ -11,7 +11,8 @@ from small_services import Books
 from trading_house import House, agreed, at_venue, place
 from trading_venue import ACCOUNT
 
-from aegis.contracts.trading import OrderRejected, ReconcileRequest, SetMode, TakeBooks, group_name
+from aegis.contracts.trading import OrderRejected, ReconcileRequest, SetMode, TakeBooks
+from aegis.contracts.trading_stores import group_name
 from aegis.trading.moving import holder_of
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.transport_memory import MemoryTransport

@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 from trading_desk import Desk
 
-from aegis.contracts.trading import group_name, risk_name
+from aegis.contracts.trading_stores import group_name, risk_name
 from aegis.contracts.venue import VenueReport
 from aegis.desk import Desk as Client
 from aegis.trading.domain.risk import RiskSettings

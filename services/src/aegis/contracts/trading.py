@@ -44,7 +44,6 @@ __all__ = [
     "RECONCILE",
     "SERVICE",
     "SET_MODE",
-    "STATEMENTS",
     "TAKE_BOOKS",
     "TRADES",
     "AccountReply",
@@ -75,10 +74,7 @@ __all__ = [
     "TradesRequest",
     "VenueUnavailable",
     "Verdict",
-    "group_name",
     "order_key",
-    "risk_name",
-    "statement_name",
 ]
 
 SERVICE: Final = "trading"
@@ -378,25 +374,6 @@ class ReconcileReply(_Frozen):
 def order_key(account: str, client_order_id: str) -> str:
     """The idempotency key of an order."""
     return f"order:{account}:{client_order_id}"
-
-
-def group_name(account: str) -> str:
-    """Where `aegis_config` says which group, hence which key of the service, an account belongs to."""
-    return f"trading.{account}.group"
-
-
-def risk_name(account: str) -> str:
-    """Where `aegis_config` has an account's risk settings."""
-    return f"trading.{account}.risk"
-
-
-STATEMENTS: Final = "aegis_statements"
-"""The bucket of settlement statements."""
-
-
-def statement_name(account: str, day: str) -> str:
-    """Where it has the one that was confirmed on a trading day, which is that of the day before."""
-    return f"{account}.{day}"
 
 
 PLACE_ORDER: Final = Method(SERVICE, "place_order", OrderRequest, PlaceOrderReply)

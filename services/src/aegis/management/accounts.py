@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final, get_args
 
 from aegis.contracts.orders import OrderEnv
-from aegis.contracts.trading import SERVICE, group_name
+from aegis.contracts.trading import SERVICE
+from aegis.contracts.trading_stores import group_name
 from aegis.management.problems import Problem
 from aegis_sdk.errors import STREAM_NOT_FOUND, StreamError
 from aegis_sdk.kv import KeyValue

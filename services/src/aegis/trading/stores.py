@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
-from aegis.contracts.trading import STATEMENTS, group_name, risk_name, statement_name
+from aegis.contracts.trading_stores import STATEMENTS, group_name, risk_name, statement_name
 from aegis.trading.domain.risk import RiskSettings
 from aegis_sdk import subjects
 from aegis_sdk.errors import AegisError

@@ -20,7 +20,7 @@ from aegis.cli.bench.clerk import PLAIN_SUBJECT
 from aegis.cli.bench.figures import Case, Figures, Report, latencies
 from aegis.cli.bench.order_recovery import TradingDesk, replay, takeover
 from aegis.contracts.marketdata import INSTRUMENTS, InstrumentsRequest
-from aegis.contracts.trading import risk_name
+from aegis.contracts.trading_stores import risk_name
 from aegis.desk import Desk
 from aegis.operations.counter import is_built
 from aegis_sdk.client import Client

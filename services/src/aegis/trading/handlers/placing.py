@@ -194,10 +194,11 @@ class Placing:
         return answers
 
     async def _submit(self, book: Book, order: Order, context: ActiveContext) -> Submitted:
-        """Send an order, if it still may be: between the last proof and the venue's call nothing else runs.
+        """Send an order, if it still may be: nothing is waited for between the last proof and the venue's call.
 
-        Whoever was frozen since the intent was stored finds out here that others have the key. An order whose day has
-        ended behind its intent is gone from the books: at the venue it would be one of the new day.
+        Whoever was frozen since the intent was stored finds out here that others have the key. The paper venue's call
+        waits for one turn of the loop for what goes with it, and that venue refuses what comes twice. An order whose
+        day has ended behind its intent is gone from the books: at the venue it would be one of the new day.
         """
         try:
             await context.prove()
