@@ -51,7 +51,6 @@ from aegis.contracts.trading import (
     POSITIONS,
     RECONCILE,
     SET_MODE,
-    STATEMENTS,
     TAKE_BOOKS,
     TRADES,
     AccountRequest,
@@ -72,10 +71,9 @@ from aegis.contracts.trading import (
     SplitPolicy,
     TakeBooks,
     TradesRequest,
-    group_name,
     order_key,
-    statement_name,
 )
+from aegis.contracts.trading_stores import STATEMENTS, group_name, statement_name
 from aegis.ticks import TickSubscription, subscribe_ticks
 from aegis_sdk import subjects
 from aegis_sdk.client import Client
