@@ -27,6 +27,7 @@ from aegis_sdk.transport_nats import NatsTransport
 
 from .accounts import METHODS, Amount, method
 from .history import Ended, Outcome, Recorder, Sent
+from .preempted import waited_s
 
 PAUSE_S: Final = 0.01
 TIMEOUT_S: Final = 3.0
@@ -77,6 +78,7 @@ class Caller:
 
     async def _call(self, key: str, name: str, amount: Amount, idempotency_key: str, timeout: float) -> Outcome:
         call = f"{self._name}/{next(self._numbers)}"
+        before_s = waited_s()
         self._recorder.write(Sent(self._name, call, idempotency_key, key, name, clock.now(), timeout, name == "peek"))
         try:
             answer = await self._client.call_active(
@@ -84,7 +86,8 @@ class Caller:
             )
         except RpcError as error:
             outcome = _outcome(error)
-            self._recorder.write(Ended(self._name, call, outcome, clock.now(), code=error.code))
+            kept_s = waited_s() - before_s
+            self._recorder.write(Ended(self._name, call, outcome, clock.now(), code=error.code, kept_s=kept_s))
             return outcome
         told = answer.value.balance
         self._recorder.write(

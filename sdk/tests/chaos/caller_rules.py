@@ -17,7 +17,7 @@ from .history import Fault, Outcome
 from .stored import Book
 
 LATE_S: Final = 0.3
-"""By so much later a caller of a busy machine may write its outcome down."""
+"""By so much later a caller may write its outcome down; if the machine kept it from running, by as much more."""
 OUTAGE_S: Final = 1.0
 """Who calls healthy instances hears within this time what became of it, although a node is down."""
 
@@ -64,14 +64,14 @@ def _has_cause(evidence: Evidence, holder: str, at: float, damped_s: float) -> b
 
 def prompt(evidence: Evidence) -> Iterator[Violation]:
     """A call ends by its deadline; where a node was killed and all else was well, within a second."""
-    ends = {ended.call: ended.at for ended in evidence.history.ended}
-    last = max(ends.values(), default=0.0)
+    ends = {ended.call: (ended.at, ended.kept_s) for ended in evidence.history.ended}
+    last = max((at for at, _ in ends.values()), default=0.0)
     for sent in evidence.history.sent:
-        ended_at = ends.get(sent.call, last)
+        ended_at, kept_s = ends.get(sent.call, (last, 0.0))
         limit_s = sent.timeout_s
         if _only_one_node_was_down(evidence, sent.at, ended_at):
             limit_s = min(limit_s, OUTAGE_S)
-        if ended_at - sent.at > limit_s + LATE_S:
+        if ended_at - sent.at > limit_s + LATE_S + kept_s:
             text = f"{sent.method} {sent.call} of {sent.timeout_s:g} s had no outcome for {ended_at - sent.at:.3f} s"
             yield Violation(Rule.PROMPT, sent.key, f"{text}, {limit_s:g} s was due")
 

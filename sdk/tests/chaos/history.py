@@ -47,7 +47,10 @@ class Sent(Written, frozen=True, tag="sent"):
 
 
 class Ended(Written, frozen=True, tag="ended"):
-    """The call ended. `value` is the balance that an OK answer told."""
+    """The call ended. `value` is the balance that an OK answer told.
+
+    For `kept_s` its caller could not run since it was sent: others had the processors.
+    """
 
     caller: str
     call: str
@@ -58,6 +61,7 @@ class Ended(Written, frozen=True, tag="ended"):
     stale: bool = False
     value: int | None = None
     code: str = ""
+    kept_s: float = 0.0
 
 
 class Traced(Written, frozen=True, tag="traced"):

@@ -344,6 +344,19 @@ def a_call_that_ends_after_its_deadline(made: Round) -> None:
 
 
 @caught_as(Rule.PROMPT)
+def a_call_that_ends_later_than_the_machine_is_to_blame_for(made: Round) -> None:
+    made.send("u2", "deposit", 7.0)
+    made.end("u2", 7.0, 7.0 + TIMEOUT_S + 0.6, Outcome.UNKNOWN, kept_s=0.25)
+
+
+def test_a_call_may_end_as_late_as_the_machine_kept_its_caller_from_running() -> None:
+    made = good_round()
+    made.send("u2", "deposit", 7.0)
+    made.end("u2", 7.0, 7.0 + TIMEOUT_S + 0.6, Outcome.UNKNOWN, kept_s=0.35)
+    assert made.broken() == set()
+
+
+@caught_as(Rule.PROMPT)
 def a_call_that_never_ends(made: Round) -> None:
     made.send("u2", "deposit", 7.0)
     made.send("u3", "deposit", 11.0)
