@@ -271,9 +271,15 @@ def _set_mode(mode: Mode | None, armed: bool | None, reason: str, of: str, timeo
 
 def _check_instrument(instrument: str, of: str = "INSTRUMENT") -> None:
     """Nothing is found under a symbol alone, which is easily typed."""
-    exchange, dot, symbol = instrument.partition(".")
-    if instrument and not (dot and symbol and exchange.isalpha() and exchange.isupper()):
-        raise typer.BadParameter(f"{instrument} is not written as SHFE.rb2605", param_hint=of)
+    from pydantic import TypeAdapter, ValidationError
+
+    from aegis.contracts.orders import InstrumentName
+
+    try:
+        if instrument:
+            TypeAdapter(InstrumentName).validate_python(instrument)
+    except ValidationError:
+        raise typer.BadParameter(f"{instrument} is not written as SHFE.rb2605", param_hint=of) from None
 
 
 def _check_price(price: str) -> None:
