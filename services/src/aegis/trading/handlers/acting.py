@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from aegis.accounting.book import Book
 from aegis.accounting.exchange_rules import Phase
@@ -86,9 +85,9 @@ class Acting:
         """
         wanted = set(instruments)
         missing = sorted(wanted - book.terms.keys())
-        found = list(await self.venue(book.account).terms(book.account, missing)) if missing else []
+        found = await self.venue(book.account).terms(book.account, missing) if missing else []
+        learned = [self._completed(book, terms) for terms in found]
         known = [book.terms[name] for name in sorted(wanted & book.terms.keys())]
-        learned = [*map(partial(self._completed, book), found)]
         learned += [now for before in known if (now := self._completed(book, before)) is not before]
         if learned:
             changes = [TermsLearned(account=book.account, ts_ns=now_ns(), terms=terms) for terms in learned]

@@ -290,9 +290,7 @@ class Comparing:
         holes, venue = account.holes, self._acting.venue(account.account)
         orders, trades = await venue.orders(account.account), await venue.trades(account.account)
         await self._acting.learn(state, book, without_terms(book, [*orders, *trades]))
-        changes = catch_up(book, orders, trades, now_ns())
-        if changes:
-            await self._acting.commit(state.key, changes)
+        changes = await self._booked(state, catch_up(book, orders, trades, now_ns()))
         account.fetched(holes)
         tell_unasked(self._acting, account, book, changes)
         return changes
@@ -363,6 +361,9 @@ class Comparing:
         changes = catch_up(book, told.orders, told.trades, now_ns())
         if (moved := cash_moved(book, told.state)) is not None:
             changes.append(moved)
+        return await self._booked(state, changes)
+
+    async def _booked(self, state: KeyState, changes: list[Change]) -> list[Change]:
         if changes:
             await self._acting.commit(state.key, changes)
         return changes
