@@ -139,8 +139,25 @@ async def test_a_consumer_that_is_placed_on_a_server_that_died_is_soon_asked_for
     async with read(server, "S", ">", 0, False, 0.02) as messages:
         assert await sequences(messages, 2) == [1, 2]
         assert server.deleted == [server.made[0]["name"]]
-    assert server.patience == [5.0, 0.5, 1.0, 2.0]
+    assert server.patience == [0.5, 0.5, 1.0, 2.0]
     assert len({config["name"] for config in server.made}) == 4
+
+
+async def test_the_first_consumer_is_asked_for_again_where_nobody_answers() -> None:
+    """As while a cluster that has just started elects: all its servers drop the request."""
+    server = ScriptedServer(None, None, None, [stored(1, 1)])
+    async with read(server, "S", ">", 0, False, NEVER_S) as messages:
+        assert await sequences(messages, 1) == [1]
+    assert server.patience == [0.5, 1.0, 2.0, 5.0]
+    assert len({config["name"] for config in server.made}) == 4
+    assert len({config["deliver_subject"] for config in server.made}) == 4
+
+
+async def test_a_reader_whose_first_consumer_nobody_makes_ends() -> None:
+    server = ScriptedServer(None, None, None, None)
+    with pytest.raises(DeadlineExceeded):
+        async with read(server, "S", ">", 0, False, NEVER_S):
+            pass
 
 
 async def test_a_consumer_that_the_server_ended_is_replaced() -> None:

@@ -27,7 +27,9 @@ _HEARTBEATS_MISSED: Final = 2.5
 _UNWATCHED_S: Final = 10
 """After this long without interest the server removes a reader's consumer, should we not have done it."""
 _RETRY_S: Final = 0.05
-PATIENCE_S: Final = (0.5, 5.0)
+_FIRST_PATIENCE_S: Final = (0.5, 1.0, 2.0, 5.0)
+"""For the answer to each attempt to make the first consumer."""
+_PATIENCE_S: Final = (0.5, 5.0)
 """For another consumer after one that was given up, first and longest."""
 _FETCH_S: Final = 5.0
 _PASSING = (Unavailable, DeadlineExceeded, ConnectionUnavailable)
@@ -159,8 +161,21 @@ class Reader:
             if stored is not None:
                 return stored
 
-    async def begin(self, timeout: float = PATIENCE_S[1]) -> None:
-        """Make the consumer. Raises StreamError where there is no such stream."""
+    async def begin(self) -> None:
+        """Make the consumer. Raises StreamError where there is no such stream.
+
+        What nobody answers is asked again, for 8.5 s in all: what comes while a cluster changes a leader is dropped by
+        all servers, without a word.
+        """
+        for patience in _FIRST_PATIENCE_S[:-1]:
+            try:
+                return await self._attempt(patience)
+            except DeadlineExceeded:
+                await self._arrivals.close_inbox()
+        return await self._attempt(_FIRST_PATIENCE_S[-1])
+
+    async def _attempt(self, timeout: float) -> None:
+        """Each has its name and its inbox: an answer that comes late makes no second source of messages."""
         name = f"reader-{random.getrandbits(64):016x}"
         position = _behind(self._seen) if self._seen else self._first_position
         self._inbox = await self._arrivals.open()
@@ -185,12 +200,12 @@ class Reader:
         return {"deliver_subject": self._inbox, "flow_control": True, "idle_heartbeat": int(self._idle_s * _NS)}
 
     async def _begin_again(self) -> None:
-        patience, longest = PATIENCE_S
+        patience, longest = _PATIENCE_S
         while True:
             try:
                 if self._seen and await last_sequence(self._transport, self._stream) < self._seen:
                     self._seen = 0  # the stream was made anew: what it holds now is all new
-                return await self.begin(patience)
+                return await self._attempt(patience)
             except (StreamError, *_PASSING):
                 await self._arrivals.close_inbox()
                 patience = min(2 * patience, longest)

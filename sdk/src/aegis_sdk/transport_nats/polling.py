@@ -14,7 +14,7 @@ from aegis_sdk import codec
 from aegis_sdk.errors import ConnectionUnavailable
 from aegis_sdk.messages import STATUS, Message, StoredMessage
 from aegis_sdk.transport import Transport
-from aegis_sdk.transport_nats.consumers import PATIENCE_S, Reader, origin
+from aegis_sdk.transport_nats.consumers import Reader, origin
 
 __all__ = ["poll"]
 
@@ -62,9 +62,9 @@ class _PollingReader(Reader):
                 if stored is not None:
                     return stored
 
-    async def begin(self, timeout: float = PATIENCE_S[1]) -> None:
+    async def _attempt(self, timeout: float) -> None:
         self._asked = 0
-        await super().begin(timeout)
+        await super()._attempt(timeout)
 
     def _delivery(self) -> dict[str, Any]:
         """They are asked for."""
