@@ -26,10 +26,11 @@ from aegis.trading.endpoints import Parts, Trading
 from aegis.trading.market import Market
 from aegis.trading.settings import AccountSettings, TradingSettings
 from aegis.trading.stores import ConfigStore, StatementStore
-from aegis_sdk.errors import Moved, Rejected, RpcError
+from aegis_sdk.errors import InternalError, Moved, Rejected, RpcError
 from aegis_sdk.events import Events
 from aegis_sdk.single_active import Committed, OpenIntent
 from aegis_sdk.single_active.key_lock import KeyLock
+from aegis_sdk.single_active.writing import MAX_ENTRY_BYTES
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
 _DEADLINE_S = 30.0
@@ -62,6 +63,8 @@ class Ledger:
     async def write(self, kind: Any, name: str, data: bytes, fatal: bool = True) -> None:
         if self.fate.is_dead:
             raise Moved("dead")
+        if len(data) > MAX_ENTRY_BYTES:
+            raise InternalError(f"{len(data)} bytes are too many for the ledger: {MAX_ENTRY_BYTES} at most")
         step = "intend" if kind == "intent" else "commit"
         if fatal:
             self.fate.comes(step, "before")

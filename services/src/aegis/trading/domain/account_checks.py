@@ -108,7 +108,7 @@ def has_room(s: Situation) -> Refusal | None:
     opening = sum(
         max(order.volume - order.traded, 0)
         for order in s.book.working_orders(s.order.instrument)
-        if order.is_open and order.direction == s.direction
+        if order.is_open and order.side == s.order.side
     )
     after, most = held + opening + s.order.volume, s.settings.lots_allowed(s.order.instrument, s.facts.product)
     return Refusal.of("position_limit", lots=after, most=most) if after > most else None

@@ -45,6 +45,7 @@ __all__ = [
     "read_changes",
     "write_change",
     "write_changes",
+    "write_entries",
 ]
 
 
@@ -213,6 +214,8 @@ Change = (
 _Told = Annotated[Change, Field(discriminator="kind")]
 _CHANGE: Final[TypeAdapter[Change]] = TypeAdapter(_Told)
 _CHANGES: Final[TypeAdapter[list[Change]]] = TypeAdapter(list[_Told])
+_MOST_BYTES: Final = 400 * 1024
+"""Of an entry: the ledger refuses more than 512 KiB."""
 
 
 def read_change(data: bytes) -> Change:
@@ -232,3 +235,22 @@ def read_changes(data: bytes) -> list[Change]:
 def write_changes(changes: Sequence[Change]) -> bytes:
     """What belongs together, as one entry of the journal."""
     return _CHANGES.dump_json(list(changes))
+
+
+def write_entries(changes: Sequence[Change]) -> list[bytes]:
+    """Changes of which each may stand alone, in as few entries as hold them, in their order.
+
+    A day that was missed has thousands: an entry that is too large would be refused again and again.
+    """
+    whole = write_changes(changes)
+    if len(whole) <= _MOST_BYTES:
+        return [whole]
+    entries: list[list[bytes]] = [[]]
+    size = 0
+    for one in map(write_change, changes):
+        size += len(one) + 1
+        if size > _MOST_BYTES and entries[-1]:
+            entries.append([])
+            size = len(one) + 1
+        entries[-1].append(one)
+    return [b"[" + b",".join(entry) + b"]" for entry in entries]

@@ -13,7 +13,7 @@ from aegis.contracts.orders import Order, OrderEnv
 from aegis.contracts.reasons import explained
 from aegis.contracts.trading import OrderRejected
 from aegis.contracts.venue import InstrumentTerms
-from aegis.trading.domain.changes import Change, Intended, TermsLearned, write_changes
+from aegis.trading.domain.changes import Change, Intended, TermsLearned, write_entries
 from aegis.trading.domain.checking import check, converted
 from aegis.trading.domain.placing import hold_price
 from aegis.trading.domain.risk import RiskSettings
@@ -75,8 +75,9 @@ class Acting:
         return self.accounts[account].venue in self.voiding
 
     async def commit(self, key: str, changes: Sequence[Change]) -> None:
-        """Commit what is no request's. Raises as `Held.commit` does."""
-        await self.held(key).commit(write_changes(changes))
+        """Commit what is no request's, in one entry but for what no entry holds. Raises as `Held.commit` does."""
+        for entry in write_entries(changes):
+            await self.held(key).commit(entry)
 
     async def learn(self, state: KeyState, book: Book, instruments: Iterable[str]) -> None:
         """Learn the terms of those that are not known; what its venue does not know stays so.

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Final
 
 from aegis.accounting.book import Book
@@ -34,6 +35,9 @@ from aegis_sdk.single_active import ActiveContext
 __all__ = ["Cancelling", "is_asked", "killed", "refused", "told"]
 
 _OTHER_ENV: Final = Submitted(outcome="not_sent", reason="wrong_env")
+_MOST_ASKED, _MOST_TOLD = 1_000, 200
+"""Of the cancels of a kill those that its intent names, and those whose answers stand beside its reply: however many
+orders work, both must be stored. The others are journaled when they are asked for, and ended by reports."""
 
 
 class Cancelling:
@@ -87,7 +91,7 @@ class Cancelling:
         )
         async with context.lock:
             names = list(book.working)
-            await context.intend(write_changes([halted, *map(_asked, book.working_orders())]))
+            await context.intend(write_changes([halted, *map(_asked, book.working_orders()[:_MOST_ASKED])]))
         with suppress(TimeoutError):
             async with asyncio.timeout(max(context.time_left, 0) / 2):
                 while not is_asked(account, book, names):
@@ -134,8 +138,7 @@ def told(account: AccountState, names: Iterable[str]) -> list[CancelAnswered]:
         CancelAnswered(
             account=account.account, ts_ns=now_ns(), client_order_id=name, answer=account.withdrawn[name].answer
         )
-        for name in names
-        if name in account.withdrawn
+        for name in islice((name for name in names if name in account.withdrawn), _MOST_TOLD)
     ]
 
 

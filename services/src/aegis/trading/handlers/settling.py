@@ -134,7 +134,8 @@ class Settling:
         asked = [change for change in changes if isinstance(change, CancelAsked)]
         book = state.book(changes[0].account)
         if method == KILL.name:
-            return self._kill(state.account(book.account), book, [one.client_order_id for one in asked])
+            named = dict.fromkeys([*(one.client_order_id for one in asked), *(book.working if book.killed else ())])
+            return self._kill(state.account(book.account), book, [*named])
         assert method == CANCEL_ORDER.name, method
         try:
             if await self._has_rolled(book):

@@ -1,0 +1,95 @@
+"""An account with thousands of orders, on a ledger that refuses an entry which is too large."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from trading_house import House, agreed, at_venue
+from trading_venue import ACCOUNT, Fate, Killed
+
+from aegis.contracts.trading import KillRequest
+from aegis.trading.domain.changes import read_changes, write_entries
+from aegis.trading.handlers import cancelling, comparing, withdrawing
+from aegis_sdk.single_active.writing import MAX_ENTRY_BYTES
+
+MANY = 1_500
+
+
+@pytest.fixture
+async def house(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    monkeypatch.setattr(comparing, "_BETWEEN_S", 0.001)
+    monkeypatch.setattr(withdrawing, "_LOOK_S", 0.01)
+    monkeypatch.setattr(withdrawing, "_AGAIN_S", 0.01)
+    made = House()
+    yield made
+    await made.end()
+
+
+def name(number: int) -> str:
+    """As long as one may be."""
+    return f"{number:05}-".ljust(36, "x")
+
+
+async def test_an_account_that_has_thousands_of_orders_already_can_begin(house: House) -> None:
+    for number in range(MANY):
+        house.venue.take(at_venue(name(number)))
+    instance = await house.take()
+    assert len(instance.book.working) == MANY
+    assert max(len(entry.data) for entry in house.stored.journal) > MAX_ENTRY_BYTES / 2
+    await agreed(instance)
+
+
+async def test_thousands_of_fills_that_nobody_heard_are_booked_by_who_takes_over(house: House) -> None:
+    instance = await house.take()
+    for number in range(MANY):
+        house.venue.take(at_venue(name(number)))
+    await instance.still()
+    await house.end()
+    for number in range(MANY):
+        house.venue.fill(name(number), 1)
+    instance = await house.take()
+    assert len(instance.book.trades) == MANY
+    await agreed(instance)
+
+
+async def test_a_kill_of_more_orders_than_an_intent_can_name_is_stored_and_asks_for_all(house: House) -> None:
+    instance = await house.take()
+    many = MAX_ENTRY_BYTES // 120
+    for number in range(many):
+        house.venue.take(at_venue(name(number)))
+    await instance.until(lambda: len(instance.book.working) == many)
+    reply = await instance.call("kill", KillRequest(account=ACCOUNT), "kill")
+    assert instance.book.killed
+    assert sorted([*reply.asked, *reply.failed]) == [name(number) for number in range(many)]
+    await instance.until(lambda: len(house.venue.book.working) < many)
+
+
+async def test_who_takes_over_a_kill_cancels_and_tells_also_those_that_its_intent_does_not_name(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cancelling, "_MOST_ASKED", 2)
+    instance = await house.take(Fate("intend", "after"))
+    for number in range(5):
+        house.venue.take(at_venue(name(number)))
+    await instance.still()
+    assert isinstance(await instance.call("kill", KillRequest(account=ACCOUNT), "kill"), Killed)
+    house.venue.cancels_left = 0
+    instance = await house.take()
+    await instance.until(lambda: len(instance.account.withdrawn) == 5)
+    await instance.settle()
+    assert sorted(house.stored.outcomes["kill"].failed) == [name(number) for number in range(5)]
+    house.venue.cancels_left = None
+    await instance.until(lambda: not instance.book.working)
+    await agreed(instance)
+
+
+def test_changes_are_one_entry_as_long_as_one_holds_them_and_none_is_lost_or_moved() -> None:
+    entry = read_changes(b'[{"kind":"cash_moved","account":"a","ts_ns":1}]')
+    assert len(write_entries(entry * 100)) == 1
+    numbered = [entry[0].model_copy(update={"ts_ns": number}) for number in range(20_000)]
+    entries = write_entries(numbered)
+    assert len(entries) > 2
+    assert max(map(len, entries)) < MAX_ENTRY_BYTES
+    assert [change for one in entries for change in read_changes(one)] == numbered
+    assert write_entries([]) == [b"[]"]
