@@ -67,11 +67,13 @@ class KeyValue:
         marker_ttl_s: float = 0,
         replicas: int = 1,
         storage: Literal["file", "memory"] = "file",
+        forgets: bool = False,
     ) -> None:
         """Create the bucket, or change it where it differs.
 
         It keeps the last `history` values of a key, 1 to 64, for at most `max_age_s` seconds (0: no bound). With
-        `marker_ttl_s` watchers hear of a key that has expired; no value lives shorter than that then.
+        `marker_ttl_s` watchers hear of a key that has expired; no value lives shorter than that then. When it is full
+        a value is refused; one that `forgets` loses its oldest values for it, as an archive does.
         """
         if not 1 <= history <= _MAX_HISTORY:
             raise ConfigurationError("history", f"{history} is not 1 to {_MAX_HISTORY}")
@@ -84,7 +86,7 @@ class KeyValue:
                 max_bytes=max_bytes,
                 max_age_s=max_age_s,
                 max_per_subject=history,
-                discard_new=True,
+                discard_new=not forgets,
                 deny_delete=True,
                 message_ttl=True,
                 marker_ttl_s=marker_ttl_s,

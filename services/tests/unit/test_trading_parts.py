@@ -14,6 +14,7 @@ from trading_desk import Desk
 from aegis.contracts.trading_stores import group_name, risk_name
 from aegis.contracts.venue import VenueReport
 from aegis.desk import Desk as Client
+from aegis.trading import stores
 from aegis.trading.domain.risk import RiskSettings
 from aegis.trading.domain.views import event_of
 from aegis.trading.keys import AccountState, KeyState
@@ -129,6 +130,19 @@ async def test_a_statement_that_is_too_long_is_cut_and_that_said_and_read_again(
         assert await desk.statement("20251201") == "结" * 174_762
         with pytest.raises(NotFound, match="a has no statement of 20251202"):
             await desk.statement("20251202")
+
+
+async def test_a_store_that_is_full_forgets_its_oldest_statement_and_stops_no_account(
+    transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "_ALL_BYTES", 1 << 20)
+    await KeyValue(transport, "aegis_statements").ensure(max_bytes=1 << 20)  # as it was made before
+    store = StatementStore(transport)
+    await store.ensure()
+    days = ["20251201", "20251202", "20251203"]
+    for day in days:
+        await store.put("a", day, "x" * 400_000)
+    assert [await store.has("a", day) for day in days] == [False, True, True]
 
 
 # A venue's reports

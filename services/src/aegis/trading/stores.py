@@ -120,14 +120,18 @@ def _account_of(entry: KeyValueEntry) -> str:
 
 
 class StatementStore:
-    """Settlement statements by account and day, for 400 days."""
+    """Settlement statements by account and day, for 400 days; the oldest go earlier where there is no room for them.
+
+    An account takes no order before its day's is stored, so a full store must not keep all of them from trading.
+    """
 
     def __init__(self, transport: Transport, *, replicas: int = 1) -> None:
         self._bucket = KeyValue(transport, STATEMENTS)
         self._replicas = replicas
 
     async def ensure(self) -> None:
-        await self._bucket.ensure(replicas=self._replicas, max_age_s=_KEPT_DAYS * 86_400, max_bytes=_ALL_BYTES)
+        age_s = _KEPT_DAYS * 86_400
+        await self._bucket.ensure(replicas=self._replicas, max_age_s=age_s, max_bytes=_ALL_BYTES, forgets=True)
 
     async def has(self, account: str, day: str) -> bool:
         return await self._bucket.get(statement_name(account, day)) is not None
