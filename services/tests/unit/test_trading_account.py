@@ -13,7 +13,7 @@ from trading_desk import MEAL, NEXT_DAY, REBAR, terms
 from trading_house import House, place
 from trading_venue import ACCOUNT
 
-from aegis.contracts.trading import KillRequest, ModeChanged, SetMode
+from aegis.contracts.trading import CancelOrder, FlattenRequest, KillRequest, ModeChanged, SetMode
 from aegis.contracts.venue import Submit, Submitted
 from aegis.trading.domain.changes import CancelAsked, TermsLearned
 
@@ -109,3 +109,26 @@ async def test_a_counter_that_has_lost_the_confirmation_is_told_again_before_the
     assert (what, text.endswith("it is confirmed again")) == ("settlement", True)
     await house.take()
     assert house.venue.statements == confirmed + 1, "nor by who takes over"
+
+
+async def test_flatten_closes_what_is_held_and_names_what_it_cannot(house: House) -> None:
+    instance = await house.take(max_order_lots=2)
+    for number in range(2):
+        await place(instance, f"o{number}", price=3001)
+    await instance.still()
+    asked = FlattenRequest(account=ACCOUNT, confirm="b")
+    assert (await instance.call("flatten", asked, "f0")).details["reason"] == "unconfirmed"
+    flatten = FlattenRequest(account=ACCOUNT, confirm=ACCOUNT)
+    await place(instance, "far", side="sell", offset="close_today", price=3050, volume=1)
+    reply = await instance.call("flatten", flatten, "f1")
+    assert [(one.type, one.volume, one.side) for one in reply.orders] == [("fak", 2, "sell"), ("fak", 1, "sell")]
+    assert reply.refused == {REBAR: "too_few_to_close"}, "an order that is not met yet closes a lot of it"
+    await instance.still()
+    other = await instance.call("flatten", flatten.model_copy(update={"instruments": ["SHFE.cu2605"]}), "f2")
+    assert (other.orders, other.refused) == ([], {})
+    await instance.call("cancel_order", CancelOrder(account=ACCOUNT, client_order_id="far"), "c")
+    await instance.still()
+    reply = await instance.call("flatten", flatten, "f3")
+    assert ([one.volume for one in reply.orders], reply.refused) == ([1], {})
+    await instance.still()
+    assert all(holding.lots == 0 for holding in instance.book.holdings.values())

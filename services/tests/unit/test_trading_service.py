@@ -337,19 +337,6 @@ async def test_a_kill_halts_before_it_cancels_and_nothing_slips_through(house: H
     assert refused.details["reason"] == "halted"
 
 
-async def test_flatten_closes_what_is_held_and_names_what_it_cannot(house: House) -> None:
-    instance = await house.take(max_order_lots=2)
-    for number in range(2):
-        await place(instance, f"o{number}", price=3001)
-    await instance.still()
-    asked = FlattenRequest(account=ACCOUNT, confirm="b")
-    assert (await instance.call("flatten", asked, "f0")).details["reason"] == "unconfirmed"
-    reply = await instance.call("flatten", FlattenRequest(account=ACCOUNT, confirm=ACCOUNT), "f1")
-    assert [(one.type, one.volume, one.side) for one in reply.orders] == [("fak", 2, "sell")] * 2
-    await instance.still()
-    assert all(holding.lots == 0 for holding in instance.book.holdings.values())
-
-
 async def test_pages_of_orders_follow_each_other(house: House) -> None:
     instance = await house.take()
     for number in range(5):

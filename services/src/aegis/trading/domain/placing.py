@@ -11,7 +11,7 @@ from aegis.contracts.trading import OrderRequest
 from aegis.contracts.venue import InstrumentTerms, Submit
 from aegis.trading.domain.situation import MarketPrice
 
-__all__ = ["at_once", "closable", "hold_price", "orders_of", "submit_of", "to_flatten"]
+__all__ = ["at_once", "closable", "closed_already", "hold_price", "orders_of", "submit_of", "to_flatten"]
 
 
 def orders_of(request: OrderRequest, book: Book, env: OrderEnv, ts_ns: int) -> list[Order]:
@@ -94,3 +94,8 @@ def to_flatten(book: Book, instrument: str = "") -> list[tuple[str, Leg]]:
         if instrument in ("", holding.instrument) and (free := book.free(key)) and sum(free)
         for leg in split(exchange_of(holding.instrument), "yesterday_first", sum(free), free)
     ]
+
+
+def closed_already(book: Book) -> set[str]:
+    """The instruments of which working orders close lots: these may stay for as long as their prices are not met."""
+    return {holding.instrument for key, holding in book.holdings.items() if sum(book.frozen(key))}

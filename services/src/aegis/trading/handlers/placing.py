@@ -35,7 +35,7 @@ from aegis.trading.domain.account_checks import mode_refusal
 from aegis.trading.domain.changes import Answered, Intended, OrdersIntended, write_changes
 from aegis.trading.domain.checking import narrowed
 from aegis.trading.domain.order_checks import collar_price
-from aegis.trading.domain.placing import at_once, orders_of, submit_of, to_flatten
+from aegis.trading.domain.placing import at_once, closed_already, orders_of, submit_of, to_flatten
 from aegis.trading.domain.situation import Refusal
 from aegis.trading.handlers.acting import Acting
 from aegis.trading.keys import AccountState, KeyState, now_ns
@@ -77,7 +77,10 @@ class Placing:
         return [self._acting.checked(narrowed(one) if request.narrow else one) for one in found]
 
     async def flatten(self, state: KeyState, request: FlattenRequest, context: ActiveContext) -> FlattenReply:
-        """Close what no order closes yet, by FAK orders at the edge of the collar; what cannot be closed is named."""
+        """Close what no order closes yet, by FAK orders at the edge of the collar; what cannot be closed is named.
+
+        So is what working orders close already: their lots are not flat.
+        """
         account = state.account(request.account)
         self._acting.confirmed(request.account, request.confirm)
         held = {split_key(key)[0] for key in state.book(request.account).holdings}
@@ -87,6 +90,8 @@ class Placing:
             account.require_ready()
             book = state.book(request.account)
             intended = self._closing(state, book, request, context, refused)
+            left = closed_already(book).intersection(request.instruments or book.held)
+            refused |= dict.fromkeys(sorted(left - refused.keys()), "too_few_to_close")
             if not intended:
                 return FlattenReply(orders=[], refused=refused)
             await self._intend(account, intended, context)
