@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
+from typing import cast
 
 import pytest
 from paper_stage import DAY, tick
+from trading_desk import terms
 
+from aegis.contracts.paper import PaperReports
+from aegis.contracts.venue import Submit
 from aegis.paper.adapters.catalogue import Catalogue
 from aegis.paper.domain.applying import apply
+from aegis.paper.domain.changes import Entered
 from aegis.paper.domain.deciding import opening
 from aegis.paper.domain.rates import read_rates
 from aegis.paper.endpoints import Paper, service
 from aegis.paper.settings import PaperSettings
+from aegis_sdk.single_active import Committed
+from aegis_sdk.single_active.writing import MAX_ENTRY_BYTES
+from aegis_sdk.transport import Transport
+from aegis_sdk.transport_memory.connection import MAX_PAYLOAD_BYTES
 
 
 @pytest.fixture
@@ -62,3 +72,52 @@ def test_names_are_bounded(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> Non
     assert paper._unready(paper.accounts["P0"], coming=1) == "names_used_up"
     paper.accounts["P0"].opened.names |= {"a": DAY, "b": DAY}
     assert unready(paper) == "names_used_up"
+
+
+class Record:
+    """The ledger and the bus of one account, which refuse what is too large."""
+
+    def __init__(self, paper: Paper) -> None:
+        self.paper = paper
+        self.told: list[int] = []
+
+    async def commit(self, change: bytes) -> None:
+        assert len(change) <= MAX_ENTRY_BYTES
+        self.paper.apply("P0", Committed(1, 1, "result", "", change))
+
+    def publish(self, subject: str, payload: bytes) -> None:
+        assert len(payload) <= MAX_PAYLOAD_BYTES
+        self.told += [one.sequence for one in PaperReports.model_validate_json(payload).reports]
+
+
+async def test_a_tick_that_fills_thousands_of_orders_is_stored_and_told(
+    paper: Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = Record(paper)
+    monkeypatch.setattr(paper, "held", lambda key: record)
+    paper.transport = cast("Transport", record)
+    account = paper.accounts["P0"]
+    apply(account, opening("P0", Decimal(10**9), DAY, 1))
+    paper._depths["P0"] = {}
+    many = MAX_ENTRY_BYTES // 80
+    for number in range(many):
+        ask = Submit(
+            account="P0",
+            client_order_id=f"{number:05}-".ljust(36, "x"),
+            instrument="SHFE.rb2605",
+            side="buy",
+            offset="open",
+            hedge="speculation",
+            type="limit",
+            price=Decimal(2990),
+            volume=1,
+        )
+        apply(account, Entered(ts_ns=1, order=ask, number=number + 1, hold_price=Decimal(2990), terms=terms()))
+    said = account.opened.reports_made
+    paper._live.add("P0")
+    price = 2980
+    paper.market.show(tick("SHFE.rb2605", (price, 1), (price + 1, 10**6), price, 1, feed="main", trading_day=DAY), 1)
+    await paper._match("P0", "SHFE.rb2605")
+    assert not account.waiting
+    await asyncio.sleep(0)
+    assert record.told == list(range(said + 1, said + 2 * many + 1))

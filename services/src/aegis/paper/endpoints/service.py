@@ -15,7 +15,16 @@ from typing import Any, ClassVar, Final
 import structlog
 
 from aegis.contracts.market import Tick
-from aegis.contracts.paper import CANCEL, SERVICE, SUBMIT, PaperReport, PaperReports, SubmitReply, SubmitRequest
+from aegis.contracts.paper import (
+    CANCEL,
+    PAGE,
+    SERVICE,
+    SUBMIT,
+    PaperReport,
+    PaperReports,
+    SubmitReply,
+    SubmitRequest,
+)
 from aegis.contracts.venue import Cancel, InstrumentTerms, Submit, Submitted
 from aegis.paper.adapters.catalogue import Catalogue
 from aegis.paper.domain.account import MOST_NAMES, PaperAccount, restore, snapshot
@@ -40,6 +49,8 @@ _log = structlog.get_logger("aegis.paper")
 
 _BEAT_S: Final = 1.0
 _RETRY_S: Final = 0.05
+_FILLS: Final = 1_000
+"""Of one tick in one record of the journal, which takes 512 KiB; more are several."""
 _SETTLE_NS: Final = 10_000_000_000
 """For so long a new trading day waits for the settlement prices that its first ticks tell."""
 
@@ -298,7 +309,9 @@ class Paper(Queries):
         if not now.is_fresh(now_ns, self._stale_ns):
             depth.show(now)
         elif (filled := filling(account, instrument, depth, now, now_ns)) is not None:
-            await self._commit(key, filled)
+            for first in range(0, len(filled.fills), _FILLS):
+                part = filled.model_copy(update={"fills": filled.fills[first : first + _FILLS]})
+                await self._commit(key, part)
 
     def _depth(self, account: PaperAccount, instrument: str) -> Depth:
         return self._depths[account.opened.book.account].setdefault(instrument, Depth())
@@ -310,8 +323,11 @@ class Paper(Queries):
 
     def _tell(self, account: str, reports: list[PaperReport]) -> None:
         """To whoever listens now; what is lost on the way is asked for by its number."""
+        subject = subjects.report(SERVICE, account)
         try:
-            self.transport.publish(subjects.report(SERVICE, account), codec.encode_model(PaperReports(reports=reports)))
+            for first in range(0, len(reports), PAGE):
+                part = PaperReports(reports=reports[first : first + PAGE])
+                self.transport.publish(subject, codec.encode_model(part))
         except ConnectionUnavailable:
             _log.info("report_not_sent", hint="who listens finds the hole, and asks")
 
