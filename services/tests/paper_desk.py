@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -122,7 +123,7 @@ class PaperDesk:
             self.tell(change)
         return answer
 
-    def begin_day(self, day: str, **settlements: int) -> None:
+    def begin_day(self, day: str, ended: Sequence[str] = (), **settlements: int) -> None:
         """`begin_day("20251202", rb2605=3010)`"""
         prices = {
             name: Decimal(price)
@@ -131,7 +132,7 @@ class PaperDesk:
             if name.endswith(f".{symbol}")
         }
         self.depths.clear()
-        self.tell(DayBegun(ts_ns=9, trading_day=day, settlements=prices))
+        self.tell(DayBegun(ts_ns=9, trading_day=day, settlements=prices, ended=list(ended)))
 
     def order(self, client_order_id: str) -> Order:
         return self.account.opened.book.orders[client_order_id]

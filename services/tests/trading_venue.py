@@ -161,10 +161,11 @@ class ScriptedVenue:
         self._become(name, "cancelled")
         return Submitted(outcome="accepted")
 
-    def roll(self, day: str, settlement: str) -> None:
-        """The next trading day; what was still working has expired."""
+    def roll(self, day: str, settlement: str, ended: Sequence[str] = ()) -> None:
+        """The next trading day; what was still working has expired, and nothing is held of contracts that ended."""
         self.terms[REBAR] = terms(pre_settlement_price=Decimal(settlement))
-        self.tell(DayRolled(**self.now(), trading_day=day, settlements={REBAR: Decimal(settlement)}))
+        at = {REBAR: Decimal(settlement)}
+        self.tell(DayRolled(**self.now(), trading_day=day, settlements=at, ended=list(ended)))
         self.tell(TermsLearned(**self.now(), terms=self.terms[REBAR]))
         self._report(state="ready", trading_day=day)
 

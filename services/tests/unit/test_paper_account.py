@@ -205,6 +205,18 @@ def test_a_day_that_ends_settles_positions_and_expires_orders(desk: PaperDesk) -
     assert (holding.yesterday.lots, holding.today.lots, holding.cost) == (2, 0, 60220)
 
 
+def test_what_is_held_of_a_contract_behind_its_last_day_is_settled_once_more_and_gone(desk: PaperDesk) -> None:
+    desk.known[REBAR] = desk.known[REBAR].model_copy(update={"expiry_day": DAY})
+    desk.send("buy", 2, 3001)
+    desk.send("buy", 1, 3001, instrument=MEAL)
+    book = desk.account.opened.book
+    assert (book.held_past(DAY), book.held_past(NEXT_DAY)) == (set(), {REBAR})
+    before = book.settled
+    desk.begin_day(NEXT_DAY, ended=[REBAR], rb2605=3011, m2605=3001)
+    assert (book.held, book.pre_balance) == ({MEAL}, before + 200)
+    assert book.margin() == Decimal(3001)
+
+
 def test_numbers_go_on_over_days(desk: PaperDesk) -> None:
     first = desk.send("buy", 1, 2990)
     desk.begin_day(NEXT_DAY)

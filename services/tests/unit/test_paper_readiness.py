@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from decimal import Decimal
 from typing import cast
 
@@ -14,7 +15,7 @@ from aegis.contracts.paper import PaperReports
 from aegis.contracts.venue import Submit
 from aegis.paper.adapters.catalogue import Catalogue
 from aegis.paper.domain.applying import apply
-from aegis.paper.domain.changes import Entered
+from aegis.paper.domain.changes import Entered, Fill
 from aegis.paper.domain.deciding import opening
 from aegis.paper.domain.rates import read_rates
 from aegis.paper.endpoints import Paper, service
@@ -121,3 +122,30 @@ async def test_a_tick_that_fills_thousands_of_orders_is_stored_and_told(
     assert not account.waiting
     await asyncio.sleep(0)
     assert record.told == list(range(said + 1, said + 2 * many + 1))
+
+
+async def test_a_new_day_does_not_wait_for_a_contract_that_has_ended_and_nothing_is_held_of_it(
+    paper: Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = Record(paper)
+    monkeypatch.setattr(paper, "held", lambda key: record)
+    account = paper.accounts["P0"]
+    apply(account, opening("P0", Decimal(10**6), DAY, 1))
+    ask = Submit(
+        account="P0",
+        client_order_id="one",
+        instrument="SHFE.rb2605",
+        side="buy",
+        offset="open",
+        hedge="speculation",
+        type="limit",
+        price=Decimal(2),
+        volume=1,
+    )
+    fill = Fill(client_order_id="one", price=Decimal(2), lots=1)
+    apply(account, Entered(ts_ns=1, order=ask, hold_price=Decimal(2), terms=terms(expiry_day=DAY), fills=[fill]))
+    show(paper, DAY)
+    paper.market.show(tick("DCE.m2605", (1, 1), (2, 1), 1, 1, feed="main", trading_day="20251202"), time.time_ns())
+    await paper._begin_day("P0")
+    book = account.opened.book
+    assert (book.trading_day, book.holdings) == ("20251202", {})

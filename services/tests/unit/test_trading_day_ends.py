@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 
 import pytest
-from trading_desk import DAY, NEXT_DAY
+from trading_desk import DAY, NEXT_DAY, REBAR, terms
 from trading_house import House, agreed, at_venue, place, request
 from trading_venue import ACCOUNT, Connection
 
@@ -210,3 +211,22 @@ async def test_what_waits_for_the_key_s_lock_while_its_day_ends_is_not_begun(hou
     assert len(house.stored.journal) == before
     instance.account.ready.set()
     assert (await instance.call(method, asked, "one")).orders
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+async def test_what_a_venue_has_no_more_of_a_contract_behind_its_last_day_is_no_difference(
+    house: House, is_gone: bool
+) -> None:
+    """By what it was settled only the venue's money tells; what it still shows, as while it is delivered, is held."""
+    house.venue.terms = {REBAR: terms(expiry_day=DAY)}
+    house.venue.take(at_venue("one").model_copy(update={"price": Decimal(3001), "volume": 2}))
+    instance = await house.take()
+    assert instance.book.held == {REBAR}
+    house.venue.roll(NEXT_DAY, "3011", [REBAR] if is_gone else [])
+    house.venue.terms = {}
+    await instance.until(lambda: instance.book.trading_day == NEXT_DAY)
+    await agreed(instance)
+    assert (instance.book.held, instance.book.mode) == (set() if is_gone else {REBAR}, "normal")
+    assert instance.book.pre_balance == house.venue.book.pre_balance
+    told = [json.loads(payload)["position"] for kind, _, payload in await house.events() if kind == "position"]
+    assert told[-1]["yesterday"] == (0 if is_gone else 2)

@@ -6,7 +6,7 @@ is asked for, with the prices given. Positions and money move with trades, not w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -105,6 +105,11 @@ class Book:
         """What it holds, or has orders of that may still trade."""
         held = {holding.instrument for holding in self.holdings.values()}
         return held | {self.orders[name].instrument for name in self.working}
+
+    def held_past(self, day: str) -> set[str]:
+        """What it holds of contracts whose last day lies before that day."""
+        known = {name: self.terms[name].expiry_day for name in self.held & self.terms.keys()}
+        return {name for name, last in known.items() if last is not None and last < day}
 
     def working_orders(self, instrument: str = "") -> list[Order]:
         """Orders that may still trade, of one instrument or of all."""
@@ -322,6 +327,11 @@ class Book:
         self.trading_day = trading_day
         for gone in (self.orders, self.working, self.trades, self.holds):
             gone.clear()
+
+    def end(self, instruments: Collection[str]) -> None:
+        """Contracts are no more: what was held of them was settled for the last time."""
+        self.holdings = {key: one for key, one in self.holdings.items() if one.instrument not in instruments}
+        self.terms = {name: terms for name, terms in self.terms.items() if name not in instruments}
 
 
 def trade_key(trade: VenueTrade | Trade) -> str:

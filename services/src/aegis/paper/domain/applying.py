@@ -123,6 +123,7 @@ def _begin_day(account: PaperAccount, change: DayBegun, made: list[dict[str, Any
         book.become(expired(order, change.ts_ns))
         _show(account, order.client_order_id, made)
     book.roll(change.trading_day, change.settlements)
+    book.end(change.ended)
     state.names = {name: day for name, day in state.names.items() if day >= ended}
     account.index()
     made.append({"trading_day": change.trading_day})

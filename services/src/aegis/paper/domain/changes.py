@@ -95,11 +95,15 @@ class Voided(_Change):
 
 
 class DayBegun(_Change):
-    """A new trading day: positions are settled at these prices, orders expire, today's lots are yesterday's."""
+    """A new trading day: positions are settled at these prices, orders expire, today's lots are yesterday's.
+
+    `ended` are contracts behind their last day, of which nothing is held any more.
+    """
 
     kind: Literal["day_begun"] = "day_begun"
     trading_day: Day
     settlements: dict[str, Price]
+    ended: list[str] = []
 
 
 Change = Opened | Entered | Filled | Cancelled | Voided | DayBegun

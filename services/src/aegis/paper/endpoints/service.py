@@ -291,13 +291,16 @@ class Paper(Queries):
         if account.state is None:
             await self._commit(key, opening(key, self.settings.accounts[key], day, now_ns))
         elif day > (book := account.state.book).trading_day:
-            held = book.held
+            held, ended = book.held, book.held_past(day)
             patient = now_ns - self.market.day_began_ns < _SETTLE_NS
-            settlements = self.market.settlements(held, book.trading_day, patient)
+            settlements = self.market.settlements(held - ended, book.trading_day, patient)
             if settlements is not None:
+                settlements |= self.market.settlements(ended, book.trading_day, patient=False) or {}
                 self._depths[key] = {}
-                await self._commit(key, DayBegun(ts_ns=now_ns, trading_day=day, settlements=settlements))
-                _log.info("day_begun", account=key, trading_day=day, unsettled=sorted(held - settlements.keys()))
+                begun = DayBegun(ts_ns=now_ns, trading_day=day, settlements=settlements, ended=sorted(ended))
+                await self._commit(key, begun)
+                unsettled = sorted(held - settlements.keys())
+                _log.info("day_begun", account=key, trading_day=day, unsettled=unsettled, ended=begun.ended)
 
     async def _match(self, key: str, instrument: str) -> None:
         """Fill what waits for an instrument, as far as its latest tick goes. The account's lock is held."""

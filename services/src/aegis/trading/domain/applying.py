@@ -281,6 +281,10 @@ def _roll(group: Group, book: Book, change: DayRolled, done: Applied) -> None:
         done.orders.append(after)
     book.roll(change.trading_day, change.settlements)
     book.armed = book.armed and book.env != "live"
+    done.holdings.extend(key for key, holding in book.holdings.items() if holding.instrument in change.ended)
+    book.end(change.ended)
+    if change.pre_balance is not None:
+        book.pre_balance = change.pre_balance
     held = {holding.instrument for holding in book.holdings.values()}
     book.terms = {name: terms for name, terms in book.terms.items() if name in held}
     group.begin_day(change.trading_day)

@@ -176,11 +176,17 @@ class CashMoved(_Change):
 
 
 class DayRolled(_Change):
-    """A new trading day: by these settlement prices positions are settled, orders are gone, counts begin anew."""
+    """A new trading day: by these settlement prices positions are settled, orders are gone, counts begin anew.
+
+    `ended` are contracts behind their last day that the venue has no more. By what they were settled it does not tell:
+    its `pre_balance` is ours then.
+    """
 
     kind: Literal["day_rolled"] = "day_rolled"
     trading_day: Day
     settlements: dict[str, Price] = {}
+    ended: list[str] = []
+    pre_balance: Money | None = None
 
 
 class BooksTaken(_Change):

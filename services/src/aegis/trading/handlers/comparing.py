@@ -241,6 +241,7 @@ class Comparing:
 
         Where some of today are among these already it is the day's PreSettlementPrice. A venue may have settled before
         it knew of that, as the paper venue does of what has not ticked yet. What was reported before is booked before.
+        What it has no more of a contract behind its last day has ended there, in money that only it knows.
         """
         account.ready.clear()
         await account.until_taken()
@@ -250,14 +251,27 @@ class Comparing:
             fresh += await self._acting.venue(book.account).terms(book.account, held[first : first + _AT_ONCE])
         settled = {one.instrument: one.pre_settlement_price for one in fresh}
         prices = {name: price for name, price in settled.items() if price is not None}
+        ended = book.held_past(day)
         if held:
-            prices |= settled_prices(await self._acting.venue(book.account).positions(book.account), book.terms)
+            positions = await self._acting.venue(book.account).positions(book.account)
+            prices |= settled_prices(positions, book.terms)
+            ended -= {one.instrument for one in positions}
+        money = await self._acting.venue(book.account).account(book.account) if ended else None
+        if money is not None and money.trading_day != day:
+            raise explained(VenueUnavailable, "day_ends", account=book.account, day=day)
         account.missed()  # what was reported of this day already found books of another one
-        rolled = DayRolled(account=book.account, ts_ns=now_ns(), trading_day=day, settlements=prices)
+        rolled = DayRolled(
+            account=book.account,
+            ts_ns=now_ns(),
+            trading_day=day,
+            settlements=prices,
+            ended=sorted(ended),
+            pre_balance=money and money.pre_balance,
+        )
         learned = [TermsLearned(account=book.account, ts_ns=now_ns(), terms=one) for one in fresh]
         await self._acting.commit(state.key, [rolled, *learned])
         account.alerted.clear()
-        _log.info("day_rolled", account=book.account, trading_day=day, settlements=len(prices))
+        _log.info("day_rolled", account=book.account, trading_day=day, settlements=len(prices), ended=rolled.ended)
 
     async def _confirm(self, account: AccountState, day: str) -> None:
         """The statement of the day before: confirmed and stored once, whoever holds the account.
