@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -58,6 +59,19 @@ async def test_a_live_account_is_armed_for_its_day_and_stays_as_killed_or_close_
     assert (instance.book.armed, instance.book.mode, instance.book.killed) == (True, "halted", True)
     with pytest.raises(ValidationError, match="neither"):
         SetMode(account=ACCOUNT, reason="none")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"), [("Looks_odd", "looks_odd"), ("暂停", ""), ("x" * 256, "x" * 48), ("a b", "")]
+)
+async def test_a_reason_in_any_language_is_kept_and_its_event_told(house: House, said: str, told: str) -> None:
+    """The journal has it for good: an event that could not be made would stop whoever takes the account over."""
+    instance = await house.take()
+    await instance.call("set_mode", SetMode(account=ACCOUNT, mode="close_only", reason=said), "m")
+    events = [json.loads(payload) for kind, _, payload in await house.events() if kind == "account"]
+    assert (events[-1]["state"]["mode"], events[-1]["reason"]) == ("close_only", told)
+    assert said.encode() in house.stored.journal[-1].data
+    assert await instance.service.healthy()
 
 
 async def test_a_mode_is_set_only_from_the_one_that_was_seen(house: House) -> None:

@@ -205,13 +205,13 @@ class KeyState:
             account.opened.set()
             if isinstance(change, OrdersIntended):
                 account.activity += 1
-            reason = change.reason[:48] if isinstance(change, ModeSet) and change.reason.isidentifier() else ""
+            reason = change.reason if isinstance(change, ModeSet) else ""
             book = self.group.books[change.account]
             if book.killed or any(order.reason == CAME_LATE for order in applied.orders):
                 account.unwanted.set()
             if self.is_active and any(order.reason == UNCONFIRMED for order in applied.orders):
                 account.unconfirmed()
-            account.outbox.add(self._telling.number(book, applied, reason.lower()))
+            account.outbox.add(self._telling.number(book, applied, reason))
 
     def _noted(self, account: AccountState | None, change: Change, note: str) -> None:
         """What does not fit is in the log; and who looks after the account is told once a day, by who holds it."""

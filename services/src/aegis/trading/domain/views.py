@@ -84,4 +84,9 @@ def event_of(book: Book, told: Told, prices: Prices) -> Event:
             return PositionReported(account=account, sequence=sequence, position=position_of(book, told.what, prices))
         case None:
             state = account_of(book, prices)
-            return AccountReported(account=account, sequence=sequence, state=state, reason=told.reason)
+            return AccountReported(account=account, sequence=sequence, state=state, reason=_code(told.reason))
+
+
+def _code(text: str) -> str:
+    """A reason that is a word of ours; what a person writes, in any language, is in the journal alone."""
+    return text[:48].lower() if text.isascii() and text.isidentifier() else ""
