@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal
 
+from aegis.accounting.charges import commission
 from aegis.trading.adapters.ctp.frames import Record
 from aegis.trading.adapters.ctp.terms import Terms
 
@@ -68,3 +69,17 @@ async def test_a_contract_with_rates_of_its_own_does_not_cost_what_its_product_d
     assert far.commission.order_fee == 1
     assert await terms.of([FAR, NEAR, OTHER], counter.ask) == [far, near, other]
     assert set(counter.asked.values()) == {1}, "each question once a day"
+
+
+async def test_a_broker_s_share_of_an_exchange_s_rate_counts_to_its_last_digit() -> None:
+    """Ten lots of an index future are worth 12 million yuan: a ninth digit that is lost is more than a cent."""
+    counter = Rates()
+    asked = counter.ask
+
+    async def ask(what: str, fields: Record) -> list[Record]:
+        found = await asked(what, fields)
+        share = {"OpenRatioByMoney": 0.000023 * 1.005}
+        return [{**one, **share} for one in found] if what == "QryInstrumentCommissionRate" else found
+
+    (terms,) = await Terms({"BrokerID": "9999", "InvestorID": "a"}).of([NEAR], ask)
+    assert commission(terms, "open", Decimal(120_000), 10) == Decimal("277.38")

@@ -8,7 +8,7 @@ import pytest
 from trading_desk import INDEX, MEAL, MONEY, NEXT_DAY, REBAR, Desk, rates, terms
 
 from aegis.accounting.holdings import holding_key
-from aegis.contracts.amounts import exact, is_same_money
+from aegis.contracts.amounts import exact, exact_rate, is_same_money
 from aegis.contracts.venue import CommissionRates, MarginRates, VenueAccount, VenuePosition
 from aegis.trading.domain.changes import BooksTaken
 from aegis.trading.domain.telling import Telling
@@ -328,8 +328,11 @@ def test_doubles_become_what_they_stand_for_and_cents_are_compared_whatever_the_
     assert exact(3081.2) == Decimal("3081.2")
     assert exact(0.00010100000000000001) == Decimal("0.000101")
     assert str(exact(-0.0)) == "0"
+    assert exact_rate(0.000023 * 1.005) == Decimal("0.000023115")
+    assert str(exact_rate(13.0)) == "13"
     assert is_same_money(Decimal("1.005"), Decimal("1.0050001"))
     assert not is_same_money(Decimal("1.00"), Decimal("1.005"))
     for nothing in (float("nan"), float("inf"), 1.7976931348623157e308):
-        with pytest.raises(ValueError, match="no amount"):
-            exact(nothing)
+        for of_double in (exact, exact_rate):
+            with pytest.raises(ValueError, match="no amount"):
+                of_double(nothing)

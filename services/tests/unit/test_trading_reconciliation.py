@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from trading_desk import MEAL, REBAR, Desk
+from trading_desk import MEAL, NEXT_DAY, REBAR, Desk
 
 from aegis.contracts.venue import VenueAccount, VenueOrder, VenuePosition, VenueTrade
+from aegis.trading.domain.changes import DayRolled
 from aegis.trading.domain.reconciliation import adopted_name, catch_up, compare, settled_prices, without_terms
 from aegis.trading.domain.views import account_of, positions_of
 
@@ -175,6 +176,11 @@ def test_lots_of_yesterday_tell_by_their_cost_at_what_they_were_settled() -> Non
     desk.roll(rb2605="3010.5")
     assert settled_prices(positions(desk), desk.book.terms) == {REBAR: Decimal("3010.5")}
     assert settled_prices(positions(desk), {}) == {}
+    (odd,) = positions(desk)
+    odd = odd.model_copy(update={"yesterday": 3, "position_cost": Decimal("100001")})
+    prices = settled_prices([odd], desk.book.terms)
+    rolled = DayRolled(account="a", ts_ns=1, trading_day=NEXT_DAY, settlements=prices)
+    assert rolled.settlements == {REBAR: Decimal("3333.366667")}, "a price of any digits ends no comparison"
 
 
 def test_an_order_that_is_final_here_and_works_there_is_a_mismatch() -> None:

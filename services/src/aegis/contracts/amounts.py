@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-__all__ = ["CENT", "ZERO", "Money", "Price", "Rate", "exact", "is_same_money", "to_grain"]
+__all__ = ["CENT", "ZERO", "Money", "Price", "Rate", "exact", "exact_rate", "is_same_money", "to_grain", "to_price"]
 
 Price = Annotated[Decimal, Field(max_digits=16, decimal_places=6, allow_inf_nan=False)]
 """May be zero or negative: a combination's is."""
@@ -23,6 +23,7 @@ Rate = Annotated[Decimal, Field(ge=0, max_digits=16, decimal_places=10, allow_in
 ZERO: Final = Decimal(0)
 CENT: Final = Decimal("0.01")
 _GRAIN: Final = Decimal("1e-8")
+_OF_PRICES, _OF_RATES = Decimal("1e-6"), Decimal("1e-10")
 _GREATEST: Final = 1e15
 
 
@@ -31,9 +32,23 @@ def exact(number: float) -> Decimal:
 
     CTP's DBL_MAX, for a missing figure, is none; nor is what 15 digits cannot hold.
     """
+    return to_grain(_decimal(number))
+
+
+def exact_rate(number: float) -> Decimal:
+    """As `exact`, to the 10th decimal: a broker's share of an exchange's rate, as 1.005 times 0.000023, needs nine."""
+    return _decimal(number).quantize(_OF_RATES, ROUND_HALF_UP).normalize() + ZERO
+
+
+def to_price(amount: Decimal) -> Decimal:
+    """To the 6th decimal, as prices are; what a division made."""
+    return amount.quantize(_OF_PRICES, ROUND_HALF_UP).normalize() + ZERO
+
+
+def _decimal(number: float) -> Decimal:
     if not abs(number) <= _GREATEST:
         raise ValueError(f"{number} is no amount")
-    return to_grain(Decimal(repr(number)))
+    return Decimal(repr(number))
 
 
 def to_grain(amount: Decimal) -> Decimal:

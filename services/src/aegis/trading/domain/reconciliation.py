@@ -15,7 +15,7 @@ from aegis.accounting.book import Book, Prices, trade_key
 from aegis.accounting.holdings import holding_key
 from aegis.accounting.lifecycle import reported
 from aegis.accounting.offsets import exchange_of
-from aegis.contracts.amounts import Price, is_same_money, to_grain
+from aegis.contracts.amounts import Price, is_same_money, to_price
 from aegis.contracts.orders import Order
 from aegis.contracts.trading import Difference, Verdict
 from aegis.contracts.venue import InstrumentTerms, VenueAccount, VenueOrder, VenuePosition, VenueTrade
@@ -96,7 +96,7 @@ def compare(
 def settled_prices(positions: Iterable[VenuePosition], terms: Mapping[str, InstrumentTerms]) -> dict[str, Price]:
     """At which the venue has settled lots: by their cost, of those of which none is of today."""
     return {
-        one.instrument: to_grain(one.position_cost / one.yesterday / terms[one.instrument].multiplier)
+        one.instrument: to_price(one.position_cost / one.yesterday / terms[one.instrument].multiplier)
         for one in positions
         if one.yesterday and not one.today and one.instrument in terms
     }

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import structlog
 
-from aegis.contracts.amounts import ZERO, Price, exact
+from aegis.contracts.amounts import ZERO, Price, exact, exact_rate
 from aegis.contracts.venue import CommissionRates, InstrumentTerms, MarginRates, Rates
 from aegis.trading.adapters.ctp.frames import Record
 from aegis.trading.adapters.ctp.records import instrument_of
@@ -141,7 +141,8 @@ def terms_of(record: Record, margin: Record, commission: Record, fees: Record) -
         raise ValueError("an order is charged by its lots")
 
     def rates(of: Record, prefix: str) -> Rates:
-        return Rates(by_money=exact(of[f"{prefix}RatioByMoney"]), by_volume=exact(of[f"{prefix}RatioByVolume"]))
+        by_money, by_volume = (exact_rate(of[f"{prefix}RatioBy{what}"]) for what in ("Money", "Volume"))
+        return Rates(by_money=by_money, by_volume=by_volume)
 
     year, month = record["DeliveryYear"], record["DeliveryMonth"]
     details: dict[str, Any] = {
