@@ -14,6 +14,7 @@ from trading_desk import MEAL, NEXT_DAY, REBAR, terms
 from trading_house import House, place
 from trading_venue import ACCOUNT
 
+from aegis.contracts.market import Level
 from aegis.contracts.trading import CancelOrder, FlattenRequest, KillRequest, ModeChanged, SetMode
 from aegis.contracts.venue import Submit, Submitted
 from aegis.trading.domain.changes import CancelAsked, TermsLearned
@@ -71,6 +72,20 @@ async def test_a_reason_in_any_language_is_kept_and_its_event_told(house: House,
     events = [json.loads(payload) for kind, _, payload in await house.events() if kind == "account"]
     assert (events[-1]["state"]["mode"], events[-1]["reason"]) == ("close_only", told)
     assert said.encode() in house.stored.journal[-1].data
+    assert await instance.service.healthy()
+
+
+@pytest.mark.parametrize("price", [1e9, 1e20, -1e299])
+async def test_a_price_that_nothing_can_have_is_none_and_stops_no_account(house: House, price: float) -> None:
+    instance = await house.take()
+    await place(instance, "held", price=3001)
+    await instance.still()
+    instance.quote(last_price=price, bids=(), asks=(Level(price, 1),))
+    await instance.call("set_mode", SetMode(account=ACCOUNT, mode="close_only"), "m")
+    events = [json.loads(payload) for kind, _, payload in await house.events() if kind == "account"]
+    assert (events[-1]["state"]["mode"], events[-1]["state"]["position_profit"]) == ("close_only", "0")
+    await place(instance, "close", side="sell", offset="close_today", price=2999)
+    await instance.until(lambda: not instance.book.held)
     assert await instance.service.healthy()
 
 

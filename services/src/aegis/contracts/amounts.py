@@ -12,7 +12,19 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-__all__ = ["CENT", "ZERO", "Money", "Price", "Rate", "exact", "exact_rate", "is_same_money", "to_grain", "to_price"]
+__all__ = [
+    "CENT",
+    "ZERO",
+    "Money",
+    "Price",
+    "Rate",
+    "exact",
+    "exact_rate",
+    "is_same_money",
+    "quoted",
+    "to_grain",
+    "to_price",
+]
 
 Price = Annotated[Decimal, Field(max_digits=16, decimal_places=6, allow_inf_nan=False)]
 """May be zero or negative: a combination's is."""
@@ -25,6 +37,7 @@ CENT: Final = Decimal("0.01")
 _GRAIN: Final = Decimal("1e-8")
 _OF_PRICES, _OF_RATES = Decimal("1e-6"), Decimal("1e-10")
 _GREATEST: Final = 1e15
+_DEAREST: Final = 1e9
 
 
 def exact(number: float) -> Decimal:
@@ -38,6 +51,11 @@ def exact(number: float) -> Decimal:
 def exact_rate(number: float) -> Decimal:
     """As `exact`, to the 10th decimal: a broker's share of an exchange's rate, as 1.005 times 0.000023, needs nine."""
     return _decimal(number).quantize(_OF_RATES, ROUND_HALF_UP).normalize() + ZERO
+
+
+def quoted(price: float | None) -> Decimal | None:
+    """A price of the market; None where there is none, or it is none that anything has: money would not hold it."""
+    return None if price is None or not abs(price) < _DEAREST else exact(price)
 
 
 def to_price(amount: Decimal) -> Decimal:

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from aegis.accounting.exchange_rules import Phase
-from aegis.contracts.amounts import Price, exact
+from aegis.contracts.amounts import Price, quoted
 from aegis.contracts.market import Tick
 from aegis.contracts.orders import OrderEnv
 from aegis.contracts.subscriptions import SUBSCRIBE, WishRequest
@@ -167,13 +167,13 @@ class Market:
             return None
         tick = heard.tick
         return MarketPrice(
-            bid=_exact(tick.bids[0].price if tick.bids else None),
-            ask=_exact(tick.asks[0].price if tick.asks else None),
-            last=_exact(tick.last_price),
+            bid=quoted(tick.bids[0].price if tick.bids else None),
+            ask=quoted(tick.asks[0].price if tick.asks else None),
+            last=quoted(tick.last_price),
             age_s=time.monotonic() - heard.at,
-            upper_limit=_exact(tick.upper_limit_price),
-            lower_limit=_exact(tick.lower_limit_price),
-            pre_settlement=_exact(tick.pre_settlement_price),
+            upper_limit=quoted(tick.upper_limit_price),
+            lower_limit=quoted(tick.lower_limit_price),
+            pre_settlement=quoted(tick.pre_settlement_price),
             trading_day=tick.trading_day,
         )
 
@@ -219,7 +219,7 @@ class _Marks(Mapping[str, Price]):
 
     def __getitem__(self, instrument: str) -> Price:
         heard = self._latest(instrument)
-        price = None if heard is None else _exact(heard.tick.last_price)
+        price = None if heard is None else quoted(heard.tick.last_price)
         if price is None:
             raise KeyError(instrument)
         return price
@@ -229,7 +229,3 @@ class _Marks(Mapping[str, Price]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
-
-
-def _exact(price: float | None) -> Price | None:
-    return None if price is None else exact(price)

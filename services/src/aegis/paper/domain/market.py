@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from aegis.contracts.amounts import Price, exact
+from aegis.contracts.amounts import Price, quoted
 from aegis.contracts.market import Env, Flag, Level, Tick
 
 __all__ = ["Market", "Shown", "shown"]
@@ -46,14 +46,14 @@ def shown(tick: Tick) -> Shown:
         tick.ts_exchange_ns,
         tick.ts_received_ns,
         _NOT_TRADING.isdisjoint(tick.flags),
-        _price(tick.last_price),
+        quoted(tick.last_price),
         _levels(tick.bids),
         _levels(tick.asks),
         tick.volume,
-        _price(tick.upper_limit_price),
-        _price(tick.lower_limit_price),
-        _price(tick.pre_settlement_price),
-        _price(tick.settlement_price),
+        quoted(tick.upper_limit_price),
+        quoted(tick.lower_limit_price),
+        quoted(tick.pre_settlement_price),
+        quoted(tick.settlement_price),
     )
 
 
@@ -140,14 +140,6 @@ def _is_plausible(tick: Tick) -> bool:
     return timedelta(0) <= ahead <= _LONGEST_HOLIDAY
 
 
-def _price(price: float | None) -> Price | None:
-    if price is None:
-        return None
-    try:
-        return exact(price)
-    except ValueError:
-        return None
-
-
 def _levels(levels: tuple[Level, ...]) -> tuple[tuple[Price, int], ...]:
-    return tuple((exact(level.price), level.size) for level in levels if level.size > 0 and abs(level.price) < 1e9)
+    found = ((quoted(level.price), level.size) for level in levels if level.size > 0)
+    return tuple((price, size) for price, size in found if price is not None)
