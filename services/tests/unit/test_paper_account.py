@@ -16,7 +16,7 @@ from trading_desk import MEAL, REBAR
 from aegis.contracts.paper import PaperReport
 from aegis.paper.domain.account import PaperAccount, restore, snapshot
 from aegis.paper.domain.applying import apply
-from aegis.paper.domain.changes import read_changes
+from aegis.paper.domain.changes import DayBegun, read_changes
 from aegis.paper.domain.deciding import opening
 from aegis.paper.domain.market import Market
 from aegis.paper.domain.views import account_of
@@ -242,6 +242,9 @@ def test_a_day_is_settled_by_what_the_next_one_says_of_it() -> None:
     assert market.trading_day == NEXT_DAY
     assert market.settlements((REBAR,), DAY, patient=True) == {REBAR: 3003}
     assert market.settlements(held, DAY, patient=False) == {REBAR: 3003, MEAL: 3004}
+    market.show(tick(REBAR, (1, 1), (2, 1), 1, 1, trading_day=NEXT_DAY, pre_settlement_price=9011 / 3), 3)
+    begun = DayBegun(ts_ns=1, trading_day=NEXT_DAY, settlements=market.settlements((REBAR,), DAY, patient=True) or {})
+    assert begun.settlements == {REBAR: Decimal("3003.666667")}, "as many digits as the journal takes"
 
 
 # The record

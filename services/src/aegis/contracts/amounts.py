@@ -55,7 +55,7 @@ def exact_rate(number: float) -> Decimal:
 
 def quoted(price: float | None) -> Decimal | None:
     """A price of the market; None where there is none, or it is none that anything has: money would not hold it."""
-    return None if price is None or not abs(price) < _DEAREST else exact(price)
+    return None if price is None or not abs(price) < _DEAREST else to_price(_decimal(price))
 
 
 def to_price(amount: Decimal) -> Decimal:

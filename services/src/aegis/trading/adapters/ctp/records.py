@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from aegis.accounting.rules import Rules
-from aegis.contracts.amounts import ZERO, exact
+from aegis.contracts.amounts import ZERO, exact, to_price
 from aegis.contracts.orders import Direction, Hedge
 from aegis.contracts.venue import VenueAccount, VenueOrder, VenuePosition, VenueTrade
 from aegis.trading.adapters.ctp.frames import Record
@@ -90,7 +90,7 @@ def trade_of(record: Record, account: str, name: str) -> VenueTrade:
         side=SIDES[record["Direction"]],
         offset=_offset(record["OffsetFlag"]),
         hedge=_hedge(record["HedgeFlag"]),
-        price=exact(record["Price"]),
+        price=to_price(exact(record["Price"])),
         volume=record["Volume"],
         trading_day=record["TradingDay"],
         ts_exchange_ns=moment_ns(record["TradeDate"], record["TradeTime"]),

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from aegis.accounting.exchange_rules import Phase
-from aegis.contracts.amounts import exact
+from aegis.contracts.amounts import exact, to_price
 from aegis.contracts.orders import UNCONFIRMED, Direction, Hedge, Offset, OrderType, Side
 from aegis.contracts.venue import VenueOrderStatus
 
@@ -112,7 +112,7 @@ def type_of(price_type: str, time: str, volume: str) -> OrderType:
 def price_of(value: Any) -> Decimal | None:
     """None for the price that CTP has not: DBL_MAX, and what is no amount."""
     try:
-        return exact(value)
+        return to_price(exact(value))
     except ValueError:
         return None
 
