@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ctp_counter import start_at
-from test_ctp_feed import all_of, counter, figure, open_feed, said, until_ready_again
+from ctp_feed_stage import all_of, counter, figure, open_feed, said, until_ready_again
 
 from aegis.contracts.market import InstrumentId, Quote, Tick
 from aegis.exchanges.sessions import to_shanghai

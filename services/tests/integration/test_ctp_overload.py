@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ctp_counter import start_at
-from test_ctp_feed import all_of, counter, open_feed, until_ready_again
+from ctp_feed_stage import all_of, counter, open_feed, until_ready_again
 from test_ctp_libraries import GATE
 
 from aegis.marketdata.ports import FeedState
