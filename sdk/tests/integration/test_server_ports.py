@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,14 +33,20 @@ async def test_a_port_in_use_is_named_before_anything_starts(tmp_path: Path, whi
 
 
 async def test_given_ports_are_used_by_the_nodes_in_a_row(tmp_path: Path) -> None:
-    base = next(p for p in ports.pick(50) if all_free(p, 3))
-    async with EmbeddedServer(ServerOptions(directory=tmp_path, nodes=3, port=base)) as server:
-        assert [node.client_port for node in server.nodes] == [base, base + 1, base + 2]
+    row = in_a_row(3)
+    async with EmbeddedServer(ServerOptions(directory=tmp_path, nodes=3, port=row.start)) as server:
+        assert [node.client_port for node in server.nodes] == [*row]
 
 
-def all_free(base: int, count: int) -> bool:
+def in_a_row(count: int) -> range:
+    """Free ports where nobody is given any."""
+    rows = (range(base, base + count) for base in random.sample(range(18_000, 19_900), 100))
+    return next(row for row in rows if all_free(row))
+
+
+def all_free(row: range) -> bool:
     with suppress(ServerError):
-        ports.require_free(range(base, base + count))
+        ports.require_free(row)
         return True
     return False
 
@@ -78,3 +85,21 @@ async def test_the_name_tells_a_foreign_server_while_our_process_still_lives(tmp
         node.layout = replace(node.layout, client_port=theirs.nodes[0].client_port)
         with pytest.raises(ServerError, match="another server answers on port"):
             await node.wait_ready()
+
+
+async def test_the_ports_of_a_server_are_given_to_nobody_else_also_while_a_node_is_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = in_a_row(4)
+    monkeypatch.setattr(ports, "_RANGE", row)
+    server = EmbeddedServer(ServerOptions(directory=tmp_path))
+    for _ in range(2):  # also when it is started again
+        async with server:
+            [node] = server.nodes
+            [left] = {*row} - {*node.layout.ports}
+            await node.kill()
+            assert ports.pick(1) == [left]
+            with pytest.raises(ServerError, match="no 2 free ports"):
+                ports.pick(2)
+            await node.start()
+    assert {*ports.pick(4)} == {*row}

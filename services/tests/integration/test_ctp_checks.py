@@ -24,8 +24,12 @@ pytestmark = [
 ]
 
 
+RESERVED = ports.Reserved()
+
+
 def nowhere() -> str:
-    [port] = ports.pick(1)
+    """Where nobody will listen."""
+    [port] = RESERVED.pick(1)
     return f"tcp://{ports.HOST}:{port}"
 
 

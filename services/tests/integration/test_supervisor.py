@@ -273,10 +273,12 @@ def test_a_port_in_use_is_said_in_one_line(desk: Desk, options: list[str]) -> No
 
 
 def test_a_given_port_is_the_port(desk: Desk) -> None:
-    [port] = ports.pick(1)
+    reserved = ports.Reserved()
+    [port] = reserved.pick(1)
     desk.up(port=port)
     assert desk.run.nats
     assert desk.run.nats.urls == [f"nats://127.0.0.1:{port}"]
+    reserved.release()
 
 
 def test_a_node_of_a_cluster_that_is_killed_comes_back(desk: Desk) -> None:

@@ -40,6 +40,7 @@ class EmbeddedServer:
             route=Credentials("route", secrets.token_urlsafe(24)),
         )
         self._nodes: list[Node] = []
+        self._reserved = ports.Reserved()
         self._lock: int | None = None
 
     async def __aenter__(self) -> Self:
@@ -87,6 +88,7 @@ class EmbeddedServer:
         self._lock = await _locked(directory)
         try:
             self._nodes = self._nodes or self._lay_out(find_binary())
+            self._reserved.keep(port for node in self._nodes for port in node.layout.ports)
             self._write_configurations()
             await self._launch()
         except BaseException:
@@ -127,6 +129,7 @@ class EmbeddedServer:
         finally:
             for node in self._nodes:
                 await node.kill()
+            self._reserved.release()
             if self._lock is not None:
                 os.close(self._lock)
                 self._lock = None
@@ -138,7 +141,7 @@ class EmbeddedServer:
 
     def _lay_out(self, binary: Path) -> list[Node]:
         options = self._options
-        layouts = _layouts(options)
+        layouts = _layouts(options, self._reserved)
         return [Node(one, binary, self._held_lock, options.start_deadline_s, options.on_exit) for one in layouts]
 
     def _write_configurations(self) -> None:
@@ -150,11 +153,11 @@ class EmbeddedServer:
                 file.write(render(self._options, self._access, layouts, layout))
 
 
-def _layouts(options: ServerOptions) -> list[Layout]:
+def _layouts(options: ServerOptions, reserved: ports.Reserved) -> list[Layout]:
     directory = options.directory.absolute()
     given = [options.port, options.cluster_port, options.monitor_port]
     numbers = range(options.nodes)
-    free = iter(ports.pick(len(given) * options.nodes, avoid={port + i for port in given for i in numbers}))
+    free = iter(reserved.pick(len(given) * options.nodes, avoid={port + i for port in given for i in numbers}))
     _require_nodes(directory, options.nodes)
     identity = _identity(directory)
     return [

@@ -41,8 +41,9 @@ class Counter:
     fronts: tuple[tuple[int, int], ...]  # market data and trader ports: of the primary login, and of the backup
 
     @classmethod
-    def on_free_ports(cls, directory: Path) -> Counter:
-        market, trader, market_too, trader_too = ports.pick(4)
+    def on_free_ports(cls, directory: Path, reserved: ports.Reserved) -> Counter:
+        """On ports that are reserved for it, also while it is down."""
+        market, trader, market_too, trader_too = reserved.pick(4)
         return cls(directory, ((market, trader), (market_too, trader_too)))
 
     def service(self) -> ServicePlan:

@@ -24,6 +24,7 @@ from aegis.operations.state import RunFile, StateDirectory
 from aegis.operations.supervisor import Supervisor
 from aegis.operations.withholding import withhold
 from aegis_sdk.errors import AegisError
+from aegis_sdk.server.ports import Reserved
 from aegis_sdk.telemetry import configure_logging
 
 __all__ = ["end_remains", "run"]
@@ -42,14 +43,14 @@ def run(options: DeskOptions, report: Report) -> bool:
     os.umask(0o077)  # for NATS and the services too, which inherit it
     directory = StateDirectory(Path(options.directory))
     directory.create()
-    held = directory.lock()
+    held, reserved = directory.lock(), Reserved()
     try:
         with _Steady(directory.logs / "supervisor.log") as log:
             configure_logging(cast("TextIO", log))
             for process in end_remains(directory):
                 report(Note(kind="warning", process=process, text="ended: it was left over by a run that was killed"))
             if options.counter:
-                services = _behind(Counter.on_free_ports(directory.path / "ctpsim"), services)
+                services = _behind(Counter.on_free_ports(directory.path / "ctpsim", reserved), services)
             us = processes.identify(os.getpid())
             assert us
             begun = RunFile(supervisor=us, started_at=time.time())
@@ -61,6 +62,7 @@ def run(options: DeskOptions, report: Report) -> bool:
     except OSError as error:
         raise AegisError(f"the state directory {directory.path} cannot be used: {error.strerror}") from None
     finally:
+        reserved.release()
         os.close(held)
 
 
