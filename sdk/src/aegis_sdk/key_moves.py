@@ -1,4 +1,4 @@
-"""Moves keys from one instance to others, and waits until these hold them."""
+"""Moves keys from one instance to others, and waits until these hold them; and maintenance, which moves them too."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from aegis_sdk.errors import DeadlineExceeded, Unavailable
 from aegis_sdk.instances import Instance
 from aegis_sdk.lease_view import KeyState, LeaseView, NotDone
 from aegis_sdk.ledger import KeyName, Leases, StoredLease
+from aegis_sdk.maintenance import Maintained, MaintenanceRequest, maintenance_of
 from aegis_sdk.method import Empty
 from aegis_sdk.single_active.operations import Handover, drain_of, handover_of
 from aegis_sdk.transport import Transport
 
-__all__ = ["Departure", "drain", "hand_over", "preview"]
+__all__ = ["Departure", "drain", "hand_over", "maintain", "preview"]
 
 _HANDED_OVER_S: Final = 12.0  # longer than an instance waits for what is at work
 _CLAIMED_S: Final = 5.0
 _SERVED_S: Final = 5.0
 _DRAIN_ASKED_S: Final = 3.0
+_MAINTENANCE_ASKED_S: Final = 5.0
 _PROGRESS_S: Final = 1.0
 _MOST_NAMED: Final = 10
 
@@ -168,9 +170,7 @@ async def drain(
     `left` are the keys that others do not hold after `timeout` seconds. `told` is called once a second meanwhile.
     """
     departure = Departure(view, _found(view, instance, service))
-    if departure.keys and not view.takers(departure.service, instance):
-        nobody = f"nobody else of {departure.service} is there to take the keys of {instance}"
-        raise NotDone("no_taker", f"{nobody}: start another instance")
+    departure.check_takers()
     began = time.monotonic()
     await _ask_to_drain(transport, departure.service, instance)
     await _until_over(view, departure, began + timeout, told)
@@ -208,6 +208,18 @@ async def _ask_to_drain(transport: Transport, service: str, instance: str) -> No
         raise NotDone("no_answer", late, was_asked=True) from None
 
 
+async def maintain(transport: Transport, view: LeaseView, instance: str, service: str, on: bool) -> Maintained:
+    """Have an instance take neither new calls nor keys, or end that: what it has still at work.
+
+    Raises NotDone where there is no such instance, or nobody could take its keys, and what its call raises.
+    """
+    found = _found(view, instance, service)
+    if on:
+        Departure(view, found).check_takers()
+    asked, request = maintenance_of(found.record.service), MaintenanceRequest(on=on)
+    return await Client(transport).call(asked, request, instance=instance, timeout=_MAINTENANCE_ASKED_S)
+
+
 class Departure:
     """The keys that an instance holds, or has held since this began, and who has them now."""
 
@@ -230,6 +242,12 @@ class Departure:
         """Whether others hold all keys."""
         self._look(leases)
         return len(self._taken()) == len(self.keys)
+
+    def check_takers(self) -> None:
+        """Raises NotDone where keys would be left that nobody serves."""
+        if self.keys and not self._view.takers(self.service, self._instance):
+            nobody = f"nobody else of {self.service} is there to take the keys of {self._instance}"
+            raise NotDone("no_taker", f"{nobody}: start another instance")
 
     @property
     def progress(self) -> str:

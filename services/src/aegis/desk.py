@@ -24,7 +24,6 @@ from typing import Any, Final, Self, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from aegis.contracts.order_reasons import FIGURES
 from aegis.contracts.orders import (
     Account,
     AccountReported,
@@ -47,7 +46,6 @@ from aegis.contracts.trading import (
     FLATTEN,
     KILL,
     ORDERS,
-    PLACE_ORDER,
     POSITIONS,
     RECONCILE,
     SET_MODE,
@@ -59,11 +57,8 @@ from aegis.contracts.trading import (
     FlattenRequest,
     KillReply,
     KillRequest,
-    OrderExpired,
-    OrderRejected,
     OrderRequest,
     OrdersRequest,
-    PlaceOrderReply,
     PositionsRequest,
     ReconcileReply,
     ReconcileRequest,
@@ -71,9 +66,9 @@ from aegis.contracts.trading import (
     SplitPolicy,
     TakeBooks,
     TradesRequest,
-    order_key,
 )
 from aegis.contracts.trading_stores import STATEMENTS, group_name, statement_name
+from aegis.order_calls import CancelsAsked, cancels_asked, placed
 from aegis.ticks import TickSubscription, subscribe_ticks
 from aegis_sdk import subjects
 from aegis_sdk.client import Client
@@ -82,7 +77,6 @@ from aegis_sdk.errors import (
     CodecError,
     InvalidRequest,
     NotFound,
-    OutcomeUnknown,
     StreamError,
     Unavailable,
 )
@@ -92,15 +86,13 @@ from aegis_sdk.method import Method
 from aegis_sdk.transport import Transport
 from aegis_sdk.transport_nats import NatsTransport
 
-__all__ = ["Change", "Desk", "Snapshot", "placed"]
+__all__ = ["Change", "Desk", "Snapshot"]
 
 Reply = TypeVar("Reply", bound=BaseModel)
 Request = TypeVar("Request", bound=BaseModel)
 
 _KINDS: Final = ("order", "trade", "position", "account")
 _AGAIN_S: Final = 0.1
-_SAME_CALL_NS: Final = 60_000_000_000
-"""What was made before that may be of an earlier trading day; the account is asked for its own then."""
 
 
 class Snapshot(BaseModel):
@@ -221,6 +213,11 @@ class Desk:
         """The order as it is now; whether it was cancelled a report says. Raises CancelRefused, VenueUnavailable."""
         request = CancelOrder(account=self.account_name, client_order_id=client_order_id)
         return (await self._call(CANCEL_ORDER, request)).order
+
+    async def cancel_all(self) -> CancelsAsked:
+        """Ask the venue to cancel each order that works now. The mode stays, and so does what is placed meanwhile."""
+        assert self._key, "a Desk is used inside of `async with`"
+        return await cancels_asked(self._client, self._key, self.account_name, self._timeout_s)
 
     async def set_mode(self, mode: Mode | None = None, *, armed: bool | None = None, reason: str = "") -> Account:
         """What is None stays as it is; one of them is given."""
@@ -348,49 +345,3 @@ class Desk:
     async def _call(self, method: Method[Any, Reply], request: BaseModel) -> Reply:
         assert self._key, "a Desk is used inside of `async with`"
         return (await self._client.call_active(method, self._key, request, timeout=self._timeout_s)).value
-
-
-async def placed(client: Client, key: str, request: OrderRequest, timeout_s: float) -> PlaceOrderReply:
-    """Place an order at the holder of `key`: once, however often it is asked for by the same request on its day.
-
-    Raises what the call raises; OrderExpired where it is of an earlier day; and OrderRejected (`repeated`) where the
-    name is that of another order, of whatever day: nothing was sent. Of an order whose outcome is not stored any more
-    the account says what has become of it.
-    """
-    of = order_key(request.account, request.client_order_id)
-    try:
-        answer = await client.call_active(PLACE_ORDER, key, request, timeout=timeout_s, idempotency_key=of)
-        orders: list[Order] = answer.value.orders
-    except OrderExpired as error:
-        _same(request, error.orders)
-        raise
-    except OrderRejected as error:
-        if error.details.get("reason") != "duplicate_id":
-            raise
-        asked = OrdersRequest(account=request.account, client_order_id=request.client_order_id)
-        orders = (await client.call_active(ORDERS, key, asked, timeout=timeout_s)).value.orders
-        if not orders:
-            raise OutcomeUnknown(f"{error}, and the account does not show it now", idempotency_key=of) from error
-    _same(request, orders)
-    first = orders[0]
-    if first.ts_created_ns < time.time_ns() - _SAME_CALL_NS:
-        now = await client.call_active(ACCOUNT, key, AccountRequest(account=request.account), timeout=timeout_s)
-        if first.trading_day != now.value.state.trading_day:
-            says = f"{request.client_order_id} is of {first.trading_day}, and was {first.status} when it was placed"
-            raise OrderExpired.of(says, orders)
-    return PlaceOrderReply(orders=orders)
-
-
-def _same(request: OrderRequest, orders: Sequence[Order]) -> None:
-    """Raises OrderRejected where these are not what is asked for."""
-    if request.is_of(orders):
-        return
-    first = orders[0]
-    figures = {
-        "order": request.client_order_id,
-        "side": first.side,
-        "instrument": first.instrument,
-        "price": "any price" if first.price is None else str(first.price),
-        "day": first.trading_day,
-    }
-    raise OrderRejected(f"repeated: {FIGURES['repeated'].format(**figures)}", reason="repeated", **figures)

@@ -287,6 +287,24 @@ def test_an_instance_that_is_not_there_is_not_drained(counters: Counters) -> Non
     assert "no instance counter-9 is alive" in problem(counters.aegis("drain", "counter-9"))
 
 
+# Maintenance
+
+
+def test_an_instance_in_maintenance_gives_its_keys_and_takes_none_until_it_is_released(few: Counters) -> None:
+    few.start("away-1")
+    assert "nobody else of" in problem(few.aegis("maintenance", "away-1")), "its keys would be left"
+    few.start("here-1")
+    said = few.aegis("maintenance", "away-1").stdout
+    assert re.fullmatch(r"away-1 is in maintenance until it is released: 0 calls at work, \d keys to give\n", said)
+    until(lambda: [(row["holder"], row["state"]) for row in few.rows()] == [("here-1", "ACTIVE")] * 3)
+    assert "nobody but here-1 is there" in problem(few.aegis("handover", few.service, "K1"))
+    assert few.aegis("maintenance", "away-1", "--release").stdout.startswith("away-1 is released")
+    until(lambda: few.known() == {"away-1", "here-1"})
+    done = read(few.aegis("maintenance", "away-1", "--release", "--service", few.service, "--json"))
+    assert done == {"instance": "away-1", "on": False, "at_work": 0, "keys": 0}
+    assert "no instance away-9 is alive" in problem(few.aegis("maintenance", "away-9"))
+
+
 # Calls
 
 

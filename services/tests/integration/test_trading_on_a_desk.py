@@ -96,6 +96,13 @@ async def test_an_order_s_way_by_commands_alone(house: Processes) -> None:
     assert (position["direction"], position["today"]) == ("long", 2)
     said("order", "cancel", "c1")
     until(lambda: {one["client_order_id"]: one["status"] for one in said("order", "list")}["c1"] == "cancelled")
+    for name in ("c3", "c4"):
+        said("order", "place", instrument, "buy", "1", str(low), "--id", name)
+    asked = said("order", "cancel-all")
+    assert (sorted(asked["asked"]), asked["failed"]) == (["c3", "c4"], {})
+    until(lambda: said("order", "list", "--working") == [])
+    assert said("order", "cancel-all") == {"asked": [], "failed": {}}
+    assert said("account")["mode"] == "normal"
     assert said("trading", "kill", "--reason", "test")["failed"] == []
     assert said("trading", "take-books", "--confirm", ACCOUNT)["verdict"] == "agreed"
     assert said("trading", "mode", "normal")["mode"] == "normal"

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from aegis.cli import trading
 from aegis.contracts.trading import CancelRefused, OrderExpired, OrderRejected, VenueUnavailable
+from aegis.order_calls import CancelsAsked
 from aegis_sdk.errors import NotExecuted, OutcomeUnknown, RpcError
 
 
@@ -34,3 +35,21 @@ def test_a_cancel_that_came_to_nothing_ends_so(
     monkeypatch.setattr(trading, "run", failing)
     ended = CliRunner().invoke(trading.order_app, ["cancel", "one"])
     assert (ended.exit_code, said in ended.output) == (code, True), ended.output
+
+
+def test_cancels_that_were_not_asked_for_are_named_and_end_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = CancelsAsked(["a"], {"b": VenueUnavailable("the cancel was not sent: not_connected")})
+
+    def done(work: Coroutine[Any, Any, None]) -> CancelsAsked:
+        work.close()
+        return asked
+
+    monkeypatch.setattr(trading, "run", done)
+    ended = CliRunner().invoke(trading.order_app, ["cancel-all"])
+    assert ended.exit_code == 1
+    assert ended.output.splitlines() == [
+        "paper: 1 orders asked to be cancelled",
+        "NOT b: the cancel was not sent: not_connected",
+    ]
+    asked.failed.clear()  # type: ignore[attr-defined]
+    assert CliRunner().invoke(trading.order_app, ["cancel-all"]).exit_code == 0

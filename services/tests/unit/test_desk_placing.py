@@ -20,7 +20,7 @@ from aegis.contracts.trading import (
     OrdersReply,
     PlaceOrderReply,
 )
-from aegis.desk import placed
+from aegis.order_calls import placed
 from aegis.trading.domain.placing import orders_of
 from aegis_sdk.client import Client
 from aegis_sdk.errors import OutcomeUnknown

@@ -11,7 +11,7 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from aegis.contracts.market import Tick
-from aegis.contracts.trading import CancelOrder, CancelRefused, OrderRejected, VenueUnavailable
+from aegis.contracts.trading import OrderRejected, VenueUnavailable
 from aegis.management.access import passwords
 from aegis.management.access.attempts import _network
 from aegis.management.access.guard import _is_attended
@@ -20,7 +20,6 @@ from aegis.management.access.roles import Role
 from aegis.management.accounts import environment_of
 from aegis.management.audit import AuditEntry, AuditPage, Filter
 from aegis.management.console import policy_of
-from aegis.management.endpoints import trading
 from aegis.management.endpoints.audit import _csv
 from aegis.management.live import follower as follower_module
 from aegis.management.live import hub as hub_module
@@ -266,26 +265,3 @@ def test_where_orders_go_is_known_where_all_who_say_it_agree(said: list[dict[str
 
 def test_a_tick_is_shown_with_all_its_fields() -> None:
     assert tuple(TickView.model_fields) == Tick.__struct_fields__
-
-
-async def test_each_cancel_that_came_to_nothing_is_named_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def key_of(*_: object) -> str:
-        return "a"
-
-    class Client:
-        async def call_active(self, _: Any, __: str, asked: CancelOrder, **___: Any) -> Any:
-            match asked.client_order_id:
-                case "away":
-                    raise VenueUnavailable("the cancel of away was not sent: not_connected")
-                case "done":
-                    raise CancelRefused("the venue refuses", reason="order_is_done")
-            return SimpleNamespace(value=None)
-
-    monkeypatch.setattr(trading, "key_of", key_of)
-    at: Any = SimpleNamespace(client=Client(), transport=None, view=None)
-    told = await trading._cancelled(at, "a", ["away", "works", "done"])
-    assert [one and (one.code, one.reason) for one in told] == [
-        ("venue_unavailable", ""),
-        None,
-        ("cancel_refused", "order_is_done"),
-    ]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from aegis.contracts.trading import ORDERS, VenueUnavailable
+from aegis.contracts.trading import ORDERS, CancelRefused, VenueUnavailable
 from aegis.management.access.roles import Role
 from aegis.management.audit import Caller, Trail
 from aegis.management.endpoints import trading
@@ -18,6 +18,7 @@ from aegis_sdk.errors import AegisError, DeadlineExceeded
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
 AWAY, LATE = VenueUnavailable("away"), DeadlineExceeded("late")
+DONE = CancelRefused("the venue refuses", reason="order_is_done")
 
 
 class _Told(Trail):
@@ -32,26 +33,40 @@ def trail() -> _Told:
     return _Told(MemoryTransport(MemoryBroker()), "management-1")
 
 
+class _Client:
+    """Of an account with orders of these names, a page for each; some cannot be cancelled."""
+
+    def __init__(self, names: str, failing: dict[str, AegisError]) -> None:
+        self._names, self._failing = names, failing
+
+    async def call_active(self, method: Any, key: str, request: Any, **_: Any) -> Any:
+        assert (key, request.account) == ("g1", "a1")
+        if method is ORDERS:
+            found = [name for name in self._names if name > request.after][:1]
+            orders = [SimpleNamespace(client_order_id=name) for name in found]
+            return SimpleNamespace(value=SimpleNamespace(orders=orders, next="".join(found)))
+        if error := self._failing.get(request.client_order_id):
+            raise error
+        return SimpleNamespace(value=None)
+
+
 async def cancelled(trail: Trail, patch: pytest.MonkeyPatch, failing: dict[str, AegisError]) -> CancelAllReply:
     """Orders a and b, of which some fail."""
 
-    async def call(_: Any, method: Any, account: str, request: Any) -> Any:
-        if method is ORDERS:
-            return SimpleNamespace(orders=[SimpleNamespace(client_order_id=name) for name in "ab"], next="")
-        if error := failing.get(request.client_order_id):
-            raise error
-        return None
+    async def key_of(*_: object) -> str:
+        return "g1"
 
-    patch.setattr(trading, "_call", call)
-    at: Any = SimpleNamespace(trail=trail)
+    patch.setattr(trading, "key_of", key_of)
+    at: Any = SimpleNamespace(trail=trail, client=_Client("ab", failing), transport=None, view=None)
     return await trading.cancel_all_orders("a1", Caller("anna", Role.TRADER, "", "::1"), at)
 
 
 async def test_what_could_not_be_cancelled_is_named_in_answer_and_trail(
     trail: _Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = await cancelled(trail, monkeypatch, {"a": AWAY})
+    told = await cancelled(trail, monkeypatch, {"a": DONE})
     assert (told.asked, [one.client_order_id for one in told.failed]) == (["b"], ["a"])
+    assert (told.failed[0].problem.code, told.failed[0].problem.reason) == ("cancel_refused", "order_is_done")
     assert trail.told == ("done", "", {"asked": 1, "failed": ["a"]})
 
 

@@ -1,15 +1,18 @@
-"""`aegis handover` and `aegis drain`."""
+"""`aegis handover`, `aegis drain` and `aegis maintenance`."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from aegis.cli.console import AsJson, fail, print_json, terminal
 from aegis.cli.desk import connect, run
+
+if TYPE_CHECKING:
+    from aegis_sdk.maintenance import Maintained
 
 _MOST_NAMED: Final = 10
 
@@ -83,3 +86,29 @@ def _drained(done: dict[str, Any]) -> str:
     return (
         f"{done['instance']} is drained after {done['seconds']:.1f} s: {what}. It takes none until it is started again."
     )
+
+
+def maintenance(
+    instance: Annotated[str, typer.Argument(show_default=False)],
+    service: Annotated[str, typer.Option(help="Its service, where several have an instance of that name.")] = "",
+    release: Annotated[bool, typer.Option("--release", help="End it: it takes calls and keys again.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let an instance take neither new calls nor keys until it is released; it goes on running."""
+    left = run(_maintain(instance, service, not release))
+    if as_json:
+        print_json({"instance": instance, **left.model_dump()})
+    elif release:
+        print(f"{instance} is released: it takes calls and keys again")
+    else:
+        print(
+            f"{instance} is in maintenance until it is released: {left.at_work} calls at work, {left.keys} keys to give"
+        )
+
+
+async def _maintain(instance: str, service: str, on: bool) -> Maintained:
+    from aegis_sdk.key_moves import maintain
+    from aegis_sdk.lease_view import LeaseView
+
+    async with connect() as transport, LeaseView.open(transport, service) as view:
+        return await maintain(transport, view, instance, service, on)

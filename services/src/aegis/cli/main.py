@@ -19,7 +19,7 @@ from aegis.cli.contracts import contracts
 from aegis.cli.doctor import doctor, version
 from aegis.cli.env import env
 from aegis.cli.feeds import feeds
-from aegis.cli.handover import drain, handover
+from aegis.cli.handover import drain, handover, maintenance
 from aegis.cli.health import health
 from aegis.cli.leases import leases
 from aegis.cli.listings import instances, services
@@ -89,7 +89,7 @@ app = typer.Typer(
 )
 
 for command in (
-    *(up, down, ps, logs, doctor, services, instances, leases, handover, drain),
+    *(up, down, ps, logs, doctor, services, instances, leases, handover, drain, maintenance),
     *(ticks, snapshot, record, query, feeds, contracts, continuous, subscribe, unsubscribe, subscriptions),
     *(positions, account, health, call, env, reset_password, version),
 ):

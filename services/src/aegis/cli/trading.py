@@ -90,6 +90,23 @@ def cancel(
     _show_orders([_done(of, timeout, lambda desk: desk.cancel(name), again="the same")], as_json)
 
 
+@order_app.command("cancel-all")
+def cancel_all(of: OfAccount = "paper", timeout: Timeout = 10.0, as_json: AsJson = False) -> None:
+    """Ask the venue to cancel each order that works now. The mode stays: `aegis trading kill` ends everything.
+
+    It ends with 1 where it could not be asked for one of them.
+    """
+    asked, failed = _done(of, timeout, lambda desk: desk.cancel_all(), again="the same")
+    if as_json:
+        print_json({"asked": asked, "failed": {name: str(error) for name, error in failed.items()}})
+    else:
+        print(f"{of}: {len(asked)} orders asked to be cancelled")
+        for name, error in failed.items():
+            print(f"NOT {name}: {error}")
+    if failed:
+        raise typer.Exit(1)
+
+
 @order_app.command("list")
 def list_orders(
     working: Annotated[bool, typer.Option("--working", "-w", help="Only those that may still trade.")] = False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,8 +15,7 @@ from aegis.management.problems import Problem, responses
 from aegis.management.views import InstanceView
 from aegis_sdk import key_moves
 from aegis_sdk.instances import Instance, InstanceStatus, Token
-from aegis_sdk.lease_view import NotDone
-from aegis_sdk.maintenance import Maintained, MaintenanceRequest, maintenance_of
+from aegis_sdk.maintenance import Maintained
 
 __all__ = ["router"]
 
@@ -25,7 +24,6 @@ With = Annotated[Parts, Depends(parts_of)]
 Viewer = Annotated[Caller, needs(Role.VIEWER)]
 Operator = Annotated[Caller, needs(Role.OPERATOR)]
 Service = Annotated[Token, Path(examples=["trading"])]
-_CALL_S: Final = 5.0
 Named = Annotated[Token, Path(examples=["trading-1"])]
 
 
@@ -128,21 +126,7 @@ async def set_maintenance(
         _found(at, service, instance)
         if asked.on and asked.confirm != instance:
             raise Problem("invalid", "confirm", what=instance)
-        if asked.on:
-            _check_takers(at, service, instance)
-        request = MaintenanceRequest(on=asked.on)
-        return await at.client.call(maintenance_of(service), request, instance=instance, timeout=_CALL_S)
-
-
-def _check_takers(at: Parts, service: str, instance: str) -> None:
-    """Raises NotDone where keys would be left that nobody serves: as draining, which is the same to them."""
-    holds = any(
-        lease.is_active and (name.service, lease.lease.holder) == (service, instance)
-        for name, lease in at.view.leases.latest.items()
-    )
-    if holds and not at.view.takers(service, instance):
-        nobody = f"nobody else of {service} is there to take the keys of {instance}: start another instance"
-        raise NotDone("no_taker", nobody)
+        return await key_moves.maintain(at.transport, at.view, instance, service, asked.on)
 
 
 def _found(at: Parts, service: str, instance: str) -> Instance:

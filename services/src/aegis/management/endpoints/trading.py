@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import Sequence
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -55,14 +53,13 @@ from aegis.contracts.trading import (
     TradesReply,
     TradesRequest,
 )
-from aegis.desk import placed
 from aegis.management.access.guard import needs
 from aegis.management.access.roles import Role
 from aegis.management.accounts import environment_of, key_of, keys_by_account
 from aegis.management.audit import Caller
 from aegis.management.parts import Parts, parts_of
 from aegis.management.problems import Problem, ProblemBody, problem_of, responses
-from aegis_sdk.errors import AegisError
+from aegis.order_calls import cancels_asked, placed
 from aegis_sdk.method import Method
 
 __all__ = ["router"]
@@ -76,7 +73,6 @@ Of = Annotated[AccountName, Path(examples=["paper"])]
 Reply = TypeVar("Reply", bound=BaseModel)
 
 _CALL_S: Final = 5.0
-_AT_ONCE: Final = 8
 _NAMED: Final = 20
 
 
@@ -259,14 +255,14 @@ async def cancel_all_orders(account: Of, caller: Trader, at: With) -> CancelAllR
     Where it could be asked for none of them that is an error, what went wrong; `details.failed` names some.
     """
     async with at.trail.action(caller, "cancel_all_orders", account) as said:
-        names = await _working(at, account)
-        failures = await _cancelled(at, account, names)
-        failed = {name: why for name, why in zip(names, failures, strict=True) if why is not None}
-        said |= {"asked": len(names) - len(failed), "failed": sorted(failed)[:_NAMED]}
-        if failed and len(failed) == len(names):
+        key = await key_of(at.transport, at.view, account)
+        asked, errors = await cancels_asked(at.client, key, account, _CALL_S)
+        failed = {name: problem_of(error).body for name, error in errors.items()}
+        said |= {"asked": len(asked), "failed": sorted(failed)[:_NAMED]}
+        if failed and not asked:
             raise _none_cancelled(failed)
     return CancelAllReply(
-        asked=[name for name in names if name not in failed],
+        asked=asked,
         failed=[NotCancelled(client_order_id=name, problem=why) for name, why in failed.items()],
     )
 
@@ -302,33 +298,6 @@ async def reconcile(account: Of, caller: Operator, at: With) -> ReconcileReply:
     """Compare the account with its venue now."""
     async with at.trail.action(caller, "reconcile", account):
         return await _call(at, RECONCILE, account, ReconcileRequest(account=account))
-
-
-async def _working(at: Parts, account: str) -> list[str]:
-    """The client_order_ids of all orders that work."""
-    names, after = list[str](), ""
-    while True:
-        page = await _call(at, ORDERS, account, OrdersRequest(account=account, working=True, after=after))
-        names += [one.client_order_id for one in page.orders]
-        if not (after := page.next):
-            return names
-
-
-async def _cancelled(at: Parts, account: str, names: Sequence[str]) -> list[ProblemBody | None]:
-    """Ask for each, a few at once; what went wrong, in their order."""
-    room = asyncio.Semaphore(_AT_ONCE)
-
-    async def cancel(name: str) -> ProblemBody | None:
-        async with room:
-            try:
-                await _call(at, CANCEL_ORDER, account, CancelOrder(account=account, client_order_id=name))
-            except AegisError as error:
-                return problem_of(error).body
-            except Problem as problem:
-                return problem.body
-        return None
-
-    return await asyncio.gather(*map(cancel, names))
 
 
 def _none_cancelled(failed: dict[str, ProblemBody]) -> Problem:
