@@ -6,19 +6,26 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 import pytest_asyncio
 from management_stage import connected
+from pydantic import TypeAdapter
 from recordings import record, tick
 
 from aegis.contracts.market import Tick
-from aegis.contracts.tick_codec import MSGPACK
+from aegis.contracts.tick_codec import MSGPACK, as_object
 from aegis.management import stored, tick_store
+from aegis.management.access.roles import Role
+from aegis.management.audit import Caller
 from aegis.management.bars import print_of
+from aegis.management.endpoints import market
+from aegis.management.places import Places
 from aegis.management.tick_store import Span, latest_ticks, prints
+from aegis.management.views import TickView
 from aegis.marketdata.adapters.bus.stream import ticks_stream
 from aegis_sdk import subjects
 from aegis_sdk.messages import StoredMessage
@@ -65,6 +72,26 @@ async def test_the_latest_ticks_are_those_of_one_instrument(transport: Transport
     assert [one.sequence for one in found] == [195, 196, 197, 198, 199]
     assert {one.symbol for one in found} == {"rb2505"}
     assert await latest_ticks(transport, "SHFE.none", 5, datetime.now(UTC)) == []
+
+
+async def test_an_answer_with_the_latest_ticks_is_written_beside_the_loop_and_is_as_the_document_says(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, written = threading.get_ident(), market._written
+
+    def beside(ticks: list[Tick]) -> bytes:
+        assert threading.get_ident() != loop, "a thousand of them would hinder all who follow"
+        return written(ticks)
+
+    monkeypatch.setattr(market, "_written", beside)
+    at: Any = SimpleNamespace(transport=transport, history=Places(1), now=lambda: datetime.now(UTC))
+    anybody = Caller("anna", Role.VIEWER, "", "::1")
+    answer = await market.list_latest_ticks("SHFE.rb2505", anybody, at, 100)
+    shown = TypeAdapter(list[TickView]).validate_json(bytes(answer.body))
+    assert [one.sequence for one in shown] == list(range(100, 200))
+    assert shown[0] == TickView.model_validate(as_object(numbered(100)))
+    none = await market.list_latest_ticks("SHFE.none", anybody, at, 100)
+    assert bytes(none.body) == b"[]"
 
 
 async def test_a_span_ends_with_the_last_tick_or_before_a_time_of_the_exchange(transport: Transport) -> None:

@@ -79,7 +79,8 @@ async def list_services(_: Viewer, at: With) -> list[ServiceView]:
         if error.code != STREAM_NOT_FOUND:
             raise
         entries = []
-    return sorted((_view(at, entry) for entry in entries), key=lambda one: one.name)
+    living = _living(at)
+    return sorted((_view(entry, living) for entry in entries), key=lambda one: one.name)
 
 
 @router.get("/{name}", responses=responses(401, 403, 404, 422, 503))
@@ -87,7 +88,7 @@ async def get_service(name: Name, response: Response, _: Viewer, at: With) -> Se
     """One definition; its ETag is what writes are asked for."""
     entry = await _found(at, name)
     tag(response, entry.revision)
-    return _view(at, entry)
+    return _view(entry, _living(at))
 
 
 @router.put("/{name}", responses=responses(401, 403, 412, 422, 428, 503))
@@ -113,7 +114,7 @@ async def put_service(
         except RevisionMismatch:
             raise await _conflict(at, name, wanted) from None
     tag(response, revision)
-    return _view(at, KeyValueEntry(name, value, revision, 0))
+    return _view(KeyValueEntry(name, value, revision, 0), _living(at))
 
 
 @router.delete("/{name}", status_code=204, responses=responses(401, 403, 404, 409, 412, 422, 428, 503))
@@ -143,15 +144,19 @@ async def _found(at: Parts, name: str) -> KeyValueEntry:
 
 async def _conflict(at: Parts, name: str, yours: dict[str, object]) -> Problem:
     entry = await _bucket(at).get(name)
-    return changed(None if entry is None else _view(at, entry), entry.revision if entry else 0, yours)
+    return changed(None if entry is None else _view(entry, _living(at)), entry.revision if entry else 0, yours)
 
 
-def _view(at: Parts, entry: KeyValueEntry) -> ServiceView:
+def _living(at: Parts) -> Counter[str]:
+    """How many instances of each service are alive."""
+    return Counter(one.record.service for one in at.view.directory.instances())
+
+
+def _view(entry: KeyValueEntry, living: Counter[str]) -> ServiceView:
     try:
         definition = codec.decode_model(ServiceDefinition, entry.value)
     except InvalidRequest:
         definition = ServiceDefinition(name=entry.key, description="cannot be read")
-    living = Counter(one.record.service for one in at.view.directory.instances())
     return ServiceView(
         name=entry.key,
         version=definition.version,
