@@ -79,7 +79,14 @@ class Wanted(NamedTuple):
         return entry if entry is not None and self._fits(entry) else None
 
     def _fits(self, entry: LogEntry) -> bool:
-        return self.level in ("", entry.line.level) and self.text.lower() in entry.line.model_dump_json().lower()
+        return self.level in ("", entry.line.level) and self.text.lower() in _said(entry.line).lower()
+
+
+def _said(line: LogLine) -> str:
+    """As people see it: the event, and each field as name=value."""
+    fields = line.model_dump(exclude={"event"}).items()
+    texts = (f"{name}={one if isinstance(one, str) else codec.encode_json(one).decode()}" for name, one in fields)
+    return " ".join((line.event, *texts))
 
 
 def logs_stream(replicas: int) -> StreamConfig:

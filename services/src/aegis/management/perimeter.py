@@ -17,6 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from aegis.management.access.tokens import secret_of
 from aegis.management.problems import Problem, written
 from aegis_sdk.errors import AegisError
 
@@ -61,7 +62,7 @@ class Perimeter:
     ) -> None:
         self._app = app
         self._origins = frozenset(origins)
-        self._names = frozenset(_name(origin) for origin in origins)
+        self._names = frozenset(name for origin in origins for name in _names(origin))
         self._cookie = f"{cookie}="
         self._is_secure = is_secure
         self._refused = refused
@@ -96,7 +97,8 @@ class Perimeter:
         if origin is not None:
             is_ours = origin.lower() in self._origins
         else:  # a program; or a browser so old that it does not say, which must not act by a cookie
-            by_cookie = self._cookie in headers.get("cookie", "") and "authorization" not in headers
+            by_token = secret_of(headers.get("authorization", "")) is not None
+            by_cookie = self._cookie in headers.get("cookie", "") and not by_token
             is_ours = not by_cookie or headers.get("sec-fetch-site") == "same-origin"
         return None if is_ours else Problem("foreign_origin", "not_our_page")
 
@@ -166,6 +168,7 @@ def _bounded(receive: Receive) -> Receive:
     return bounded
 
 
-def _name(origin: str) -> str:
-    """What a browser writes as Host for an origin."""
-    return urlsplit(origin).netloc
+def _names(origin: str) -> tuple[str, ...]:
+    """What is written as Host for an origin: by browsers without the scheme's usual port, by some proxies with it."""
+    parts = urlsplit(origin)
+    return (parts.netloc,) if parts.port else (parts.netloc, f"{parts.netloc}:{443 if parts.scheme == 'https' else 80}")

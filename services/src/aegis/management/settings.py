@@ -5,10 +5,10 @@ AEGIS_MANAGEMENT_HOST             the address to listen on; 127.0.0.1. Another t
 AEGIS_MANAGEMENT_PORT             8420; 0: a free one
 AEGIS_MANAGEMENT_ANY_PORT         1: a free port where that one is in use
 AEGIS_MANAGEMENT_TLS_CERTIFICATE  a PEM file of the certificate and its chain
-AEGIS_MANAGEMENT_TLS_KEY          a PEM file of its key
+AEGIS_MANAGEMENT_TLS_KEY          a PEM file of its key, which is not encrypted
 AEGIS_MANAGEMENT_BEHIND_TLS       1: what stands in front of us speaks TLS with the browsers; needs PROXIES
 AEGIS_MANAGEMENT_ORIGINS          where browsers find us, with commas between them: https://desk.example.com
-AEGIS_MANAGEMENT_PROXIES          addresses whose X-Forwarded-For is believed, with commas between them
+AEGIS_MANAGEMENT_PROXIES          addresses or networks whose X-Forwarded-For is believed, with commas between them
 AEGIS_MANAGEMENT_CONSOLE          the directory of a built console; that of `make ui`, where it is there; empty: none
 AEGIS_MANAGEMENT_RECORDING        the directory of the desk's recording, for bars older than the stream
 AEGIS_MANAGEMENT_NOTE             a file that says where we listen and the first sign-in; for its owner's eyes only
@@ -21,9 +21,10 @@ AEGIS_MANAGEMENT_SESSION_H        hours after which each session ends; 12
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -32,6 +33,8 @@ from aegis_sdk.config import validated
 from aegis_sdk.errors import ConfigurationError
 
 __all__ = ["ManagementSettings"]
+
+_USUAL_PORTS: Final = {"http": 80, "https": 443}
 
 
 def _listed(value: Any) -> Any:
@@ -44,7 +47,22 @@ def _origin(text: str) -> str:
         raise ValueError("an origin is written https://host or http://host:port")
     if parts.username or parts.password:
         raise ValueError("an origin has no user")
-    return text.lower()
+    return _as_browsers_say(text.lower())
+
+
+def _as_browsers_say(origin: str) -> str:
+    """Without the scheme's usual port: so they write it, as Origin and as Host."""
+    parts = urlsplit(origin)
+    return origin.removesuffix(f":{parts.port}") if parts.port == _USUAL_PORTS[parts.scheme] else origin
+
+
+def _proxy(text: str) -> str:
+    """What else is given, a name or `*`, would be believed of nobody, or of everybody."""
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        raise ValueError(f"{text} is neither an address, 10.0.0.1, nor a network, 10.0.0.0/8") from None
+    return text
 
 
 def _page(text: str) -> str:
@@ -65,7 +83,9 @@ class ManagementSettings(BaseModel):
     origins: Annotated[
         tuple[Annotated[str, AfterValidator(_origin)], ...], Field(max_length=16), BeforeValidator(_listed)
     ] = ()
-    proxies: Annotated[tuple[str, ...], Field(max_length=64), BeforeValidator(_listed)] = ()
+    proxies: Annotated[
+        tuple[Annotated[str, AfterValidator(_proxy)], ...], Field(max_length=64), BeforeValidator(_listed)
+    ] = ()
     console: Path | None = None
     recording: Path | None = None
     note: Path | None = None
@@ -97,6 +117,8 @@ class ManagementSettings(BaseModel):
             file: Path | None = getattr(self, field)
             if file is not None and not file.is_file():
                 raise ConfigurationError(_variable(field), f"there is no file {file}")
+        if self.tls_certificate is not None and self.tls_key is not None:
+            _check_pair(self.tls_certificate, self.tls_key)
         if self.console is not None and not (self.console / "index.html").is_file():
             raise ConfigurationError(_variable("console"), f"{self.console} has no index.html")
         if self.behind_tls and not self.proxies:
@@ -126,8 +148,37 @@ class ManagementSettings(BaseModel):
             return self.origins
         scheme = "https" if self.tls_certificate else "http"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return tuple(dict.fromkeys((*self.origins, f"{scheme}://{host}:{port}", f"{scheme}://localhost:{port}")))
+        own = (_as_browsers_say(f"{scheme}://{name}:{port}") for name in (host, "localhost"))
+        return tuple(dict.fromkeys((*self.origins, *own)))
 
 
 def _variable(field: str) -> str:
     return f"AEGIS_MANAGEMENT_{field.upper()}"
+
+
+def _check_pair(certificate: Path, key: Path) -> None:
+    """Raises ConfigurationError unless both can be used, and now: the web server reads them when it is too late to say.
+
+    OpenSSL would ask the terminal for the passphrase of an encrypted key, and everybody would wait for that.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_verify_locations(certificate)
+    except OSError as error:
+        raise ConfigurationError(_variable("tls_certificate"), f"{certificate}: {_why(error, 'certificate')}") from None
+    try:
+        context.load_cert_chain(certificate, key, _no_passphrase)
+    except ValueError as error:
+        raise ConfigurationError(_variable("tls_key"), f"{key} {error}") from None
+    except OSError as error:
+        raise ConfigurationError(_variable("tls_key"), f"{key}: {_why(error, 'key')}") from None
+
+
+def _no_passphrase() -> str:
+    raise ValueError("is encrypted: there is nobody to ask for its passphrase")
+
+
+def _why(error: OSError, what: str) -> str:
+    if not isinstance(error, ssl.SSLError):
+        return error.strerror or str(error)
+    return "it is not that of the certificate" if error.reason == "KEY_VALUES_MISMATCH" else f"no {what} in PEM"

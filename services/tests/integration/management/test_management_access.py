@@ -14,6 +14,7 @@ import pytest
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.routing import APIRoute
 from management_stage import PASSWORD, Browser, Stage, code, connected, management, note_of
+from tls_files import certified
 
 from aegis.management.access import attempts, users
 from aegis.management.access.guard import check_guards, guard_of, routes_of
@@ -102,11 +103,7 @@ async def test_the_cookie_is_for_this_site_and_no_script(desk: Stage) -> None:
 
 
 async def test_behind_tls_the_cookie_never_leaves_it(access: NatsAccess, directory: Path, desk: Stage) -> None:
-    certificate, key = directory / "certificate.pem", directory / "key.pem"
-    asked = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost"]
-    named = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
-    made = await asyncio.create_subprocess_exec("openssl", "req", *asked, *named, stderr=asyncio.subprocess.DEVNULL)
-    assert await made.wait() == 0
+    certificate, key = await asyncio.to_thread(certified, directory)
     tls = {"tls_certificate": certificate, "tls_key": key}
     async with management(access, directory, "management-4", **tls) as service:
         assert service.address.startswith("https://127.0.0.1:")
@@ -256,6 +253,37 @@ async def test_pages_of_other_sites_can_do_nothing(desk: Stage, monkeypatch: pyt
     assert (await stranger.get("/healthz", headers={"Host": "10.0.0.1"})).json()["healthy"] is True
 
 
+async def test_credentials_for_an_outer_gate_are_none_for_us(desk: Stage) -> None:
+    """A browser sends them along with each request; they neither sign anybody out nor act in place of an origin."""
+    person = await desk.person("judy", "viewer")
+    person.headers["Authorization"] = "Basic anVkeTpvZiB0aGUgZ2F0ZQ=="
+    assert (await person.get("/api/auth/me")).json()["name"] == "judy"
+    del person.headers["Origin"]
+    assert code(await person.post("/api/auth/sign-out")) == "foreign_origin"
+    person.headers["Authorization"] = "Bearer aegis_nonsense"
+    assert code(await person.get("/api/auth/me")) == "not_signed_in", "a token comes before a cookie"
+
+
+async def test_a_host_with_the_usual_port_is_ours_too(access: NatsAccess, directory: Path, desk: Stage) -> None:
+    origins = ("https://desk.example.com", "https://desk.example.com:8443")
+    async with management(access, directory, "management-5", origins=origins) as service:
+        assert service._listener is not None
+        port = service._listener.getsockname()[1]
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as browser:
+            statuses = [
+                (await browser.get("/api/auth/me", headers={"Host": name})).status_code
+                for name in ("desk.example.com", "desk.example.com:443", "desk.example.com:8443", "desk.example.com:80")
+            ]
+    assert statuses == [401, 401, 401, 421]
+
+
+async def test_probes_may_be_asked_for_their_head_alone(desk: Stage) -> None:
+    stranger = await desk.stranger()
+    for path in ("/healthz", "/readyz"):
+        head = await stranger.head(path)
+        assert (head.status_code, head.text) == (200, "")
+
+
 async def test_a_request_is_small_and_every_error_has_one_shape(desk: Stage) -> None:
     big = b'{"user": "' + b"x" * MOST_BYTES + b'"}'
     json_ = {"Content-Type": "application/json"}
@@ -337,6 +365,12 @@ async def test_who_writes_on_an_old_revision_is_shown_both(desk: Stage) -> None:
     assert (details["current"]["role"], details["yours"]) == ("trader", {"role": "operator"})
     assert f'"{details["revision"]}"' == first.headers["etag"]
     assert code(await desk.admin.delete("/api/users/gina", headers={"If-Match": old})) == "changed"
+    assert code(await desk.admin.post("/api/users/gina/password")) == "precondition_needed"
+    assert code(await desk.admin.post("/api/users/gina/password", headers={"If-Match": old})) == "changed"
+    reset = await desk.admin.post("/api/users/gina/password", headers={"If-Match": first.headers["etag"]})
+    person = await desk.stranger()
+    assert (await person.sign_in("gina", reset.json()["password"])).json()["must_change"] is True
     assert code(await desk.admin.delete("/api/users/admin", headers={"If-Match": '"1"'})) == "conflict"
-    gone = await desk.admin.delete("/api/users/gina", headers={"If-Match": first.headers["etag"]})
+    now = {"If-Match": f'"{reset.json()["user"]["revision"]}"'}
+    gone = await desk.admin.delete("/api/users/gina", headers=now)
     assert gone.status_code == 204

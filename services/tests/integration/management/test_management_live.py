@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from management_stage import PASSWORD, Browser, Stage, management, stage
+from management_stage import PASSWORD, Browser, Stage, management, stage, understood
 from management_tab import DEADLINE_S, tab
 from small_services import Books, Echo, Word, running
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -237,6 +237,8 @@ async def test_an_operator_reads_the_log_of_an_instance_from_before_he_looked(
     assert found[1]["line"]["password"] == "***"
     found = (await desk.admin.get("/api/logs", params={"level": "warning", "text": "ASKED"})).json()
     assert [(one["instance"], one["line"]["event"]) for one in found] == [("management-1", "asked")]
+    found = (await desk.admin.get("/api/logs", params={"text": "counted number=24"})).json()
+    assert [one["line"]["number"] for one in found] == [*range(249, 239, -1), 24], "as it is shown"
     found = (await desk.admin.get("/api/logs", params={"instance": "echo-1"})).json()
     assert [(one["service"], one["line"]["event"], one["line"]["more"]) for one in found] == [
         ("echo", "1", {"token": "***"})
@@ -309,8 +311,21 @@ async def test_scripts_follow_by_server_sent_events_and_go_on(access: NatsAccess
                 assert '"snapshot"' not in line
                 if "echo.echo-3" in line:
                     break
+        async with viewer.stream("GET", "/api/live/sse", params={"topics": "leases"}) as events:
+            alive = [line async for line in _first(events.aiter_lines(), '"alive"', 2)]
+            assert [understood(line.removeprefix("data: "))["hears"] for line in alive] == ["fresh", "fresh"]
     refused = await viewer.get("/api/live/sse", params={"topics": "leases,logs.echo.echo-9"})
     assert refused.json()["code"] == "role_needed"
     asked = {"who": "vera", "action": "follow", "on": "logs.echo.echo-9"}
     told = (await desk.admin.get("/api/audit", params=asked)).json()["entries"]
     assert [(one["result"], one["code"]) for one in told] == [("refused", "role_needed")]
+
+
+async def _first(lines: AsyncIterator[str], said: str, count: int) -> AsyncIterator[str]:
+    """So many of those in which that is said."""
+    async for line in lines:
+        if said in line:
+            yield line
+            count -= 1
+        if not count:
+            return

@@ -79,10 +79,11 @@ export function ChangeUser({ user, onDone, onClose, onOther }: Props & { user: U
   );
 }
 
-export function ResetPassword({ user: { name }, onDone, onClose }: Props & { user: User }) {
+export function ResetPassword({ user: { name, revision }, onDone, onClose }: Props & { user: User }) {
   const say = useWords(SETTINGS);
+  const reset = async () => onDone(await answered(api.POST("/api/users/{name}/password", { params: { path: { name }, header: { "if-match": `"${revision}"` } } })));
   return (
-    <Confirm title={say("resetTitle", { name })} action={say("reset")} danger onConfirm={async () => onDone(await answered(api.POST("/api/users/{name}/password", { params: { path: { name } } })))} onClose={onClose}>
+    <Confirm title={say("resetTitle", { name })} action={say("reset")} danger onConfirm={reset} onClose={onClose}>
       <p>{say("resetText")}</p>
     </Confirm>
   );

@@ -185,6 +185,8 @@ export interface paths {
         /**
          * Reset Password
          * @description Make a new password up; the user's sessions end, and the password must be changed at the next sign-in.
+         *
+         *     412 where the user has changed since: another administrator may have handed a password out just now.
          */
         post: operations["reset_password"];
         delete?: never;
@@ -480,7 +482,7 @@ export interface paths {
         };
         /**
          * Live Events
-         * @description The same messages as server-sent events. `id`, where there is one, has all places from which to go on.
+         * @description The same messages as server-sent events, `alive` too. `id`, where there is one, has all places to go on from.
          */
         get: operations["live_events"];
         put?: never;
@@ -5045,7 +5047,10 @@ export interface operations {
     reset_password: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of what is to be changed: `"12"` */
+                "if-match"?: string | null;
+            };
             path: {
                 name: string;
             };
@@ -5098,8 +5103,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description The request is not valid */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Precondition Required */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6558,7 +6581,7 @@ export interface operations {
                 /** @example warning */
                 level?: "" | "debug" | "info" | "warning" | "error" | "critical";
                 /**
-                 * @description Somewhere in the event, in any case of letters
+                 * @description Somewhere in the event and its fields, name=value, in any case
                  * @example order_rejected
                  */
                 text?: string;

@@ -18,7 +18,7 @@ from starlette.routing import Mount
 
 from aegis.management.access.roles import Role
 from aegis.management.access.sessions import OpenSession, short
-from aegis.management.access.tokens import StoredToken
+from aegis.management.access.tokens import StoredToken, secret_of
 from aegis.management.access.users import StoredUser
 from aegis.management.audit import NOBODY, Caller
 from aegis.management.parts import Parts, parts_of
@@ -42,7 +42,6 @@ __all__ = [
 
 UNATTENDED: Final = "aegis-unattended"
 """A header of requests that a page makes while nobody touches it."""
-_BEARER: Final = "bearer "
 
 
 class SignedIn(NamedTuple):
@@ -103,11 +102,9 @@ async def identify(parts: Parts, connection: HTTPConnection, *, is_attended: boo
 
     A session that nobody attends goes on towards its end.
     """
-    authorization = connection.headers.get("authorization", "")
-    if authorization:
-        if not authorization.lower().startswith(_BEARER):
-            return None
-        token = await parts.tokens.find(authorization[len(_BEARER) :].strip(), parts.now())
+    secret = secret_of(connection.headers.get("authorization", ""))
+    if secret is not None:
+        token = await parts.tokens.find(secret, parts.now())
         return None if token is None else await _by_token(parts, token, address_of(connection))
     session = await parts.sessions.find(connection.cookies.get(parts.cookie, ""), parts.now(), is_seen=is_attended)
     return None if session is None else await _by_session(parts, session, address_of(connection))
@@ -155,7 +152,8 @@ def _acts(connection: HTTPConnection) -> bool:
 
 
 def _has_credentials(parts: Parts, connection: HTTPConnection) -> bool:
-    return "authorization" in connection.headers or parts.cookie in connection.cookies
+    is_token = secret_of(connection.headers.get("authorization", "")) is not None
+    return is_token or parts.cookie in connection.cookies
 
 
 def _what(connection: HTTPConnection) -> str:

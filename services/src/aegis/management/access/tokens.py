@@ -15,7 +15,7 @@ from aegis_sdk import codec
 from aegis_sdk.kv import KeyValue
 from aegis_sdk.transport import Transport
 
-__all__ = ["BUCKET", "MOST_TOKENS", "ApiToken", "StoredToken", "TokenName", "Tokens"]
+__all__ = ["BUCKET", "MOST_TOKENS", "ApiToken", "StoredToken", "TokenName", "Tokens", "secret_of"]
 
 BUCKET: Final = "aegis_tokens"
 _MOST_BYTES: Final = 4 << 20
@@ -23,6 +23,7 @@ MOST_TOKENS: Final = 20
 """Of a user, that have not ended."""
 _PREFIX: Final = "aegis_"
 _LONGEST: Final = 128
+_BEARER: Final = "bearer "
 
 TokenName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}$")]
 
@@ -85,3 +86,11 @@ class Tokens:
 
     async def delete(self, key: str) -> None:
         await self._bucket.delete(key, ttl_s=86_400)
+
+
+def secret_of(authorization: str) -> str | None:
+    """The token of an Authorization header; None where there is none.
+
+    One of another kind is somebody else's: browsers send it along to us after an outer gate has asked for it.
+    """
+    return authorization[len(_BEARER) :].strip() if authorization.lower().startswith(_BEARER) else None

@@ -103,7 +103,7 @@ async def _tell(socket: WebSocket, at: Parts, follower: Follower) -> None:
         if loop.time() >= alive_at:
             alive_at = loop.time() + _ALIVE_S
             async with asyncio.timeout(_TAKEN_S):
-                await _send(socket, Alive(at=at.now(), hears=at.view.directory.state))
+                await _send(socket, _alive(at))
 
 
 async def _look(connection: HTTPConnection, at: Parts, before: SignedIn) -> None:
@@ -130,7 +130,7 @@ async def live_events(
     topics: Annotated[str, Query(description="With commas between them", min_length=1, max_length=4_096)],
     last_event_id: Annotated[str, Header(max_length=12_000, description="Of the last event: goes on from there")] = "",
 ) -> StreamingResponse:
-    """The same messages as server-sent events. `id`, where there is one, has all places from which to go on."""
+    """The same messages as server-sent events, `alive` too. `id`, where there is one, has all places to go on from."""
     assert caller.role is not None
     wanted = list(dict.fromkeys(topics.split(",")))
     if len(wanted) > MOST_TOPICS:
@@ -168,17 +168,23 @@ class _Events(StreamingResponse):
 
 async def _events(request: Request, at: Parts, follower: Follower) -> AsyncIterator[bytes]:
     loop = asyncio.get_running_loop()
-    look_at = loop.time() + _LOOK_S
+    alive_at, look_at = 0.0, loop.time() + _LOOK_S
     with suppress(_Ended):
         while True:
             await at.hub.beat()
             for message, is_whole in follower.news():
                 place = b"id: " + msgspec.json.encode(follower.places) + b"\n" if is_whole else b""
                 yield place + b"data: " + message + b"\n\n"
+            if loop.time() >= alive_at:
+                alive_at = loop.time() + _ALIVE_S
+                yield b"data: " + _alive(at).model_dump_json().encode() + b"\n\n"
             if loop.time() >= look_at:
                 look_at = loop.time() + _LOOK_S
-                yield b": alive\n\n"
                 await _still(request, at, request.state.signed_in)
+
+
+def _alive(at: Parts) -> Alive:
+    return Alive(at=at.now(), hears=at.view.directory.state)
 
 
 def _resumed(places: str) -> dict[str, tuple[str, int]]:

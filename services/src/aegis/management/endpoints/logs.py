@@ -28,7 +28,9 @@ async def list_logs(
     service: Name = "",
     instance: Name = "",
     level: Literal["", "debug", "info", "warning", "error", "critical"] = "",
-    text: Annotated[str, Query(max_length=128, description="Somewhere in the event, in any case of letters")] = "",
+    text: Annotated[
+        str, Query(max_length=128, description="Somewhere in the event and its fields, name=value, in any case")
+    ] = "",
     limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
 ) -> list[LogEntry]:
     """The last log events of all processes, or of some, the latest first: those of an hour, 1,000 of each process."""

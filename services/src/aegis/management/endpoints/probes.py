@@ -49,12 +49,14 @@ class _Figures:
         self.collect = service.metrics
 
 
+@router.head("/healthz", include_in_schema=False)  # so some balancers ask
 @router.get("/healthz", responses=responses(500))
 async def healthz(request: Request, _: Annotated[Caller, anybody()]) -> Health:
     """Whether this process answers."""
     return Health(healthy=True, instance=request.app.state.service.instance)
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses=responses(503))
 async def readyz(_: Annotated[Caller, anybody()], at: With) -> Readiness:
     """Whether requests would be answered: a balancer leaves us out while they would not."""

@@ -132,12 +132,15 @@ async def change_user(
     return _view(stored)
 
 
-@router.post("/{name}/password", responses=responses(401, 403, 404, 409, 422, 503))
-async def reset_password(name: Name, caller: Admin, at: With) -> FirstPassword:
-    """Make a new password up; the user's sessions end, and the password must be changed at the next sign-in."""
+@router.post("/{name}/password", responses=responses(401, 403, 404, 409, 412, 422, 428, 503))
+async def reset_password(name: Name, caller: Admin, at: With, if_match: IfMatch = None) -> FirstPassword:
+    """Make a new password up; the user's sessions end, and the password must be changed at the next sign-in.
+
+    412 where the user has changed since: another administrator may have handed a password out just now.
+    """
     async with at.trail.action(caller, "reset_password", name):
         _not_himself(caller, name)
-        stored = await _found(at, name)
+        stored = await _expected(at, name, if_match, {})
         password = made_up()
         user = stored.user.given(await at.passwords.hashed(password), at.now())
         stored = await _written(at, name, {}, at.users.replace(user, stored.revision))
