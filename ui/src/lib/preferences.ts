@@ -1,6 +1,6 @@
 "use client";
 
-import { useSyncExternalStore } from "react";
+import { useEffect, useSyncExternalStore } from "react";
 
 /** What a person has set in this browser. The script in the document's head applies it before the first paint. */
 export interface Preferences {
@@ -13,6 +13,12 @@ export interface Preferences {
 
 export const PREFERENCES_KEY = "aegis.preferences";
 const USUAL: Preferences = { theme: "dark", language: "en", zone: "exchange", rise: "auto" };
+const KNOWN: { [K in keyof Preferences]: readonly Preferences[K][] } = {
+  theme: ["dark", "light"],
+  language: ["en", "zh"],
+  zone: ["local", "exchange", "utc"],
+  rise: ["auto", "red", "green"],
+};
 
 let current: Preferences | null = null;
 const listeners = new Set<() => void>();
@@ -21,10 +27,16 @@ const listeners = new Set<() => void>();
 function stored(): Preferences {
   const language = navigator.language.startsWith("zh") ? "zh" : "en";
   try {
-    return { ...USUAL, language, ...JSON.parse(localStorage.getItem(PREFERENCES_KEY) ?? "{}") };
+    return understood(JSON.parse(localStorage.getItem(PREFERENCES_KEY) ?? "{}"), { ...USUAL, language });
   } catch {
     return { ...USUAL, language };
   }
+}
+
+/** What another release has stored may be of others that we do not know. */
+export function understood(said: unknown, usual: Preferences): Preferences {
+  const known = Object.entries(said ?? {}).filter(([name, value]) => name in KNOWN && (KNOWN[name as keyof Preferences] as readonly unknown[]).includes(value));
+  return { ...usual, ...Object.fromEntries(known) };
 }
 
 export function preferences(): Preferences {
@@ -71,6 +83,20 @@ function subscribe(listener: () => void): () => void {
     listeners.delete(listener);
     if (!listeners.size) window.removeEventListener("storage", elsewhere);
   };
+}
+
+/** Paper is light: dark text is what can be read on it. */
+export function useLightOnPaper(): void {
+  useEffect(() => {
+    const light = () => apply({ ...preferences(), theme: "light" });
+    const back = () => apply(preferences());
+    window.addEventListener("beforeprint", light);
+    window.addEventListener("afterprint", back);
+    return () => {
+      window.removeEventListener("beforeprint", light);
+      window.removeEventListener("afterprint", back);
+    };
+  }, []);
 }
 
 /** The script of the document's head: the same as `apply`, before anything is shown. */

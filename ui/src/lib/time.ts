@@ -30,14 +30,20 @@ export interface Times {
 
 /** Moments in the time zone that is set. */
 export function useTimes(): Times {
-  const { zone } = usePreferences();
+  return timesIn(usePreferences().zone);
+}
+
+/** What is no moment stands as it is: others tell us some, and a browser would throw. */
+export function timesIn(zone: Preferences["zone"]): Times {
+  const written = (inWords: (at: Date) => string) => (at: Date | string | number) => {
+    const moment = new Date(at);
+    return Number.isNaN(moment.getTime()) ? String(at) : inWords(moment);
+  };
+  const time = (at: Date) => format(zone, TIME, "time").format(at);
   return {
-    time: (at) => format(zone, TIME, "time").format(new Date(at)),
-    precise: (at) => {
-      const ms = String(new Date(at).getMilliseconds()).padStart(3, "0");
-      return `${format(zone, TIME, "time").format(new Date(at))}.${ms}`;
-    },
-    moment: (at) => format(zone, { ...DAY, ...TIME }, "moment").format(new Date(at)),
+    time: written(time),
+    precise: written((at) => `${time(at)}.${String(at.getMilliseconds()).padStart(3, "0")}`),
+    moment: written((at) => format(zone, { ...DAY, ...TIME }, "moment").format(at)),
   };
 }
 

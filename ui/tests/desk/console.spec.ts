@@ -1,4 +1,5 @@
 import { expect, live, test } from "./desk";
+import { lookAt, LOOKS, wear } from "./looks";
 
 test("who signs in sees the living instances, and which environment it is", async ({ page }) => {
   await page.goto("/");
@@ -26,6 +27,51 @@ test("a service of which nobody lives is told, also to who comes later, and vers
   await page.goto("/");
   for (const name of ["Sort by Version", "Sort by Zone", "Sort by Heartbeat", "Sort by p99"]) await expect(page.getByRole("button", { name })).toBeVisible();
   await expect(row).toHaveCount(0);
+});
+
+test("what cannot be asked for is not said to be missing, and of an instance that is gone its log is offered", async ({ page }) => {
+  const problem = { code: "unavailable", title: "", detail: "", reason: "nats_away", errors: [], details: {} };
+  await page.route("**/api/services/absent-2", (route) => route.fulfill({ status: 503, contentType: "application/problem+json", json: problem }));
+  await page.goto("/service?name=absent-2");
+  await expect(page.getByRole("heading", { name: "absent-2" })).toBeVisible();
+  await expect(page.getByRole("alert").filter({ hasText: "NATS does not answer." })).toBeVisible({ timeout: 20_000 }); // it is asked thrice
+  await expect(page.getByText("There is no service absent-2")).toHaveCount(0);
+  await page.unroute("**/api/services/absent-2");
+  await page.getByRole("button", { name: "Try again" }).click();
+  await expect(page.getByText("There is no service absent-2")).toBeVisible();
+  await page.goto("/instance?service=trading&instance=trading-9");
+  await page.locator("main").getByRole("link", { name: "Logs" }).click();
+  await expect(page.getByText("trading-9 is not alive. What it said last is shown.")).toBeVisible();
+});
+
+test("a page that throws leaves the rest of the console as it is, and is tried again", async ({ page }) => {
+  const entry = { sequence: 1, at: "2026-11-28T09:30:00Z", who: "anna", role: "admin", way: "", address: "", action: "drain", on: "", result: "done", code: "", details: null, instance: "" };
+  await page.route("**/api/audit?*", (route) => route.fulfill({ json: { entries: [entry], next: null } }));
+  await page.goto("/audit?entry=1&until=2026-11-29T00:00Z");
+  await expect(page.getByRole("heading", { name: "This page cannot be shown" })).toBeVisible();
+  await lookAt(page, "/audit failed");
+  await wear(page, LOOKS[0]);
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.unroute("**/api/audit?*");
+  await page.getByRole("link", { name: "Leases" }).click();
+  await expect(page.getByRole("region", { name: "Keys" })).toBeVisible();
+  await live(page);
+});
+
+test("a page is printed whole, not the part that is in sight", async ({ page }) => {
+  await page.setViewportSize({ width: 1280, height: 500 });
+  await page.goto("/instance?service=trading&instance=trading-1");
+  await live(page);
+  await expect(page.getByRole("figure").first()).toBeVisible();
+  await page.emulateMedia({ media: "print" });
+  const heights = await page.evaluate(() => [document.querySelector("main")!.scrollHeight, document.documentElement.scrollHeight]);
+  expect(heights[1]).toBeGreaterThanOrEqual(heights[0]!);
+  expect(heights[0]).toBeGreaterThan(500);
+  for (const role of ["navigation", "banner", "contentinfo"] as const) await expect(page.getByRole(role)).toHaveCount(0);
+  const theme = () => page.locator("html").getAttribute("data-theme");
+  const printed = async (event: string) => (await page.evaluate((name) => void window.dispatchEvent(new Event(name)), event), theme());
+  expect([await printed("beforeprint"), await printed("afterprint")]).toEqual(["light", "dark"]);
+  await page.emulateMedia({ media: null });
 });
 
 test("an instance that is killed is seen within a second, and which environment it is asked anew once it is back", async ({ page, desk }) => {

@@ -97,10 +97,11 @@ test("an instrument is found by its letters, its prices move, and an order is pl
 
 test("an order that trades becomes a position, money and a trade; the position is closed by the ticket, with its hedge flag", async ({ page }) => {
   const instrument = await instrumentOf(page);
-  await page.goto(`/trading?instrument=${instrument}&hedge=hedge`);
+  await page.goto(`/trading?instrument=${instrument}`);
   await live(page);
   const balance = await page.getByTestId("balance").innerText();
   await ticket(page).getByLabel("Type").selectOption("fak");
+  await ticket(page).getByLabel("Hedge flag").selectOption("hedge");
   const ask = ticket(page).getByRole("button", { name: /^Take the ask/ }).last();
   await ask.click();
   const price = ticket(page).getByLabel("Price", { exact: true });
@@ -116,7 +117,6 @@ test("an order that trades becomes a position, money and a trade; the position i
   await expect(orders(page).getByRole("row").filter({ hasText: instrument }).first()).toContainText("Buy");
 
   await ticket(page).getByLabel("Hedge flag").selectOption("speculation");
-  await expect(ticket(page).getByLabel("Hedge flag")).toBeHidden();
   await position.getByRole("button", { name: `Close ${instrument}, Long, Hedge` }).click();
   await expect(ticket(page).getByLabel("Hedge flag")).toHaveValue("hedge");
   await expect(ticket(page).getByRole("button", { name: "Sell" })).toHaveAttribute("aria-pressed", "true");
@@ -139,6 +139,14 @@ test("an order that trades becomes a position, money and a trade; the position i
       expect(await clipped(page), `${view}, ${language}, ${width} px`).toEqual([]);
     }
   }
+});
+
+test("a wish that is refused is told so, not that its instrument is subscribed", async ({ page }) => {
+  await page.goto("/trading?instrument=SHFE.zz9912");
+  await live(page);
+  await ticket(page).getByRole("button", { name: "Subscribe" }).click();
+  await expect(page.getByText("SHFE.zz9912: the feed does not list it")).toBeVisible();
+  await expect(page.getByText("SHFE.zz9912 is subscribed.")).toHaveCount(0);
 });
 
 /** Until it is signalled again the venue answers nothing. */
@@ -220,6 +228,7 @@ test("a kill by the account's name cancels all, and an operator lets it trade ag
   const left = [await place(page, { instrument, price: await lowest(page), lots: "1" }), await place(page, { instrument, price: await lowest(page), lots: "2" })];
   for (const id of left) await expect(rowOf(page, id)).toBeVisible();
   await page.getByRole("button", { name: "Cancel all" }).click();
+  await expect(dialog.getByTitle("aegis order cancel-all --account paper")).toBeVisible();
   await lookAt(page, "/trading?view=orders Cancel all", "dialog");
   await wear(page, LOOKS[0]);
   await dialog.getByRole("button", { name: "Cancel all" }).click();

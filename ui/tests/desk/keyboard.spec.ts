@@ -110,7 +110,7 @@ test("that the connection is gone is told once, though its age goes on", async (
 
 /** Every page with commands, and what has to be opened for more of them. */
 const COPIED: [string, string[]][] = [
-  ["/instance?service=trading&instance=trading-1", []],
+  ["/instance?service=trading&instance=trading-1", ["Maintenance"]],
   ["/leases?service=trading&key=paper", ["Hand over"]],
   ["/logs?service=trading&instance=trading-1", []],
   ["/market", ["Subscribe…"]],
@@ -141,7 +141,7 @@ test("the command line takes every command that is copied here", async ({ page }
   await page.getByRole("dialog").getByLabel("Mode").selectOption("close_only");
   await page.getByRole("dialog").getByLabel("Reason").fill("it's late");
   await collect();
-  for (const known of ["health --feed main", "handover trading paper", "drain trading-1", "trading kill", "order list", "call trading.reconcile", "subscribe", "trading mode close_only", "logs trading-1", "order place"]) {
+  for (const known of ["health --feed main", "handover trading paper", "drain trading-1", "maintenance trading-1", "trading kill", "order list", "call trading.reconcile", "subscribe", "trading mode close_only", "logs trading-1", "order place"]) {
     expect([...commands].filter((one) => one.startsWith(`aegis ${known}`)), known).not.toEqual([]);
   }
   const refused = execFileSync(PYTHON, [COMMANDS], { input: [...commands].join("\n"), encoding: "utf8" });

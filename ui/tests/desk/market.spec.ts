@@ -1,6 +1,6 @@
 import type { Page } from "@playwright/test";
 import { expect, live, test } from "./desk";
-import { glanceAt } from "./looks";
+import { glanceAt, LOOKS, wear } from "./looks";
 
 /** A contract of the simulated market whose month is far enough away to be listed on any day. */
 async function contract(page: Page, product: string): Promise<string> {
@@ -57,6 +57,13 @@ test("a contract is found, opened, and its price, book, candles and ticks are th
   expect(running).toMatch(/V [\d,]+$/);
   const volumeOf = (text: string | null) => text?.split("V ")[1];
   await expect.poll(async () => volumeOf(await candle.textContent())).not.toBe(volumeOf(running));
+  await wear(page, LOOKS[1]);
+  await expect(page.getByRole("button", { name: "日线" })).toBeVisible();
+  await expect(async () => {
+    for (let at = x + width - 45; at > x && !(await candle.textContent()); at -= 3) await page.mouse.move(at, y + 60);
+    expect(await candle.textContent()).toMatch(/开 [\d,]+ +高 [\d,]+ +低 [\d,]+ +收 [\d,]+ +量 [\d,]+$/);
+  }).toPass();
+  await wear(page, LOOKS[0]);
   const ticks = page.getByRole("region", { name: "Ticks" }).getByRole("row");
   await expect(ticks.nth(2)).toBeVisible();
   const latest = await ticks.nth(1).innerText();

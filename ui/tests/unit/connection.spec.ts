@@ -37,6 +37,14 @@ class Server {
     mock.timers.tick(20); // a frame
   }
 
+  /** Let it in for a moment, where there is no room. */
+  full(): void {
+    this.readyState = Server.OPEN;
+    this.onopen();
+    this.readyState = 3;
+    this.onclose({ code: 1013 });
+  }
+
   /** End it, and let it be connected to another one. */
   cut(): Server {
     this.readyState = 3;
@@ -155,4 +163,17 @@ test("of what is refused no rows are left", () => {
   server.tell({ type: "refused", topic: "orders.paper", problem: { code: "not_found" } });
   expect(connection.view("orders.paper")).toMatchObject({ isWhole: false, refusal: { code: "not_found" }, trouble: null });
   expect(connection.view("orders.paper").rows.size).toBe(0);
+});
+
+test("where there is no room it is tried more and more seldom, and told why, until there is some", () => {
+  last().full();
+  for (let second = 0; second < 60; second++) {
+    mock.timers.tick(1_000);
+    if (last().readyState === 0) last().full();
+  }
+  expect(Server.all.length).toBeLessThan(25); // every four seconds, not four times a second
+  expect(connection.status).toMatchObject({ state: "lost", isFull: true });
+  while (last().readyState !== 0) mock.timers.tick(1_000);
+  last().open().tell({ type: "hello", instance: "management-1" });
+  expect(connection.status).toMatchObject({ isFull: false, instance: "management-1" });
 });

@@ -8,6 +8,8 @@ import { type Consumer, consumersOf } from "../../src/features/nats/asked";
 import { connectionsOf, roundTrip } from "../../src/features/nats/pages";
 import { browserOf } from "../../src/features/settings/browser";
 import { bytes } from "../../src/lib/bytes";
+import { type Preferences, understood } from "../../src/lib/preferences";
+import { timesIn } from "../../src/lib/time";
 import { methodsOf } from "../../src/features/instances/methods";
 
 const ANY: Wanted = { who: "", action: "", on: "", result: "", since: "", until: "" };
@@ -114,4 +116,16 @@ test("consumers are those of one stream or of all, the slowest first", () => {
   const rows = [["A", 1], ["B", 5], ["A", 7]].map(([stream, lag]) => ({ stream, lag }) as Consumer);
   expect(consumersOf(rows).map((one) => one.lag)).toEqual([7, 5, 1]);
   expect(consumersOf(rows, "A").map((one) => one.lag)).toEqual([7, 1]);
+});
+
+test("a time that is none is shown as it was told: a browser would throw, and the page with it", () => {
+  const { time, precise, moment } = timesIn("exchange");
+  for (const written of [time, precise, moment]) expect(written("yesterday")).toBe("yesterday");
+  expect([time(0), precise("2026-11-28T01:30:00.123Z"), moment("2026-11-28T01:30:00Z")]).toEqual(["08:00:00", "09:30:00.123", "2026-11-28 09:30:00"]);
+});
+
+test("preferences that this release does not know are as if they were not set", () => {
+  const usual: Preferences = { theme: "dark", language: "en", zone: "exchange", rise: "auto" };
+  expect(understood({ theme: "light", language: "de", zone: "tokyo", more: 1 }, usual)).toEqual({ ...usual, theme: "light" });
+  for (const nonsense of [null, 1, "dark", []]) expect(understood(nonsense, usual)).toEqual(usual);
 });

@@ -71,7 +71,7 @@ export function Table<T>({ name, label, columns, rows, rowKey, onOpen, selected,
     );
   };
   return (
-    <div ref={box} onScroll={look} role="group" aria-label={label} tabIndex={0} className="@container overflow-auto focus-visible:-outline-offset-2" style={{ maxHeight: height }}>
+    <div ref={box} onScroll={look} role="group" aria-label={label} tabIndex={0} className="@container overflow-auto focus-visible:-outline-offset-2 print:max-h-none! print:overflow-visible" style={{ maxHeight: height }}>
       <table aria-rowcount={sorted.length + 1} className="w-full table-fixed border-separate border-spacing-0 text-xs">
         <thead>
           <tr>
@@ -89,7 +89,7 @@ export function Table<T>({ name, label, columns, rows, rowKey, onOpen, selected,
           </tr>
         </thead>
         <tbody className="[&>tr:last-child>td]:border-b-transparent">
-          {range.first > 0 && <tr aria-hidden="true" style={{ height: range.first * ROW_PX }} />}
+          {range.first > 0 && <tr aria-hidden="true" className="print:hidden" style={{ height: range.first * ROW_PX }} />}
           {sorted.slice(range.first, range.last).map((row, at) => {
             const key = rowKey(row);
             return (
@@ -102,7 +102,7 @@ export function Table<T>({ name, label, columns, rows, rowKey, onOpen, selected,
               </tr>
             );
           })}
-          {range.last < sorted.length && <tr aria-hidden="true" style={{ height: (sorted.length - range.last) * ROW_PX }} />}
+          {range.last < sorted.length && <tr aria-hidden="true" className="print:hidden" style={{ height: (sorted.length - range.last) * ROW_PX }} />}
         </tbody>
       </table>
     </div>

@@ -46,7 +46,7 @@ export function Toasts() {
   const say = useWords(UI);
   const shown = useSyncExternalStore(subscribe, () => toasts, () => NONE);
   return (
-    <div role="status" aria-live="polite" className="pointer-events-none fixed bottom-10 left-3 z-50 grid w-[min(360px,calc(100vw-24px))] gap-2">
+    <div role="status" aria-live="polite" className="pointer-events-none fixed print:hidden bottom-10 left-3 z-50 grid w-[min(360px,calc(100vw-24px))] gap-2">
       {shown.map((one) => (
         <div key={one.id} className={cx("pointer-events-auto flex items-start gap-2 rounded-md border bg-raised py-1.5 pr-1 pl-3 text-xs shadow-lg", one.tone === "bad" ? "border-bad/60" : "border-strong")}>
           <span className={cx("pt-1.5", one.tone === "bad" ? "text-bad" : "text-well")}>

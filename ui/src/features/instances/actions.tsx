@@ -1,6 +1,7 @@
 "use client";
 
 import { useState } from "react";
+import { CopyCommand } from "@/components/ui/copy";
 import { Confirm } from "@/components/ui/dialog";
 import { Field } from "@/components/ui/field";
 import { toast } from "@/components/ui/toast";
@@ -61,6 +62,9 @@ export function MaintenanceDialog({ row, onClose }: { row: FleetRow; onClose: ()
   return (
     <Confirm title={say(on ? "maintainTitle" : "releaseTitle", { instance })} action={say(on ? "maintain" : "release")} word={on ? instance : undefined} danger={on} onConfirm={change} onClose={onClose}>
       <p>{say(on ? "maintainText" : "releaseText")}</p>
+      <div className="-my-1 flex">
+        <CopyCommand parts={["aegis", "maintenance", instance, "--service", service, ...(on ? [] : ["--release"])]} />
+      </div>
     </Confirm>
   );
 }

@@ -36,7 +36,7 @@ export function InstancePage() {
   if (!row) {
     return (
       <>
-        <PageHead title={instance} />
+        <PageHead title={instance || say("instance")} actions={service && instance && <LogLink service={service} instance={instance} />} />
         <Panel title={say("facts")}>
           <Empty>{say("notAlive", { service, instance })}</Empty>
         </Panel>
@@ -98,21 +98,23 @@ function LeftToGive({ id, keys }: { id: string; keys: number }) {
 
 function Actions({ row, held }: { row: FleetRow; held: number }) {
   const say = useWords(INSTANCES);
-  const sayLogs = useWords(LOGS);
   const mayAct = useMay("operator");
   const { forget } = useChanges();
   const [open, setOpen] = useState<"drain" | "maintenance" | "">("");
-  if (row.lostAt) return <Button onClick={() => forget(row.id)}>{say("forget")}</Button>;
+  if (row.lostAt) {
+    return (
+      <>
+        <LogLink service={row.service} instance={row.instance} />
+        <Button onClick={() => forget(row.id)}>{say("forget")}</Button>
+      </>
+    );
+  }
   const close = () => setOpen("");
   const isDrained = row.shown === "DRAINING" || row.maintenance;
   return (
     <>
       <CopyCommand parts={["aegis", "drain", row.instance, "--service", row.service]} />
-      {mayAct && (
-        <Link href={to("/logs", { service: row.service, instance: row.instance })} className="inline-flex h-7 items-center rounded-sm border border-strong bg-raised px-2.5 text-xs hover:border-faint">
-          {sayLogs("title")}
-        </Link>
-      )}
+      <LogLink service={row.service} instance={row.instance} />
       {mayAct && (row.maintenance || !isDrained) && <Button onClick={() => setOpen("maintenance")}>{say(row.maintenance ? "release" : "maintain")}</Button>}
       {mayAct && !isDrained && (
         <Button kind="danger" onClick={() => setOpen("drain")}>
@@ -122,6 +124,17 @@ function Actions({ row, held }: { row: FleetRow; held: number }) {
       {open === "drain" && <DrainDialog row={row} held={held} onClose={close} />}
       {open === "maintenance" && <MaintenanceDialog row={row} onClose={close} />}
     </>
+  );
+}
+
+/** To what it has said, for those who may look; of one that is gone it is kept for an hour. */
+function LogLink(of: { service: string; instance: string }) {
+  const say = useWords(LOGS);
+  if (!useMay("operator")) return null;
+  return (
+    <Link href={to("/logs", { service: of.service, instance: of.instance })} className="inline-flex h-7 items-center rounded-sm border border-strong bg-raised px-2.5 text-xs hover:border-faint">
+      {say("title")}
+    </Link>
   );
 }
 

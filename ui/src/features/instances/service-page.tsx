@@ -2,11 +2,12 @@
 
 import { useQuery } from "@tanstack/react-query";
 import { PageHead, Panel } from "@/components/ui/panel";
-import { Empty, Loading } from "@/components/ui/states";
+import { Empty, Failed, Loading } from "@/components/ui/states";
 import { LeaseTable } from "@/features/leases/lease-table";
 import { ServiceLog } from "@/features/logs/service-log";
 import { ServiceHistory } from "@/features/metrics/history";
 import { answered, api, type Lease } from "@/lib/api/client";
+import { Problem } from "@/lib/api/problem";
 import { useRows } from "@/lib/live/hooks";
 import { useUrlState } from "@/lib/url";
 import { useWords } from "@/lib/words";
@@ -31,10 +32,12 @@ export function ServicePage() {
   const instances = fleet.filter((one) => one.service === name);
   const keys = leases.filter((one) => one.service === name);
   if (!instances.length && definition.error) {
+    const isNone = definition.error instanceof Problem && definition.error.code === "not_found";
     return (
-      <Panel title={say("service")}>
-        <Empty>{say("noService", { service: name })}</Empty>
-      </Panel>
+      <>
+        <PageHead title={name || say("service")} />
+        <Panel title={say("service")}>{isNone ? <Empty>{say("noService", { service: name })}</Empty> : <Failed error={definition.error} onAgain={() => void definition.refetch()} />}</Panel>
+      </>
     );
   }
   return (

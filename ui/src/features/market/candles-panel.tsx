@@ -39,7 +39,7 @@ export function CandlesPanel({ instrument, digits }: { instrument: string; digit
     <Panel
       title={say("candles")}
       note={bars.data?.cut ? <span className="text-warn">{say("barsCut")}</span> : undefined}
-      actions={<Segments label={say("period")} value={period} onChange={setPeriod} options={(Object.keys(PERIODS) as Period[]).map((one) => ({ value: one, label: one }))} />}
+      actions={<Segments label={say("period")} value={period} onChange={setPeriod} options={(Object.keys(PERIODS) as Period[]).map((one) => ({ value: one, label: say(`period.${one}`) }))} />}
     >
       <Answer of={bars} rows={8}>
         {(told) => (told.bars.length ? <Candles key={told.period} told={told} instrument={instrument} digits={digits} /> : <Empty>{say("noBars")}</Empty>)}

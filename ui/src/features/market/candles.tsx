@@ -39,9 +39,9 @@ export function Candles({ told, instrument, digits }: { told: Schemas["Bars"]; i
   const box = useRef<HTMLDivElement>(null);
   const caption = useRef<HTMLParagraphElement>(null);
   const drawn = useRef<Drawn | null>(null);
-  const shown = useRef({ told, moment });
+  const shown = useRef({ told, moment, say });
   useEffect(() => {
-    shown.current = { told, moment };
+    shown.current = { told, moment, say };
   });
   useEffect(() => {
     const made = draw(box.current!, digits);
@@ -51,7 +51,7 @@ export function Candles({ told, instrument, digits }: { told: Schemas["Bars"]; i
     const tell = (bar: CandlestickData | undefined, volume: HistogramData | undefined) => {
       if (!caption.current) return;
       const when = !bar ? "" : isDays ? String(bar.time) : clock(bar.time).slice(5, 16);
-      caption.current.textContent = bar ? `${when}   O ${decimal(bar.open, digits)}   H ${decimal(bar.high, digits)}   L ${decimal(bar.low, digits)}   C ${decimal(bar.close, digits)}   V ${volume ? whole(volume.value) : "–"}` : "";
+      caption.current.textContent = bar ? `${when}   ${shown.current.say("candle", { open: decimal(bar.open, digits), high: decimal(bar.high, digits), low: decimal(bar.low, digits), close: decimal(bar.close, digits), volume: volume ? whole(volume.value) : "–" })}` : "";
     };
     made.chart.applyOptions({
       localization: { timeFormatter: (at: Time) => (isDays ? String(at) : clock(at).slice(5, 16)) },

@@ -6,7 +6,7 @@ import { type ReactNode, useEffect, useState } from "react";
 import { IconButton } from "@/components/ui/button";
 import { cx } from "@/components/ui/cx";
 import { Icon } from "@/components/ui/icons";
-import { prefer, usePreferences } from "@/lib/preferences";
+import { prefer, useLightOnPaper, usePreferences } from "@/lib/preferences";
 import { useTitle } from "@/lib/title";
 import { useWords } from "@/lib/words";
 import { AccountMenu } from "./account-menu";
@@ -24,6 +24,7 @@ export function Frame({ children }: { children: ReactNode }) {
   const pages = usePages();
   const path = usePathname();
   const page = pages.find((one) => isAt(one, path));
+  useLightOnPaper();
   useTitle("page", page ? say(page.name) : "");
   useTitle("environment", say(`env.${environment}`));
   const [isOpen, setOpen] = useState(false);
@@ -39,15 +40,15 @@ export function Frame({ children }: { children: ReactNode }) {
     return () => window.removeEventListener("keydown", onKey);
   }, []);
   return (
-    <div className={cx("flex h-dvh flex-col", environment === "live" && "border-t-2 border-t-bad")}>
+    <div className={cx("flex h-dvh flex-col print:block print:h-auto", environment === "live" && "border-t-2 border-t-bad")}>
       <a href="#content" className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:bg-panel focus:px-3 focus:py-2">
         {say("skip")}
       </a>
       <TopBar environment={environment} onMenu={() => setOpen(!isOpen)} isOpen={isOpen} onSearch={() => setSearching(true)} />
       <ConnectionBanner />
-      <div className="flex min-h-0 grow">
+      <div className="flex min-h-0 grow print:block">
         <Navigation isOpen={isOpen} onGo={() => setOpen(false)} />
-        <main id="content" tabIndex={-1} className="min-w-0 grow overflow-x-hidden overflow-y-auto p-3 outline-none md:p-4">
+        <main id="content" tabIndex={-1} className="min-w-0 grow overflow-x-hidden overflow-y-auto p-3 outline-none md:p-4 print:overflow-visible">
           <div className="mx-auto grid max-w-[1680px] grid-cols-[minmax(0,1fr)] gap-3">{children}</div>
         </main>
       </div>
@@ -65,7 +66,7 @@ function TopBar({ environment, onMenu, isOpen, onSearch }: { environment: Enviro
   const say = useWords(SHELL);
   const { theme, language } = usePreferences();
   return (
-    <header className="flex h-11 shrink-0 items-center gap-1.5 border-b bg-panel px-2 md:px-3">
+    <header className="flex h-11 shrink-0 items-center gap-1.5 border-b bg-panel px-2 md:px-3 print:hidden">
       <IconButton icon="menu" label={say("menu")} aria-expanded={isOpen} onClick={onMenu} className="lg:hidden" />
       <Link href="/" className="flex items-center gap-2 pr-1 text-sm font-semibold tracking-[0.02em] lg:w-[180px]">
         {/* eslint-disable-next-line @next/next/no-img-element -- a file of ours, of 400 bytes */}
@@ -96,7 +97,7 @@ function Navigation({ isOpen, onGo }: { isOpen: boolean; onGo: () => void }) {
   return (
     <nav
       aria-label={say("navigation")}
-      className={cx("w-[196px] shrink-0 overflow-y-auto border-r bg-panel py-2 max-lg:fixed max-lg:top-11 max-lg:bottom-7 max-lg:z-30 max-lg:shadow-2xl", !isOpen && "max-lg:hidden")}
+      className={cx("w-[196px] shrink-0 overflow-y-auto border-r bg-panel py-2 max-lg:fixed max-lg:top-11 max-lg:bottom-7 max-lg:z-30 max-lg:shadow-2xl print:hidden", !isOpen && "max-lg:hidden")}
     >
       {groups.map((group) => (
         <div key={group} className="mb-2">

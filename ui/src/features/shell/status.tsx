@@ -30,17 +30,17 @@ export const TOPICS = {
 /** Over every page as long as what it shows is not live. */
 export function ConnectionBanner() {
   const say = useWords(SHELL);
-  const { state, troubles } = useLiveStatus();
+  const { state, troubles, isFull } = useLiveStatus();
   const freshAt = useFreshAt();
   const now = useNow(500);
   if (state === "live" || state === "connecting") return null;
   if (state === "partly") return <TroubleBanner of={troubles} now={now} />;
   const since = freshAt();
   const age = duration(Math.max(0, now - since));
-  const text = !since ? say("lostBannerNever") : say(state === "lost" ? "lostBanner" : "staleBanner", { age });
+  const text = isFull ? say("fullBanner") : !since ? say("lostBannerNever") : say(state === "lost" ? "lostBanner" : "staleBanner", { age });
   return (
     <>
-      <Said>{say(state === "lost" ? "lostSaid" : "staleSaid")}</Said>
+      <Said>{say(isFull ? "fullBanner" : state === "lost" ? "lostSaid" : "staleSaid")}</Said>
       <section aria-label={say(`state.${state}`)} data-testid="connection-banner" className="flex shrink-0 items-center gap-2 border-b border-bad/50 bg-bad/12 px-4 py-1.5 text-xs font-medium text-bad">
         <Icon name="warning" size={14} />
         <span className="min-w-0">{text}</span>
@@ -91,7 +91,7 @@ export function StatusBar() {
   const now = useNow();
   const { moment } = useTimes();
   return (
-    <footer className="flex h-7 shrink-0 items-center gap-4 border-t bg-panel px-3 text-2xs text-faint">
+    <footer className="flex h-7 shrink-0 items-center gap-4 border-t bg-panel px-3 text-2xs text-faint print:hidden">
       <span data-testid="live-state" data-state={state}>
         <State health={HEALTH[state]}>{say(`state.${state}`)}</State>
       </span>

@@ -1,6 +1,7 @@
 "use client";
 
 import { useState } from "react";
+import { CopyCommand } from "@/components/ui/copy";
 import { Confirm } from "@/components/ui/dialog";
 import { toast } from "@/components/ui/toast";
 import { EnvironmentBadge } from "@/features/shell/environment";
@@ -29,6 +30,9 @@ export function CancelAllDialog({ account, working, onClose }: { account: Accoun
         <EnvironmentBadge of={account.env} />
       </div>
       <p>{say("cancelAllText")}</p>
+      <div className="-my-1 flex">
+        <CopyCommand parts={["aegis", "order", "cancel-all", "--account", name]} />
+      </div>
     </Confirm>
   );
 }

@@ -3,8 +3,9 @@
 import { Button } from "@/components/ui/button";
 import { useProblemWords } from "@/components/ui/states";
 import { toast } from "@/components/ui/toast";
+import { useWhy } from "@/features/market/reasons";
+import { subscribe } from "@/features/market/wishing";
 import { useMay } from "@/features/session/session";
-import { answered, api } from "@/lib/api/client";
 import { whole } from "@/lib/format";
 import { useTimes } from "@/lib/time";
 import { useWords } from "@/lib/words";
@@ -76,14 +77,15 @@ function NoQuote({ instrument }: { instrument: string }) {
   const say = useWords(TICKET);
   const inWords = useProblemWords();
   const mayAct = useMay("trader");
-  const subscribe = () =>
-    void answered(api.POST("/api/market/subscribe", { body: { consumer: "operator", instruments: [instrument], scopes: [], ttl_s: 0 } }))
-      .then(() => toast(say("subscribed", { instrument })))
+  const inWhy = useWhy();
+  const want = () =>
+    void subscribe({ instruments: [instrument] })
+      .then(({ rejected: [no] }) => (no ? toast(`${no.what}: ${inWhy(no.why)}`, "bad") : toast(say("subscribed", { instrument }))))
       .catch((error: unknown) => toast(inWords(error), "bad"));
   return (
     <div className="flex flex-wrap items-center justify-between gap-2 text-xs text-faint">
       <p>{say("noQuote")}</p>
-      {mayAct && <Button onClick={subscribe}>{say("subscribe")}</Button>}
+      {mayAct && <Button onClick={want}>{say("subscribe")}</Button>}
     </div>
   );
 }

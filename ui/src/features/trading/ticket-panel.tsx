@@ -74,15 +74,13 @@ export function TicketPanel({ account, contracts }: { account: Account; contract
               </option>
             ))}
           </Choice>
-          {draft.hedge !== "speculation" && (
-            <Choice label={sayTrading("hedge")} value={draft.hedge} onChange={(event) => change({ hedge: event.target.value as Draft["hedge"] })}>
-              {HEDGES.map((one) => (
-                <option key={one} value={one}>
-                  {sayTrading(`hedge.${one}`)}
-                </option>
-              ))}
-            </Choice>
-          )}
+          <Choice label={sayTrading("hedge")} value={draft.hedge} onChange={(event) => change({ hedge: event.target.value as Draft["hedge"] })}>
+            {HEDGES.map((one) => (
+              <option key={one} value={one}>
+                {sayTrading(`hedge.${one}`)}
+              </option>
+            ))}
+          </Choice>
         </div>
         <Numbers draft={draft} contract={contract} quote={quote} error={error} onChange={change} />
         <p className="flex justify-between gap-2 text-xs text-faint">

@@ -33,6 +33,8 @@ export interface Status {
   freshAt: number;
   /** The management instance at the other end. */
   instance: string;
+  /** Whether there was no room for one more connection. */
+  isFull: boolean;
   /** Of what somebody looks at, whatever is shown and not true, or cannot be shown. */
   troubles: readonly Trouble[];
 }
@@ -43,6 +45,7 @@ const LOOK_MS = 500;
 const LINGER_MS = 5_000;
 const AGAIN_MS = [250, 500, 1_000, 2_000, 4_000];
 const SIGNED_OUT = 4401;
+const FULL = 1013;
 const EMPTY: TopicView = { rows: new Map(), isWhole: false, refusal: null, trouble: null };
 
 type Message =
@@ -60,7 +63,7 @@ interface Topic {
 
 /** The one WebSocket of this tab, and the tables that it keeps. Listeners are told at most once a frame. */
 export class LiveConnection {
-  status: Status = { state: "connecting", freshAt: 0, instance: "", troubles: [] };
+  status: Status = { state: "connecting", freshAt: 0, instance: "", isFull: false, troubles: [] };
   private readonly topics = new Map<string, Topic>();
   private readonly statusListeners = new Set<() => void>();
   private readonly changed = new Set<string>();
@@ -130,7 +133,6 @@ export class LiveConnection {
     this.heardAt = Date.now();
     this.hears = "";
     socket.onopen = () => {
-      this.failures = 0;
       const wanted = [...this.topics].map(([name, topic]) => topic.table.wanted(name));
       if (wanted.length) this.send("subscribe", wanted);
     };
@@ -149,15 +151,16 @@ export class LiveConnection {
     const wait = AGAIN_MS[Math.min(this.failures, AGAIN_MS.length - 1)]!;
     this.failures += 1;
     this.again = setTimeout(() => this.connect(), wait * (0.75 + Math.random() / 2));
-    this.say({ state: "lost" });
+    this.say({ state: "lost", isFull: code === FULL });
   }
 
   private take(text: string): void {
     const message = JSON.parse(text) as Message;
     this.heardAt = Date.now();
     switch (message.type) {
-      case "hello":
-        return this.say({ instance: message.instance });
+      case "hello": // who is not let in is not greeted, though his socket was open for a moment
+        this.failures = 0;
+        return this.say({ instance: message.instance, isFull: false });
       case "alive":
         this.hears = message.hears;
         return this.look();
@@ -235,8 +238,8 @@ export class LiveConnection {
   private say(change: Partial<Status>): void {
     const before = this.status;
     this.status = { ...before, ...change };
-    const { state, instance, troubles } = this.status;
-    if (before.state === state && before.instance === instance && before.troubles === troubles) return;
+    const { state, instance, isFull, troubles } = this.status;
+    if (before.state === state && before.instance === instance && before.isFull === isFull && before.troubles === troubles) return;
     this.statusListeners.forEach((listener) => listener());
   }
 

@@ -4,7 +4,7 @@ import { createContext, type ReactNode, useCallback, useContext, useEffect, useM
 import { LiveConnection, type Status, type TopicView } from "./connection";
 
 const Context = createContext<LiveConnection | null>(null);
-const NOT_YET: Status = { state: "connecting", freshAt: 0, instance: "", troubles: [] };
+const NOT_YET: Status = { state: "connecting", freshAt: 0, instance: "", isFull: false, troubles: [] };
 
 /** The tab's live connection, for all below. */
 export function Live({ onRefused, children }: { onRefused: () => void; children: ReactNode }) {
