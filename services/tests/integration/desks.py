@@ -104,6 +104,19 @@ class Desk:
         until(is_anew)
         return self.process(name)
 
+    def trader(self, but: str = "") -> str:
+        """Who trades the desk's account; waits until somebody does, and is another than `but`."""
+        found: list[str] = []
+
+        def trades() -> bool:
+            done = self.aegis("leases", "trading", "--json")
+            rows = json.loads(done.stdout) if done.returncode == 0 else []
+            found[:] = [row["holder"] for row in rows if row["state"] == "ACTIVE"]
+            return bool(found) and found != [but]
+
+        until(trades)
+        return found[0]
+
     def close(self) -> None:
         """End whatever is left of it."""
         run = self.state.read()

@@ -27,6 +27,7 @@ from aegis_sdk.errors import NotExecuted, OutcomeUnknown
 
 ACCOUNT = "paper"
 SETTLED_S = 30
+SOME = 5
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +49,6 @@ async def desk_of(house: Processes) -> AsyncIterator[tuple[Desk, NatsTransport]]
             yield desk, transport
     finally:
         await transport.close()
-
-
-def holder(house: Processes) -> str:
-    """Who trades the account; empty while nobody does."""
-    (row,) = json.loads(house.aegis("leases", "trading", "--json").stdout)
-    return row["holder"] if row["state"] == "ACTIVE" else ""
 
 
 async def until_compared(desk: Desk) -> ReconcileReply:
@@ -154,14 +149,24 @@ async def test_every_answer_is_true_while_instances_are_killed_and_stopped_and_t
                     elif isinstance(change, OrderReported):
                         lasts[change.order.client_order_id] = change.order
 
+        def placed() -> int:
+            return sum(isinstance(one, list) for one in answers.values())
+
+        async def some_more() -> None:
+            """Return when more orders were placed."""
+            wanted = placed() + SOME
+            async with asyncio.timeout(SETTLED_S):
+                while placed() < wanted:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+
         listening = asyncio.create_task(listen())
         traders = [asyncio.create_task(trade(number)) for number in range(3)]
         for how in (signal.SIGKILL, signal.SIGSTOP):
-            await asyncio.sleep(0.5)
-            old = holder(house)
+            await some_more()
+            old = await asyncio.to_thread(house.trader)
             process = house.id_of(old)
             processes.send(process, how)
-            await asyncio.to_thread(until, lambda old=old: holder(house) not in ("", old))
+            await asyncio.to_thread(house.trader, old)
             if how == signal.SIGSTOP:
                 processes.send(process, signal.SIGCONT)  # it finds that it is deposed
             else:
@@ -169,7 +174,7 @@ async def test_every_answer_is_true_while_instances_are_killed_and_stopped_and_t
         venue = house.id_of("paper-1")
         processes.send(venue, signal.SIGKILL)
         await asyncio.to_thread(house.until_running_anew, "paper-1", venue)
-        await asyncio.sleep(0.5)
+        await some_more()
         stop.set()
         await asyncio.gather(*traders)
         reply = await until_compared(desk)
@@ -192,4 +197,3 @@ async def test_every_answer_is_true_while_instances_are_killed_and_stopped_and_t
     assert set(at_venue) <= set(ours)
     assert sequences == sorted(set(sequences))
     assert trades
-    assert sum(isinstance(one, list) for one in answers.values()) > 10

@@ -87,11 +87,6 @@ def has_margin(account: AccountData) -> bool:
     return 0 < account.available < account.balance - account.frozen
 
 
-def holder(house: Desk) -> str:
-    (row,) = json.loads(house.aegis("leases", "trading", "--json").stdout)
-    return row["holder"] if row["state"] == "ACTIVE" else ""
-
-
 def test_contracts_come_before_the_account_and_both_before_the_first_tick(vnpy: Terminal, rebar: ContractData) -> None:
     kinds = [kind for kind, _ in vnpy.events]
     assert kinds.index(EVENT_CONTRACT) < kinds.index(EVENT_ACCOUNT)
@@ -275,7 +270,7 @@ def test_an_order_in_doubt_is_left_as_it_is_and_all_goes_on_with_another_instanc
     house: Desk, vnpy: Terminal, rebar: ContractData
 ) -> None:
     """Both instances hang while an order is on its way; then the one that holds the account is killed."""
-    old = holder(house)
+    old = house.trader()
     other = next(one for one in ("trading-1", "trading-2") if one != old)
     held, standby = house.id_of(old), house.id_of(other)
     price = below(vnpy.tick(rebar))
@@ -287,7 +282,7 @@ def test_an_order_in_doubt_is_left_as_it_is_and_all_goes_on_with_another_instanc
     vnpy.until_logged(f"order {orderid} of {rebar.vt_symbol}: nobody knows what became of it", since)
     processes.send(held, signal.SIGKILL)
     processes.send(standby, signal.SIGCONT)
-    until(lambda: holder(house) not in ("", old))
+    house.trader(but=old)
     until_bought(vnpy, rebar)
     there = json.loads(house.aegis("order", "list", "--json").stdout)
     assert orderid not in {one["client_order_id"] for one in there}, "it was sent again"
