@@ -2,9 +2,10 @@
 
 `step(table, event, now)` changes the table and says what to do. Silence is measured on a *listening clock*, which goes
 only while we could have heard: it stands still while our connection is away and for a second after it came back, and
-a gap in our own ticks counts as one short tick. How far we have heard, echoes tell: each tick sends one to ourselves
+a gap in our own ticks counts as one short tick. How far we have heard, echoes tell: a tick sends one to ourselves
 through the server, and what returns proves that everything before it has been heard. So whatever makes us deaf or late
-delays suspicion by as long, and never causes it.
+delays suspicion by as long, and never causes it. Where an echo could decide nothing, as nobody has been silent for long
+enough, it is left out, but for ten a second that keep certain that we hear.
 
                       heartbeat
     UNCONFIRMED ------------------> PRESENT <---------- heartbeat -----------+
@@ -52,6 +53,7 @@ __all__ = ["Patience", "Table", "step"]
 _WATCH_LAG_S: Final = 0.2  # a record may be on its way while the first heartbeat is here
 _FETCH_AGAIN_S: Final = 1.0
 _RETAIN_S: Final = 60.0
+_CERTAIN_S: Final = 0.1
 _NOTHING: Final[tuple[Action, ...]] = ()
 
 
@@ -90,7 +92,23 @@ def step(table: Table, event: Event, now: float) -> Sequence[Action]:
 
 def _tick(table: Table, now: float) -> Sequence[Action]:
     table.position, table.now = table.position_at(now), now
-    return (SendEcho(table.position, now),) if table.connected else _NOTHING
+    return (SendEcho(table.position, now),) if table.connected and _needs_echo(table, now) else _NOTHING
+
+
+def _needs_echo(table: Table, now: float) -> bool:
+    """Whether one that is sent now may decide anything, or it is time to be certain again that we hear."""
+    if table.age_s(now) > _CERTAIN_S - table.patience.tick_s / 2:  # this tick is the nearest
+        return True
+    return any(_may_be_judged(table, entry) for entry in table.entries.values())
+
+
+def _may_be_judged(table: Table, entry: Entry) -> bool:
+    """Whether an echo of this moment could find anything in it. Whoever departed is forgotten in time by any echo."""
+    if entry.stranger is not None or entry.record is None:
+        return True
+    if entry.phase is Phase.DEPARTED:
+        return False
+    return entry.suspected_at is not None or table.position - entry.heard_at >= table.suspicious_s(entry)
 
 
 def _echo(table: Table, echo: Echoed, now: float) -> Sequence[Action]:

@@ -70,6 +70,8 @@ class World:
     stored: dict[Name, tuple[InstanceRecord, int]] = field(default_factory=dict)
     others: dict[Name, Other] = field(default_factory=dict)
     echoes: bool = True
+    eager: bool = False  # each tick has its echo, whether one was asked for or not
+    asked_echoes: int = 0
     caught_up: bool = True
     lag: float = WIRE_S  # from the server to us, in order
     connected: bool = True
@@ -106,8 +108,8 @@ class World:
         for action in step(self.table, event, self.now):
             match action:
                 case SendEcho():
-                    if self.echoes and self.connected:
-                        self.after(self.lag, partial(self._hear_echo, Echoed(*action)))
+                    self.asked_echoes += 1
+                    self._send_echo(Echoed(*action))
                 case Probe():
                     self.after(action.delay_s, partial(self._probe, action))
                 case Beat():
@@ -120,8 +122,15 @@ class World:
                     self.log.append((self.now, action))
 
     def _tick(self) -> None:
+        before = self.asked_echoes
         self.tell(Ticked())
+        if self.eager and self.asked_echoes == before:
+            self._send_echo(Echoed(self.table.position, self.now))
         self.after(self.patience.tick_s, self._tick)
+
+    def _send_echo(self, echo: Echoed) -> None:
+        if self.echoes and self.connected:
+            self.after(self.lag, partial(self._hear_echo, echo))
 
     def _hear_echo(self, echo: Echoed) -> None:
         if self.connected:
