@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from own_time import stand_still
 
-from aegis.contracts.market import InstrumentId
+from aegis.contracts.market import InstrumentId, Quote
 from aegis.marketdata.adapters.simulated import SimulatedFeed, SimulatedOptions
 from aegis.marketdata.adapters.simulated import feed as module
+from aegis.marketdata.adapters.simulated.market import SLOT_NS, Market
 from aegis_sdk.errors import ConfigurationError, ConnectionUnavailable
 
 pytestmark = pytest.mark.own_time
@@ -179,3 +181,34 @@ async def test_by_the_wall_clock_the_time_without_a_subscription_is_skipped(sink
     quote = (await sink.until_quotes(1))[0]
     assert abs(quote.ts_exchange_ns - quote.ts_received_ns) < 10_000_000_000
     await feed.close()
+
+
+async def test_at_its_own_pace_it_turns_once_for_each_moment_at_which_anything_is_quoted(
+    opened: Any, sink: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And that moment has come then: no quote waits for another turn."""
+    turns: list[int] = []
+    step = Market.step
+
+    def watched(market: Market, until_ns: int, received_ns: int) -> list[Quote]:
+        turns.append(until_ns)
+        return step(market, until_ns, received_ns)
+
+    monkeypatch.setattr(Market, "step", watched)
+    feed = await opened()
+    await feed.subscribe([RB, AU])
+    await sink.until_quotes(20)
+    passed = [until_ns - before_ns for before_ns, until_ns in pairwise(turns[1:])]
+    assert len(passed) > 50
+    assert min(passed) > 0.9 * SLOT_NS
+    assert max(until_ns % SLOT_NS for until_ns in turns[1:]) < 3_000_000
+
+
+async def test_who_subscribes_to_a_slow_market_has_a_snapshot_at_once(opened: Any, sink: Any) -> None:
+    feed = await opened(rate=0.1)
+    await feed.subscribe([RB])
+    await sink.until_quotes(1)
+    began = time.monotonic()
+    await feed.subscribe([AU])
+    await sink.until_quotes(2)
+    assert time.monotonic() - began < 0.05

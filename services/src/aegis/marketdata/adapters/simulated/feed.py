@@ -18,7 +18,9 @@ from aegis.marketdata.adapters.simulated.market import Market, UniverseName
 from aegis.marketdata.ports import FeedSink, FeedState
 from aegis_sdk.errors import AegisError, ConfigurationError, ConnectionUnavailable
 
-_TURN_S: Final = 0.01
+_TURN_S: Final = 0.01  # between two looks, at least
+_REST_S: Final = 0.021  # at most: a contract that is subscribed has its snapshot then
+_STEP_S: Final = 0.001  # an event loop may wake so much too early, and would have to look again
 _SLICE_NS: Final = SECOND_NS // 10  # of running time made in one go, at most
 _SLICE_QUOTES: Final = 250
 _FORGIVEN_S: Final = 2.0  # further behind than this, after a pause of the machine, the market goes on from where it is
@@ -145,7 +147,7 @@ class SimulatedFeed:
             until_ns = max(pace.until(), market.running_ns)
             behind = until_ns - market.running_ns == pace.slice_ns
             self._offer(market, sink, until_ns)
-            await asyncio.sleep(0 if behind else _TURN_S)
+            await asyncio.sleep(0 if behind else pace.rest_s())
 
     def _offer(self, market: Market, sink: FeedSink, until_ns: int) -> None:
         fresh, self._fresh = self._fresh, []
@@ -179,6 +181,11 @@ class _Pace:
             self._forgive(behind_ns)
             return running_ns
         return running_ns + min(behind_ns, self.slice_ns)
+
+    def rest_s(self) -> float:
+        """Until the next quote is due."""
+        due_s = (self._market.next_ns - self._market.running_ns) / (self._speed * SECOND_NS)
+        return min(max(due_s + _STEP_S, _TURN_S), _REST_S)
 
     def _forgive(self, behind_ns: int) -> None:
         if self._wall_clock:

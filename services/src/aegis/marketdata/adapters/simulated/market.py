@@ -84,6 +84,13 @@ class Market:
             self._watched.pop(one, None)
         self._arranged = False
 
+    @property
+    def next_ns(self) -> int:
+        """The running time before which nothing more is quoted."""
+        if self._rate is None:
+            return (self.running_ns // SLOT_NS + 1) * SLOT_NS
+        return int((int(self.running_ns * self._rate / SECOND_NS) + 1) * SECOND_NS / self._rate)
+
     def knows(self, instrument: InstrumentId) -> bool:
         return instrument in self._contracts
 
