@@ -12,9 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from aegis.operations import logfiles, readiness
+from aegis.operations import logfiles
 from aegis.operations.plan import ServicePlan
-from aegis_sdk.discovery import Directory
+from aegis.operations.readiness import Registered
 from aegis_sdk.errors import AegisError
 from aegis_sdk.server import Node, NodeExit, launch
 
@@ -121,7 +121,7 @@ class ServiceProcess:
         plan: ServicePlan,
         log: Path,
         environment: Mapping[str, str],
-        directory: Directory,
+        registered: Registered,
     ) -> None:
         self.name = plan.instance
         self.where = ""
@@ -129,7 +129,7 @@ class ServiceProcess:
         self._plan = plan
         self._log = log
         self._environment = {**plan.defaults, **environment, "AEGIS_INSTANCE": plan.instance, **plan.environment}
-        self._directory = directory
+        self._registered = registered
         self._started_at = time.time()
         self._process: asyncio.subprocess.Process | None = None
         self._exit: asyncio.Task[int] | None = None
@@ -155,10 +155,10 @@ class ServiceProcess:
         self._exit = asyncio.create_task(self._process.wait(), name=f"watch {self.name}")
 
     async def loaded(self) -> None:
-        await readiness.is_loaded(self._directory, self._plan, self._started_at)
+        await self._registered.is_loaded(self._plan, self._started_at)
 
     async def ready(self) -> None:
-        await readiness.serves(self._directory, self._plan, self._started_at)
+        await self._registered.serves(self._plan, self._started_at)
 
     async def ended(self) -> End:
         assert self._exit

@@ -17,9 +17,9 @@ from aegis.operations.keeper import Keeper, begin_in_turn, unless
 from aegis.operations.notes import Note, Report
 from aegis.operations.parts import NatsNode, ServiceProcess
 from aegis.operations.plan import DeskOptions, ServicePlan, inherited
+from aegis.operations.readiness import Registered
 from aegis.operations.restarts import RestartPolicy
 from aegis.operations.state import Access, DeskState, ProcessState, RunFile, StateDirectory
-from aegis_sdk.discovery import Directory
 from aegis_sdk.server import EmbeddedServer, NodeExit, ServerOptions
 from aegis_sdk.telemetry import LogTail
 from aegis_sdk.transport_nats import NatsTransport
@@ -93,17 +93,17 @@ class Supervisor:
             )
             listening.push_async_callback(transport.close)
             listening.callback(LogTail(transport, "supervisor", "supervisor").close)
-            directory = await listening.enter_async_context(Directory.open(transport, timeout=_CONNECT_S))
-            self._keepers = self._lay_out(directory)
+            registered = await listening.enter_async_context(Registered.open(transport))
+            self._keepers = self._lay_out(registered)
             try:
                 await self._keep(stop, kill, listening)
             finally:
                 for keeper in self._keepers:
                     await keeper.part.kill()
 
-    def _lay_out(self, directory: Directory) -> list[Keeper]:
+    def _lay_out(self, registered: Registered) -> list[Keeper]:
         environment = self._environment(os.environ)
-        services = [ServiceProcess(one, self._log_of(one), environment, directory) for one in self._services]
+        services = [ServiceProcess(one, self._log_of(one), environment, registered) for one in self._services]
         return [Keeper(part, self._policy, self._say, self._publish) for part in (*self._nodes.values(), *services)]
 
     async def _keep(self, stop: asyncio.Event, kill: asyncio.Event, listening: AsyncExitStack) -> None:
