@@ -161,6 +161,13 @@ class Directory:
             while not predicate(self):
                 await self._pulse.wait()
 
+    async def next_tick(self) -> None:
+        """Return when it has looked at everybody again, or something has changed: after `patience.tick_s` at most.
+
+        Who has to look as often had better wait for this than by a timer of his own: the process wakes up once.
+        """
+        await self._pulse.wait()
+
     def on_change(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call `listener` at each change; returns what ends that. What it raises is logged."""
         self._listeners.append(listener)

@@ -64,7 +64,6 @@ __all__ = ["ActiveHost"]
 
 _log = structlog.get_logger("aegis.active")
 
-_TICK_S: Final = 0.05
 _LEAST_TICK_S: Final = 0.001
 _SETTLE_S: Final = 1.0
 
@@ -184,10 +183,11 @@ class ActiveHost:
         await self._holdings.changed.wait()
 
     async def _run(self, started: asyncio.Event) -> None:
+        patience = Patience.of(self._timers)
         opening = Directory.open(
             self._transport,
             service=self._service.name,
-            patience=Patience.of(self._timers),
+            patience=patience,
             on_beat=self._peers.on_beat,
         )
         async with AsyncExitStack() as stack:
@@ -203,7 +203,7 @@ class ActiveHost:
                 group.create_task(self._settle_again())
                 group.create_task(self._begin(started))
                 try:
-                    await self._tick()
+                    await self._tick(patience.tick_s)
                 finally:
                     self._group = None  # it takes no more tasks, whatever is still told
 
@@ -218,12 +218,16 @@ class ActiveHost:
         self._tell(LeasesCaughtUp())
         started.set()
 
-    async def _tick(self) -> None:
+    async def _tick(self, tick_s: float) -> None:
+        """Pass the gate with each tick of the directory, and look at what is due when it is."""
         while True:
             self._enter()
             self._tell(Ticked())
             due_s = self._election.due_at - clock.now()
-            await asyncio.sleep(min(max(due_s, _LEAST_TICK_S), _TICK_S))
+            if due_s < tick_s:
+                await asyncio.sleep(max(due_s, _LEAST_TICK_S))
+            else:
+                await self._directory.next_tick()
 
     async def _settle_again(self) -> None:
         """Each second, what somebody's call has left open."""
