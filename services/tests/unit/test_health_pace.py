@@ -61,3 +61,11 @@ def test_nothing_waits_longer_than_nine_usual_intervals_or_eighteen_while_it_is_
         is_young = len(intervals) < ENOUGH + 100 and sum(intervals) <= 300
         most, least_s = (18, 10) if is_young else (9, LEAST_S)
         assert LEAST_S <= pace.limit_s <= max(most * pace.usual_s, least_s)
+
+
+def test_what_is_learned_after_it_was_asked_changes_the_limit() -> None:
+    pace = learned([1.0] * 500)
+    before = pace.limit_s
+    for _ in range(500):
+        pace.learn(3.0)
+    assert pace.limit_s > 2 * before

@@ -22,7 +22,7 @@ from aegis.marketdata.domain.instruments import contract_month, expiry_day
 from aegis.marketdata.health.domain.findings import ALARMS, Case, Findings, Verdict, exchange_of
 from aegis.marketdata.health.domain.front import MEMBERS, Front, look_at_all
 from aegis.marketdata.health.domain.market_time import MarketTime, TradingTime
-from aegis.marketdata.health.domain.pace import Pace
+from aegis.marketdata.health.domain.pace import LEAST_S, Pace
 from aegis.marketdata.health.domain.summary import Tally, summed_up
 
 __all__ = ["FeedSeen", "Judge"]
@@ -58,13 +58,14 @@ class _Instrument:
     """What is known of one that is wanted or has ticked."""
 
     __slots__ = (
-        *("changed_s", "exchange", "expiry", "group", "is_bond", "mark_s", "name", "paces", "paused_s"),
+        *("changed_s", "exchange", "expiry", "front", "group", "is_bond", "mark_s", "name", "paces", "paused_s"),
         *("stalled", "state", "ticks", "why"),
     )
 
-    def __init__(self, name: str, group: TradingTime, expiry: str, now_s: float) -> None:
+    def __init__(self, name: str, front: Front, group: TradingTime, expiry: str, now_s: float) -> None:
         self.name = name
         self.exchange = exchange_of(name)
+        self.front = front
         self.group = group
         self.expiry = expiry
         self.is_bond = group.hours is BOND
@@ -134,7 +135,7 @@ class Judge:
         for one in self._known.values():
             if one.mark_s >= 0:
                 one.mark_s = one.group.seconds(now_ns)
-                one.paused_s = self._fronts[one.exchange].paused_s
+                one.paused_s = one.front.paused_s
             one.changed_s = self._wall_s
         for front in self._fronts.values():
             front.ticked_ns = now_ns
@@ -151,7 +152,7 @@ class Judge:
         one.ticks += 1
         one.stalled = False
         self._alive_s = wall_s
-        front, group = self._fronts[one.exchange], one.group
+        front, group = one.front, one.group
         front.tick(time.now_ns, group.opened_ns, snapshot=odd)
         mark_s = group.seconds(time.now_ns)
         if one.mark_s >= 0 and group.opened_ns and not flags:
@@ -198,10 +199,10 @@ class Judge:
             front.begin()
         if not self._is_up:
             return
+        night = self._night
         for one in self._in_order:
-            if one.group.opened_ns:
-                pace, subscribed = one.paces[self._night], one.state in _SUBSCRIBED
-                self._fronts[one.exchange].count(one.group.opened_ns, pace, subscribed=subscribed)
+            if opened_ns := one.group.opened_ns:
+                one.front.count(opened_ns, one.paces[night], subscribed=one.state in _SUBSCRIBED)
         self._silent_s = look_at_all(self._fronts.values(), elapsed_s, now_ns)
 
     def _case(self, one: _Instrument, verdict: Verdict, why: tuple[Reason, ...]) -> Case:
@@ -235,12 +236,12 @@ class Judge:
         """For a moment that is nothing; but what was found before has to tick first."""
         if self._is_down():
             return Verdict.SESSION_DOWN
-        if self._fronts[one.exchange].is_silent:
+        if one.front.is_silent:
             return Verdict.FRONT_SILENT
         return Verdict.STALLED if one.stalled else Verdict.RESTING
 
     def _of_subscribed(self, one: _Instrument) -> tuple[Verdict, tuple[Reason, ...]]:
-        if self._fronts[one.exchange].is_silent:
+        if one.front.is_silent:
             return Verdict.FRONT_SILENT, ()
         if self._is_stalled(one):
             return Verdict.STALLED, ()
@@ -250,9 +251,12 @@ class Judge:
 
     def _is_stalled(self, one: _Instrument) -> bool:
         """Found only where others have ticked for most of its silence; once found, until it ticks again."""
-        pace, front = one.paces[self._night], self._fronts[one.exchange]
+        pace, front = one.paces[self._night], one.front
         if not one.stalled and one.group.opened_ns and one.mark_s >= 0 and pace.is_known:
-            silent_s = self._silence_s(one) - (front.paused_s - one.paused_s) - front.pause_s(front.silent_s)
+            silent_s = self._silence_s(one)
+            if silent_s <= LEAST_S:  # as most are: no pause makes it longer
+                return False
+            silent_s -= front.paused_s - one.paused_s + front.pause_s(front.silent_s)
             others_s = front.silent_s if front.members >= MEMBERS else self._silent_s
             one.stalled = silent_s > pace.limit_s * front.lull and others_s < silent_s / 2
         return one.stalled
@@ -301,8 +305,8 @@ class Judge:
             product = product_of(exchange, symbol)
             group = self._time.group(product.hours if product else _HOURS_OF.get(exchange, DAY))
             expiry = self._expiry(product, symbol) if product else ""
-            one = self._known[name] = _Instrument(name, group, expiry, self._wall_s)
-            self._fronts.setdefault(one.exchange, Front())
+            front = self._fronts.setdefault(exchange, Front())
+            one = self._known[name] = _Instrument(name, front, group, expiry, self._wall_s)
         return one
 
     def _expiry(self, product: Product, symbol: str) -> str:

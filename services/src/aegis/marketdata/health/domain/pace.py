@@ -39,24 +39,24 @@ _CHANCE: Final = 23.0  # minus the logarithm of 1e-10
 class Pace:
     """Intervals are in seconds in which the instrument trades."""
 
-    __slots__ = ("_counted", "_first", "_heard_s", "_long", "count", "mean_s", "usual_s")
+    __slots__ = ("_counted", "_first", "_heard_s", "_limit_s", "_long", "count", "is_known", "mean_s", "usual_s")
 
     def __init__(self) -> None:
         self.count = 0
+        self.is_known = False
         self.usual_s = 0.0
         self.mean_s = 0.0
         self._first: list[float] | None = []
         self._heard_s = 0.0
         self._counted = 0.0
         self._long = 0.0
-
-    @property
-    def is_known(self) -> bool:
-        return self.count >= ENOUGH
+        self._limit_s: float | None = None  # unknown since the latest interval: it is asked for more often than learned
 
     def learn(self, interval_s: float) -> None:
         """Take one more interval into account."""
         self.count += 1
+        self.is_known = self.count >= ENOUGH
+        self._limit_s = None
         self._heard_s += interval_s
         if self._first is not None:
             self._begin(interval_s, self._first)
@@ -80,7 +80,12 @@ class Pace:
 
     @property
     def limit_s(self) -> float:
-        """The longest silence that may be chance. To be asked once `is_known`."""
+        """The longest silence that may be chance, never below `LEAST_S`. To be asked once `is_known`."""
+        if self._limit_s is None:
+            self._limit_s = self._limit()
+        return self._limit_s
+
+    def _limit(self) -> float:
         slow_s = max(_INTERVALS * self.usual_s, LEAST_S)
         if self._counted < _MANY:
             return slow_s if self._heard_s > _LONG_HEARD_S else max(_YOUNG_INTERVALS * self.usual_s, _YOUNG_S)
