@@ -87,11 +87,14 @@ class Directory:
         service: str,
         patience: Patience = _USUAL,
         on_beat: BeatListener | None = None,
+        *,
+        definitions: bool = True,
     ) -> None:
         self._transport = transport
         self._service = service
         self._instances = KeyValue(transport, INSTANCES)
         self._definitions = KeyValue(transport, SERVICES)
+        self._watched = (self._watch_instances, self._watch_services) if definitions else (self._watch_instances,)
         self._patience = patience
         self._on_beat = on_beat
         self._table = Table(clock.now(), patience, connected=transport.state is ConnectionState.CONNECTED)
@@ -115,13 +118,15 @@ class Directory:
         timeout: float = 10.0,
         patience: Patience = _USUAL,
         on_beat: BeatListener | None = None,
+        definitions: bool = True,
     ) -> AsyncGenerator[Self]:
         """A directory whose records have been read; heartbeats confirm them within a moment.
 
         `on_beat` is called with each heartbeat of an instance that is in the table, after the change that it causes.
+        Without `definitions` it knows the instances alone, and `services` are none.
         Raises TimeoutError where the registry cannot be read within `timeout` seconds.
         """
-        directory = cls(transport, service, patience, on_beat)
+        directory = cls(transport, service, patience, on_beat, definitions=definitions)
         end_listening = transport.on_state(directory._on_state)
         run = asyncio.create_task(directory._run(), name="directory")
         try:
@@ -204,7 +209,7 @@ class Directory:
                 subscriptions.append(await self._transport.subscribe(subject, handler))
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                for work in (self._tick, self._watch_instances, self._watch_services):
+                for work in (self._tick, *self._watched):
                     group.create_task(_kept_up(work))
         finally:
             for subscription in subscriptions:

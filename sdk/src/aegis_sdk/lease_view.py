@@ -100,7 +100,7 @@ class LeaseView:
             try:
                 view.leases = await stack.enter_async_context(Leases.open(transport, which, timeout=_READ_S))
                 view.directory = await stack.enter_async_context(
-                    Directory.open(transport, service=which, timeout=_READ_S, on_beat=view._on_beat)
+                    Directory.open(transport, service=which, timeout=_READ_S, on_beat=view._on_beat, definitions=False)
                 )
             except TimeoutError:
                 raise Unavailable(

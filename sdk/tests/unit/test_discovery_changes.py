@@ -1,10 +1,14 @@
 """The changes of a directory, as one reader gets them."""
 
 import asyncio
+from typing import Any
+
+import pytest
 
 from aegis_sdk.changes import Feed, Missed
 from aegis_sdk.discovery import Directory
 from aegis_sdk.instances import Instance, InstanceRecord, InstanceStatus, Joined
+from aegis_sdk.registry import Registration
 from aegis_sdk.transport_memory import MemoryBroker, MemoryTransport
 
 
@@ -27,3 +31,27 @@ async def test_who_waits_for_the_next_tick_waits_no_longer_when_nothing_is_heard
         await transport.close()
         for _ in range(3):
             await directory.next_tick()
+
+
+class Reading(MemoryTransport):
+    """Notes which streams are read."""
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        super().__init__(broker)
+        self.streams: set[str] = set()
+
+    def read(self, stream: str, *args: Any, **options: Any) -> Any:
+        self.streams.add(stream)
+        return super().read(stream, *args, **options)
+
+
+@pytest.mark.parametrize("definitions", [True, False])
+async def test_who_asks_for_no_definitions_has_no_reader_of_them(*, definitions: bool) -> None:
+    broker = MemoryBroker()
+    transport = Reading(broker)
+    registration = Registration(MemoryTransport(broker), InstanceRecord(service="quotes", instance="a"))
+    await registration.start()
+    async with asyncio.timeout(10), Directory.open(transport, definitions=definitions) as directory:
+        await directory.wait_for(lambda table: len(table.instances("quotes")) == 1, 10)
+        assert transport.streams == {"KV_aegis_instances", *(["KV_aegis_services"] if definitions else [])}
+    await registration.stop()

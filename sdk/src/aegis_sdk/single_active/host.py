@@ -189,6 +189,7 @@ class ActiveHost:
             service=self._service.name,
             patience=patience,
             on_beat=self._peers.on_beat,
+            definitions=False,
         )
         async with AsyncExitStack() as stack:
             stack.callback(self._transport.on_state(self._on_state))

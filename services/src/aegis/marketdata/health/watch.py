@@ -71,7 +71,8 @@ class Watch:
     async def open(cls, transport: Transport, client: Client, feed: str) -> AsyncGenerator[Self]:
         """Raises Unavailable where the registry cannot be read."""
         try:
-            async with Directory.open(transport, service=SERVICE, timeout=_REGISTRY_S) as directory:
+            opening = Directory.open(transport, service=SERVICE, timeout=_REGISTRY_S, definitions=False)
+            async with opening as directory:
                 with suppress(TimeoutError):  # until its first heartbeat nobody counts as alive
                     await directory.wait_for(lambda found: bool(found.instances(SERVICE)), timeout=_CONFIRM_S)
                 watch = cls(transport, client, directory, feed)
