@@ -83,8 +83,9 @@ class Wanted(NamedTuple):
 
 
 def _said(line: LogLine) -> str:
-    """As people see it: the event, and each field as name=value."""
-    fields = line.model_dump(exclude={"event"}).items()
+    """As people see it: the event, and each field of its own as name=value; then what all have."""
+    usual = {"level": line.level, "timestamp": line.timestamp}
+    fields = ((line.model_extra or {}) | usual).items()
     texts = (f"{name}={one if isinstance(one, str) else codec.encode_json(one).decode()}" for name, one in fields)
     return " ".join((line.event, *texts))
 
