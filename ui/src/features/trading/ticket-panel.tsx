@@ -60,13 +60,15 @@ export function TicketPanel({ account, contracts }: { account: Account; contract
         <OldPrice instrument={instrument} quote={quote} />
         <Sides value={draft.side} onChange={(side) => change({ side })} />
         <div className="grid grid-cols-2 gap-2">
-          <Choice label={sayTrading("effect")} value={draft.effect} onChange={(event) => change({ effect: event.target.value as Draft["effect"] })}>
-            {EFFECTS.map((one) => (
-              <option key={one} value={one}>
-                {sayTrading(`effect.${one}`)}
-              </option>
-            ))}
-          </Choice>
+          <div className="col-span-2">
+            <Choice label={sayTrading("effect")} value={draft.effect} onChange={(event) => change({ effect: event.target.value as Draft["effect"] })}>
+              {EFFECTS.map((one) => (
+                <option key={one} value={one}>
+                  {sayTrading(`effect.${one}`)}
+                </option>
+              ))}
+            </Choice>
+          </div>
           <Choice label={sayTrading("type")} value={draft.type} onChange={(event) => change({ type: event.target.value as Draft["type"] })}>
             {TYPES.map((one) => (
               <option key={one} value={one}>
