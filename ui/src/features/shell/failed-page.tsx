@@ -1,7 +1,6 @@
 "use client";
 
 import Link from "next/link";
-import { useEffect } from "react";
 import { Button } from "@/components/ui/button";
 import { PageHead } from "@/components/ui/panel";
 import { Empty } from "@/components/ui/states";
@@ -11,7 +10,6 @@ import { SHELL } from "./words";
 /** In the place of a page that threw, as by what a service of another release tells: the frame around it goes on. */
 export function FailedPage({ error, onAgain }: { error: Error; onAgain: () => void }) {
   const say = useWords(SHELL);
-  useEffect(() => console.error(error), [error]);
   const ways = (
     <p className="flex items-center gap-4">
       <Button onClick={onAgain}>{say("again")}</Button>
