@@ -8,6 +8,7 @@ from typing import Any
 from trading_desk import MEAL, NEXT_DAY, REBAR, Desk
 
 from aegis.contracts.venue import VenueAccount, VenueOrder, VenuePosition, VenueTrade
+from aegis.trading.domain.applying import apply
 from aegis.trading.domain.changes import DayRolled
 from aegis.trading.domain.reconciliation import adopted_name, catch_up, compare, settled_prices, without_terms
 from aegis.trading.domain.views import account_of, positions_of
@@ -111,6 +112,16 @@ def test_an_order_that_nobody_asked_for_is_adopted_with_its_trades_and_holds_its
     assert desk.book.frozen_margin == 3000
     assert desk.group.tallies[REBAR].orders == 1
     assert caught_up(desk, orders, [trade]) == []  # found by its number from now on
+
+
+def test_an_order_that_a_report_and_a_comparison_find_at_once_is_adopted_once() -> None:
+    desk = Desk()
+    changes = catch_up(desk.book, [strange()], [], 9) + catch_up(desk.book, [strange(status="cancelled")], [], 9)
+    notes = [note for change in changes for note in apply(desk.group, change).notes]
+    (order,) = desk.book.orders.values()
+    assert (notes, order.status) == ([], "cancelled")
+    other = catch_up(Desk().book, [strange(client_order_id=order.client_order_id, venue_order_id="4712")], [], 9)
+    assert [note for change in other for note in apply(desk.group, change).notes] == ["taken_name"]
 
 
 def test_an_order_under_its_own_name_is_adopted_under_it() -> None:

@@ -26,9 +26,10 @@ from aegis.contracts.trading import (
 )
 from aegis.trading import alerts as alerts_module
 from aegis.trading.alerts import Alerts
-from aegis.trading.domain.changes import OrderTold
+from aegis.trading.domain.changes import Adopted, OrderTold
 from aegis.trading.domain.risk import DayLimits
 from aegis.trading.handlers import comparing as comparing_module
+from aegis.trading.handlers.reporting import tell_unasked
 from aegis_sdk.errors import DeadlineExceeded, OutcomeUnknown, Unavailable
 from aegis_sdk.events import Events
 
@@ -103,6 +104,14 @@ async def test_orders_of_others_are_adopted_and_told(house: House) -> None:
     assert instance.service.acting.counts.adopted == 2
     says = "the venue has orders that nobody here asked for: "
     assert await house.alerts(2) == [("adopted", says + "theirs"), ("adopted", says + "later")]
+    state = instance.service.states[ACCOUNT]
+    again = [
+        Adopted(
+            account=ACCOUNT, ts_ns=1, client_order_id="later", report=house.venue.seen(instance.book.orders["later"])
+        )
+    ]
+    tell_unasked(instance.service.acting, instance.account, state.book(ACCOUNT), again)
+    assert instance.service.acting.counts.adopted == 2, "a report and a comparison may find it at once"
     await agreed(instance)
 
 

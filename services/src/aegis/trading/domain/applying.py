@@ -178,8 +178,12 @@ def _answer(group: Group, book: Book, change: Answered, done: Applied) -> None:
 
 
 def _adopt(group: Group, book: Book, change: Adopted, done: Applied) -> None:
-    if change.client_order_id in book.orders:
-        done.notes.append("taken_name")
+    known = book.orders.get(change.client_order_id)
+    if known is not None:
+        if known.venue_order_id and known.venue_order_id == change.report.venue_order_id:
+            _become(group, book, known, reported(known, change.report), done)  # a report and a comparison both found it
+        else:
+            done.notes.append("taken_name")
         return
     fresh = adopted_order(book, change.client_order_id, change.report)
     if change.report.instrument not in book.terms:

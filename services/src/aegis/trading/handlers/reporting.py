@@ -125,9 +125,10 @@ def tell_unasked(acting: Acting, account: AccountState, book: Book, changes: Seq
             acting.tell(account.account, "late", f"{name} was called not sent, and its venue has it all the same")
     found = [book.orders[change.client_order_id] for change in changes if isinstance(change, Adopted)]
     names = [one.client_order_id for one in found if one.adopted and one.status != "rejected"]
-    if names:
-        acting.counts.adopted += len(names)
-        acting.tell(account.account, "adopted", f"the venue has orders that nobody here asked for: {', '.join(names)}")
+    if new := [name for name in names if f"adopted {name}" not in account.alerted]:
+        account.alerted.update(f"adopted {name}" for name in new)
+        acting.counts.adopted += len(new)
+        acting.tell(account.account, "adopted", f"the venue has orders that nobody here asked for: {', '.join(new)}")
     return names
 
 
