@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from aegis.desk import Desk as Trades
 from aegis.operations import detached, processes
 from aegis.operations.notes import Note
 from aegis.operations.plan import DeskOptions
 from aegis.operations.processes import ProcessId
 from aegis.operations.state import Process, ProcessState, RunFile, StateDirectory
+from aegis_sdk import NatsTransport
+from aegis_sdk.errors import AegisError
+from aegis_sdk.lease_view import LeaseView
+
+T = TypeVar("T")
+
+READY_S = 90.0
 
 AEGIS = (str(Path(sys.executable).with_name("aegis")),)
 ECHO = {
@@ -48,7 +57,7 @@ class Desk:
             env=self.environment | environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 
@@ -56,8 +65,16 @@ class Desk:
         """Bring it up detached, as `aegis up -d` does, in half of the time; what was said."""
         notes: list[Note] = []
         plan = self.plan[1] if self.plan else ""
-        assert detached.start(DeskOptions(directory=str(self.state.path), plan_file=plan, **options), notes.append)
+        patient = {"ready_deadline_s": READY_S, **options}
+        assert detached.start(DeskOptions(directory=str(self.state.path), plan_file=plan, **patient), notes.append)
         return notes
+
+    def up_by_command(self, *options: str) -> str:
+        """The same by `aegis up -d`, which is more impatient than a busy machine; what that said."""
+        said = self.aegis("up", "-d", *self.plan, *options).stdout
+        assert "everything is ready" in said or "not ready" in said, said
+        until(lambda: all(one.state is ProcessState.RUNNING for one in self.run.processes), READY_S)
+        return said
 
     @contextmanager
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
@@ -104,17 +121,36 @@ class Desk:
         until(is_anew)
         return self.process(name)
 
+    def asked(self, question: Callable[[NatsTransport], Awaitable[T]]) -> T:
+        """What somebody finds who is connected to its NATS: what a command would say, in a fraction of its time."""
+
+        nats = self.run.nats
+        assert nats
+        password = Path(nats.password_file).read_text()
+
+        async def ask() -> T:
+            transport = await NatsTransport.connect(nats.urls, user=nats.user, password=password)
+            try:
+                return await question(transport)
+            finally:
+                await transport.close()
+
+        return asyncio.run(ask())
+
+    def trades(self) -> bool:
+        """Whether somebody answers for its account."""
+        return bool(self.asked(_account))
+
     def trader(self, but: str = "") -> str:
-        """Who trades the desk's account; waits until somebody does, and is another than `but`."""
+        """Who trades its account; waits until somebody does, and is another than `but`."""
         found: list[str] = []
 
-        def trades() -> bool:
-            done = self.aegis("leases", "trading", "--json")
-            rows = json.loads(done.stdout) if done.returncode == 0 else []
+        def is_there() -> bool:
+            rows = self.asked(_leases_of_trading)
             found[:] = [row["holder"] for row in rows if row["state"] == "ACTIVE"]
             return bool(found) and found != [but]
 
-        until(trades)
+        until(is_there)
         return found[0]
 
     def close(self) -> None:
@@ -129,11 +165,21 @@ class Desk:
             assert ended, f"{one} outlived its desk"
 
 
+async def _account(transport: NatsTransport) -> str:
+    async with Trades.over(transport, "paper") as trades:
+        return (await trades.account()).account
+
+
+async def _leases_of_trading(transport: NatsTransport) -> list[dict[str, Any]]:
+    async with LeaseView.open(transport, "trading") as view:
+        return view.rows()
+
+
 def until(holds: Callable[[], Any], timeout_s: float = 30.0) -> None:
     """Return when `holds`; TimeoutError after so many seconds. For what another process brings about."""
     end = time.monotonic() + timeout_s
     while True:
-        with suppress(AssertionError, StopIteration):  # the run file is not there yet
+        with suppress(AssertionError, StopIteration, AegisError):  # it is not there yet
             if holds():
                 return
         if time.monotonic() > end:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import desks
 import pytest
+from desks import until
 
+from aegis.cli.feeds import feed_statuses
+from aegis.contracts.marketdata import FeedStatus
+from aegis.operations import processes
 from aegis.operations.counter import is_built
 
 pytestmark = [
@@ -22,35 +22,22 @@ pytestmark = [
     pytest.mark.skipif(not is_built() and not shutil.which("c++"), reason="CTP needs a C++ compiler"),
 ]
 
-AEGIS = str(Path(sys.executable).with_name("aegis"))
 
+class Desk(desks.Desk):
+    """In a home directory of its own."""
 
-class Desk:
     def __init__(self, home: Path) -> None:
-        self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("AEGIS_")},
-            "AEGIS_HOME": str(home / "desk"),
-            "HOME": str(home),
-            "TMPDIR": str(home),
-        }
-        self._home = home
+        super().__init__(home / "desk", None)
+        self.environment |= {"HOME": str(home), "TMPDIR": str(home)}
 
-    def aegis(self, *words: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [AEGIS, *words], env=self._environment, cwd=self._home, capture_output=True, text=True, timeout=60
-        )
-        assert done.returncode == code, done.stdout + done.stderr
+    def said(self, *words: str) -> str:
+        done = self.aegis(*words)
+        assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def processes(self) -> dict[str, dict[str, Any]]:
-        return {one["name"]: one for one in json.loads(self.aegis("ps", "--json"))["processes"]}
-
-    def feeds(self) -> list[dict[str, Any]]:
+    def feeds(self) -> list[FeedStatus]:
         """Whoever publishes first."""
-        return json.loads(self.aegis("feeds", "--json"))
-
-    def status(self) -> dict[str, Any]:
-        return self.feeds()[0]
+        return self.asked(feed_statuses)
 
 
 @pytest.fixture(scope="module")
@@ -61,46 +48,51 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def desk(home: Path) -> Iterator[Desk]:
     made = Desk(home)
-    made.aegis("up", "-d")
-    yield made
-    assert list(home.glob("aegis-ctp-*")), "where sessions keep their files"
-    made.aegis("down")
+    try:
+        made.up_by_command()
+        yield made
+        assert list(home.glob("aegis-ctp-*")), "where sessions keep their files"
+        made.said("down")
+    finally:
+        made.close()
     assert not list(home.glob("aegis-ctp-*")), "nothing of a session is left"
 
 
-def until(holds: Callable[[], bool], timeout: float = 30.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.1)
+def until_ready(desk: Desk) -> tuple[FeedStatus, FeedStatus]:
+    """Whoever publishes, and the standby, once both feeds are ready."""
+    found: list[FeedStatus] = []
+
+    def are_ready() -> bool:
+        found[:] = desk.feeds()
+        return [(one.role, one.state) for one in found] == [("active", "ready"), ("standby", "ready")]
+
+    until(are_ready)
+    return found[0], found[1]
 
 
 def test_a_desk_has_its_ticks_from_the_counter_also_after_that_was_killed(desk: Desk, home: Path) -> None:
-    counter = desk.processes()["ctpsim"]
-    until(lambda: desk.status()["role"] == "active")
-    until(lambda: [one["state"] for one in desk.feeds()] == ["ready", "ready"])
-    status, standby = desk.feeds()
-    assert (status["role"], status["source"]) == ("active", "ctpsim.primary")
-    assert (standby["role"], standby["source"]) == ("standby", "ctpsim.backup")
-    assert status["wanted"] == status["subscribed"] > 500
-    until(lambda: desk.status()["stored"] > 500)
+    counter = desk.id_of("ctpsim")
+    status, standby = until_ready(desk)
+    assert (status.source, standby.source) == ("ctpsim.primary", "ctpsim.backup")
+    assert status.wanted == status.subscribed > 500
+    until(lambda: desk.feeds()[0].stored > 500)
     assert not (home / ".vntrader").exists(), "vnpy has written into the home directory"
 
-    os.kill(counter["pid"], signal.SIGKILL)
-    until(lambda: desk.processes()["ctpsim"]["pid"] not in (counter["pid"], None))
-    sessions = {status["session"], standby["session"]}
+    processes.send(counter, signal.SIGKILL)
+    desk.until_running_anew("ctpsim", counter)
+    sessions = {status.session, standby.session}
 
     def anew() -> int:
         """What was stored by those that have a new session and all that is wanted."""
-        ready = [one for one in desk.feeds() if one["state"] == "ready" and one["session"] not in sessions]
-        return sum(one["stored"] for one in ready if one["subscribed"] == status["wanted"])
+        ready = [one for one in desk.feeds() if one.state == "ready" and one.session not in sessions]
+        return sum(one.stored for one in ready if one.subscribed == status.wanted)
 
     until(lambda: anew() > 0)
     stored = anew()
     until(lambda: anew() > stored + 500)
-    assert desk.processes()["marketdata-1"]["restarts"] == 0
+    assert desk.process("marketdata-1").restarts == 0
 
-    checks = json.loads(desk.aegis("doctor", "--ctp", "--profile", str(home / "desk/ctpsim/ctpsim.toml"), "--json"))
+    checks = json.loads(desk.said("doctor", "--ctp", "--profile", str(home / "desk/ctpsim/ctpsim.toml"), "--json"))
     assert checks["healthy"]
     assert [check["outcome"] for check in checks["checks"]] == ["OK"] * 14  # each login
 
@@ -109,16 +101,12 @@ def test_another_market_is_a_matter_of_an_option(desk: Desk, tmp_path: Path) -> 
     """The desk of this test runs already; another directory is another desk."""
     other = Desk(tmp_path / "other")
     (tmp_path / "other").mkdir()
-    other.aegis("up", "-d", "--market", "simulated")
     try:
-        assert "ctpsim" not in other.processes()
-        assert other.status()["source"] == "simulated"
+        other.up_by_command("--market", "simulated")
+        assert "ctpsim" not in {one.name for one in other.run.processes}
+        assert json.loads(other.said("feeds", "--json"))[0]["source"] == "simulated"
+        other.said("down")
     finally:
-        other.aegis("down")
-    assert "markets of their own" in other_problem(other, "--market", "ctpsim", "--replay", ".")
-
-
-def other_problem(desk: Desk, *words: str) -> str:
-    done = subprocess.run([AEGIS, "up", *words], env=desk._environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2
-    return done.stderr
+        other.close()
+    refused = other.aegis("up", "--market", "ctpsim", "--replay", ".")
+    assert (refused.returncode, "markets of their own" in refused.stderr) == (2, True)

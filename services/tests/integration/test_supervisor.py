@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import socket
 import subprocess
@@ -17,10 +16,11 @@ import pytest
 from desks import ECHO, Desk, desk_in, until
 from nats import connect
 
+from aegis.contracts.marketdata import STATUS, FeedStatus
 from aegis.operations import logfiles, processes
 from aegis.operations.processes import ProcessId
 from aegis.operations.state import DeskState, Process, ProcessState, RunFile
-from aegis_sdk import NatsTransport
+from aegis_sdk import Client, Empty, NatsTransport
 from aegis_sdk.server import ports
 from aegis_sdk.transport import StreamConfig
 
@@ -294,10 +294,13 @@ async def test_market_data_on_a_cluster_is_on_all_nodes_and_outlives_one(tmp_pat
     with desk_in(tmp_path, None) as desk:
         desk.up(nodes=3)
 
-        def stored() -> int:
-            return json.loads(desk.aegis("call", "marketdata.status").stdout or "{}").get("stored", 0)
+        async def status(transport: NatsTransport) -> FeedStatus:
+            return await Client(transport).call(STATUS, Empty())
 
-        until(stored)
+        def stored() -> int:
+            return desk.asked(status).stored
+
+        await asyncio.to_thread(until, stored)
         nats = desk.run.nats
         assert nats
         password = desk.state.password_file.read_text()
@@ -310,9 +313,9 @@ async def test_market_data_on_a_cluster_is_on_all_nodes_and_outlives_one(tmp_pat
         assert set(streams.values()) == {3}
 
         service, old = desk.id_of("marketdata-1"), desk.id_of("nats-2")
-        before = stored()
+        before = await asyncio.to_thread(stored)
         processes.send(old, signal.SIGKILL)
-        until(lambda: stored() > before + 100, 30)
+        await asyncio.to_thread(until, lambda: stored() > before + 100)
         desk.until_running_anew("nats-2", old)
         assert desk.id_of("marketdata-1") == service
 

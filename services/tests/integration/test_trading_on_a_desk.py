@@ -34,7 +34,7 @@ SOME = 5
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
     with desk_in(tmp_path_factory.mktemp("trading"), None) as made:
         made.up()
-        until(lambda: made.aegis("account").returncode == 0)
+        until(made.trades)
         yield made
 
 

@@ -36,7 +36,7 @@ from aegis.operations import processes
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     with desk_in(tmp_path_factory.mktemp("bridge"), None) as made:
         made.up()
-        until(lambda: made.aegis("account").returncode == 0)
+        until(made.trades)
         yield made
 
 

@@ -38,7 +38,7 @@ DEADLINE_S = 30.0
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
     with desk_in(tmp_path_factory.mktemp("management"), None) as made:
         made.up()
-        until(lambda: made.aegis("account").returncode == 0)
+        until(made.trades)
         yield made
 
 
