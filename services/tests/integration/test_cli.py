@@ -181,7 +181,7 @@ def test_ticks_end_quietly_when_nobody_reads_on(desk: Desk) -> None:
 
 def test_ticks_of_an_earlier_market_are_left_out(tmp_path: Path) -> None:
     """After a simulation, a replay in the same directory begins with its own instruments."""
-    with market_data_alone(tmp_path) as simulated:
+    with market_data_alone(tmp_path, AEGIS_RATE="500") as simulated:
         assert read(simulated.aegis("ticks", "--json", "--count", "1"))["source"] == "simulated"
     recording = str(FIXTURES / "czce_day.csv")
     with market_data_alone(tmp_path, AEGIS_REPLAY=recording, AEGIS_SPEED="0") as replayed:
@@ -210,7 +210,7 @@ async def test_what_is_no_tick_is_counted_and_pickle_is_none_on_a_desk_of_json(d
 
 
 def test_pickle_is_read_from_a_desk_that_writes_it(tmp_path: Path) -> None:
-    with market_data_alone(tmp_path, AEGIS_CODEC="pickle") as desk:
+    with market_data_alone(tmp_path, AEGIS_CODEC="pickle", AEGIS_RATE="500") as desk:
         assert read(desk.aegis("ticks", "--json", "--count", "1"))["source"] == "simulated"
         assert read(desk.aegis("ticks", "--json", "--count", "1", "--no-latest"))["source"] == "simulated"
 
@@ -313,7 +313,7 @@ def test_up_refuses_a_file_that_is_no_recording(none: Desk, tmp_path: Path) -> N
 
 def test_up_keeps_to_the_variables_and_says_how_to_find_its_desk(tmp_path: Path) -> None:
     """Access to another NATS is no concern of a desk that brings its own."""
-    with desk_in(tmp_path, [{**MARKETDATA, "environment": {}}]) as made:
+    with desk_in(tmp_path, [{**MARKETDATA, "environment": {"AEGIS_WANTED": "nothing"}}]) as made:
         made.environment |= {"AEGIS_CODEC": "msgpack", "AEGIS_SPEED": "7", "AEGIS_NATS_PASSWORD_FILE": "/nowhere"}
         home = made.environment.pop("AEGIS_HOME")
         up = made.aegis("up", "-d", *made.plan, "--directory", home)
