@@ -33,8 +33,9 @@ __all__ = [
 HEARTBEAT_S: Final = 0.25
 MASK: Final = "***"
 _SECRET_NAME: Final = re.compile(
-    r"passw|secret|credential|api_?key|private_?key|auth_?code|(^|_)(token|nkey|seed|pin)$", re.I
+    r"passw|secret|credential|api[_-]?key|private[_-]?key|auth[_-]?code|(^|[_-])(token|nkey|seed|pin)$", re.I
 )
+_WITHIN: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # where accessToken has its second word
 _USER_INFO: Final = re.compile(r"(?<=://)[^/@\s]+@")
 
 Token = Annotated[str, Field(pattern=r"^[A-Za-z0-9_=-]{1,128}$")]
@@ -58,7 +59,7 @@ def new_incarnation() -> str:
 
 def masked(value: Any, name: str = "") -> Any:
     """A configuration that may be shown: values of names like `password`, and users in addresses, become `***`."""
-    if isinstance(value, SecretStr) or (value and _SECRET_NAME.search(name)):
+    if isinstance(value, SecretStr) or (value and _SECRET_NAME.search(_WITHIN.sub("_", name))):
         return MASK if value else ""
     if isinstance(value, str):
         return _USER_INFO.sub(f"{MASK}@", value)

@@ -8,13 +8,28 @@ from aegis_sdk.instances import InstanceRecord, masked
 
 @pytest.mark.parametrize(
     "name",
-    ["password", "NATS_PASSWORD", "client_secret", "api_key", "token", "AEGIS_TOKEN", "auth_code", "nkey"],
+    [
+        "password",
+        "NATS_PASSWORD",
+        "client_secret",
+        "api_key",
+        "token",
+        "AEGIS_TOKEN",
+        "auth_code",
+        "nkey",
+        "accessToken",
+        "apiKey",
+        "access-token",
+        "authCode",
+    ],
 )
 def test_values_with_the_name_of_a_secret_are_masked(name: str) -> None:
     assert masked({name: "hunter2"}) == {name: "***"}
 
 
-@pytest.mark.parametrize("name", ["user", "front", "tokens_per_second", "keys", "seedling", "shipping"])
+@pytest.mark.parametrize(
+    "name", ["user", "front", "tokens_per_second", "keys", "seedling", "shipping", "tokensPerSecond", "pinNumber"]
+)
 def test_other_values_are_shown(name: str) -> None:
     assert masked({name: "value"}) == {name: "value"}
 

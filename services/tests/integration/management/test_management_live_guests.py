@@ -69,6 +69,7 @@ async def test_followers_are_bounded(desk: Stage, viewer: Browser, monkeypatch: 
             assert closed.value.rcvd.code == 1013
         refused = await viewer.get("/api/live/sse", params={"topics": "leases"})
         assert (refused.status_code, refused.json()["code"]) == (429, "overloaded")
+        assert refused.headers["Retry-After"] == "4"
 
 
 async def test_a_client_that_takes_nothing_is_conflated_and_hinders_no_other(

@@ -35,7 +35,7 @@ class Follower:
 
     def __enter__(self) -> Follower:
         if not self._hub.enter(self._user):
-            raise Problem("overloaded", "many_followers")
+            raise Problem("overloaded", "many_followers", headers={"Retry-After": "4"})
         return self
 
     def __exit__(self, *_: object) -> None:
