@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+import forked
+
 from aegis.desk import Desk as Trades
 from aegis.operations import detached, processes
 from aegis.operations.notes import Note
@@ -28,7 +30,7 @@ T = TypeVar("T")
 
 READY_S = 90.0
 
-AEGIS = (str(Path(sys.executable).with_name("aegis")),)
+AEGIS = (forked.AEGIS,)
 ECHO = {
     "service": "echo",
     "instance": "echo-1",
@@ -51,15 +53,7 @@ class Desk:
 
     def aegis(self, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        return subprocess.run(
-            [*AEGIS, *arguments],
-            input=stdin,
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return forked.run(arguments, self.environment | environment, stdin)
 
     def up(self, **options: Any) -> list[Note]:
         """Bring it up detached, as `aegis up -d` does, in half of the time; what was said."""

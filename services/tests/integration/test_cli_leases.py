@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import forked
 import pytest
 from desks import AEGIS, until
 
@@ -50,9 +51,7 @@ class Counters:
         until(lambda: self.known() >= set(instances) and self.states() == ["ACTIVE"] * 3)
 
     def aegis(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*AEGIS, *arguments], env=self.environment, capture_output=True, text=True, timeout=60, check=False
-        )
+        return forked.run(arguments, self.environment)
 
     @contextmanager
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
