@@ -114,12 +114,13 @@ const COPIED: [string, string[]][] = [
   ["/leases?service=trading&key=paper", ["Hand over"]],
   ["/logs?service=trading&instance=trading-1", []],
   ["/market", ["Subscribe…"]],
-  ["/trading?price=3000.5&effect=yesterday_first&hedge=hedge&lots=2", ["Kill", "Flatten", "Reconcile"]],
+  ["/trading?price=PRICE&effect=yesterday_first&hedge=hedge&lots=2", ["Kill", "Flatten", "Reconcile"]],
 ];
 
 test("the command line takes every command that is copied here", async ({ page }) => {
   const { instruments } = (await (await page.request.get("/api/market/contracts?exchange=SHFE&product=rb")).json()) as { instruments: { instrument: string }[] };
   const instrument = instruments[1]!.instrument;
+  const [tick] = (await (await page.request.get(`/api/market/ticks/${instrument}/latest`)).json()) as { lower_limit_price: number }[];
   const commands = new Set<string>();
   const collect = async () => {
     const titles = await page.locator("button[title^='aegis ']").evaluateAll((all) => all.map((one) => (one as HTMLElement).title));
@@ -127,9 +128,11 @@ test("the command line takes every command that is copied here", async ({ page }
     return titles.length;
   };
   for (const [path, buttons] of COPIED) {
-    await page.goto(path.replace("price=", `instrument=${instrument}&price=`).replace("/market", `/market?instrument=${instrument}`));
+    await page.goto(path.replace("price=PRICE", `instrument=${instrument}&price=${tick!.lower_limit_price}`).replace("/market", `/market?instrument=${instrument}`));
     await live(page);
     await expect.poll(collect).toBeGreaterThan(0);
+    if (path.startsWith("/trading?")) await expect(page.locator("button[title^='aegis order place']")).toBeVisible();
+    await collect();
     for (const name of buttons) {
       await page.getByRole("button", { name, exact: true }).first().click();
       await expect(page.getByRole("dialog").locator("button[title^='aegis ']")).toBeVisible();

@@ -37,11 +37,11 @@ export function Sessions() {
     { key: "agent", title: say("browser"), cell: (row) => <span title={row.agent}>{browserOf(row.agent)}</span>, sort: (row) => browserOf(row.agent) },
     { key: "address", title: say("address"), width: "132px", from: "sm", cell: (row) => <span className="figure text-soft" title={row.address}>{row.address}</span>, sort: (row) => row.address },
     { key: "began", title: say("began"), right: true, width: "152px", from: "md", cell: (row) => moment(row.created_at), sort: (row) => row.created_at },
-    { key: "seen", title: say("seen"), right: true, width: "156px", cell: (row) => moment(row.seen_at), sort: (row) => row.seen_at },
+    { key: "seen", title: say("seen"), right: true, width: "146px", cell: (row) => moment(row.seen_at), sort: (row) => row.seen_at },
     {
       key: "end",
       title: say("end"),
-      width: "92px",
+      width: "84px",
       cell: (row) =>
         row.current ? (
           <Badge tone="accent">{say("current")}</Badge>
