@@ -176,6 +176,22 @@ class World:
             heard = Heard(other.name, other.beat(status))
             self.after(WIRE_S + self.lag, lambda: self.tell(heard))
 
+    def weather(self, kind: str, seconds: float) -> None:
+        """What befalls us, for so long: asleep, away, or deaf. Of any other kind nothing does."""
+        match kind:
+            case "asleep":
+                self.sleep(seconds)
+            case "away":
+                self.disconnect()
+                self.run(seconds)
+                self.connect()
+            case "deaf":
+                self.echoes = False
+                self.run(seconds)
+                self.echoes = True
+            case _:
+                pass
+
     def disconnect(self) -> None:
         self.connected = False
         self.tell(Disconnected())

@@ -278,16 +278,8 @@ def test_healthy_instances_stay_in_any_weather(weather: list[tuple[str, float]])
     others = [world.instance("one", name) for name in names]
     for kind, seconds in weather:
         match kind:
-            case "asleep":
-                world.sleep(seconds)
-            case "away":
-                world.disconnect()
-                world.run(seconds)
-                world.connect()
-            case "deaf":
-                world.echoes = False
-                world.run(seconds)
-                world.echoes = True
+            case "asleep" | "away" | "deaf":
+                world.weather(kind, seconds)
             case "late":  # the others' machine is starved, their heartbeats and answers come late
                 for other in others:
                     other.stopped = True

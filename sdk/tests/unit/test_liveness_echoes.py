@@ -41,16 +41,8 @@ def start(world: World, name: Name, heartbeat_s: float, incarnation: str = "one"
 def befall(world: World, kind: str, seconds: float, heartbeat_s: float) -> None:
     other = world.others[A]
     match kind:
-        case "asleep":
-            world.sleep(seconds)
-        case "away":
-            world.disconnect()
-            world.run(seconds)
-            world.connect()
-        case "deaf":
-            world.echoes = False
-            world.run(seconds)
-            world.echoes = True
+        case "asleep" | "away" | "deaf":
+            world.weather(kind, seconds)
         case "slow":
             world.lag = seconds / 5
         case "hint":

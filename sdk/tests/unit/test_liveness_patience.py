@@ -311,16 +311,8 @@ def test_healthy_instances_stay_in_any_weather(weather: list[tuple[str, float]])
     world, other = impatient()
     for kind, seconds in weather:
         match kind:
-            case "asleep":
-                world.sleep(seconds)
-            case "away":
-                world.disconnect()
-                world.run(seconds)
-                world.connect()
-            case "deaf":
-                world.echoes = False
-                world.run(seconds)
-                world.echoes = True
+            case "asleep" | "away" | "deaf":
+                world.weather(kind, seconds)
             case "hint":
                 world.tell(Suspected(A))
             case "gap":
