@@ -263,7 +263,7 @@ def test_a_late_event_engine_gets_the_latest_ticks_and_no_endless_queue(
     since = len(vnpy.events)
     resume.set()
     vnpy.until_logged("ticks left out for later ones of their contract", since)
-    assert pacer.waiting == 0
+    vnpy.until(lambda: pacer.waiting == 0)  # the market goes on: a few may wait again, and are soon gone
 
 
 def test_an_order_in_doubt_is_left_as_it_is_and_all_goes_on_with_another_instance(
