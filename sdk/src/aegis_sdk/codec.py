@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from aegis_sdk.errors import CodecError, InvalidRequest
 
@@ -31,8 +32,13 @@ def decode_json(payload: bytes) -> Any:
 
 
 def encode_model(model: BaseModel | None) -> bytes:
-    """A Pydantic model as JSON; None as an empty payload."""
-    return b"" if model is None else model.__pydantic_serializer__.to_json(model)
+    """A Pydantic model as JSON; None as an empty payload. Raises CodecError for what JSON has no words for."""
+    if model is None:
+        return b""
+    try:
+        return model.__pydantic_serializer__.to_json(model)
+    except PydanticSerializationError as error:
+        raise CodecError(f"cannot be written as JSON: {error}") from error
 
 
 def decode_model(model: type[Model], payload: bytes) -> Model:

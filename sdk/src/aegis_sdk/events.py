@@ -94,7 +94,7 @@ class Events:
         so what two of them publish under this guard is stored once, in one order.
 
         Raises Unavailable where there is no stream, DeadlineExceeded where it is not known whether it was stored, and
-        StreamError 10071 where it does not come behind that one; nothing was stored then.
+        StreamError 10071 where it does not come behind that one; nothing was stored then. CodecError: it never can be.
         """
         return await self._transport.append(subject, codec.encode_model(body), _headers(id, behind), timeout)
 

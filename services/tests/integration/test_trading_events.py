@@ -65,7 +65,7 @@ class Holder:
 
     def __init__(self, transport: NatsTransport, events: Events, told: Sequence[Told]) -> None:
         book = replace(Desk().book, account="a")
-        self.outbox = Outbox("a", lambda one: event_of(book, one, {}))
+        self.outbox = Outbox("a", lambda one: event_of(book, one, {}), lambda _: None)
         self.outbox.add([*told])
         self._transport = transport
         self.posting = Watched(events)

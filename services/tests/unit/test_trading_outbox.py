@@ -15,10 +15,10 @@ from trading_desk import Desk
 from aegis.trading import outbox as outbox_module
 from aegis.trading.domain.changes import write_changes
 from aegis.trading.domain.group import Told
-from aegis.trading.domain.views import event_of
+from aegis.trading.domain.views import Event, event_of
 from aegis.trading.keys import KeyState
 from aegis.trading.outbox import Outbox, Posting
-from aegis_sdk.errors import Unavailable
+from aegis_sdk.errors import CodecError, Unavailable
 from aegis_sdk.events import Events
 from aegis_sdk.single_active import Committed
 from aegis_sdk.transport import Transport
@@ -39,7 +39,7 @@ def told(desk: Desk, first: int, count: int) -> list[Told]:
 
 def outbox_of(desk: Desk, account: str = "a") -> Outbox:
     book = replace(desk.book, account=account)
-    return Outbox(account, lambda one: event_of(book, one, {}))
+    return Outbox(account, lambda one: event_of(book, one, {}), lambda _: None)
 
 
 async def stored(transport: Transport, account: str = "a") -> list[int]:
@@ -256,6 +256,52 @@ async def test_trades_are_told_before_what_can_wait(
         assert len(outbox) == 3
         outbox.add([Told(4, desk.fill(name, 1).trades[0])])
         await until_empty(outbox)
+
+
+@pytest.mark.parametrize("count", [3, 20])
+@pytest.mark.parametrize("where", ["first", "last"])
+async def test_an_event_that_cannot_be_made_is_left_out_and_harms_no_other(
+    transport: MemoryTransport, count: int, where: str
+) -> None:
+    stream = Events(transport)
+    await stream.ensure()
+    desk, failed = Desk(), list[Exception]()
+    bad, book = 1 if where == "first" else count, Desk().book
+
+    def made(one: Told) -> Event:
+        if one.sequence == bad:
+            raise ValueError("no amount")
+        return event_of(book, one, {})
+
+    outbox = Outbox("a", made, failed.append)
+    other = outbox_of(desk, "b")
+    for one in (outbox, other):
+        one.add(told(desk, 1, count))
+    async with posted(transport, stream, count, outbox, other):
+        await until_empty(outbox)
+        await until_empty(other)
+    assert await stored(transport) == [number for number in range(1, count + 1) if number != bad]
+    assert await stored(transport, "b") == [*range(1, count + 1)]
+    assert (outbox.dropped, len(failed)) == (1, 1)
+
+
+@pytest.mark.parametrize("count", [3, 20])
+async def test_an_event_that_nats_can_never_take_is_left_out_and_those_behind_it_go_on(
+    transport: MemoryTransport, count: int
+) -> None:
+    """The rest of a text that is no Unicode: no JSON holds it."""
+    stream = Events(transport)
+    await stream.ensure()
+    desk, failed = Desk(), list[Exception]()
+    book = Desk().book
+    outbox = Outbox("a", lambda one: event_of(book, one, {}), failed.append)
+    events = told(desk, 1, count)
+    events[1] = Told(2, desk.order("buy", 1).model_copy(update={"text": "\ud800"}))
+    outbox.add(events)
+    async with posted(transport, stream, count, outbox):
+        await until_empty(outbox)
+    assert await stored(transport) == [number for number in range(1, count + 1) if number != 2]
+    assert [type(error) for error in failed] == [CodecError]
 
 
 async def test_an_event_that_cannot_be_published_is_an_error_of_the_service(

@@ -19,6 +19,6 @@ class Alert(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     account: AccountName
-    what: Literal["mismatch", "not_compared", "settlement", "adopted", "late", "count", "note"]
+    what: Literal["mismatch", "not_compared", "settlement", "adopted", "late", "count", "note", "fault"]
     text: Annotated[str, Field(max_length=1000)]
     ts_ns: int

@@ -92,7 +92,14 @@ class AccountState:
         self.reports_dropped = 0
         self.differences = 0
         self.alerted: set[str] = set()
-        self.outbox = Outbox(account, event_of)
+        self.faults: dict[str, Exception] = {}  # what of it fails, and has not been dealt with
+        self.faulted = asyncio.Event()  # there are some
+        self.outbox = Outbox(account, event_of, partial(self.failed, "event"))
+
+    def failed(self, what: str, error: Exception) -> None:
+        """Something that is done for this account fails by what it has, as it would wherever the account went."""
+        self.faults[what] = error
+        self.faulted.set()
 
     @contextmanager
     def asking(self) -> Generator[None]:

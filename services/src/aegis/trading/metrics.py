@@ -66,7 +66,9 @@ def figures(counts: Counts, states: Mapping[str, KeyState], venues: Mapping[str,
     waiting = {(name,): float(len(one.outbox)) for name, one in accounts.items()}
     yield gauge(f"{prefix}_waiting_events", "Events that are not stored yet.", waiting, ("account",))
     dropped = {(name,): float(one.outbox.dropped) for name, one in accounts.items()}
-    yield counter(f"{prefix}_dropped_events_total", "Events pushed out by a long outage.", dropped, ("account",))
+    yield counter(
+        f"{prefix}_dropped_events_total", "Events left out, or pushed out by a long outage.", dropped, ("account",)
+    )
     lost = {(name,): float(one.reports_dropped) for name, one in accounts.items()}
     yield counter(f"{prefix}_dropped_reports_total", "Reports without room, fetched again.", lost, ("account",))
     notes: Counter[str] = Counter()

@@ -9,7 +9,8 @@ once within two minutes. However late it comes, it is refused: an event is store
 knows as the last of its subject. Who is refused looks again, and goes on behind what is there.
 
 What was lost for good leaves a number out, which tells readers to ask. Where the last ones are lost, the account as it
-is has the last number.
+is has the last number. An event that cannot be made, or that NATS can never take, is lost in the same way: the journal
+has what it tells of, and whoever took the account over would meet it again.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from aegis.contracts.orders import Trade
 from aegis.trading.domain.group import Told
 from aegis.trading.domain.views import Event
 from aegis_sdk import codec, subjects
-from aegis_sdk.errors import AegisError, StreamError
+from aegis_sdk.errors import AegisError, CodecError, StreamError
 from aegis_sdk.events import STREAM, Events, NewEvent
 from aegis_sdk.transport import Transport
 
@@ -63,12 +64,13 @@ class Stored(NamedTuple):
 class Outbox:
     """Of one account. Bounded: in a long outage the oldest go, which is counted and leaves a hole in the numbers.
 
-    `event_of` makes the event of what is told, when it is sent.
+    `event_of` makes the event of what is told, when it is sent. `failed` hears what is wrong with one that is left out.
     """
 
-    def __init__(self, account: str, event_of: Callable[[Told], Event]) -> None:
+    def __init__(self, account: str, event_of: Callable[[Told], Event], failed: Callable[[Exception], None]) -> None:
         self._account = account
         self._event_of = event_of
+        self._failed = failed
         self._waiting: deque[Told] = deque()
         self._posting: Posting | None = None
         self._sent: deque[tuple[int, str]] = deque()  # numbers and subjects
@@ -114,12 +116,12 @@ class Outbox:
                 self._posting = None
 
     def next(self) -> list[NewEvent]:
-        """Those to store next, at most 64; of each subject the first is guarded."""
+        """Those to store next, at most 64; of each subject the first is guarded. What cannot be made is left out."""
         taken = [self._waiting[number] for number in range(min(_AT_ONCE, len(self._waiting)))]
-        events = [self._made(told) for told in taken]
-        self._sent = deque((told.sequence, event.subject) for told, event in zip(taken, events, strict=True))
+        made = [(told.sequence, event) for told in taken if (event := self._made(told)) is not None]
+        self._sent = deque((sequence, event.subject) for sequence, event in made)
         ends = dict(self._ends)
-        return [event._replace(behind=ends.pop(event.subject, None)) for event in events]
+        return [event._replace(behind=ends.pop(event.subject, None)) for _, event in made]
 
     def guarded(self, event: NewEvent) -> NewEvent:
         """One of these, to be stored by itself: behind those before it."""
@@ -133,13 +135,27 @@ class Outbox:
             self._forget(number)
             self.published += 1
 
+    def refused(self, error: CodecError) -> None:
+        """The next of these can never be stored."""
+        self._leave_out(self._sent.popleft()[0], error)
+
     def overtaken(self) -> None:
         """Somebody else has stored some of these: whoever had the account before, or has it now."""
         self._overtaken.set()
 
-    def _made(self, told: Told) -> NewEvent:
-        event = self._event_of(told)
+    def _made(self, told: Told) -> NewEvent | None:
+        try:
+            event = self._event_of(told)
+        except Exception as error:  # by figures of this account alone: the events of the others go on
+            self._leave_out(told.sequence, error)
+            return None
         return NewEvent(subject_of(event), event, f"{self._account}.{told.sequence}")
+
+    def _leave_out(self, sequence: int, error: Exception) -> None:
+        _log.error("event_left_out", account=self._account, sequence=sequence, exc_info=error)
+        self._waiting = deque(told for told in self._waiting if told.sequence != sequence)
+        self.dropped += 1
+        self._failed(error)
 
     def _forget(self, sequence: int) -> None:
         while self._waiting and self._waiting[0].sequence <= sequence:
@@ -179,7 +195,7 @@ class Posting:
             self._urgent.set()
 
     async def run(self) -> None:
-        """Ends with an error where an event cannot be published at all."""
+        """Ends with an error only where publishing itself is broken, whatever the event."""
         while True:
             await self._news.wait()
             await self._rest()
@@ -234,6 +250,8 @@ class Posting:
             one = outbox.guarded(event)
             try:
                 outbox.stored([await self._events.publish(one.subject, one.body, id=one.id, behind=one.behind)])
+            except CodecError as error:
+                outbox.refused(error)
             except AegisError as error:
                 if isinstance(error, StreamError) and error.code == _OVERTAKEN:
                     outbox.overtaken()

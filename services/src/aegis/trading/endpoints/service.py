@@ -12,8 +12,9 @@ A standby keeps the connection to its venues open and hears their reports, so th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -29,6 +30,7 @@ from aegis.trading.handlers.cancelling import Cancelling
 from aegis.trading.handlers.comparing import Comparing
 from aegis.trading.handlers.placing import Placing
 from aegis.trading.handlers.reporting import Reporting
+from aegis.trading.handlers.restricting import Restricting
 from aegis.trading.handlers.settling import Settling
 from aegis.trading.handlers.withdrawing import Withdrawing
 from aegis.trading.keys import AccountState, KeyState
@@ -108,6 +110,7 @@ class Trading(OrderCalls, QueryCalls):
         self._settling = Settling(self.acting, self.cancelling)
         self._reporting = Reporting(self.acting)
         self._withdrawing = Withdrawing(self.acting, self.cancelling)
+        self._restricting = Restricting(self.acting)
         for name, there in self.settings.venues.items():
             listener = self._listeners[name] = VenueListener(name, there, self._account)
             self._begin("", self._open(parts.venues[name], listener))
@@ -135,7 +138,10 @@ class Trading(OrderCalls, QueryCalls):
         await self.acting.market.close()
 
     async def healthy(self) -> bool:
-        """False once a task has failed that has no end: the keys are better off elsewhere."""
+        """False once a task of all accounts has failed: the keys are better off elsewhere.
+
+        One of a single account is begun again: by what that has, it would fail in each instance that took it over.
+        """
         failed = [task for tasks in self._tasks.values() for task in tasks if _has_failed(task)]
         for task in failed:
             _log.error("task_failed", task=task.get_name(), exc_info=task.exception())
@@ -172,12 +178,17 @@ class Trading(OrderCalls, QueryCalls):
         state.is_active = True
         for name, account in state.accounts.items():
             book = state.group.books.get(name)
-            self._begin(key, self._reporting.run(state, account))
-            self._begin(key, self.comparing.run(state, account))
-            self._begin(key, self._withdrawing.run(state, account))
             known = book.sequence if book is not None else 0
-            self._begin(key, account.outbox.run(self.transport, self._posting, known))
-            self._begin(key, self._watch(state, account))
+            works: dict[str, Callable[[], Awaitable[None]]] = {
+                "reports": partial(self._reporting.run, state, account),
+                "comparison": partial(self.comparing.run, state, account),
+                "cancels": partial(self._withdrawing.run, state, account),
+                "events": partial(account.outbox.run, self.transport, self._posting, known),
+                "market": partial(self._watch, state, account),
+                "restriction": partial(self._restricting.run, state, account),
+            }
+            for what, work in works.items():
+                self._begin(key, self._restricting.kept(account, what, work))
 
     async def on_standby(self, key: str) -> None:
         if (state := self.states.get(key)) is not None:
