@@ -86,6 +86,7 @@ class Ledger:
 
     async def commit(self, change: bytes) -> int:
         await self.write("result", "", change, fatal=False)
+        self.fate.comes("entry", "after")
         return len(self.stored.journal)
 
     async def prove(self) -> None:

@@ -53,7 +53,7 @@ class Killed(Exception):
 
 @dataclass
 class Fate:
-    """When an instance dies: at the `at`th time of `step`, which is `intend`, `submit`, `cancel` or `commit`."""
+    """When an instance dies: at the `at`th `intend`, `submit`, `cancel`, `commit` or `entry` that is no call's."""
 
     step: str = ""
     when: str = "before"  # or after it was done

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from trading_desk import NEXT_DAY, REBAR
 from trading_house import House, agreed, at_venue
 from trading_venue import ACCOUNT, Fate, Killed
 
 from aegis.contracts.trading import KillRequest
+from aegis.trading.domain import changes
 from aegis.trading.domain.changes import read_changes, write_entries
-from aegis.trading.handlers import cancelling, comparing, withdrawing
+from aegis.trading.handlers import cancelling, comparing, opening, withdrawing
 from aegis_sdk.single_active.writing import MAX_ENTRY_BYTES
 
 MANY = 1_500
@@ -19,6 +22,7 @@ MANY = 1_500
 @pytest.fixture
 async def house(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
     monkeypatch.setattr(comparing, "_BETWEEN_S", 0.001)
+    monkeypatch.setattr(opening, "_BETWEEN_S", 0.001)
     monkeypatch.setattr(withdrawing, "_LOOK_S", 0.01)
     monkeypatch.setattr(withdrawing, "_AGAIN_S", 0.01)
     made = House()
@@ -38,6 +42,76 @@ async def test_an_account_that_has_thousands_of_orders_already_can_begin(house: 
     assert len(instance.book.working) == MANY
     assert max(len(entry.data) for entry in house.stored.journal) > MAX_ENTRY_BYTES / 2
     await agreed(instance)
+
+
+async def start_and_die(house: House, entry: int) -> None:
+    """A first start that ends behind so many entries."""
+    fate = Fate("entry", "after", entry)
+    starting = asyncio.create_task(house.take(fate))
+    async with asyncio.timeout(30):
+        while not fate.is_dead:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    starting.cancel()
+    await asyncio.wait([starting])
+    await house.end()
+
+
+@pytest.mark.parametrize("is_next_day", [False, True])
+@pytest.mark.parametrize("entries", [1, 3])
+async def test_a_first_start_that_dies_between_two_entries_is_gone_on_with(
+    house: House, monkeypatch: pytest.MonkeyPatch, entries: int, is_next_day: bool
+) -> None:
+    """Also where more has happened at the venue meanwhile, or its day has ended."""
+    monkeypatch.setattr(changes, "_MOST_BYTES", 10_000)
+    many = 100
+    for number in range(many):
+        house.venue.take(at_venue(name(number)))
+    house.venue.fill(name(0), 1)
+    await start_and_die(house, entries)
+    stored = [change.kind for entry in house.stored.journal for change in read_changes(entry.data)]
+    assert "account_opened" in stored
+    assert "books_taken" not in stored
+    for number in (1, many - 1):
+        house.venue.fill(name(number), 1)
+    if is_next_day:
+        house.venue.roll(NEXT_DAY, "3010")
+    instance = await house.take()
+    await agreed(instance)
+    assert instance.book.mode == "normal"
+    assert len(instance.book.working) == (0 if is_next_day else many - 3)
+    assert instance.service.states[ACCOUNT].group.tally(REBAR).orders == (0 if is_next_day else many)
+    instance = await house.take()  # it is opened once
+    await agreed(instance)
+    stored = [change.kind for entry in house.stored.journal for change in read_changes(entry.data)]
+    assert stored.count("books_taken") == 1
+
+
+class Filling(Fate):
+    """Lives, and has the venue fill orders when the first entry of a first start is stored."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__()
+        self._house = house
+
+    def comes(self, step: str, when: str) -> None:
+        super().comes(step, when)
+        if step == "entry" and b"account_opened" in self._house.stored.journal[-1].data:
+            for number in range(3):
+                self._house.venue.fill(name(number), 1)
+
+
+async def test_what_is_reported_while_a_first_start_is_gone_on_with_is_booked_behind_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its positions are those of the moment at which the venue told its orders: a fill behind that comes on top."""
+    monkeypatch.setattr(changes, "_MOST_BYTES", 10_000)
+    for number in range(100):
+        house.venue.take(at_venue(name(number)))
+    await start_and_die(house, 1)
+    instance = await house.take(Filling(house))
+    await instance.still()
+    await agreed(instance)
+    assert instance.book.mode == "normal"
 
 
 async def test_thousands_of_fills_that_nobody_heard_are_booked_by_who_takes_over(house: House) -> None:

@@ -14,12 +14,13 @@ from trading_desk import DAY, MEAL, NEXT_DAY, REBAR, Desk, rates, terms
 
 from aegis.accounting.rules import Rules
 from aegis.contracts.amounts import ZERO
-from aegis.contracts.venue import MarginRates, Submitted
+from aegis.contracts.venue import MarginRates, Submitted, VenueAccount
 from aegis.trading.domain.applying import apply
 from aegis.trading.domain.changes import (
     AccountOpened,
     Adopted,
     Answered,
+    BooksTaken,
     CancelAnswered,
     CancelAsked,
     CashMoved,
@@ -36,6 +37,7 @@ from aegis.trading.domain.changes import (
 )
 from aegis.trading.domain.group import Group, restore, snapshot
 from aegis.trading.domain.reconciliation import catch_up
+from aegis.trading.domain.views import account_of
 
 PRICES = {REBAR: Decimal(3007), MEAL: Decimal(2995)}
 
@@ -264,11 +266,31 @@ def test_money_that_comes_and_goes_rates_and_rules_take_effect_at_once() -> None
 
 def test_an_account_is_opened_once() -> None:
     desk = Desk()
+    desk.tell(BooksTaken(account="a", ts_ns=0, state=as_told(desk), positions=[]))
     desk.done("buy", 1)
     before = snapshot(desk.group)
-    again = desk.tell(AccountOpened(account="a", ts_ns=0, env="sim", trading_day="20300101", pre_balance=Decimal(5)))
+    again = desk.tell(AccountOpened(account="a", ts_ns=0, env="sim", trading_day=NEXT_DAY, pre_balance=Decimal(5)))
     assert not again.tells
     assert snapshot(desk.group) == before
+
+
+def test_an_account_whose_books_were_never_taken_begins_anew_on_a_later_day_and_not_on_the_same() -> None:
+    """Whoever opened it has died on the way; its events go on with their numbers."""
+    desk = Desk()
+    name = desk.intend("buy", 1)
+    sequence = desk.book.sequence
+    again = AccountOpened(account="a", ts_ns=0, env="sim", trading_day=DAY, pre_balance=Decimal(5))
+    assert not desk.tell(again).tells
+    anew = desk.tell(again.model_copy(update={"trading_day": NEXT_DAY}))
+    assert [(order.client_order_id, order.status) for order in anew.orders] == [(name, "expired")]
+    assert (desk.book.pre_balance, desk.book.orders, desk.book.sequence) == (5, {}, sequence)
+    assert desk.book.opening
+    desk.tell(BooksTaken(account="a", ts_ns=0, state=as_told(desk), positions=[]))
+    assert not desk.book.opening
+
+
+def as_told(desk: Desk) -> VenueAccount:
+    return VenueAccount(**account_of(desk.book, {}).model_dump(include=set(VenueAccount.model_fields)))
 
 
 def test_two_accounts_of_a_group_have_books_of_their_own_and_common_counts() -> None:

@@ -55,6 +55,7 @@ class Book:
     pre_balance: Decimal
     rules: Rules
     armed: bool
+    opening: bool = False  # its positions and money are not taken from the venue yet
     mode: Mode = "normal"
     killed: bool = False  # halted by a kill: no order is to work
     deposit: Decimal = ZERO

@@ -82,10 +82,11 @@ def apply(group: Group, change: Change) -> Applied:
 
 def _open(group: Group, change: AccountOpened, done: Applied) -> None:
     old = group.books.get(change.account)
-    if old is not None and old.env == change.env and change.came_from is None:
+    is_same = old is not None and old.env == change.env and change.came_from is None
+    if old is not None and is_same and not (old.opening and old.trading_day < change.trading_day):
         return
     armed = change.env != "live"
-    book = Book(change.account, change.env, change.trading_day, change.pre_balance, change.rules, armed)
+    book = Book(change.account, change.env, change.trading_day, change.pre_balance, change.rules, armed, opening=True)
     if old is not None:
         book.mode, book.killed, book.sequence = old.mode, old.killed, old.sequence
         done.orders.extend(expired(order, change.ts_ns) for order in old.working_orders())
@@ -299,6 +300,7 @@ def _roll(group: Group, book: Book, change: DayRolled, done: Applied) -> None:
 def _take(group: Group, book: Book, change: BooksTaken, done: Applied) -> None:
     """Orders stay, unless a day has ended since that nobody told us of."""
     theirs = change.state
+    book.opening = False
     _roll(group, book, DayRolled(account=book.account, ts_ns=change.ts_ns, trading_day=theirs.trading_day), done)
     done.holdings.extend(book.holdings)
     ours = dict(book.holdings)

@@ -69,7 +69,8 @@ class AccountOpened(_Change):
     """An account is known from now on. A live one is disarmed.
 
     Opened in another env than before it begins anew: what it had there is of another venue. So does one that comes from
-    another key: halted, and its events go on behind those that it had there.
+    another key: halted, and its events go on behind those that it had there. So does one whose books were never taken
+    on the day on which it was opened.
     """
 
     kind: Literal["account_opened"] = "account_opened"

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 
@@ -19,13 +19,10 @@ from aegis.accounting.book import Book
 from aegis.contracts.orders import UNCONFIRMED
 from aegis.contracts.reasons import explained
 from aegis.contracts.trading import PAGE, OrderRejected, ReconcileReply, VenueUnavailable
-from aegis.contracts.venue import InstrumentTerms, VenueAccount, VenueOrder, VenuePosition, VenueTrade
-from aegis.trading.domain.applying import apply
+from aegis.contracts.venue import InstrumentTerms
 from aegis.trading.domain.changes import (
-    AccountOpened,
     Adopted,
     BooksTaken,
-    CameFrom,
     Change,
     DayRolled,
     ModeSet,
@@ -33,9 +30,9 @@ from aegis.trading.domain.changes import (
     TermsLearned,
     TradeTold,
 )
-from aegis.trading.domain.group import Group
 from aegis.trading.domain.reconciliation import Compared, catch_up, compare, settled_prices, without_terms
 from aegis.trading.handlers.acting import Acting
+from aegis.trading.handlers.opening import Opening, Told, ask
 from aegis.trading.handlers.reporting import cash_moved, tell_unasked
 from aegis.trading.keys import AccountState, KeyState, now_ns
 from aegis.trading.moving import Moving
@@ -60,20 +57,12 @@ _TELL_AFTER: Final = 5
 _LATE: Final = "not_compared"
 
 
-class _Told(NamedTuple):
-    """What a venue says of an account."""
-
-    orders: Sequence[VenueOrder]
-    trades: Sequence[VenueTrade]
-    positions: Sequence[VenuePosition]
-    state: VenueAccount
-
-
 class Comparing:
     """Keeps accounts in step with their venues."""
 
     def __init__(self, acting: Acting, moving: Moving, statements: StatementStore, every_s: float) -> None:
         self._acting = acting
+        self._opening = Opening(acting)
         self._moving = moving
         self._statements = statements
         self._every_s = every_s
@@ -112,8 +101,9 @@ class Comparing:
             fetched = await self._fetch(state, account)
             day = await self._acting.venue(account.account).trading_day(account.account)
             await self._confirm(account, day)
-            if account.account not in state.group.books:
-                await self._open(state, account, day)
+            opened = state.group.books.get(account.account)
+            if opened is None or opened.opening:
+                await self._opening.open(state, account, day)
             book = state.book(account.account)
             await self._set_rules(state, book)
             if day > book.trading_day:
@@ -157,7 +147,7 @@ class Comparing:
             if book is None or self._acting.not_here(account.account, book):
                 came_from = await self._moving.leave(account.account)
                 await self._confirm(account, day)
-                await self._open(state, account, day, came_from)
+                await self._opening.open(state, account, day, came_from)
                 await self._moving.arrive(account.account)
             elif day == book.trading_day:
                 await self._fetch(state, account)
@@ -169,7 +159,7 @@ class Comparing:
     async def _take(self, state: KeyState, account: AccountState, book: Book, reason: str) -> None:
         for _ in range(_TRIES):
             seen = account.activity
-            told = await self._ask(account, book.trading_day)
+            told = await ask(self._acting, account, book.trading_day)
             tell_unasked(self._acting, account, book, await self._catch_up(state, book, told))
             await account.until_taken()
             if account.activity == seen and not account.asked:
@@ -186,46 +176,6 @@ class Comparing:
                 return
             await asyncio.sleep(_BETWEEN_S)
         raise explained(VenueUnavailable, "restless", account=book.account)
-
-    # The first start
-
-    async def _open(self, state: KeyState, account: AccountState, day: str, came_from: CameFrom | None = None) -> None:
-        """Take the venue's books as they are, in one entry of the journal."""
-        name = account.account
-        for _ in range(_TRIES):
-            seen, holes = account.activity, account.holes
-            told = await self._ask(account, day)
-            changes = await self._first_changes(name, day, told, came_from)
-            if account.activity == seen:
-                await self._acting.commit(state.key, changes)
-                account.fetched(holes)
-                tell_unasked(self._acting, account, state.book(name), changes)
-                _log.info("account_opened", account=name, trading_day=day, positions=len(told.positions))
-                return
-            await asyncio.sleep(_BETWEEN_S)
-        raise explained(VenueUnavailable, "restless", account=name)
-
-    async def _first_changes(self, name: str, day: str, told: _Told, came_from: CameFrom | None) -> list[Change]:
-        settings = self._acting.accounts[name]
-        opened = AccountOpened(
-            account=name,
-            ts_ns=now_ns(),
-            env=settings.env,
-            trading_day=day,
-            pre_balance=told.state.pre_balance,
-            rules=await self._acting.venue(name).rules(name, settings.rules),
-            came_from=came_from,
-        )
-        group = Group()
-        apply(group, opened)
-        book = group.books[name]
-        missing = sorted(without_terms(book, [*told.orders, *told.trades, *told.positions]))
-        found = await self._acting.venue(name).terms(name, missing) if missing else []
-        learned = [TermsLearned(account=name, ts_ns=now_ns(), terms=terms) for terms in found]
-        taken = BooksTaken(
-            account=name, ts_ns=now_ns(), state=told.state, positions=list(told.positions), reason="first start"
-        )
-        return [opened, *learned, *catch_up(book, told.orders, told.trades, now_ns()), taken]
 
     async def _set_rules(self, state: KeyState, book: Book) -> None:
         """The venue's own word and the accounts file count, also if they changed since the account was opened."""
@@ -299,7 +249,7 @@ class Comparing:
         Nothing of a day that the books do not have yet.
         """
         book = state.group.books.get(account.account)
-        if book is None or account.is_whole.is_set():
+        if book is None or book.opening or account.is_whole.is_set():
             return []
         holes, venue = account.holes, self._acting.venue(account.account)
         orders, trades = await venue.orders(account.account), await venue.trades(account.account)
@@ -337,7 +287,7 @@ class Comparing:
         before: list[str] | None = None
         for _ in range(_TRIES):
             seen = account.activity
-            told = await self._ask(account, book.trading_day)
+            told = await ask(self._acting, account, book.trading_day)
             changes = await self._catch_up(state, book, told)
             adopted += tell_unasked(self._acting, account, book, changes)
             booked += sum(isinstance(change, TradeTold) for change in changes)
@@ -359,17 +309,7 @@ class Comparing:
             await asyncio.sleep(_BETWEEN_S)
         raise explained(VenueUnavailable, "restless", account=book.account)
 
-    async def _ask(self, account: AccountState, day: str) -> _Told:
-        """What it has on that day. Raises VenueUnavailable where the next one begins meanwhile: money is asked last."""
-        name, venue = account.account, self._acting.venue(account.account)
-        orders, trades = await venue.orders(name), await venue.trades(name)
-        told = _Told(orders, trades, await venue.positions(name), await venue.account(name))
-        if told.state.trading_day > day:
-            account.ready.clear()
-            raise explained(VenueUnavailable, "day_ends", account=name, day=day)
-        return told
-
-    async def _catch_up(self, state: KeyState, book: Book, told: _Told) -> list[Change]:
+    async def _catch_up(self, state: KeyState, book: Book, told: Told) -> list[Change]:
         missing = without_terms(book, [*told.orders, *told.trades, *told.positions])
         await self._acting.learn(state, book, missing | book.held)
         changes = catch_up(book, told.orders, told.trades, now_ns())
