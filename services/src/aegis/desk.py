@@ -43,7 +43,6 @@ from aegis.contracts.reasons import explained
 from aegis.contracts.trading import (
     ACCOUNT,
     CANCEL_ORDER,
-    FLATTEN,
     KILL,
     ORDERS,
     POSITIONS,
@@ -68,7 +67,7 @@ from aegis.contracts.trading import (
     TradesRequest,
 )
 from aegis.contracts.trading_stores import STATEMENTS, group_name, statement_name
-from aegis.order_calls import CancelsAsked, cancels_asked, placed
+from aegis.order_calls import CancelsAsked, cancels_asked, flattened, placed
 from aegis.ticks import TickSubscription, subscribe_ticks
 from aegis_sdk import subjects
 from aegis_sdk.client import Client
@@ -231,7 +230,8 @@ class Desk:
     async def flatten(self, confirm: str, instruments: Sequence[str] = ()) -> FlattenReply:
         """Close all positions, or those of some instruments; `confirm` repeats the account's name."""
         asked = FlattenRequest(account=self.account_name, confirm=confirm, instruments=list(instruments))
-        return await self._call(FLATTEN, asked)
+        assert self._key, "a Desk is used inside of `async with`"
+        return await flattened(self._client, self._key, asked, self._timeout_s)
 
     async def take_books(self, confirm: str, reason: str = "") -> ReconcileReply:
         """Take the venue's positions and money for ours, and compare; `confirm` repeats the account's name."""

@@ -1,4 +1,4 @@
-"""What is asked of the holder of an account's key about orders: to place one, and to cancel all that work."""
+"""What is asked of the holder of an account's key about orders: to place one, to cancel all, to close all."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from aegis.contracts.orders import Order
 from aegis.contracts.trading import (
     ACCOUNT,
     CANCEL_ORDER,
+    FLATTEN,
     ORDERS,
     PLACE_ORDER,
     AccountRequest,
     CancelOrder,
+    FlattenReply,
+    FlattenRequest,
     OrderExpired,
     OrderRejected,
     OrderRequest,
@@ -26,7 +29,7 @@ from aegis.contracts.trading import (
 from aegis_sdk.client import Client
 from aegis_sdk.errors import AegisError, OutcomeUnknown
 
-__all__ = ["CancelsAsked", "cancels_asked", "placed"]
+__all__ = ["CancelsAsked", "cancels_asked", "flattened", "placed"]
 
 _CANCELS_AT_ONCE: Final = 8
 _SAME_CALL_NS: Final = 60_000_000_000
@@ -93,6 +96,21 @@ async def cancels_asked(client: Client, key: str, account: str, timeout_s: float
     await asyncio.gather(*map(cancel, names))
     asked = [name for name in names if name not in failed]
     return CancelsAsked(asked, {name: failed[name] for name in names if name in failed})
+
+
+async def flattened(client: Client, key: str, request: FlattenRequest, timeout_s: float) -> FlattenReply:
+    """Close positions, part by part; each has `timeout_s`.
+
+    Raises what a call raises: the parts before it are done. Asked again, it closes what no order closes yet.
+    """
+    orders, refused = list[Order](), dict[str, str]()
+    while True:
+        part = (await client.call_active(FLATTEN, key, request, timeout=timeout_s)).value
+        orders += part.orders
+        refused |= part.refused
+        if not part.next:
+            return FlattenReply(orders=orders, refused=refused)
+        request = request.model_copy(update={"after": part.next})
 
 
 def _same(request: OrderRequest, orders: Sequence[Order]) -> None:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
+from itertools import count
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from trading_desk import NEXT_DAY, REBAR
 from trading_house import House, agreed, at_venue
+from trading_stage import Instance
 from trading_venue import ACCOUNT, Fate, Killed
 
-from aegis.contracts.trading import KillRequest
+from aegis.contracts.trading import FlattenReply, FlattenRequest, KillRequest
+from aegis.order_calls import flattened
 from aegis.trading.domain import changes
 from aegis.trading.domain.changes import read_changes, write_entries
 from aegis.trading.handlers import cancelling, comparing, opening, withdrawing
+from aegis_sdk.client import Client
+from aegis_sdk.method import Method
 from aegis_sdk.single_active.writing import MAX_ENTRY_BYTES
 
 MANY = 1_500
@@ -156,6 +164,85 @@ async def test_who_takes_over_a_kill_cancels_and_tells_also_those_that_its_inten
     house.venue.cancels_left = None
     await instance.until(lambda: not instance.book.working)
     await agreed(instance)
+
+
+LOTS = 1_100
+"""Held, and closed one by one: more orders than an entry can name."""
+
+
+def hold_many(house: House) -> None:
+    house.venue.take(at_venue("held").model_copy(update={"volume": LOTS, "price": Decimal(3000)}))
+
+
+async def flatten(instance: Instance, names: Iterator[int]) -> FlattenReply:
+    """As clients ask for it."""
+
+    class Calls:
+        async def call_active(self, method: Method[Any, Any], key: str, request: Any, **_: Any) -> Any:
+            reply = await instance.call(method.name, request, f"f{next(names)}")
+            if isinstance(reply, Exception):
+                raise reply
+            return SimpleNamespace(value=reply)
+
+    request = FlattenRequest(account=ACCOUNT, confirm=ACCOUNT)
+    return await flattened(cast(Client, Calls()), ACCOUNT, request, 5.0)
+
+
+def closed(house: House) -> int:
+    return sum(order.traded for order in house.venue.book.orders.values() if order.side == "sell")
+
+
+async def test_more_orders_than_an_entry_can_name_flatten_an_account_part_by_part(house: House) -> None:
+    hold_many(house)
+    instance = await house.take(max_order_lots=1)
+    reply = await flatten(instance, count())
+    assert (len(reply.orders), reply.refused) == (LOTS, {})
+    await instance.still()
+    assert closed(house) == LOTS
+    assert not instance.book.held
+    await agreed(instance)
+
+
+async def test_parts_whose_orders_are_not_met_are_tried_once(house: House) -> None:
+    hold_many(house)
+    instance = await house.take(max_order_lots=1)
+    house.venue.price = 2000
+    reply = await flatten(instance, count())
+    assert (len(reply.orders), reply.refused) == (LOTS, {})
+    await instance.until(lambda: len(instance.book.working) == LOTS)
+    assert await flatten(instance, count(100)) == FlattenReply(orders=[], refused={REBAR: "too_few_to_close"})
+
+
+@pytest.mark.parametrize(("step", "at"), [("intend", 2), ("submit", 250), ("commit", 2)])
+async def test_a_flatten_that_is_killed_between_two_parts_or_in_one_is_asked_for_again_and_closes_the_rest(
+    house: House, step: str, at: int
+) -> None:
+    hold_many(house)
+    instance = await house.take(Fate(step, "after", at), max_order_lots=1)
+    with pytest.raises(Killed):
+        await flatten(instance, count())
+    assert 0 < closed(house) < LOTS
+    house.venue.voids = True  # what never came is not sent for certain
+    instance = await house.take(max_order_lots=1)
+    assert house.stored.intents == {}
+    await flatten(instance, count(100))
+    await instance.still()
+    assert closed(house) == LOTS
+    assert set(house.venue.submits.values()) == {1}
+    await agreed(instance)
+
+
+async def test_the_stored_answer_of_a_part_that_somebody_else_ended_says_where_to_go_on(house: House) -> None:
+    """As a client has it who asks for the same part again, at whoever took over."""
+    hold_many(house)
+    instance = await house.take(Fate("commit", "before", 1), max_order_lots=1)
+    with pytest.raises(Killed):
+        await flatten(instance, count())
+    instance = await house.take(max_order_lots=1)
+    reply = await flatten(instance, count())
+    await instance.still()
+    assert len(reply.orders) == closed(house) == LOTS
+    assert not instance.book.held
 
 
 def test_changes_are_one_entry_as_long_as_one_holds_them_and_none_is_lost_or_moved() -> None:

@@ -111,12 +111,26 @@ def test_flattening_closes_what_no_order_closes_yet() -> None:
     desk.done("sell", 4, instrument=MEAL)
     desk.intend("sell", 1, "3010", "close_today")
     long, short = f"{REBAR}|long|speculation", f"{MEAL}|short|speculation"
-    assert to_flatten(desk.book) == [
-        (long, Leg("close_yesterday", 1)),
-        (long, Leg("close_today", 1)),
-        (short, Leg("close", 4)),
+    whole = [
+        (short, Leg("close", 4), f"{short}|0"),
+        (long, Leg("close_yesterday", 1), f"{long}|1"),
+        (long, Leg("close_today", 1), f"{long}|0"),
     ]
-    assert to_flatten(desk.book, MEAL) == [(short, Leg("close", 4))]
+    assert [*to_flatten(desk.book, lambda _: 5)] == whole
+    assert [*to_flatten(desk.book, lambda _: 5, f"{short}|0")] == whole[1:]
+    assert [*to_flatten(desk.book, lambda _: 5, f"{long}|1")] == [(long, Leg("close_yesterday", 1), f"{long}|0")]
+    assert [*to_flatten(desk.book, lambda _: 5, f"{long}|0")] == []
+
+
+def test_flattening_in_parts_tries_as_many_lots_as_there_were() -> None:
+    """None of what is tried goes through, so that all of it is there again before the next part."""
+    desk = holding(0, 0)
+    desk.done("sell", 11, instrument=MEAL)
+    short, after, tried = f"{MEAL}|short|speculation", "", []
+    while part := [*to_flatten(desk.book, lambda _: 2, after)][:2]:
+        after = part[-1][2]
+        tried += [leg.lots for _, leg, _ in part]
+    assert (tried, after) == ([2, 2, 2, 2, 2, 1], f"{short}|0")
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ __all__ = [
     "CancelRefused",
     "CancelReply",
     "Difference",
+    "FlattenPart",
     "FlattenReply",
     "FlattenRequest",
     "KillReply",
@@ -314,13 +315,14 @@ class KillReply(_Frozen):
 class FlattenRequest(_Frozen):
     """Close all positions of an account, or of some instruments; in mode normal or close_only.
 
-    `confirm` repeats the account's name.
+    `confirm` repeats the account's name. A call makes some hundred orders at most: `after` is `next` of the one before.
     """
 
     account: AccountName
     confirm: AccountName
     instruments: Annotated[list[InstrumentName], Field(max_length=PAGE)] = []
     strategy_id: StrategyId = "flatten"
+    after: Annotated[str, Field(pattern=r"^([^|]+\|[a-z]+\|[a-z]+\|\d{1,9})?$")] = ""
 
 
 class FlattenReply(_Frozen):
@@ -328,6 +330,12 @@ class FlattenReply(_Frozen):
 
     orders: list[Order]
     refused: dict[str, Text]
+
+
+class FlattenPart(FlattenReply):
+    """Of one call. `next`: from where to go on; empty where nothing is left to be closed."""
+
+    next: str = ""
 
 
 class ReconcileRequest(_Frozen):
@@ -384,6 +392,6 @@ POSITIONS: Final = Method(SERVICE, "positions", PositionsRequest, PositionsReply
 ACCOUNT: Final = Method(SERVICE, "account", AccountRequest, AccountReply, idempotent=True)
 SET_MODE: Final = Method(SERVICE, "set_mode", SetMode, AccountReply)
 KILL: Final = Method(SERVICE, "kill", KillRequest, KillReply)
-FLATTEN: Final = Method(SERVICE, "flatten", FlattenRequest, FlattenReply)
+FLATTEN: Final = Method(SERVICE, "flatten", FlattenRequest, FlattenPart)
 RECONCILE: Final = Method(SERVICE, "reconcile", ReconcileRequest, ReconcileReply)
 TAKE_BOOKS: Final = Method(SERVICE, "take_books", TakeBooks, ReconcileReply)

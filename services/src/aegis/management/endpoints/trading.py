@@ -28,7 +28,6 @@ from aegis.contracts.orders import Text as Reason
 from aegis.contracts.trading import (
     ACCOUNT,
     CANCEL_ORDER,
-    FLATTEN,
     KILL,
     ORDERS,
     POSITIONS,
@@ -59,7 +58,7 @@ from aegis.management.accounts import environment_of, key_of, keys_by_account
 from aegis.management.audit import Caller
 from aegis.management.parts import Parts, parts_of
 from aegis.management.problems import Problem, ProblemBody, problem_of, responses
-from aegis.order_calls import cancels_asked, placed
+from aegis.order_calls import cancels_asked, flattened, placed
 from aegis_sdk.method import Method
 
 __all__ = ["router"]
@@ -290,7 +289,8 @@ async def flatten(account: Of, asked: Flatten, caller: Operator, at: With) -> Fl
         if asked.confirm != account:
             raise Problem("invalid", "confirm", what=account)
         request = FlattenRequest(account=account, confirm=account, instruments=asked.instruments)
-        return await _call(at, FLATTEN, account, request)
+        key = await key_of(at.transport, at.view, account)
+        return await flattened(at.client, key, request, _CALL_S)
 
 
 @router.post("/accounts/{account}/reconcile", responses=responses(401, 403, 404, 422, 503, 504))

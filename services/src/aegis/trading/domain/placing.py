@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Final
+
 from aegis.accounting.book import Book
 from aegis.accounting.holdings import holding_key
 from aegis.accounting.offsets import TELLS_DAYS_APART, Free, Leg, exchange_of, split, split_whole
@@ -11,7 +14,20 @@ from aegis.contracts.trading import OrderRequest
 from aegis.contracts.venue import InstrumentTerms, Submit
 from aegis.trading.domain.situation import MarketPrice
 
-__all__ = ["at_once", "closable", "closed_already", "hold_price", "orders_of", "submit_of", "to_flatten"]
+__all__ = [
+    "MOST_CLOSED",
+    "at_once",
+    "closable",
+    "closed_already",
+    "hold_price",
+    "orders_of",
+    "place_behind",
+    "submit_of",
+    "to_flatten",
+]
+
+MOST_CLOSED: Final = 200
+"""Orders that one call of a flatten makes: they are one entry of the journal, and with their answers another one."""
 
 
 def orders_of(request: OrderRequest, book: Book, env: OrderEnv, ts_ns: int) -> list[Order]:
@@ -86,14 +102,27 @@ def submit_of(order: Order) -> Submit:
     )
 
 
-def to_flatten(book: Book, instrument: str = "") -> list[tuple[str, Leg]]:
-    """What closes all lots that no order closes yet: the key of a holding, and an order for it."""
-    return [
-        (key, leg)
-        for key, holding in book.holdings.items()
-        if instrument in ("", holding.instrument) and (free := book.free(key)) and sum(free)
-        for leg in split(exchange_of(holding.instrument), "yesterday_first", sum(free), free)
-    ]
+def to_flatten(book: Book, most: Callable[[str], int], after: str = "") -> Iterator[tuple[str, Leg, str]]:
+    """What closes all lots that no order closes yet: the key of a holding, an order for it, and what comes after that.
+
+    `most` is the largest order of an instrument. Begun `after` an order it goes on behind that, by the keys: of its
+    holding so many lots are left as it says, whatever has become of the others.
+    """
+    first, _, left_of_first = after.rpartition("|")
+    for key in sorted(key for key in book.holdings if key >= first):
+        instrument, free = book.holdings[key].instrument, book.free(key)
+        left = min(sum(free), int(left_of_first)) if key == first else sum(free)
+        for leg in split(exchange_of(instrument), "yesterday_first", left, free) if left else ():
+            for done in range(0, leg.lots, most(instrument)):
+                lots = min(most(instrument), leg.lots - done)
+                left -= lots
+                yield key, Leg(leg.offset, lots), f"{key}|{left}"
+
+
+def place_behind(order: Order, book: Book) -> str:
+    """What comes after an order that closes, with all lots of its holding that no order closes yet."""
+    key = holding_key(order.instrument, order.direction, order.hedge)
+    return f"{key}|{sum(book.free(key))}"
 
 
 def closed_already(book: Book) -> set[str]:

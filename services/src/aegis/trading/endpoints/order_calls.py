@@ -16,7 +16,7 @@ from aegis.contracts.trading import (
     AccountReply,
     CancelOrder,
     CancelReply,
-    FlattenReply,
+    FlattenPart,
     FlattenRequest,
     KillReply,
     KillRequest,
@@ -64,7 +64,7 @@ class OrderCalls(SingleActive):
         return await self.cancelling.kill(self.states[context.key], request, context)
 
     @active(FLATTEN)
-    async def flatten(self, request: FlattenRequest, context: ActiveContext) -> FlattenReply:
+    async def flatten(self, request: FlattenRequest, context: ActiveContext) -> FlattenPart:
         return await self.placing.flatten(self.states[context.key], request, context)
 
     @active(SET_MODE)

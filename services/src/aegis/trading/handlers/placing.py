@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from time import monotonic
 
 from aegis.accounting.book import Book
@@ -23,7 +24,7 @@ from aegis.accounting.lifecycle import answered
 from aegis.contracts.orders import Order
 from aegis.contracts.reasons import explained
 from aegis.contracts.trading import (
-    FlattenReply,
+    FlattenPart,
     FlattenRequest,
     OrderRejected,
     OrderRequest,
@@ -35,7 +36,7 @@ from aegis.trading.domain.account_checks import mode_refusal
 from aegis.trading.domain.changes import Answered, Intended, OrdersIntended, write_changes
 from aegis.trading.domain.checking import narrowed
 from aegis.trading.domain.order_checks import collar_price
-from aegis.trading.domain.placing import at_once, closed_already, orders_of, submit_of, to_flatten
+from aegis.trading.domain.placing import MOST_CLOSED, at_once, closed_already, orders_of, submit_of, to_flatten
 from aegis.trading.domain.situation import Refusal
 from aegis.trading.handlers.acting import Acting
 from aegis.trading.keys import AccountState, KeyState, now_ns
@@ -76,7 +77,7 @@ class Placing:
         found = (self._acting.situation(state, book, order, before) for before, order in enumerate(orders))
         return [self._acting.checked(narrowed(one) if request.narrow else one) for one in found]
 
-    async def flatten(self, state: KeyState, request: FlattenRequest, context: ActiveContext) -> FlattenReply:
+    async def flatten(self, state: KeyState, request: FlattenRequest, context: ActiveContext) -> FlattenPart:
         """Close what no order closes yet, by FAK orders at the edge of the collar; what cannot be closed is named.
 
         So is what working orders close already: their lots are not flat.
@@ -89,46 +90,49 @@ class Placing:
         async with context.lock:
             account.require_ready()
             book = state.book(request.account)
-            intended = self._closing(state, book, request, context, refused)
-            left = closed_already(book).intersection(request.instruments or book.held)
-            refused |= dict.fromkeys(sorted(left - refused.keys()), "too_few_to_close")
+            intended, after = self._closing(state, book, request, context, refused)
+            if not request.after:  # behind that, what closes are the orders of the parts before
+                left = closed_already(book).intersection(request.instruments or book.held)
+                refused |= dict.fromkeys(sorted(left - refused.keys()), "too_few_to_close")
             if not intended:
-                return FlattenReply(orders=[], refused=refused)
+                return FlattenPart(orders=[], refused=refused)
             await self._intend(account, intended, context)
         answers = await self._send(book, account, intended, context, all_or_first=False)
         await self._know(state, answers, context)
-        return await context.commit(
-            _changes(book, answers), FlattenReply(orders=_as_answered(book, intended, answers), refused=refused)
-        )
+        reply = FlattenPart(orders=_as_answered(book, intended, answers), refused=refused, next=after)
+        return await context.commit(_changes(book, answers), reply)
 
     def _closing(
         self, state: KeyState, book: Book, request: FlattenRequest, context: ActiveContext, refused: dict[str, str]
-    ) -> list[Intended]:
+    ) -> tuple[list[Intended], str]:
+        """The orders of one part, and after which the next one goes on; empty where none is left."""
         intended: list[Intended] = []
         beginning = f"flatten-{context.idempotency_key[-12:].translate(_PLAIN)}"
-        for key, leg in to_flatten(book):
+        after = ""
+        for key, leg, behind in to_flatten(book, partial(self._most, book), request.after):
             instrument, direction, hedge = split_key(key)
             if request.instruments and instrument not in request.instruments:
                 continue
-            most = self._most(book, instrument)
-            for first in range(0, leg.lots, most):
-                asked = OrderRequest(
-                    account=book.account,
-                    client_order_id=f"{beginning}-{len(intended) + 1}",
-                    strategy_id=request.strategy_id,
-                    instrument=instrument,
-                    side="sell" if direction == "long" else "buy",
-                    offset=leg.offset,
-                    hedge=hedge,
-                    type="fak",
-                    volume=min(most, leg.lots - first),
-                )
-                (order,) = orders_of(asked, book, self._acting.env(book.account), now_ns())
-                try:
-                    intended.append(self._at_any_price(state, book, order))
-                except OrderRejected as error:
-                    refused[instrument] = error.details["reason"]
-        return intended
+            if len(intended) == MOST_CLOSED:
+                return intended, after
+            after = behind
+            asked = OrderRequest(
+                account=book.account,
+                client_order_id=f"{beginning}-{len(intended) + 1}",
+                strategy_id=request.strategy_id,
+                instrument=instrument,
+                side="sell" if direction == "long" else "buy",
+                offset=leg.offset,
+                hedge=hedge,
+                type="fak",
+                volume=leg.lots,
+            )
+            (order,) = orders_of(asked, book, self._acting.env(book.account), now_ns())
+            try:
+                intended.append(self._at_any_price(state, book, order))
+            except OrderRejected as error:
+                refused[instrument] = error.details["reason"]
+        return intended, ""
 
     def _most(self, book: Book, instrument: str) -> int:
         terms, own = book.terms.get(instrument), self._acting.risk(book.account).max_order_lots

@@ -21,7 +21,7 @@ from aegis.contracts.trading import (
     FLATTEN,
     KILL,
     CancelReply,
-    FlattenReply,
+    FlattenPart,
     OrderExpired,
     PlaceOrderReply,
 )
@@ -35,6 +35,7 @@ from aegis.trading.domain.changes import (
     read_changes,
     write_changes,
 )
+from aegis.trading.domain.placing import MOST_CLOSED, place_behind
 from aegis.trading.handlers.acting import Acting
 from aegis.trading.handlers.cancelling import Cancelling, is_asked, killed, refused, told
 from aegis.trading.keys import AccountState, KeyState, now_ns
@@ -101,8 +102,10 @@ class Settling:
         stored = write_changes(found) if found else None
         if ended:
             return Settled(_ended(ended, orders), stored)
-        reply = FlattenReply(orders=orders, refused={}) if method == FLATTEN.name else PlaceOrderReply(orders=orders)
-        return Settled(reply, stored)
+        if method != FLATTEN.name:
+            return Settled(PlaceOrderReply(orders=orders), stored)
+        after = place_behind(orders[-1], book) if len(orders) >= MOST_CLOSED else ""  # else it was the last part
+        return Settled(FlattenPart(orders=orders, refused={}, next=after), stored)
 
     async def _look_up(self, state: KeyState, account: str, due: float) -> bool:
         """Whether the venue was asked at `due` or later, and has answered. One that can void names need not be."""
