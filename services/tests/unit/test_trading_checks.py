@@ -157,11 +157,38 @@ def test_a_market_order_becomes_a_fak_at_the_collar_where_policy_says_so() -> No
     assert check(made) is None
     sold = converted(situation(settings=convert, side="sell", **market))
     assert sold.order.price == 2940  # 2999 less 2 % is 2939.02, upwards to the tick
-    kept = situation(settings=convert, instrument=MEAL, **market)
-    assert converted(kept) is kept
     assert converted(situation(**market)).order.type == "market"
     blind = situation(settings=convert, market=None, **market)
     assert converted(blind) is blind
+
+
+@pytest.mark.parametrize("exchange", ["DCE", "CZCE", "CFFEX", "GFEX"])
+def test_a_market_order_pays_no_more_than_the_collar_where_its_exchange_has_them(exchange: str) -> None:
+    """However thin the book is: what a market order would take beyond the collar a FAK leaves."""
+    name = f"{exchange}.x2605"
+    desk = Desk(terms(name))
+    desk.done("buy", 2, instrument=name)
+    market: dict[str, Any] = {"instrument": name, "type": "market", "price": None}
+    bought = converted(situation(desk, **market))
+    assert (bought.order.type, bought.order.price, bought.hold_price) == ("fak", 3060, 3060)
+    assert check(bought) is None
+    closed = converted(situation(desk, side="sell", offset="close", **market))
+    assert (closed.order.type, closed.order.price) == ("fak", 2940)
+    assert check(closed) is None
+    limit = replace(FRESH, upper_limit=Decimal(3020), trading_day=DAY)
+    assert converted(situation(desk, market=limit, **market)).order.price == 3020
+    assert converted(situation(desk, {"order_types": {exchange: ["market"]}}, **market)).order.type == "market"
+
+
+@pytest.mark.parametrize("price", [None, replace(FRESH, age_s=60)])
+def test_a_market_order_without_a_fresh_price_opens_nothing_and_closes_as_it_is(price: MarketPrice | None) -> None:
+    desk = Desk(terms(MEAL))
+    desk.done("buy", 2, instrument=MEAL)
+    market: dict[str, Any] = {"instrument": MEAL, "type": "market", "price": None, "market": price}
+    assert reason(converted(situation(desk, **market))) == ("no_price" if price is None else "stale_price")
+    closing = situation(desk, side="sell", offset="close", **market)
+    assert converted(closing) is closing
+    assert check(closing) is None
 
 
 def test_a_price_beyond_the_collar_may_become_its_edge_and_nothing_else_is_changed() -> None:

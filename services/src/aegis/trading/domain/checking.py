@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from aegis.accounting.exchange_rules import ORDER_TYPES, Phase
+from aegis.accounting.exchange_rules import Phase
 from aegis.accounting.offsets import exchange_of
 from aegis.trading.domain import account_checks as account
 from aegis.trading.domain import order_checks as order
@@ -58,15 +58,18 @@ def check_cancel(settings: RiskSettings, phase: Phase, cancels_last_s: int) -> R
 
 
 def converted(situation: Situation) -> Situation:
-    """With a FAK at the edge of the collar in place of a market order, where the exchange has none and policy says so.
+    """With a FAK at the edge of the collar in place of a market order: it takes what that would, and no worse.
 
-    As it is where there is no price to go by; the checks refuse it then.
+    Where the exchange has no market orders, only if policy says so. Where it has them, by a fresh price only: a close
+    that nobody can bound goes out as it is. As it is also where there is no price to go by; what opens is refused then.
     """
-    asked, settings = situation.order, situation.settings
-    has_market = "market" in ORDER_TYPES.get(situation.exchange, frozenset())
-    if asked.type != "market" or has_market or settings.market_orders != "convert" or situation.terms is None:
+    asked, types = situation.order, order.types_of(situation)
+    if asked.type != "market" or situation.terms is None:
         return situation
-    price = order.collar_price(situation)
+    is_wanted = situation.settings.market_orders == "convert"
+    if "market" in types:
+        is_wanted = order.is_fresh(situation) and "fak" in types
+    price = order.collar_price(situation) if is_wanted else None
     if price is None:
         return situation
     fak = asked.model_copy(update={"type": "fak", "price": price})

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import ROUND_CEILING, ROUND_FLOOR
 
 from aegis.accounting.exchange_rules import IMMEDIATE, ORDER_TYPES
 from aegis.contracts.amounts import Price
+from aegis.contracts.orders import OrderType
 from aegis.trading.domain.situation import Refusal, Situation
 
-__all__ = ["collar_price", "has_instrument", "has_lots", "has_phase", "has_price", "is_of_type", "is_within_collar"]
+__all__ = [
+    "collar_price",
+    "has_instrument",
+    "has_lots",
+    "has_phase",
+    "has_price",
+    "is_fresh",
+    "is_of_type",
+    "is_within_collar",
+    "types_of",
+]
 
 
 def has_instrument(s: Situation) -> Refusal | None:
@@ -41,12 +53,17 @@ def has_phase(s: Situation) -> Refusal | None:
 
 def is_of_type(s: Situation) -> Refusal | None:
     """A type that the exchange has, and now."""
-    own = s.settings.order_types.get(s.exchange)
-    if s.order.type not in (ORDER_TYPES.get(s.exchange, frozenset()) if own is None else own):
+    if s.order.type not in types_of(s):
         return Refusal.of("order_type", type=s.order.type, exchange=s.exchange)
     if s.phase == "auction" and s.order.type in IMMEDIATE:
         return Refusal.of("auction_type", type=s.order.type)
     return None
+
+
+def types_of(s: Situation) -> Collection[OrderType]:
+    """Those of its exchange; by the account's settings where they name them."""
+    own = s.settings.order_types.get(s.exchange)
+    return ORDER_TYPES.get(s.exchange, frozenset()) if own is None else own
 
 
 def has_lots(s: Situation) -> Refusal | None:
@@ -81,6 +98,8 @@ def has_price(s: Situation) -> Refusal | None:
 def is_within_collar(s: Situation) -> Refusal | None:
     """Not much worse than the market. Without a fresh price nothing is opened, and a close passes unseen.
 
+    A market order has a price by now, unless it closes without a fresh one: see `converted`.
+
     The reference is the other side of the book, the last price where that is empty. An auction has no book, and no tick
     before its match: the day's limits bound what opens.
     """
@@ -88,10 +107,9 @@ def is_within_collar(s: Situation) -> Refusal | None:
         unbounded = s.upper_limit is None or s.lower_limit is None
         return Refusal.of("no_price", instrument=s.order.instrument) if s.order.is_open and unbounded else None
     reference = _reference(s)
-    fresh = s.market is not None and s.market.age_s <= s.settings.stale_after_s
     if reference is None or s.market is None:
         return Refusal.of("no_price", instrument=s.order.instrument) if s.order.is_open else None
-    if not fresh:
+    if not is_fresh(s):
         age = f"{s.market.age_s:.1f}"
         return Refusal.of("stale_price", instrument=s.order.instrument, age=age) if s.order.is_open else None
     price = s.order.price
@@ -102,8 +120,13 @@ def is_within_collar(s: Situation) -> Refusal | None:
     return Refusal.of("collar", price=price, reference=reference) if too_far else None
 
 
+def is_fresh(s: Situation) -> bool:
+    """Whether the market's latest tick tells what an order would meet."""
+    return s.market is not None and s.market.age_s <= s.settings.stale_after_s
+
+
 def collar_price(s: Situation) -> Price | None:
-    """The worst price on a tick within collar and limits; what a market order becomes where the exchange has none."""
+    """The worst price on a tick within collar and limits; what a market order becomes."""
     reference = _reference(s)
     if reference is None:
         return None
