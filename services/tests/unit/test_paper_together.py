@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from book_walk import as_walked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from paper_desk import PaperDesk
@@ -37,6 +38,7 @@ def ended(together: bool, orders: list[tuple[str, int, int, dict[str, Any]]]) ->
     else:
         for ask in asks:
             desk.submit(ask)
+    as_walked(desk.account.opened.book)
     return [desk.order(ask.client_order_id) for ask in asks], json.loads(snapshot(desk.account)), desk.reports
 
 
@@ -116,6 +118,7 @@ def test_what_is_foreseen_leaves_no_trace(desk: PaperDesk) -> None:
     desk.submit(desk.ask("buy", 2, 2990))
     assert len(desk.decided) == 5
     assert snapshot(desk.account) == before
+    as_walked(desk.account.opened.book)
 
 
 def test_an_order_waits_for_those_of_other_requests_that_trade_that_bring_terms_and_that_have_its_name(

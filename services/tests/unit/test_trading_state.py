@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from book_walk import as_walked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -54,15 +55,17 @@ _STEPS = st.one_of(
         st.just("intend"),
         st.sampled_from(["buy", "sell"]),
         st.integers(1, 4),
-        st.sampled_from(["2990", "3000", "3010"]),
+        st.sampled_from(["2990", "3000", "3010.5"]),
         st.sampled_from(["open", "open", "close", "close_today", "close_yesterday"]),
         st.sampled_from([REBAR, MEAL]),
+        st.sampled_from(["limit", "limit", "market"]),
     ),
     st.tuples(st.just("answer"), st.integers(0, 9), st.sampled_from(["accepted", "refused", "not_sent", "unknown"])),
     st.tuples(
         st.just("report"),
         st.integers(0, 9),
         st.sampled_from(["accepted", "partly_filled", "cancelled", "rejected", "expired"]),
+        st.integers(0, 2),
     ),
     st.tuples(st.just("fill"), st.integers(0, 9), st.integers(1, 3), st.sampled_from(["2995", "3000", "3005"])),
     st.tuples(st.just("ask_cancel"), st.integers(0, 9)),
@@ -78,8 +81,8 @@ def play(steps: list[Any], closing: str) -> Desk:
     for what, *arguments in steps:
         names = list(desk.book.orders)
         if what == "intend":
-            side, volume, price, offset, instrument = arguments
-            desk.intend(side, volume, price, offset, instrument=instrument)
+            side, volume, price, offset, instrument, kind = arguments
+            desk.intend(side, volume, price, offset, instrument=instrument, type=kind)
         elif what == "again":
             desk.tell(desk.journal[arguments[0] % len(desk.journal)])
         elif what == "roll":
@@ -122,6 +125,22 @@ def test_whatever_is_told_the_books_stay_sound_and_a_snapshot_and_a_replay_make_
     desk = play(steps, closing)
     assert restore(snapshot(desk.group)) == desk.group
     assert replayed(desk.journal) == desk.group
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_STEPS, max_size=25), st.sampled_from(["first_in", "average"]))
+def test_what_is_counted_of_working_orders_is_what_a_look_at_each_of_them_finds(steps: list[Any], closing: str) -> None:
+    """Here, where it is restored, and with orders that are foreseen and given up."""
+    desk = play(steps, closing)
+    as_walked(desk.book)
+    restored = restore(snapshot(desk.group)).books["a"]
+    as_walked(restored)
+    for name in ("frozen_margin", "frozen_commission"):
+        assert str(getattr(restored, name)) == str(getattr(desk.book, name))
+    coming = [desk.order("buy", 2), desk.order("sell", 3, "2990"), desk.order("sell", 1, offset="close_today")]
+    with desk.group.foreseen(Intended(order=one, hold_price=Decimal(3000)) for one in coming):
+        as_walked(desk.book)
+    as_walked(desk.book)
 
 
 @settings(max_examples=100, deadline=None)

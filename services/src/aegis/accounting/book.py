@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 
 from aegis.accounting.charges import commission, margin, order_fees
 from aegis.accounting.holdings import Holding, holding_key
-from aegis.accounting.holds import Hold, days_of
+from aegis.accounting.holds import HeldBack, Hold, days_of
 from aegis.accounting.lifecycle import traded
 from aegis.accounting.offsets import TELLS_DAYS_APART, Free, exchange_of, held_back
+from aegis.accounting.resting import Resting
 from aegis.accounting.rules import Rules
 from aegis.contracts.amounts import ZERO, Price, to_grain
 from aegis.contracts.orders import Direction, Hedge, Mode, Order, OrderEnv, Trade
@@ -47,7 +48,10 @@ _NO_TIMES: Final = {"ts_updated_ns": 0, "ts_accepted_ns": 0}
 
 @dataclass(slots=True)
 class Book:
-    """Times are UTC nanoseconds, money in yuan. `sequence` counts the events of the account that were told."""
+    """Times are UTC nanoseconds, money in yuan. `sequence` counts the events of the account that were told.
+
+    `orders`, `working` and `holds` change by what happens below, and nothing else: `resting` and `total` follow them.
+    """
 
     account: str
     env: OrderEnv
@@ -70,6 +74,11 @@ class Book:
     holdings: dict[str, Holding] = field(default_factory=dict[str, Holding])
     holds: dict[str, Hold] = field(default_factory=dict[str, Hold])  # by client_order_id, while there is anything
     ended: dict[str, Order] = field(default_factory=dict[str, Order])  # that worked when the day before ended
+    resting: Resting = field(init=False, repr=False, compare=False)  # of `working`, and `total` of `holds`:
+    total: HeldBack = field(init=False, repr=False, compare=False)  # no snapshot has them
+
+    def __post_init__(self) -> None:
+        self._count_anew()
 
     # What is there
 
@@ -82,11 +91,8 @@ class Book:
         holding = self.holdings.get(key)
         if holding is None:
             return Free(0, 0)
-        held = [hold for hold in self.holds.values() if hold.holding == key]
-        return Free(
-            min(sum(hold.today for hold in held), holding.today.lots),
-            min(sum(hold.yesterday for hold in held), holding.yesterday.lots),
-        )
+        held = self.total.lots(key)
+        return Free(min(held.today, holding.today.lots), min(held.yesterday, holding.yesterday.lots))
 
     def free(self, key: str) -> Free:
         """Lots of a holding that no order closes yet."""
@@ -176,11 +182,11 @@ class Book:
 
     @property
     def frozen_margin(self) -> Decimal:
-        return sum((hold.margin_each * hold.lots for hold in self.holds.values()), ZERO)
+        return self.total.margin
 
     @property
     def frozen_commission(self) -> Decimal:
-        return sum((hold.commission_each * hold.lots for hold in self.holds.values()), ZERO)
+        return self.total.commission
 
     def _profit(self, holding: Holding, price: Price | None) -> Decimal:
         terms = self.terms.get(holding.instrument)
@@ -206,27 +212,29 @@ class Book:
 
     def enter(self, order: Order, price: Price) -> None:
         """A new order, before the venue hears of it, or one that is adopted or came late."""
-        self.orders[order.client_order_id] = order
-        if not order.is_final:
-            self.working[order.client_order_id] = None
+        self._put(order)
         if order.instrument in self.terms:
-            self.holds[order.client_order_id] = self.hold_for(order, price)
+            self._hold(order.client_order_id, self.hold_for(order, price))
         self._settle_hold(order)
+
+    def release(self, client_order_id: str) -> None:
+        """What is left of an order may not trade, and holds nothing back."""
+        if client_order_id in self.working:
+            self.resting.remove(self.orders[client_order_id])
+            del self.working[client_order_id]
+        self._hold(client_order_id, None)
 
     def forget(self, client_order_id: str) -> None:
         """Take back what `enter` has done, and nothing else was done since."""
+        self.release(client_order_id)
         del self.orders[client_order_id]
-        self.working.pop(client_order_id, None)
-        self.holds.pop(client_order_id, None)
 
     def become(self, order: Order) -> bool:
         """The order as it is now; whether that is news, and not only a later time of the same."""
         before = self.orders[order.client_order_id]
         if before.status == "not_sent" != order.status:  # it lives, and holds back again what is left of it
             self.enter(order, order.price or ZERO)
-        self.orders[order.client_order_id] = order
-        if order.is_final:
-            self.working.pop(order.client_order_id, None)
+        self._put(order)
         terms = self.terms.get(order.instrument)
         if terms is not None:
             self.commission += order_fees(terms, order) - order_fees(terms, before)
@@ -243,7 +251,7 @@ class Book:
         if report.offset == "open":
             fee, profit = self._open(terms, order, report), ZERO
             if hold is not None:
-                hold.use(0, report.volume)
+                self._hold(order.client_order_id, hold.used(0, report.volume))
         else:
             fee, profit = self._close(terms, order, report, hold)
         trade = Trade(
@@ -287,7 +295,7 @@ class Book:
         older, newer = days_of(report, holding, hold)
         taken = (holding.close(older, of_today=False), holding.close(newer, of_today=True))
         if hold is not None:
-            hold.use(older, newer)
+            self._hold(order.client_order_id, hold.used(older, newer))
         lots, cost = sum(one.lots for one in taken), sum((one.cost for one in taken), ZERO)
         value = report.price * lots * terms.multiplier
         profit = value - cost if direction == "long" else cost - value
@@ -308,9 +316,32 @@ class Book:
             return
         lots = max((order.filled if order.is_final else order.volume) - order.traded, 0)
         if lots < hold.lots:
-            hold.shrink(lots)
-        if not hold.lots:
-            del self.holds[order.client_order_id]
+            self._hold(order.client_order_id, hold.shrunk(lots) if lots else None)
+
+    def _put(self, order: Order) -> None:
+        """The order as it is now; one that is final works no more."""
+        name = order.client_order_id
+        if name in self.working:
+            self.resting.remove(self.orders[name])
+        self.orders[name] = order
+        if order.is_final:
+            self.working.pop(name, None)
+        else:
+            self.working[name] = None
+            self.resting.add(order)
+
+    def _hold(self, client_order_id: str, hold: Hold | None) -> None:
+        """What an order holds back from now on, in place of what it did."""
+        if (before := self.holds.get(client_order_id)) is not None:
+            self.total.remove(before)
+        if hold is None or not hold.lots:
+            self.holds.pop(client_order_id, None)
+        else:
+            self.holds[client_order_id] = hold
+            self.total.add(hold)
+
+    def _count_anew(self) -> None:
+        self.resting, self.total = Resting(self.working_orders()), HeldBack(self.holds.values())
 
     def roll(self, trading_day: str, settlements: Prices) -> None:
         """End the trading day: profits become balance, lots yesterday's, and what the day counted begins anew."""
@@ -328,6 +359,7 @@ class Book:
         self.trading_day = trading_day
         for gone in (self.orders, self.working, self.trades, self.holds):
             gone.clear()
+        self._count_anew()
 
     def end(self, instruments: Collection[str]) -> None:
         """Contracts are no more: what was held of them was settled for the last time."""

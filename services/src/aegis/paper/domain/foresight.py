@@ -83,8 +83,7 @@ class Foresight:
         if entered.fills:
             self._fill(order, entered)
         if entered.ended:
-            book.working.pop(order.client_order_id, None)
-            book.holds.pop(order.client_order_id, None)
+            book.release(order.client_order_id)
 
     def _fill(self, order: Order, entered: Entered) -> None:
         book = self._book

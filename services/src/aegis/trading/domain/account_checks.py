@@ -10,6 +10,7 @@ from aegis.accounting.book import Book
 from aegis.accounting.charges import order_fees
 from aegis.accounting.holdings import holding_key
 from aegis.accounting.offsets import held_back
+from aegis.accounting.resting import may_meet
 from aegis.contracts.amounts import ZERO
 from aegis.contracts.orders import Hedge, Mode, Order
 from aegis.trading.domain.situation import Reason, Refusal, Situation
@@ -84,18 +85,12 @@ def crosses_nothing_own(s: Situation) -> Refusal | None:
     """
     mine = s.order
     for book in s.group.books.values():
-        if book.trading_day < s.book.trading_day:
+        if book.trading_day < s.book.trading_day or not book.resting.may_meet(mine):
             continue
         for other in book.working_orders(mine.instrument):
-            if other.side != mine.side and _may_meet(mine, other):
+            if other.side != mine.side and may_meet(mine, other):
                 return Refusal.of("self_trade", account=other.account, order=other.client_order_id)
     return None
-
-
-def _may_meet(mine: Order, other: Order) -> bool:
-    if "market" in (mine.type, other.type) or mine.price is None or other.price is None:
-        return True
-    return mine.price >= other.price if mine.is_buy else mine.price <= other.price
 
 
 def has_room(s: Situation) -> Refusal | None:
@@ -105,11 +100,7 @@ def has_room(s: Situation) -> Refusal | None:
     hedges: Iterable[Hedge] = get_args(Hedge)
     keys = [holding_key(s.order.instrument, s.direction, hedge) for hedge in hedges]
     held = sum(s.book.holdings[key].lots for key in keys if key in s.book.holdings)
-    opening = sum(
-        max(order.volume - order.traded, 0)
-        for order in s.book.working_orders(s.order.instrument)
-        if order.is_open and order.side == s.order.side
-    )
+    opening = s.book.resting.opening(s.order.instrument, s.order.side)
     after, most = held + opening + s.order.volume, s.settings.lots_allowed(s.order.instrument, s.facts.product)
     return Refusal.of("position_limit", lots=after, most=most) if after > most else None
 
