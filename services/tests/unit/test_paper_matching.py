@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from paper_desk import PaperDesk
+from trading_desk import REBAR
 
 from aegis.contracts.market import Level
+from aegis.paper.domain.account import snapshot
+from aegis.paper.domain.matching import Depth
 
 
 @pytest.fixture
@@ -124,6 +127,27 @@ _STEPS = st.lists(
 )
 
 
+class _Walked(Depth):
+    """Looks at all who wait with every tick."""
+
+    def gives(self, bid: object, ask: object) -> bool:
+        return True
+
+
+@settings(deadline=None)
+@given(_STEPS)
+def test_who_waits_gets_the_same_though_a_tick_that_reaches_no_best_price_looks_at_nobody(
+    steps: list[tuple[str, object, int, int]],
+) -> None:
+    ours, walked = PaperDesk(), PaperDesk()
+    walked.depths[REBAR] = _Walked()
+    for desk in (ours, walked):
+        desk.quote((2999, 2), (3001, 2))
+        for step in steps:
+            _play(desk, *step)
+    assert snapshot(ours.account) == snapshot(walked.account)
+
+
 @given(_STEPS)
 def test_nobody_gets_a_worse_price_or_more_than_the_market_had(steps: list[tuple[str, object, int, int]]) -> None:
     """Between two ticks an account gets at most what the tick shows, and what was traded."""
@@ -132,14 +156,9 @@ def test_nobody_gets_a_worse_price_or_more_than_the_market_had(steps: list[tuple
     had = 0
     for kind, what, price, lots in steps:
         before = _lots(desk)
-        if kind == "quote":
-            assert isinstance(what, list)
-            bids = tuple(Level(float(p - 11), s) for p, s in sorted(what, reverse=True))
-            asks = tuple(Level(float(p + 11), s) for p, s in sorted(what))
+        if isinstance(what, list):
             had = sum(size for _, size in what) * 2 + lots * 2
-            desk.quote((0, 0), (0, 0), last=price, traded=lots, bids=bids, asks=asks)
-        else:
-            desk.send(str(what), lots, price)
+        _play(desk, kind, what, price, lots)
         had -= _lots(desk) - before
         assert had >= 0
     for order in desk.account.opened.book.orders.values():
@@ -147,6 +166,16 @@ def test_nobody_gets_a_worse_price_or_more_than_the_market_had(steps: list[tuple
             assert order.price is not None
             assert at <= order.price if order.is_buy else at >= order.price
         assert order.traded == sum(lots for _, lots in desk.fills(order.client_order_id)) <= order.volume
+
+
+def _play(desk: PaperDesk, kind: str, what: object, price: int, lots: int) -> None:
+    if kind == "quote":
+        assert isinstance(what, list)
+        bids = tuple(Level(float(p - 11), s) for p, s in sorted(what, reverse=True))
+        asks = tuple(Level(float(p + 11), s) for p, s in sorted(what))
+        desk.quote((0, 0), (0, 0), last=price, traded=lots, bids=bids, asks=asks)
+    else:
+        desk.send(str(what), lots, price)
 
 
 def _lots(desk: PaperDesk) -> int:

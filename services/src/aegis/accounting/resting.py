@@ -61,6 +61,13 @@ class Resting:
         queue = self._queues.get((instrument, side))
         return 0 if queue is None else queue.opening
 
+    def best(self, instrument: str, side: Side) -> Price | None:
+        """The best price of that side: the highest bid, the lowest offer; None: there is none."""
+        queue = self._queues.get((instrument, side))
+        if queue is None or not queue.prices:
+            return None
+        return queue.prices[-1 if side == "buy" else 0]
+
     def may_meet(self, order: Order) -> bool:
         """Whether any of the other side may trade with it."""
         queue = self._queues.get((order.instrument, "sell" if order.is_buy else "buy"))

@@ -128,8 +128,9 @@ def cancelling(account: PaperAccount, ask: Cancel, ts_ns: int) -> tuple[Submitte
 
 
 def filling(account: PaperAccount, instrument: str, depth: Depth, now: Shown, ts_ns: int) -> Filled | None:
-    """What the orders that wait get of a tick; None where that is nothing."""
-    if not depth.show(now):
+    """What the orders that wait get of a tick; None where that is nothing: by their best prices nearly always."""
+    resting = account.opened.book.resting
+    if not depth.show(now) or not depth.gives(resting.best(instrument, "buy"), resting.best(instrument, "sell")):
         return None
     fills = [
         Fill(client_order_id=order.client_order_id, price=order.price, lots=lots)

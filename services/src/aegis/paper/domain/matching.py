@@ -60,6 +60,14 @@ class Depth:
             return []
         return self._take(order.is_buy, reach, order.volume)
 
+    def gives(self, bid: Price | None, ask: Price | None) -> bool:
+        """Whether the tick shown last may have something for who waits, whose best prices these are."""
+        sides = ((True, bid), (False, ask))
+        return any(
+            price is not None and bool(self._reach(buys, price) or self._went_beyond(buys, price))
+            for buys, price in sides
+        )
+
     def waiting(self, orders: Iterable[Order]) -> list[tuple[Order, int]]:
         """What orders that wait get of the tick shown last: the best price first, then the oldest."""
         traded = self._traded
@@ -67,7 +75,7 @@ class Depth:
         for order in sorted(orders, key=_priority):
             shares = self._take(order.is_buy, self._reach(order.is_buy, order.price), order.left)
             lots = sum(share.lots for share in shares)
-            if self._went_beyond(order) and lots < order.left:
+            if self._went_beyond(order.is_buy, order.price) and lots < order.left:
                 passed = min(order.left - lots, max(traded - lots, 0))
                 traded -= passed
                 lots += passed
@@ -75,11 +83,11 @@ class Depth:
                 got.append((order, lots))
         return got
 
-    def _went_beyond(self, order: Order) -> bool:
+    def _went_beyond(self, buys: bool, price: Price | None) -> bool:
         last = self._seen.last if self._seen is not None else None
-        if last is None or order.price is None:
+        if last is None or price is None:
             return False
-        return last < order.price if order.is_buy else last > order.price
+        return last < price if buys else last > price
 
     def _reach(self, buys: bool, limit: Price | None) -> list[Share]:
         """Levels of the other side that the limit reaches, less what is taken."""
