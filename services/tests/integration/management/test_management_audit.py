@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -134,7 +135,8 @@ async def test_the_audit_trail_is_filtered_paged_and_exported(desk: Stage, monke
     assert [one["on"] for one in newest["entries"]] == ["page4"]
     exported = await desk.admin.get("/api/audit.csv", params=asked)
     assert exported.headers["content-type"].startswith("text/csv")
-    lines = exported.text.splitlines()
+    assert exported.content.startswith(codecs.BOM_UTF8), "a spreadsheet would take it for GBK"
+    lines = exported.content.decode("utf-8-sig").splitlines()
     assert lines[0].startswith("sequence,at,who")
     assert ["page4" in lines[1], "page0" in lines[5], len(lines)] == [True, True, 6]
     assert "aegis-cut-before" not in exported.headers

@@ -27,6 +27,8 @@ _COLUMNS: Final = (
     "sequence", "at", "who", "role", "way", "address", "action", "on", "result", "code", "details", "instance",
 )  # fmt: skip
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_BOM: Final = "\ufeff"
+"""Without it a spreadsheet reads UTF-8 as the system's own encoding, GBK in China."""
 _CUT: Final = "Aegis-Cut-Before"
 _READ_S: Final = 20.0
 _CSV: Final[dict[int | str, dict[str, Any]]] = {
@@ -59,8 +61,9 @@ async def list_audit(query: Annotated[AuditQuery, Query()], _: Operator, at: Wit
 
 @router.get("/audit.csv", response_class=Response, responses=_CSV | responses(401, 403, 422, 503))
 async def export_audit(query: Annotated[AuditExport, Query()], _: Operator, at: With) -> Response:
-    """The same as CSV. A cell that a spreadsheet would take for a formula begins with an apostrophe.
+    """The same as CSV, in UTF-8 behind a byte order mark, by which spreadsheets know it.
 
+    A cell that a spreadsheet would take for a formula begins with an apostrophe.
     Where there are more than `limit`, or they cannot be read within 20 seconds, the last line and a header say so.
     """
     async with at.exports:
@@ -85,6 +88,7 @@ async def _collected(at: Parts, query: AuditExport) -> AuditPage:
 
 def _csv(page: AuditPage) -> str:
     out = io.StringIO()
+    out.write(_BOM)
     writer = csv.writer(out)
     writer.writerow(_COLUMNS)
     for entry in page.entries:
