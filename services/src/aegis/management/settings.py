@@ -21,7 +21,6 @@ AEGIS_MANAGEMENT_SESSION_H        hours after which each session ends; 12
 from __future__ import annotations
 
 import ipaddress
-import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -29,6 +28,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from aegis.management.certificates import loaded
 from aegis_sdk.config import validated
 from aegis_sdk.errors import ConfigurationError
 
@@ -118,7 +118,7 @@ class ManagementSettings(BaseModel):
             if file is not None and not file.is_file():
                 raise ConfigurationError(_variable(field), f"there is no file {file}")
         if self.tls_certificate is not None and self.tls_key is not None:
-            _check_pair(self.tls_certificate, self.tls_key)
+            loaded(self.tls_certificate, self.tls_key)
         if self.console is not None and not (self.console / "index.html").is_file():
             raise ConfigurationError(_variable("console"), f"{self.console} has no index.html")
         if self.behind_tls and not self.proxies:
@@ -154,31 +154,3 @@ class ManagementSettings(BaseModel):
 
 def _variable(field: str) -> str:
     return f"AEGIS_MANAGEMENT_{field.upper()}"
-
-
-def _check_pair(certificate: Path, key: Path) -> None:
-    """Raises ConfigurationError unless both can be used, and now: the web server reads them when it is too late to say.
-
-    OpenSSL would ask the terminal for the passphrase of an encrypted key, and everybody would wait for that.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.load_verify_locations(certificate)
-    except OSError as error:
-        raise ConfigurationError(_variable("tls_certificate"), f"{certificate}: {_why(error, 'certificate')}") from None
-    try:
-        context.load_cert_chain(certificate, key, _no_passphrase)
-    except ValueError as error:
-        raise ConfigurationError(_variable("tls_key"), f"{key} {error}") from None
-    except OSError as error:
-        raise ConfigurationError(_variable("tls_key"), f"{key}: {_why(error, 'key')}") from None
-
-
-def _no_passphrase() -> str:
-    raise ValueError("is encrypted: there is nobody to ask for its passphrase")
-
-
-def _why(error: OSError, what: str) -> str:
-    if not isinstance(error, ssl.SSLError):
-        return error.strerror or str(error)
-    return "it is not that of the certificate" if error.reason == "KEY_VALUES_MISMATCH" else f"no {what} in PEM"

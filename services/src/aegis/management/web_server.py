@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import ssl
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
@@ -99,8 +100,10 @@ def _listening(settings: ManagementSettings, port: int) -> socket.socket:
     return listener
 
 
-async def serve(app: ASGIApp, settings: ManagementSettings, listener: socket.socket) -> None:
-    """Until it is cancelled; requests at work have three seconds then."""
+async def serve(
+    app: ASGIApp, settings: ManagementSettings, listener: socket.socket, tls: ssl.SSLContext | None
+) -> None:
+    """Until it is cancelled; requests at work have three seconds then. `tls` None: the way is open."""
     server = _Server(
         uvicorn.Config(
             app,
@@ -117,8 +120,7 @@ async def serve(app: ASGIApp, settings: ManagementSettings, listener: socket.soc
             timeout_graceful_shutdown=_FAREWELL_S,
             proxy_headers=bool(settings.proxies),
             forwarded_allow_ips=list(settings.proxies),
-            ssl_certfile=settings.tls_certificate,
-            ssl_keyfile=settings.tls_key,
+            ssl_context_factory=None if tls is None else lambda *_: tls,
         )
     )
     serving = asyncio.create_task(server.serve([listener]), name="web server")

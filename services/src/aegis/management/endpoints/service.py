@@ -18,6 +18,7 @@ from aegis.management.access.tokens import Tokens
 from aegis.management.access.users import BUCKET as USERS
 from aegis.management.access.users import Users
 from aegis.management.audit import Trail
+from aegis.management.certificates import Certificate
 from aegis.management.endpoints.app import create_app
 from aegis.management.first_run import FIRST, Note, ensure_administrator, write_note
 from aegis.management.jetstream import created
@@ -57,9 +58,12 @@ class Management(Service):
         self._replicas = replicas
         self._taken = AsyncExitStack()
         self._listener: socket.socket | None = None
+        self._certificate: Certificate | None = None
 
     async def on_start(self) -> None:
-        """Raises ConfigurationError where the address cannot be had, Unavailable where NATS cannot be read."""
+        """Raises ConfigurationError where address or certificate cannot be had, Unavailable where NATS is not read."""
+        if self.settings.tls_certificate is not None and self.settings.tls_key is not None:
+            self._certificate = Certificate(self.settings.tls_certificate, self.settings.tls_key)
         self._listener = listener = bound(self.settings)
         self._taken.callback(listener.close)
         settings, transport, replicas = self.settings, self.transport, self._replicas
@@ -113,7 +117,10 @@ class Management(Service):
         async with asyncio.TaskGroup() as group:
             group.create_task(self._parts.trail.run())
             group.create_task(self._parts.hub.run())
-            group.create_task(serve(self._served, self.settings, self._listener))
+            if self._certificate is not None:
+                group.create_task(self._certificate.run())
+            tls = None if self._certificate is None else self._certificate.context
+            group.create_task(serve(self._served, self.settings, self._listener, tls))
 
     async def on_stop(self) -> None:
         if (parts := getattr(self, "_parts", None)) is not None and not await parts.trail.stored():
