@@ -14,7 +14,16 @@ from vnpy.event import Event
 from vnpy.trader.constant import Direction, Exchange, Offset, OrderType, Status
 from vnpy.trader.event import EVENT_ACCOUNT, EVENT_CONTRACT, EVENT_LOG, EVENT_ORDER, EVENT_POSITION, EVENT_TICK
 from vnpy.trader.event import EVENT_TRADE as EVENT_TRADE
-from vnpy.trader.object import ContractData, LogData, OrderData, OrderRequest, SubscribeRequest, TickData, TradeData
+from vnpy.trader.object import (
+    ContractData,
+    LogData,
+    OrderData,
+    OrderRequest,
+    PositionData,
+    SubscribeRequest,
+    TickData,
+    TradeData,
+)
 
 from aegis.bridge import AegisGateway
 
@@ -122,6 +131,32 @@ def terminal(directory: Path) -> Iterator[Terminal]:
         yield made
     finally:
         engine.close()
+
+
+def setting_of(house: Any, **other: Any) -> dict[str, Any]:
+    """For the paper account of a desk."""
+    setting = json.loads(house.aegis("env", "--json").stdout)
+    return {**setting, "AEGIS_ACCOUNT": "paper", "AEGIS_TIMEOUT_S": 3.0, **other}
+
+
+def below(tick: TickData) -> float:
+    """A price at which nothing is bought today."""
+    return int(tick.last_price * 0.985)
+
+
+def above(tick: TickData) -> float:
+    return int(tick.last_price * 1.01)
+
+
+def lots(vnpy: Terminal, contract: ContractData, direction: Direction = Direction.LONG) -> float:
+    told: PositionData | None = vnpy.engine.get_position(f"{GATEWAY}.{contract.vt_symbol}.{direction.value}")
+    return told.volume if told else 0
+
+
+def until_bought(vnpy: Terminal, contract: ContractData, volume: float = 1) -> str:
+    name = vnpy.send(contract, volume, above(vnpy.tick(contract)))
+    vnpy.until_status(name, Status.ALLTRADED)
+    return name
 
 
 def _is_of(contract: ContractData, exchange: Exchange, product: str) -> bool:

@@ -67,7 +67,7 @@ from aegis.contracts.trading import (
     TradesRequest,
 )
 from aegis.contracts.trading_stores import STATEMENTS, group_name, statement_name
-from aegis.order_calls import CancelsAsked, cancels_asked, flattened, placed
+from aegis.order_calls import CancelsAsked, cancels_asked, flattened, found, placed
 from aegis.ticks import TickSubscription, subscribe_ticks
 from aegis_sdk import subjects
 from aegis_sdk.client import Client
@@ -245,6 +245,15 @@ class Desk:
     async def orders(self, *, working: bool = False, strategy_id: str = "", instrument: str = "") -> list[Order]:
         """Of the trading day."""
         return (await self._orders(working, strategy_id, instrument))[0]
+
+    async def find(self, client_order_id: str) -> list[Order]:
+        """What was placed by that name on the trading day; two orders where it was split.
+
+        None is for certain, but for a call that has just ended unknown: it may still come. Raises Unavailable where it
+        is not certain now.
+        """
+        assert self._key, "a Desk is used inside of `async with`"
+        return await found(self._client, self._key, self.account_name, client_order_id, self._timeout_s)
 
     async def trades(self, *, strategy_id: str = "") -> list[Trade]:
         found: list[Trade] = []

@@ -27,11 +27,13 @@ from aegis.contracts.trading import (
     order_key,
 )
 from aegis_sdk.client import Client
-from aegis_sdk.errors import AegisError, OutcomeUnknown
+from aegis_sdk.errors import AegisError, OutcomeUnknown, Unavailable
 
-__all__ = ["CancelsAsked", "cancels_asked", "flattened", "placed"]
+__all__ = ["CancelsAsked", "cancels_asked", "flattened", "found", "placed"]
 
 _CANCELS_AT_ONCE: Final = 8
+_PROOF_S: Final = 0.02
+"""A holder that answers without a fresh proof asks for one then, and has it for some tenths of a second."""
 _SAME_CALL_NS: Final = 60_000_000_000
 """What was made before that may be of an earlier trading day; the account is asked for its own then."""
 
@@ -72,6 +74,22 @@ async def placed(client: Client, key: str, request: OrderRequest, timeout_s: flo
             says = f"{request.client_order_id} is of {first.trading_day}, and was {first.status} when it was placed"
             raise OrderExpired.of(says, orders)
     return PlaceOrderReply(orders=orders)
+
+
+async def found(client: Client, key: str, account: str, client_order_id: str, timeout_s: float) -> list[Order]:
+    """The orders of the trading day that were asked for by a name.
+
+    None are there for certain: where the holder of `key` has no fresh proof that it still is, it is asked again. Raises
+    Unavailable where it has none in time, and what the call raises.
+    """
+    asked = OrdersRequest(account=account, client_order_id=client_order_id)
+    ends = time.monotonic() + timeout_s
+    while (left := ends - time.monotonic()) > 0:
+        answer = await client.call_active(ORDERS, key, asked, timeout=left)
+        if answer.value.orders or not answer.stale:
+            return answer.value.orders
+        await asyncio.sleep(_PROOF_S)
+    raise Unavailable(f"{account} cannot say for certain now that it has no order {client_order_id}")
 
 
 async def cancels_asked(client: Client, key: str, account: str, timeout_s: float) -> CancelsAsked:

@@ -10,11 +10,12 @@ import pytest
 
 pytest.importorskip("vnpy", reason="vnpy comes with CTP, which needs a C++ compiler")
 
-from vnpy.trader.constant import Direction, Offset, OrderType, Status
+from vnpy.trader.constant import Direction, Exchange, Offset, OrderType, Status
 from vnpy.trader.object import AccountData, LogData, OrderData, PositionData, TradeData
 from vnpy_samples import REBAR, a_position, a_trade, an_account, an_order
 
-from aegis.bridge.session import Session, is_nothing_done
+from aegis.bridge.ordering import is_nothing_done
+from aegis.bridge.session import Session
 from aegis.bridge.settings import BridgeSettings
 from aegis.bridge.telling import Teller
 from aegis.contracts.orders import (
@@ -85,7 +86,7 @@ def test_an_order_never_goes_back(teller: Teller) -> None:
         assert teller.changed(order_event(an_order(status=status, filled=filled)))
     assert teller.changed(order_event(an_order(status="partly_filled", filled=1))) == []
     assert teller.changed(order_event(an_order(status="accepted", filled=3))) == []
-    assert statuses(teller.state(snapshot(an_order(status="filled", filled=3)))) == [Status.ALLTRADED]
+    assert statuses(teller.state(snapshot(an_order(status="accepted")))) == []
 
 
 def test_an_order_that_was_called_not_sent_and_came_late_works(teller: Teller) -> None:
@@ -104,7 +105,30 @@ def test_a_refused_order_says_why_once(teller: Teller, status: Any) -> None:
     assert order.status is Status.REJECTED
     assert "o1" in log.msg
     assert "price_tick 价格非最小单位倍数" in log.msg
-    assert [type(one) for one in teller.state(snapshot(refused))] == [OrderData, AccountData]
+    assert [type(one) for one in teller.state(snapshot(refused))] == [AccountData]
+
+
+def test_an_order_is_told_again_only_when_something_became_of_it(teller: Teller) -> None:
+    """An algorithm that hears the end of an earlier order again would send its next one beside that which works."""
+    filled, working = an_order(status="filled", filled=3), an_order("o2", status="partly_filled", filled=1)
+    assert statuses(teller.state(snapshot(filled, working))) == [Status.ALLTRADED, Status.PARTTRADED]
+    assert statuses(teller.state(snapshot(filled, working))) == []
+    more = working.model_copy(update={"filled": 2})
+    assert statuses(teller.state(snapshot(filled, more))) == [Status.PARTTRADED]
+
+
+def test_a_refusal_that_the_desk_tells_too_is_one_end(teller: Teller) -> None:
+    """Whichever comes first, the call's answer or the event."""
+    teller.changed(order_event(an_order(status="not_sent")))
+    assert teller.ended(of_vnpy("o1"), Status.REJECTED) == []
+    assert statuses(teller.ended(of_vnpy("o2"), Status.REJECTED)) == [Status.REJECTED]
+    assert statuses(teller.changed(order_event(an_order("o2", status="not_sent")))) == []
+    teller.changed(order_event(an_order("o3", status="pending")))
+    assert teller.ended(of_vnpy("o3"), Status.REJECTED) == [], "the desk tells its end"
+
+
+def of_vnpy(name: str) -> OrderData:
+    return OrderData("AEGIS", "rb2605", Exchange.SHFE, name, direction=Direction.LONG, volume=3)
 
 
 def test_a_trade_is_told_once_though_the_desk_tells_it_again(teller: Teller) -> None:
@@ -165,9 +189,36 @@ def test_money_is_the_desk_s(teller: Teller) -> None:
 def test_a_new_day_forgets_what_was_done(teller: Teller) -> None:
     teller.state(snapshot(an_order(status="filled", filled=3), an_order("o2"), trades=(a_trade(),)))
     teller.changed(AccountReported(account="a", sequence=2, state=an_account(trading_day="20251201")))
+    assert teller.trading_day == "20251201"
+    teller.changed(AccountReported(account="a", sequence=3, state=an_account(trading_day="20251202")))
     assert not teller.knows("o1")
     assert teller.knows("o2")
-    assert teller.trading_day == "20251201"
+
+
+def test_a_state_of_orders_and_trades_before_and_money_behind_the_day_s_roll_repeats_nothing(teller: Teller) -> None:
+    done = an_order(status="filled", filled=1)
+    teller.state(snapshot(done, trades=(a_trade(),)))
+    found = teller.state(snapshot(done, trades=(a_trade(), a_trade("2")), trading_day="20251201"))
+    assert [one.tradeid[-2:] for one in found if isinstance(one, TradeData)] == [":2"]
+    assert statuses(found) == []
+
+
+def test_an_order_whose_day_ended_while_nothing_was_heard_ends(teller: Teller) -> None:
+    """Its end was told to nobody: the new day's state has no orders of the old one."""
+    teller.changed(order_event(an_order(status="partly_filled", filled=1)))
+    order, log, _ = teller.state(snapshot(trading_day="20251201"))
+    assert isinstance(order, OrderData)
+    assert isinstance(log, LogData)
+    assert (order.status, order.traded) == (Status.CANCELLED, 1)
+    assert "the venue's statement" in log.msg
+    assert [type(one) for one in teller.state(snapshot(trading_day="20251201"))] == [AccountData], "told once"
+
+
+def test_an_order_that_a_state_still_has_is_ended_by_its_event(teller: Teller) -> None:
+    """The day may roll while the state is asked for."""
+    working = an_order()
+    assert statuses(teller.state(snapshot(working, trading_day="20251201"))) == [Status.NOTTRADED]
+    assert statuses(teller.changed(order_event(an_order(status="expired")))) == [Status.CANCELLED]
 
 
 def test_what_is_of_no_exchange_of_vnpy_is_left_out(teller: Teller) -> None:
@@ -190,7 +241,7 @@ async def test_a_cancel_that_came_to_nothing_is_in_the_log_with_its_reason() -> 
             raise CancelRefused("the venue refuses to cancel one: order_is_done")
 
     settings = BridgeSettings.model_construct(account="a")
-    session = Session("AEGIS", settings, heard.append, lambda: None)
+    session = Session("AEGIS", settings, Teller("AEGIS"), heard.append, lambda: None)
     session._desk = cast(Desk, Failing())  # pyright: ignore[reportPrivateUsage]
     session.cancel("one")
     async with asyncio.timeout(5):

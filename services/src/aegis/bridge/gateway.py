@@ -31,9 +31,9 @@ from vnpy.trader.object import (  # pyright: ignore[reportMissingImports]
     TradeData,
 )
 
-from aegis.bridge.session import ERROR, Session
+from aegis.bridge.session import Session
 from aegis.bridge.settings import DEFAULTS, BridgeSettings
-from aegis.bridge.telling import WARNING
+from aegis.bridge.telling import ERROR, WARNING, Teller
 from aegis.bridge.words import EXCHANGES, SHANGHAI, instrument_of, order_arguments
 from aegis_sdk.errors import ConfigurationError
 
@@ -55,6 +55,7 @@ class AegisGateway(BaseGateway):
         self._lock = threading.Lock()
         self._bridge: _Bridge | None = None
         self._wanted: dict[str, None] = {}  # also before connect, and over a close
+        self._tellers: dict[tuple[tuple[str, ...], str], Teller] = {}  # of each desk and account, over a close
         self._prefix = secrets.token_hex(6)  # no other gateway has it, nor this one another day
         self._numbers = count(1)
         self._tell: Final[dict[type[BaseData], Callable[[Any], None]]] = {
@@ -76,17 +77,24 @@ class AegisGateway(BaseGateway):
             return
         with self._lock:
             if self._bridge is not None and self._bridge.is_alive:
-                self._say("connected already, or just connecting", WARNING)
+                self._say("connected already, just connecting, or not closed yet", WARNING)
                 return
-            self._bridge = _Bridge(self.gateway_name, settings, self.event_engine, self._hear)
+            of = settings.nats.nats_url, settings.account
+            teller = self._tellers.setdefault(of, Teller(self.gateway_name))
+            self._bridge = _Bridge(self.gateway_name, settings, teller, self.event_engine, self._hear)
             self._bridge.begin(tuple(self._wanted))
 
     def close(self) -> None:
         """Return when all is ended; calls under way may take their time for it."""
-        with self._lock:
-            bridge, self._bridge = self._bridge, None
-        if bridge is not None and not bridge.end():
+        bridge = self._bridge  # it stays until it has ended: what vnpy was told is known to one thread at a time
+        if bridge is None:
+            return
+        if not bridge.end():
             self._say("the bridge's thread does not end", ERROR)
+            return
+        with self._lock:
+            if self._bridge is bridge:
+                self._bridge = None
 
     def subscribe(self, req: SubscribeRequest) -> None:
         try:
@@ -149,14 +157,19 @@ class _Bridge:
     """The thread of one connection."""
 
     def __init__(
-        self, name: str, settings: BridgeSettings, event_engine: EventEngine, hear: Callable[[BaseData], None]
+        self,
+        name: str,
+        settings: BridgeSettings,
+        teller: Teller,
+        event_engine: EventEngine,
+        hear: Callable[[BaseData], None],
     ) -> None:
         self._name = name
         self._event_engine = event_engine
         self._hear = hear
         self._end_s = settings.timeout_s + _CLOSE_S
         self._mark = f"eAegisMark.{name}"
-        self._session = Session(name, settings, hear, lambda: event_engine.put(Event(self._mark)))
+        self._session = Session(name, settings, teller, hear, lambda: event_engine.put(Event(self._mark)))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name=f"bridge {name}", daemon=True)
 

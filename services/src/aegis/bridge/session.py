@@ -1,63 +1,41 @@
 """A gateway's connection to a desk, from connect to close: everything in the bridge's loop.
 
 First the contracts, then the account as it is, then ticks and what changes, and orders from then on. When the
-connection was lost, the account as it is comes again.
+connection was lost, the account as it is comes again, and orders in doubt are asked for.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from copy import copy
 from typing import Any, Final
 
-from pydantic import ValidationError
-from vnpy.trader.constant import (  # pyright: ignore[reportMissingImports]  # where CTP is not built
-    Direction,
-    OrderType,
-    Status,
+from vnpy.trader.object import (  # pyright: ignore[reportMissingImports]  # where CTP is not built
+    BaseData,
+    LogData,
+    OrderData,
 )
-from vnpy.trader.object import BaseData, LogData, OrderData  # pyright: ignore[reportMissingImports]
 
 from aegis.bridge.market import contract_of, tick_of
+from aegis.bridge.ordering import Ordering
 from aegis.bridge.pacing import Pacer
 from aegis.bridge.settings import BridgeSettings
-from aegis.bridge.telling import WARNING, Teller
+from aegis.bridge.telling import ERROR, WARNING, Teller
 from aegis.bridge.ticking import Ticking
 from aegis.contracts.market import Tick
 from aegis.contracts.marketdata import INSTRUMENTS, InstrumentsRequest, InstrumentView
-from aegis.contracts.trading import OrderExpired, VenueUnavailable
 from aegis.desk import Desk, Snapshot
 from aegis_sdk.client import Client
-from aegis_sdk.errors import (
-    AegisError,
-    ConnectionUnavailable,
-    InvalidRequest,
-    NotExecuted,
-    NotFound,
-    Rejected,
-    Unavailable,
-)
+from aegis_sdk.errors import AegisError
 from aegis_sdk.transport import ConnectionState
 from aegis_sdk.transport_nats import NatsTransport
 
-__all__ = ["ERROR", "Hearer", "Session", "is_nothing_done"]
+__all__ = ["Hearer", "Session"]
 
-ERROR: Final = 40
 INFO: Final = 20
 _RETRY_S: Final = 0.5
 _REFRESH_S: Final = 2.0
 """Profits move with the market, and no event tells that: they are asked for, as vnpy's own CTP gateway does."""
-_NOTHING_DONE: Final = (
-    ValidationError,
-    ConnectionUnavailable,
-    InvalidRequest,
-    NotExecuted,
-    NotFound,
-    Rejected,
-    Unavailable,
-    VenueUnavailable,
-)
 
 Hearer = Callable[[BaseData], None]
 
@@ -65,23 +43,25 @@ Hearer = Callable[[BaseData], None]
 class Session:
     """`hear` is given what vnpy is to be told; `mark` puts a mark into its event engine, see `pacing`.
 
-    It lives in the bridge's loop, and so do all of its methods; `is_ready` any thread may read.
+    `teller` knows what vnpy was told before. All of its methods are called in the bridge's loop; `is_ready` any thread
+    may read.
     """
 
-    def __init__(self, name: str, settings: BridgeSettings, hear: Hearer, mark: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, settings: BridgeSettings, teller: Teller, hear: Hearer, mark: Callable[[], None]
+    ) -> None:
         self._name = name
         self._settings = settings
         self._hear = hear
-        self._teller = Teller(name)
+        self._teller = teller
         self._names: dict[str, str] = {}  # of the contracts
         self._pacer = Pacer(self._hand_over, mark)
         self._ticking = Ticking(f"vnpy-{settings.account}", self._offer, self._say)
         self._desk: Desk | None = None
         self._stop = asyncio.Event()
         self._calls: set[asyncio.Task[None]] = set()
+        self._ordering = Ordering(teller, hear, self._say)
         self._placing: dict[str, asyncio.Task[None]] = {}
-        self._in_doubt: set[str] = set()
-        self._limits: dict[str, tuple[float, float]] = {}  # the lower and the upper one of the day, as vnpy was told
         self._following: asyncio.Timeout | None = None
         self._new_day = asyncio.Event()
         self._lagged_at = 0  # ticks that were conflated when that was logged last
@@ -122,11 +102,12 @@ class Session:
 
     def place(self, order: OrderData, arguments: dict[str, Any]) -> None:
         if self._stop.is_set():
-            self._refuse(order, "the gateway was closed")
+            self._ordering.refuse(order, "the gateway was closed")
             return
+        assert self._desk is not None
         name = order.orderid
         self._teller.sent(name, order.reference)
-        task = self._placing[name] = self._begin(self._place(order, arguments))
+        task = self._placing[name] = self._begin(self._ordering.place(self._desk, order, arguments))
         task.add_done_callback(lambda _: self._placing.pop(name, None))
 
     def cancel(self, client_order_id: str) -> None:
@@ -138,43 +119,13 @@ class Session:
     def ask_positions(self) -> None:
         self._begin(self._ask("positions", self._tell_positions))
 
-    # Orders
-
-    async def _place(self, order: OrderData, arguments: dict[str, Any]) -> None:
-        """What became of it an event tells, unless there is none.
-
-        vnpy's strategies ask for the day's limit where they mean any price, as when a stop order is triggered.
-        """
-        assert self._desk is not None
-        at_any_price = _is_at_limit(order, self._limits.get(arguments["instrument"]))
-        try:
-            await self._desk.place(**arguments, client_order_id=order.orderid, narrow=at_any_price)
-        except (AegisError, ValidationError, TimeoutError) as error:
-            if is_nothing_done(error):
-                self._refuse(order, _why(error))
-                return
-            if not self._teller.knows(order.orderid):
-                self._in_doubt.add(order.orderid)
-            self._say(
-                f"order {order.orderid} of {order.vt_symbol}: nobody knows what became of it; {_LEFT}: {error}", ERROR
-            )
-
-    def _refuse(self, order: OrderData, why: str) -> None:
-        refused = copy(order)
-        refused.status = Status.REJECTED
-        self._hear(refused)
-        self._say(f"order {order.orderid} of {order.vt_symbol} was refused: {why}", WARNING)
-
     async def _cancel(self, client_order_id: str) -> None:
         """Behind the order itself, where that is still on its way."""
         assert self._desk is not None
         placing = self._placing.get(client_order_id)
         if placing is not None:
             await asyncio.wait({placing})
-        try:
-            await self._desk.cancel(client_order_id)
-        except (AegisError, ValidationError, TimeoutError) as error:
-            self._say(f"the cancel of {client_order_id} failed: {_why(error)}", WARNING)
+        await self._ordering.cancel(self._desk, client_order_id)
 
     # Queries
 
@@ -209,6 +160,7 @@ class Session:
             await self._tell_contracts(transport)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._follow(desk))
+                group.create_task(self._ordering.clear_up(desk, self._settings.timeout_s))
                 group.create_task(self._ticking.run(transport))
                 group.create_task(self._refresh(desk))
                 group.create_task(self._renew_contracts(transport))
@@ -279,10 +231,6 @@ class Session:
 
     def _told_state(self, now: Snapshot) -> None:
         self.is_ready = True
-        for name in sorted(self._in_doubt):
-            if not self._teller.knows(name):
-                self._say(f"order {name}: the desk does not know it so far; {_LEFT}", WARNING)
-        self._in_doubt.clear()
         account = now.account
         armed = "" if account.armed else ", disarmed"
         self._say(f"account {account.account} ({account.env}) on {account.trading_day}: {account.mode}{armed}")
@@ -308,7 +256,7 @@ class Session:
     def _hand_over(self, tick: Tick) -> None:
         instrument = str(tick.instrument_id)
         told = tick_of(tick, self._names.get(instrument, tick.symbol), self._name)
-        self._limits[instrument] = told.limit_down, told.limit_up
+        self._ordering.limits[instrument] = told.limit_down, told.limit_up
         self._hear(told)
 
     def _tell(self, found: Iterable[BaseData]) -> None:
@@ -330,9 +278,6 @@ class Session:
             self._say(f"a request failed: {error!r}", ERROR)
 
 
-_LEFT: Final = "it is not sent again, and is left as it is until the desk tells of it"
-
-
 async def _listed(client: Client) -> list[InstrumentView]:
     """All contracts."""
     found: list[InstrumentView] = []
@@ -343,24 +288,3 @@ async def _listed(client: Client) -> list[InstrumentView]:
         after = page.next
         if not after:
             return found
-
-
-def is_nothing_done(error: Exception) -> bool:
-    """Whether an order that ended with it is at no venue for certain."""
-    return isinstance(error, _NOTHING_DONE) and not isinstance(error, OrderExpired)
-
-
-def _is_at_limit(order: OrderData, limits: tuple[float, float] | None) -> bool:
-    """Whether no worse price is possible on this day. vnpy has 0 for a limit that is not known."""
-    lower, upper = limits or (0.0, 0.0)
-    if order.type is OrderType.MARKET:
-        return False
-    return 0 < upper <= order.price if order.direction is Direction.LONG else 0 < order.price <= lower
-
-
-def _why(error: Exception) -> str:
-    """An error on one line."""
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False)[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return str(error)

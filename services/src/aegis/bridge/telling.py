@@ -1,15 +1,19 @@
 """What vnpy is told of an account: orders, each trade once, positions and money.
 
 vnpy has one position for a contract and direction; the desk has one for each hedge flag of it, so they are added up.
-A trade is told once, however often the desk tells it: strategies count their lots by it. An order never goes back.
+A trade is told once, however often the desk tells it: strategies count their lots by it. An order never goes back,
+and is told again only when its status or its fills are others: algorithms of vnpy take each end for that of the order
+that they sent last, and send the next one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Final, NamedTuple
 
-from vnpy.trader.object import (  # pyright: ignore[reportMissingImports]  # where CTP is not built
+from vnpy.trader.constant import Status  # pyright: ignore[reportMissingImports]  # where CTP is not built
+from vnpy.trader.object import (  # pyright: ignore[reportMissingImports]
     AccountData,
     BaseData,
     LogData,
@@ -18,6 +22,7 @@ from vnpy.trader.object import (  # pyright: ignore[reportMissingImports]  # whe
     TradeData,
 )
 
+from aegis.bridge.doubt import Doubt
 from aegis.bridge.words import (
     DIRECTIONS,
     DIRECTIONS_OF_POSITIONS,
@@ -44,9 +49,11 @@ from aegis.contracts.orders import (
 )
 from aegis.desk import Change, Snapshot
 
-__all__ = ["WARNING", "Teller"]
+__all__ = ["ENDED", "ERROR", "WARNING", "Teller"]
 
+ENDED: Final = "it does not work any more, and what it has traded the venue's statement says"
 WARNING: Final = 30
+ERROR: Final = 40
 """vnpy's levels are those of logging."""
 _REFUSED: Final = ("rejected", "not_sent")
 
@@ -57,13 +64,18 @@ class _Side(NamedTuple):
 
 
 class Teller:
-    """Pure: it is told what the desk tells, and gives what vnpy is to hear, in this order."""
+    """Pure: it is told what the desk tells, and gives what vnpy is to hear, in this order.
+
+    It knows one account from one connection to the next, each of which has its own `state` first.
+    """
 
     def __init__(self, gateway_name: str) -> None:
         self._gateway_name = gateway_name
         self.multipliers: dict[str, float] = {}  # of the contracts that are known
         self.trading_day = ""
-        self._orders: dict[str, Order] = {}  # as last told
+        self.in_doubt: dict[str, Doubt] = {}  # orders that vnpy sent, by their names
+        self._orders: dict[str, Order] = {}  # as the desk told last
+        self._told: dict[str, tuple[Status, float]] = {}  # status and fills of each order, as vnpy was told last
         self._references: dict[str, str] = {}  # of orders that vnpy sent, as it wrote them
         self._trades: set[str] = set()
         self._positions: dict[_Side, dict[Hedge, Position]] = {}
@@ -75,10 +87,19 @@ class Teller:
         """Whether the desk has told of that order."""
         return client_order_id in self._orders
 
+    def ended(self, order: OrderData, status: Status) -> list[BaseData]:
+        """The end of an order that vnpy sent and the desk has not; where the desk has it, that tells its end."""
+        if self.knows(order.orderid):
+            return []
+        after = copy(order)
+        after.status = status
+        return self._anew(after)
+
     def state(self, now: Snapshot) -> list[BaseData]:
-        """All there is, again; positions that are gone with 0 lots."""
+        """What is new of all there is, and all positions; those that are gone with 0 lots."""
         self._begin(now.account.trading_day)
-        found = [data for order in now.orders for data in self._order(order)]
+        found = self._ended(now)
+        found += [data for order in now.orders for data in self._order(order)]
         found += [data for trade in now.trades for data in self._trade(trade)]
         gone = self._positions.keys() - {_side(one) for one in now.positions}
         for side in gone:
@@ -120,12 +141,27 @@ class Teller:
         return [self._account(account)]
 
     def _begin(self, day: str) -> None:
-        """Forget what is of another day."""
-        if day != self.trading_day:
-            self.trading_day = day
-            self._trades.clear()
-            self._orders = {name: order for name, order in self._orders.items() if not order.is_final}
-            self._references = {name: text for name, text in self._references.items() if name in self._orders}
+        """Forget what is older than the day before: while the day rolls, a state may have orders and trades of that."""
+        if day == self.trading_day:
+            return
+        before, self.trading_day = self.trading_day, day
+        self._trades = {name for name in self._trades if name.startswith(f"{before}:")}
+        left = {name: one for name, one in self._orders.items() if not one.is_final or one.trading_day == before}
+        self._orders = left
+        self._told = {name: told for name, told in self._told.items() if name in left}
+        self._references = {name: text for name, text in self._references.items() if name in left}
+
+    def _ended(self, now: Snapshot) -> list[BaseData]:
+        """Orders that worked when they were told last, and whose day has ended while nothing could be told."""
+        there = {order.client_order_id for order in now.orders}
+        found: list[BaseData] = []
+        for name, order in tuple(self._orders.items()):
+            if order.is_final or order.trading_day == now.account.trading_day or name in there:
+                continue
+            found += self._order(order.model_copy(update={"status": "expired"}))
+            text = f"order {name} of {order.instrument} was of {order.trading_day}, which has ended unheard; {ENDED}"
+            found.append(LogData(msg=text, level=WARNING, gateway_name=self._gateway_name))
+        return found
 
     def _order(self, order: Order) -> list[BaseData]:
         last = self._orders.get(order.client_order_id)
@@ -135,7 +171,7 @@ class Teller:
             return []
         self._orders[order.client_order_id] = order
         symbol, exchange = split_instrument(order.instrument)
-        found: list[BaseData] = [
+        found = self._anew(
             OrderData(
                 symbol=symbol,
                 exchange=exchange,
@@ -151,12 +187,19 @@ class Teller:
                 reference=self._references.get(order.client_order_id, order.strategy_id),
                 gateway_name=self._gateway_name,
             )
-        ]
+        )
         if order.status in _REFUSED and (last is None or not last.is_final):
             why = " ".join(part for part in (order.reason, order.text) if part) or "no reason was given"
             text = f"order {order.client_order_id} of {order.instrument} is {order.status.replace('_', ' ')}: {why}"
             found.append(LogData(msg=text, level=WARNING, gateway_name=self._gateway_name))
         return found
+
+    def _anew(self, order: OrderData) -> list[BaseData]:
+        now = order.status, order.traded
+        if self._told.get(order.orderid) == now:
+            return []
+        self._told[order.orderid] = now
+        return [order]
 
     def _trade(self, trade: Trade) -> list[BaseData]:
         """The desk's trade_id recurs, vnpy's does not."""
