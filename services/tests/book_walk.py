@@ -26,6 +26,16 @@ def as_walked(book: Book) -> None:
             _as_walked(book, order.model_copy(update={"side": side}))
 
 
+def looks(book: Book) -> list[object]:
+    """All that a new order is held against."""
+    found: list[object] = [book.frozen_margin, book.frozen_commission, book.figures({}), *map(book.free, book.holdings)]
+    for _, order in sorted(book.orders.items()):
+        for side in get_args(Side):
+            mine = order.model_copy(update={"side": side})
+            found += [book.resting.opening(mine.instrument, side), book.resting.may_meet(mine)]
+    return [found, sorted(book.orders), sorted(book.working)]
+
+
 def _as_walked(book: Book, order: Order) -> None:
     others = book.working_orders(order.instrument)
     lots = sum(max(one.volume - one.traded, 0) for one in others if one.is_open and one.side == order.side)

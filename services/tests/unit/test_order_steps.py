@@ -18,6 +18,7 @@ from aegis.contracts.venue import Submitted
 from aegis.trading.domain.applying import apply
 from aegis.trading.domain.changes import Answered, Change, Intended, OrdersIntended, OrderTold
 from aegis.trading.domain.checking import check
+from aegis.trading.domain.foreseen import Foreseen
 from aegis.trading.domain.group import Told
 from aegis.trading.domain.views import event_of
 
@@ -28,7 +29,7 @@ CLOSES: Final[dict[str, Any]] = {"side": "sell", "offset": "close_today", "price
 ROUNDS: Final = 50
 
 
-def working(number: int) -> list[tuple[str, int]]:
+def working(number: int) -> list[tuple[Any, int]]:
     return [("buy", 2900 + at % 90) if at % 2 else ("sell", 3010 + at % 90) for at in range(number)]
 
 
@@ -37,14 +38,15 @@ def trading(number: int, **asked: Any) -> Callable[[], None]:
     desk = Desk(money=MONEY)
     desk.done("buy", 100_000)
     for side, price in working(number):
-        desk.report(desk.intend(side, 1, str(price)), "accepted")  # type: ignore[arg-type]
+        desk.report(desk.intend(side, 1, str(price)), "accepted")
 
     def step() -> None:
         seen = situation(desk, SETTINGS, **asked)
-        assert check(seen) is None
         intended, name = Intended(order=seen.order, hold_price=seen.hold_price), seen.order.client_order_id
-        with desk.group.foreseen([intended]):
-            pass
+        foreseen = Foreseen()
+        with foreseen.of(desk.group):
+            assert check(seen) is None
+        foreseen.add([intended])
         who: dict[str, Any] = {"account": "a", "ts_ns": 1}
         tell(desk, OrdersIntended(**who, orders=[intended]))
         tell(desk, OrderTold(**who, client_order_id=name, report=desk.told(name, "cancelled")))
@@ -70,6 +72,21 @@ def paper(number: int) -> Callable[[], None]:
     def step() -> None:
         desk.quote((2999, 10), (3001, 10))
         desk.send("buy", 1, 2990, type="fak")
+
+    return step
+
+
+def together(number: int) -> Callable[[], None]:
+    """An order that is decided behind so many others of the same turn, of which none is stored."""
+    desk, foreseen = Desk(money=MONEY), Foreseen()
+    for at in range(number):
+        order = desk.order("buy", 1, str(2900 + at % 90))
+        foreseen.add([Intended(order=order, hold_price=Decimal(3000))])
+
+    def step() -> None:
+        seen = situation(desk, SETTINGS, **OPENS)
+        with foreseen.of(desk.group):
+            assert check(seen) is None
 
     return step
 
@@ -113,3 +130,11 @@ def test_an_order_takes_no_look_at_those_that_work(kind: str) -> None:
     took = {number: processor_ms(step) for number, step in steps.items()}
     print(kind, {number: f"{ms:.3f} ms" for number, ms in took.items()})
     assert instructions(steps[5_000]) <= instructions(steps[0]) * 1.1
+
+
+def test_an_order_takes_hardly_a_look_at_those_that_are_decided_with_it() -> None:
+    """An instance handles 256 requests at a time."""
+    steps = {number: together(number) for number in (0, 7, 63, 255)}
+    took = {number: processor_ms(step) for number, step in steps.items()}
+    print("together", {number: f"{ms:.3f} ms" for number, ms in took.items()})
+    assert instructions(steps[255]) <= instructions(steps[7]) * 2

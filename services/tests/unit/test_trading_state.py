@@ -130,17 +130,12 @@ def test_whatever_is_told_the_books_stay_sound_and_a_snapshot_and_a_replay_make_
 @settings(max_examples=150, deadline=None)
 @given(st.lists(_STEPS, max_size=25), st.sampled_from(["first_in", "average"]))
 def test_what_is_counted_of_working_orders_is_what_a_look_at_each_of_them_finds(steps: list[Any], closing: str) -> None:
-    """Here, where it is restored, and with orders that are foreseen and given up."""
     desk = play(steps, closing)
     as_walked(desk.book)
     restored = restore(snapshot(desk.group)).books["a"]
     as_walked(restored)
     for name in ("frozen_margin", "frozen_commission"):
         assert str(getattr(restored, name)) == str(getattr(desk.book, name))
-    coming = [desk.order("buy", 2), desk.order("sell", 3, "2990"), desk.order("sell", 1, offset="close_today")]
-    with desk.group.foreseen(Intended(order=one, hold_price=Decimal(3000)) for one in coming):
-        as_walked(desk.book)
-    as_walked(desk.book)
 
 
 @settings(max_examples=100, deadline=None)

@@ -43,12 +43,13 @@ class Hold:
 
 
 class HeldBack:
-    """What the given holds come to; whoever adds one removes it again as it was.
+    """What the given holds come to; whoever adds one removes it again as it was. Those of `base` count, too.
 
     Money is told to the same digits however it came about: the sum of what is exact to the 8th decimal.
     """
 
     def __init__(self, holds: Iterable[Hold] = ()) -> None:
+        self.base: HeldBack | None = None
         self._margin = self._commission = ZERO
         self._lots: dict[str, Free] = {}
         for hold in holds:
@@ -62,22 +63,26 @@ class HeldBack:
 
     @property
     def margin(self) -> Decimal:
-        return to_grain(self._margin)
+        return to_grain(self._margin if self.base is None else self._margin + self.base.margin)
 
     @property
     def commission(self) -> Decimal:
-        return to_grain(self._commission)
+        return to_grain(self._commission if self.base is None else self._commission + self.base.commission)
 
     def lots(self, holding: str) -> Free:
         """Of a holding, by its key; more than there are where the venue has closed some otherwise."""
-        return self._lots.get(holding, _NOTHING)
+        ours = self._lots.get(holding, _NOTHING)
+        if self.base is None:
+            return ours
+        theirs = self.base.lots(holding)
+        return Free(ours.today + theirs.today, ours.yesterday + theirs.yesterday)
 
     def _count(self, hold: Hold, sign: int) -> None:
         lots = sign * hold.lots
         self._margin += lots * hold.margin_each
         self._commission += lots * hold.commission_each
         if hold.holding:
-            before = self.lots(hold.holding)
+            before = self._lots.get(hold.holding, _NOTHING)
             self._lots[hold.holding] = Free(before.today + sign * hold.today, before.yesterday + sign * hold.yesterday)
 
 

@@ -32,9 +32,10 @@ class _Queue:
 
 
 class Resting:
-    """What the given orders come to; whoever adds one removes it again as it was."""
+    """What the given orders come to; whoever adds one removes it again as it was. Those of `base` count, too."""
 
     def __init__(self, orders: Iterable[Order] = ()) -> None:
+        self.base: Resting | None = None
         self._queues: dict[tuple[str, Side], _Queue] = {}
         for order in orders:
             self.add(order)
@@ -59,10 +60,11 @@ class Resting:
     def opening(self, instrument: str, side: Side) -> int:
         """Lots that orders of that side may still open."""
         queue = self._queues.get((instrument, side))
-        return 0 if queue is None else queue.opening
+        ours = 0 if queue is None else queue.opening
+        return ours if self.base is None else ours + self.base.opening(instrument, side)
 
     def best(self, instrument: str, side: Side) -> Price | None:
-        """The best price of that side: the highest bid, the lowest offer; None: there is none."""
+        """The best price of that side, without those of `base`: the highest bid, the lowest offer; None: none."""
         queue = self._queues.get((instrument, side))
         if queue is None or not queue.prices:
             return None
@@ -70,6 +72,9 @@ class Resting:
 
     def may_meet(self, order: Order) -> bool:
         """Whether any of the other side may trade with it."""
+        return self._meets(order) or (self.base is not None and self.base.may_meet(order))
+
+    def _meets(self, order: Order) -> bool:
         queue = self._queues.get((order.instrument, "sell" if order.is_buy else "buy"))
         if queue is None or not (queue.prices or queue.unpriced):
             return False

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
@@ -13,7 +11,6 @@ from aegis.accounting.book import Book
 from aegis.accounting.offsets import exchange_of
 from aegis.contracts.orders import Order, Trade
 from aegis.contracts.venue import VenueTrade
-from aegis.trading.domain.changes import Intended
 from aegis.trading.domain.tallies import EXCHANGE_LIMITS, Tally, counted_cancel
 
 __all__ = ["Begun", "Group", "Told", "restore", "snapshot"]
@@ -56,21 +53,6 @@ class Group:
 
     def tally(self, instrument: str) -> Tally:
         return self.tallies.setdefault(instrument, Tally())
-
-    @contextmanager
-    def foreseen(self, intended: Iterable[Intended]) -> Generator[None]:
-        """As it will be with these orders, of which some may be stored by now; for as long as nothing else runs."""
-        entered: list[tuple[Book, str]] = []
-        try:
-            for order, hold_price in ((one.order, one.hold_price) for one in intended):
-                book = self.books[order.account]
-                if order.client_order_id not in book.orders:
-                    book.enter(order, hold_price)
-                    entered.append((book, order.client_order_id))
-            yield
-        finally:
-            for book, name in entered:
-                book.forget(name)
 
     def begin_day(self, day: str) -> None:
         """Counts begin anew with the first account that enters a later day."""

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from time import monotonic
+from typing import Any
 
 from aegis.accounting.book import Book
 from aegis.accounting.holdings import split_key
@@ -35,6 +36,7 @@ from aegis.contracts.venue import Submitted
 from aegis.trading.domain.account_checks import mode_refusal
 from aegis.trading.domain.changes import Answered, Intended, OrdersIntended, write_changes
 from aegis.trading.domain.checking import narrowed
+from aegis.trading.domain.foreseen import Foreseen
 from aegis.trading.domain.order_checks import collar_price
 from aegis.trading.domain.placing import MOST_CLOSED, at_once, closed_already, orders_of, submit_of, to_flatten
 from aegis.trading.domain.situation import Refusal
@@ -57,10 +59,11 @@ class Placing:
         await self._prepare(state, account, {request.instrument}, context)
         async with context.lock.together() as decided:
             account.require_ready()
-            with self._acting.counts.timed("decide"), state.group.foreseen(decided):
-                book = state.book(request.account)
+            book = state.book(request.account)
+            foreseen = _foreseen(decided)
+            with self._acting.counts.timed("decide"), foreseen.of(state.group):
                 intended = self._decide(state, book, request)
-            decided += intended
+            foreseen.add(intended)
             await self._intend(account, intended, context)
         answers = await self._send(book, account, intended, context, all_or_first=True)
         await self._know(state, answers, context)
@@ -230,6 +233,13 @@ class Placing:
             await self._acting.commit(state.key, answers)
         key = context.idempotency_key
         raise explained(OutcomeUnknown, "venue_silent", orders=", ".join(lost), idempotency_key=key)
+
+
+def _foreseen(decided: list[Any]) -> Foreseen:
+    """What a turn has decided so far."""
+    if not decided:
+        decided.append(Foreseen())
+    return decided[0]
 
 
 _PLAIN = {number: "-" for number in range(128) if not (chr(number).isalnum() or chr(number) in "_-")}
