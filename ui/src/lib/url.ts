@@ -3,17 +3,17 @@
 import { useSearchParams } from "next/navigation";
 import { useCallback } from "react";
 
-/** A part of the state that stands in the address: `const [sort, setSort] = useUrlState("sort", "name")`. */
-export function useUrlState(name: string, usual = ""): [string, (value: string) => void] {
+/** A part of the state that stands in the address: `const [sort, setSort] = useUrlState("sort", "name")`. With "push" the browser goes back to what it was before. */
+export function useUrlState(name: string, usual = "", how: "replace" | "push" = "replace"): [string, (value: string) => void] {
   const value = useSearchParams().get(name) ?? usual;
   const set = useCallback(
     (next: string) => {
       const at = new URL(window.location.href);
       if (next === usual) at.searchParams.delete(name);
       else at.searchParams.set(name, next);
-      window.history.replaceState(null, "", at);
+      window.history[`${how}State`](null, "", at);
     },
-    [name, usual],
+    [name, usual, how],
   );
   return [value, set];
 }

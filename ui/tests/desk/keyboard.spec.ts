@@ -120,7 +120,7 @@ const COPIED: [string, string[]][] = [
 test("the command line takes every command that is copied here", async ({ page }) => {
   const { instruments } = (await (await page.request.get("/api/market/contracts?exchange=SHFE&product=rb")).json()) as { instruments: { instrument: string }[] };
   const instrument = instruments[1]!.instrument;
-  const [tick] = (await (await page.request.get(`/api/market/ticks/${instrument}/latest`)).json()) as { lower_limit_price: number }[];
+  const { ticks } = (await (await page.request.get(`/api/market/ticks/${instrument}/stored`)).json()) as { ticks: { lower_limit_price: number }[] };
   const commands = new Set<string>();
   const collect = async () => {
     const titles = await page.locator("button[title^='aegis ']").evaluateAll((all) => all.map((one) => (one as HTMLElement).title));
@@ -128,7 +128,7 @@ test("the command line takes every command that is copied here", async ({ page }
     return titles.length;
   };
   for (const [path, buttons] of COPIED) {
-    await page.goto(path.replace("price=PRICE", `instrument=${instrument}&price=${tick!.lower_limit_price}`).replace("/market", `/market?instrument=${instrument}`));
+    await page.goto(path.replace("price=PRICE", `instrument=${instrument}&price=${ticks[0]!.lower_limit_price}`).replace("/market", `/market?instrument=${instrument}`));
     await live(page);
     await expect.poll(collect).toBeGreaterThan(0);
     if (path.startsWith("/trading?")) await expect(page.locator("button[title^='aegis order place']")).toBeVisible();

@@ -1,5 +1,6 @@
 import type { Page } from "@playwright/test";
 import { expect, live, test } from "./desk";
+import { timesIn } from "../../src/lib/time";
 import { glanceAt, LOOKS, wear } from "./looks";
 
 /** A contract of the simulated market whose month is far enough away to be listed on any day. */
@@ -68,6 +69,48 @@ test("a contract is found, opened, and its price, book, candles and ticks are th
   await expect(ticks.nth(2)).toBeVisible();
   const latest = await ticks.nth(1).innerText();
   await expect(ticks.nth(1)).not.toHaveText(latest);
+});
+
+interface StoredTicks {
+  ticks: { ts_exchange_ns: number }[];
+  next: number | null;
+}
+
+test("older ticks are gone through in pages, each tick once, as the address says, and back again", async ({ page }) => {
+  const instrument = await contract(page, "rb");
+  const stored = async (query: string) => (await (await page.request.get(`/api/market/ticks/${instrument}/stored?${query}`)).json()) as StoredTicks;
+  await expect.poll(async () => (await stored("limit=30")).ticks.length, { timeout: 30_000 }).toBe(30);
+  await page.route(/\/stored\?/, (route) => route.continue({ url: route.request().url().replace(/limit=\d+/, "limit=9") })); // 500 take minutes to come about
+  await page.goto(`/market?instrument=${instrument}`);
+  await live(page);
+  const list = page.getByRole("region", { name: "Ticks" });
+  const times = list.locator("tbody tr td:first-child");
+  const placeOf = (address: string) => new URL(address).searchParams.get("ticks-before") ?? "";
+  const told = async (query: string) => {
+    const { ticks } = await stored(query);
+    return ticks.map((one) => timesIn("exchange").precise(one.ts_exchange_ns / 1e6)).reverse();
+  };
+  const addresses: string[] = [];
+  for (let count = 0; count < 2; count++) {
+    const [last, from] = [await times.last().innerText(), placeOf(page.url())];
+    await list.getByRole("button", { name: "Older ticks" }).click();
+    await expect.poll(() => placeOf(page.url())).not.toBe(from);
+    addresses.push(page.url());
+    const place = placeOf(page.url());
+    await expect(times).toHaveText(await told(`before=${place}&limit=9`));
+    expect(await told(`before=${Number(place) + 1}&limit=1`), "the page goes on where the list ended").toEqual([last]);
+  }
+  await expect(list.getByText(/^stored, \S+ \S+ to \S+ \S+$/)).toBeVisible();
+  await glanceAt(page, "/market older ticks", "main");
+  await page.goBack();
+  await expect(page).toHaveURL(addresses[0]!);
+  await expect(times).toHaveText(await told(`before=${placeOf(addresses[0]!)}&limit=9`));
+  await page.reload();
+  await expect(times).toHaveText(await told(`before=${placeOf(addresses[0]!)}&limit=9`));
+  await list.getByRole("button", { name: "Latest ticks" }).click();
+  await expect(page).not.toHaveURL(/ticks-before/);
+  const first = await times.first().innerText();
+  await expect(times.first()).not.toHaveText(first);
 });
 
 test("what is subscribed by name is told with who wants it, and taken back", async ({ page }) => {

@@ -106,6 +106,13 @@ test("stored and live ticks are one list, each once, the latest first", () => {
   ]);
 });
 
+test("what came before the first of the stored ticks is on another page, so that none is listed twice or left out", () => {
+  const live = [tick({ sequence: 1 }), tick({ sequence: 2 }), tick({ sequence: 3 }), tick({ sequence: 4 })];
+  expect(joined([tick({ sequence: 3 })], live).map((one) => one.sequence)).toEqual([4, 3]);
+  expect(joined([tick({ epoch: 2, sequence: 1 })], live)).toHaveLength(1);
+  expect(joined([], live)).toHaveLength(4);
+});
+
 test("a board samples once a second and tells its listeners each time", () => {
   const board = new QuoteBoard();
   let told = 0;

@@ -317,6 +317,7 @@ MODELS: Final[dict[str, Any]] = {
         ],
         "own": {"aegis_orders_total": 2.0},
     },
+    "StoredTicks": {"ticks": [_TICK], "next": 81_204},
     "SubscriptionsReply": {
         "subscriptions": [
             {"instrument": "SHFE.rb2605", "state": "ticking", "why": None, "wanted_by": ["operator"]},

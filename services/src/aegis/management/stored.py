@@ -80,12 +80,12 @@ async def pages_back(
     transport: Transport,
     stream: str,
     subject: str,
-    before: datetime,
+    before: datetime | Place,
     window: timedelta,
     most: int,
     made: Callable[[StoredMessage], T | None],
 ) -> AsyncGenerator[Page[T]]:
-    """What was stored of a subject before a moment, in pages: the latest first, each in the order of the stream.
+    """What was stored of a subject before a moment or a place, in pages: the latest first, each in the stream's order.
 
     A page is what was stored within `window`, and the next one twice that; of one that has more than `most` messages
     the latest ones, and then it ends. Of each message there is what is `made` of it, in a thread, None is left out; of
@@ -94,12 +94,11 @@ async def pages_back(
     first = await first_since(transport, stream, subject, _EVER)
     if first is None:
         return
-    behind = await first_since(transport, stream, subject, before)
-    end = behind.sequence if behind is not None else await transport.last_sequence(stream) + 1
-    while end > first.sequence and before > first.at:
+    end, before = before if isinstance(before, Place) else await _end(transport, stream, subject, before)
+    while end > first.sequence:
         before = max(first.at, before - window)
         window *= 2
-        begin = await first_since(transport, stream, subject, before)
+        begin = first if before == first.at else await first_since(transport, stream, subject, before)
         if begin is None or begin.sequence >= end:
             continue
         page = deque[T | None](maxlen=most)
@@ -112,6 +111,12 @@ async def pages_back(
         if count > most:
             return
         end = begin.sequence
+
+
+async def _end(transport: Transport, stream: str, subject: str, before: datetime) -> Place:
+    """Behind the last message of a subject that was stored before a moment."""
+    behind = await first_since(transport, stream, subject, before)
+    return Place(behind.sequence if behind is not None else await transport.last_sequence(stream) + 1, before)
 
 
 async def _batches(

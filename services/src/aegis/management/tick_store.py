@@ -15,7 +15,7 @@ import msgspec
 from aegis.contracts.market import Tick
 from aegis.contracts.tick_codec import decode, sent_under
 from aegis.management.bars import Print, print_of
-from aegis.management.stored import pages_back
+from aegis.management.stored import Place, pages_back
 from aegis.recordings import is_recording, load
 from aegis.tick_seam import Epochs
 from aegis.ticks import subject_of
@@ -23,7 +23,7 @@ from aegis_sdk.errors import STREAM_NOT_FOUND, CodecError, StreamError
 from aegis_sdk.messages import StoredMessage
 from aegis_sdk.transport import Transport
 
-__all__ = ["Span", "latest_ticks", "prints"]
+__all__ = ["Span", "TickPage", "prints", "ticks_back"]
 
 T = TypeVar("T")
 
@@ -34,6 +34,8 @@ _NS: Final = 1_000_000_000
 _LIVE_S: Final = 60.0
 """Ticks that were stored later than that are not stored as they happened: they are replayed."""
 _FIRST_PAGE: Final = timedelta(minutes=2)
+_BORDER: Final = 100
+"""Ticks in front of a page that are looked at with it: what is void is told by those before it."""
 _DAY_NS: Final = 86_400 * _NS
 _HOLIDAYS_NS: Final = 12 * _DAY_NS
 """A trading day begins so long before its date, at most."""
@@ -47,17 +49,28 @@ class Span(NamedTuple):
     is_cut: bool
 
 
-async def latest_ticks(transport: Transport, instrument: str, most: int, now: datetime) -> list[Tick]:
-    """The last ticks of the stream that count, in order."""
-    found: list[_Stored[Tick]] = []
-    read = _reader(lambda tick: tick)
-    pages = pages_back(transport, TICKS, subject_of(instrument), now, _FIRST_PAGE, most, read)
+class TickPage(NamedTuple):
+    """Ticks in order, and before which sequence of the stream it has older ones; None where it has none."""
+
+    ticks: list[Tick]
+    next: int | None
+
+
+async def ticks_back(transport: Transport, instrument: str, before: int, most: int, now: datetime) -> TickPage:
+    """The last ticks that count of those that the stream has before a sequence of its own; 0: before its end."""
+    found: list[_Stored[_Numbered]] = []
+    looked, enough = 0, most + _BORDER
+    end = await _place(transport, instrument, before) if before else None
+    read = _reader(lambda message, tick: _Numbered(message.sequence, tick))
+    pages = pages_back(transport, TICKS, subject_of(instrument), end or now, _FIRST_PAGE, enough, read)
     async with aclosing(pages):
         async for page in pages:
+            looked += page.looked
             found = _effective(page.found + found)
-            if len(found) >= most:
+            if looked >= enough:
                 break
-    return [one.what for one in found[-most:]]
+    shown = [one.what for one in found[-most:]]
+    return TickPage([one.tick for one in shown], shown[0].sequence if shown and looked > most else None)
 
 
 async def prints(
@@ -81,7 +94,7 @@ async def prints(
         end_ns = end_ns or tick.ts_exchange_ns + 1
         is_live = message.timestamp_ns - tick.ts_exchange_ns < _LIVE_S * _NS
         before = min(now, until + timedelta(seconds=_LIVE_S)) if until is not None and is_live else now
-        pages = pages_back(transport, TICKS, subject_of(instrument), before, _FIRST_PAGE, _MOST, _reader(print_of))
+        pages = pages_back(transport, TICKS, subject_of(instrument), before, _FIRST_PAGE, _MOST, _reader(_print))
         async with aclosing(pages):
             async for page in pages:
                 looked += page.looked
@@ -96,6 +109,10 @@ async def prints(
         found = await asyncio.to_thread(_recorded, recording, instrument, upto_ns, span, end_ns) + found
         end_ns = end_ns or (found[-1].ts_exchange_ns + 1 if found else 0)
     return _within(found, end_ns, span)
+
+
+def _print(_: StoredMessage, tick: Tick) -> Print:
+    return print_of(tick)
 
 
 def _begin(end_ns: int, span: timedelta) -> int:
@@ -121,13 +138,31 @@ async def _last(transport: Transport, instrument: str) -> tuple[StoredMessage, T
     return None if message is None else (message, decode(message.headers, message.payload))
 
 
+async def _place(transport: Transport, instrument: str, sequence: int) -> Place | None:
+    """Where the stream has the first tick of an instrument at a sequence or behind it; None where it has none."""
+    try:
+        message = await transport.next(TICKS, subject_of(instrument), sequence - 1)
+    except StreamError as error:
+        if error.code != STREAM_NOT_FOUND:
+            raise
+        return None
+    if message is None:
+        return None
+    return Place(message.sequence, datetime.fromtimestamp(message.timestamp_ns / _NS, UTC))
+
+
+class _Numbered(msgspec.Struct, frozen=True, gc=False):
+    sequence: int  # of the stream
+    tick: Tick
+
+
 class _Stored(msgspec.Struct, Generic[T], frozen=True, gc=False):
     feed: str
     epoch: int  # under which it was sent
     what: T
 
 
-def _reader(made: Callable[[Tick], T]) -> Callable[[StoredMessage], _Stored[T] | None]:
+def _reader(made: Callable[[StoredMessage, Tick], T]) -> Callable[[StoredMessage], _Stored[T] | None]:
     """What is kept of a message; None of what is no tick, or one in pickle."""
 
     def read(message: StoredMessage) -> _Stored[T] | None:
@@ -135,7 +170,7 @@ def _reader(made: Callable[[Tick], T]) -> Callable[[StoredMessage], _Stored[T] |
             tick = decode(message.headers, message.payload)
         except CodecError:
             return None
-        return _Stored(sys.intern(tick.feed), sent_under(message.headers, tick), made(tick))
+        return _Stored(sys.intern(tick.feed), sent_under(message.headers, tick), made(message, tick))
 
     return read
 

@@ -76,9 +76,9 @@ async def test_market_data_is_shown_and_asked_for(admin: Browser) -> None:
     assert [one["role"] for one in feeds].count("active") == 1
     instrument, tick = await ticking(admin)
     assert tick["last_price"] > 0
-    latest = (await admin.get(f"/api/market/ticks/{instrument}/latest", params={"limit": 3})).json()
-    assert 0 < len(latest) <= 3
-    assert f"{latest[-1]['exchange']}.{latest[-1]['symbol']}" == instrument
+    stored = (await admin.get(f"/api/market/ticks/{instrument}/stored", params={"limit": 3})).json()["ticks"]
+    assert 0 < len(stored) <= 3
+    assert f"{stored[-1]['exchange']}.{stored[-1]['symbol']}" == instrument
     candles = (await admin.get(f"/api/market/bars/{instrument}", params={"period": "1m"})).json()
     assert (candles["instrument"], candles["period"], candles["cut"]) == (instrument, "1m", False)
     assert all(one["low"] <= one["close"] <= one["high"] and one["volume"] > 0 for one in candles["bars"])

@@ -13,7 +13,6 @@ import msgspec
 import pytest
 import pytest_asyncio
 from management_stage import connected
-from pydantic import TypeAdapter
 from recordings import record, tick
 
 from aegis.contracts.market import Tick
@@ -24,7 +23,7 @@ from aegis.management.audit import Caller
 from aegis.management.bars import print_of
 from aegis.management.endpoints import market
 from aegis.management.places import Places
-from aegis.management.tick_store import Span, latest_ticks, prints
+from aegis.management.tick_store import Span, TickPage, prints, ticks_back
 from aegis.management.views import TickView
 from aegis.marketdata.adapters.bus.stream import ticks_stream
 from aegis_sdk import subjects
@@ -67,31 +66,68 @@ def numbers(found: Span) -> list[int]:
     return [one.volume for one in found.prints]
 
 
+async def back(transport: Transport, before: int, most: int, instrument: str = "SHFE.rb2505") -> tuple[list[int], Any]:
+    """The numbers of a page of ticks, and its cursor."""
+    found = await ticks_back(transport, instrument, before, most, datetime.now(UTC))
+    return [one.sequence for one in found.ticks], found.next
+
+
 async def test_the_latest_ticks_are_those_of_one_instrument(transport: Transport) -> None:
-    found = await latest_ticks(transport, "SHFE.rb2505", 5, datetime.now(UTC))
-    assert [one.sequence for one in found] == [195, 196, 197, 198, 199]
-    assert {one.symbol for one in found} == {"rb2505"}
-    assert await latest_ticks(transport, "SHFE.none", 5, datetime.now(UTC)) == []
+    found = await ticks_back(transport, "SHFE.rb2505", 0, 5, datetime.now(UTC))
+    assert [one.sequence for one in found.ticks] == [195, 196, 197, 198, 199]
+    assert {one.symbol for one in found.ticks} == {"rb2505"}
+    assert await ticks_back(transport, "SHFE.none", 0, 5, datetime.now(UTC)) == TickPage([], None)
 
 
-async def test_an_answer_with_the_latest_ticks_is_written_beside_the_loop_and_is_as_the_document_says(
+@pytest.mark.parametrize("first_page", [timedelta(minutes=2), timedelta(microseconds=300)])
+async def test_stored_ticks_are_paged_back_to_the_first_each_once(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch, first_page: timedelta
+) -> None:
+    """Whatever else is stored between them and behind them, and from any place of the stream."""
+    monkeypatch.setattr(tick_store, "_FIRST_PAGE", first_page)
+    monkeypatch.setattr(tick_store, "_BORDER", 7)
+    found, pages, before = list[int](), 0, 0
+    while before is not None:
+        numbers, before = await back(transport, before, 30)
+        found, pages = numbers + found, pages + 1
+    assert (found, pages) == (list(range(100, 200)), 4)
+    middle = (await back(transport, 0, 50))[1]
+    assert (await back(transport, middle + 1, 2))[0] == [149, 150], "the other instrument's place will do"
+    assert (await back(transport, 2**53, 2))[0] == [198, 199], "the stream is not as long"
+    assert await back(transport, 1, 5) == ([], None)
+    assert await back(transport, 5, 5, "SHFE.none") == ([], None)
+
+
+async def test_what_is_void_at_the_border_of_a_page_is_told_by_the_ticks_before_it(transport: Transport) -> None:
+    for number, epoch in ((1, 1), (2, 2), (3, 1), (4, 2), (5, 2)):
+        payload = MSGPACK.encode(msgspec.structs.replace(numbered(number, "al2505"), epoch=epoch))
+        await transport.append(subjects.tick("SHFE", "al2505"), payload, MSGPACK.headers)
+    latest, before = await back(transport, 0, 3, "SHFE.al2505")
+    assert (latest, await back(transport, before, 3, "SHFE.al2505")) == ([2, 4, 5], ([1], None))
+
+
+async def test_a_page_of_ticks_is_written_beside_the_loop_and_is_as_the_document_says(
     transport: Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop, written = threading.get_ident(), market._written
 
-    def beside(ticks: list[Tick]) -> bytes:
+    def beside(page: TickPage) -> bytes:
         assert threading.get_ident() != loop, "a thousand of them would hinder all who follow"
-        return written(ticks)
+        return written(page)
 
     monkeypatch.setattr(market, "_written", beside)
     at: Any = SimpleNamespace(transport=transport, history=Places(1), now=lambda: datetime.now(UTC))
     anybody = Caller("anna", Role.VIEWER, "", "::1")
-    answer = await market.list_latest_ticks("SHFE.rb2505", anybody, at, 100)
-    shown = TypeAdapter(list[TickView]).validate_json(bytes(answer.body))
-    assert [one.sequence for one in shown] == list(range(100, 200))
-    assert shown[0] == TickView.model_validate(as_object(numbered(100)))
-    none = await market.list_latest_ticks("SHFE.none", anybody, at, 100)
-    assert bytes(none.body) == b"[]"
+    answer = await market.list_stored_ticks("SHFE.rb2505", anybody, at, 0, 60)
+    read = market.StoredTicks.model_validate_json
+    shown = read(bytes(answer.body))
+    assert [one.sequence for one in shown.ticks] == list(range(140, 200))
+    assert shown.ticks[0] == TickView.model_validate(as_object(numbered(140)))
+    assert shown.next is not None
+    older = await market.list_stored_ticks("SHFE.rb2505", anybody, at, shown.next, 1_000)
+    assert [one.sequence for one in read(bytes(older.body)).ticks] == list(range(100, 140))
+    none = await market.list_stored_ticks("SHFE.none", anybody, at, 0, 100)
+    assert bytes(none.body) == b'{"ticks":[],"next":null}'
 
 
 async def test_a_span_ends_with_the_last_tick_or_before_a_time_of_the_exchange(transport: Transport) -> None:
@@ -169,5 +205,5 @@ async def test_what_a_deposed_feed_stored_is_left_out_over_pages(
         payload = MSGPACK.encode(msgspec.structs.replace(numbered(number, "zn2505"), epoch=epoch))
         await transport.append(subjects.tick("SHFE", "zn2505"), payload, headers)
     now = datetime.now(UTC)
-    assert [one.sequence for one in await latest_ticks(transport, "SHFE.zn2505", 9, now)] == [1, 2, 4, 5]
+    assert await back(transport, 0, 9, "SHFE.zn2505") == ([1, 2, 4, 5], None)
     assert numbers(await prints(transport, None, "SHFE.zn2505", None, HOUR, now)) == [1, 2, 4, 5]

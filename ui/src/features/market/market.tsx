@@ -1,6 +1,6 @@
 "use client";
 
-import { useMemo, useState } from "react";
+import { useCallback, useMemo, useState } from "react";
 import { Button } from "@/components/ui/button";
 import { CopyCommand } from "@/components/ui/copy";
 import { Figure, Figures, PageHead } from "@/components/ui/panel";
@@ -16,6 +16,7 @@ import { CoverageMap } from "./coverage-map";
 import { Feeds } from "./feeds";
 import { Findings } from "./findings";
 import { Instrument } from "./instrument";
+import { useTickPage } from "./tick-list";
 import { SubscribeDialog, Wishes } from "./wishes";
 import { MARKET } from "./words";
 
@@ -25,6 +26,14 @@ export function Market() {
   const mayAct = useMay("trader");
   const [isAsking, setAsking] = useState(false);
   const [instrument, setInstrument] = useUrlState("instrument");
+  const [before, setBefore] = useTickPage();
+  const open = useCallback(
+    (next: string) => {
+      if (before) setBefore("");
+      setInstrument(next);
+    },
+    [before, setBefore, setInstrument],
+  );
   const coverage = useCoverage();
   const health = useHealth();
   const facts = useFacts();
@@ -43,14 +52,14 @@ export function Market() {
         }
       />
       <Summary feeds={feeds} health={health} />
-      <CoverageMap coverage={coverage} health={health} selected={instrument} onOpen={setInstrument} />
+      <CoverageMap coverage={coverage} health={health} selected={instrument} onOpen={open} />
       <div className={instrument ? "grid grid-cols-[minmax(0,1fr)] items-start gap-3 xl:grid-cols-[minmax(0,1fr)_minmax(0,500px)]" : "grid grid-cols-[minmax(0,1fr)] gap-3"}>
-        <ContractList coverage={coverage} health={health} facts={facts} selected={instrument} onOpen={setInstrument} className={instrument ? "max-xl:order-2" : ""} />
-        {instrument && <Instrument key={instrument} instrument={instrument} fact={facts.get(instrument)} wanted={wanted} health={health} onClose={() => setInstrument("")} />}
+        <ContractList coverage={coverage} health={health} facts={facts} selected={instrument} onOpen={open} className={instrument ? "max-xl:order-2" : ""} />
+        {instrument && <Instrument key={instrument} instrument={instrument} fact={facts.get(instrument)} wanted={wanted} health={health} onClose={() => open("")} />}
       </div>
       <Feeds feeds={feeds} />
       <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-3 lg:grid-cols-2">
-        <Findings health={health} onOpen={setInstrument} />
+        <Findings health={health} onOpen={open} />
         <Wishes />
       </div>
       {isAsking && <SubscribeDialog onClose={() => setAsking(false)} />}

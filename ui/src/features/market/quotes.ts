@@ -13,7 +13,7 @@ const FRESH_MS = 5_000;
 const SLOW_MS = 60_000;
 const USUAL_DIGITS = 2;
 
-/** So many ticks of a contract are listed. */
+/** So many ticks of a contract are in a page of stored ones, and so many of those that have come are kept. */
 export const MOST_TICKS = 500;
 
 export const PERIODS: Record<Period, number> = { "1m": 60, "5m": 300, "15m": 900, "30m": 1_800, "1h": 3_600, "1d": 86_400 };
@@ -120,9 +120,17 @@ export function amount(value: number, language: "en" | "zh"): string {
   return Math.abs(value) < 100_000 ? whole(value) : AMOUNTS[language].format(value);
 }
 
-/** What is left of two lists of ticks: each once, the latest first. Later ones have a higher epoch, or sequence. */
+/** The stored ticks and those that came since: each once, the latest first, as far back as the stored ones go: what is older stands on the page before. */
 export function joined(stored: readonly Tick[], live: readonly Tick[]): Tick[] {
+  const first = stored[0];
   const all = new Map<string, Tick>();
-  for (const tick of [...stored, ...live]) all.set(`${tick.epoch} ${tick.sequence}`, tick);
-  return [...all.values()].sort((a, b) => b.epoch - a.epoch || b.sequence - a.sequence).slice(0, MOST_TICKS);
+  for (const tick of [...stored, ...live]) {
+    if (!first || byOrder(tick, first) >= 0) all.set(`${tick.epoch} ${tick.sequence}`, tick);
+  }
+  return [...all.values()].sort((a, b) => byOrder(b, a));
+}
+
+/** Later ticks have a higher epoch, or sequence. */
+function byOrder(a: Tick, b: Tick): number {
+  return a.epoch - b.epoch || a.sequence - b.sequence;
 }

@@ -1,38 +1,34 @@
 "use client";
 
-import { useQuery } from "@tanstack/react-query";
-import { useEffect, useMemo, useState } from "react";
+import { Button } from "@/components/ui/button";
 import { cx } from "@/components/ui/cx";
 import { Segments } from "@/components/ui/field";
 import { Panel } from "@/components/ui/panel";
 import { Answer } from "@/components/ui/states";
 import { type Column, Table } from "@/components/ui/table";
-import { answered, api } from "@/lib/api/client";
 import { decimal, whole } from "@/lib/format";
 import { useTimes } from "@/lib/time";
 import { useUrlState } from "@/lib/url";
 import { useWords } from "@/lib/words";
-import { useBoard } from "./board";
-import { joined, MOST_TICKS, sideOf, type Tick } from "./quotes";
+import { sideOf, type Tick } from "./quotes";
+import { useTicks } from "./use-ticks";
 import { MARKET } from "./words";
 
-const STORED = 200;
-const SHOW_MS = 500;
+/** The place of the stream that a page of ticks begins before, as the address says it: of any contract. */
+export function useTickPage(): [string, (before: string) => void] {
+  const [asked, set] = useUrlState("ticks-before", "", "push");
+  return [/^\d{1,15}$/.test(asked) ? asked : "", set];
+}
 
-/** The stored ticks and those that come, shown twice a second. */
+/** The stored ticks and those that come, shown twice a second; older ones in pages. */
 export function TickList({ instrument, digits }: { instrument: string; digits: number }) {
   const say = useWords(MARKET);
-  const { precise } = useTimes();
+  const { precise, moment } = useTimes();
   const [only, setOnly] = useUrlState("ticks", "all");
-  const stored = useQuery({
-    queryKey: ["market", "ticks", instrument],
-    // the client knows a level as a list, not as a pair
-    queryFn: async () => (await answered(api.GET("/api/market/ticks/{instrument}/latest", { params: { path: { instrument }, query: { limit: STORED } } }))) as Tick[],
-    staleTime: Infinity,
-    gcTime: 0,
-  });
-  const live = useLiveTicks(instrument);
-  const rows = useMemo(() => joined(stored.data ?? [], live).filter((tick) => only === "all" || tick.volume_delta > 0), [stored.data, live, only]);
+  const [before, setBefore] = useTickPage();
+  const { stored, rows: all } = useTicks(instrument, before);
+  const rows = only === "all" ? all : all.filter((tick) => tick.volume_delta > 0);
+  const at = (tick: Tick) => moment(tick.ts_exchange_ns / 1e6);
   const flagsOf = (tick: Tick) => tick.flags.map((flag) => say(`flag.${flag}`)).join(", ");
   const columns: Column<Tick>[] = [
     { key: "at", title: say("time"), width: "120px", cell: (row) => <span className="figure">{precise(row.ts_exchange_ns / 1e6)}</span> },
@@ -55,6 +51,7 @@ export function TickList({ instrument, digits }: { instrument: string; digits: n
   return (
     <Panel
       title={say("ticks")}
+      note={before && all.length > 0 ? say("ticksBetween", { first: at(all.at(-1)!), last: at(all[0]!) }) : undefined}
       actions={
         <Segments
           label={say("ticks")}
@@ -68,35 +65,35 @@ export function TickList({ instrument, digits }: { instrument: string; digits: n
       }
     >
       <Answer of={stored} rows={6}>
-        {() => <Table name="ticks" label={say("ticks")} columns={columns} rows={rows} rowKey={(row) => `${row.epoch} ${row.sequence}`} empty={say("noTicks")} height="300px" />}
+        {({ next }) => (
+          <>
+            <Table
+              key={before}
+              name="ticks"
+              label={say("ticks")}
+              columns={columns}
+              rows={rows}
+              rowKey={(row) => `${row.epoch} ${row.sequence}`}
+              empty={say(all.length ? "noneTraded" : "noTicks")}
+              height="300px"
+            />
+            <div className="flex flex-wrap items-center justify-center gap-2 border-t p-2 text-xs text-faint">
+              {before && (
+                <Button kind="quiet" onClick={() => setBefore("")}>
+                  {say("newestTicks")}
+                </Button>
+              )}
+              {next !== null ? (
+                <Button kind="quiet" busy={stored.isPlaceholderData} onClick={() => setBefore(String(next))}>
+                  {say("olderTicks")}
+                </Button>
+              ) : (
+                all.length > 0 && say("noOlderTicks")
+              )}
+            </div>
+          </>
+        )}
       </Answer>
     </Panel>
   );
-}
-
-/** Those that came since this was shown. */
-function useLiveTicks(instrument: string): readonly Tick[] {
-  const board = useBoard();
-  const [shown, setShown] = useState<readonly Tick[]>([]);
-  useEffect(() => {
-    let all: Tick[] = [];
-    let isNew = false;
-    let last = board.rows.get(instrument);
-    const stop = board.onTake(() => {
-      const tick = board.rows.get(instrument);
-      if (!tick || tick === last) return;
-      last = tick;
-      all = [...all, tick].slice(-MOST_TICKS);
-      isNew = true;
-    });
-    const timer = setInterval(() => {
-      if (isNew) setShown(all);
-      isNew = false;
-    }, SHOW_MS);
-    return () => {
-      stop();
-      clearInterval(timer);
-    };
-  }, [board, instrument]);
-  return shown;
 }

@@ -268,8 +268,9 @@ export interface paths {
         };
         /**
          * Export Audit
-         * @description The same as CSV. A cell that a spreadsheet would take for a formula begins with an apostrophe.
+         * @description The same as CSV, in UTF-8 behind a byte order mark, by which spreadsheets know it.
          *
+         *     A cell that a spreadsheet would take for a formula begins with an apostrophe.
          *     Where there are more than `limit`, or they cannot be read within 20 seconds, the last line and a header say so.
          */
         get: operations["export_audit"];
@@ -673,7 +674,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/market/ticks/{instrument}/latest": {
+    "/api/market/ticks/{instrument}/stored": {
         parameters: {
             query?: never;
             header?: never;
@@ -681,10 +682,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Latest Ticks
-         * @description The last ticks of an instrument that are stored, in order.
+         * List Stored Ticks
+         * @description The last ticks of an instrument that are stored before a sequence of the stream TICKS, in order.
+         *
+         *     Pages go back by `next`, as far as the stream does; what is older, the recording has.
          */
-        get: operations["list_latest_ticks"];
+        get: operations["list_stored_ticks"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3225,6 +3228,63 @@ export interface components {
             user: string;
             /** Password */
             password: string;
+        };
+        /**
+         * StoredTicks
+         * @description Ticks in order. `next`: the `before` of those in front of them; None where the stream has no older ones.
+         * @example {
+         *       "ticks": [
+         *         {
+         *           "env": "sim",
+         *           "feed": "main",
+         *           "source": "simulated",
+         *           "session": "s1",
+         *           "epoch": 3,
+         *           "sequence": 41,
+         *           "exchange": "SHFE",
+         *           "symbol": "rb2605",
+         *           "trading_day": "20261128",
+         *           "action_day": "20261128",
+         *           "ts_exchange_ns": 1795860000120000000,
+         *           "ts_received_ns": 1795860000120400000,
+         *           "last_price": 3102,
+         *           "open_price": 3090,
+         *           "high_price": 3110,
+         *           "low_price": 3088,
+         *           "pre_close_price": 3091,
+         *           "pre_settlement_price": 3092,
+         *           "settlement_price": null,
+         *           "upper_limit_price": 3400,
+         *           "lower_limit_price": 2780,
+         *           "volume": 120000,
+         *           "turnover": 3720000000,
+         *           "volume_delta": 4,
+         *           "turnover_delta": 124080,
+         *           "open_interest": 900000,
+         *           "pre_open_interest": 890000,
+         *           "bids": [
+         *             [
+         *               3101,
+         *               12
+         *             ]
+         *           ],
+         *           "asks": [
+         *             [
+         *               3102,
+         *               9
+         *             ]
+         *           ],
+         *           "flags": []
+         *         }
+         *       ],
+         *       "next": 81204
+         *     }
+         */
+        StoredTicks: {
+            /** Ticks */
+            ticks: components["schemas"]["TickView"][];
+            /** Next */
+            next: number | null;
         };
         /**
          * StreamView
@@ -7288,9 +7348,14 @@ export interface operations {
             };
         };
     };
-    list_latest_ticks: {
+    list_stored_ticks: {
         parameters: {
             query?: {
+                /**
+                 * @description A sequence of the stream; 0: up to its end
+                 * @example 0
+                 */
+                before?: number;
                 /** @example 100 */
                 limit?: number;
             };
@@ -7308,7 +7373,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TickView"][];
+                    "application/json": components["schemas"]["StoredTicks"];
                 };
             };
             /** @description Unauthorized */

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, TypeVar
 
@@ -12,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from aegis.contracts.health import REPORT, HealthReport
 from aegis.contracts.health import SERVICE as HEALTH
-from aegis.contracts.market import Tick
 from aegis.contracts.marketdata import (
     INSTRUMENTS,
     LATEST,
@@ -48,8 +46,9 @@ from aegis.management.audit import Caller
 from aegis.management.bars import PERIODS, Bar, Period, bars
 from aegis.management.parts import Parts, parts_of
 from aegis.management.problems import Problem, responses
-from aegis.management.tick_store import latest_ticks, prints
+from aegis.management.tick_store import TickPage, prints, ticks_back
 from aegis.management.views import TickView
+from aegis_sdk import codec
 from aegis_sdk.errors import AegisError
 from aegis_sdk.instances import Token
 from aegis_sdk.ledger import KeyName
@@ -104,6 +103,13 @@ class Bars(BaseModel):
     period: Period
     bars: list[Bar]
     cut: bool
+
+
+class StoredTicks(BaseModel):
+    """Ticks in order. `next`: the `before` of those in front of them; None where the stream has no older ones."""
+
+    ticks: list[TickView]
+    next: int | None
 
 
 @router.get("/feeds", responses=responses(401, 403, 503))
@@ -168,13 +174,20 @@ async def get_last_tick(instrument: Instrument, _: Viewer, at: With) -> TickView
     return TickView.model_validate(reply.ticks[0])
 
 
-@router.get("/ticks/{instrument}/latest", response_model=list[TickView], responses=responses(401, 403, 422, 503, 504))
-async def list_latest_ticks(
-    instrument: Instrument, _: Viewer, at: With, limit: Annotated[int, Query(ge=1, le=1_000)] = 100
+@router.get("/ticks/{instrument}/stored", response_model=StoredTicks, responses=responses(401, 403, 422, 503, 504))
+async def list_stored_ticks(
+    instrument: Instrument,
+    _: Viewer,
+    at: With,
+    before: Annotated[int, Query(ge=0, le=2**53, description="A sequence of the stream; 0: up to its end")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> Response:
-    """The last ticks of an instrument that are stored, in order."""
+    """The last ticks of an instrument that are stored before a sequence of the stream TICKS, in order.
+
+    Pages go back by `next`, as far as the stream does; what is older, the recording has.
+    """
     async with at.history:
-        found = await latest_ticks(at.transport, instrument, limit, at.now())
+        found = await ticks_back(at.transport, instrument, before, limit, at.now())
         text = await asyncio.to_thread(_written, found)
     return Response(text, media_type="application/json")
 
@@ -210,9 +223,9 @@ async def unsubscribe(asked: Unwish, caller: Trader, at: With) -> UnsubscribeRep
         return await _call(at, UNSUBSCRIBE, UnsubscribeRequest(**asked.model_dump()))
 
 
-def _written(ticks: Sequence[Tick]) -> bytes:
+def _written(page: TickPage) -> bytes:
     """As the document has them, and as live topics write them: a model of each would hold everybody up."""
-    return b"[" + b",".join(map(JSON.encode, ticks)) + b"]"
+    return b'{"ticks":[%b],"next":%b}' % (b",".join(map(JSON.encode, page.ticks)), codec.encode_json(page.next))
 
 
 async def _status(at: Parts, instance: str) -> FeedStatus | None:
