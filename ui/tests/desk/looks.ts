@@ -54,7 +54,7 @@ async function painted(): Promise<void> {
 /** Both themes and languages at both widths: nothing is cut off, nothing against the rules of axe, nothing in another language. */
 export async function lookAt(page: Page, name: string, part = "body", looks: readonly Look[] = LOOKS): Promise<void> {
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE); // not as a script of the page, which its policy would refuse
-  await page.locator("[role=status] button").evaluateAll((all) => (all as HTMLElement[]).forEach((one) => one.click())); // what was told so far is in the language of then
+  await page.locator("[data-testid=toasts] button").evaluateAll((all) => (all as HTMLElement[]).forEach((one) => one.click())); // what was told so far is in the language of then
   for (const look of looks) {
     await page.setViewportSize(look.sizes[0]!);
     await wear(page, look);

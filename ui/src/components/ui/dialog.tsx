@@ -6,7 +6,7 @@ import { Button, IconButton } from "./button";
 import { cx } from "./cx";
 import { Field } from "./field";
 import { NotDone, useProblemWords } from "./states";
-import { toast } from "./toast";
+import { DialogToasts, toast } from "./toast";
 import { UI } from "./words";
 
 interface DialogProps {
@@ -48,6 +48,7 @@ export function Dialog({ title, busy, onClose, children, className }: DialogProp
         <IconButton icon="close" label={say("close")} disabled={busy} onClick={onClose} />
       </header>
       {children}
+      <DialogToasts />
     </dialog>
   );
 }
