@@ -1,5 +1,6 @@
 import type { Page } from "@playwright/test";
 import { expect, live, test } from "./desk";
+import { glanceAt } from "./looks";
 
 /** As a browser is that has the console over HTTP from another machine. */
 async function withoutClipboard(page: Page): Promise<void> {
@@ -62,4 +63,28 @@ test("a secret that the browser does not let us copy is selected where it is, an
   expect(await page.locator("body").evaluate((body) => body.innerHTML)).not.toContain(secret);
   const tokens = (await (await page.request.get("/api/tokens")).json()) as { id: string; name: string }[];
   for (const one of tokens.filter((token) => token.name === "by-hand")) await page.request.delete(`/api/tokens/${one.id}`, { headers: { Origin: desk.address } });
+});
+
+test("of a key that nobody holds it is not said for how long it is held", async ({ page }) => {
+  const given = new Date(Date.now() - 3_600_000).toISOString();
+  await page.routeWebSocket("/api/live", (socket) => {
+    socket.connectToServer().onMessage((text) => {
+      const message = JSON.parse(String(text)) as { topic?: string; rows?: Record<string, object> };
+      if (message.topic === "leases" && message.rows) {
+        const { rows } = message;
+        if (rows["trading.paper"]) rows["trading.paper"] = { ...rows["trading.paper"], holder: null, epoch: null, state: "VACANT", since: given, last_holder: "trading-1" };
+        if (rows["paper.paper"]) rows["paper.paper"] = { ...rows["paper.paper"], state: "LOST", since: given }; // its holder's lease, and nobody has taken it
+      }
+      socket.send(JSON.stringify(message));
+    });
+  });
+  await page.goto("/leases?service=trading&key=paper");
+  await live(page);
+  const heldFor = (key: string) => page.getByRole("region", { name: "Keys" }).getByRole("row").filter({ hasText: key }).locator("td").last();
+  await expect(heldFor("trading / paper")).toHaveText("–");
+  await expect(heldFor("paper / paper")).toHaveText("–");
+  await expect(heldFor("marketdata / main")).toHaveText(/^\d/);
+  const detail = page.getByRole("region", { name: "trading / paper" });
+  await expect(detail.getByText("Nobody since")).toBeVisible();
+  await glanceAt(page, "/leases nobody holds it", "main");
 });

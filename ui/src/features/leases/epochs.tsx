@@ -44,7 +44,8 @@ export function EpochStrip({ epochs }: { epochs: Epoch[] }) {
   );
 }
 
-export function EpochTable({ epochs }: { epochs: Epoch[] }) {
+/** Of a holder that is lost nobody knows how long he served: his epoch ends when another one begins. */
+export function EpochTable({ epochs, isLost }: { epochs: Epoch[]; isLost: boolean }) {
   const say = useWords(LEASES);
   const { moment } = useTimes();
   const now = useNow();
@@ -60,7 +61,10 @@ export function EpochTable({ epochs }: { epochs: Epoch[] }) {
       right: true,
       width: "92px",
       from: "sm",
-      cell: (row) => now && duration((row.ended_at ? Date.parse(row.ended_at) : now) - Date.parse(row.began_at)),
+      cell: (row) => {
+        if (!row.ended_at && isLost) return <span className="text-faint">–</span>;
+        return now && duration((row.ended_at ? Date.parse(row.ended_at) : now) - Date.parse(row.began_at));
+      },
     },
   ];
   return <Table name="epochs" label={say("timeline")} columns={columns} rows={epochs} rowKey={(row) => String(row.epoch)} height="420px" />;

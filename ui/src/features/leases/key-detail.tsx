@@ -64,7 +64,7 @@ export function KeyDetail({ lease }: { lease: Lease }) {
           <Fact label={say("epoch")}>
             <span className="figure">{lease.epoch ?? "–"}</span>
           </Fact>
-          <Fact label={say("since")}>
+          <Fact label={say(holder ? "since" : "nobodySince")}>
             <span className="figure">{moment(lease.since)}</span>
           </Fact>
           <Fact label={say("gap")}>
@@ -78,7 +78,7 @@ export function KeyDetail({ lease }: { lease: Lease }) {
           {({ epochs }) => (
             <>
               <EpochStrip epochs={epochs} />
-              <EpochTable epochs={epochs} />
+              <EpochTable epochs={epochs} isLost={lease.state === "LOST"} />
             </>
           )}
         </Answer>

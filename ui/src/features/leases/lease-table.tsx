@@ -10,7 +10,7 @@ import { milliseconds } from "@/lib/format";
 import { duration, useNow } from "@/lib/time";
 import { to } from "@/lib/url";
 import { useWords } from "@/lib/words";
-import { KEY_HEALTH } from "./health";
+import { isHeld, KEY_HEALTH } from "./health";
 import { LEASES } from "./words";
 
 export function leaseAt({ service, key }: { service: string; key: string }): string {
@@ -39,7 +39,7 @@ export function LeaseTable({ name, rows, without, selected, empty, height }: { n
     { key: "holder", title: say("holder"), cell: (row) => (row.holder ? <span title={row.holder}>{row.holder}</span> : <span className="text-bad">{say("nobody")}</span>), sort: (row) => row.holder ?? "" },
     { key: "epoch", title: say("epoch"), right: true, width: "68px", from: "sm", cell: (row) => row.epoch ?? "–", sort: (row) => row.epoch ?? 0 },
     { key: "gap", title: say("gap"), right: true, width: "88px", from: "md", cell: (row) => milliseconds(row.gap_ms), sort: (row) => -(row.gap_ms ?? 0) },
-    { key: "held", title: say("held"), right: true, width: "96px", from: "sm", cell: (row) => (now ? duration(now - Date.parse(row.since)) : ""), sort: (row) => -Date.parse(row.since) },
+    { key: "held", title: say("held"), right: true, width: "96px", from: "sm", cell: (row) => <HeldFor of={row} now={now} />, sort: (row) => (isHeld(row) ? -Date.parse(row.since) : -Infinity) },
   ];
   return (
     <Table
@@ -54,4 +54,9 @@ export function LeaseTable({ name, rows, without, selected, empty, height }: { n
       height={height}
     />
   );
+}
+
+function HeldFor({ of, now }: { of: Lease; now: number }) {
+  if (!isHeld(of)) return <span className="text-faint">–</span>;
+  return now ? duration(now - Date.parse(of.since)) : "";
 }
