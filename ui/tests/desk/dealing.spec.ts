@@ -141,6 +141,42 @@ test("an order that trades becomes a position, money and a trade; the position i
   }
 });
 
+test("before the contract is known nothing can be sent or copied, and then no price between two ticks", async ({ page }) => {
+  const instrument = await instrumentOf(page);
+  let answers = 0;
+  let isListed = false;
+  await page.route(/contracts\?kind=future/, async (route) => {
+    const answer = await route.fetch();
+    const told = (await answer.json()) as { instruments: Listed[]; next: string };
+    answers++;
+    if (!isListed) told.instruments = told.instruments.filter((one) => one.instrument !== instrument);
+    await route.fulfill({ response: answer, json: told });
+  });
+  await page.goto(`/trading?instrument=${instrument}&lots=1`);
+  await live(page);
+  const price = ticket(page).getByLabel("Price", { exact: true });
+  const button = ticket(page).getByRole("button", { name: "Review order" });
+  const copy = page.locator("button[title^='aegis order place']");
+  const low = await lowest(page);
+  for (const one of [`${low.split(".")[0]}.5`, low]) {
+    await price.fill(one);
+    await expect(ticket(page).getByText("The contract's tick is not known yet")).toBeVisible();
+    await expect(button).toBeDisabled();
+    await price.press("Enter");
+    await expect(page.getByRole("dialog")).toHaveCount(0);
+    await expect(copy).toHaveCount(0);
+  }
+  await expect.poll(() => answers).toBeGreaterThan(0);
+  isListed = true;
+  await expect(button).toBeEnabled();
+  await expect(copy).toHaveAttribute("title", new RegExp(`${instrument} buy 1 ${Number(low)}`));
+  await price.fill(`${low.split(".")[0]}.5`);
+  await expect(ticket(page).getByText("No multiple of the tick")).toBeVisible();
+  await expect(copy).toHaveCount(0);
+  await button.click();
+  await expect(page.getByRole("dialog")).toHaveCount(0);
+});
+
 test("a wish that is refused is told so, not that its instrument is subscribed", async ({ page }) => {
   await page.goto("/trading?instrument=SHFE.zz9912");
   await live(page);

@@ -52,6 +52,15 @@ test("a draft tells what is wrong with it", () => {
   expect(troubles({ type: "market", price: "" })).toEqual({});
 });
 
+test("as long as nothing is known of the contract no price is known to be one, and a market order needs none", () => {
+  const troubles = (contract: Contract | undefined, change: Partial<Draft> = {}) => troublesOf({ ...DRAFT, ...change }, contract, QUOTE);
+  for (const contract of [undefined, { ...CONTRACT, price_tick: null }]) {
+    expect(troubles(contract)).toEqual({ price: "no_tick" });
+    expect(troubles(contract, { price: "3100.5" })).toEqual({ price: "no_tick" });
+    expect(troubles(contract, { type: "market", price: "" })).toEqual({});
+  }
+});
+
 test("a price goes by ticks, one between two ticks to the next", () => {
   expect(stepped(3100, 1, 1)).toBe("3101");
   expect(stepped(3100.4, 1, 1)).toBe("3101");

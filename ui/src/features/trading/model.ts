@@ -83,13 +83,19 @@ export function useQuote(instrument: string): Omit<TopicView, "rows"> & { quote:
 const PAGES = 10;
 const A_DAY_MS = 86_400_000;
 const AGAIN_MS = 2_000;
+const MISSING_AGAIN_MS = 5_000;
 
 /**
  * The futures that the feed lists, by name: some eight hundred, in pages of 500. Orders are of futures only. Before the
- * first session of a feed there are none; then, and where they cannot be had, they are asked for until there are some.
+ * first session of a feed there are none; then, and where they cannot be had, they are asked for until there are some,
+ * and as long as the one that is `wanted` is not among them.
  */
-export function useContracts(): ReadonlyMap<string, Contract> {
-  const query = useQuery({ queryKey: ["futures"], queryFn: futures, staleTime: A_DAY_MS, refetchInterval: ({ state }) => (state.data?.length ? false : AGAIN_MS) });
+export function useContracts(wanted = ""): ReadonlyMap<string, Contract> {
+  const again = (known: Contract[] | undefined) => {
+    if (!known?.length) return AGAIN_MS;
+    return wanted && !known.some((one) => one.instrument === wanted) ? MISSING_AGAIN_MS : false;
+  };
+  const query = useQuery({ queryKey: ["futures"], queryFn: futures, staleTime: A_DAY_MS, refetchInterval: ({ state }) => again(state.data) });
   return useMemo(() => new Map((query.data ?? []).map((one) => [one.instrument, one])), [query.data]);
 }
 

@@ -89,7 +89,7 @@ export function TicketPanel({ account, contracts }: { account: Account; contract
           {say("value")}
           <span className="figure text-soft">{valueOf(draft, contract) ?? (draft.type === "market" ? say("atAny") : "–")}</span>
         </p>
-        <Button type="submit" kind="primary" disabled={!mayTrade} className="h-8!">
+        <Button type="submit" kind="primary" disabled={!mayTrade || troubles.price === "no_tick"} className="h-8!">
           {say("review")}
         </Button>
         {!mayTrade && <p className="text-xs text-faint">{say("onlyTraders")}</p>}

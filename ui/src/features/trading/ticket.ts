@@ -30,10 +30,10 @@ export function isInstrument(name: string): boolean {
   return INSTRUMENT.test(name);
 }
 
-export type Trouble = "no_instrument" | "no_price" | "price_tick" | "above_limit" | "below_limit" | "no_lots";
+export type Trouble = "no_instrument" | "no_price" | "no_tick" | "price_tick" | "above_limit" | "below_limit" | "no_lots";
 export type Troubles = Partial<Record<"instrument" | "price" | "lots", Trouble>>;
 
-/** What is wrong with a draft, as far as it can be seen from here; the trading service has the last word. */
+/** What is wrong with a draft, as far as it can be seen from here; the trading service has the last word. As long as the contract's tick is not known, no price is known to be one. */
 export function troublesOf(draft: Draft, contract: Contract | undefined, quote: Quote | undefined): Troubles {
   const found: Troubles = {};
   if (!isInstrument(draft.instrument)) found.instrument = "no_instrument";
@@ -42,7 +42,8 @@ export function troublesOf(draft: Draft, contract: Contract | undefined, quote: 
   const price = Number(draft.price);
   const tick = contract?.price_tick;
   if (!PRICE.test(draft.price)) found.price = "no_price";
-  else if (tick && !isOnTick(price, tick)) found.price = "price_tick";
+  else if (!tick) found.price = "no_tick";
+  else if (!isOnTick(price, tick)) found.price = "price_tick";
   else if (quote?.upper_limit_price && price > quote.upper_limit_price + SAME) found.price = "above_limit";
   else if (quote?.lower_limit_price && price < quote.lower_limit_price - SAME) found.price = "below_limit";
   return found;

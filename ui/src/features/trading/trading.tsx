@@ -51,7 +51,8 @@ function OfAccount({ account }: { account: string }) {
   const say = useWords(TRADING);
   const { book, refusal, trouble } = useBook(account);
   const inWords = useProblemWhy();
-  const contracts = useContracts();
+  const [instrument] = useUrlState("instrument");
+  const contracts = useContracts(instrument);
   const [order, setOrder] = useUrlState("order");
   const state = book.account;
   const problem = refusal ?? trouble?.problem;
