@@ -18,9 +18,10 @@ from vnpy.trader.object import ContractData
 from vnpy_terminal import GATEWAY, Terminal, above, below, lots, setting_of, terminal, until_bought
 
 from aegis.contracts.orders import Order
+from aegis.contracts.subscriptions import SUBSCRIPTIONS, UNSUBSCRIBE, SubscriptionsRequest, UnsubscribeRequest
 from aegis.desk import Desk as Trades
 from aegis.operations import processes
-from aegis_sdk import NatsTransport
+from aegis_sdk import Client, NatsTransport
 
 AGAIN_S = 60.0
 
@@ -89,6 +90,21 @@ def told(house: Desk) -> dict[str, Order]:
     return {f"{GATEWAY}.{one.client_order_id}": one for one in house.asked(ask)}
 
 
+def wished(house: Desk) -> set[str]:
+    async def ask(transport: NatsTransport) -> set[str]:
+        asked = SubscriptionsRequest(consumer="vnpy-paper")
+        return {one.instrument for one in (await Client(transport).call(SUBSCRIPTIONS, asked)).subscriptions}
+
+    return house.asked(ask)
+
+
+def forget_wishes(house: Desk) -> None:
+    async def ask(transport: NatsTransport) -> None:
+        await Client(transport).call(UNSUBSCRIBE, UnsubscribeRequest(consumer="vnpy-paper", everything=True))
+
+    house.asked(ask)
+
+
 def until_healed(vnpy: Terminal, contract: ContractData, since: int) -> None:
     """The account is told anew, and ticks go on."""
     vnpy.until_logged("the connection to NATS is back", since, AGAIN_S)
@@ -130,6 +146,20 @@ def test_what_happens_behind_a_cut_is_told_once_when_it_is_over(
     assert vnpy.engine.get_order(working).status is Status.NOTTRADED
     vnpy.cancel(working)
     vnpy.until_status(working, Status.CANCELLED)
+
+
+def test_ticks_are_wished_for_again_when_the_connection_is_back(
+    house: Desk, line: Line, vnpy: Terminal, rebar: ContractData
+) -> None:
+    since, name = len(vnpy.events), f"SHFE.{rebar.symbol}"
+    until(lambda: name in wished(house))
+    line.cut()
+    vnpy.until_logged("the connection to NATS is lost", since)
+    forget_wishes(house)
+    until(lambda: name not in wished(house))
+    line.heal()
+    until(lambda: name in wished(house), AGAIN_S)
+    until_healed(vnpy, rebar, since)
 
 
 def test_an_order_whose_answer_is_lost_is_what_the_desk_says(

@@ -185,6 +185,7 @@ class Session:
             self._say("the connection to NATS is lost; it is made again", WARNING)
         elif state is ConnectionState.CONNECTED:
             self._say("the connection to NATS is back")
+            self._ticking.wish_anew()
             if self._following is not None:
                 self._following.reschedule(asyncio.get_running_loop().time())  # hence a TimeoutError there
                 self._following = None
@@ -206,6 +207,7 @@ class Session:
             await self._new_day.wait()
             self._new_day.clear()
             await self._tell_contracts(transport)
+            self._ticking.wish_anew()
 
     async def _follow(self, desk: Desk) -> None:
         failed = False

@@ -32,6 +32,7 @@ class Ticking:
         self._on_tick = on_tick
         self._say = say
         self._wanted: dict[str, None] = {}
+        self._wished: set[str] = set()  # refused ones too
         self._news = asyncio.Event()
 
     def want(self, instruments: Iterable[str]) -> None:
@@ -40,11 +41,15 @@ class Ticking:
         if new:
             self._news.set()
 
+    def wish_anew(self) -> None:
+        """Ask for all again: what was refused may be listed by now, and what was granted may be forgotten."""
+        self._wished.clear()
+        self._news.set()
+
     async def run(self, transport: Transport) -> None:
         """Until it is cancelled. Subscriptions outlive reconnections by themselves."""
         client = Client(transport)
         heard: set[str] = set()
-        wished: set[str] = set()
         failed = False
         async with AsyncExitStack() as subscriptions:
             while True:
@@ -55,9 +60,9 @@ class Ticking:
                         await subscriptions.enter_async_context(ticks)
                         heard.update(new)
                     if heard:
-                        new = [one for one in heard if one not in wished]
+                        new = [one for one in heard if one not in self._wished]
                         await self._wish(client, new)
-                        wished.update(new)
+                        self._wished.update(new)
                     failed = False
                     pause = _RENEW_S
                 except AegisError as error:
