@@ -91,6 +91,23 @@ def together(number: int) -> Callable[[], None]:
     return step
 
 
+def filled(layers: int) -> Callable[[], None]:
+    """Two orders of one request at the paper venue, filled at once, on top of lots of so many prices."""
+    desk = PaperDesk()
+    desk.account.opened.book.pre_balance = MONEY
+    for at in range(layers):
+        desk.quote((2900, 10), (2910 + at % 2, 10))
+        desk.send("buy", 1, 2911)
+
+    def step() -> None:
+        for price in (3100, 3000):  # what was taken of a price is whole again when it was away
+            desk.quote((2900, 10), (price, 10))
+        orders = desk.send_together(desk.ask("buy", 1, 3000), desk.ask("buy", 1, 3000))
+        assert [order.status for order in orders] == ["filled", "filled"]
+
+    return step
+
+
 KINDS: Final[dict[str, Callable[[int], Callable[[], None]]]] = {
     "open": lambda number: trading(number, **OPENS),
     "close": lambda number: trading(number, **CLOSES),
@@ -138,3 +155,10 @@ def test_an_order_takes_hardly_a_look_at_those_that_are_decided_with_it() -> Non
     took = {number: processor_ms(step) for number, step in steps.items()}
     print("together", {number: f"{ms:.3f} ms" for number, ms in took.items()})
     assert instructions(steps[255]) <= instructions(steps[7]) * 2
+
+
+def test_lots_of_many_prices_cost_nothing_where_orders_of_one_request_are_filled() -> None:
+    steps = {number: filled(number) for number in (1, 100, 1_000)}
+    took = {number: processor_ms(step) for number, step in steps.items()}
+    print("filled", {number: f"{ms:.3f} ms" for number, ms in took.items()})
+    assert instructions(steps[1_000]) <= instructions(steps[1]) * 1.1

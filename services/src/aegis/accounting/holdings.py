@@ -8,7 +8,7 @@ that closes at the average of the day has one layer of each.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import NamedTuple, cast
 
@@ -26,7 +26,7 @@ class Taken(NamedTuple):
     open_cost: Decimal
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Layer:
     """Lots of one cost. Costs are price times lots times multiplier, of all of them together."""
 
@@ -50,9 +50,7 @@ class Pile:
             return
         top = self.layers[-1] if self.layers else None
         if top is not None and (merged or _is_alike(top, lots, cost, open_cost)):
-            top.lots += lots
-            top.cost += cost
-            top.open_cost += open_cost
+            self.layers[-1] = Layer(top.lots + lots, top.cost + cost, top.open_cost + open_cost)
         else:
             self.layers.append(Layer(lots, cost, open_cost))
         self.lots += lots
@@ -72,9 +70,7 @@ class Pile:
             else:
                 share = to_grain(layer.cost * count / layer.lots)
                 opened = to_grain(layer.open_cost * count / layer.lots)
-                layer.lots -= count
-                layer.cost -= share
-                layer.open_cost -= opened
+                self.layers[0] = Layer(layer.lots - count, layer.cost - share, layer.open_cost - opened)
             cost += share
             open_cost += opened
             missing -= count
@@ -82,6 +78,10 @@ class Pile:
         self.cost -= cost
         self.open_cost -= open_cost
         return Taken(lots - missing, cost, open_cost)
+
+    def copy(self) -> Pile:
+        """Another of the same layers."""
+        return replace(self, layers=[*self.layers])
 
 
 @dataclass(slots=True)
@@ -98,6 +98,10 @@ class Holding:
     opened: int = 0  # lots of the day
     closed: int = 0
     closed_as_today: int = 0  # lots whose close paid the commission of closing today's
+
+    def copy(self) -> Holding:
+        """Another one, which goes its own way from here."""
+        return replace(self, today=self.today.copy(), yesterday=self.yesterday.copy())
 
     @property
     def key(self) -> str:

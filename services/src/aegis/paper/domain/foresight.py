@@ -8,7 +8,6 @@ on it but money that is held back for too long.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from copy import deepcopy
 from types import TracebackType
 from typing import Final, NamedTuple, Self, TypeVar
 
@@ -89,7 +88,8 @@ class Foresight:
         book = self._book
         key = holding_key(order.instrument, order.direction, order.hedge)
         if key not in self._holdings:
-            self._holdings[key] = deepcopy(book.holdings.get(key))
+            before = book.holdings.get(key)
+            self._holdings[key] = None if before is None else before.copy()
         for fill in entered.fills:
             trade = trade_of(order, fill, f"ahead-{len(self._trades)}", entered.ts_ns)
             book.book(book.orders[order.client_order_id], trade)
