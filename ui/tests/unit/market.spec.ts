@@ -111,6 +111,9 @@ test("what came before the first of the stored ticks is on another page, so that
   expect(joined([tick({ sequence: 3 })], live).map((one) => one.sequence)).toEqual([4, 3]);
   expect(joined([tick({ epoch: 2, sequence: 1 })], live)).toHaveLength(1);
   expect(joined([], live)).toHaveLength(4);
+  const other = tick({ feed: "other", sequence: 1 }); // which counts for itself
+  expect(joined([tick({ feed: "main", epoch: 2 }), other], [tick({ feed: "other", sequence: 2 })])).toHaveLength(3);
+  expect(joined([tick({ feed: "main" }), other], [])).toHaveLength(2);
 });
 
 test("a board samples once a second and tells its listeners each time", () => {

@@ -122,12 +122,17 @@ export function amount(value: number, language: "en" | "zh"): string {
 
 /** The stored ticks and those that came since: each once, the latest first, as far back as the stored ones go: what is older stands on the page before. */
 export function joined(stored: readonly Tick[], live: readonly Tick[]): Tick[] {
-  const first = stored[0];
   const all = new Map<string, Tick>();
   for (const tick of [...stored, ...live]) {
-    if (!first || byOrder(tick, first) >= 0) all.set(`${tick.epoch} ${tick.sequence}`, tick);
+    const first = stored.find((one) => one.feed === tick.feed);
+    if (!first || byOrder(tick, first) >= 0) all.set(keyOf(tick), tick);
   }
   return [...all.values()].sort((a, b) => byOrder(b, a));
+}
+
+/** A name of a tick among those of its contract: each feed set counts its own epochs. */
+export function keyOf({ feed, epoch, sequence }: Tick): string {
+  return `${feed} ${epoch} ${sequence}`;
 }
 
 /** Later ticks have a higher epoch, or sequence. */

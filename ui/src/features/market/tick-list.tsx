@@ -10,7 +10,7 @@ import { decimal, whole } from "@/lib/format";
 import { useTimes } from "@/lib/time";
 import { useUrlState } from "@/lib/url";
 import { useWords } from "@/lib/words";
-import { sideOf, type Tick } from "./quotes";
+import { keyOf, sideOf, type Tick } from "./quotes";
 import { useTicks } from "./use-ticks";
 import { MARKET } from "./words";
 
@@ -73,7 +73,7 @@ export function TickList({ instrument, digits }: { instrument: string; digits: n
               label={say("ticks")}
               columns={columns}
               rows={rows}
-              rowKey={(row) => `${row.epoch} ${row.sequence}`}
+              rowKey={keyOf}
               empty={say(all.length ? "noneTraded" : "noTicks")}
               height="300px"
             />
