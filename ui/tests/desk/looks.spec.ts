@@ -8,7 +8,7 @@ const IN_90_DAYS = new Date(Date.now() + 90 * 86_400_000).toISOString().slice(2,
 /** Every page, with what it looks like when there is something to see. Who adds a page adds it here. */
 const PAGES = [
   ...["/", "/service?name=trading", "/instance?service=trading&instance=trading-1", "/leases", "/leases?service=trading&key=paper", "/no-such-page"],
-  ...["/market", `/market?instrument=SHFE.rb${IN_90_DAYS}`, "/trading?view=orders"],
+  ...["/market", `/market?instrument=SHFE.rb${IN_90_DAYS}`, `/trading?view=orders&instrument=SHFE.rb${IN_90_DAYS}`],
   ...["/nats?stream=TICKS", "/nats?view=consumers", "/nats?view=buckets&bucket=aegis_services&key=trading", "/nats?view=server", "/audit?entry=1", "/definitions?name=trading"],
   ...["/settings", "/settings?view=tokens", "/settings?view=users", "/logs", "/logs?service=trading&instance=trading-1"],
 ];

@@ -63,10 +63,10 @@ function LevelButton({ level, side, written, onPrice }: { level: [number, number
   return (
     <button
       type="button"
-      aria-label={say(side === "bid" ? "takeBid" : "takeAsk", { price })}
       onClick={() => onPrice(price)}
       className="figure flex items-baseline justify-between gap-2 bg-panel px-2 py-0.5 text-xs hover:bg-raised focus-visible:-outline-offset-2"
     >
+      <span className="sr-only">{say(side === "bid" ? "takeBid" : "takeAsk")}</span>
       <span>{price}</span>
       <span className="text-faint">{whole(level[1])}</span>
     </button>
