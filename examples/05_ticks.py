@@ -3,7 +3,7 @@
 It runs a market of its own. With a desk that is up, connect as `aegis env` says and leave out the service.
 
 Prints:
-    100 ticks of gold, each above the one before
+    20 ticks of gold, each above the one before
     the last one has a book
 """
 
@@ -22,7 +22,7 @@ async def main() -> None:
             "AEGIS_NATS_URL": server.urls[0],
             "AEGIS_NATS_USER": user,
             "AEGIS_NATS_PASSWORD": password,
-            "AEGIS_RATE": "5000",
+            "AEGIS_RATE": "1000",
         }
         stop = asyncio.Event()
         group.create_task(serve(build(environment), Settings.from_environment(environment), stop))
@@ -38,7 +38,7 @@ async def main() -> None:
                 assert place > last.get(tick.symbol, (0, 0))
                 last[tick.symbol] = place
                 count += 1
-                if count == 100:
+                if count == 20:
                     break
         print(f"{count} ticks of gold, each above the one before")
         print("the last one has a book" if tick.bids and tick.asks else "no book")
