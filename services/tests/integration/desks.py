@@ -188,3 +188,12 @@ def desk_in(directory: Path, services: list[dict[str, Any]] | None) -> Iterator[
         yield made
     finally:
         made.close()
+
+
+@contextmanager
+def trading_desk_in(directory: Path) -> Iterator[Desk]:
+    """The usual one, up, and somebody trades its account."""
+    with desk_in(directory, None) as made:
+        made.up()
+        until(made.trades)
+        yield made

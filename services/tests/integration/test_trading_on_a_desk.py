@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from desk_calls import all_was_told
 from desks import Desk as Processes
-from desks import desk_in, until
+from desks import trading_desk_in, until
 
 from aegis.accounting.book import trade_key
 from aegis.contracts.marketdata import INSTRUMENTS, InstrumentsRequest
@@ -32,9 +32,7 @@ SOME = 5
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with desk_in(tmp_path_factory.mktemp("trading"), None) as made:
-        made.up()
-        until(made.trades)
+    with trading_desk_in(tmp_path_factory.mktemp("trading")) as made:
         yield made
 
 

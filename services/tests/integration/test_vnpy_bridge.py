@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("vnpy", reason="vnpy comes with CTP, which needs a C++ compiler")
 
-from desks import Desk, desk_in, until
+from desks import Desk, trading_desk_in, until
 from vnpy.event import Event
 from vnpy.trader.constant import Direction, Exchange, Offset, OrderType, Status
 from vnpy.trader.event import EVENT_ACCOUNT, EVENT_CONTRACT, EVENT_ORDER, EVENT_POSITION, EVENT_TICK, EVENT_TRADE
@@ -33,9 +33,7 @@ from aegis.operations import processes
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with desk_in(tmp_path_factory.mktemp("bridge"), None) as made:
-        made.up()
-        until(made.trades)
+    with trading_desk_in(tmp_path_factory.mktemp("bridge")) as made:
         yield made
 
 

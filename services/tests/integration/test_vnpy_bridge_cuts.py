@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("vnpy", reason="vnpy comes with CTP, which needs a C++ compiler")
 
-from desks import Desk, desk_in, until
+from desks import Desk, trading_desk_in, until
 from line import Line, Way
 from vnpy.trader.constant import Exchange, Status
 from vnpy.trader.event import EVENT_TICK
@@ -28,9 +28,7 @@ AGAIN_S = 60.0
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with desk_in(tmp_path_factory.mktemp("cuts"), None) as made:
-        made.up()
-        until(made.trades)
+    with trading_desk_in(tmp_path_factory.mktemp("cuts")) as made:
         yield made
 
 

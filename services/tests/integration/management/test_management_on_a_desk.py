@@ -19,7 +19,7 @@ import pytest_asyncio
 import requests
 import schemathesis
 from desks import Desk as Processes
-from desks import desk_in, until
+from desks import trading_desk_in
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from jsonschema_rs import Draft202012Validator
@@ -36,9 +36,7 @@ DEADLINE_S = 30.0
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with desk_in(tmp_path_factory.mktemp("management"), None) as made:
-        made.up()
-        until(made.trades)
+    with trading_desk_in(tmp_path_factory.mktemp("management")) as made:
         yield made
 
 
