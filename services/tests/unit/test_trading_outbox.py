@@ -286,17 +286,17 @@ async def test_an_event_that_cannot_be_made_is_left_out_and_harms_no_other(
 
 
 @pytest.mark.parametrize("count", [3, 20])
+@pytest.mark.parametrize("text", ["\ud800", "x" * 2**20], ids=["no Unicode, so no JSON", "more than a message holds"])
 async def test_an_event_that_nats_can_never_take_is_left_out_and_those_behind_it_go_on(
-    transport: MemoryTransport, count: int
+    transport: MemoryTransport, text: str, count: int
 ) -> None:
-    """The rest of a text that is no Unicode: no JSON holds it."""
     stream = Events(transport)
     await stream.ensure()
     desk, failed = Desk(), list[Exception]()
     book = Desk().book
     outbox = Outbox("a", lambda one: event_of(book, one, {}), failed.append)
     events = told(desk, 1, count)
-    events[1] = Told(2, desk.order("buy", 1).model_copy(update={"text": "\ud800"}))
+    events[1] = Told(2, desk.order("buy", 1).model_copy(update={"text": text}))
     outbox.add(events)
     async with posted(transport, stream, count, outbox):
         await until_empty(outbox)
